@@ -1,0 +1,80 @@
+import { Context, type Effect, type Option } from "effect"
+import type {
+  Batch,
+  Committed,
+  IntentHeadRow,
+  StoredCommandResult,
+  StoredCurrent,
+  StoredHistory,
+  StoredIntent
+} from "./batch.ts"
+import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
+import type { EventFilter, StoredEvent } from "./event.ts"
+import type { Checkpoint, StoredWire, WireFilter, WireRow } from "./wire.ts"
+
+/** Where the log ends. */
+export interface Head extends HeadPosition {
+  /** UUID; changes when history was lost. */
+  readonly incarnation: string
+  readonly commitSeq: number
+  readonly recordedAt: string
+}
+
+/** Everything a new leader needs, from one instant of the database. */
+export interface Loaded {
+  readonly head: Head
+  readonly current: ReadonlyArray<StoredCurrent>
+  readonly intents: ReadonlyArray<StoredIntent>
+  readonly intentHeads: ReadonlyArray<IntentHeadRow>
+}
+
+/** The one ordered log with the views that are written in the same transaction. Written by the leader alone. */
+export class Ledger extends Context.Service<
+  Ledger,
+  {
+    /**
+     * Writes the whole batch or nothing, and answers after it is durable. One at a time: the next batch expects the
+     * head that this one leaves. Not interruptible, since a batch that was sent may be stored. Dies on a batch that
+     * names one key twice.
+     */
+    readonly append: (batch: Batch) => Effect.Effect<Committed, Fenced | Unavailable | ProjectionConflict>
+    /** The state at the head: no replay. Tombstones are included, their versions are still needed. */
+    readonly load: Effect.Effect<Loaded, Unavailable>
+    /**
+     * Takes the lease when it has expired by the database's clock: a new epoch, at the log's head as well. Waits for
+     * the batch that the former leader may have in flight. `None`: somebody holds it.
+     */
+    readonly acquireLease: (
+      holder: string,
+      ttlMs: number
+    ) => Effect.Effect<Option.Option<{ readonly epoch: number }>, Unavailable>
+    /** False when the lease has expired or another epoch holds it: stop deciding. */
+    readonly renewLease: (epoch: number, ttlMs: number) => Effect.Effect<boolean, Unavailable>
+    /** Lets the next one take over at once; nothing happens when `epoch` no longer holds the lease. */
+    readonly releaseLease: (epoch: number) => Effect.Effect<void, Unavailable>
+    readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
+    readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
+    /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */
+    readonly holderAt: (query: {
+      readonly network: string
+      readonly address: string
+      readonly at: string
+    }) => Effect.Effect<StoredHistory | null, Unavailable>
+    /** All stretches of one VIP, oldest first. */
+    readonly history: (query: {
+      readonly network: string
+      readonly address: string
+    }) => Effect.Effect<ReadonlyArray<StoredHistory>, Unavailable>
+    readonly head: Effect.Effect<Head, Unavailable>
+    /** Seq of the last event recorded at or before `at` (ISO 8601); 0 when there was none. */
+    readonly headAt: (at: string) => Effect.Effect<number, Unavailable>
+    /** The database's clock, ISO 8601. */
+    readonly now: Effect.Effect<string, Unavailable>
+    /** Appends to the wire journal, and moves the reader's checkpoint in the same transaction. */
+    readonly appendWire: (rows: ReadonlyArray<WireRow>, checkpoint?: Checkpoint) => Effect.Effect<void, Unavailable>
+    readonly wire: (filter: WireFilter) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
+    /** The highest version's checkpoint of that name. */
+    readonly checkpoint: (name: string) => Effect.Effect<Option.Option<Checkpoint>, Unavailable>
+    readonly saveCheckpoint: (checkpoint: Checkpoint) => Effect.Effect<void, Unavailable>
+  }
+>()("@lowtide/ledger/Ledger") {}

@@ -1,0 +1,42 @@
+/** What a speaker told a router, or lost to it. Rows of a session carry no VIP and no stamp. */
+export interface WireRow {
+  readonly cluster: string
+  readonly network?: string | undefined
+  readonly address?: string | undefined
+  readonly stampIncarnation?: string | undefined
+  readonly stampEpoch?: number | undefined
+  readonly stampSeq?: number | undefined
+  /** `session-up`, `session-down`, `applied`, ... */
+  readonly kind: string
+  readonly node?: string | undefined
+  readonly peer?: string | undefined
+  /** JSON text. */
+  readonly detail: string
+}
+
+/** A row of the wire journal; `id` rises with time and may have gaps. */
+export interface StoredWire extends WireRow {
+  readonly id: number
+  readonly recordedAt: string
+}
+
+/** Which rows of the wire journal to read; all given fields must match. */
+export interface WireFilter {
+  readonly network?: string | undefined
+  readonly address?: string | undefined
+  readonly cluster?: string | undefined
+  readonly node?: string | undefined
+  readonly kind?: string | undefined
+  /** Rows after this id. */
+  readonly sinceId?: number | undefined
+  readonly limit: number
+  /** By id. */
+  readonly order: "asc" | "desc"
+}
+
+/** How far one version of a reader has come. */
+export interface Checkpoint {
+  readonly name: string
+  readonly version: number
+  readonly position: number
+}
