@@ -1,0 +1,41 @@
+import { execFile } from "node:child_process"
+import { Effect } from "effect"
+import { LabError } from "./lab-error.ts"
+
+/** How a command is run. `timeoutMs` is 10 s unless set; `namespace` is the full name of a network namespace. */
+export interface ExecuteOptions {
+  readonly namespace?: string
+  readonly input?: string
+  readonly timeoutMs?: number
+}
+
+/** Debian keeps `ip`, `bird` and `nats-server` where an ordinary user's PATH does not look. */
+export const systemPath = `${process.execPath.replace(/\/[^/]*$/, "")}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr`
+
+/** `command` as it is run in a network namespace. `ip` execs the command, so the pid stays that of the command. */
+export const inNamespace = (namespace: string | undefined, command: ReadonlyArray<string>): ReadonlyArray<string> =>
+  namespace === undefined ? command : ["ip", "netns", "exec", namespace, ...command]
+
+/** Runs a command to its end and answers its stdout. Fails with its stderr when it exits other than 0 or runs too long. */
+export const execute = (
+  command: ReadonlyArray<string>,
+  options: ExecuteOptions = {}
+): Effect.Effect<string, LabError> =>
+  Effect.callback((resume) => {
+    const [file = "", ...args] = inNamespace(options.namespace, command)
+    const child = execFile(
+      file,
+      args,
+      { timeout: options.timeoutMs ?? 10_000, maxBuffer: 256 * 1024 * 1024, env: { PATH: systemPath, LC_ALL: "C" } },
+      (error, stdout, stderr) => {
+        if (error === null) resume(Effect.succeed(stdout))
+        else {
+          const detail = stderr.trim() || stdout.trim() || error.message
+          resume(Effect.fail(new LabError({ operation: command.slice(0, 6).join(" "), detail })))
+        }
+      }
+    )
+    child.stdin?.on("error", () => undefined) // a command that ends before it read its input has said why
+    child.stdin?.end(options.input ?? "")
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })

@@ -1,0 +1,40 @@
+import { Effect } from "effect"
+import { LabError } from "./lab-error.ts"
+
+/** How long to wait, and how often to look: 10 s and 20 ms unless set. */
+export interface WaitOptions {
+  readonly deadlineMs?: number
+  readonly intervalMs?: number
+}
+
+/** Looks until `check` answers true. At the deadline fails with an operation that begins with `wait until`. Uses the real clock. */
+export const waitUntil = <E, R>(
+  what: string,
+  check: Effect.Effect<boolean, E, R>,
+  options: WaitOptions = {}
+): Effect.Effect<void, E | LabError, R> =>
+  waitFor(
+    what,
+    Effect.map(check, (holds) => (holds ? { holds } : undefined)),
+    options
+  ).pipe(Effect.asVoid)
+
+/** As `waitUntil`, for a value that is not there yet: looks until `read` answers something other than `undefined`. */
+export const waitFor = Effect.fnUntraced(function* <A, E, R>(
+  what: string,
+  read: Effect.Effect<A | undefined, E, R>,
+  options: WaitOptions = {}
+) {
+  const deadlineMs = options.deadlineMs ?? 10_000
+  const endMs = performance.now() + deadlineMs
+  for (;;) {
+    const value = yield* read
+    if (value !== undefined) return value
+    if (performance.now() > endMs)
+      return yield* new LabError({ operation: `wait until ${what}`, detail: `not so after ${deadlineMs} ms` })
+    yield* Effect.callback<void>((resume) => {
+      const timer = setTimeout(() => resume(Effect.void), options.intervalMs ?? 20)
+      return Effect.sync(() => clearTimeout(timer))
+    })
+  }
+})
