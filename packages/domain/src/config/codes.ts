@@ -1,0 +1,334 @@
+import type { Severity } from "./finding.ts"
+
+/** What one code stands for. `docs/reference/codes.md` is generated from these. */
+export interface CodeEntry {
+  readonly severity: Severity
+  /** What is so, in a few words. */
+  readonly title: string
+  /** How it comes about, and what follows from it. */
+  readonly cause: string
+  /** What to do; a finding may say it more exactly. */
+  readonly fix: string
+}
+
+const error = (title: string, cause: string, fix: string): CodeEntry => ({ severity: "error", title, cause, fix })
+const warning = (title: string, cause: string, fix: string): CodeEntry => ({ severity: "warning", title, cause, fix })
+
+/**
+ * Every code there is. A code keeps its meaning for good: it is never reused, and what it says to do may only become
+ * better. LT01 configuration, LT02 giving out addresses, LT03 BGP, LT04 intents, LT05 the control plane.
+ */
+export const codes = {
+  LT0101: error(
+    "the document does not parse",
+    "A YAML or JSON document is malformed, repeats a key, or expands aliases beyond the bound. The other documents of the file are read all the same; objects read from the file before stay in effect until it parses again.",
+    "Correct the syntax at the line named"
+  ),
+  LT0102: error(
+    "the object is not a Kubernetes object",
+    "A document lacks apiVersion, kind or metadata.name, or is not a mapping, so it cannot be told what it configures.",
+    "Give it apiVersion, kind and metadata.name"
+  ),
+  LT0103: error(
+    "unknown apiVersion of a kind that is read",
+    "The kind is known, but not in this version. The object is not read: fields of another version may mean something else.",
+    "Write the object in the version expected"
+  ),
+  LT0104: warning(
+    "unknown field",
+    "The field is not one of this kind: most often a spelling or indentation error, or a field of a newer version. It has no effect; the rest of the object has.",
+    "Correct the name or remove the field"
+  ),
+  LT0105: error("wrong type", "The value is of another type than the field's.", "Write the value as the type expected"),
+  LT0106: error("required field missing", "The object cannot take effect without this field.", "Add the field"),
+  LT0107: error(
+    "unknown value",
+    "The field takes one of a few words and this is none of them.",
+    "Use one of the values expected"
+  ),
+  LT0108: error(
+    "number out of range",
+    "The number lies outside what the field allows.",
+    "Use a number in the range expected"
+  ),
+  LT0109: error(
+    "not an IP address",
+    "The text is no IPv4 or IPv6 address.",
+    "Write one address, without a prefix length or zone"
+  ),
+  LT0110: error(
+    "not an address range",
+    "The entry is neither a prefix nor a range of one IP version from the lower to the higher address.",
+    "Write a prefix such as 192.0.2.0/24 or a range such as 192.0.2.10-192.0.2.40"
+  ),
+  LT0111: error(
+    "not an AS number",
+    "AS numbers are 1 to 4294967295; 0 is reserved (RFC 7607).",
+    "Write a number in 1..4294967295"
+  ),
+  LT0112: error(
+    "not a community",
+    "The text is neither a standard community, a large community nor a well-known name.",
+    "Write 64496:100, or large:64496:1:2"
+  ),
+  LT0113: error(
+    "not a label selector",
+    "A requirement of the selector is malformed, such as In without values or Exists with some.",
+    "Write matchLabels, or matchExpressions with operator In, NotIn, Exists or DoesNotExist"
+  ),
+  LT0114: error("duplicate entry", "The list has the same entry twice.", "Remove one of the two"),
+  LT0115: error(
+    "fields that exclude each other",
+    "Both fields are set and only one may be.",
+    "Remove one of the two fields"
+  ),
+  LT0116: error(
+    "keepalive time longer than hold time",
+    "The peer would end the session before the next keepalive (RFC 4271 §10 suggests a third of the hold time).",
+    "Make keepaliveTime at most holdTime, best a third of it"
+  ),
+  LT0117: error(
+    "ebgpMultiHop on an internal peer",
+    "myASN and peerASN are equal: an internal session has no hop limit to lift.",
+    "Remove ebgpMultiHop, or correct the AS numbers"
+  ),
+  LT0118: error(
+    "serviceSelectors with an aggregate",
+    "A route of an aggregate belongs to many Services, so it cannot be for some of them only.",
+    "Use aggregationLength 32 and aggregationLengthV6 128, or remove serviceSelectors"
+  ),
+  LT0119: error(
+    "more than one requested address of an IP version",
+    "A Service has at most one address of each IP version.",
+    "Ask for one IPv4 address, one IPv6 address, or one of each"
+  ),
+  LT0120: error(
+    "ranges of one pool overlap",
+    "Two entries of spec.addresses have addresses in common.",
+    "Make the ranges disjoint"
+  ),
+  LT0121: error(
+    "pools overlap",
+    "Two pools of one cluster have addresses in common. The older pool stays in effect (by creationTimestamp, else by name), the other is refused as a whole. The same range in pools of different clusters of one network is no fault: each address is still given once.",
+    "Make the pools disjoint"
+  ),
+  LT0122: error(
+    "object defined twice",
+    "Two manifests have the same kind, namespace and name. The first in order of file, then of place in the file, stays in effect.",
+    "Remove or rename one of the two"
+  ),
+  LT0123: error(
+    "two peers with one address on a node",
+    "A node holds one session to an address and port. The older peer stays in effect, the other is refused.",
+    "Remove one, or give the two nodeSelectors that no node satisfies both of"
+  ),
+  LT0124: error(
+    "unknown pool",
+    "spec.ipAddressPools names a pool that does not exist or is refused. The other pools of the advertisement are announced.",
+    "Create the pool, or correct the name"
+  ),
+  LT0125: error(
+    "unknown peer",
+    "spec.peers names a peer that does not exist or is refused. The other peers of the advertisement are served.",
+    "Create the peer, or correct the name"
+  ),
+  LT0126: error(
+    "unknown community alias",
+    "No Community object defines the name. The advertisement is refused: a route without a community that should limit it may travel too far.",
+    "Define the name in a Community object, or write the community itself"
+  ),
+  LT0127: error(
+    "community alias defined twice",
+    "Two Community objects give one name different values. The older object's value is used.",
+    "Keep the name in one object only"
+  ),
+  LT0128: error(
+    "two local preferences for one route",
+    "Two advertisements of one pool, aggregation length, node and peer ask for different localPref. The older stays in effect, the other is refused.",
+    "Give both the same localPref, or make pools, nodes or peers disjoint"
+  ),
+  LT0129: error(
+    "aggregate wider than the pool",
+    "A range of the pool does not fill a single block of the aggregation length, so the aggregate would announce addresses that are not the pool's.",
+    "Use an aggregation length that the range fills"
+  ),
+  LT0130: error(
+    "password not supported",
+    "The peer asks for TCP MD5 authentication, which speakers cannot do yet. The peer is refused rather than contacted without its password.",
+    "Remove password and passwordSecret here and on the router, or keep this peer on another speaker"
+  ),
+  LT0131: warning(
+    "BFD has no effect",
+    "BFD is not run yet: a dead peer is noticed by the hold timer.",
+    "Lower holdTime where faster detection is needed, or remove bfdProfile"
+  ),
+  LT0132: warning(
+    "graceful restart has no effect",
+    "Graceful restart is not offered yet: the router drops the routes of a speaker whose session ends.",
+    "Remove enableGracefulRestart if the router must not wait for it"
+  ),
+  LT0133: error(
+    "session type not supported",
+    "The peer asks for a session that the native speaker cannot hold (unnumbered interface, dynamic AS, VRF, local AS). It is refused rather than set up differently.",
+    "Name the peer by peerAddress and peerASN, without interface, dynamicASN, vrf and localASN"
+  ),
+  LT0134: warning("field without effect", "The field is known and read, but changes nothing here.", "Remove the field"),
+  LT0135: warning(
+    "unknown BFD profile",
+    "spec.bfdProfile names a profile that does not exist or is refused.",
+    "Create the BFDProfile, or correct the name"
+  ),
+  LT0136: warning("deprecated form", "The older spelling is still read.", "Use the newer spelling"),
+  LT0137: warning(
+    "the file is empty",
+    "The file had objects and now has none at all, which is how an editor's write begins. Its objects stay in effect.",
+    "Write the file again, or delete it to delete its objects"
+  ),
+  LT0138: error(
+    "the folder is gone",
+    "The folder of manifests cannot be read. Everything read from it before stays in effect.",
+    "Bring the folder back; delete files in it to delete objects"
+  ),
+  LT0139: warning(
+    "last good version stays in effect",
+    "The object was changed into one with errors. What it said before stays in effect until they are corrected or the object is deleted.",
+    "Correct the errors reported for the object"
+  ),
+  LT0140: error(
+    "the file cannot be read",
+    "The file exists but could not be read or is larger than the bound. Objects read from it before stay in effect.",
+    "Check its permissions and size"
+  ),
+  LT0141: error(
+    "not a name",
+    "Names of objects are what Kubernetes allows: letters, digits, dashes and dots, at most 253 characters.",
+    "Use a valid name"
+  ),
+
+  LT0201: error(
+    "pool exhausted",
+    "Every pool that the Service may use has no free address of the IP version.",
+    "Add a range to a pool, or release addresses"
+  ),
+  LT0202: error(
+    "requested address in no pool",
+    "The Service asks for an address that no pool of its cluster has.",
+    "Ask for an address of a pool, or add it to one"
+  ),
+  LT0203: error(
+    "requested address held by another",
+    "The address belongs to another Service or a reservation, perhaps in another cluster of the network.",
+    "Ask for another address, or release it there first"
+  ),
+  LT0204: error(
+    "sharing refused",
+    "Services share an address only with the same sharing key, without a common protocol and port, and with the same selector under policy Local.",
+    "Make the sharing keys equal and the ports distinct, or ask for another address"
+  ),
+  LT0205: error(
+    "pool not allowed for the Service",
+    "The pool's serviceAllocation leaves out the Service's namespace or labels.",
+    "Ask for another pool, or widen its serviceAllocation"
+  ),
+  LT0206: error(
+    "unknown pool named",
+    "The annotation metallb.io/address-pool names a pool that does not exist or is refused.",
+    "Correct the name, or create the pool"
+  ),
+  LT0207: error(
+    "IP versions do not match",
+    "The requested addresses or the pool do not give the IP versions that the Service has.",
+    "Ask for one address of each IP version of the Service, from a pool with both"
+  ),
+  LT0208: error(
+    "no pool for the Service",
+    "No pool assigns addresses to this Service by itself.",
+    "Create a pool with autoAssign, or name a pool"
+  ),
+  LT0209: error(
+    "requested address not free yet",
+    "The address was released and its withdrawal is not confirmed, or its quarantine is not over.",
+    "Wait, or ask for another address"
+  ),
+  LT0210: error(
+    "requested address is avoided",
+    "The pool has avoidBuggyIPs and the address ends in .0 or .255.",
+    "Ask for another address, or set avoidBuggyIPs to false"
+  ),
+
+  LT0301: error(
+    "peer unreachable",
+    "No TCP connection to the peer could be made. It is tried again.",
+    "Check the peer's address, port and route, and that it listens for this node"
+  ),
+  LT0302: error(
+    "peer refused the session",
+    "The peer ended the session with a NOTIFICATION.",
+    "Compare AS numbers and addresses with the peer's configuration"
+  ),
+  LT0303: warning(
+    "no next hop for the IP version",
+    "The node has no address of the routes' IP version to give as next hop, so they are not announced to the peer.",
+    "Give the node an address of that IP version, or peer over it"
+  ),
+  LT0304: warning(
+    "hold timer expired",
+    "Nothing was heard from the peer for the hold time.",
+    "Check the peer and the path to it"
+  ),
+  LT0305: error(
+    "peer's OPEN not acceptable",
+    "The peer presents another AS number, router id or version than it must.",
+    "Correct peerASN here or the AS number there"
+  ),
+  LT0306: warning(
+    "IP version not negotiated",
+    "The peer does not take routes of this IP version, so they are not announced to it.",
+    "Activate the address family for this session on the peer"
+  ),
+
+  LT0401: error(
+    "bad signature",
+    "An intent is not signed by a key that the speaker trusts. It is ignored; the last good one stays in effect.",
+    "Check the allocator's key and the node's list of trusted keys"
+  ),
+  LT0402: error(
+    "prefix not allowed",
+    "An intent names a prefix outside what the cluster may announce. It is ignored.",
+    "Correct the pool, or widen the cluster's allowed prefixes"
+  ),
+  LT0403: warning(
+    "stale stamp",
+    "An intent is older than the one in effect. It is ignored.",
+    "Nothing, unless it is repeated: then look for a second allocator"
+  ),
+  LT0404: error(
+    "malformed message",
+    "A message cannot be decoded. It is ignored.",
+    "Run speakers and allocators of the same release"
+  ),
+
+  LT0501: error(
+    "database unavailable",
+    "Postgres cannot be reached. Nothing is assigned or released; no route changes.",
+    "Check DATABASE_URL and the database"
+  ),
+  LT0502: error(
+    "NATS unavailable",
+    "NATS cannot be reached. Changes wait; no route changes.",
+    "Check NATS_URL and the server"
+  ),
+  LT0503: error(
+    "fenced",
+    "Another allocator leads. This one wrote nothing and ends.",
+    "Nothing, when another allocator is meant to lead"
+  ),
+  LT0504: error(
+    "an empty report is not believed",
+    "A cluster reports that it has none of the objects that it had. Nothing is deleted: absence never withdraws.",
+    "Check the agent's folder or credentials; delete objects one by one if they are to go"
+  )
+} as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
+
+/** A stable code, `LT` and four digits. */
+export type FindingCode = keyof typeof codes
