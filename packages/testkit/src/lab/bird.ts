@@ -83,7 +83,6 @@ export const renderBird = (plan: BirdPlan, originated: ReadonlyArray<string>): s
     "timeformat protocol iso long ms;",
     "timeformat route iso long ms;",
     "protocol device { scan time 2; }",
-    ...(plan.namespace === undefined ? [] : ["protocol direct { ipv4; ipv6; }"]),
     ...(plan.namespace === undefined || plan.kernel === false ? [] : [kernelOf("ipv4"), kernelOf("ipv6")]),
     staticOf(
       "ipv4",

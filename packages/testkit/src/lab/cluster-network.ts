@@ -91,7 +91,7 @@ export const makeClusterNetwork = Effect.fnUntraced(function* (lab: Lab, centre:
         `address add ${own.ipv6}/${addresses.length6} dev eth0 nodad`,
         "link set eth0 up",
         `route add default via ${router.ipv4}`,
-        `-6 route add default via ${router.ipv6}`
+        `route add default via ${router.ipv6}`
       ],
       node
     )
@@ -144,7 +144,7 @@ const addClient = Effect.fnUntraced(function* (lab: Lab, plan: ClusterNetworkPla
       "address add 2001:db8:fffe::2/64 dev eth0 nodad",
       "link set eth0 up",
       "route add default via 10.254.0.1",
-      "-6 route add default via 2001:db8:fffe::1"
+      "route add default via 2001:db8:fffe::1"
     ],
     client
   )

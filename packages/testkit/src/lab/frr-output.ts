@@ -63,6 +63,9 @@ const readPath = (path: FrrPath): RouterPath => ({
 
 const words = (text: string | undefined): ReadonlyArray<string> => (text ?? "").split(" ").filter((word) => word !== "")
 
-/** FRR prints well-known communities by name. */
+/** FRR prints well-known communities by name, one of them by a name of its own. */
 const byNumber = (community: string): string =>
-  Result.match(parseCommunity(community), { onFailure: () => community, onSuccess: formatCommunity })
+  Result.match(parseCommunity(community === "local-AS" ? "no-export-subconfed" : community), {
+    onFailure: () => community,
+    onSuccess: formatCommunity
+  })

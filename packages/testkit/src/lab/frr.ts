@@ -71,6 +71,9 @@ export const renderFrr = (plan: FrrPlan, originated: ReadonlyArray<string>): str
     "route-map OWN permit 10",
     " match as-path OWN",
     "exit",
+    "route-map GLOBAL permit 10", // a neighbour may send a link-local next hop beside the global one (RFC 2545 §3)
+    " set ipv6 next-hop prefer-global",
+    "exit",
     `router bgp ${plan.asn}`,
     ` bgp router-id ${plan.address}`,
     " no bgp ebgp-requires-policy",
@@ -110,7 +113,11 @@ const familyLines = (
   "  maximum-paths 64",
   ...plan.neighbors
     .filter((neighbor) => neighbor.families.includes(family))
-    .flatMap(({ address }) => [`  neighbor ${address} activate`, `  neighbor ${address} route-map OWN out`]),
+    .flatMap(({ address }) => [
+      `  neighbor ${address} activate`,
+      `  neighbor ${address} route-map OWN out`,
+      ...(family === "ipv6" ? [`  neighbor ${address} route-map GLOBAL in`] : [])
+    ]),
   ...originated.map((prefix) => `  network ${prefix}`),
   " exit-address-family"
 ]

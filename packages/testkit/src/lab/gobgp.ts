@@ -125,4 +125,6 @@ const neighborLines = (plan: GobgpPlan, neighbor: RouterNeighbor): ReadonlyArray
 ]
 
 const pathArguments = (plan: GobgpPlan, prefix: string): ReadonlyArray<string> =>
-  isIpv6(prefix) ? ["-a", "ipv6", "nexthop", plan.address6 ?? "::1"] : ["-a", "ipv4"]
+  isIpv6(prefix)
+    ? ["-a", "ipv6", "origin", "igp", "nexthop", plan.address6 ?? "::1"]
+    : ["-a", "ipv4", "origin", "igp", "nexthop", plan.address]

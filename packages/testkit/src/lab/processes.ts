@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import type { Server } from "node:net"
 import { dirname } from "node:path"
 import { Deferred, Effect, type Scope } from "effect"
 import { inNamespace, systemPath } from "./execute.ts"
@@ -17,6 +18,8 @@ export interface ProcessSpec {
   readonly cwd?: string
   /** Runs the command as this user and group; needs root. */
   readonly identity?: { readonly uid: number; readonly gid: number }
+  /** A listening socket to hand to a Node program, as the handle of its first IPC message. */
+  readonly listener?: Server
   readonly stopSignal?: "SIGTERM" | "SIGINT"
   /** After the stop signal, how long until SIGKILL: 3 s unless set. */
   readonly stopDeadlineMs?: number
@@ -135,11 +138,14 @@ const spawnChild = (spec: ProcessSpec): Effect.Effect<ChildProcess, LabError> =>
     const child = spawn(file, args, {
       cwd: spec.cwd,
       detached: true,
-      stdio: ["ignore", log, log],
+      stdio: spec.listener === undefined ? ["ignore", log, log] : ["ignore", log, log, "ipc"],
       env: { PATH: systemPath, LC_ALL: "C", ...spec.env }
     })
     closeSync(log)
-    child.once("spawn", () => resume(Effect.succeed(child)))
+    child.once("spawn", () => {
+      if (spec.listener === undefined) resume(Effect.succeed(child))
+      else child.send("listener", spec.listener, {}, () => resume(Effect.succeed(child)))
+    })
     child.once("error", (error) =>
       resume(Effect.fail(new LabError({ operation: `start ${spec.name}`, detail: error.message })))
     )

@@ -64,7 +64,7 @@ export interface Router {
   readonly kind: "bird" | "frr" | "gobgp"
   readonly asn: number
   readonly sessions: Effect.Effect<ReadonlyArray<RouterSession>, LabError>
-  /** The BGP table, sorted by prefix text. */
+  /** The BGP table, sorted by prefix text and next hop. */
   readonly routes: Effect.Effect<ReadonlyArray<RouterRoute>, LabError>
   readonly updateCounts: Effect.Effect<ReadonlyArray<UpdateCount>, LabError>
   /** Makes the router announce these prefixes, and no others, to its neighbours with itself as next hop. */
@@ -95,11 +95,11 @@ export const canonicalPrefix = (text: string): string => {
 /** Whether a prefix's text is of IPv6. */
 export const isIpv6 = (text: string): boolean => text.includes(":")
 
-/** Sorts routes by prefix and drops prefixes without a path. */
+/** Sorts routes by prefix and their paths by next hop, and drops prefixes without a path. */
 export const sortRoutes = (paths: ReadonlyMap<string, ReadonlyArray<RouterPath>>): ReadonlyArray<RouterRoute> =>
   [...paths]
     .filter(([, found]) => found.length > 0)
-    .map(([prefix, found]) => ({ prefix, paths: found }))
+    .map(([prefix, found]) => ({ prefix, paths: found.toSorted((a, b) => (a.nextHop < b.nextHop ? -1 : 1)) }))
     .sort((left, right) => (left.prefix < right.prefix ? -1 : 1))
 
 /** Parses JSON that a router printed. */
