@@ -1,0 +1,33 @@
+/**
+ * Every migration, in order, as a static table: a bundle has no folder to read. Forward only; one schema change each;
+ * never edited after a release. What they lead to is in `schema.sql`.
+ */
+import type { Migration } from "kysely/migration"
+import * as events from "./0001-events.ts"
+import * as eventsAppendOnly from "./0002-events-append-only.ts"
+import * as eventsPartitions from "./0003-events-partitions.ts"
+import * as logHead from "./0004-log-head.ts"
+import * as lease from "./0005-lease.ts"
+import * as streamCurrent from "./0006-stream-current.ts"
+import * as vipHistory from "./0007-vip-history.ts"
+import * as intents from "./0008-intents.ts"
+import * as commandResult from "./0009-command-result.ts"
+import * as wireJournal from "./0010-wire-journal.ts"
+import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
+import * as ledgerFunctions from "./0012-ledger-functions.ts"
+
+/** By name; they run in the order of their names. */
+export const migrations: Readonly<Record<string, Migration>> = {
+  "0001-events": events,
+  "0002-events-append-only": eventsAppendOnly,
+  "0003-events-partitions": eventsPartitions,
+  "0004-log-head": logHead,
+  "0005-lease": lease,
+  "0006-stream-current": streamCurrent,
+  "0007-vip-history": vipHistory,
+  "0008-intents": intents,
+  "0009-command-result": commandResult,
+  "0010-wire-journal": wireJournal,
+  "0011-projection-checkpoint": projectionCheckpoint,
+  "0012-ledger-functions": ledgerFunctions
+}
