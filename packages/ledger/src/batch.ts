@@ -113,3 +113,20 @@ export interface Committed {
   readonly commitSeq: number
   readonly recordedAt: string
 }
+
+/** The first key that a batch names twice, or undefined. Such a batch has no meaning: which of the two rows would win? */
+export const duplicateKey = (batch: Batch): string | undefined =>
+  firstRepeated(batch.current, (row) => `stream ${row.stream}`) ??
+  firstRepeated(batch.intents, (row) => `intent ${row.cluster} ${row.subject}`) ??
+  firstRepeated(batch.intentHeads, (row) => `intent head ${row.cluster}`) ??
+  firstRepeated(batch.results, (row) => `command ${row.commandId}`)
+
+const firstRepeated = <Row>(rows: ReadonlyArray<Row>, keyOf: (row: Row) => string): string | undefined => {
+  const seen = new Set<string>()
+  for (const row of rows) {
+    const key = keyOf(row)
+    if (seen.has(key)) return key
+    seen.add(key)
+  }
+  return undefined
+}

@@ -1,0 +1,133 @@
+import { Effect } from "effect"
+import type pg from "pg"
+import { appendStatement } from "./append-statement.ts"
+import type { Batch, Committed } from "./batch.ts"
+import { duplicateKey } from "./batch.ts"
+import { ask, errorCode, unavailable } from "./database.ts"
+import { Fenced, type HeadPosition, ProjectionConflict, type Unavailable } from "./errors.ts"
+
+type AppendFailure = Fenced | Unavailable | ProjectionConflict
+
+interface CommittedRow {
+  readonly seq: number
+  readonly commit_seq: number
+  readonly recorded_at: string
+}
+
+/** `Ledger.append` over a pool of one connection, which keeps the statement prepared. */
+export const makeAppend = (writer: pg.Pool) => {
+  let placesUntilSeq = 0
+
+  /** Partitions are made long before they are needed, never inside a batch. */
+  const ensurePlaces = (client: pg.PoolClient, lastSeq: number) =>
+    lastSeq + partitionAheadEvents <= placesUntilSeq
+      ? Effect.void
+      : ask("append", () =>
+          client.query<{ until: number }>("select ledger_ensure_partitions($1) as until", [lastSeq])
+        ).pipe(
+          Effect.map(({ rows: [row] }) => {
+            placesUntilSeq = row?.until ?? 0
+            return placesUntilSeq
+          })
+        )
+
+  return (batch: Batch): Effect.Effect<Committed, AppendFailure> => {
+    const duplicate = duplicateKey(batch)
+    if (duplicate !== undefined)
+      return Effect.die(new Error(`ledger batch: expected each key once, found ${duplicate} twice`))
+    return Effect.acquireUseRelease(
+      ask("append", () => writer.connect()),
+      (client) =>
+        ensurePlaces(client, batch.expected.seq + batch.events.length).pipe(Effect.andThen(write(client, batch))),
+      // After a failure the connection may still be busy with the statement, or be gone.
+      (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
+    ).pipe(Effect.uninterruptible)
+  }
+}
+
+const partitionAheadEvents = 5_000_000
+
+const write = (client: pg.PoolClient, batch: Batch): Effect.Effect<Committed, AppendFailure> =>
+  Effect.tryPromise({
+    try: () =>
+      client.query<CommittedRow>({
+        name: "ledger-append",
+        text: appendStatement,
+        values: [batchJson(batch), batch.expected.epoch, batch.expected.seq, batch.events.length]
+      }),
+    catch: appendFailure
+  }).pipe(
+    Effect.flatMap(({ rows: [row] }) =>
+      row === undefined
+        ? Effect.flatMap(readPosition(client), (found) => Effect.fail(new Fenced({ expected: batch.expected, found })))
+        : Effect.succeed({ seq: row.seq, commitSeq: row.commit_seq, recordedAt: row.recorded_at })
+    )
+  )
+
+/** SQLSTATE class 23, and our own LT001, say that the stored state contradicts the batch. */
+const appendFailure = (cause: unknown): Unavailable | ProjectionConflict => {
+  const code = errorCode(cause)
+  if (code !== "LT001" && !/^23/.test(code ?? "")) return unavailable("append")(cause)
+  const { message, detail } = cause as pg.DatabaseError
+  return new ProjectionConflict({ detail: detail === undefined ? message : `${message} (${detail})` })
+}
+
+const readPosition = (client: pg.PoolClient) =>
+  ask("append", () => client.query<HeadPosition>("select epoch, seq from log_head")).pipe(
+    Effect.map(({ rows: [row] }) => ({ epoch: row?.epoch ?? 0, seq: row?.seq ?? 0 }))
+  )
+
+/** Keys are the columns of the statement's record sets; a key that is undefined is left out and becomes null. */
+const batchJson = (batch: Batch): string =>
+  JSON.stringify({
+    events: batch.events.map((event, index) => ({
+      seq: batch.expected.seq + 1 + index,
+      stream: event.stream,
+      version: event.version,
+      type: event.type,
+      schema: event.schema,
+      observed_at: event.observedAt,
+      network: event.network,
+      address: event.address,
+      pool: event.pool,
+      cluster: event.cluster,
+      namespace: event.namespace,
+      service: event.service,
+      service_uid: event.serviceUid,
+      actor: event.actor,
+      actor_kind: event.actorKind,
+      command_id: event.commandId,
+      correlation_id: event.correlationId,
+      causation_seq: event.causationSeq,
+      reason_code: event.reasonCode,
+      data: event.data,
+      meta: event.meta
+    })),
+    current: batch.current.map((row) => ({
+      stream: row.stream,
+      kind: row.kind,
+      version: row.version,
+      previous_version: row.previousVersion,
+      seq: row.seq,
+      state: row.state
+    })),
+    history: batch.history.map((row) => ({
+      network: row.network,
+      address: row.address,
+      seq: row.seq,
+      state: row.state,
+      pool: row.pool,
+      holders: row.holders,
+      reason_code: row.reasonCode,
+      actor: row.actor
+    })),
+    intents: batch.intents.filter((row) => row.envelope !== null),
+    intentsRemoved: batch.intents.filter((row) => row.envelope === null),
+    intentHeads: batch.intentHeads,
+    results: batch.results.map((row) => ({
+      command_id: row.commandId,
+      seq_from: row.seqFrom,
+      seq_to: row.seqTo,
+      outcome: row.outcome
+    }))
+  })

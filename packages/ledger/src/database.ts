@@ -1,0 +1,107 @@
+import { Effect, type Scope } from "effect"
+import { Kysely, PostgresDialect } from "kysely"
+import pg from "pg"
+import { Unavailable } from "./errors.ts"
+import type { LedgerTables } from "./tables.ts"
+
+/** Connections to one ledger database, each kind with the deadline its use allows. */
+export interface Database {
+  /** One connection: batches follow each other, and the prepared write statement stays warm. */
+  readonly writer: pg.Pool
+  /** One connection, so that a renewal never waits behind a query. */
+  readonly lease: pg.Pool
+  readonly readers: pg.Pool
+  readonly kysely: Kysely<LedgerTables>
+}
+
+const writerDeadlineMs = 10_000
+const leaseDeadlineMs = 2_000
+const readerDeadlineMs = 30_000
+const readerConnectionsMax = 6
+
+/**
+ * Opens pools; connects when first used and again after a loss, so it never fails. `url` is
+ * `postgres://user:password@host:port/database`, or `postgres://user@%2Fsocket%2Ffolder:port/database` for a Unix socket.
+ */
+export const openDatabase = (url: string): Effect.Effect<Database, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const writer = yield* openPool(url, { max: 1, deadlineMs: writerDeadlineMs })
+    const lease = yield* openPool(url, { max: 1, deadlineMs: leaseDeadlineMs })
+    const readers = yield* openPool(url, { max: readerConnectionsMax, deadlineMs: readerDeadlineMs })
+    return {
+      writer,
+      lease,
+      readers,
+      kysely: new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool: readers }) })
+    }
+  })
+
+/** A pool that survives its server. A statement ends at its deadline; one whose server is silent, a second later. */
+export const openPool = (
+  url: string,
+  options: { readonly max: number; readonly deadlineMs: number }
+): Effect.Effect<pg.Pool, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const pool = new pg.Pool({
+        connectionString: url,
+        max: options.max,
+        application_name: "lowtide-ledger",
+        connectionTimeoutMillis: Math.min(options.deadlineMs, 3_000),
+        statement_timeout: options.deadlineMs,
+        query_timeout: options.deadlineMs + 1_000,
+        idle_in_transaction_session_timeout: 30_000,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 5_000,
+        options: "-c timezone=UTC -c datestyle=ISO -c jit=off",
+        types: wireTypes
+      })
+      // A connection was lost: its query, if any, fails by itself, and the next one opens another.
+      pool.on("error", () => undefined)
+      pool.on("connect", (client) => client.on("error", () => undefined))
+      return pool
+    }),
+    (pool) => Effect.promise(() => pool.end().catch(() => undefined))
+  )
+
+/**
+ * How values come back: `bigint` as number (a seq stays below 2^53), `timestamptz` as ISO 8601, `json` and `inet` as the
+ * text they are. Everything else as pg has it.
+ */
+const wireTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: "text" | "binary") => {
+    switch (oid) {
+      case pg.types.builtins.INT8:
+        return Number
+      case pg.types.builtins.TIMESTAMPTZ:
+        return isoTime
+      case pg.types.builtins.JSON:
+        return String
+      default:
+        return pg.types.getTypeParser(oid, format as "text")
+    }
+  }) as typeof pg.types.getTypeParser
+}
+
+/** `2026-11-23 13:39:00.12+00` as `2026-11-23T13:39:00.120Z`; the session's zone is UTC and times are whole milliseconds. */
+export const isoTime = (text: string): string => {
+  if (text.endsWith("infinity")) return text
+  const [date, time = ""] = text.slice(0, -3).split(" ")
+  return `${date}T${time.slice(0, 8)}.${time.slice(9, 12).padEnd(3, "0")}Z`
+}
+
+/** Runs a query. What fails is `Unavailable`, with the SQLSTATE or the socket's code. */
+export const ask = <A>(operation: string, query: () => Promise<A>): Effect.Effect<A, Unavailable> =>
+  Effect.tryPromise({ try: query, catch: unavailable(operation) })
+
+/** The same translation, for a failure at hand. */
+export const unavailable =
+  (operation: string) =>
+  (cause: unknown): Unavailable =>
+    new Unavailable({ operation, code: errorCode(cause), cause })
+
+/** The SQLSTATE, or Node's code of a socket error. */
+export const errorCode = (cause: unknown): string | undefined =>
+  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined

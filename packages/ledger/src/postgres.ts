@@ -1,0 +1,28 @@
+import { Effect, Layer } from "effect"
+import { makeAppend } from "./append.ts"
+import { openDatabase } from "./database.ts"
+import { makeLease } from "./lease.ts"
+import { Ledger } from "./ledger.ts"
+import { makeLoad } from "./load.ts"
+import { makeReads } from "./reads.ts"
+import { makeWireJournal } from "./wire-journal.ts"
+
+/**
+ * The ledger on PostgreSQL 15 or newer, over a database that `migrate` has prepared. Starts without it and heals by
+ * itself: until the database answers, every call fails as `Unavailable`. `url` as `openDatabase` describes.
+ */
+export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
+  Layer.effect(
+    Ledger,
+    Effect.gen(function* () {
+      const database = yield* openDatabase(url)
+      const append = makeAppend(database.writer)
+      return Ledger.of({
+        append: Effect.fn("Ledger.append")((batch) => append(batch)),
+        load: makeLoad(database.readers),
+        ...makeLease(database.lease),
+        ...makeReads(database.kysely),
+        ...makeWireJournal(database.readers, database.kysely)
+      })
+    })
+  )

@@ -1,0 +1,133 @@
+import { Effect, Option } from "effect"
+import { type Kysely, type Selectable, sql } from "kysely"
+import type { StoredCommandResult, StoredHistory } from "./batch.ts"
+import { ask } from "./database.ts"
+import type { EventFilter, StoredEvent } from "./event.ts"
+import type { Head } from "./ledger.ts"
+import type { LedgerTables } from "./tables.ts"
+
+/** The port's questions about the log and its views. They see what is committed, never a batch in flight. */
+export const makeReads = (db: Kysely<LedgerTables>) => ({
+  commandResult: Effect.fn("Ledger.commandResult")((commandId: string) =>
+    ask("commandResult", () =>
+      db.selectFrom("command_result").selectAll().where("command_id", "=", commandId).executeTakeFirst()
+    ).pipe(Effect.map((row) => Option.map(Option.fromNullishOr(row), toCommandResult)))
+  ),
+  events: Effect.fn("Ledger.events")((filter: EventFilter) =>
+    ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
+  ),
+  holderAt: Effect.fn("Ledger.holderAt")(
+    (query: { readonly network: string; readonly address: string; readonly at: string }) =>
+      ask("holderAt", () =>
+        historyOf(db, query)
+          .where("valid_from", "<=", query.at)
+          .where("valid_to", ">", query.at)
+          .orderBy("from_seq", "desc")
+          .limit(1)
+          .executeTakeFirst()
+      ).pipe(Effect.map((row) => (row === undefined ? null : toHistory(row))))
+  ),
+  history: Effect.fn("Ledger.history")((query: { readonly network: string; readonly address: string }) =>
+    ask("history", () => historyOf(db, query).orderBy("from_seq").execute()).pipe(
+      Effect.map((rows) => rows.map(toHistory))
+    )
+  ),
+  head: ask("head", () => db.selectFrom("log_head").selectAll().executeTakeFirstOrThrow()).pipe(Effect.map(toHead)),
+  headAt: Effect.fn("Ledger.headAt")((at: string) =>
+    ask("headAt", () => sql<{ seq: number }>`select ledger_seq_at(${at}::timestamptz) as seq`.execute(db)).pipe(
+      Effect.map(({ rows: [row] }) => row?.seq ?? 0)
+    )
+  ),
+  now: ask("now", () =>
+    sql<{ now: string }>`select date_trunc('milliseconds', clock_timestamp()) as now`.execute(db)
+  ).pipe(Effect.map(({ rows: [row] }) => row?.now ?? ""))
+})
+
+const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
+  let query = db.selectFrom("events").selectAll().orderBy("seq", filter.order).limit(filter.limit)
+  const equal = {
+    address: filter.address,
+    network: filter.network,
+    cluster: filter.cluster,
+    namespace: filter.namespace,
+    service: filter.service,
+    stream: filter.stream,
+    correlation_id: filter.correlationId
+  }
+  for (const [column, value] of Object.entries(equal)) {
+    if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)
+  }
+  if (filter.sinceSeq !== undefined) query = query.where("seq", ">=", filter.sinceSeq)
+  if (filter.untilSeq !== undefined) query = query.where("seq", "<=", filter.untilSeq)
+  return query
+}
+
+const historyOf = (db: Kysely<LedgerTables>, query: { readonly network: string; readonly address: string }) =>
+  db.selectFrom("vip_history").selectAll().where("network", "=", query.network).where("address", "=", query.address)
+
+const toEvent = (row: Selectable<LedgerTables["events"]>): StoredEvent => ({
+  seq: row.seq,
+  epoch: row.epoch,
+  commitSeq: row.commit_seq,
+  eventId: row.event_id,
+  stream: row.stream,
+  version: row.version,
+  type: row.type,
+  schema: row.schema,
+  recordedAt: row.recorded_at,
+  ...present({
+    observedAt: row.observed_at,
+    network: row.network,
+    address: row.address,
+    pool: row.pool,
+    cluster: row.cluster,
+    namespace: row.namespace,
+    service: row.service,
+    serviceUid: row.service_uid,
+    causationSeq: row.causation_seq
+  }),
+  actor: row.actor,
+  actorKind: row.actor_kind,
+  commandId: row.command_id,
+  correlationId: row.correlation_id,
+  reasonCode: row.reason_code,
+  data: row.data,
+  meta: row.meta
+})
+
+const toHistory = (row: Selectable<LedgerTables["vip_history"]>): StoredHistory => ({
+  network: row.network,
+  address: row.address,
+  fromSeq: row.from_seq,
+  toSeq: row.to_seq,
+  validFrom: row.valid_from,
+  validTo: row.valid_to === "infinity" ? null : row.valid_to,
+  state: row.state,
+  pool: row.pool,
+  holders: row.holders,
+  reasonCode: row.reason_code,
+  actor: row.actor
+})
+
+const toCommandResult = (row: Selectable<LedgerTables["command_result"]>): StoredCommandResult => ({
+  commandId: row.command_id,
+  ...present({ seqFrom: row.seq_from, seqTo: row.seq_to }),
+  outcome: row.outcome,
+  recordedAt: row.recorded_at
+})
+
+const toHead = (row: Selectable<LedgerTables["log_head"]>): Head => ({
+  incarnation: row.incarnation,
+  epoch: row.epoch,
+  seq: row.seq,
+  commitSeq: row.commit_seq,
+  recordedAt: row.recorded_at
+})
+
+/** Without the keys whose column is null. */
+export const present = <Value extends object>(
+  value: Value
+): { readonly [Key in keyof Value]?: NonNullable<Value[Key]> } =>
+  Object.fromEntries(Object.entries(value).filter(([, column]) => column !== null)) as {
+    readonly [Key in keyof Value]?: NonNullable<Value[Key]>
+  }

@@ -1,0 +1,88 @@
+/** The tables as the reads see them, after `database.ts` has turned wire values into ours. Columns: `migrations/schema.sql`. */
+export interface LedgerTables {
+  readonly events: EventsTable
+  readonly log_head: LogHeadTable
+  readonly vip_history: VipHistoryTable
+  readonly command_result: CommandResultTable
+  readonly wire_journal: WireJournalTable
+  readonly projection_checkpoint: ProjectionCheckpointTable
+}
+
+interface EventsTable {
+  readonly seq: number
+  readonly epoch: number
+  readonly commit_seq: number
+  readonly event_id: string
+  readonly stream: string
+  readonly version: number
+  readonly type: string
+  readonly schema: number
+  readonly recorded_at: string
+  readonly observed_at: string | null
+  readonly network: string | null
+  readonly address: string | null
+  readonly pool: string | null
+  readonly cluster: string | null
+  readonly namespace: string | null
+  readonly service: string | null
+  readonly service_uid: string | null
+  readonly actor: string
+  readonly actor_kind: string
+  readonly command_id: string
+  readonly correlation_id: string
+  readonly causation_seq: number | null
+  readonly reason_code: string
+  readonly data: string
+  readonly meta: string
+}
+
+interface LogHeadTable {
+  readonly incarnation: string
+  readonly epoch: number
+  readonly seq: number
+  readonly commit_seq: number
+  readonly recorded_at: string
+}
+
+interface VipHistoryTable {
+  readonly network: string
+  readonly address: string
+  readonly from_seq: number
+  readonly to_seq: number | null
+  readonly valid_from: string
+  readonly valid_to: string
+  readonly state: string
+  readonly pool: string
+  readonly holders: string
+  readonly reason_code: string
+  readonly actor: string
+}
+
+interface CommandResultTable {
+  readonly command_id: string
+  readonly seq_from: number | null
+  readonly seq_to: number | null
+  readonly outcome: string
+  readonly recorded_at: string
+}
+
+interface WireJournalTable {
+  readonly id: number
+  readonly recorded_at: string
+  readonly cluster: string
+  readonly network: string | null
+  readonly address: string | null
+  readonly stamp_incarnation: string | null
+  readonly stamp_epoch: number | null
+  readonly stamp_seq: number | null
+  readonly kind: string
+  readonly node: string | null
+  readonly peer: string | null
+  readonly detail: string
+}
+
+interface ProjectionCheckpointTable {
+  readonly name: string
+  readonly version: number
+  readonly position: number
+}

@@ -1,0 +1,86 @@
+import { Effect, Option } from "effect"
+import type { Kysely, Selectable } from "kysely"
+import type pg from "pg"
+import { ask } from "./database.ts"
+import { present } from "./reads.ts"
+import type { LedgerTables } from "./tables.ts"
+import type { Checkpoint, StoredWire, WireFilter, WireRow } from "./wire.ts"
+
+/** Rows and checkpoint are one statement, so a reader never loses or repeats what it has saved. `$3` null: no checkpoint. */
+const appendWireStatement = `
+with saved as (
+  insert into projection_checkpoint (name, version, position)
+  select $2::text, $3::int, $4::bigint where $2::text is not null
+  on conflict (name, version) do update set position = excluded.position
+)
+insert into wire_journal (recorded_at, cluster, network, address, stamp_incarnation, stamp_epoch, stamp_seq, kind, node,
+  peer, detail)
+select date_trunc('milliseconds', statement_timestamp()), r.cluster, r.network, r.address, r."stampIncarnation",
+  r."stampEpoch", r."stampSeq", r.kind, r.node, r.peer, r.detail::json
+from jsonb_to_recordset($1::jsonb) as r (cluster text, network text, address inet, "stampIncarnation" uuid,
+  "stampEpoch" int, "stampSeq" bigint, kind text, node text, peer text, detail text)`
+
+/** The wire journal and the checkpoints of those who fill it. */
+export const makeWireJournal = (pool: pg.Pool, db: Kysely<LedgerTables>) => {
+  const appendWire = Effect.fn("Ledger.appendWire")((rows: ReadonlyArray<WireRow>, checkpoint?: Checkpoint) =>
+    Effect.asVoid(
+      ask("appendWire", () =>
+        pool.query({
+          name: "ledger-append-wire",
+          text: appendWireStatement,
+          values: [JSON.stringify(rows), checkpoint?.name, checkpoint?.version, checkpoint?.position]
+        })
+      )
+    )
+  )
+  return {
+    appendWire,
+    saveCheckpoint: (checkpoint: Checkpoint) => appendWire([], checkpoint),
+    wire: Effect.fn("Ledger.wire")((filter: WireFilter) =>
+      ask("wire", () => selectWire(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toWire)))
+    ),
+    checkpoint: Effect.fn("Ledger.checkpoint")((name: string) =>
+      ask("checkpoint", () =>
+        db
+          .selectFrom("projection_checkpoint")
+          .selectAll()
+          .where("name", "=", name)
+          .orderBy("version", "desc")
+          .limit(1)
+          .executeTakeFirst()
+      ).pipe(Effect.map((row) => Option.fromNullishOr<Checkpoint | undefined>(row)))
+    )
+  }
+}
+
+const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
+  let query = db.selectFrom("wire_journal").selectAll().orderBy("id", filter.order).limit(filter.limit)
+  const equal = {
+    network: filter.network,
+    address: filter.address,
+    cluster: filter.cluster,
+    node: filter.node,
+    kind: filter.kind
+  }
+  for (const [column, value] of Object.entries(equal)) {
+    if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)
+  }
+  return filter.sinceId === undefined ? query : query.where("id", ">", filter.sinceId)
+}
+
+const toWire = (row: Selectable<LedgerTables["wire_journal"]>): StoredWire => ({
+  id: row.id,
+  recordedAt: row.recorded_at,
+  cluster: row.cluster,
+  ...present({
+    network: row.network,
+    address: row.address,
+    stampIncarnation: row.stamp_incarnation,
+    stampEpoch: row.stamp_epoch,
+    stampSeq: row.stamp_seq,
+    node: row.node,
+    peer: row.peer
+  }),
+  kind: row.kind,
+  detail: row.detail
+})
