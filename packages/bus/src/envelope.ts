@@ -1,0 +1,92 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto"
+import { Result, Schema } from "effect"
+
+/**
+ * How a message travels: its payload as the exact text that was signed, the id of the key and the signature. Signed once,
+ * when it was committed, and stored so; repeating it changes nothing.
+ */
+export const Envelope = Schema.Struct({
+  payload: Schema.String,
+  keyId: Schema.String,
+  /** Ed25519 (RFC 8032) over the payload's UTF-8 octets, base64. */
+  sig: Schema.String
+})
+export type Envelope = typeof Envelope.Type
+
+/** A private key and the name under which the fleet knows its public half. */
+export interface SigningKey {
+  readonly keyId: string
+  readonly privateKey: KeyObject
+}
+
+/** Public keys by id. */
+export type KeyRing = ReadonlyMap<string, KeyObject>
+
+/** Why a message is not to be believed. */
+export interface SignatureFault {
+  readonly _tag: "SignatureFault"
+  readonly reason: "not-an-envelope" | "unknown-key" | "bad-signature"
+  readonly message: string
+}
+
+/** The envelope's text for a payload. */
+export const seal = (key: SigningKey, payload: string): string =>
+  JSON.stringify({
+    payload,
+    keyId: key.keyId,
+    sig: sign(null, Buffer.from(payload), key.privateKey).toString("base64")
+  } satisfies Envelope)
+
+/** The payload of an envelope whose signature is good; `keys` decides who is believed. */
+export const open = (keys: KeyRing, text: string): Result.Result<string, SignatureFault> => {
+  const envelope = parseEnvelope(text)
+  if (envelope === undefined) {
+    return fault("not-an-envelope", `expected {payload, keyId, sig}, found ${JSON.stringify(text.slice(0, 60))}`)
+  }
+  const key = keys.get(envelope.keyId)
+  if (key === undefined) {
+    return fault(
+      "unknown-key",
+      `expected a key of [${[...keys.keys()].join(", ")}], found ${JSON.stringify(envelope.keyId)}`
+    )
+  }
+  return verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.sig, "base64"))
+    ? Result.succeed(envelope.payload)
+    : fault("bad-signature", `the signature by ${envelope.keyId} does not fit the payload`)
+}
+
+const isEnvelope = Schema.is(Envelope)
+
+const parseEnvelope = (text: string): Envelope | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isEnvelope(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const fault = (reason: SignatureFault["reason"], message: string): Result.Result<never, SignatureFault> =>
+  Result.fail({ _tag: "SignatureFault", reason, message })
+
+/** A new Ed25519 pair as PEM texts: PKCS#8 and SPKI. */
+export const generateKey = (): { readonly privatePem: string; readonly publicPem: string } => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519")
+  return {
+    privatePem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    publicPem: publicKey.export({ type: "spki", format: "pem" }).toString()
+  }
+}
+
+/** Reads a PEM private key; throws when the text is none or not Ed25519. */
+export const readSigningKey = (keyId: string, pem: string): SigningKey => {
+  const privateKey = createPrivateKey(pem)
+  if (privateKey.asymmetricKeyType !== "ed25519") {
+    throw new TypeError(`signing key ${keyId}: expected an Ed25519 key, found ${privateKey.asymmetricKeyType}`)
+  }
+  return { keyId, privateKey }
+}
+
+/** Reads PEM public keys by id; throws when one is none. */
+export const readKeyRing = (pems: Readonly<Record<string, string>>): KeyRing =>
+  new Map(Object.entries(pems).map(([keyId, pem]) => [keyId, createPublicKey(pem)]))

@@ -1,0 +1,88 @@
+import { Stamp } from "@lowtide/domain/announcing/intent"
+import { Schema } from "effect"
+
+/** One BGP session as its speaker sees it. */
+export const SessionStatus = Schema.Struct({
+  peer: Schema.String,
+  peerAddress: Schema.String,
+  peerAsn: Schema.Int,
+  /** RFC 4271 §8.2.2 state. */
+  state: Schema.String,
+  /** When it entered the state, RFC 3339 by the node's clock. */
+  since: Schema.String,
+  /** Prefixes on the wire. */
+  prefixes: Schema.Int,
+  /** What last ended or prevented the session, in words; null when nothing ever did. */
+  lastError: Schema.NullOr(Schema.String),
+  /** The stable code of `lastError`. */
+  lastErrorCode: Schema.NullOr(Schema.String)
+})
+export type SessionStatus = typeof SessionStatus.Type
+
+/** The newest status of one node: what it holds, what it announces, how its sessions are. */
+export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
+  cluster: Schema.String,
+  node: Schema.String,
+  /** The node's clock, RFC 3339. */
+  at: Schema.String,
+  /** Names one run of the speaker. */
+  runId: Schema.String,
+  /** Whether it holds all that the centre's newest head speaks of. */
+  sync: Schema.Literals(["live", "stale"]),
+  /** The newest message applied. */
+  cseq: Schema.Int,
+  /** Everything up to this message that says "withdraw" is withdrawn on every session, or its hold time has passed. */
+  confirmedCseq: Schema.Int,
+  sessions: Schema.Array(SessionStatus),
+  /** Addresses it announces on at least one established session. */
+  announcing: Schema.Array(Schema.String),
+  /** Messages it refused: forged, not allowed, out of date. Code and words, the newest last, at most 20. */
+  refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String }))
+})
+export type NodeStatus = typeof NodeStatus.Type
+
+/** What became of one VIP at one node, or of one session. */
+export const WireEntry = Schema.Union([
+  Schema.TaggedStruct("Applied", {
+    network: Schema.String,
+    address: Schema.String,
+    stamp: Stamp,
+    cseq: Schema.Int,
+    verdict: Schema.String,
+    /** Why now: a new intent, endpoints of the node's own, or a session that came up. */
+    trigger: Schema.Literals(["intent", "endpoints", "session"]),
+    /** RFC 3339, the node's clock; null where the step was not taken for this entry. */
+    receivedAt: Schema.NullOr(Schema.String),
+    savedAt: Schema.NullOr(Schema.String),
+    peers: Schema.Array(
+      Schema.Struct({
+        peer: Schema.String,
+        action: Schema.Literals(["announced", "withdrawn", "unchanged"]),
+        /** When the message's octets were handed to the kernel. */
+        writtenAt: Schema.String
+      })
+    )
+  }),
+  Schema.TaggedStruct("Session", {
+    peer: Schema.String,
+    change: Schema.Literals(["up", "down", "refused"]),
+    at: Schema.String,
+    code: Schema.NullOr(Schema.String),
+    detail: Schema.String
+  }),
+  Schema.TaggedStruct("StatusWritten", {
+    namespace: Schema.String,
+    name: Schema.String,
+    stamp: Stamp,
+    at: Schema.String
+  })
+])
+export type WireEntry = typeof WireEntry.Type
+
+/** What a node (or, for `StatusWritten`, an agent) did since its last report. */
+export const WireReport = Schema.TaggedStruct("WireReport", {
+  cluster: Schema.String,
+  node: Schema.String,
+  entries: Schema.Array(WireEntry)
+})
+export type WireReport = typeof WireReport.Type

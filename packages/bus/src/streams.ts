@@ -1,0 +1,95 @@
+import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream"
+import { Effect } from "effect"
+import { Bus, type BusUnavailable, busCall } from "./connection.ts"
+import { stateStream, statusStream, wireStream } from "./subjects.ts"
+
+/** How long wire reports wait for an allocator that is away, and how much room they have. */
+const wireRetention = { maxAgeHours: 24, maxBytes: 1024 ** 3 } as const
+
+const nanosecondsPerHour = 3_600_000_000_000
+
+/** Makes the streams that are missing, as an empty or wiped server needs. Streams that are there are left as they are. */
+export const ensureStreams: Effect.Effect<ReadonlyArray<string>, BusUnavailable, Bus> = Effect.gen(function* () {
+  const { connection } = yield* Bus
+  const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+  const present = yield* busCall("list streams", async () => {
+    const names: Array<string> = []
+    for await (const name of manager.streams.names()) names.push(name)
+    return names
+  })
+  const wanted = [
+    {
+      name: stateStream,
+      subjects: ["lt.v1.state.>"],
+      storage: StorageType.File,
+      max_msgs_per_subject: 1,
+      allow_direct: true,
+      republish: { src: "lt.v1.state.>", dest: "lt.live.v1.state.>" }
+    },
+    {
+      name: statusStream,
+      subjects: ["lt.v1.status.>"],
+      storage: StorageType.File,
+      max_msgs_per_subject: 1,
+      allow_direct: true
+    },
+    {
+      name: wireStream,
+      subjects: ["lt.v1.wire.>"],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      max_age: wireRetention.maxAgeHours * nanosecondsPerHour,
+      max_bytes: wireRetention.maxBytes
+    }
+  ]
+  const missing = wanted.filter((stream) => !present.includes(stream.name))
+  for (const stream of missing) {
+    yield* busCall(`create stream ${stream.name}`, () => manager.streams.add(stream))
+  }
+  return missing.map((stream) => stream.name)
+})
+
+/** One message for a stream: the whole subject and its text. */
+export interface Publication {
+  readonly subject: string
+  readonly text: string
+}
+
+/** Publishes in flight at once; more gains nothing (one connection, one server). */
+const publishWindow = 64
+
+/**
+ * Stores the messages, keeping the order of any one subject, and answers when the server has acknowledged all. A failure
+ * says nothing about the ones before it; repeating is harmless.
+ */
+export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Effect<void, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const { connection } = yield* Bus
+    const stream = jetstream(connection)
+    for (let start = 0; start < publications.length; start += publishWindow) {
+      const window = publications.slice(start, start + publishWindow)
+      yield* busCall("publish", () =>
+        Promise.all(window.map(({ subject, text }) => stream.publish(subject, text, { timeout: 2_000 })))
+      )
+    }
+  })
+
+/** The newest stored text of one subject and when the server stored it; undefined when there is none. */
+export const readLast = (
+  stream: string,
+  subject: string
+): Effect.Effect<{ readonly text: string; readonly storedAt: Date } | undefined, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const { connection } = yield* Bus
+    const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+    const message = yield* busCall(`read ${subject}`, () =>
+      manager.streams
+        .getMessage(stream, { last_by_subj: subject })
+        .catch((error: { readonly status?: number; readonly code?: number }) => {
+          if (error.code === 10037 || error.status === 404) return null // no message found
+          throw error
+        })
+    )
+    return message === null ? undefined : { text: message.string(), storedAt: message.time }
+  })

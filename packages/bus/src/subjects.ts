@@ -1,0 +1,40 @@
+import { token } from "@lowtide/domain/announcing/subject"
+
+/** The stream that keeps the newest message of every subject: what each cluster is to be. A cable, not a record. */
+export const stateStream = "LT_STATE"
+
+/** The stream that keeps each node's newest status. */
+export const statusStream = "LT_STATUS"
+
+/** The stream that carries what speakers told routers, until the allocator has written it to the wire journal. */
+export const wireStream = "LT_WIRE"
+
+/** Where a cluster's state is stored: `lt.v1.state.<cluster>.<key>`; the keys are `messageKey`'s. */
+export const stateSubject = (cluster: string, key: string): string => `lt.v1.state.${token(cluster)}.${key}`
+
+/** A cluster's head, the last message of each batch. */
+export const headKey = "head"
+
+/** Stored messages of one cluster, as a filter. */
+export const stateFilter = (cluster: string): string => `lt.v1.state.${token(cluster)}.>`
+
+/** Where the stream repeats what it stored; a refused publish is never repeated, as a plain subscription would see it. */
+export const liveFilter = (cluster: string): string => `lt.live.v1.state.${token(cluster)}.>`
+
+/** The key part of a stored or repeated subject. */
+export const keyOf = (subject: string): string => {
+  const tokens = subject.split(".")
+  return tokens.slice(tokens[1] === "live" ? 5 : 4).join(".")
+}
+
+/** Where a cluster's commands are asked. */
+export const commandSubject = (cluster: string): string => `lt.v1.cmd.${token(cluster)}`
+
+/** The commands of every cluster. */
+export const commandFilter = "lt.v1.cmd.*"
+
+/** A node's newest status. */
+export const statusSubject = (cluster: string, node: string): string => `lt.v1.status.${token(cluster)}.${token(node)}`
+
+/** What a node told its routers. */
+export const wireSubject = (cluster: string, node: string): string => `lt.v1.wire.${token(cluster)}.${token(node)}`

@@ -1,0 +1,286 @@
+import { type Family, formatIpAddress, type IpAddress, parseIpAddress, rangeContains } from "@lowtide/net"
+import { Result } from "effect"
+import type { AddressPool, Finding, ServiceObject } from "../config/index.ts"
+import type { ReasonCode } from "../fleet/event.ts"
+import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import type { VipState } from "../fleet/stream.ts"
+import { poolAdmits, poolRanges, poolRangesOf, poolsInOrder } from "./pool-choice.ts"
+import { refusal } from "./refusal.ts"
+import { mayShare } from "./sharing.ts"
+import { type AddressWish, requestField } from "./wish.ts"
+
+/** An address for a Service, where it comes from and why it is this one. */
+export interface AddressPick {
+  readonly address: string
+  readonly pool: string
+  readonly reason: ReasonCode
+}
+
+/** What a Service is to have. A refusal beside picks says that it keeps what it has and does not get what it asks for. */
+export interface Choice {
+  readonly picks: ReadonlyArray<AddressPick>
+  readonly refusal: Finding | null
+}
+
+/** Everything that the choice is made from. */
+export interface Chooser {
+  readonly fleet: Fleet
+  readonly cluster: ClusterMemory
+  readonly service: ServiceObject
+  readonly wish: AddressWish
+}
+
+/**
+ * The addresses of one Service, in the stated order: the ones asked for by name; the ones it has; the ones it had last;
+ * then, pool by pool, one that its sharing key already has, the lowest that nobody remembers, the lowest that is free.
+ * An address that it has is never given up before the new one is certain.
+ */
+export const choose = (chooser: Chooser): Choice => {
+  const { wish } = chooser
+  const kept = keepable(chooser)
+  if (wish.requested.length > 0) return orKeep(chooser, chooseRequested(chooser))
+  if (wish.pool !== undefined) return orKeep(chooser, chooseFromNamedPool(chooser, wish.pool))
+  const missing = wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
+  if (missing.length === 0) return { picks: kept, refusal: null }
+  if (kept.length > 0) return { picks: [...kept, ...beside(chooser, kept, missing)], refusal: null }
+  return orKeep(chooser, chooseFromPools(chooser, poolsInOrder(poolsOf(chooser), chooser.cluster, chooser.service)))
+}
+
+const poolsOf = ({ fleet, cluster }: Chooser): ReadonlyArray<AddressPool> => fleet.config(cluster).pools
+
+const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
+
+const heldBy = ({ cluster, wish }: Chooser): ReadonlyArray<string> =>
+  cluster.addressesOf.get(`${wish.holder.namespace}/${wish.holder.name}`) ?? []
+
+/** What it has and may go on having: of a wanted family, and still shareable with whom it shares. */
+const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
+  heldBy(chooser).flatMap((address) => {
+    const vip = chooser.fleet.vip(chooser.cluster.network, address)
+    if (vip === undefined || !chooser.wish.families.includes(familyOf(address))) return []
+    return Result.isSuccess(mayShare(vip, chooser.wish.holder))
+      ? [{ address, pool: vip.pool, reason: "observed" as const }]
+      : []
+  })
+
+/** When a wish fails, the Service keeps all that it has, and the refusal says what it did not get. */
+const orKeep = (chooser: Chooser, choice: Choice): Choice => {
+  if (choice.refusal === null) return choice
+  const kept = heldBy(chooser).map((address) => ({
+    address,
+    pool: chooser.fleet.vip(chooser.cluster.network, address)?.pool ?? "",
+    reason: "observed" as const
+  }))
+  return { picks: kept, refusal: choice.refusal }
+}
+
+const chooseRequested = (chooser: Chooser): Choice => {
+  const picks: Array<AddressPick> = []
+  for (const address of chooser.wish.requested) {
+    const pick = takeRequested(chooser, address)
+    if (Result.isFailure(pick)) return { picks: [], refusal: pick.failure }
+    picks.push(pick.success)
+  }
+  const missing = chooser.wish.families.filter((family) => !picks.some((pick) => familyOf(pick.address) === family))
+  if (missing.length > 0 && chooser.wish.needsAll) {
+    return {
+      picks: [],
+      refusal: refusal(chooser.service, "LT0207", {
+        field: requestField,
+        expected: "one address of each IP family, since ipFamilyPolicy is RequireDualStack",
+        found: chooser.wish.requested.join(", ")
+      })
+    }
+  }
+  return { picks, refusal: null }
+}
+
+const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPick, Finding> => {
+  const { service, cluster, wish } = chooser
+  const address = Result.getOrThrow(parseIpAddress(text))
+  const field = requestField
+  const pool = poolsOf(chooser).find((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  if (pool === undefined) {
+    return Result.fail(
+      refusal(service, "LT0202", {
+        field,
+        expected: `an address of one of the pools [${names(poolsOf(chooser))}]`,
+        found: text
+      })
+    )
+  }
+  if (wish.pool !== undefined && wish.pool !== pool.name) {
+    return Result.fail(
+      refusal(service, "LT0202", {
+        field,
+        expected: `an address of pool ${wish.pool}, which the Service names`,
+        found: `${text} of pool ${pool.name}`
+      })
+    )
+  }
+  if (!poolAdmits(pool, cluster, service)) {
+    return Result.fail(
+      refusal(service, "LT0205", {
+        field,
+        expected: `a pool that serves namespace ${service.namespace} and these labels`,
+        found: `${text} of pool ${pool.name}`
+      })
+    )
+  }
+  return Result.map(available(chooser, text), () => ({
+    address: text,
+    pool: pool.name,
+    reason: "requested-address" as const
+  }))
+}
+
+/** Whether this very address can be had: free, its own, its own from before, or shared. */
+const available = (chooser: Chooser, address: string): Result.Result<void, Finding> => {
+  const { fleet, cluster, service, wish } = chooser
+  const vip = fleet.vip(cluster.network, address)
+  if (vip === undefined || vip.phase === "free") return Result.succeed(undefined)
+  const field = requestField
+  if (vip.phase !== "assigned") {
+    if (wasHeldBy(vip, chooser)) return Result.succeed(undefined)
+    const found = `${address}, which is ${vip.phase} after ${vip.cluster}/${vip.lastHolders.join(", ")}`
+    return Result.fail(refusal(service, "LT0203", { field, expected: "an address that is free", found }))
+  }
+  if (vip.cluster !== cluster.name) {
+    const found = `${address}, held by ${vip.holders.map((holder) => `${vip.cluster}/${holder.namespace}/${holder.name}`).join(", ")}`
+    return Result.fail(refusal(service, "LT0203", { field, expected: "an address that no other cluster holds", found }))
+  }
+  return Result.mapError(mayShare(vip, wish.holder), (clash) =>
+    refusal(service, clash.code, { field, expected: clash.expected, found: `${address}, ${clash.found}` })
+  )
+}
+
+const wasHeldBy = (vip: VipState, { cluster, wish }: Chooser): boolean =>
+  vip.cluster === cluster.name && vip.lastHolders.includes(`${wish.holder.namespace}/${wish.holder.name}`)
+
+const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
+  const field = "metadata.annotations[metallb.io/address-pool]"
+  const pool = poolsOf(chooser).find((pool) => pool.name === name)
+  if (pool === undefined) {
+    const expected = `one of the pools [${names(poolsOf(chooser))}]`
+    return { picks: [], refusal: refusal(chooser.service, "LT0206", { field, expected, found: name }) }
+  }
+  if (!poolAdmits(pool, chooser.cluster, chooser.service)) {
+    const expected = `a pool that serves namespace ${chooser.service.namespace} and these labels`
+    return { picks: [], refusal: refusal(chooser.service, "LT0205", { field, expected, found: name }) }
+  }
+  const kept = keepable(chooser).filter((pick) => pick.pool === name)
+  const missing = chooser.wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
+  if (missing.length === 0) return { picks: kept, refusal: null }
+  const choice = chooseFromPools({ ...chooser, wish: { ...chooser.wish, families: missing } }, [pool], "requested-pool")
+  return choice.refusal === null || kept.length === 0 || chooser.wish.needsAll
+    ? { picks: [...kept, ...choice.picks], refusal: choice.refusal }
+    : { picks: kept, refusal: null }
+}
+
+/** A family that the Service newly wants, beside the address that it has: from the same pool, and not at any price. */
+const beside = (
+  chooser: Chooser,
+  kept: ReadonlyArray<AddressPick>,
+  missing: ReadonlyArray<Family>
+): ReadonlyArray<AddressPick> =>
+  missing.flatMap((family) => {
+    const pools = poolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
+    const picks = pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? [])
+    return picks.slice(0, 1)
+  })
+
+/** All families from one pool where one has them; else, if the Service allows it, the first family that any pool has. */
+const chooseFromPools = (
+  chooser: Chooser,
+  pools: ReadonlyArray<AddressPool>,
+  reason: ReasonCode = "pool-selected"
+): Choice => {
+  const { families, needsAll } = chooser.wish
+  const before = sticky(chooser, pools)
+  if (before.length === families.length) return { picks: before, refusal: null }
+  for (const pool of pools) {
+    const picks = families.flatMap((family) => pickFrom(chooser, pool, family, reason) ?? [])
+    if (picks.length === families.length) return { picks, refusal: null }
+  }
+  if (!needsAll) {
+    for (const family of families) {
+      for (const pool of pools) {
+        const pick = pickFrom(chooser, pool, family, reason)
+        if (pick !== undefined) return { picks: [pick], refusal: null }
+      }
+    }
+  }
+  return { picks: [], refusal: exhausted(chooser, pools) }
+}
+
+/** The addresses that the Service held last, as far as these pools still have them and nobody else took them. */
+const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyArray<AddressPick> => {
+  const { fleet, cluster, wish } = chooser
+  const key = `${cluster.name}/${wish.holder.namespace}/${wish.holder.name}`
+  const last = [...(fleet.network(cluster.network).lastHeld.get(key) ?? [])].sort()
+  const picks: Array<AddressPick> = []
+  for (const family of wish.families) {
+    const address = last.find(
+      (address) => familyOf(address) === family && fleet.vip(cluster.network, address)?.phase !== "assigned"
+    )
+    const pool = address === undefined ? undefined : poolHolding(pools, Result.getOrThrow(parseIpAddress(address)))
+    if (address !== undefined && pool !== undefined) picks.push({ address, pool: pool.name, reason: "sticky" })
+  }
+  return picks
+}
+
+const poolHolding = (pools: ReadonlyArray<AddressPool>, address: IpAddress): AddressPool | undefined =>
+  pools.find((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+
+const pickFrom = (chooser: Chooser, pool: AddressPool, family: Family, reason: ReasonCode): AddressPick | undefined => {
+  const shared = sharedIn(chooser, pool, family)
+  if (shared !== undefined) return { address: shared, pool: pool.name, reason: "shared" }
+  const { taken, remembered } = chooser.fleet.network(chooser.cluster.network)
+  for (const occupied of [remembered, taken]) {
+    for (const range of poolRangesOf(pool, family)) {
+      let found = occupied.lowestMissing(range)
+      while (found !== undefined && pool.avoidBuggyIPs && isBuggy(found)) {
+        found = occupied.lowestMissing(range, found.value + 1n)
+      }
+      if (found !== undefined) return { address: formatIpAddress(found), pool: pool.name, reason }
+    }
+  }
+  return undefined
+}
+
+/** IPv4 addresses ending in .0 or .255, which some old equipment drops. */
+const isBuggy = ({ family, value }: IpAddress): boolean =>
+  family === 4 && ((value & 0xffn) === 0n || (value & 0xffn) === 0xffn)
+
+/** The lowest address of the pool that the Service's sharing key has and that it may share. */
+const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: Family): string | undefined => {
+  if (wish.holder.sharingKey === "") return undefined
+  const ranges = poolRangesOf(pool, family)
+  const shareable = [...fleet.sharedVips(cluster, wish.holder.sharingKey)].flatMap((vip) => {
+    const address = Result.getOrThrow(parseIpAddress(vip.address))
+    const fits = ranges.some((range) => rangeContains(range, address)) && Result.isSuccess(mayShare(vip, wish.holder))
+    return fits ? [address] : []
+  })
+  const lowest = shareable.reduce<IpAddress | undefined>(
+    (best, address) => (best === undefined || address.value < best.value ? address : best),
+    undefined
+  )
+  return lowest === undefined ? undefined : formatIpAddress(lowest)
+}
+
+const names = (pools: ReadonlyArray<AddressPool>): string => pools.map((pool) => pool.name).join(", ")
+
+const exhausted = ({ service, wish }: Chooser, pools: ReadonlyArray<AddressPool>): Finding => {
+  const families = wish.families.map((family) => `IPv${family}`).join(wish.needsAll ? " and " : " or ")
+  return pools.length === 0
+    ? refusal(service, "LT0205", {
+        field: "spec.type",
+        expected: `a pool that gives addresses by itself to namespace ${service.namespace} and these labels`,
+        found: "none"
+      })
+    : refusal(service, "LT0201", {
+        field: "spec.type",
+        expected: `a free ${families} address in ${pools.length === 1 ? "pool" : "one of the pools"} ${names(pools)}`,
+        found: "none"
+      })
+}

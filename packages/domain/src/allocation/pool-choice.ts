@@ -1,0 +1,58 @@
+import { type AddressRange, type Family, parseAddressRange } from "@lowtide/net"
+import { Result } from "effect"
+import { type AddressPool, anySelectorMatches, type ServiceObject, selects } from "../config/index.ts"
+import type { ClusterMemory } from "../fleet/fleet.ts"
+
+/** The order in which a Service without a wish of its own tries pools; see docs/reference/allocation.md. */
+export const poolsInOrder = (
+  pools: ReadonlyArray<AddressPool>,
+  cluster: ClusterMemory,
+  service: ServiceObject
+): ReadonlyArray<AddressPool> => {
+  const automatic = pools.filter((pool) => pool.autoAssign)
+  const pinned = automatic.filter((pool) => isPinned(pool) && poolAdmits(pool, cluster, service))
+  const open = automatic.filter((pool) => !isPinned(pool))
+  return [...pinned.sort(byPriority), ...open.sort(byName)]
+}
+
+/** A pool that is for somebody, or that has a priority, goes before the others. */
+const isPinned = (pool: AddressPool): boolean =>
+  pool.priority !== undefined ||
+  pool.namespaces.length > 0 ||
+  pool.namespaceSelectors.length > 0 ||
+  pool.serviceSelectors.length > 0
+
+/** Lower numbers first; none, or 0, last; equals by name. */
+const byPriority = (left: AddressPool, right: AddressPool): number => rank(left) - rank(right) || byName(left, right)
+
+const rank = (pool: AddressPool): number => pool.priority || Number.POSITIVE_INFINITY
+
+const byName = (left: AddressPool, right: AddressPool): number =>
+  left.name < right.name ? -1 : left.name > right.name ? 1 : 0
+
+/** Whether the pool may serve the Service: its namespace and any one Service selector, each only where the pool names some. */
+export const poolAdmits = (pool: AddressPool, cluster: ClusterMemory, service: ServiceObject): boolean => {
+  const labels = cluster.namespaces.get(service.namespace)?.namespace.labels ?? {}
+  const restrictsNamespace = pool.namespaces.length > 0 || pool.namespaceSelectors.length > 0
+  const inNamespace =
+    !restrictsNamespace ||
+    pool.namespaces.includes(service.namespace) ||
+    anySelectorMatches(pool.namespaceSelectors, labels)
+  return inNamespace && selects(pool.serviceSelectors, service.labels)
+}
+
+const rangesByPool = new WeakMap<AddressPool, ReadonlyArray<AddressRange>>()
+
+/** The pool's ranges as numbers, in the order in which the pool lists them. */
+export const poolRanges = (pool: AddressPool): ReadonlyArray<AddressRange> => {
+  let ranges = rangesByPool.get(pool)
+  if (ranges === undefined) {
+    ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
+    rangesByPool.set(pool, ranges)
+  }
+  return ranges
+}
+
+/** The pool's ranges of one family. */
+export const poolRangesOf = (pool: AddressPool, family: Family): ReadonlyArray<AddressRange> =>
+  poolRanges(pool).filter((range) => range.family === family)

@@ -1,0 +1,173 @@
+import { Result } from "effect"
+import type { Finding } from "../config/index.ts"
+import { type Draft, quarantineMs } from "../fleet/draft.ts"
+import type { ReasonCode } from "../fleet/event.ts"
+import type { ClusterMemory } from "../fleet/fleet.ts"
+import { type Holder, type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
+import { type AddressPick, choose } from "./choose.ts"
+import { wantsAddress, wishOf } from "./wish.ts"
+
+/** Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. */
+export const settleService = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+  const state = cluster.services.get(key)
+  if (state === undefined) return releaseAll(draft, cluster, key, "service-gone")
+  if (!wantsAddress(state.service)) {
+    releaseAll(draft, cluster, key, "address-no-longer-wanted")
+    return setRefusal(draft, cluster, key, null)
+  }
+  const wish = wishOf(state.service)
+  if (Result.isFailure(wish)) return setRefusal(draft, cluster, key, wish.failure)
+  const choice = choose({ fleet: draft.fleet, cluster, service: state.service, wish: wish.success })
+  const held = cluster.addressesOf.get(key) ?? []
+  for (const pick of choice.picks) {
+    if (held.includes(pick.address)) refreshHolder(draft, cluster, pick.address, wish.success.holder)
+    else assign(draft, cluster, pick, wish.success.holder)
+  }
+  for (const address of held) {
+    if (!choice.picks.some((pick) => pick.address === address)) {
+      release(draft, cluster, key, address, "address-no-longer-wanted")
+    }
+  }
+  setRefusal(draft, cluster, key, choice.refusal)
+}
+
+/** Settles every Service of the cluster that is not served, in the order of their names. */
+export const settleUnserved = (draft: Draft, cluster: ClusterMemory): void => {
+  for (const key of [...cluster.unserved].sort()) settleService(draft, cluster, key)
+}
+
+/** Settles every Service of the cluster, the ones that have addresses first so that they keep them. */
+export const settleAll = (draft: Draft, cluster: ClusterMemory): void => {
+  const keys = [...cluster.services.keys()].sort()
+  for (const key of keys.filter((key) => cluster.addressesOf.has(key))) settleService(draft, cluster, key)
+  for (const key of keys.filter((key) => !cluster.addressesOf.has(key))) settleService(draft, cluster, key)
+}
+
+const isSame = (left: HolderName, right: HolderName): boolean =>
+  left.namespace === right.namespace && left.name === right.name
+type HolderName = Pick<Holder, "namespace" | "name">
+
+const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder: Holder): void => {
+  const before = draft.fleet.vip(cluster.network, pick.address) ?? null
+  const isShared = before !== null && before.phase === "assigned"
+  emitVip(
+    draft,
+    cluster,
+    before,
+    "VipAssigned",
+    pick.reason,
+    {
+      _tag: "Vip",
+      network: cluster.network,
+      address: pick.address,
+      pool: pick.pool,
+      cluster: cluster.name,
+      phase: "assigned",
+      holders: isShared ? [...before.holders, holder] : [holder],
+      lastHolders: [],
+      // Its holder came back before all nodes had confirmed: they stay obliged.
+      obliged: before?.phase === "withdrawing" ? before.obliged : [],
+      quarantineEndMs: null
+    },
+    holder
+  )
+}
+
+/** What others share with a Service follows its ports, its key and its policy. */
+const refreshHolder = (draft: Draft, cluster: ClusterMemory, address: string, holder: Holder): void => {
+  const vip = draft.fleet.vip(cluster.network, address)
+  const present = vip?.holders.find((other) => isSame(other, holder))
+  if (vip === undefined || present === undefined || JSON.stringify(present) === JSON.stringify(holder)) return
+  const holders = vip.holders.map((other) => (isSame(other, holder) ? holder : other))
+  emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...vip, holders }, holder)
+}
+
+const releaseAll = (draft: Draft, cluster: ClusterMemory, key: string, reason: ReasonCode): void => {
+  for (const address of [...(cluster.addressesOf.get(key) ?? [])]) release(draft, cluster, key, address, reason)
+}
+
+const release = (draft: Draft, cluster: ClusterMemory, key: string, address: string, reason: ReasonCode): void => {
+  const vip = draft.fleet.vip(cluster.network, address)
+  const holder = vip?.holders.find((other) => `${other.namespace}/${other.name}` === key)
+  if (vip === undefined || holder === undefined) return
+  const holders = vip.holders.filter((other) => other !== holder)
+  if (holders.length > 0) {
+    emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
+    return settleUnserved(draft, cluster)
+  }
+  const obliged = [...new Set([...vip.obliged, ...draft.context.obligedOf(cluster.name, address)])].sort()
+  emitVip(
+    draft,
+    cluster,
+    vip,
+    "VipReleased",
+    reason,
+    {
+      ...vip,
+      phase: "withdrawing",
+      holders: [],
+      lastHolders: [key],
+      obliged
+    },
+    holder
+  )
+  if (obliged.length === 0) quarantine(draft, cluster, address)
+}
+
+/** Every obliged node has confirmed: the address rests. */
+export const quarantine = (draft: Draft, cluster: ClusterMemory, address: string): void => {
+  const vip = draft.fleet.vip(cluster.network, address)
+  if (vip?.phase !== "withdrawing") return
+  emitVip(draft, cluster, vip, "VipQuarantined", "withdrawal-confirmed", {
+    ...vip,
+    phase: "quarantined",
+    obliged: [],
+    quarantineEndMs: draft.context.nowMs + quarantineMs
+  })
+}
+
+/** The quarantine is over: anyone may have the address, its last holder before others. */
+export const free = (draft: Draft, vip: VipState): void => {
+  const cluster = draft.cluster(vip.cluster)
+  emitVip(draft, cluster, vip, "VipFreed", "quarantine-over", { ...vip, phase: "free", quarantineEndMs: null })
+}
+
+const emitVip = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  before: VipState | null,
+  type: "VipAssigned" | "VipHoldersChanged" | "VipReleased" | "VipQuarantined" | "VipFreed",
+  reason: ReasonCode,
+  after: VipState,
+  holder?: Holder
+): void =>
+  draft.emit({
+    stream: streamOf.vip(after.network, after.address),
+    type,
+    reason,
+    before,
+    after,
+    about: {
+      network: after.network,
+      address: after.address,
+      pool: after.pool,
+      cluster: cluster.name,
+      ...(holder === undefined ? {} : { namespace: holder.namespace, service: holder.name, serviceUid: holder.uid })
+    }
+  })
+
+/** A refusal is stored when its reason or its facts differ from the last one. */
+const setRefusal = (draft: Draft, cluster: ClusterMemory, key: string, refusal: Finding | null): void => {
+  const before = cluster.services.get(key)
+  if (before === undefined || before.refusal?.message === refusal?.message) return
+  const after: ServiceState = { ...before, refusal }
+  const { namespace, name, uid } = before.service
+  draft.emit({
+    stream: streamOf.service(cluster.name, namespace, name),
+    type: refusal === null ? "RefusalCleared" : "AssignmentRefused",
+    reason: refusal === null ? "observed" : "refused",
+    before,
+    after,
+    about: { cluster: cluster.name, network: cluster.network, namespace, service: name, serviceUid: uid }
+  })
+}

@@ -1,0 +1,44 @@
+import { Result } from "effect"
+import type { Holder, VipState } from "../fleet/stream.ts"
+
+/** Why two Services cannot share an address. */
+export interface SharingClash {
+  readonly code: "LT0203" | "LT0204"
+  readonly expected: string
+  readonly found: string
+}
+
+/**
+ * Whether the holder may be on this VIP beside all the others on it: the same sharing key, no port of the same protocol
+ * twice, and the same endpoints behind it where the traffic policy is Local.
+ */
+export const mayShare = (vip: VipState, holder: Holder): Result.Result<void, SharingClash> => {
+  const others = vip.holders.filter((other) => other.namespace !== holder.namespace || other.name !== holder.name)
+  for (const other of others) {
+    const name = `${other.namespace}/${other.name}`
+    if (holder.sharingKey === "" || other.sharingKey === "") {
+      return clash("LT0203", "an address that is free, or both Services with one sharing key", `held by ${name}`)
+    }
+    if (holder.sharingKey !== other.sharingKey) {
+      return clash(
+        "LT0204",
+        `sharing key ${JSON.stringify(other.sharingKey)}, as ${name} has`,
+        `sharing key ${JSON.stringify(holder.sharingKey)}`
+      )
+    }
+    const port = holder.ports.find((port) => other.ports.includes(port))
+    if (port !== undefined)
+      return clash("LT0204", "ports that no other Service on the address has", `${port} of ${name}`)
+    if (holder.backendKey !== other.backendKey) {
+      return clash(
+        "LT0204",
+        `the traffic policy and selector of ${name}`,
+        "another traffic policy, or another selector under policy Local"
+      )
+    }
+  }
+  return Result.succeed(undefined)
+}
+
+const clash = (code: SharingClash["code"], expected: string, found: string): Result.Result<never, SharingClash> =>
+  Result.fail({ code, expected, found })

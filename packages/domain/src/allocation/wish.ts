@@ -1,0 +1,83 @@
+import { type Family, parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+import type { Finding, ServiceObject } from "../config/index.ts"
+import type { Holder } from "../fleet/stream.ts"
+import { refusal } from "./refusal.ts"
+
+/** What a Service asks for, whichever of Kubernetes' and MetalLB's spellings it uses. */
+export interface AddressWish {
+  /** The families it wants, the primary one first. */
+  readonly families: ReadonlyArray<Family>
+  /** Whether fewer families than wanted are not acceptable (RequireDualStack). */
+  readonly needsAll: boolean
+  /** Addresses asked for by name, canonical; at most one a family. */
+  readonly requested: ReadonlyArray<string>
+  /** The only pool that will do, if it names one. */
+  readonly pool: string | undefined
+  readonly holder: Holder
+}
+
+/** The load balancer class that Lowtide serves; Services without a class are served as well. */
+export const loadBalancerClass = "lowtide.dev/bgp"
+
+/** Where a Service asks for an address by name. */
+export const requestField = "metadata.annotations[metallb.io/loadBalancerIPs]"
+
+/** Whether Lowtide is to give this Service an address at all. */
+export const wantsAddress = (service: ServiceObject): boolean =>
+  service.type === "LoadBalancer" &&
+  (service.loadBalancerClass === undefined || service.loadBalancerClass === loadBalancerClass)
+
+/** The Service's wish, or why it cannot be understood. */
+export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Finding> => {
+  const families = familiesOf(service)
+  const foreign = service.requestedAddresses.find((address) => !families.includes(familyOf(address)))
+  if (foreign !== undefined) {
+    return Result.fail(
+      refusal(service, "LT0207", {
+        field: requestField,
+        expected: `addresses of ${families.map((family) => `IPv${family}`).join(" and ")}, the Service's own IP families`,
+        found: foreign
+      })
+    )
+  }
+  return Result.succeed({
+    families,
+    needsAll: service.ipFamilyPolicy === "RequireDualStack",
+    requested: service.requestedAddresses,
+    pool: service.annotations.addressPool,
+    holder: holderOf(service)
+  })
+}
+
+/** The Service as a holder, with all that decides what it may share. */
+export const holderOf = (service: ServiceObject): Holder => ({
+  namespace: service.namespace,
+  name: service.name,
+  uid: service.uid,
+  sharingKey: service.annotations.allowSharedIp ?? "",
+  ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
+  backendKey: service.externalTrafficPolicy === "Local" ? selectorText(service.selector) : ""
+})
+
+const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
+
+/** Cluster IPs decide where there are any, as an API server writes them; plain manifests say it by ipFamilies and policy. */
+const familiesOf = (service: ServiceObject): ReadonlyArray<Family> => {
+  const ofClusterIps = service.clusterIPs.flatMap((text) => {
+    const address = Result.getOrUndefined(parseIpAddress(text))
+    return address === undefined ? [] : [address.family]
+  })
+  if (ofClusterIps.length > 0) return [...new Set(ofClusterIps)]
+  const named = service.ipFamilies.map((family): Family => (family === "IPv6" ? 6 : 4))
+  const primary = named[0] ?? 4
+  if (service.ipFamilyPolicy === "SingleStack") return [primary]
+  return [primary, primary === 4 ? 6 : 4]
+}
+
+/** Equal texts for equal selectors. */
+const selectorText = (selector: Readonly<Record<string, string>>): string =>
+  Object.entries(selector)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join(",")

@@ -1,0 +1,114 @@
+import type { DomainEvent } from "../fleet/event.ts"
+import type { Fleet } from "../fleet/fleet.ts"
+import { streamOf, type VipState } from "../fleet/stream.ts"
+import { type Content, resolveFindings, resolveNode, resolveService, resolveVip } from "./resolve.ts"
+
+/** A message that an event may have changed, with that event's place in its batch. */
+export interface AffectedContent {
+  readonly content: Content
+  readonly eventIndex: number
+}
+
+/**
+ * The messages that a batch of events, already applied, may have changed. Each is resolved once, from the state after
+ * the last event, and put down to the last event that touches it. Whether it did change is for the caller to compare.
+ */
+export const affectedContents = (
+  fleet: Fleet,
+  events: ReadonlyArray<DomainEvent>,
+  obligedOf: (cluster: string, address: string) => ReadonlyArray<string>
+): ReadonlyArray<AffectedContent> => {
+  const touched = new Touched()
+  for (const [index, event] of events.entries()) touch(fleet, touched, event, index)
+  return [
+    ...entries(touched.nodes, (stream) => {
+      const [clusterName = "", name = ""] = tail(stream)
+      const cluster = fleet.cluster(clusterName)
+      const node = cluster.nodes.get(name)
+      return node === undefined ? undefined : resolveNode(fleet, cluster, node)
+    }),
+    ...entries(touched.vips, (stream) => {
+      const vip = fleet.vips.get(stream)
+      if (vip === undefined) return undefined
+      return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
+    }),
+    ...entries(touched.services, (stream) => {
+      const cluster = fleet.cluster(tail(stream)[0] ?? "")
+      const service = cluster.services.get(stream.slice(stream.indexOf("/") + 1))
+      return service === undefined ? undefined : resolveService(fleet, cluster, service)
+    }),
+    ...entries(touched.findings, (stream) => {
+      const event = events[touched.findings.get(stream) ?? -1]
+      const state = event?.after ?? event?.before
+      if (state?._tag !== "Findings") return undefined
+      return resolveFindings(state.cluster, state.object, event?.after === null ? [] : state.findings)
+    })
+  ]
+}
+
+/** Streams of which a message is to be resolved anew, with the index of the last event that says so. */
+class Touched {
+  readonly nodes = new Map<string, number>()
+  readonly vips = new Map<string, number>()
+  readonly services = new Map<string, number>()
+  readonly findings = new Map<string, number>()
+}
+
+const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number): void => {
+  const state = event.after ?? event.before
+  if (state === null) return
+  switch (state._tag) {
+    case "Vip": {
+      touched.vips.set(event.stream, index)
+      return touchHolders(touched, event, index)
+    }
+    case "Service":
+      touched.services.set(event.stream, index)
+      return touchVipsOf(fleet, touched, state.cluster, `${state.service.namespace}/${state.service.name}`, index)
+    case "Node":
+      touched.nodes.set(event.stream, index)
+      return touchCluster(fleet, touched, state.cluster, index)
+    case "Manifest":
+      return touchCluster(fleet, touched, state.cluster, index)
+    case "Findings":
+      touched.findings.set(event.stream, index)
+      return
+    case "Namespace":
+    case "Cluster":
+      return
+  }
+}
+
+const touchHolders = (touched: Touched, event: DomainEvent, index: number): void => {
+  for (const state of [event.before, event.after] as ReadonlyArray<VipState | null>) {
+    for (const { namespace, name } of state?.holders ?? []) {
+      touched.services.set(streamOf.service(state?.cluster ?? "", namespace, name), index)
+    }
+  }
+}
+
+const touchVipsOf = (fleet: Fleet, touched: Touched, clusterName: string, service: string, index: number): void => {
+  const cluster = fleet.cluster(clusterName)
+  for (const address of cluster.addressesOf.get(service) ?? []) {
+    touched.vips.set(streamOf.vip(cluster.network, address), index)
+  }
+}
+
+/** Configuration and nodes decide about every VIP and every node of their cluster. */
+const touchCluster = (fleet: Fleet, touched: Touched, clusterName: string, index: number): void => {
+  const cluster = fleet.cluster(clusterName)
+  for (const stream of cluster.vips) touched.vips.set(stream, index)
+  for (const name of cluster.nodes.keys()) touched.nodes.set(streamOf.node(clusterName, name), index)
+}
+
+const entries = (
+  touched: ReadonlyMap<string, number>,
+  resolve: (stream: string) => Content | undefined
+): ReadonlyArray<AffectedContent> =>
+  [...touched].flatMap(([stream, eventIndex]) => {
+    const content = resolve(stream)
+    return content === undefined ? [] : [{ content, eventIndex }]
+  })
+
+/** The parts of a stream's name after its kind. */
+const tail = (stream: string): ReadonlyArray<string> => stream.slice(stream.indexOf(":") + 1).split("/")

@@ -1,0 +1,79 @@
+import type { Cause, NumberedMessage, Stamp } from "./intent.ts"
+import type { Content } from "./resolve.ts"
+import { messageKey } from "./subject.ts"
+
+/** The message in effect for one subject. */
+export interface BookEntry {
+  readonly cseq: number
+  /** What it says, as text, to tell a change from a repetition. */
+  readonly contentText: string
+  /** Nodes that it obliges to confirm; empty for messages that are not of a VIP. */
+  readonly obliged: ReadonlyArray<string>
+}
+
+/** Every message in effect, by cluster and subject key; numbers new ones. Belongs to the one writer, as the fleet does. */
+export class IntentBook {
+  readonly #clusters = new Map<string, { cseq: number; readonly entries: Map<string, BookEntry> }>()
+
+  /** What the cluster's next message follows. */
+  cseq(cluster: string): number {
+    return this.#clusters.get(cluster)?.cseq ?? 0
+  }
+
+  entries(cluster: string): ReadonlyMap<string, BookEntry> {
+    return this.#clusters.get(cluster)?.entries ?? new Map()
+  }
+
+  obligedOf(cluster: string, key: string): ReadonlyArray<string> {
+    return this.#clusters.get(cluster)?.entries.get(key)?.obliged ?? []
+  }
+
+  /** A stored message, as loaded at start. */
+  restore(message: NumberedMessage): void {
+    this.#put(message)
+  }
+
+  /** Raises a cluster's number to that of its stored head. */
+  restoreCseq(cluster: string, cseq: number): void {
+    const book = this.#book(cluster)
+    book.cseq = Math.max(book.cseq, cseq)
+  }
+
+  /** The message with its number, or undefined when the one in effect says the same. */
+  number(content: Content, stamp: Stamp, cause: Cause): NumberedMessage | undefined {
+    const book = this.#book(content.cluster)
+    if (book.entries.get(messageKey(content))?.contentText === JSON.stringify(content)) return undefined
+    const { _tag, ...rest } = content
+    const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, cause } as NumberedMessage
+    this.#put(numbered)
+    return numbered
+  }
+
+  #put(message: NumberedMessage): void {
+    const book = this.#book(message.cluster)
+    book.cseq = Math.max(book.cseq, message.cseq)
+    book.entries.set(messageKey(message), {
+      cseq: message.cseq,
+      contentText: JSON.stringify(contentOf(message)),
+      obliged: message._tag === "VipIntent" ? message.obliged : []
+    })
+  }
+
+  #book(cluster: string): { cseq: number; readonly entries: Map<string, BookEntry> } {
+    let book = this.#clusters.get(cluster)
+    if (book === undefined) {
+      book = { cseq: 0, entries: new Map() }
+      this.#clusters.set(cluster, book)
+    }
+    return book
+  }
+}
+
+/** What a message says, without its number and cause; `_tag` first, as `Content` is written. */
+const contentOf = ({
+  stamp: _stamp,
+  cseq: _cseq,
+  prevCseq: _prev,
+  cause: _cause,
+  ...content
+}: NumberedMessage): Content => content as Content

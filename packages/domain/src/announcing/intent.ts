@@ -1,0 +1,151 @@
+import { Schema } from "effect"
+
+/**
+ * Where an intent stands in the one order of all intents: the event that caused it. An older stamp never wins over a
+ * newer one.
+ */
+export const Stamp = Schema.Struct({
+  /** Rises with each loss of history; orders before everything else. */
+  incarnation: Schema.Int,
+  /** Rises with each change of the leading allocator. */
+  epoch: Schema.Int,
+  /** The event's place in the log. */
+  seq: Schema.Int
+})
+export type Stamp = typeof Stamp.Type
+
+/** Negative when `left` is older. */
+export const compareStamps = (left: Stamp, right: Stamp): number =>
+  left.incarnation - right.incarnation || left.epoch - right.epoch || left.seq - right.seq
+
+/** What every message of a cluster carries beside its own content. `cseq` counts a cluster's messages without gaps. */
+const Numbered = { stamp: Stamp, cseq: Schema.Int, prevCseq: Schema.Int }
+
+/** Why a message was sent: the event, who caused it and for what reason. */
+export const Cause = Schema.Struct({
+  seq: Schema.Int,
+  type: Schema.String,
+  reason: Schema.String,
+  actor: Schema.String
+})
+export type Cause = typeof Cause.Type
+
+/** How one covering Advertisement wants a VIP announced. */
+export const AdvertisedRoute = Schema.Struct({
+  advertisement: Schema.String,
+  /** The host route, or the aggregate that holds it. */
+  prefix: Schema.String,
+  /** Peer names; a node announces to those of them that it has. */
+  peers: Schema.Array(Schema.String),
+  /** Node names, sorted. */
+  nodes: Schema.Array(Schema.String),
+  localPref: Schema.NullOr(Schema.Int),
+  /** `64496:100`, or `64496:1:2` for a large community. */
+  communities: Schema.Array(Schema.String)
+})
+export type AdvertisedRoute = typeof AdvertisedRoute.Type
+
+export const IntentService = Schema.Struct({
+  namespace: Schema.String,
+  name: Schema.String,
+  uid: Schema.String,
+  /** Local: only nodes with a serving endpoint of their own announce. Cluster: any serving endpoint will do. */
+  trafficPolicy: Schema.Literals(["Local", "Cluster"])
+})
+export type IntentService = typeof IntentService.Type
+
+/** The centre's wish for one VIP in one cluster. `withdrawn` is its tombstone: a VIP leaves a node by nothing else. */
+export const VipIntent = Schema.TaggedStruct("VipIntent", {
+  ...Numbered,
+  cluster: Schema.String,
+  network: Schema.String,
+  address: Schema.String,
+  state: Schema.Literals(["announced", "withdrawn"]),
+  services: Schema.Array(IntentService),
+  /** Open: every eligible candidate announces as an equal. */
+  admission: Schema.TaggedStruct("Open", { candidates: Schema.Array(Schema.String) }),
+  routes: Schema.Array(AdvertisedRoute),
+  /** Nodes that may have announced it since its last confirmed withdrawal. */
+  obliged: Schema.Array(Schema.String),
+  cause: Cause
+})
+export type VipIntent = typeof VipIntent.Type
+
+/** One BGP session as a node is to hold it. Times in seconds; a missing one is the protocol's default. */
+export const NodePeer = Schema.Struct({
+  name: Schema.String,
+  peerAddress: Schema.String,
+  peerPort: Schema.Int,
+  peerAsn: Schema.Int,
+  myAsn: Schema.Int,
+  routerId: Schema.NullOr(Schema.String),
+  sourceAddress: Schema.NullOr(Schema.String),
+  holdTimeSeconds: Schema.Int,
+  keepaliveTimeSeconds: Schema.NullOr(Schema.Int),
+  connectTimeSeconds: Schema.NullOr(Schema.Int)
+})
+export type NodePeer = typeof NodePeer.Type
+
+/** What one node is to be: its peers, and whether it may announce at all. */
+export const NodeIntent = Schema.TaggedStruct("NodeIntent", {
+  ...Numbered,
+  cluster: Schema.String,
+  node: Schema.String,
+  peers: Schema.Array(NodePeer),
+  /** Addresses of the node itself, from which next hops and the router id may be taken. */
+  addresses: Schema.Array(Schema.String),
+  /** Why the node may not announce; null when it may. */
+  excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
+  cause: Cause
+})
+export type NodeIntent = typeof NodeIntent.Type
+
+/** What a Service got, for its status. */
+export const ServiceAnswer = Schema.TaggedStruct("ServiceAnswer", {
+  ...Numbered,
+  cluster: Schema.String,
+  namespace: Schema.String,
+  name: Schema.String,
+  uid: Schema.String,
+  addresses: Schema.Array(Schema.Struct({ address: Schema.String, pool: Schema.String })),
+  /** The refusal in words, with its code; null when the Service has what it asks for. */
+  refusal: Schema.NullOr(Schema.Struct({ code: Schema.String, message: Schema.String, fix: Schema.String })),
+  cause: Cause
+})
+export type ServiceAnswer = typeof ServiceAnswer.Type
+
+/** What the centre found in a configuration object, for its status. */
+export const ObjectFindings = Schema.TaggedStruct("ObjectFindings", {
+  ...Numbered,
+  cluster: Schema.String,
+  object: Schema.Struct({ kind: Schema.String, namespace: Schema.String, name: Schema.String }),
+  findings: Schema.Array(
+    Schema.Struct({
+      code: Schema.String,
+      severity: Schema.String,
+      field: Schema.String,
+      message: Schema.String,
+      fix: Schema.String
+    })
+  ),
+  cause: Cause
+})
+export type ObjectFindings = typeof ObjectFindings.Type
+
+/** Last of each batch: what a cluster's whole set of messages amounts to. */
+export const ClusterHead = Schema.TaggedStruct("ClusterHead", {
+  stamp: Stamp,
+  cseq: Schema.Int,
+  cluster: Schema.String,
+  /** XOR of SHA-256 over `subject NUL cseq` of every message in the set, hexadecimal. */
+  digest: Schema.String,
+  /** Messages in the set. */
+  count: Schema.Int
+})
+export type ClusterHead = typeof ClusterHead.Type
+
+export const StateMessage = Schema.Union([VipIntent, NodeIntent, ServiceAnswer, ObjectFindings, ClusterHead])
+export type StateMessage = typeof StateMessage.Type
+
+/** The messages that are numbered, which is all but the head. */
+export type NumberedMessage = Exclude<StateMessage, ClusterHead>

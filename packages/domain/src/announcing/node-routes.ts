@@ -1,0 +1,100 @@
+import type { AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "./intent.ts"
+
+/** What a node alone knows about a Service: whether endpoints serve, here and anywhere. */
+export interface ServiceHealth {
+  readonly servesHere: boolean
+  readonly servesAnywhere: boolean
+}
+
+/** The attributes of one route to one peer, before the session adds what is its own (next hop, AS path). */
+export interface WantedRoute {
+  readonly prefix: string
+  readonly localPref: number | null
+  readonly communities: ReadonlyArray<string>
+}
+
+/** Why a node does or does not announce a VIP. */
+export type Verdict =
+  | { readonly _tag: "Announced" }
+  | { readonly _tag: "Withdrawn" }
+  | { readonly _tag: "NotCandidate" }
+  | { readonly _tag: "Excluded"; readonly why: NonNullable<NodeIntent["excluded"]> }
+  | { readonly _tag: "NoLocalEndpoint" }
+  | { readonly _tag: "NoEndpoint" }
+  | { readonly _tag: "NoPeer" }
+
+/** One node's answer to all its intents. */
+export interface NodeRoutes {
+  /** By peer name, then by prefix. Every configured peer is present. */
+  readonly byPeer: ReadonlyMap<string, ReadonlyMap<string, WantedRoute>>
+  /** By address. */
+  readonly verdicts: ReadonlyMap<string, Verdict>
+}
+
+/**
+ * Whether this node announces a VIP. It does when it is a candidate, is not excluded, and one of the VIP's Services has
+ * a serving endpoint: on this node under policy Local, anywhere in the cluster under policy Cluster.
+ */
+export const judgeVip = (
+  node: Pick<NodeIntent, "node" | "excluded">,
+  intent: VipIntent,
+  health: (service: IntentService) => ServiceHealth
+): Verdict => {
+  if (intent.state === "withdrawn") return { _tag: "Withdrawn" }
+  if (!intent.admission.candidates.includes(node.node)) return { _tag: "NotCandidate" }
+  if (node.excluded !== null) return { _tag: "Excluded", why: node.excluded }
+  const serves = (service: IntentService): boolean => {
+    const { servesHere, servesAnywhere } = health(service)
+    return service.trafficPolicy === "Local" ? servesHere : servesAnywhere
+  }
+  if (intent.services.some(serves)) return { _tag: "Announced" }
+  return intent.services.some((service) => health(service).servesAnywhere)
+    ? { _tag: "NoLocalEndpoint" }
+    : { _tag: "NoEndpoint" }
+}
+
+/** Everything one node announces, from its own intent, the VIPs' intents and what it sees of its own endpoints. */
+export const nodeRoutes = (
+  node: NodeIntent,
+  intents: Iterable<VipIntent>,
+  health: (service: IntentService) => ServiceHealth
+): NodeRoutes => {
+  const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
+  const verdicts = new Map<string, Verdict>()
+  for (const intent of intents) {
+    let verdict = judgeVip(node, intent, health)
+    if (verdict._tag === "Announced" && !addRoutes(byPeer, node.node, intent.routes)) verdict = { _tag: "NoPeer" }
+    verdicts.set(intent.address, verdict)
+  }
+  return { byPeer, verdicts }
+}
+
+/** Adds a VIP's routes; false when none of its peers is a peer of this node. */
+const addRoutes = (
+  byPeer: ReadonlyMap<string, Map<string, WantedRoute>>,
+  node: string,
+  routes: ReadonlyArray<AdvertisedRoute>
+): boolean => {
+  let added = false
+  for (const route of routes) {
+    if (!route.nodes.includes(node)) continue
+    for (const peerName of route.peers) {
+      const wanted = byPeer.get(peerName)
+      if (wanted === undefined) continue
+      wanted.set(route.prefix, union(wanted.get(route.prefix), route))
+      added = true
+    }
+  }
+  return added
+}
+
+/** One prefix wanted twice (an aggregate, or two Advertisements): communities are united, the higher preference wins. */
+const union = (present: WantedRoute | undefined, route: AdvertisedRoute): WantedRoute => {
+  if (present === undefined) return { prefix: route.prefix, localPref: route.localPref, communities: route.communities }
+  const localPref =
+    present.localPref === null || route.localPref === null
+      ? (present.localPref ?? route.localPref)
+      : Math.max(present.localPref, route.localPref)
+  const communities = [...new Set([...present.communities, ...route.communities])].sort()
+  return { prefix: route.prefix, localPref, communities }
+}

@@ -1,0 +1,167 @@
+import { addressBits, formatPrefix, parseIpAddress, prefixOf } from "@lowtide/net"
+import { Result } from "effect"
+import { type Advertisement, anySelectorMatches, excludeLabel, type Peer, selects } from "../config/index.ts"
+import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import type { NodeState, ServiceState, VipState } from "../fleet/stream.ts"
+import type {
+  AdvertisedRoute,
+  NodeIntent,
+  NodePeer,
+  NumberedMessage,
+  ObjectFindings,
+  ServiceAnswer,
+  VipIntent
+} from "./intent.ts"
+
+/** A message before it is numbered: what it says, without when and why. */
+export type Content<Message extends NumberedMessage = NumberedMessage> = Message extends NumberedMessage
+  ? Omit<Message, "stamp" | "cseq" | "prevCseq" | "cause">
+  : never
+
+/** What is said of one VIP in its cluster. `obligedBefore` are the nodes that the intent in effect obliges. */
+export const resolveVip = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  vip: VipState,
+  obligedBefore: ReadonlyArray<string>
+): Content<VipIntent> => {
+  const services = vip.holders.flatMap((holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? [])
+  const routes = vip.phase === "assigned" ? routesOf(fleet, cluster, vip, services) : []
+  const candidates = [...new Set(routes.flatMap((route) => route.nodes))].sort()
+  const settled = vip.phase === "quarantined" || vip.phase === "free"
+  return {
+    _tag: "VipIntent",
+    cluster: cluster.name,
+    network: vip.network,
+    address: vip.address,
+    state: vip.phase === "assigned" ? "announced" : "withdrawn",
+    services: services.map(({ service }) => ({
+      namespace: service.namespace,
+      name: service.name,
+      uid: service.uid,
+      trafficPolicy: service.externalTrafficPolicy
+    })),
+    admission: { _tag: "Open", candidates },
+    routes,
+    obliged: settled ? [] : [...new Set([...obligedBefore, ...vip.obliged, ...candidates])].sort()
+  }
+}
+
+/** One route for each Advertisement that covers the VIP and that some node can carry to some peer. */
+const routesOf = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  vip: VipState,
+  services: ReadonlyArray<ServiceState>
+): ReadonlyArray<AdvertisedRoute> => {
+  const config = fleet.config(cluster)
+  const pool = config.pools.find((pool) => pool.name === vip.pool)
+  const address = Result.getOrThrow(parseIpAddress(vip.address))
+  return config.advertisements.flatMap((advertisement) => {
+    if (!coversPool(advertisement, vip.pool, pool?.labels ?? {}) || !coversService(advertisement, services)) return []
+    const peers = config.peers.filter(
+      (peer) => advertisement.peers.length === 0 || advertisement.peers.includes(peer.name)
+    )
+    const nodes = presentNodes(cluster).filter(
+      ({ node }) =>
+        selects(advertisement.nodeSelectors, node.labels) &&
+        peers.some((peer) => selects(peer.nodeSelectors, node.labels))
+    )
+    if (nodes.length === 0) return []
+    const lengthBits = address.family === 4 ? advertisement.aggregationLength : advertisement.aggregationLengthV6
+    return {
+      advertisement: advertisement.name,
+      prefix: formatPrefix(prefixOf(address, Math.min(lengthBits, addressBits(address.family)))),
+      peers: peers.map(({ name }) => name),
+      nodes: nodes.map(({ node }) => node.name),
+      localPref: advertisement.localPref ?? null,
+      communities: advertisement.communities
+    }
+  })
+}
+
+const coversPool = (advertisement: Advertisement, pool: string, labels: Readonly<Record<string, string>>): boolean =>
+  (advertisement.pools.length === 0 && advertisement.poolSelectors.length === 0) ||
+  advertisement.pools.includes(pool) ||
+  anySelectorMatches(advertisement.poolSelectors, labels)
+
+const coversService = (advertisement: Advertisement, services: ReadonlyArray<ServiceState>): boolean =>
+  services.some(({ service }) => selects(advertisement.serviceSelectors, service.labels))
+
+const presentNodes = (cluster: ClusterMemory): ReadonlyArray<NodeState> =>
+  [...cluster.nodes.values()]
+    .filter(({ present }) => present)
+    .sort((left, right) => (left.node.name < right.node.name ? -1 : 1))
+
+/** What one node is told about itself. */
+export const resolveNode = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  { node, present }: NodeState
+): Content<NodeIntent> => ({
+  _tag: "NodeIntent",
+  cluster: cluster.name,
+  node: node.name,
+  peers: present
+    ? fleet
+        .config(cluster)
+        .peers.filter((peer) => selects(peer.nodeSelectors, node.labels))
+        .map(nodePeer)
+    : [],
+  addresses: node.addresses,
+  excluded: Object.hasOwn(node.labels, excludeLabel) ? "label" : node.networkUnavailable ? "network-unavailable" : null
+})
+
+const nodePeer = (peer: Peer): NodePeer => ({
+  name: peer.name,
+  peerAddress: peer.peerAddress,
+  peerPort: peer.peerPort,
+  peerAsn: peer.peerAsn,
+  myAsn: peer.myAsn,
+  routerId: peer.routerId ?? null,
+  sourceAddress: peer.sourceAddress ?? null,
+  holdTimeSeconds: peer.holdTimeSeconds,
+  keepaliveTimeSeconds: peer.keepaliveTimeSeconds ?? null,
+  connectTimeSeconds: peer.connectTimeSeconds ?? null
+})
+
+/** What a Service's cluster is told about its addresses. */
+export const resolveService = (fleet: Fleet, cluster: ClusterMemory, state: ServiceState): Content<ServiceAnswer> => {
+  const { namespace, name, uid } = state.service
+  const { refusal } = state
+  return {
+    _tag: "ServiceAnswer",
+    cluster: cluster.name,
+    namespace,
+    name,
+    uid,
+    addresses: addressesOf(cluster, state).map((address) => ({
+      address,
+      pool: fleet.vip(cluster.network, address)?.pool ?? ""
+    })),
+    refusal: refusal === null ? null : { code: refusal.code, message: refusal.message, fix: refusal.fix }
+  }
+}
+
+/** A Service's addresses as its status lists them: in the order asked for, else IPv4 before IPv6. */
+export const addressesOf = (cluster: ClusterMemory, { service }: ServiceState): ReadonlyArray<string> => {
+  const requested = service.requestedAddresses
+  const rank = (address: string): number => {
+    const index = requested.indexOf(address)
+    return index >= 0 ? index : requested.length + (address.includes(":") ? 1 : 0)
+  }
+  const held = cluster.addressesOf.get(`${service.namespace}/${service.name}`) ?? []
+  return [...held].sort((left, right) => rank(left) - rank(right))
+}
+
+/** What a configuration object's status is to say. */
+export const resolveFindings = (
+  cluster: string,
+  object: { readonly kind: string; readonly namespace?: string; readonly name: string },
+  findings: ObjectFindings["findings"]
+): Content<ObjectFindings> => ({
+  _tag: "ObjectFindings",
+  cluster,
+  object: { kind: object.kind, namespace: object.namespace ?? "", name: object.name },
+  findings: findings.map(({ code, severity, field, message, fix }) => ({ code, severity, field, message, fix }))
+})

@@ -1,0 +1,34 @@
+import { addressToken, parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+import type { NumberedMessage } from "./intent.ts"
+
+/**
+ * The last tokens of a message's subject, below its cluster. Kubernetes names may hold dots, which separate tokens:
+ * a dot is written `_`, which no Kubernetes name has.
+ */
+export const messageKey = (message: MessageIdentity): string => {
+  switch (message._tag) {
+    case "VipIntent":
+      return vipKey(message.address)
+    case "NodeIntent":
+      return `node.${token(message.node)}`
+    case "ServiceAnswer":
+      return `svc.${token(message.uid)}`
+    case "ObjectFindings":
+      return `obj.${token(message.object.kind)}.${token(message.object.namespace || "-")}.${token(message.object.name)}`
+  }
+}
+
+/** The parts of a message that name its subject. */
+export type MessageIdentity =
+  | Pick<Extract<NumberedMessage, { readonly _tag: "VipIntent" }>, "_tag" | "address">
+  | Pick<Extract<NumberedMessage, { readonly _tag: "NodeIntent" }>, "_tag" | "node">
+  | Pick<Extract<NumberedMessage, { readonly _tag: "ServiceAnswer" }>, "_tag" | "uid">
+  | Pick<Extract<NumberedMessage, { readonly _tag: "ObjectFindings" }>, "_tag" | "object">
+
+/** `adv.4-192-0-2-1`: the key of a VIP. A cluster has one network, so the address alone names it. */
+export const vipKey = (address: string): string => `adv.${addressToken(Result.getOrThrow(parseIpAddress(address)))}`
+
+/** One token of a subject for any name that Kubernetes allows. Other characters that NATS gives a meaning are written as hexadecimal. */
+export const token = (name: string): string =>
+  name.replaceAll(".", "_").replace(/[^A-Za-z0-9_-]/g, (character) => `~${character.codePointAt(0)?.toString(16)}~`)

@@ -1,0 +1,139 @@
+import type { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "../config/index.ts"
+
+/**
+ * An order to the allocator. Reports of a cluster's agent say what is so there; carrying one out a second time decides
+ * to nothing, so every command may be sent again.
+ */
+export type Command =
+  | RegisterCluster
+  | ApplyManifest
+  | DeleteManifest
+  | ReportFindings
+  | ObserveNamespace
+  | ForgetNamespace
+  | ObserveNode
+  | ForgetNode
+  | ObserveService
+  | ForgetService
+  | ObserveServingNodes
+  | ObserveInventory
+  | ConfirmWithdrawals
+  | ExpireQuarantines
+
+/** Names the cluster's network: the routing domain in which its addresses are unique. */
+export interface RegisterCluster {
+  readonly _tag: "RegisterCluster"
+  readonly cluster: string
+  readonly network: string
+}
+
+export interface ApplyManifest {
+  readonly _tag: "ApplyManifest"
+  readonly cluster: string
+  readonly manifest: RawObject
+}
+
+export interface DeleteManifest {
+  readonly _tag: "DeleteManifest"
+  readonly cluster: string
+  readonly kind: string
+  readonly namespace?: string
+  readonly name: string
+}
+
+/** What the agent found wrong before the centre could see an object; an empty list says that all is well again. */
+export interface ReportFindings {
+  readonly _tag: "ReportFindings"
+  readonly cluster: string
+  readonly object: ObjectRef
+  readonly findings: ReadonlyArray<Finding>
+}
+
+export interface ObserveNamespace {
+  readonly _tag: "ObserveNamespace"
+  readonly cluster: string
+  readonly namespace: NamespaceObject
+}
+
+export interface ForgetNamespace {
+  readonly _tag: "ForgetNamespace"
+  readonly cluster: string
+  readonly name: string
+}
+
+export interface ObserveNode {
+  readonly _tag: "ObserveNode"
+  readonly cluster: string
+  readonly node: NodeObject
+}
+
+export interface ForgetNode {
+  readonly _tag: "ForgetNode"
+  readonly cluster: string
+  readonly name: string
+}
+
+export interface ObserveService {
+  readonly _tag: "ObserveService"
+  readonly cluster: string
+  readonly service: ServiceObject
+}
+
+export interface ForgetService {
+  readonly _tag: "ForgetService"
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** The nodes that have a serving endpoint of a Service, sorted; one command per change of the set. */
+export interface ObserveServingNodes {
+  readonly _tag: "ObserveServingNodes"
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+  readonly nodes: ReadonlyArray<string>
+}
+
+/**
+ * Everything that is there, by kind, after a complete read. What the log has beyond it is gone. An empty list where the
+ * log has members deletes nothing: it raises a finding on the cluster (absence never withdraws).
+ */
+export interface ObserveInventory {
+  readonly _tag: "ObserveInventory"
+  readonly cluster: string
+  /** `namespace/name` */
+  readonly services: ReadonlyArray<string>
+  readonly nodes: ReadonlyArray<string>
+  readonly namespaces: ReadonlyArray<string>
+  /** `kind/namespace/name` */
+  readonly manifests: ReadonlyArray<string>
+  /** Objects that have findings of the agent's own, `kind/namespace/name`. */
+  readonly findings: ReadonlyArray<string>
+}
+
+/** A node has withdrawn, on every session, everything that intents up to and with `cseq` told it to withdraw. */
+export interface ConfirmWithdrawals {
+  readonly _tag: "ConfirmWithdrawals"
+  readonly cluster: string
+  readonly node: string
+  readonly cseq: number
+}
+
+/** Frees the addresses whose quarantine ended at or before `nowMs` (the database's clock). */
+export interface ExpireQuarantines {
+  readonly _tag: "ExpireQuarantines"
+}
+
+/** Who sends a command and why; stored with each event that it causes. */
+export interface CommandEnvelope {
+  readonly commandId: string
+  readonly correlationId: string
+  readonly actor: string
+  readonly actorKind: "agent" | "speaker" | "system" | "person"
+  /** The operator's own words, where a person gave any. */
+  readonly words?: string
+  /** The reporter's clock when the thing was seen, RFC 3339; it may lie. */
+  readonly observedAt?: string
+  readonly command: Command
+}

@@ -1,0 +1,99 @@
+import { settleAll } from "../allocation/settle.ts"
+import { decodeObject, type Finding, hasError, type ObjectRef, objectKey, type RawObject } from "../config/index.ts"
+import type { Draft } from "./draft.ts"
+import type { ClusterMemory } from "./fleet.ts"
+import { judgeCluster } from "./judged.ts"
+import { type FindingsState, streamOf } from "./stream.ts"
+
+/**
+ * Takes a configuration object. One with errors is not taken: its last good version stays in effect, and the findings
+ * say so. What the cluster's objects amount to is judged anew, and its Services are settled by it.
+ */
+export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: RawObject): void => {
+  const ref = refOfRaw(manifest)
+  const decoded = decodeObject(manifest)
+  if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, decoded.findings)
+  const key = objectKey(ref)
+  const before = cluster.manifests.get(key) ?? null
+  if (before === null || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
+    draft.emit({
+      stream: manifestStream(cluster, ref),
+      type: "ManifestApplied",
+      reason: "applied",
+      before,
+      after: { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: before?.ordinal ?? nextOrdinal(cluster) },
+      about: { cluster: cluster.name, ...(manifest.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
+    })
+  }
+  reportJudgement(draft, cluster)
+  settleAll(draft, cluster)
+}
+
+export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): void => {
+  const before = cluster.manifests.get(objectKey(ref))
+  if (before !== undefined) {
+    draft.emit({
+      stream: manifestStream(cluster, ref),
+      type: "ManifestDeleted",
+      reason: "deleted",
+      before,
+      after: null,
+      about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
+    })
+  }
+  reportFindings(draft, cluster, ref, [])
+  reportJudgement(draft, cluster)
+  settleAll(draft, cluster)
+}
+
+/** Records what is wrong with one object, when it differs from what is recorded; nothing wrong ends the record. */
+export const reportFindings = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  ref: ObjectRef,
+  findings: ReadonlyArray<Finding>
+): void => {
+  const stream = streamOf.findings(cluster.name, ref.kind, ref.namespace ?? "", ref.name)
+  const before = cluster.findings.get(objectKey(ref)) ?? null
+  const after: FindingsState | null =
+    findings.length === 0 ? null : { _tag: "Findings", cluster: cluster.name, object: ref, findings }
+  if (JSON.stringify(before) === JSON.stringify(after)) return
+  draft.emit({
+    stream,
+    type: after === null ? "FindingsResolved" : "FindingsReported",
+    reason: "judged",
+    before,
+    after,
+    about: {
+      cluster: cluster.name,
+      ...(ref.namespace === undefined ? {} : { namespace: ref.namespace }),
+      ...(ref.kind === "Service" ? { service: ref.name } : {}),
+      ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {})
+    }
+  })
+}
+
+/** Records the findings of the cluster's configuration as a whole, object by object. */
+export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
+  const { findings } = judgeCluster(cluster)
+  const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
+  for (const { manifest } of cluster.manifests.values()) {
+    const ref = refOfRaw(manifest)
+    byObject.set(objectKey(ref), { ref, findings: [...decodeObject(manifest).findings] })
+  }
+  for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
+  for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, findings)
+}
+
+/** How a configuration object is named before it is decoded; all their kinds have namespaces. */
+export const refOfRaw = ({ kind, namespace, name }: RawObject): ObjectRef => ({
+  kind,
+  namespace: namespace === "" ? "default" : namespace,
+  name
+})
+
+const manifestStream = (cluster: ClusterMemory, ref: ObjectRef): string =>
+  streamOf.manifest(cluster.name, ref.kind, ref.namespace ?? "", ref.name)
+
+const nextOrdinal = (cluster: ClusterMemory): number =>
+  1 + Math.max(0, ...[...cluster.manifests.values()].map(({ ordinal }) => ordinal))

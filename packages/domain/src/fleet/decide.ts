@@ -1,0 +1,110 @@
+import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
+import type { Command } from "./command.ts"
+import { applyManifest, deleteManifest, reportFindings } from "./configure.ts"
+import { type DecisionContext, Draft } from "./draft.ts"
+import type { DomainEvent } from "./event.ts"
+import type { Fleet } from "./fleet.ts"
+import { observeInventory } from "./inventory.ts"
+import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
+import { streamOf } from "./stream.ts"
+
+/**
+ * Carries out a command on the fleet in memory and answers the events that it came to, in order; they are applied
+ * already. No events: what it orders is so. Whoever cannot commit them throws the whole fleet away and loads it anew.
+ */
+export const decide = (fleet: Fleet, command: Command, context: DecisionContext): ReadonlyArray<DomainEvent> => {
+  const draft = new Draft(fleet, context)
+  carryOut(draft, command)
+  return draft.events
+}
+
+const carryOut = (draft: Draft, command: Command): void => {
+  switch (command._tag) {
+    case "RegisterCluster": {
+      const cluster = draft.cluster(command.cluster)
+      const stream = streamOf.cluster(command.cluster)
+      const isKnown = draft.fleet.versions.has(stream)
+      if ((isKnown && cluster.network === command.network) || cluster.vips.size > 0) return
+      return draft.emit({
+        stream,
+        type: "ClusterRegistered",
+        reason: "observed",
+        before: isKnown ? { _tag: "Cluster", cluster: command.cluster, network: cluster.network } : null,
+        after: { _tag: "Cluster", cluster: command.cluster, network: command.network },
+        about: { cluster: command.cluster, network: command.network }
+      })
+    }
+    case "ApplyManifest":
+      return applyManifest(draft, draft.cluster(command.cluster), command.manifest)
+    case "DeleteManifest":
+      return deleteManifest(draft, draft.cluster(command.cluster), command)
+    case "ReportFindings":
+      return reportFindings(draft, draft.cluster(command.cluster), command.object, command.findings)
+    case "ObserveNamespace": {
+      const cluster = draft.cluster(command.cluster)
+      observeNamespace(draft, cluster, command.namespace)
+      return settleUnserved(draft, cluster)
+    }
+    case "ForgetNamespace":
+      return forgetNamespace(draft, draft.cluster(command.cluster), command.name)
+    case "ObserveNode":
+      return observeNode(draft, draft.cluster(command.cluster), command.node)
+    case "ForgetNode":
+      return forgetNode(draft, draft.cluster(command.cluster), command.name)
+    case "ObserveService": {
+      const cluster = draft.cluster(command.cluster)
+      observeService(draft, cluster, command.service)
+      return settleService(draft, cluster, `${command.service.namespace}/${command.service.name}`)
+    }
+    case "ForgetService":
+      return forgetService(draft, draft.cluster(command.cluster), `${command.namespace}/${command.name}`)
+    case "ObserveServingNodes": {
+      const state = draft.cluster(command.cluster).services.get(`${command.namespace}/${command.name}`)
+      if (state === undefined || state.servingNodes.join() === command.nodes.join()) return
+      return draft.emit({
+        stream: streamOf.service(command.cluster, command.namespace, command.name),
+        type: "ServingNodesChanged",
+        reason: "observed",
+        before: state,
+        after: { ...state, servingNodes: command.nodes },
+        about: {
+          cluster: command.cluster,
+          namespace: command.namespace,
+          service: command.name,
+          serviceUid: state.service.uid
+        }
+      })
+    }
+    case "ObserveInventory":
+      return observeInventory(draft, draft.cluster(command.cluster), command)
+    case "ConfirmWithdrawals":
+      return confirmWithdrawals(draft, command.cluster)
+    case "ExpireQuarantines":
+      return expireQuarantines(draft)
+  }
+}
+
+/** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */
+const confirmWithdrawals = (draft: Draft, clusterName: string): void => {
+  const cluster = draft.cluster(clusterName)
+  for (const stream of [...draft.fleet.withdrawing]) {
+    const vip = draft.fleet.vips.get(stream)
+    if (vip?.cluster !== clusterName) continue
+    if (vip.obliged.every((node) => draft.context.hasConfirmed(clusterName, node, vip.address))) {
+      quarantine(draft, cluster, vip.address)
+    }
+  }
+}
+
+const expireQuarantines = (draft: Draft): void => {
+  const networks = new Set<string>()
+  for (const stream of [...draft.fleet.quarantined]) {
+    const vip = draft.fleet.vips.get(stream)
+    if (vip === undefined || (vip.quarantineEndMs ?? 0) > draft.context.nowMs) continue
+    free(draft, vip)
+    networks.add(vip.network)
+  }
+  for (const cluster of draft.fleet.clusters.values()) {
+    if (networks.has(cluster.network)) settleUnserved(draft, cluster)
+  }
+}

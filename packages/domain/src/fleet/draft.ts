@@ -1,0 +1,37 @@
+import type { DomainEvent } from "./event.ts"
+import type { ClusterMemory, Fleet } from "./fleet.ts"
+
+/** What a decision may know beside the fleet: all of it comes in, so that the same input decides the same. */
+export interface DecisionContext {
+  /** The database's clock, milliseconds since 1970. */
+  readonly nowMs: number
+  /** Nodes that may have announced the VIP since its last confirmed withdrawal. */
+  readonly obligedOf: (cluster: string, address: string) => ReadonlyArray<string>
+  /** Whether the node has confirmed the VIP's withdrawal. */
+  readonly hasConfirmed: (cluster: string, node: string, address: string) => boolean
+}
+
+/** How long a withdrawn address rests before another holder may have it, unless its pool says otherwise: 10 minutes. */
+export const quarantineMs = 600_000
+
+/** One command being decided: every event is applied at once, so that what follows sees it. */
+export class Draft {
+  readonly events: Array<DomainEvent> = []
+  readonly fleet: Fleet
+  readonly context: DecisionContext
+
+  constructor(fleet: Fleet, context: DecisionContext) {
+    this.fleet = fleet
+    this.context = context
+  }
+
+  emit(event: DomainEvent): void {
+    this.fleet.apply(event)
+    this.events.push(event)
+  }
+
+  /** The cluster, which a command may be the first to name. */
+  cluster(name: string): ClusterMemory {
+    return this.fleet.cluster(name)
+  }
+}

@@ -1,0 +1,66 @@
+import type { StreamState } from "./stream.ts"
+
+/** Every event there is, in the past tense. A type is never renamed or reused. */
+export type EventType =
+  | "ClusterRegistered"
+  | "ManifestApplied"
+  | "ManifestDeleted"
+  | "FindingsReported"
+  | "FindingsResolved"
+  | "NamespaceObserved"
+  | "NamespaceGone"
+  | "NodeObserved"
+  | "NodeGone"
+  | "ServiceObserved"
+  | "ServiceGone"
+  | "ServingNodesChanged"
+  | "AssignmentRefused"
+  | "RefusalCleared"
+  | "VipAssigned"
+  | "VipHoldersChanged"
+  | "VipReleased"
+  | "VipQuarantined"
+  | "VipFreed"
+
+/** Stable, documented reasons (docs/reference/events.md). */
+export type ReasonCode =
+  | "observed"
+  | "gone"
+  | "applied"
+  | "deleted"
+  | "judged"
+  | "requested-address"
+  | "requested-pool"
+  | "pool-selected"
+  | "sticky"
+  | "shared"
+  | "refused"
+  | "service-gone"
+  | "address-no-longer-wanted"
+  | "withdrawal-confirmed"
+  | "quarantine-over"
+
+/**
+ * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the
+ * stream ends; `detail` says why in words and figures (what lost, what was tried).
+ */
+export interface DomainEvent {
+  readonly stream: string
+  readonly type: EventType
+  readonly reason: ReasonCode
+  readonly before: StreamState | null
+  readonly after: StreamState | null
+  readonly detail?: Readonly<Record<string, unknown>>
+  readonly about: EventSubject
+}
+
+/** The columns by which events are searched. */
+export interface EventSubject {
+  readonly network?: string
+  readonly address?: string
+  readonly pool?: string
+  readonly cluster?: string
+  readonly namespace?: string
+  readonly service?: string
+  readonly serviceUid?: string
+}

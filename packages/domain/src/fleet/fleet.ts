@@ -1,0 +1,222 @@
+import { parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+import { AddressSet } from "../allocation/address-set.ts"
+import type { ClusterConfig } from "../config/index.ts"
+import type { DomainEvent } from "./event.ts"
+import { judgeCluster } from "./judged.ts"
+import type {
+  FindingsState,
+  ManifestState,
+  NamespaceState,
+  NodeState,
+  ServiceState,
+  StreamState,
+  VipState
+} from "./stream.ts"
+import { streamOf } from "./stream.ts"
+
+/** One cluster as the log knows it. */
+export interface ClusterMemory {
+  readonly name: string
+  network: string
+  readonly services: Map<string, ServiceState>
+  readonly nodes: Map<string, NodeState>
+  readonly namespaces: Map<string, NamespaceState>
+  readonly manifests: Map<string, ManifestState>
+  readonly findings: Map<string, FindingsState>
+  /** Addresses by holder, `namespace/name`, in the order in which they were given. */
+  readonly addressesOf: Map<string, Array<string>>
+  /** Streams of the VIPs that are not free, whatever their phase. */
+  readonly vips: Set<string>
+  /** Streams of assigned VIPs by sharing key. */
+  readonly sharing: Map<string, Set<string>>
+  /** Services that want an address they do not have. */
+  readonly unserved: Set<string>
+  /** The judged configuration; dropped by every change of a manifest or a node and judged again when asked for. */
+  config: ClusterConfig | undefined
+}
+
+/** What addresses of one network may not be given out, and which ones somebody may want back. */
+export interface NetworkMemory {
+  /** Assigned, withdrawing or quarantined. */
+  readonly taken: AddressSet
+  /** All of those, and the free ones that remember a last holder: new holders are given others while there are any. */
+  readonly remembered: AddressSet
+  /** The free address that a Service held last, by `cluster/namespace/name` and family. */
+  readonly lastHeld: Map<string, Set<string>>
+}
+
+/**
+ * The fleet in memory: the newest state of every stream, and indexes over them. It belongs to one writer; `apply` is the
+ * only way in, used alike for an event just decided and for a row loaded at start.
+ */
+export class Fleet {
+  readonly clusters = new Map<string, ClusterMemory>()
+  readonly networks = new Map<string, NetworkMemory>()
+  readonly vips = new Map<string, VipState>()
+  /** The version of each stream that ever was: how many events it has. */
+  readonly versions = new Map<string, number>()
+  /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
+  readonly withdrawing = new Set<string>()
+  readonly quarantined = new Set<string>()
+
+  cluster(name: string): ClusterMemory {
+    let cluster = this.clusters.get(name)
+    if (cluster === undefined) {
+      cluster = {
+        name,
+        network: "default",
+        services: new Map(),
+        nodes: new Map(),
+        namespaces: new Map(),
+        manifests: new Map(),
+        findings: new Map(),
+        addressesOf: new Map(),
+        vips: new Set(),
+        sharing: new Map(),
+        unserved: new Set(),
+        config: undefined
+      }
+      this.clusters.set(name, cluster)
+    }
+    return cluster
+  }
+
+  network(name: string): NetworkMemory {
+    let network = this.networks.get(name)
+    if (network === undefined) {
+      network = { taken: new AddressSet(), remembered: new AddressSet(), lastHeld: new Map() }
+      this.networks.set(name, network)
+    }
+    return network
+  }
+
+  vip(network: string, address: string): VipState | undefined {
+    return this.vips.get(streamOf.vip(network, address))
+  }
+
+  /** The cluster's VIPs whose holders have this sharing key. */
+  sharedVips(cluster: ClusterMemory, sharingKey: string): ReadonlyArray<VipState> {
+    return [...(cluster.sharing.get(sharingKey) ?? [])].flatMap((stream) => this.vips.get(stream) ?? [])
+  }
+
+  /** The cluster's configuration as judged across all its manifests. */
+  config(cluster: ClusterMemory): ClusterConfig {
+    cluster.config ??= judgeCluster(cluster).config
+    return cluster.config
+  }
+
+  /** An event just decided. Never fails: what an event says is so. */
+  apply(event: DomainEvent): void {
+    this.versions.set(event.stream, (this.versions.get(event.stream) ?? 0) + 1)
+    this.#put(event.stream, event.before, event.after)
+  }
+
+  /** A stream's newest state, as loaded at start. */
+  restore(stream: string, version: number, state: StreamState | null): void {
+    this.versions.set(stream, version)
+    if (state !== null) this.#put(stream, null, state)
+  }
+
+  #put(stream: string, before: StreamState | null, after: StreamState | null): void {
+    const state = after ?? before
+    if (state === null) return
+    switch (state._tag) {
+      case "Vip":
+        return this.#putVip(stream, after === null ? undefined : (after as VipState))
+      case "Service":
+        return this.#putService(state.cluster, stream, after as ServiceState | null)
+      case "Node":
+        this.cluster(state.cluster).config = undefined
+        return put(this.cluster(state.cluster).nodes, nameOf(stream), after as NodeState | null)
+      case "Namespace":
+        return put(this.cluster(state.cluster).namespaces, nameOf(stream), after as NamespaceState | null)
+      case "Manifest":
+        this.cluster(state.cluster).config = undefined
+        return put(this.cluster(state.cluster).manifests, nameOf(stream), after as ManifestState | null)
+      case "Findings":
+        return put(this.cluster(state.cluster).findings, nameOf(stream), after as FindingsState | null)
+      case "Cluster":
+        this.cluster(state.cluster).network = state.network
+        return
+    }
+  }
+
+  #putService(clusterName: string, stream: string, after: ServiceState | null): void {
+    const cluster = this.cluster(clusterName)
+    const key = nameOf(stream)
+    put(cluster.services, key, after)
+    if (after !== null && after.refusal !== null) cluster.unserved.add(key)
+    else cluster.unserved.delete(key)
+  }
+
+  #putVip(stream: string, after: VipState | undefined): void {
+    const before = this.vips.get(stream)
+    if (before !== undefined) this.#unindex(stream, before)
+    if (after === undefined) this.vips.delete(stream)
+    else {
+      this.vips.set(stream, after)
+      this.#index(stream, after)
+    }
+  }
+
+  #unindex(stream: string, vip: VipState): void {
+    const cluster = this.cluster(vip.cluster)
+    const network = this.network(vip.network)
+    const address = Result.getOrThrow(parseIpAddress(vip.address))
+    cluster.vips.delete(stream)
+    this.quarantined.delete(stream)
+    this.withdrawing.delete(stream)
+    network.taken.delete(address)
+    network.remembered.delete(address)
+    for (const holder of vip.holders) {
+      remove(cluster.addressesOf, `${holder.namespace}/${holder.name}`, vip.address)
+      cluster.sharing.get(holder.sharingKey)?.delete(stream)
+    }
+    for (const holder of vip.lastHolders) network.lastHeld.get(`${vip.cluster}/${holder}`)?.delete(vip.address)
+  }
+
+  #index(stream: string, vip: VipState): void {
+    const cluster = this.cluster(vip.cluster)
+    const network = this.network(vip.network)
+    const address = Result.getOrThrow(parseIpAddress(vip.address))
+    network.remembered.add(address)
+    if (vip.phase !== "free") {
+      network.taken.add(address)
+      cluster.vips.add(stream)
+    }
+    if (vip.phase === "withdrawing") this.withdrawing.add(stream)
+    if (vip.phase === "quarantined") this.quarantined.add(stream)
+    for (const holder of vip.holders) {
+      const key = `${holder.namespace}/${holder.name}`
+      const addresses = cluster.addressesOf.get(key)
+      if (addresses === undefined) cluster.addressesOf.set(key, [vip.address])
+      else addresses.push(vip.address)
+      if (holder.sharingKey !== "") {
+        const streams = cluster.sharing.get(holder.sharingKey)
+        if (streams === undefined) cluster.sharing.set(holder.sharingKey, new Set([stream]))
+        else streams.add(stream)
+      }
+    }
+    for (const holder of vip.lastHolders) {
+      const key = `${vip.cluster}/${holder}`
+      const addresses = network.lastHeld.get(key)
+      if (addresses === undefined) network.lastHeld.set(key, new Set([vip.address]))
+      else addresses.add(vip.address)
+    }
+  }
+}
+
+/** The name part of a stream: what follows the cluster. */
+const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
+
+const put = <State>(map: Map<string, State>, key: string, state: State | null): void => {
+  if (state === null) map.delete(key)
+  else map.set(key, state)
+}
+
+const remove = (map: Map<string, Array<string>>, key: string, value: string): void => {
+  const rest = (map.get(key) ?? []).filter((item) => item !== value)
+  if (rest.length === 0) map.delete(key)
+  else map.set(key, rest)
+}

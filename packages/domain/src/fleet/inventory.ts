@@ -1,0 +1,76 @@
+import { finding, type ObjectRef } from "../config/index.ts"
+import type { ObserveInventory } from "./command.ts"
+import { deleteManifest, refOfRaw, reportFindings } from "./configure.ts"
+import type { Draft } from "./draft.ts"
+import type { ClusterMemory } from "./fleet.ts"
+import { forgetNamespace, forgetNode, forgetService } from "./observe.ts"
+
+/**
+ * What the log has beyond a complete read is gone. A kind of which nothing at all is left is not believed: nothing of it
+ * is deleted, and a finding on the cluster says so until it is there again or deleted piece by piece.
+ */
+export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory: ObserveInventory): void => {
+  const presentNodes = [...cluster.nodes].filter(([, { present }]) => present).map(([name]) => name)
+  const kinds: ReadonlyArray<InventoryKind> = [
+    {
+      kind: "services",
+      known: [...cluster.services.keys()],
+      listed: inventory.services,
+      forget: (key) => forgetService(draft, cluster, key)
+    },
+    {
+      kind: "manifests",
+      known: [...cluster.manifests.keys()],
+      listed: inventory.manifests,
+      forget: (key) => deleteByKey(draft, cluster, key)
+    },
+    {
+      kind: "nodes",
+      known: presentNodes,
+      listed: inventory.nodes,
+      forget: (name) => forgetNode(draft, cluster, name)
+    },
+    {
+      kind: "namespaces",
+      known: [...cluster.namespaces.keys()],
+      listed: inventory.namespaces,
+      forget: (name) => forgetNamespace(draft, cluster, name)
+    }
+  ]
+  const doubted = kinds.filter(({ known, listed }) => listed.length === 0 && known.length > 0)
+  for (const { known, listed, forget } of kinds.filter((kind) => !doubted.includes(kind))) {
+    const present = new Set(listed)
+    for (const key of known) if (!present.has(key)) forget(key)
+  }
+  const ref: ObjectRef = { kind: "Cluster", name: cluster.name }
+  reportFindings(
+    draft,
+    cluster,
+    ref,
+    doubted.map(({ kind, known }) =>
+      finding("LT0504", {
+        object: ref,
+        field: kind,
+        expected: `some of the ${known.length} ${kind} known`,
+        found: "none"
+      })
+    )
+  )
+  const reported = new Set(inventory.findings)
+  for (const [key, { object }] of [...cluster.findings]) {
+    const isAgents = object.kind === "File" || object.kind === "EndpointSlice" || object.kind === "Service"
+    if (isAgents && !reported.has(key)) reportFindings(draft, cluster, object, [])
+  }
+}
+
+interface InventoryKind {
+  readonly kind: string
+  readonly known: ReadonlyArray<string>
+  readonly listed: ReadonlyArray<string>
+  readonly forget: (key: string) => void
+}
+
+const deleteByKey = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+  const state = cluster.manifests.get(key)
+  if (state !== undefined) deleteManifest(draft, cluster, refOfRaw(state.manifest))
+}

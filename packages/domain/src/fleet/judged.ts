@@ -1,0 +1,18 @@
+import { type ClusterObject, decodeObject, type Judgement, judge } from "../config/index.ts"
+import type { ClusterMemory } from "./fleet.ts"
+import type { ManifestState } from "./stream.ts"
+
+/** What a cluster's manifests amount to together, its network included. */
+export const judgeCluster = (cluster: ClusterMemory): Judgement => {
+  const objects: Array<ClusterObject> = []
+  for (const state of cluster.manifests.values()) {
+    const { object } = decodeObject(state.manifest)
+    if (object !== undefined) objects.push({ ...object, createdAt: ageText(state) })
+  }
+  const nodes = [...cluster.nodes.values()].filter(({ present }) => present)
+  for (const { node } of nodes) objects.push({ _tag: "Node", value: node })
+  return judge(objects)
+}
+
+/** `judge` goes by text order of creation times; the order of arrival serves as one, also for manifests without any. */
+const ageText = (state: ManifestState): string => String(state.ordinal).padStart(12, "0")

@@ -1,0 +1,107 @@
+import type { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "../config/index.ts"
+
+/**
+ * The log is split into streams, one for each thing that changes. An event states the whole new state of its stream, so
+ * the newest event of every stream is the state of the fleet: loading it is no replay, and replaying gives the same.
+ */
+export type StreamState =
+  | VipState
+  | ServiceState
+  | NodeState
+  | NamespaceState
+  | ManifestState
+  | FindingsState
+  | ClusterState
+
+/** Who holds a VIP: one Service, or several that share it. */
+export interface Holder {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  /** The sharing key, empty when the Service does not share. */
+  readonly sharingKey: string
+  /** `TCP/443` and so on: what two Services that share must not have in common. */
+  readonly ports: ReadonlyArray<string>
+  /** What must be equal between Services that share: the selector under policy Local, empty under Cluster. */
+  readonly backendKey: string
+}
+
+/** The life of an address once it was given out. `free` remembers the last holder, who gets it back on return. */
+export interface VipState {
+  readonly _tag: "Vip"
+  readonly network: string
+  readonly address: string
+  readonly pool: string
+  readonly cluster: string
+  readonly phase: "assigned" | "withdrawing" | "quarantined" | "free"
+  readonly holders: ReadonlyArray<Holder>
+  /** `namespace/name` of the Services that held it last. */
+  readonly lastHolders: ReadonlyArray<string>
+  /** Nodes that have to confirm the withdrawal before anyone else may have the address; empty unless withdrawing. */
+  readonly obliged: ReadonlyArray<string>
+  /** When the quarantine ends, in milliseconds since 1970 by the database's clock; null unless quarantined. */
+  readonly quarantineEndMs: number | null
+}
+
+export interface ServiceState {
+  readonly _tag: "Service"
+  readonly cluster: string
+  readonly service: ServiceObject
+  /** Nodes with a serving endpoint of the Service, sorted. */
+  readonly servingNodes: ReadonlyArray<string>
+  /** Why it has no address, or not the one it asks for; null when it has what it asks for. */
+  readonly refusal: Finding | null
+}
+
+export interface NodeState {
+  readonly _tag: "Node"
+  readonly cluster: string
+  readonly node: NodeObject
+  /** False once the Node object is gone: a vanished node confirms nothing. */
+  readonly present: boolean
+}
+
+export interface NamespaceState {
+  readonly _tag: "Namespace"
+  readonly cluster: string
+  readonly namespace: NamespaceObject
+}
+
+/** A configuration object as its author wrote it, in the last version without errors; what it means is `judge`'s to say. */
+export interface ManifestState {
+  readonly _tag: "Manifest"
+  readonly cluster: string
+  readonly manifest: RawObject
+  /** Counts the objects of a cluster as they first came: of two that contradict each other the older one stays. */
+  readonly ordinal: number
+}
+
+/** What is wrong with one object; the stream ends when nothing is. */
+export interface FindingsState {
+  readonly _tag: "Findings"
+  readonly cluster: string
+  readonly object: ObjectRef
+  readonly findings: ReadonlyArray<Finding>
+}
+
+export interface ClusterState {
+  readonly _tag: "Cluster"
+  readonly cluster: string
+  readonly network: string
+}
+
+/**
+ * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
+ * hold some.
+ */
+export const streamOf = {
+  vip: (network: string, address: string) => `vip:${network}/${address}`,
+  service: (cluster: string, namespace: string, name: string) => `service:${cluster}/${namespace}/${name}`,
+  node: (cluster: string, name: string) => `node:${cluster}/${name}`,
+  namespace: (cluster: string, name: string) => `namespace:${cluster}/${name}`,
+  manifest: (cluster: string, kind: string, namespace: string, name: string) =>
+    `manifest:${cluster}/${kind}/${namespace}/${name}`,
+  findings: (cluster: string, kind: string, namespace: string, name: string) =>
+    `findings:${cluster}/${kind}/${namespace}/${name}`,
+  cluster: (cluster: string) => `cluster:${cluster}`
+} as const
