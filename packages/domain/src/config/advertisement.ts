@@ -1,4 +1,8 @@
+import type { RawObject } from "./raw.ts"
+import { type Fields, type ObjectReader, parseAt } from "./reader.ts"
+import { readSelectors } from "./selector-reader.ts"
 import type { LabelSelector } from "./selectors.ts"
+import { canonicalCommunity, communitySyntax } from "./syntax.ts"
 
 /** A BGPAdvertisement: how addresses of the chosen pools are announced, by which nodes, to which peers. */
 export interface Advertisement {
@@ -25,4 +29,41 @@ export interface Advertisement {
   readonly peers: ReadonlyArray<string>
   /** Selectors over the labels of Services. Empty: every Service. */
   readonly serviceSelectors: ReadonlyArray<LabelSelector>
+}
+
+/** Reads a BGPAdvertisement of metallb.io/v1beta1. Aliases of communities are left for `judge`. */
+export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Advertisement => {
+  const spec = reader.fields("spec", raw.spec)
+  const localPref = spec.integer("localPref", { min: 0, max: 0xffff_ffff })
+  const advertisement: Advertisement = {
+    name: raw.name,
+    namespace: raw.namespace,
+    aggregationLength: spec.integer("aggregationLength", { min: 1, max: 32 }) ?? 32,
+    aggregationLengthV6: spec.integer("aggregationLengthV6", { min: 1, max: 128 }) ?? 128,
+    ...(localPref === undefined ? {} : { localPref }),
+    communities: readCommunities(spec),
+    pools: spec.strings("ipAddressPools"),
+    poolSelectors: readSelectors(spec, "ipAddressPoolSelectors"),
+    nodeSelectors: readSelectors(spec, "nodeSelectors"),
+    peers: spec.strings("peers"),
+    serviceSelectors: readSelectors(spec, "serviceSelectors")
+  }
+  const aggregates = advertisement.aggregationLength < 32 || advertisement.aggregationLengthV6 < 128
+  if (aggregates && advertisement.serviceSelectors.length > 0) {
+    const found = `/${advertisement.aggregationLength} and /${advertisement.aggregationLengthV6}`
+    reader.report("LT0118", spec.at("serviceSelectors"), "none, or host routes (/32 and /128)", found)
+  }
+  spec.reportUnknown()
+  return advertisement
+}
+
+/** What has a colon must be a community; anything else may be an alias. */
+const readCommunities = (spec: Fields): ReadonlyArray<string> => {
+  const texts = spec.strings("communities")
+  for (const { path, value } of spec.items("communities")) {
+    if (typeof value === "string" && value.includes(":")) {
+      parseAt(spec.reader, path, value, communitySyntax, canonicalCommunity)
+    }
+  }
+  return texts
 }

@@ -1,12 +1,109 @@
-import type { ClusterObject } from "./cluster-object.ts"
-import type { Finding, Source } from "./finding.ts"
+import { Result } from "effect"
+import { readAdvertisement } from "./advertisement.ts"
+import { readBfdProfile } from "./bfd-profile.ts"
+import type { ClusterObject, Kind } from "./cluster-object.ts"
+import { readCommunityAliases } from "./community-aliases.ts"
+import { readEndpointSlice } from "./endpoint-slice.ts"
+import { type Finding, hasError, type ObjectRef } from "./finding.ts"
+import { readFleetCluster } from "./fleet-cluster.ts"
+import { readNamespace } from "./namespace.ts"
+import { readNode } from "./node.ts"
+import { readPeer } from "./peer.ts"
+import { readPool } from "./pool.ts"
 import type { RawObject } from "./raw.ts"
+import { type Locate, ObjectReader } from "./reader.ts"
+import { readService } from "./service.ts"
+import { nameSyntax, parseName } from "./syntax.ts"
 
-/** What came of one object. `object` is absent when a finding is an error, or when the kind is not read. */
+/** What came of one object. */
 export interface Decoded {
+  /** Absent when one of the findings is an error, or when the kind is not read. */
   readonly object?: ClusterObject
   /** All faults of the object at once. */
   readonly findings: ReadonlyArray<Finding>
 }
 
-export type DecodeObject = (raw: RawObject, source?: Source) => Decoded
+/** What identifies a kind, and how it is read. */
+interface KindEntry<Value> {
+  readonly group: string
+  readonly versions: ReadonlyArray<string>
+  readonly hasNamespace: boolean
+  readonly read: (reader: ObjectReader, raw: RawObject) => Value
+}
+
+type ValueOf<Name extends Kind> = Extract<ClusterObject, { readonly _tag: Name }>["value"]
+
+const metallb = (versions: ReadonlyArray<string>) => ({ group: "metallb.io", versions, hasNamespace: true })
+const core = (hasNamespace: boolean) => ({ group: "", versions: ["v1"], hasNamespace })
+
+/** Every kind that is read. */
+const kinds: { readonly [Name in Kind]: KindEntry<ValueOf<Name>> } = {
+  IPAddressPool: { ...metallb(["v1beta1"]), read: readPool },
+  BGPPeer: { ...metallb(["v1beta2", "v1beta1"]), read: readPeer },
+  BGPAdvertisement: { ...metallb(["v1beta1"]), read: readAdvertisement },
+  Community: { ...metallb(["v1beta1"]), read: readCommunityAliases },
+  BFDProfile: { ...metallb(["v1beta1"]), read: readBfdProfile },
+  Service: { ...core(true), read: readService },
+  Node: { ...core(false), read: readNode },
+  Namespace: { ...core(false), read: readNamespace },
+  EndpointSlice: { group: "discovery.k8s.io", versions: ["v1"], hasNamespace: true, read: readEndpointSlice },
+  Cluster: { group: "lowtide.dev", versions: ["v1alpha1"], hasNamespace: false, read: readFleetCluster }
+}
+
+/**
+ * Reads one object of any kind. A kind that is not read answers nothing, without a finding: folders hold other things.
+ * `locate` tells where a field stands, for the findings' source.
+ */
+export const decodeObject = (raw: RawObject, locate?: Locate): Decoded => {
+  const known = kindOf(raw)
+  if (known === undefined) return { findings: [] }
+  const { kind, entry } = known
+  const reader = new ObjectReader(rawRef(raw), locate)
+  if (!entry.versions.includes(splitApiVersion(raw.apiVersion).version)) {
+    const expected = entry.versions.map((version) => joinApiVersion(entry.group, version)).join(" or ")
+    reader.report("LT0103", "apiVersion", expected, raw.apiVersion)
+    return { findings: reader.findings }
+  }
+  const namespace = entry.hasNamespace ? raw.namespace || "default" : ""
+  for (const [field, text] of [["metadata.name", raw.name] as const, ["metadata.namespace", namespace] as const]) {
+    if (text !== "" && Result.isFailure(parseName(text))) {
+      reader.report("LT0141", field, nameSyntax.expected, JSON.stringify(text))
+    }
+  }
+  const value = entry.read(reader, { ...raw, namespace })
+  if (hasError(reader.findings)) return { findings: reader.findings }
+  const object = {
+    _tag: kind,
+    value,
+    ...(raw.creationTimestamp === undefined ? {} : { createdAt: raw.creationTimestamp }),
+    ...(locate === undefined ? {} : { source: locate("") })
+  } as ClusterObject // `kinds` ties each kind to the type of its value
+  return { object, findings: reader.findings }
+}
+
+/** How findings name an object, and the folder keys it: with its namespace for the kinds that have one. */
+export const rawRef = (raw: RawObject): ObjectRef => {
+  const namespaced = kindOf(raw)?.entry.hasNamespace ?? raw.namespace !== ""
+  return namespaced
+    ? { kind: raw.kind, namespace: raw.namespace || "default", name: raw.name }
+    : { kind: raw.kind, name: raw.name }
+}
+
+/** Whether objects of this apiVersion's group and kind are read, in whatever version. */
+export const isKindRead = (object: Pick<RawObject, "apiVersion" | "kind">): boolean => kindOf(object) !== undefined
+
+const kindOf = (
+  object: Pick<RawObject, "apiVersion" | "kind">
+): { readonly kind: Kind; readonly entry: KindEntry<ClusterObject["value"]> } | undefined => {
+  if (!Object.hasOwn(kinds, object.kind)) return undefined
+  const kind = object.kind as Kind
+  const entry = kinds[kind]
+  return entry.group === splitApiVersion(object.apiVersion).group ? { kind, entry } : undefined
+}
+
+const splitApiVersion = (text: string): { readonly group: string; readonly version: string } => {
+  const slash = text.indexOf("/")
+  return slash < 0 ? { group: "", version: text } : { group: text.slice(0, slash), version: text.slice(slash + 1) }
+}
+
+const joinApiVersion = (group: string, version: string): string => (group === "" ? version : `${group}/${version}`)

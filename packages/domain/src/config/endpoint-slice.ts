@@ -1,3 +1,6 @@
+import type { RawObject } from "./raw.ts"
+import type { Fields, ObjectReader } from "./reader.ts"
+
 /** One endpoint of a slice. A condition that is absent is unknown. */
 export interface Endpoint {
   /** As written in the slice. */
@@ -29,4 +32,30 @@ export const servingNodes = (slices: Iterable<EndpointSliceObject>): ReadonlyArr
     }
   }
   return [...nodes].sort()
+}
+
+/** Reads an EndpointSlice of discovery.k8s.io/v1. */
+export const readEndpointSlice = (reader: ObjectReader, raw: RawObject): EndpointSliceObject => {
+  const labels = reader.fields("metadata", { labels: raw.labels }).texts("labels")
+  return {
+    namespace: raw.namespace,
+    name: raw.name,
+    service: labels["kubernetes.io/service-name"] ?? "",
+    endpoints: reader.fields("", { endpoints: raw.endpoints }).mappings("endpoints").map(readEndpoint)
+  }
+}
+
+const readEndpoint = (fields: Fields): Endpoint => {
+  const conditions = fields.nested("conditions")
+  const nodeName = fields.string("nodeName")
+  const ready = conditions.boolean("ready")
+  const serving = conditions.boolean("serving")
+  const terminating = conditions.boolean("terminating")
+  return {
+    addresses: fields.strings("addresses"),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(ready === undefined ? {} : { ready }),
+    ...(serving === undefined ? {} : { serving }),
+    ...(terminating === undefined ? {} : { terminating })
+  }
 }

@@ -1,3 +1,7 @@
+import type { RawObject } from "./raw.ts"
+import { type ObjectReader, parseAt, show } from "./reader.ts"
+import { canonicalPrefix, nameSyntax, parseName, prefixSyntax } from "./syntax.ts"
+
 /** A lowtide.dev/v1alpha1 Cluster: what a folder of manifests says about the cluster it belongs to. */
 export interface FleetCluster {
   readonly name: string
@@ -9,3 +13,19 @@ export interface FleetCluster {
 
 /** The network of a cluster that names none. */
 export const defaultNetwork = "default"
+
+/** Reads a Cluster of lowtide.dev/v1alpha1. */
+export const readFleetCluster = (reader: ObjectReader, raw: RawObject): FleetCluster => {
+  const spec = reader.fields("spec", raw.spec)
+  const network = spec.parsed("network", nameSyntax, parseName) ?? defaultNetwork
+  const allowedPrefixes = spec.items("allowedPrefixes").flatMap(({ path, value }) => {
+    if (typeof value !== "string") {
+      reader.report("LT0105", path, "text", show(value))
+      return []
+    }
+    const prefix = parseAt(reader, path, value, prefixSyntax, canonicalPrefix)
+    return prefix === undefined ? [] : [prefix]
+  })
+  spec.reportUnknown()
+  return { name: raw.name, network, allowedPrefixes }
+}

@@ -1,6 +1,11 @@
 import type { ClusterConfig } from "./cluster-config.ts"
-import type { ClusterObject } from "./cluster-object.ts"
-import type { Finding } from "./finding.ts"
+import { type ClusterObject, type Kind, refOf } from "./cluster-object.ts"
+import type { FindingCode } from "./codes.ts"
+import { type Finding, finding, formatObjectRef } from "./finding.ts"
+import { defaultNetwork } from "./fleet-cluster.ts"
+import { judgeAdvertisements } from "./judge-advertisements.ts"
+import { judgePeers } from "./judge-peers.ts"
+import { type AddressPool, textsOverlap } from "./pool.ts"
 
 /** What a cluster's objects amount to together. */
 export interface Judgement {
@@ -8,4 +13,151 @@ export interface Judgement {
   readonly findings: ReadonlyArray<Finding>
 }
 
-export type Judge = (objects: Iterable<ClusterObject>) => Judgement
+/** One object of a kind, as the rules across objects see it. */
+export type Candidate<Name extends Kind> = Extract<ClusterObject, { readonly _tag: Name }>
+
+/** Says what one object is guilty of. */
+export type Report = (
+  object: ClusterObject,
+  code: FindingCode,
+  facts: { readonly field: string; readonly expected: string; readonly found: string; readonly fix?: string }
+) => void
+
+/**
+ * Looks across the objects of one cluster. Where two contradict each other the older stays in effect: by
+ * creationTimestamp, objects with one before those without, then by name. So the order in which they are given does not
+ * matter, and a new object never takes an old one out of effect. Services and endpoints are not looked at.
+ *
+ * Nodes decide whether two peers, or two advertisements, meet on one; without any, equal selectors and empty
+ * ones meet.
+ */
+export const judge = (objects: Iterable<ClusterObject>): Judgement => {
+  const findings: Array<Finding> = []
+  const report: Report = (object, code, facts) => {
+    findings.push(finding(code, { object: refOf(object), ...facts, source: object.source }))
+  }
+  const sorted = [...objects].sort(byAge)
+  const of = <Name extends Kind>(kind: Name): ReadonlyArray<Candidate<Name>> =>
+    withoutDuplicates(
+      sorted.filter((object): object is Candidate<Name> => object._tag === kind),
+      report
+    )
+  const pools = judgePools(of("IPAddressPool"), report)
+  const communities = judgeAliases(of("Community"), report)
+  const bfdProfiles = values(of("BFDProfile"))
+  const nodes = of("Node").map((node) => node.value)
+  const peers = judgePeers(of("BGPPeer"), { nodes, bfdProfiles: names(bfdProfiles), report })
+  const advertisements = judgeAdvertisements(of("BGPAdvertisement"), { nodes, pools, peers, communities, report })
+  const network = judgeCluster(of("Cluster"), report)
+  return {
+    config: {
+      network,
+      pools: pools.toSorted(byName),
+      peers: peers.toSorted(byName),
+      advertisements: advertisements.toSorted(byName),
+      communities,
+      bfdProfiles: bfdProfiles.toSorted(byName)
+    },
+    findings
+  }
+}
+
+const byAge = (left: ClusterObject, right: ClusterObject): number =>
+  compareTexts(left.createdAt ?? "~", right.createdAt ?? "~") || // "~" sorts after every digit
+  compareTexts(left.value.name, right.value.name) ||
+  compareTexts(refOf(left).namespace ?? "", refOf(right).namespace ?? "")
+
+const compareTexts = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+
+const byName = (left: { readonly name: string }, right: { readonly name: string }): number =>
+  compareTexts(left.name, right.name)
+
+const values = <Value>(candidates: ReadonlyArray<{ readonly value: Value }>): ReadonlyArray<Value> =>
+  candidates.map((candidate) => candidate.value)
+
+const names = (objects: ReadonlyArray<{ readonly name: string }>): ReadonlySet<string> =>
+  new Set(objects.map((object) => object.name))
+
+/** Configuration names each other by name alone, so a name may stand once, whatever the namespace. */
+const withoutDuplicates = <Name extends Kind>(
+  candidates: ReadonlyArray<Candidate<Name>>,
+  report: Report
+): ReadonlyArray<Candidate<Name>> => {
+  const first = new Map<string, Candidate<Name>>()
+  for (const candidate of candidates) {
+    const other = first.get(candidate.value.name)
+    if (other === undefined) first.set(candidate.value.name, candidate)
+    else {
+      const expected = `one ${candidate._tag} of the name ${candidate.value.name} in a cluster`
+      report(candidate, "LT0122", { field: "metadata.name", expected, found: `another, ${place(other)}` })
+    }
+  }
+  return [...first.values()]
+}
+
+const place = (object: ClusterObject): string =>
+  object.source === undefined
+    ? formatObjectRef(refOf(object))
+    : `${formatObjectRef(refOf(object))} at ${object.source.file}:${object.source.line}`
+
+const judgePools = (
+  candidates: ReadonlyArray<Candidate<"IPAddressPool">>,
+  report: Report
+): ReadonlyArray<AddressPool> => {
+  const kept: Array<AddressPool> = []
+  for (const candidate of candidates) {
+    const clash = firstClash(candidate.value, kept)
+    if (clash === undefined) {
+      kept.push(candidate.value)
+      continue
+    }
+    report(candidate, "LT0121", {
+      field: `spec.addresses[${clash.index}]`,
+      expected: `no addresses of pool ${clash.pool.name}, which stays in effect`,
+      found: `${candidate.value.ranges[clash.index]}, which overlaps its ${clash.range}`,
+      fix: `Take ${clash.range} out of one of the pools ${clash.pool.name} and ${candidate.value.name}`
+    })
+  }
+  return kept
+}
+
+const firstClash = (
+  pool: AddressPool,
+  kept: ReadonlyArray<AddressPool>
+): { readonly pool: AddressPool; readonly range: string; readonly index: number } | undefined => {
+  for (const [index, own] of pool.ranges.entries()) {
+    for (const other of kept) {
+      const range = other.ranges.find((candidate) => textsOverlap(candidate, own))
+      if (range !== undefined) return { pool: other, range, index }
+    }
+  }
+  return undefined
+}
+
+const judgeAliases = (
+  candidates: ReadonlyArray<Candidate<"Community">>,
+  report: Report
+): Readonly<Record<string, string>> => {
+  const aliases = new Map<string, { readonly value: string; readonly owner: string }>()
+  for (const candidate of candidates) {
+    for (const [alias, value] of Object.entries(candidate.value.aliases)) {
+      const other = aliases.get(alias)
+      if (other === undefined) aliases.set(alias, { value, owner: candidate.value.name })
+      else if (other.value !== value) {
+        const expected = `${alias} to be ${other.value}, as Community ${other.owner} has it`
+        report(candidate, "LT0127", { field: "spec.communities", expected, found: value })
+      }
+    }
+  }
+  return Object.fromEntries([...aliases].sort().map(([alias, { value }]) => [alias, value]))
+}
+
+/** A folder is of one cluster. */
+const judgeCluster = (candidates: ReadonlyArray<Candidate<"Cluster">>, report: Report): string => {
+  const [first, ...others] = candidates
+  for (const other of others) {
+    const expected = `one Cluster, which is ${first?.value.name}`
+    report(other, "LT0122", { field: "metadata.name", expected, found: `another, ${other.value.name}` })
+  }
+  return first?.value.network ?? defaultNetwork
+}

@@ -1,3 +1,5 @@
+import type { RawObject } from "./raw.ts"
+import type { ObjectReader } from "./reader.ts"
 import type { Labels } from "./selectors.ts"
 
 /** What Lowtide reads of a Namespace. */
@@ -6,3 +8,12 @@ export interface NamespaceObject {
   /** With `kubernetes.io/metadata.name`, which every cluster sets, also where the manifest lacks it. */
   readonly labels: Labels
 }
+
+/** Reads a Namespace of v1. */
+export const readNamespace = (reader: ObjectReader, raw: RawObject): NamespaceObject => ({
+  name: raw.name,
+  labels: {
+    ...reader.fields("metadata", { labels: raw.labels }).texts("labels"),
+    "kubernetes.io/metadata.name": raw.name
+  }
+})

@@ -1,4 +1,10 @@
+import { parseAddressRange, rangeOverlap } from "@lowtide/net"
+import { Result } from "effect"
+import type { RawObject } from "./raw.ts"
+import { type Fields, type ObjectReader, parseAt, show } from "./reader.ts"
+import { readSelectors } from "./selector-reader.ts"
 import type { LabelSelector, Labels } from "./selectors.ts"
+import { canonicalRange, rangeSyntax } from "./syntax.ts"
 
 /** An IPAddressPool: addresses that may be given out, and to whom. */
 export interface AddressPool {
@@ -19,3 +25,56 @@ export interface AddressPool {
   readonly serviceSelectors: ReadonlyArray<LabelSelector>
   readonly labels: Labels
 }
+
+/** Reads an IPAddressPool of metallb.io/v1beta1. */
+export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
+  const spec = reader.fields("spec", raw.spec)
+  const ranges = readRanges(spec)
+  const autoAssign = spec.boolean("autoAssign") ?? true
+  const avoidBuggyIPs = spec.boolean("avoidBuggyIPs") ?? false
+  const allocation = spec.nested("serviceAllocation")
+  const priority = allocation.integer("priority", { min: 0, max: 0x7fff_ffff })
+  const pool: AddressPool = {
+    name: raw.name,
+    namespace: raw.namespace,
+    ranges,
+    autoAssign,
+    avoidBuggyIPs,
+    ...(priority === undefined || priority === 0 ? {} : { priority }),
+    namespaces: allocation.strings("namespaces"),
+    namespaceSelectors: readSelectors(allocation, "namespaceSelectors"),
+    serviceSelectors: readSelectors(allocation, "serviceSelectors"),
+    labels: reader.fields("metadata", { labels: raw.labels }).texts("labels")
+  }
+  allocation.reportUnknown()
+  spec.reportUnknown()
+  return pool
+}
+
+const readRanges = (spec: Fields): ReadonlyArray<string> => {
+  const ranges: Array<string> = []
+  const items = spec.items("addresses")
+  if (items.length === 0) {
+    spec.reader.report("LT0106", spec.at("addresses"), "at least one prefix or range", show(spec.get("addresses")))
+  }
+  for (const { path, value } of items) {
+    if (typeof value !== "string") spec.reader.report("LT0105", path, "text", show(value))
+    else {
+      const range = parseAt(spec.reader, path, value, rangeSyntax, canonicalRange)
+      if (range !== undefined && isNew(spec.reader, path, range, ranges)) ranges.push(range)
+    }
+  }
+  return ranges
+}
+
+const isNew = (reader: ObjectReader, path: string, range: string, before: ReadonlyArray<string>): boolean => {
+  const other = before.find((candidate) => textsOverlap(candidate, range))
+  if (other === undefined) return true
+  if (other === range) reader.report("LT0114", path, "each range once", `${range} again`)
+  else reader.report("LT0120", path, `no addresses of ${other}`, range)
+  return false
+}
+
+/** Whether two canonical range texts have an address in common. */
+export const textsOverlap = (left: string, right: string): boolean =>
+  rangeOverlap(Result.getOrThrow(parseAddressRange(left)), Result.getOrThrow(parseAddressRange(right))) !== undefined

@@ -1,0 +1,148 @@
+import { addressBits, parseAddressRange, rangeSize } from "@lowtide/net"
+import { Result } from "effect"
+import type { Advertisement } from "./advertisement.ts"
+import type { Candidate, Report } from "./judge.ts"
+import { known, meeting } from "./judge-peers.ts"
+import type { NodeObject } from "./node.ts"
+import type { Peer } from "./peer.ts"
+import type { AddressPool } from "./pool.ts"
+import { anySelectorMatches } from "./selectors.ts"
+import { canonicalCommunity } from "./syntax.ts"
+
+/** What advertisements are judged against: only what takes effect itself. */
+export interface AdvertisementContext {
+  readonly nodes: ReadonlyArray<NodeObject>
+  readonly pools: ReadonlyArray<AddressPool>
+  readonly peers: ReadonlyArray<Peer>
+  readonly communities: Readonly<Record<string, string>>
+  readonly report: Report
+}
+
+/** The LOCAL_PREF that a router assumes where none is sent, by custom. */
+const localPrefUnset = 100
+
+/** The advertisements that take effect, with names that exist and communities resolved. */
+export const judgeAdvertisements = (
+  candidates: ReadonlyArray<Candidate<"BGPAdvertisement">>,
+  context: AdvertisementContext
+): ReadonlyArray<Advertisement> => {
+  const kept: Array<Advertisement> = []
+  for (const candidate of candidates) {
+    const resolved = resolve(candidate, context)
+    if (resolved === undefined || !aggregatesFit(candidate, resolved, context)) continue
+    const other = kept.find((before) => preferencesClash(before, resolved, context))
+    if (other === undefined) kept.push(resolved)
+    else {
+      context.report(candidate, "LT0128", {
+        field: "spec.localPref",
+        expected: `${other.localPref ?? "nothing"}, as advertisement ${other.name} has it, which stays in effect`,
+        found: String(resolved.localPref ?? "nothing")
+      })
+    }
+  }
+  return kept
+}
+
+/** The pools that an advertisement covers. */
+export const coveredPools = (
+  advertisement: Pick<Advertisement, "pools" | "poolSelectors">,
+  pools: ReadonlyArray<AddressPool>
+): ReadonlyArray<AddressPool> =>
+  advertisement.pools.length === 0 && advertisement.poolSelectors.length === 0
+    ? pools
+    : pools.filter(
+        (pool) =>
+          advertisement.pools.includes(pool.name) || anySelectorMatches(advertisement.poolSelectors, pool.labels)
+      )
+
+/**
+ * Leaves out names that do not exist. When that leaves a list empty the advertisement is refused: an empty list would
+ * mean every pool, or every peer.
+ */
+const resolve = (
+  candidate: Candidate<"BGPAdvertisement">,
+  { pools, peers, communities, report }: AdvertisementContext
+): Advertisement | undefined => {
+  const { value } = candidate
+  const poolNames = new Set(pools.map((pool) => pool.name))
+  const peerNames = new Set(peers.map((peer) => peer.name))
+  for (const [index, name] of value.pools.entries()) {
+    const field = `spec.ipAddressPools[${index}]`
+    if (!poolNames.has(name)) report(candidate, "LT0124", { field, expected: known(poolNames), found: name })
+  }
+  for (const [index, name] of value.peers.entries()) {
+    const field = `spec.peers[${index}]`
+    if (!peerNames.has(name)) report(candidate, "LT0125", { field, expected: known(peerNames), found: name })
+  }
+  const existingPools = value.pools.filter((name) => poolNames.has(name))
+  const existingPeers = value.peers.filter((name) => peerNames.has(name))
+  const literals = resolveCommunities(candidate, communities, report)
+  if (literals === undefined) return undefined
+  if (value.pools.length > 0 && existingPools.length === 0 && value.poolSelectors.length === 0) return undefined
+  if (value.peers.length > 0 && existingPeers.length === 0) return undefined
+  return { ...value, pools: existingPools, peers: existingPeers, communities: literals }
+}
+
+/** An alias wins over a well-known name of the same spelling: the operator chose it. */
+const resolveCommunities = (
+  candidate: Candidate<"BGPAdvertisement">,
+  communities: Readonly<Record<string, string>>,
+  report: Report
+): ReadonlyArray<string> | undefined => {
+  const literals = new Set<string>()
+  let isComplete = true
+  for (const [index, text] of candidate.value.communities.entries()) {
+    const alias = Object.hasOwn(communities, text) ? communities[text] : undefined
+    const literal = alias ?? Result.getOrUndefined(canonicalCommunity(text))
+    if (literal !== undefined) literals.add(literal)
+    else {
+      isComplete = false
+      const field = `spec.communities[${index}]`
+      report(candidate, "LT0126", { field, expected: known(Object.keys(communities)), found: text })
+    }
+  }
+  return isComplete ? [...literals].sort() : undefined
+}
+
+/** Every range of every pool must fill at least one block of the aggregation length. */
+const aggregatesFit = (
+  candidate: Candidate<"BGPAdvertisement">,
+  advertisement: Advertisement,
+  { pools, report }: AdvertisementContext
+): boolean => {
+  for (const pool of coveredPools(advertisement, pools)) {
+    for (const text of pool.ranges) {
+      const range = Result.getOrThrow(parseAddressRange(text))
+      const lengthBits = range.family === 4 ? advertisement.aggregationLength : advertisement.aggregationLengthV6
+      const blockSize = 1n << BigInt(addressBits(range.family) - lengthBits)
+      const firstBlock = ((range.first + blockSize - 1n) / blockSize) * blockSize
+      if (rangeSize(range) >= blockSize && firstBlock + blockSize - 1n <= range.last) continue
+      report(candidate, "LT0129", {
+        field: range.family === 4 ? "spec.aggregationLength" : "spec.aggregationLengthV6",
+        expected: `a length of which ${text} of pool ${pool.name} fills a block`,
+        found: `/${lengthBits}`
+      })
+      return false
+    }
+  }
+  return true
+}
+
+/** Whether some route would have two preferences. With serviceSelectors it depends on the Service, and is left to it. */
+const preferencesClash = (left: Advertisement, right: Advertisement, context: AdvertisementContext): boolean => {
+  if (left.serviceSelectors.length > 0 || right.serviceSelectors.length > 0) return false
+  if ((left.localPref ?? localPrefUnset) === (right.localPref ?? localPrefUnset)) return false
+  if (left.peers.length > 0 && right.peers.length > 0 && !left.peers.some((name) => right.peers.includes(name)))
+    return false
+  if (meeting(left, right, context.nodes) === undefined) return false
+  const rights = new Set(coveredPools(right, context.pools))
+  return coveredPools(left, context.pools).some(
+    (pool) =>
+      rights.has(pool) &&
+      ((left.aggregationLength === right.aggregationLength && hasFamily(pool, 4)) ||
+        (left.aggregationLengthV6 === right.aggregationLengthV6 && hasFamily(pool, 6)))
+  )
+}
+
+const hasFamily = (pool: AddressPool, family: 4 | 6): boolean =>
+  pool.ranges.some((range) => range.includes(":") === (family === 6))

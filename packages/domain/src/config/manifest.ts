@@ -1,0 +1,247 @@
+import { type Document, isCollection, isNode, isPair, LineCounter, parseAllDocuments } from "yaml"
+import { type Finding, finding, type Source } from "./finding.ts"
+import type { RawObject } from "./raw.ts"
+import { isRecord, type Locate, show } from "./reader.ts"
+
+/** How many nodes the aliases of one document may expand to; beyond it the document does not parse. */
+export const aliasCountMax = 100
+
+/** One object of a file, with its place. */
+export interface Manifest {
+  readonly object: RawObject
+  /** Counted from 0, over the documents of the file that are not empty. */
+  readonly document: number
+  /** The file and line of the object (field ``), or of one of its fields. */
+  readonly locate: Locate
+}
+
+/** What a file holds. */
+export interface ParsedManifests {
+  readonly manifests: ReadonlyArray<Manifest>
+  /** LT0101 and LT0102, one for each document or list item that cannot be used. */
+  readonly findings: ReadonlyArray<Finding>
+}
+
+/**
+ * Reads YAML or JSON as kubectl does: several documents divided by `---`, Lists with their items, fields that a cluster
+ * adds. A document that does not parse hides none of the others, since the text is divided before it is parsed.
+ * Scalars follow YAML 1.2: `yes` is a text, `64500:100` is never a number.
+ */
+export const parseManifests = (text: string, options: { readonly file: string }): ParsedManifests => {
+  const manifests: Array<Manifest> = []
+  const findings: Array<Finding> = []
+  let index = 0
+  for (const part of splitDocuments(text)) {
+    for (const document of parsePart(part, options.file)) {
+      const read = readDocument(document, { file: options.file, document: index++ })
+      manifests.push(...read.manifests)
+      findings.push(...read.findings)
+    }
+  }
+  return { manifests, findings }
+}
+
+/** A piece of the text, and how many lines come before it. */
+interface Part {
+  readonly text: string
+  readonly linesBefore: number
+}
+
+/** Divides at lines that start with `---`. Parts of blanks, comments and directives alone are left out. */
+const splitDocuments = (text: string): ReadonlyArray<Part> => {
+  const parts: Array<Part> = []
+  let lines: Array<string> = []
+  let linesBefore = 0
+  const push = () => {
+    if (lines.some((line) => !/^\s*(#.*|%.*|\.\.\.\s*|---\s*(#.*)?)?$/.test(line))) {
+      parts.push({ text: lines.join("\n"), linesBefore })
+    }
+  }
+  for (const [number, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
+    if (/^---(\s|$)/.test(line)) {
+      push()
+      lines = []
+      linesBefore = number
+    }
+    lines.push(line)
+  }
+  push()
+  return parts
+}
+
+/** One YAML document, parsed or with the reason why not. */
+interface ParsedDocument {
+  readonly value: unknown
+  readonly fault: { readonly line: number; readonly found: string } | undefined
+  readonly lineOf: (path: ReadonlyArray<string | number>) => number
+}
+
+const parsePart = (part: Part, file: string): ReadonlyArray<ParsedDocument> => {
+  const json = parseJson(part.text)
+  if (json !== undefined) return [{ value: json, fault: undefined, lineOf: lazyLineOf(part) }]
+  const lineCounter = new LineCounter()
+  const documents = parseAllDocuments(part.text, { lineCounter, merge: true, logLevel: "silent", prettyErrors: false })
+  return ("empty" in documents ? [] : documents).map((document) => toParsed(document, lineCounter, part, file))
+}
+
+/** The fast way for what is JSON, as API servers and tools print it. */
+const parseJson = (text: string): unknown => {
+  if (!/^\s*\{/.test(text)) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // flow-style YAML, or broken: the YAML parser says which
+  }
+}
+
+/** Lines of a JSON text are wanted only when something is wrong in it. */
+const lazyLineOf = (part: Part): ParsedDocument["lineOf"] => {
+  let lineOf: ParsedDocument["lineOf"] | undefined
+  return (path) => {
+    if (lineOf === undefined) {
+      const lineCounter = new LineCounter()
+      const [document] = parseAllDocuments(part.text, { lineCounter, logLevel: "silent" })
+      lineOf = document === undefined ? () => part.linesBefore + 1 : lineFinder(document, lineCounter, part)
+    }
+    return lineOf(path)
+  }
+}
+
+const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Part, file: string): ParsedDocument => {
+  const lineOf = lineFinder(document, lineCounter, part)
+  const [error] = document.errors
+  if (error !== undefined) {
+    const line = part.linesBefore + lineCounter.linePos(error.pos[0]).line
+    return { value: undefined, fault: { line, found: firstLine(error.message) }, lineOf }
+  }
+  try {
+    return { value: document.toJS({ maxAliasCount: aliasCountMax }), fault: undefined, lineOf }
+  } catch (cause) {
+    const found = `${firstLine(cause instanceof Error ? cause.message : String(cause))} (${file})`
+    return { value: undefined, fault: { line: lineOf([]), found }, lineOf }
+  }
+}
+
+const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/[.:]+$/, "")
+
+/** Finds the line of a path, or of the nearest thing around it that is written. */
+const lineFinder =
+  (document: Document, lineCounter: LineCounter, part: Part): ParsedDocument["lineOf"] =>
+  (path) => {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const offset = offsetOf(document, path.slice(0, depth))
+      if (offset !== undefined) return part.linesBefore + lineCounter.linePos(offset).line
+    }
+    return part.linesBefore + 1
+  }
+
+const offsetOf = (document: Document, path: ReadonlyArray<string | number>): number | undefined => {
+  const last = path.at(-1)
+  const parent = path.length === 0 ? undefined : document.getIn(path.slice(0, -1), true)
+  if (isCollection(parent) && typeof last === "string") {
+    const pair = parent.items.find((item) => isPair(item) && isNode(item.key) && String(item.key) === last)
+    if (isPair(pair) && isNode(pair.key)) return pair.key.range?.[0]
+  }
+  const node = path.length === 0 ? document.contents : document.getIn(path, true)
+  return isNode(node) ? node.range?.[0] : undefined
+}
+
+interface Place {
+  readonly file: string
+  readonly document: number
+}
+
+/** The object of a document, or the items of a List. */
+const readDocument = (document: ParsedDocument, place: Place): ParsedManifests => {
+  if (document.fault !== undefined) {
+    const { line, found } = document.fault
+    const object = { kind: "File", name: place.file }
+    const source = { file: place.file, line }
+    return {
+      manifests: [],
+      findings: [finding("LT0101", { object, expected: "a YAML or JSON document", found, source })]
+    }
+  }
+  const { value } = document
+  if (value === null || value === undefined) return { manifests: [], findings: [] }
+  if (isRecord(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items)) {
+    const implied = impliedOf(value.kind, value.apiVersion)
+    const read = value.items.map((item, index) => readObject(item, ["items", index], implied, document, place))
+    return { manifests: read.flatMap((one) => one.manifests), findings: read.flatMap((one) => one.findings) }
+  }
+  return readObject(value, [], {}, document, place)
+}
+
+/** The items of a ServiceList need not say that they are Services; those of a List must. */
+const impliedOf = (kind: string, apiVersion: unknown): Partial<RawObject> =>
+  kind === "List" || typeof apiVersion !== "string" ? {} : { apiVersion, kind: kind.slice(0, -"List".length) }
+
+const readObject = (
+  value: unknown,
+  path: ReadonlyArray<string | number>,
+  implied: Partial<RawObject>,
+  document: ParsedDocument,
+  place: Place
+): ParsedManifests => {
+  const locate = (field: string): Source => ({
+    file: place.file,
+    line: document.lineOf([...path, ...(field === "" ? [] : splitField(field))])
+  })
+  const at = formatField(path)
+  const refuse = (field: string, expected: string, found: unknown): ParsedManifests => {
+    const object = { kind: "File", name: place.file }
+    const facts = { object, field: [at, field].filter(Boolean).join("."), expected, found: show(found) }
+    return { manifests: [], findings: [finding("LT0102", { ...facts, source: locate(field) })] }
+  }
+  if (!isRecord(value)) return refuse("", "a mapping with apiVersion, kind and metadata.name", value)
+  const apiVersion = value.apiVersion ?? implied.apiVersion
+  const kind = value.kind ?? implied.kind
+  const metadata = value.metadata
+  if (typeof apiVersion !== "string" || apiVersion === "") return refuse("apiVersion", "text like v1", apiVersion)
+  if (typeof kind !== "string" || kind === "") return refuse("kind", "text like Service", kind)
+  if (!isRecord(metadata)) return refuse("metadata", "a mapping with name", metadata)
+  if (typeof metadata.name !== "string" || metadata.name === "") return refuse("metadata.name", "text", metadata.name)
+  const namespace = metadata.namespace ?? ""
+  if (typeof namespace !== "string") return refuse("metadata.namespace", "text", namespace)
+  const object: RawObject = {
+    apiVersion,
+    kind,
+    namespace,
+    name: metadata.name,
+    ...kept(metadata, ["labels", "annotations"]),
+    ...keptText(metadata, ["uid", "creationTimestamp"]),
+    ...kept(value, ["spec", "status", "endpoints"])
+  }
+  return { manifests: [{ object, document: place.document, locate }], findings: [] }
+}
+
+const kept = (
+  record: Readonly<Record<string, unknown>>,
+  names: ReadonlyArray<string>
+): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(names.flatMap((name) => (record[name] === undefined ? [] : [[name, record[name]]])))
+
+const keptText = (
+  record: Readonly<Record<string, unknown>>,
+  names: ReadonlyArray<string>
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = record[name]
+      return typeof value === "string" && value !== "" ? [[name, value]] : []
+    })
+  )
+
+/** `spec.addresses[1]` as the steps of a path; `metadata.annotations[metallb.io/address-pool]` has a text in brackets. */
+const splitField = (field: string): ReadonlyArray<string | number> =>
+  [...field.matchAll(/\[([^\]]*)\]|([^.[\]]+)/g)].map(([, bracketed, plain]) =>
+    bracketed === undefined ? (plain ?? "") : /^\d+$/.test(bracketed) ? Number(bracketed) : bracketed
+  )
+
+const formatField = (path: ReadonlyArray<string | number>): string =>
+  path
+    .reduce<string>((text, step) => (typeof step === "number" ? `${text}[${step}]` : `${text}.${step}`), "")
+    .replace(/^\./, "")

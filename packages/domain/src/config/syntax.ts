@@ -1,0 +1,73 @@
+import {
+  type AddressRange,
+  type Community,
+  formatAddressRange,
+  formatCommunity,
+  formatIpAddress,
+  formatPrefix,
+  type IpAddress,
+  type Prefix,
+  parseAddressRange,
+  parseCommunity,
+  parseIpAddress,
+  parsePrefix
+} from "@lowtide/net"
+import { Result } from "effect"
+import type { FindingCode } from "./codes.ts"
+
+/** How one kind of text is read and, when it is wrong, described. */
+export interface Syntax {
+  readonly code: FindingCode
+  readonly expected: string
+}
+
+export const addressSyntax: Syntax = { code: "LT0109", expected: "an IPv4 or IPv6 address" }
+export const rangeSyntax: Syntax = {
+  code: "LT0110",
+  expected: "a prefix like 192.0.2.0/24 or a range like 192.0.2.10-192.0.2.40, lower address first"
+}
+export const prefixSyntax: Syntax = {
+  code: "LT0110",
+  expected: "a prefix without host bits like 192.0.2.0/24 or 2001:db8::/64"
+}
+export const communitySyntax: Syntax = { code: "LT0112", expected: "64496:100 or large:64496:1:2" }
+export const durationSyntax: Syntax = { code: "LT0108", expected: "whole seconds like 90s or 1m30s" }
+export const nameSyntax: Syntax = {
+  code: "LT0141",
+  expected: "lower-case letters, digits, dashes and dots, a letter or digit at both ends, at most 253 characters"
+}
+
+/** An address in its one canonical text. */
+export const canonicalAddress = (text: string): Result.Result<string, string> =>
+  Result.map(parseIpAddress(text), (address: IpAddress) => formatIpAddress(address))
+
+/** A range or prefix of a pool in its one canonical text. */
+export const canonicalRange = (text: string): Result.Result<string, string> =>
+  Result.map(parseAddressRange(text), (range: AddressRange) => formatAddressRange(range))
+
+/** A prefix in its one canonical text. */
+export const canonicalPrefix = (text: string): Result.Result<string, string> =>
+  Result.map(parsePrefix(text), (prefix: Prefix) => formatPrefix(prefix))
+
+/** A community in its one canonical text. */
+export const canonicalCommunity = (text: string): Result.Result<string, string> =>
+  Result.map(parseCommunity(text), (community: Community) => formatCommunity(community))
+
+/** Milliseconds of the units of a Go duration that Kubernetes prints. */
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
+
+/** Reads a Kubernetes duration (`1m30s`, `0`) that is a whole number of seconds. */
+export const parseDurationSeconds = (text: string): Result.Result<number, string> => {
+  const fault = Result.fail(`expected ${durationSyntax.expected}, found ${JSON.stringify(text)}`)
+  if (text === "0") return Result.succeed(0)
+  if (!/^(\d{1,9}(\.\d{1,9})?(h|ms|m|s))+$/.test(text)) return fault
+  let ms = 0
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)(h|ms|m|s)/g)) ms += Number(amount) * (unitMs[unit ?? ""] ?? 0)
+  return Number.isInteger(ms / 1000) ? Result.succeed(ms / 1000) : fault
+}
+
+/** Accepts what Kubernetes accepts as the name of most objects (RFC 1123 subdomain). */
+export const parseName = (text: string): Result.Result<string, string> =>
+  text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)
+    ? Result.succeed(text)
+    : Result.fail(`expected ${nameSyntax.expected}, found ${JSON.stringify(text)}`)
