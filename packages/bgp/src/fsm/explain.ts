@@ -1,0 +1,61 @@
+import { type BgpNotification, notificationName, notificationText } from "../wire/notification.ts"
+import type { EndCause, State } from "./machine.ts"
+
+/** What an explanation names: the peer as its configuration calls it, and both AS numbers. */
+export interface PeerIdentity {
+  readonly name: string
+  readonly host: string
+  readonly localAsn: number
+  readonly peerAsn: number | "any"
+}
+
+/** One sentence on why a session ended or did not come to be, for the person who runs either side. */
+export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCause): string => {
+  const who = `peer ${peer.name} (${peer.host})`
+  const isUp = from === "Established"
+  switch (cause._tag) {
+    case "ConnectFailed":
+      return `${who} cannot be reached: ${cause.reason}`
+    case "ConnectionClosed":
+      return isUp
+        ? `session with ${who} ended: the TCP connection was lost (${cause.reason})`
+        : `${who} took the TCP connection but closed it before the session was up (${cause.reason}); ${closedHint}`
+    case "NotificationSent":
+      return `session with ${who} ${isUp ? "ended" : "not opened"}: ${cause.reason}; NOTIFICATION ${notificationName(cause.notification)} sent by us`
+    case "NotificationReceived": {
+      const what = isUp ? "ended the session" : "refused the session"
+      const hint = refusalHint(peer, cause.notification)
+      const text = notificationText(cause.notification)
+      const said = text === undefined ? "" : ` with the text ${JSON.stringify(text)}`
+      return `${who} ${what}: NOTIFICATION ${notificationName(cause.notification)} sent by the peer${said}${hint === undefined ? "" : `; ${hint}`}`
+    }
+    case "Stopped":
+      return `session with ${who} stopped by us${cause.notification === undefined ? "" : `: ${notificationName(cause.notification)}`}`
+  }
+}
+
+const closedHint = "most often it has no neighbour configured with our address"
+
+/** What to look at, for refusals that have one usual cause. */
+const refusalHint = (peer: PeerIdentity, { code, subcode }: BgpNotification): string | undefined => {
+  switch (`${code}/${subcode}`) {
+    case "2/2":
+      return `it expects another ASN than our ${peer.localAsn}`
+    case "2/3":
+      return "it does not accept our router id, perhaps because another speaker has the same"
+    case "2/6":
+      return "it does not accept our hold time"
+    case "2/7":
+      return "it asks for a capability or an address family that we do not offer"
+    case "4/0":
+      return "it heard nothing from us for the hold time"
+    case "6/1":
+      return "it accepts fewer prefixes than we announce: raise its limit, or announce less"
+    case "6/3":
+      return "it no longer has us as a neighbour"
+    case "6/5":
+      return "it has no neighbour configured with our address, or the neighbour is disabled"
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,97 @@
+import { Result } from "effect"
+import { keepalive } from "../wire/message.ts"
+import { notification, wireFault } from "../wire/notification.ts"
+import { jittered } from "./back-off.ts"
+import type { SessionConfig } from "./config.ts"
+import { fail, holdExpired, notified, refuse, stay, stopped } from "./ending.ts"
+import type { Input, Moment, OpenConfirm, OpenSent, Step } from "./machine.ts"
+import { type Negotiated, negotiate } from "./negotiate.ts"
+
+/** When nothing heard until then ends the session; never with a hold time of 0 (RFC 4271 §4.2). */
+export const holdDeadline = ({ holdTimeSeconds }: Negotiated, { nowMs }: Moment): number =>
+  holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : nowMs + holdTimeSeconds * 1000
+
+/** When our next KEEPALIVE is due, jittered as RFC 4271 §10 says. */
+export const keepaliveDeadline = ({ holdTimeSeconds, keepaliveTimeSeconds }: Negotiated, at: Moment): number =>
+  holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : at.nowMs + jittered(keepaliveTimeSeconds * 1000, at.jitter)
+
+/** A message that this state does not expect: 5/1 to 5/3 of RFC 6608 §3. */
+export const unexpected = (kind: string, state: string, subcode: 1 | 2 | 3) =>
+  wireFault(`${kind} came in ${state}`, "RFC 6608 §3", notification(5, subcode))
+
+/** RFC 4271 §8.2.2, OpenSent. */
+export const openSent = (config: SessionConfig, state: OpenSent, input: Input): Step => {
+  switch (input._tag) {
+    case "MessageReceived": {
+      const { message } = input
+      if (message._tag === "Notification") return notified(config, state, input, message)
+      if (message._tag !== "Open") return refuse(config, state, input, unexpected(message._tag, "OpenSent", 1))
+      const agreed = negotiate(config, message)
+      return Result.isFailure(agreed)
+        ? refuse(config, state, input, agreed.failure)
+        : confirm(state, agreed.success, input)
+    }
+    case "FaultFound":
+      return refuse(config, state, input, input.fault)
+    case "TcpClosed":
+    case "TcpFailed":
+      return fail(config, state, input, { cause: { _tag: "ConnectionClosed", reason: input.reason } })
+    case "Tick":
+      return input.nowMs >= state.holdDeadlineMs ? holdExpired(config, state, input) : stay(state)
+    case "Stop":
+      return stopped(state, input.notification, true)
+    case "Start":
+    case "TcpConnected":
+      return stay(state)
+  }
+}
+
+const confirm = (state: OpenSent, negotiated: Negotiated, at: Moment): Step => ({
+  state: {
+    _tag: "OpenConfirm",
+    backOff: state.backOff,
+    negotiated,
+    holdDeadlineMs: holdDeadline(negotiated, at),
+    keepaliveDeadlineMs: keepaliveDeadline(negotiated, at)
+  },
+  actions: [{ _tag: "Send", message: keepalive }]
+})
+
+/** RFC 4271 §8.2.2, OpenConfirm. */
+export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: Input): Step => {
+  switch (input._tag) {
+    case "MessageReceived": {
+      const { message } = input
+      if (message._tag === "Notification") return notified(config, state, input, message)
+      return message._tag === "Keepalive"
+        ? establish(state, input)
+        : refuse(config, state, input, unexpected(message._tag, "OpenConfirm", 2))
+    }
+    case "FaultFound":
+      return refuse(config, state, input, input.fault)
+    case "TcpClosed":
+    case "TcpFailed":
+      return fail(config, state, input, { cause: { _tag: "ConnectionClosed", reason: input.reason } })
+    case "Tick":
+      if (input.nowMs >= state.holdDeadlineMs) return holdExpired(config, state, input)
+      if (input.nowMs < state.keepaliveDeadlineMs) return stay(state)
+      return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(state.negotiated, input) }, [
+        { _tag: "Send", message: keepalive }
+      ])
+    case "Stop":
+      return stopped(state, input.notification, true)
+    case "Start":
+    case "TcpConnected":
+      return stay(state)
+  }
+}
+
+const establish = (state: OpenConfirm, at: Moment): Step => ({
+  state: {
+    ...state,
+    _tag: "Established",
+    establishedAtMs: at.nowMs,
+    holdDeadlineMs: holdDeadline(state.negotiated, at)
+  },
+  actions: [{ _tag: "SessionUp", negotiated: state.negotiated }]
+})

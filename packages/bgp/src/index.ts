@@ -1,0 +1,40 @@
+/**
+ * Lowtide's own BGP-4 speaker: it dials a router, tells it routes and keeps the session up.
+ *
+ * - `wire/` turns messages into octets and back (pure); what a receiver owes a malformed field stands in the same
+ *   table as its codec. The packer fills UPDATEs to 4,096 octets.
+ * - `fsm/` is RFC 4271's state machine as a pure function of state and input; time and jitter come in as numbers.
+ * - `startPeer` is the shell: socket, timer, the Adj-RIB-Out and its difference to what was sent.
+ * - `startCollector` is a listening counterpart that keeps what it hears, for places without a router and for tests.
+ *
+ * The speaker is send-only: what a peer announces is counted and never used.
+ *
+ * Standards: RFC 4271 (BGP-4), 4760 (multiprotocol), 5492 (capabilities), 6793 (four-octet AS), 2918 (route refresh),
+ * 4724 §2 (End-of-RIB), 7606 (malformed UPDATEs), 9003 (shutdown text), 1997 and 8092 (communities), 6286, 6608, 7607,
+ * 8538 §3 (hard reset), 9072 (long OPENs, receiving). `docs/rfcs.md` has them section by section.
+ */
+export {
+  type BgpCollector,
+  type CollectedPeer,
+  type CollectedRoute,
+  type CollectorEvent,
+  type CollectorOptions,
+  ListenFailed,
+  startCollector
+} from "./collector.ts"
+export type {
+  BgpPeer,
+  NotificationReport,
+  PeerError,
+  PeerEvent,
+  PeerOptions,
+  PeerState,
+  PeerStatus,
+  StopReason
+} from "./peer.ts"
+export { attributeSetKey, localPrefDefault, type RouteAttributes, type RouteChange } from "./route.ts"
+export { formatRouterId, parseRouterId, startPeer } from "./session.ts"
+export { formatAsPath } from "./wire/as-path.ts"
+export { type BgpNotification, ceaseWithText, notification, notificationName } from "./wire/notification.ts"
+export type { PathAttribute } from "./wire/path-attributes.ts"
+export { findAttribute, truePath } from "./wire/update.ts"

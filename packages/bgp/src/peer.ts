@@ -1,0 +1,134 @@
+import type { Family } from "@lowtide/net"
+import type { Effect } from "effect"
+import type { RouteChange } from "./route.ts"
+import type { MessageCounters } from "./runner.ts"
+
+/** One BGP peer as configured. Nothing of it changes while the peer runs: stop it and start another. */
+export interface PeerOptions {
+  /** What messages call the peer. */
+  readonly name: string
+  /** Its address; the session goes over the family of this address and may carry both. */
+  readonly host: string
+  /** 179 unless the router was told otherwise. */
+  readonly port: number
+  /** The address to connect from; the kernel's choice unless given. */
+  readonly localAddress?: string
+  readonly localAsn: number
+  readonly peerAsn: number
+  /** Our BGP Identifier, written as an IPv4 address; not 0.0.0.0. */
+  readonly routerId: string
+  /** 0 (no keepalives, a dead peer is not noticed) or 3..65535; the smaller of both sides holds. */
+  readonly holdTimeSeconds: number
+  /** A third of the agreed hold time unless this is shorter. */
+  readonly keepaliveTimeSeconds?: number
+  /** What back-off after failures grows from; 1 unless given. */
+  readonly connectRetrySeconds?: number
+  readonly families: ReadonlyArray<Family>
+  /**
+   * The next hop of announced routes, by family. Without one it is the session's own local address for that address's
+   * family, if it is not link-local; the other family's routes are then not sent, and `RoutesRefused` says so.
+   */
+  readonly nextHops?: { readonly 4?: string; readonly 6?: string }
+}
+
+/** The states of RFC 4271 §8.2.2. */
+export type PeerState = "Idle" | "Connect" | "Active" | "OpenSent" | "OpenConfirm" | "Established"
+
+/** A NOTIFICATION that went or came. `text` is an operator's, from RFC 9003. */
+export interface NotificationReport {
+  readonly code: number
+  readonly subcode: number
+  /** Code and name, such as `2/2 Bad Peer AS`. */
+  readonly name: string
+  readonly direction: "sent" | "received"
+  readonly text?: string
+}
+
+/** A failure as it is remembered: when, and in words. Times of day are milliseconds since 1970. */
+export interface PeerError {
+  readonly atUnixMs: number
+  readonly reason: string
+  readonly notification?: NotificationReport
+}
+
+/** A peer at one moment. */
+export interface PeerStatus {
+  readonly state: PeerState
+  readonly sinceUnixMs: number
+  /** Of the session that is up. */
+  readonly establishedAtUnixMs?: number
+  readonly remoteRouterId?: string
+  /** As agreed; 0 means that no keepalives are sent. */
+  readonly holdTimeSeconds?: number
+  readonly families: ReadonlyArray<Family>
+  readonly localAddress?: string
+  /** Since the peer was started, over all its sessions. */
+  readonly messages: { readonly sent: MessageCounters; readonly received: MessageCounters }
+  /** Prefixes the peer was sent and not told to drop; 0 while no session is up. */
+  readonly prefixesSent: number
+  /** Prefixes it is to have. */
+  readonly prefixesWanted: number
+  /** Prefixes that the peer announced to us, all sessions together: counted, never used. */
+  readonly prefixesReceived: number
+  /** UPDATEs whose routes RFC 7606 has us treat as withdrawn. */
+  readonly malformedUpdates: number
+  readonly lastError: { readonly sent?: PeerError; readonly received?: PeerError; readonly local?: PeerError }
+}
+
+/** What a peer reports. Each event is given on the turn in which it happened. */
+export type PeerEvent =
+  | {
+      readonly _tag: "SessionEstablished"
+      readonly remoteRouterId: string
+      readonly holdTimeSeconds: number
+      readonly families: ReadonlyArray<Family>
+    }
+  | {
+      readonly _tag: "SessionEnded"
+      readonly reason: string
+      readonly notification?: NotificationReport
+      /** `undefined`: it was stopped and does not come back. */
+      readonly retryInMs: number | undefined
+    }
+  /** An attempt that did not lead to a session: no connection, or a refusal. */
+  | {
+      readonly _tag: "ConnectFailed"
+      readonly reason: string
+      readonly notification?: NotificationReport
+      readonly retryInMs: number | undefined
+    }
+  /** After a session came up: the kernel has taken the whole table and the End-of-RIB markers. */
+  | { readonly _tag: "TableWritten"; readonly announced: number }
+  /**
+   * The kernel has taken all octets that the change with this token needed. The counts are those of the whole batch
+   * of writes that the change was part of.
+   */
+  | {
+      readonly _tag: "RoutesWritten"
+      readonly token: number
+      readonly announced: number
+      readonly withdrawn: number
+    }
+  /** Wanted routes that this session cannot carry; they are sent when a later session can. */
+  | { readonly _tag: "RoutesRefused"; readonly family: Family; readonly routes: number; readonly reason: string }
+
+/** Why a session is stopped. `none` closes the TCP connection without a word. */
+export interface StopReason {
+  readonly subcode: "administrative-shutdown" | "peer-de-configured" | "hard-reset" | "none"
+  /** Goes to the peer's operator with a shutdown or a hard reset (RFC 9003): at most 255 octets of UTF-8. */
+  readonly text?: string
+}
+
+/** A running peer. */
+export interface BgpPeer {
+  readonly options: PeerOptions
+  /**
+   * Changes what the peer is to have; of several changes of a route the last counts. Changes of one event-loop turn
+   * are sent together at the end of that turn. `token` comes back in `RoutesWritten`; one given while no session is up
+   * comes back when the next session's table was written. Of more than 65,536 waiting tokens the oldest are dropped.
+   */
+  readonly change: (changes: ReadonlyArray<RouteChange>, token?: number) => void
+  readonly status: () => PeerStatus
+  /** Ends the session for good and waits, a second at most, until the peer was told. */
+  readonly stop: (reason: StopReason) => Effect.Effect<void>
+}

@@ -1,0 +1,203 @@
+import type { Family } from "@lowtide/net"
+import { Result } from "effect"
+import type { SessionConfig } from "./fsm/config.ts"
+import { type Action, type Happening, initialState, nextDeadlineMs, type State } from "./fsm/machine.ts"
+import { step } from "./fsm/step.ts"
+import type { Transport, TransportEvents } from "./transport.ts"
+import type { AttributeContext } from "./wire/attribute-codec.ts"
+import { afiOf, safiUnicast } from "./wire/family.ts"
+import { decodeBody, encodeMessage, type MessageKind, takeFrame } from "./wire/message.ts"
+
+/** Messages by kind, as they went and came since the peer was started. */
+export type MessageCounters = { readonly [Kind in MessageKind]: number }
+
+/** What the owner of a session does for its machine. */
+export interface RunnerPort {
+  /** Opens a connection and reports to `events`; the answer gives up the attempt. Only a dialling role is asked. */
+  readonly dial: (events: TransportEvents) => () => void
+  /** What concerns routes and people; sending and closing was done already. */
+  readonly onAction: (action: Exclude<Action, { readonly _tag: "Send" | "CloseTcp" | "DialTcp" }>) => void
+  /** The kernel took what was written: more may follow. */
+  readonly onDrain: () => void
+}
+
+/** A machine with its connection, timer and clock: the shell round `step`. */
+export interface Runner {
+  readonly input: (happening: Happening) => void
+  /** Takes a connection that the peer opened. */
+  readonly adopt: (attach: (events: TransportEvents) => Transport) => void
+  readonly state: () => State
+  /** When that state was entered, by the time of day in milliseconds since 1970. */
+  readonly stateSinceUnixMs: () => number
+  /** The connection, while there is one. */
+  readonly transport: () => Transport | undefined
+  /** Writes whole UPDATEs that the packer made. */
+  readonly writeUpdates: (
+    chunk: { readonly bytes: Uint8Array; readonly messages: number },
+    onWritten: () => void
+  ) => void
+  /** Asks the peer for all routes of a family again (RFC 2918); nothing happens unless the session is up. */
+  readonly requestRefresh: (family: Family) => void
+  readonly counters: () => { readonly sent: MessageCounters; readonly received: MessageCounters }
+}
+
+/** The widest delay a timer can be given; a deadline beyond it is looked at again when it fires. */
+const timerMsMax = 0x7fff_ffff
+
+const noMessages = (): Record<MessageKind, number> => ({
+  Open: 0,
+  Update: 0,
+  Notification: 0,
+  Keepalive: 0,
+  RouteRefresh: 0
+})
+
+/** Before the OPENs were exchanged nothing is sent or read that depends on either. */
+const contextOf = (state: State): AttributeContext =>
+  state._tag === "OpenConfirm" || state._tag === "Established"
+    ? state.negotiated
+    : { fourOctetAs: false, isInternal: false }
+
+/** Runs a machine until it is stopped. Everything happens on the caller's turn or on that of its socket or timer. */
+export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
+  const sent = noMessages()
+  const received = noMessages()
+  const inbox: Array<Happening> = []
+  let isStepping = false
+  let state: State = initialState
+  let stateSinceUnixMs = Date.now()
+  let transport: Transport | undefined
+  let giveUpDial: (() => void) | undefined
+  let unread: Uint8Array = new Uint8Array(0)
+  let timer: { readonly handle: NodeJS.Timeout; readonly firesAtMs: number } | undefined
+
+  const perform = (action: Action): void => {
+    switch (action._tag) {
+      case "Send":
+        sent[action.message._tag]++
+        transport?.write(encodeMessage(action.message, contextOf(state)))
+        return
+      case "CloseTcp":
+        giveUpDial?.()
+        giveUpDial = undefined
+        transport?.close()
+        transport = undefined
+        unread = new Uint8Array(0)
+        return
+      case "DialTcp":
+        giveUpDial = port.dial(events())
+        return
+      case "SessionUp":
+      case "SessionDown":
+      case "TakeUpdate":
+      case "SendFamilyAgain":
+        port.onAction(action)
+    }
+  }
+
+  // An action may cause the next input (a stop inside an event handler): it waits until the step before is done.
+  const input = (happening: Happening): void => {
+    inbox.push(happening)
+    if (isStepping) return
+    isStepping = true
+    for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) {
+      const result = step(config, state, { ...next, nowMs: performance.now(), jitter: Math.random() })
+      if (result.state._tag !== state._tag) stateSinceUnixMs = Date.now()
+      state = result.state
+      result.actions.forEach(perform)
+    }
+    isStepping = false
+    armTimer()
+  }
+
+  // A deadline mostly moves away (each message restarts the hold timer), so a timer that fires early is left alone.
+  const armTimer = (): void => {
+    const deadlineMs = nextDeadlineMs(state)
+    if (timer !== undefined && timer.firesAtMs <= deadlineMs) return
+    clearTimeout(timer?.handle)
+    timer = undefined
+    if (deadlineMs === Number.POSITIVE_INFINITY) return
+    const delayMs = Math.min(Math.max(0, Math.ceil(deadlineMs - performance.now())), timerMsMax)
+    timer = { handle: setTimeout(onTimer, delayMs), firesAtMs: Math.min(deadlineMs, performance.now() + delayMs) }
+  }
+
+  const onTimer = (): void => {
+    timer = undefined
+    // After a busy stretch the peer's octets may lie in the socket, unread: they are read before the tick is judged.
+    setImmediate(() => input({ _tag: "Tick" }))
+  }
+
+  const onBytes = (bytes: Uint8Array): void => {
+    const source = transport
+    const stream = unread.length === 0 ? bytes : Buffer.concat([unread, bytes])
+    unread = new Uint8Array(0)
+    let offset = 0
+    while (transport === source && source !== undefined) {
+      const frame = takeFrame(stream, offset)
+      if (frame._tag === "Incomplete") {
+        unread = stream.subarray(offset)
+        return
+      }
+      if (frame._tag === "WireFault") {
+        input({ _tag: "FaultFound", fault: frame })
+        return
+      }
+      offset = frame.end
+      received[frame.kind]++
+      const message = decodeBody(frame, contextOf(state))
+      input(
+        Result.isFailure(message)
+          ? { _tag: "FaultFound", fault: message.failure }
+          : { _tag: "MessageReceived", message: message.success }
+      )
+    }
+  }
+
+  /** Reports of one connection; those of a connection given up in the meantime are dropped. */
+  const events = (): TransportEvents => {
+    let own: Transport | undefined
+    const ifCurrent = (run: () => void): void => {
+      if (own !== undefined && transport === own) run()
+    }
+    return {
+      onConnected: (connected) => {
+        giveUpDial = undefined
+        own = connected
+        transport = connected
+        input({ _tag: "TcpConnected" })
+      },
+      onFailed: (reason) => {
+        giveUpDial = undefined
+        input({ _tag: "TcpFailed", reason })
+      },
+      onBytes: (bytes) => ifCurrent(() => onBytes(bytes)),
+      onDrain: () => ifCurrent(port.onDrain),
+      onClosed: (reason) =>
+        ifCurrent(() => {
+          transport = undefined
+          input({ _tag: "TcpClosed", reason })
+        })
+    }
+  }
+
+  return {
+    input,
+    adopt: (attach) => {
+      const reports = events()
+      reports.onConnected(attach(reports))
+    },
+    state: () => state,
+    stateSinceUnixMs: () => stateSinceUnixMs,
+    transport: () => transport,
+    writeUpdates: ({ bytes, messages }, onWritten) => {
+      sent.Update += messages
+      transport?.write(bytes, onWritten)
+    },
+    requestRefresh: (family) => {
+      if (state._tag !== "Established") return
+      const message = { _tag: "RouteRefresh", afi: afiOf(family), subtype: 0, safi: safiUnicast } as const
+      perform({ _tag: "Send", message })
+    },
+    counters: () => ({ sent: { ...sent }, received: { ...received } })
+  }
+}

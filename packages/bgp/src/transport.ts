@@ -1,0 +1,123 @@
+import { connect, type Socket } from "node:net"
+
+/** The octets of one TCP connection, as a session wants them. */
+export interface Transport {
+  /** Our own address on the connection, without a zone; `undefined` once it is closed. */
+  readonly localAddress: string | undefined
+  readonly remoteAddress: string | undefined
+  /** Hands octets to the kernel; `onWritten` when it has taken them all (never, when the connection is lost first). */
+  readonly write: (bytes: Uint8Array, onWritten?: () => void) => void
+  /** Whether the kernel has not yet taken what was written before: wait for `onDrain`. */
+  readonly isFull: () => boolean
+  /** Ends the connection once everything written is out, at the latest after a second. */
+  readonly close: () => void
+  /** Runs once the connection is gone; at once when it already is. */
+  readonly onceClosed: (run: () => void) => void
+}
+
+/** What a connection reports. After `onClosed` nothing more comes. */
+export interface TransportEvents {
+  readonly onConnected: (transport: Transport) => void
+  /** The connection could not be made. */
+  readonly onFailed: (reason: string) => void
+  readonly onBytes: (bytes: Uint8Array) => void
+  readonly onDrain: () => void
+  readonly onClosed: (reason: string) => void
+}
+
+/** How long a closing connection may take to bring its last octets out. */
+export const closeMsMax = 1_000
+
+/** Opens a TCP connection; the answer gives up the attempt, or nothing once it is connected. */
+export const dialTcp = (
+  target: { readonly host: string; readonly port: number; readonly localAddress?: string | undefined },
+  events: TransportEvents
+): (() => void) => {
+  const { host, port, localAddress } = target
+  const socket = connect({ host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) })
+  let isConnected = false
+  const onError = (error: NodeJS.ErrnoException) => {
+    if (!isConnected) events.onFailed(errorText(error, target))
+  }
+  socket.once("error", onError)
+  socket.once("connect", () => {
+    isConnected = true
+    socket.off("error", onError)
+    events.onConnected(adoptSocket(socket, events))
+  })
+  return () => {
+    if (isConnected) return
+    socket.off("error", onError)
+    socket.on("error", () => {})
+    socket.destroy()
+  }
+}
+
+/** Makes a transport of a connected socket and begins to read from it. */
+export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onConnected" | "onFailed">): Transport => {
+  let isClosing = false
+  let reason = "closed by the peer"
+  socket.setNoDelay(true)
+  socket.on("data", (bytes: Buffer) => {
+    if (!isClosing) events.onBytes(bytes) // read on while closing: a reset would lose our last message
+  })
+  socket.on("drain", events.onDrain)
+  socket.on("error", (error: NodeJS.ErrnoException) => {
+    reason = errorText(error, undefined)
+  })
+  socket.once("close", () => {
+    if (!isClosing) events.onClosed(reason)
+    isClosing = true
+  })
+  return {
+    localAddress: withoutZone(socket.localAddress),
+    remoteAddress: withoutZone(socket.remoteAddress),
+    write: (bytes, onWritten) => {
+      if (isClosing || !socket.writable) return
+      socket.write(bytes, (error) => {
+        if (error == null) onWritten?.()
+      })
+    },
+    isFull: () => socket.writableNeedDrain,
+    close: () => {
+      if (isClosing) return
+      isClosing = true
+      const timer = setTimeout(() => socket.destroy(), closeMsMax)
+      socket.once("close", () => clearTimeout(timer))
+      socket.end(() => socket.destroySoon())
+    },
+    onceClosed: (run) => {
+      if (socket.closed) run()
+      else socket.once("close", () => run())
+    }
+  }
+}
+
+/** A mapped IPv4 address (`::ffff:192.0.2.1`) as the IPv4 address it is, and no zone. */
+const withoutZone = (address: string | undefined): string | undefined =>
+  address?.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/, "")
+
+/** What errno says, in the words of the person who looks for the cause. */
+const errorText = (
+  error: NodeJS.ErrnoException,
+  target: { readonly port: number; readonly localAddress?: string | undefined } | undefined
+): string => {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return `connection refused: nothing listens on TCP port ${target?.port ?? "of the peer"} there`
+    case "ETIMEDOUT":
+      return "no answer to the TCP connection request"
+    case "EHOSTUNREACH":
+      return "no route to the host, or it does not answer on the link"
+    case "ENETUNREACH":
+      return "no route to its network"
+    case "EADDRNOTAVAIL":
+      return `our local address ${target?.localAddress ?? "for it"} is not on this node`
+    case "ECONNRESET":
+      return "reset by the peer"
+    case "EPIPE":
+      return "closed by the peer"
+    default:
+      return error.code === undefined ? error.message : `${error.code}: ${error.message}`
+  }
+}

@@ -1,0 +1,94 @@
+import { addressFromBytes, addressToBytes, type IpAddress, type Prefix } from "@lowtide/net"
+import { Result } from "effect"
+import { type MalformedValue, wrongLength } from "./attribute-codec.ts"
+import { concatBytes, readU16, u16 } from "./bytes.ts"
+import { afiOf, familyOf, safiUnicast } from "./family.ts"
+import { decodeNlri, encodeNlri } from "./nlri.ts"
+
+/** What an MP attribute carries: IPv4 or IPv6 unicast is read, any other (AFI, SAFI) is kept as it came. */
+export type MpReachNlri =
+  | {
+      readonly _tag: "MpReachNlri"
+      readonly family: 4 | 6
+      /** The global next hop; of the other family only where RFC 8950 was agreed. */
+      readonly nextHop: IpAddress
+      /** A second, link-local next hop: RFC 2545 §3. */
+      readonly linkLocalNextHop?: IpAddress
+      readonly nlri: ReadonlyArray<Prefix>
+    }
+  | {
+      readonly _tag: "MpReachNlri"
+      readonly family: "other"
+      readonly afi: number
+      readonly safi: number
+      readonly rest: Uint8Array
+    }
+
+/** Withdrawn routes of a family; an empty list for a family is its End-of-RIB (RFC 4724 §2). */
+export type MpUnreachNlri =
+  | { readonly _tag: "MpUnreachNlri"; readonly family: 4 | 6; readonly withdrawn: ReadonlyArray<Prefix> }
+  | {
+      readonly _tag: "MpUnreachNlri"
+      readonly family: "other"
+      readonly afi: number
+      readonly safi: number
+      readonly rest: Uint8Array
+    }
+
+/** RFC 4760 §3: AFI, SAFI, length of the next hop, next hop, a reserved octet, NLRI. */
+export const decodeMpReach = (value: Uint8Array): Result.Result<MpReachNlri, MalformedValue> => {
+  if (value.length < 5) return Result.fail(wrongLength("at least 5 octets", value))
+  const [afi, safi, nextHopBytes] = [readU16(value, 0), value[2]!, value[3]!]
+  const family = familyOf(afi, safi)
+  if (family === undefined) {
+    return Result.succeed({ _tag: "MpReachNlri", family: "other", afi, safi, rest: value.slice(3) })
+  }
+  if (value.length < 5 + nextHopBytes) return Result.fail(wrongLength(`a next hop of ${nextHopBytes} octets`, value))
+  if (nextHopBytes !== 4 && nextHopBytes !== 16 && nextHopBytes !== 32) {
+    return Result.fail({ reason: `expected a next hop of 4, 16 or 32 octets, found ${nextHopBytes}`, subcode: 9 })
+  }
+  const nlri = decodeNlri(value.subarray(5 + nextHopBytes), family)
+  if (Result.isFailure(nlri)) return Result.fail({ reason: nlri.failure, subcode: 9 })
+  const nextHop = addressFromBytes(value.subarray(4, 4 + Math.min(nextHopBytes, 16)))
+  const reach = { _tag: "MpReachNlri", family, nextHop, nlri: nlri.success } as const
+  return Result.succeed(
+    nextHopBytes === 32 ? { ...reach, linkLocalNextHop: addressFromBytes(value.subarray(20, 36)) } : reach
+  )
+}
+
+/** The part of MP_REACH_NLRI before its prefixes. */
+export const mpReachHead = (
+  family: 4 | 6,
+  nextHop: IpAddress,
+  linkLocalNextHop?: IpAddress | undefined
+): Uint8Array => {
+  const hops = [nextHop, ...(linkLocalNextHop === undefined ? [] : [linkLocalNextHop])].map(addressToBytes)
+  const bytes = concatBytes(hops)
+  return concatBytes([u16(afiOf(family)), Uint8Array.of(safiUnicast, bytes.length), bytes, Uint8Array.of(0)])
+}
+
+/** The value of MP_REACH_NLRI. */
+export const encodeMpReach = (reach: MpReachNlri): Uint8Array =>
+  reach.family === "other"
+    ? concatBytes([u16(reach.afi), Uint8Array.of(reach.safi), reach.rest])
+    : concatBytes([mpReachHead(reach.family, reach.nextHop, reach.linkLocalNextHop), encodeNlri(reach.nlri)])
+
+/** RFC 4760 §4: AFI, SAFI, withdrawn routes. */
+export const decodeMpUnreach = (value: Uint8Array): Result.Result<MpUnreachNlri, MalformedValue> => {
+  if (value.length < 3) return Result.fail(wrongLength("at least 3 octets", value))
+  const [afi, safi] = [readU16(value, 0), value[2]!]
+  const family = familyOf(afi, safi)
+  if (family === undefined) {
+    return Result.succeed({ _tag: "MpUnreachNlri", family: "other", afi, safi, rest: value.slice(3) })
+  }
+  const withdrawn = decodeNlri(value.subarray(3), family)
+  return Result.isFailure(withdrawn)
+    ? Result.fail({ reason: withdrawn.failure, subcode: 9 })
+    : Result.succeed({ _tag: "MpUnreachNlri", family, withdrawn: withdrawn.success })
+}
+
+/** The value of MP_UNREACH_NLRI. */
+export const encodeMpUnreach = (unreach: MpUnreachNlri): Uint8Array =>
+  unreach.family === "other"
+    ? concatBytes([u16(unreach.afi), Uint8Array.of(unreach.safi), unreach.rest])
+    : concatBytes([u16(afiOf(unreach.family)), Uint8Array.of(safiUnicast), encodeNlri(unreach.withdrawn)])
