@@ -1,0 +1,410 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, type Layer, Option, type Scope } from "effect"
+import { type Batch, type EventFilter, emptyBatch, Ledger } from "../src/index.ts"
+import { assignment, event, historyRow, uuid } from "./rows.ts"
+
+const all: EventFilter = { limit: 1_000, order: "asc" }
+
+/** Everything the port can tell, to compare before and after. */
+const everything = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const loaded = yield* ledger.load
+  return {
+    head: loaded.head,
+    current: [...loaded.current].sort((a, b) => a.stream.localeCompare(b.stream)),
+    intents: [...loaded.intents].sort((a, b) => a.subject.localeCompare(b.subject)),
+    intentHeads: loaded.intentHeads,
+    events: yield* ledger.events(all),
+    history: yield* ledger.history({ network: "default", address: "198.18.0.1" })
+  }
+})
+
+const lead = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const lease = yield* ledger.acquireLease(uuid(9), 60_000)
+  return { ledger, epoch: Option.getOrThrow(lease).epoch }
+})
+
+/** What every implementation of the `Ledger` port must do. `fresh` makes an empty ledger. */
+export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Ledger>, unknown, Scope.Scope>) => {
+  const test = (title: string, body: Effect.Effect<unknown, unknown, Ledger>) =>
+    it.live(title, () => Effect.scoped(Effect.flatMap(fresh, (ledger) => Effect.asVoid(Effect.provide(body, ledger)))))
+
+  describe(`${name}: append`, () => {
+    test(
+      "a new ledger is empty, at epoch 0",
+      Effect.gen(function* () {
+        const { head, current, intents, intentHeads, events } = yield* everything
+        assert.deepInclude(head, { epoch: 0, seq: 0, commitSeq: 0 })
+        assert.deepStrictEqual([current, intents, intentHeads, events], [[], [], [], []])
+      })
+    )
+
+    test(
+      "what is acknowledged can be read, seqs without gaps, one commit a batch",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const first = yield* ledger.append(assignment({ epoch, seq: 0 }, 1))
+        const second = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 1 }),
+          events: [event("pool:public", 1), event("pool:public", 2), event("pool:other", 1)]
+        })
+        assert.deepInclude(first, { seq: 1, commitSeq: 1 })
+        assert.deepInclude(second, { seq: 4, commitSeq: 2 })
+        const events = yield* ledger.events(all)
+        assert.deepStrictEqual(
+          events.map(({ seq, commitSeq, epoch }) => [seq, commitSeq, epoch]),
+          [
+            [1, 1, epoch],
+            [2, 2, epoch],
+            [3, 2, epoch],
+            [4, 2, epoch]
+          ]
+        )
+        assert.isTrue(second.recordedAt >= first.recordedAt)
+        assert.deepStrictEqual(
+          events.map((event) => event.recordedAt),
+          [first.recordedAt, second.recordedAt, second.recordedAt, second.recordedAt]
+        )
+        const { eventId, ...rest } = events[0]!
+        assert.match(eventId, /^[0-9a-f-]{36}$/)
+        const { events: sent } = assignment({ epoch, seq: 0 }, 1)
+        assert.deepStrictEqual(rest, { ...sent[0]!, seq: 1, epoch, commitSeq: 1, recordedAt: first.recordedAt })
+      })
+    )
+
+    test(
+      "the bytes of payloads survive",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const data = '{"b":1.0, "a":1e3,"c":"\\u00e9\\u0000","a":[ ]}'
+        const meta = '{"words":"caf\u00e9 \u{1f30a}", "big":12345678901234567890}'
+        const state = '{ "z":1.50,"a":null }'
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: [event("pool:public", 1, { data, meta })],
+          current: [{ stream: "pool:public", kind: "pool", version: 1, previousVersion: 0, seq: 1, state }],
+          results: [{ commandId: uuid(1), outcome: data }]
+        })
+        const [stored] = yield* ledger.events(all)
+        assert.deepStrictEqual([stored?.data, stored?.meta], [data, meta])
+        assert.strictEqual((yield* ledger.load).current[0]?.state, state)
+        assert.strictEqual(Option.getOrThrow(yield* ledger.commandResult(uuid(1))).outcome, data)
+      })
+    )
+
+    test(
+      "another epoch, or a batch that is stored already, is fenced and writes nothing",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const batch = assignment({ epoch, seq: 0 }, 1)
+        yield* ledger.append(batch)
+        const before = yield* everything
+        const again = yield* Effect.flip(ledger.append(batch))
+        const older = yield* Effect.flip(ledger.append(assignment({ epoch: epoch - 1, seq: 1 }, 2)))
+        const ahead = yield* Effect.flip(ledger.append(assignment({ epoch, seq: 7 }, 2)))
+        assert.deepStrictEqual([again._tag, older._tag, ahead._tag], ["Fenced", "Fenced", "Fenced"])
+        assert.include(older.message, `expected epoch ${epoch - 1} seq 1, found epoch ${epoch} seq 1`)
+        assert.deepStrictEqual(yield* everything, before)
+      })
+    )
+
+    test(
+      "a state that is not the one decided on refuses the whole batch",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        yield* ledger.append(assignment({ epoch, seq: 0 }, 1))
+        const before = yield* everything
+        const conflicting = (stream: string, previousVersion: number): Batch => {
+          const batch = assignment({ epoch, seq: 1 }, 2)
+          const row = { stream, kind: "vip", version: previousVersion + 1, previousVersion, seq: 2, state: "{}" }
+          return { ...batch, current: [...batch.current, row] }
+        }
+        const stored = "vip:default/198.18.0.1"
+        const newer = yield* Effect.flip(ledger.append(conflicting(stored, 2)))
+        const created = yield* Effect.flip(ledger.append(conflicting(stored, 0)))
+        const missing = yield* Effect.flip(ledger.append(conflicting("vip:default/198.18.0.9", 4)))
+        assert.deepStrictEqual(
+          [newer._tag, created._tag, missing._tag],
+          ["ProjectionConflict", "ProjectionConflict", "ProjectionConflict"]
+        )
+        assert.include(newer.message, `stream ${stored}: expected version 2, found 1`)
+        assert.include(created.message, `stream ${stored}: expected version 0, found 1`)
+        assert.include(missing.message, "expected version 4, found 0")
+        assert.deepStrictEqual(yield* everything, before)
+      })
+    )
+
+    test(
+      "a command is answered once",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        assert.isTrue(Option.isNone(yield* ledger.commandResult(uuid(5))))
+        const results = [{ commandId: uuid(5), outcome: '{"_tag":"Refused"}' }]
+        const { recordedAt } = yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), results })
+        assert.deepStrictEqual(yield* ledger.commandResult(uuid(5)), Option.some({ ...results[0]!, recordedAt }))
+        const twice = yield* Effect.flip(ledger.append({ ...assignment({ epoch, seq: 0 }, 1), results }))
+        assert.strictEqual(twice._tag, "ProjectionConflict")
+        assert.deepStrictEqual(yield* ledger.events(all), [])
+      })
+    )
+
+    test(
+      "a key that stands twice in a batch is a defect",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const batch = assignment({ epoch, seq: 0 }, 1)
+        const exit = yield* Effect.exit(ledger.append({ ...batch, intents: [...batch.intents, ...batch.intents] }))
+        assert.isTrue(Exit.hasDies(exit))
+        assert.deepStrictEqual(yield* ledger.events(all), [])
+      })
+    )
+
+    test(
+      "a stream that is gone keeps its version, and goes on from there",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const stream = "service:a/default/web"
+        const row = { stream, kind: "service" }
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: [event(stream, 1), event(stream, 2)],
+          current: [{ ...row, version: 2, previousVersion: 0, seq: 2, state: "{}" }]
+        })
+        const gone = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 2 }),
+          events: [event(stream, 3)],
+          current: [{ ...row, version: 3, previousVersion: 2, seq: 3, state: null }]
+        })
+        const { current } = yield* ledger.load
+        assert.deepStrictEqual(current, [{ ...row, version: 3, seq: 3, state: null, recordedAt: gone.recordedAt }])
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 3 }),
+          events: [event(stream, 4)],
+          current: [{ ...row, version: 4, previousVersion: 3, seq: 4, state: '{"back":true}' }]
+        })
+        assert.strictEqual((yield* ledger.load).current[0]?.state, '{"back":true}')
+      })
+    )
+
+    test(
+      "intents are the last of their subject until removed, heads the last of their cluster",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const intent = (subject: string, seq: number, envelope: string | null) =>
+          ({ cluster: "a", subject, cseq: seq, seq, envelope }) as const
+        const head = (cluster: string, seq: number) =>
+          ({ cluster, cseq: seq, seq, digest: `d${seq}`, count: seq, envelope: "{}" }) as const
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [intent("x", 1, "x1"), intent("y", 1, "y1")],
+          intentHeads: [head("a", 1), head("b", 1)]
+        })
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [intent("x", 2, "x2"), intent("y", 2, null), intent("unknown", 2, null)],
+          intentHeads: [head("a", 2)]
+        })
+        const { intents, intentHeads } = yield* ledger.load
+        assert.deepStrictEqual(intents, [{ cluster: "a", subject: "x", cseq: 2, seq: 2, envelope: "x2" }])
+        assert.sameDeepMembers([...intentHeads], [head("a", 2), head("b", 1)])
+      })
+    )
+  })
+
+  describe(`${name}: history`, () => {
+    test(
+      "a VIP's stretches follow each other, also several in one batch, and never overlap",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const vip = { network: "default", address: "2001:db8::10" }
+        const events = (count: number) => Array.from({ length: count }, (_, index) => event("vip:x", index + 1))
+        const first = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: events(2),
+          history: [historyRow(vip.address, 2), historyRow("192.0.2.1", 1)]
+        })
+        const second = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 2 }),
+          events: events(3),
+          history: [historyRow(vip.address, 5, "free"), historyRow(vip.address, 3, "withdrawing")]
+        })
+        const rows = yield* ledger.history(vip)
+        assert.deepStrictEqual(
+          rows.map(({ fromSeq, toSeq, state, validFrom, validTo }) => [fromSeq, toSeq, state, validFrom, validTo]),
+          [
+            [2, 3, "assigned", first.recordedAt, second.recordedAt],
+            [3, 5, "withdrawing", second.recordedAt, second.recordedAt],
+            [5, null, "free", second.recordedAt, null]
+          ]
+        )
+        assert.strictEqual(rows[0]?.holders, '[{"seq":2}]')
+        assert.strictEqual((yield* ledger.history({ ...vip, network: "other" })).length, 0)
+      })
+    )
+
+    test(
+      "who held a VIP at a time",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const vip = { network: "default", address: "198.18.0.1" }
+        const before = yield* ledger.now
+        yield* untilAfter(before)
+        const { recordedAt: assigned } = yield* ledger.append(assignment({ epoch, seq: 0 }, 1))
+        yield* untilAfter(assigned)
+        const { recordedAt: freed } = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 1 }),
+          events: [event("vip:default/198.18.0.1", 2)],
+          history: [historyRow(vip.address, 2, "free")]
+        })
+        const stateAt = (at: string) => Effect.map(ledger.holderAt({ ...vip, at }), (row) => row?.state ?? null)
+        assert.isNull(yield* stateAt(before))
+        assert.strictEqual(yield* stateAt(assigned), "assigned")
+        assert.strictEqual(yield* stateAt(new Date(Date.parse(freed) - 1).toISOString()), "assigned")
+        assert.strictEqual(yield* stateAt(freed), "free")
+        assert.strictEqual(yield* stateAt("2999-01-01T00:00:00Z"), "free")
+        assert.isNull(yield* ledger.holderAt({ ...vip, address: "198.18.0.2", at: freed }))
+        assert.deepStrictEqual(
+          yield* Effect.forEach([before, assigned, freed, "2999-01-01T00:00:00Z"], ledger.headAt),
+          [0, 1, 2, 2]
+        )
+      })
+    )
+  })
+
+  describe(`${name}: events`, () => {
+    test(
+      "are found by each field, in both orders, in pages",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const fields = { network: "blue", address: "192.0.2.7", cluster: "a", namespace: "shop", service: "web" }
+        const observedAt = "2026-01-02T03:04:05.678Z"
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: [
+            event("vip:blue/192.0.2.7", 1, { ...fields, pool: "p", serviceUid: "u", observedAt, causationSeq: 1 }),
+            event("vip:blue/192.0.2.7", 2, { ...fields, network: "red", correlationId: uuid(2) }),
+            event("service:a/shop/web", 1, { cluster: "a", namespace: "shop", service: "api" }),
+            event("pool:p", 1, { cluster: "b", namespace: "ops", address: "2001:db8::7" })
+          ]
+        })
+        const seqs = (filter: Partial<EventFilter>) =>
+          Effect.map(ledger.events({ ...all, ...filter }), (events) => events.map((event) => event.seq))
+        const found = yield* Effect.all({
+          address: seqs({ address: "192.0.2.7" }),
+          address6: seqs({ address: "2001:db8::7" }),
+          network: seqs({ network: "blue", address: "192.0.2.7" }),
+          cluster: seqs({ cluster: "a" }),
+          namespace: seqs({ namespace: "ops" }),
+          service: seqs({ cluster: "a", namespace: "shop", service: "web" }),
+          stream: seqs({ stream: "service:a/shop/web" }),
+          correlation: seqs({ correlationId: uuid(2) }),
+          between: seqs({ sinceSeq: 2, untilSeq: 3 }),
+          lastTwo: seqs({ order: "desc", limit: 2 }),
+          nothing: seqs({ cluster: "c" })
+        })
+        assert.deepStrictEqual(found, {
+          address: [1, 2],
+          address6: [4],
+          network: [1],
+          cluster: [1, 2, 3],
+          namespace: [4],
+          service: [1, 2],
+          stream: [3],
+          correlation: [2],
+          between: [2, 3],
+          lastTwo: [4, 3],
+          nothing: []
+        })
+        const [first] = yield* ledger.events({ ...all, limit: 1 })
+        assert.deepInclude(first, { ...fields, pool: "p", serviceUid: "u", observedAt, causationSeq: 1 })
+      })
+    )
+  })
+
+  describe(`${name}: lease`, () => {
+    test(
+      "has one holder at a time, and every holder an epoch of its own that the head carries",
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        const contenders = Array.from({ length: 20 }, (_, index) => ledger.acquireLease(uuid(index), 60_000))
+        const won = (yield* Effect.all(contenders, { concurrency: "unbounded" })).filter(Option.isSome)
+        assert.deepStrictEqual(
+          won.map((lease) => lease.value.epoch),
+          [1]
+        )
+        assert.strictEqual((yield* ledger.head).epoch, 1)
+        assert.isTrue(yield* ledger.renewLease(1, 60_000))
+        assert.isFalse(yield* ledger.renewLease(2, 60_000))
+        yield* ledger.releaseLease(2)
+        assert.isTrue(Option.isNone(yield* ledger.acquireLease(uuid(2), 60_000)))
+        yield* ledger.releaseLease(1)
+        assert.isFalse(yield* ledger.renewLease(1, 60_000))
+        assert.deepStrictEqual(yield* ledger.acquireLease(uuid(2), 60_000), Option.some({ epoch: 2 }))
+        assert.strictEqual((yield* ledger.head).epoch, 2)
+      })
+    )
+
+    test(
+      "is lost by time, and cannot be renewed after",
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        yield* ledger.acquireLease(uuid(1), 5)
+        const start = yield* ledger.now
+        yield* untilAfter(new Date(Date.parse(start) + 5).toISOString())
+        assert.isFalse(yield* ledger.renewLease(1, 60_000))
+        assert.deepStrictEqual(yield* ledger.acquireLease(uuid(2), 60_000), Option.some({ epoch: 2 }))
+      })
+    )
+  })
+
+  describe(`${name}: wire journal`, () => {
+    test(
+      "rows and the checkpoint are saved together and found by each field",
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        const vip = { network: "default", address: "192.0.2.1", stampIncarnation: uuid(1), stampEpoch: 1, stampSeq: 7 }
+        const rows = [
+          { cluster: "a", kind: "session-up", node: "n1", peer: "192.0.2.254", detail: '{"b": 1.0}' },
+          { cluster: "a", ...vip, kind: "applied", node: "n1", detail: "{}" },
+          { cluster: "b", ...vip, kind: "applied", detail: "{}" }
+        ]
+        assert.isTrue(Option.isNone(yield* ledger.checkpoint("status")))
+        yield* ledger.appendWire(rows, { name: "status", version: 1, position: 41 })
+        yield* ledger.appendWire([])
+        yield* ledger.saveCheckpoint({ name: "status", version: 1, position: 42 })
+        yield* ledger.saveCheckpoint({ name: "other", version: 3, position: 1 })
+        assert.deepStrictEqual(
+          yield* ledger.checkpoint("status"),
+          Option.some({ name: "status", version: 1, position: 42 })
+        )
+        yield* ledger.saveCheckpoint({ name: "status", version: 2, position: 3 })
+        assert.strictEqual(Option.getOrThrow(yield* ledger.checkpoint("status")).version, 2)
+
+        const stored = yield* ledger.wire({ limit: 10, order: "asc" })
+        assert.deepStrictEqual(
+          stored.map(({ id: _, recordedAt: __, ...row }) => row),
+          rows
+        )
+        const ids = stored.map((row) => row.id)
+        const found = yield* Effect.all({
+          vip: ledger.wire({ network: "default", address: "192.0.2.1", limit: 9, order: "desc" }),
+          cluster: ledger.wire({ cluster: "a", limit: 9, order: "asc" }),
+          node: ledger.wire({ node: "n1", kind: "applied", limit: 9, order: "asc" }),
+          since: ledger.wire({ sinceId: ids[0]!, limit: 1, order: "asc" })
+        })
+        assert.deepStrictEqual(
+          Object.values(found).map((rows) => rows.map((row) => ids.indexOf(row.id))),
+          [[2, 1], [0, 1], [1], [1]]
+        )
+      })
+    )
+  })
+}
+
+/** Waits until the ledger's clock is past `at`. */
+const untilAfter = (at: string) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    while ((yield* ledger.now) <= at) yield* Effect.sleep("1 millis")
+  })

@@ -1,0 +1,47 @@
+import { type PostgresServer, startPostgres } from "@lowtide/testkit"
+import { Effect, Exit, Scope } from "effect"
+import pg from "pg"
+import { afterAll, beforeAll } from "vitest"
+import { migrate } from "../src/index.ts"
+
+/** One PostgreSQL for a test file, with a migrated database to copy. Call at the top of the file. */
+export const liveDatabases = (options: { readonly durable: boolean } = { durable: false }) => {
+  const scope = Scope.makeUnsafe()
+  let server: PostgresServer | undefined
+  let count = 0
+  const started = Effect.suspend(() =>
+    server === undefined ? Effect.die("beforeAll has not run") : Effect.succeed(server)
+  )
+  beforeAll(async () => {
+    server = await Effect.runPromise(startPostgres(options).pipe(Effect.provideService(Scope.Scope, scope)))
+    await execute(server.url, "create database migrated")
+    await Effect.runPromise(migrate(urlOf(server, "migrated")))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  return {
+    server: started,
+    /** The URL of a new database: with the schema, or with nothing in it. */
+    fresh: (template: "migrated" | "template1" = "migrated") =>
+      Effect.flatMap(started, (running) =>
+        Effect.promise(async () => {
+          count += 1
+          await execute(running.url, `create database test_${count} template ${template}`)
+          return urlOf(running, `test_${count}`)
+        })
+      )
+  }
+}
+
+const urlOf = (server: PostgresServer, database: string) => server.url.replace(/\/postgres$/, `/${database}`)
+
+/** Runs one statement over a connection of its own. */
+export const execute = async (url: string, text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
+  const client = new pg.Client({ connectionString: url })
+  client.on("error", () => undefined)
+  await client.connect()
+  try {
+    return (await client.query(text)).rows
+  } finally {
+    await client.end()
+  }
+}

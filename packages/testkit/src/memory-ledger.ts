@@ -1,0 +1,165 @@
+import { randomUUID } from "node:crypto"
+import {
+  type Batch,
+  type Committed,
+  type CurrentRow,
+  duplicateKey,
+  type EventFilter,
+  Fenced,
+  type Head,
+  type HistoryRow,
+  Ledger,
+  ProjectionConflict,
+  type StoredCommandResult,
+  type StoredCurrent,
+  type StoredEvent,
+  type StoredHistory,
+  type StoredWire,
+  type WireFilter
+} from "@lowtide/ledger"
+import { Effect, Layer, Option } from "effect"
+import { MemoryLease } from "./memory-lease.ts"
+import { emptyTables, type MemoryTables } from "./memory-tables.ts"
+
+/**
+ * The `Ledger` port in memory, with the rules of the PostgreSQL one; both pass the same contract suite. `nowMs` is the
+ * database's clock, the system's unless given: a simulation hands in its own.
+ */
+export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): Layer.Layer<Ledger> =>
+  Layer.sync(Ledger, () => {
+    const nowMs = options.nowMs ?? Date.now
+    const tables = emptyTables(iso(nowMs()))
+    const lease = new MemoryLease(nowMs)
+    return Ledger.of({
+      append: (batch) => Effect.suspend(() => append(tables, batch, nowMs())),
+      load: Effect.sync(() => ({
+        head: tables.head,
+        current: [...tables.current.values()],
+        intents: [...tables.intents.values()],
+        intentHeads: [...tables.intentHeads.values()]
+      })),
+      acquireLease: (_holder, ttlMs) =>
+        Effect.sync(() =>
+          Option.map(lease.acquire(ttlMs, tables.head.epoch), (epoch) => {
+            tables.head = { ...tables.head, epoch }
+            return { epoch }
+          })
+        ),
+      renewLease: (epoch, ttlMs) => Effect.sync(() => lease.renew(epoch, ttlMs)),
+      releaseLease: (epoch) => Effect.sync(() => lease.release(epoch)),
+      commandResult: (id) => Effect.sync(() => Option.fromNullishOr(tables.results.get(id))),
+      events: (filter) => Effect.sync(() => page(tables.events.filter(matches(filter)), filter)),
+      holderAt: ({ network, address, at }) =>
+        Effect.sync(() => {
+          const instant = iso(Date.parse(at))
+          const holds = (row: StoredHistory) =>
+            row.validFrom <= instant && (row.validTo === null || row.validTo > instant)
+          return historyOf(tables, network, address).findLast(holds) ?? null
+        }),
+      history: ({ network, address }) => Effect.sync(() => [...historyOf(tables, network, address)]),
+      head: Effect.sync(() => tables.head),
+      headAt: (at) =>
+        Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
+      now: Effect.sync(() => iso(nowMs())),
+      appendWire: (rows, checkpoint) =>
+        Effect.sync(() => {
+          const recordedAt = iso(nowMs())
+          for (const row of rows) tables.wire.push({ ...row, id: tables.wire.length + 1, recordedAt })
+          if (checkpoint !== undefined) tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint)
+        }),
+      wire: (filter) => Effect.sync(() => page(tables.wire.filter(wireMatches(filter)), filter)),
+      checkpoint: (name) =>
+        Effect.sync(() => {
+          const ofName = [...tables.checkpoints.values()].filter((checkpoint) => checkpoint.name === name)
+          return Option.fromNullishOr(ofName.sort((a, b) => b.version - a.version)[0])
+        }),
+      saveCheckpoint: (checkpoint) =>
+        Effect.sync(() => void tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint))
+    })
+  })
+
+const iso = (ms: number) => new Date(ms).toISOString()
+
+/** Checks everything first, so that a refused batch leaves every table as it was. */
+const append = (
+  tables: MemoryTables,
+  batch: Batch,
+  nowMs: number
+): Effect.Effect<Committed, Fenced | ProjectionConflict> => {
+  const { epoch, seq } = tables.head
+  const duplicate = duplicateKey(batch)
+  if (duplicate !== undefined)
+    return Effect.die(new Error(`ledger batch: expected each key once, found ${duplicate} twice`))
+  if (epoch !== batch.expected.epoch || seq !== batch.expected.seq) {
+    return Effect.fail(new Fenced({ expected: batch.expected, found: { epoch, seq } }))
+  }
+  const conflict = batch.current.map(versionConflict(tables)).find((detail) => detail !== undefined)
+  const repeated = batch.results.find((result) => tables.results.has(result.commandId))
+  if (conflict !== undefined || repeated !== undefined) {
+    return Effect.fail(new ProjectionConflict({ detail: conflict ?? `command ${repeated?.commandId} has a result` }))
+  }
+  const recordedAt = [tables.head.recordedAt, iso(nowMs)].sort()[1]!
+  tables.head = { ...tables.head, seq: seq + batch.events.length, commitSeq: tables.head.commitSeq + 1, recordedAt }
+  write(tables, batch, tables.head)
+  const committed: Committed = { seq: tables.head.seq, commitSeq: tables.head.commitSeq, recordedAt }
+  return Effect.succeed(committed)
+}
+
+const versionConflict = (tables: MemoryTables) => (row: CurrentRow) => {
+  const found = tables.current.get(row.stream)?.version ?? 0
+  return found === row.previousVersion
+    ? undefined
+    : `stream ${row.stream}: expected version ${row.previousVersion}, found ${found}`
+}
+
+const write = (tables: MemoryTables, batch: Batch, { epoch, commitSeq, recordedAt }: Head) => {
+  for (const [index, event] of batch.events.entries()) {
+    const seq = batch.expected.seq + 1 + index
+    tables.events.push(withoutUndefined({ ...event, seq, epoch, commitSeq, recordedAt, eventId: randomUUID() }))
+  }
+  for (const { previousVersion: _, ...row } of batch.current) {
+    tables.current.set(row.stream, { ...row, recordedAt } satisfies StoredCurrent)
+  }
+  for (const row of [...batch.history].sort((a, b) => a.seq - b.seq)) openHistory(tables, row, recordedAt)
+  for (const { envelope, ...row } of batch.intents) {
+    const key = `${row.cluster} ${row.subject}`
+    if (envelope === null) tables.intents.delete(key)
+    else tables.intents.set(key, { ...row, envelope })
+  }
+  for (const row of batch.intentHeads) tables.intentHeads.set(row.cluster, row)
+  for (const row of batch.results) {
+    tables.results.set(row.commandId, withoutUndefined({ ...row, recordedAt }) satisfies StoredCommandResult)
+  }
+}
+
+const openHistory = (tables: MemoryTables, { seq, ...row }: HistoryRow, recordedAt: string) => {
+  const rows = historyOf(tables, row.network, row.address)
+  const open = rows.at(-1)
+  if (open !== undefined) rows[rows.length - 1] = { ...open, toSeq: seq, validTo: recordedAt }
+  rows.push({ ...row, fromSeq: seq, toSeq: null, validFrom: recordedAt, validTo: null })
+  tables.history.set(`${row.network} ${row.address}`, rows)
+}
+
+const historyOf = (tables: MemoryTables, network: string, address: string): Array<StoredHistory> =>
+  tables.history.get(`${network} ${address}`) ?? []
+
+const matches = (filter: EventFilter) => (event: StoredEvent) =>
+  same(filter, event, ["address", "network", "cluster", "namespace", "service", "stream", "correlationId"]) &&
+  event.seq >= (filter.sinceSeq ?? 0) &&
+  event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
+
+const wireMatches = (filter: WireFilter) => (row: StoredWire) =>
+  same(filter, row, ["network", "address", "cluster", "node", "kind"]) && row.id > (filter.sinceId ?? 0)
+
+const same = <Key extends string>(
+  filter: { readonly [K in Key]?: string | undefined },
+  row: { readonly [K in Key]?: string | undefined },
+  keys: ReadonlyArray<Key>
+) => keys.every((key) => filter[key] === undefined || filter[key] === row[key])
+
+/** Rows are stored in ascending order. */
+const page = <Row>(rows: ReadonlyArray<Row>, { order, limit }: { order: "asc" | "desc"; limit: number }) =>
+  (order === "asc" ? rows : rows.toReversed()).slice(0, limit)
+
+const withoutUndefined = <Value extends object>(value: Value): Value =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Value

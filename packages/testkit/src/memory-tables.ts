@@ -1,0 +1,39 @@
+import { randomUUID } from "node:crypto"
+import type {
+  Checkpoint,
+  Head,
+  IntentHeadRow,
+  StoredCommandResult,
+  StoredCurrent,
+  StoredEvent,
+  StoredHistory,
+  StoredIntent,
+  StoredWire
+} from "@lowtide/ledger"
+
+/** What the memory ledger holds: one collection for each table of `migrations/schema.sql`. */
+export interface MemoryTables {
+  head: Head
+  readonly events: Array<StoredEvent>
+  readonly current: Map<string, StoredCurrent>
+  /** By network and address, oldest first. */
+  readonly history: Map<string, Array<StoredHistory>>
+  readonly intents: Map<string, StoredIntent>
+  readonly intentHeads: Map<string, IntentHeadRow>
+  readonly results: Map<string, StoredCommandResult>
+  readonly wire: Array<StoredWire>
+  readonly checkpoints: Map<string, Checkpoint>
+}
+
+/** A ledger that was just migrated: epoch 0, seq 0, an incarnation of its own. */
+export const emptyTables = (recordedAt: string): MemoryTables => ({
+  head: { incarnation: randomUUID(), epoch: 0, seq: 0, commitSeq: 0, recordedAt },
+  events: [],
+  current: new Map(),
+  history: new Map(),
+  intents: new Map(),
+  intentHeads: new Map(),
+  results: new Map(),
+  wire: [],
+  checkpoints: new Map()
+})
