@@ -1,0 +1,136 @@
+import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
+import { type BgpPeer, type PeerOptions, type RouteAttributes, type RouteChange, startPeer } from "@lowtide/bgp"
+import { parseCommunity, parsePrefix } from "@lowtide/net"
+import { Effect, Result } from "effect"
+
+const usage = `Speaks BGP to one router by hand, for tests and for looking at what a router makes of routes.
+
+  bgp-speak.ts --peer HOST --peer-as N --local-as N --router-id A.B.C.D [options]
+
+  --name NAME            what messages call the peer (default: HOST)
+  --port N               TCP port of the router (default 179)
+  --local-address ADDR   connect from this address
+  --hold SECONDS         hold time, 0 or 3..65535 (default 90)
+  --retry SECONDS        what back-off grows from (default 1)
+  --family 4|6           repeat for both (default: both)
+  --next-hop ADDR        next hop for its family, repeat for both (default: our address on the session)
+  --status               print the peer's status after each line that was read
+
+Reads one JSON object a line on standard input:
+  {"announce":["192.0.2.1/32"],"attributes":{"asPathPrepend":1,"localPref":200,"med":5,"communities":["64496:1","large:64496:1:2"]},"token":1}
+  {"withdraw":["192.0.2.1/32"]}
+  {"range":{"family":4,"count":10000,"from":"198.18.0.0"}}      that many host routes; "op":"withdraw" takes them back
+  {"stop":{"subcode":"administrative-shutdown","text":"maintenance"}}
+Prints each event of the session as one JSON object a line. Ends with the end of its input after \`stop\`, or with SIGTERM.`
+
+interface Line {
+  readonly announce?: ReadonlyArray<string>
+  readonly withdraw?: ReadonlyArray<string>
+  readonly range?: { readonly count: number; readonly from: string; readonly op?: "announce" | "withdraw" }
+  readonly attributes?: Omit<Partial<RouteAttributes>, "communities" | "largeCommunities"> & {
+    readonly communities?: ReadonlyArray<string>
+  }
+  readonly token?: number
+  readonly stop?: Parameters<BgpPeer["stop"]>[0]
+}
+
+const flags = parseArgs({
+  options: {
+    help: { type: "boolean" },
+    name: { type: "string" },
+    peer: { type: "string" },
+    port: { type: "string", default: "179" },
+    "peer-as": { type: "string" },
+    "local-as": { type: "string" },
+    "router-id": { type: "string" },
+    "local-address": { type: "string" },
+    hold: { type: "string", default: "90" },
+    retry: { type: "string", default: "1" },
+    family: { type: "string", multiple: true, default: ["4", "6"] },
+    "next-hop": { type: "string", multiple: true, default: [] },
+    status: { type: "boolean", default: false }
+  }
+}).values
+
+const peerOptions = (): PeerOptions | undefined => {
+  const { peer, "router-id": routerId, "local-address": localAddress } = flags
+  if (peer === undefined || routerId === undefined || !flags["peer-as"] || !flags["local-as"]) return undefined
+  const next4 = flags["next-hop"].find((address) => !address.includes(":"))
+  const next6 = flags["next-hop"].find((address) => address.includes(":"))
+  return {
+    name: flags.name ?? peer,
+    host: peer,
+    port: Number(flags.port),
+    localAsn: Number(flags["local-as"]),
+    peerAsn: Number(flags["peer-as"]),
+    routerId,
+    holdTimeSeconds: Number(flags.hold),
+    connectRetrySeconds: Number(flags.retry),
+    families: flags.family.map((family) => (family === "6" ? 6 : 4)),
+    nextHops: { ...(next4 && { 4: next4 }), ...(next6 && { 6: next6 }) },
+    ...(localAddress === undefined ? {} : { localAddress })
+  }
+}
+
+const print = (value: object): void => {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
+const prefix = (text: string) => Result.getOrThrowWith(parsePrefix(text), (reason) => new Error(reason))
+
+const routeAttributes = ({ communities = [], ...rest }: NonNullable<Line["attributes"]>): RouteAttributes => {
+  const parsed = communities.map((text) => Result.getOrThrowWith(parseCommunity(text), (reason) => new Error(reason)))
+  return {
+    asPathPrepend: 0,
+    ...rest,
+    communities: parsed.filter((community) => community._tag === "StandardCommunity"),
+    largeCommunities: parsed.filter((community) => community._tag === "LargeCommunity")
+  }
+}
+
+const hostRoutes = (from: string, count: number) => {
+  const first = prefix(`${from}/${from.includes(":") ? 128 : 32}`)
+  return Array.from({ length: count }, (_, index) => ({
+    ...first,
+    address: { ...first.address, value: first.address.value + BigInt(index) }
+  }))
+}
+
+const changesOf = (line: Line): ReadonlyArray<RouteChange> => {
+  const attributes = routeAttributes(line.attributes ?? {})
+  const ranged = line.range === undefined ? [] : hostRoutes(line.range.from, line.range.count)
+  return [
+    ...(line.withdraw ?? []).map((text) => ({ prefix: prefix(text), attributes: undefined })),
+    ...(line.announce ?? []).map((text) => ({ prefix: prefix(text), attributes })),
+    ...ranged.map((route) => ({ prefix: route, attributes: line.range?.op === "withdraw" ? undefined : attributes }))
+  ]
+}
+
+const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
+  const changes = changesOf(line)
+  if (changes.length > 0 || line.token !== undefined) peer.change(changes, line.token)
+  if (line.stop !== undefined) await Effect.runPromise(peer.stop(line.stop))
+  if (flags.status) print({ _tag: "Status", ...peer.status() })
+}
+
+const speak = Effect.fn("speak")(function* (options: PeerOptions) {
+  const peer = yield* startPeer(options, print)
+  yield* Effect.promise(async () => {
+    for await (const text of createInterface({ input: process.stdin })) {
+      const line = Result.try(() => JSON.parse(text) as Line)
+      if (Result.isFailure(line)) print({ _tag: "InputRefused", reason: `not JSON: ${text}` })
+      else await perform(peer, line.success).catch((error) => print({ _tag: "InputRefused", reason: String(error) }))
+    }
+  })
+})
+
+const options = peerOptions()
+if (flags.help || options === undefined) {
+  const isWrong = !flags.help
+  ;(isWrong ? process.stderr : process.stdout).write(`${usage}\n`)
+  process.exitCode = isWrong ? 2 : 0
+} else {
+  process.once("SIGTERM", () => process.exit(0))
+  await Effect.runPromise(Effect.scoped(speak(options)))
+}
