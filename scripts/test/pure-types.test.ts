@@ -11,13 +11,12 @@ const root = join(import.meta.dirname, "../..")
 const errorLines = (lines: ReadonlyArray<string>): ReadonlyArray<number> => {
   const config = {
     extends: join(root, "tsconfig.pure.json"),
-    compilerOptions: { incremental: false, tsBuildInfoFile: null },
-    include: ["planted.ts", join(root, "pure-globals.d.ts")]
+    include: ["planted.mts", join(root, "pure-globals.d.ts")]
   }
-  const folder = plantTree({ "planted.ts": lines.join("\n"), "tsconfig.json": JSON.stringify(config) })
+  const folder = plantTree({ "planted.mts": lines.join("\n"), "tsconfig.json": JSON.stringify(config) })
   const tsc = join(root, "node_modules/typescript/bin/tsc")
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], { encoding: "utf8" })
-  return [...new Set([...stdout.matchAll(/planted\.ts\((\d+),/g)].map((match) => Number(match[1])))]
+  return [...new Set([...stdout.matchAll(/planted\.mts\((\d+),/g)].map((match) => Number(match[1])))]
 }
 
 describe("the types of pure code", () => {
