@@ -5,7 +5,7 @@ export const up = async (db: Kysely<unknown>) => {
   await sql`
     create table log_head (
       one bool primary key default true check (one),
-      incarnation uuid not null,
+      incarnation int not null,
       epoch int not null,
       seq bigint not null,
       commit_seq bigint not null,
@@ -13,5 +13,5 @@ export const up = async (db: Kysely<unknown>) => {
     ) with (fillfactor = 10)`.execute(db)
   await sql`
     insert into log_head (incarnation, epoch, seq, commit_seq, recorded_at)
-    values (gen_random_uuid(), 0, 0, 0, date_trunc('milliseconds', clock_timestamp()))`.execute(db)
+    values (1, 0, 0, 0, date_trunc('milliseconds', clock_timestamp()))`.execute(db)
 }

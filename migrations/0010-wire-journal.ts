@@ -9,7 +9,7 @@ export const up = async (db: Kysely<unknown>) => {
       cluster text not null,
       network text,
       address inet,
-      stamp_incarnation uuid,
+      stamp_incarnation int,
       stamp_epoch int,
       stamp_seq bigint,
       kind text not null,

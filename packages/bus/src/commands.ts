@@ -24,8 +24,9 @@ const replyTimeoutMs = 5_000
 export const sendCommand = (
   cluster: string,
   envelope: AgentCommand
-): Effect.Effect<Exclude<CommandReply, { readonly _tag: "TryAgain" }>, never, Bus> =>
-  askOnce(cluster, JSON.stringify(envelope)).pipe(
+): Effect.Effect<Exclude<CommandReply, { readonly _tag: "TryAgain" }>, never, Bus> => {
+  let attempts = 0
+  return Effect.suspend(() => askOnce(cluster, JSON.stringify({ ...envelope, attempt: ++attempts }))).pipe(
     Effect.tapError((error) =>
       Effect.logDebug(`command ${envelope.command._tag} ${envelope.commandId} is tried again: ${error.message}`)
     ),
@@ -34,6 +35,7 @@ export const sendCommand = (
     ),
     Effect.orDie
   )
+}
 
 const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
   const { connection } = yield* Bus
@@ -69,10 +71,10 @@ export const serveCommands = (
             const decoded = decodeCommand(message.string())
             if (Result.isFailure(decoded)) {
               run(
-                respond({ _tag: "Refused", code: "LT0501", message: `malformed command: ${decoded.failure.message}` })
+                respond({ _tag: "Refused", code: "LT0507", message: `malformed command: ${decoded.failure.message}` })
               )
             } else if (commandSubject(decoded.success.command.cluster) !== message.subject) {
-              run(respond({ _tag: "Refused", code: "LT0502", message: foreign(message.subject, decoded.success) }))
+              run(respond({ _tag: "Refused", code: "LT0508", message: foreign(message.subject, decoded.success) }))
             } else run(Effect.flatMap(handle(decoded.success), respond))
           }
         })

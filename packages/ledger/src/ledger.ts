@@ -14,8 +14,8 @@ import type { Checkpoint, StoredWire, WireFilter, WireRow } from "./wire.ts"
 
 /** Where the log ends. */
 export interface Head extends HeadPosition {
-  /** UUID; changes when history was lost. */
-  readonly incarnation: string
+  /** Rises with each loss of history. */
+  readonly incarnation: number
   readonly commitSeq: number
   readonly recordedAt: string
 }
@@ -52,6 +52,9 @@ export class Ledger extends Context.Service<
     readonly renewLease: (epoch: number, ttlMs: number) => Effect.Effect<boolean, Unavailable>
     /** Lets the next one take over at once; nothing happens when `epoch` no longer holds the lease. */
     readonly releaseLease: (epoch: number) => Effect.Effect<void, Unavailable>
+    /** The cluster's intents that came after `cseq`, in the order of their cseq; for filling a cable that lost some. */
+    readonly intentsSince: (cluster: string, cseq: number) => Effect.Effect<ReadonlyArray<StoredIntent>, Unavailable>
+    readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */

@@ -13,6 +13,18 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
       db.selectFrom("command_result").selectAll().where("command_id", "=", commandId).executeTakeFirst()
     ).pipe(Effect.map((row) => Option.map(Option.fromNullishOr(row), toCommandResult)))
   ),
+  intentsSince: Effect.fn("Ledger.intentsSince")((cluster: string, cseq: number) =>
+    ask("intentsSince", () =>
+      db
+        .selectFrom("intent")
+        .selectAll()
+        .where("cluster", "=", cluster)
+        .where("cseq", ">", cseq)
+        .orderBy("cseq")
+        .execute()
+    )
+  ),
+  intentHeads: ask("intentHeads", () => db.selectFrom("intent_head").selectAll().orderBy("cluster").execute()),
   events: Effect.fn("Ledger.events")((filter: EventFilter) =>
     ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
   ),

@@ -1,8 +1,12 @@
+import type { IntentHeadRow, StoredIntent } from "./batch.ts"
+
 /** The tables as the reads see them, after `database.ts` has turned wire values into ours. Columns: `migrations/schema.sql`. */
 export interface LedgerTables {
   readonly events: EventsTable
   readonly log_head: LogHeadTable
   readonly vip_history: VipHistoryTable
+  readonly intent: StoredIntent
+  readonly intent_head: IntentHeadRow
   readonly command_result: CommandResultTable
   readonly wire_journal: WireJournalTable
   readonly projection_checkpoint: ProjectionCheckpointTable
@@ -37,7 +41,7 @@ interface EventsTable {
 }
 
 interface LogHeadTable {
-  readonly incarnation: string
+  readonly incarnation: number
   readonly epoch: number
   readonly seq: number
   readonly commit_seq: number
@@ -72,7 +76,7 @@ interface WireJournalTable {
   readonly cluster: string
   readonly network: string | null
   readonly address: string | null
-  readonly stamp_incarnation: string | null
+  readonly stamp_incarnation: number | null
   readonly stamp_epoch: number | null
   readonly stamp_seq: number | null
   readonly kind: string

@@ -17,7 +17,7 @@ insert into wire_journal (recorded_at, cluster, network, address, stamp_incarnat
   peer, detail)
 select date_trunc('milliseconds', statement_timestamp()), r.cluster, r.network, r.address, r."stampIncarnation",
   r."stampEpoch", r."stampSeq", r.kind, r.node, r.peer, r.detail::json
-from jsonb_to_recordset($1::jsonb) as r (cluster text, network text, address inet, "stampIncarnation" uuid,
+from jsonb_to_recordset($1::jsonb) as r (cluster text, network text, address inet, "stampIncarnation" int,
   "stampEpoch" int, "stampSeq" bigint, kind text, node text, peer text, detail text)`
 
 /** The wire journal and the checkpoints of those who fill it. */

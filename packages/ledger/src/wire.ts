@@ -3,7 +3,7 @@ export interface WireRow {
   readonly cluster: string
   readonly network?: string | undefined
   readonly address?: string | undefined
-  readonly stampIncarnation?: string | undefined
+  readonly stampIncarnation?: number | undefined
   readonly stampEpoch?: number | undefined
   readonly stampSeq?: number | undefined
   /** `session-up`, `session-down`, `applied`, ... */

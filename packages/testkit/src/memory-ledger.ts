@@ -58,6 +58,15 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         }),
       history: ({ network, address }) => Effect.sync(() => [...historyOf(tables, network, address)]),
       head: Effect.sync(() => tables.head),
+      intentsSince: (cluster, cseq) =>
+        Effect.sync(() =>
+          [...tables.intents.values()]
+            .filter((intent) => intent.cluster === cluster && intent.cseq > cseq)
+            .sort((left, right) => left.cseq - right.cseq)
+        ),
+      intentHeads: Effect.sync(() =>
+        [...tables.intentHeads.values()].sort((left, right) => (left.cluster < right.cluster ? -1 : 1))
+      ),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
       now: Effect.sync(() => iso(nowMs())),

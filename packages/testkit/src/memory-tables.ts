@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto"
 import type {
   Checkpoint,
   Head,
@@ -25,9 +24,9 @@ export interface MemoryTables {
   readonly checkpoints: Map<string, Checkpoint>
 }
 
-/** A ledger that was just migrated: epoch 0, seq 0, an incarnation of its own. */
+/** A ledger that was just migrated: epoch 0, seq 0, the first incarnation. */
 export const emptyTables = (recordedAt: string): MemoryTables => ({
-  head: { incarnation: randomUUID(), epoch: 0, seq: 0, commitSeq: 0, recordedAt },
+  head: { incarnation: 1, epoch: 0, seq: 0, commitSeq: 0, recordedAt },
   events: [],
   current: new Map(),
   history: new Map(),

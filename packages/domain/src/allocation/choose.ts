@@ -127,6 +127,10 @@ const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPic
       })
     )
   }
+  if (pool.avoidBuggyIPs && isBuggy(address)) {
+    const expected = `an address that pool ${pool.name} does not avoid`
+    return Result.fail(refusal(service, "LT0210", { field, expected, found: text }))
+  }
   return Result.map(available(chooser, text), () => ({
     address: text,
     pool: pool.name,
@@ -143,7 +147,7 @@ const available = (chooser: Chooser, address: string): Result.Result<void, Findi
   if (vip.phase !== "assigned") {
     if (wasHeldBy(vip, chooser)) return Result.succeed(undefined)
     const found = `${address}, which is ${vip.phase} after ${vip.cluster}/${vip.lastHolders.join(", ")}`
-    return Result.fail(refusal(service, "LT0203", { field, expected: "an address that is free", found }))
+    return Result.fail(refusal(service, "LT0209", { field, expected: "an address that is free", found }))
   }
   if (vip.cluster !== cluster.name) {
     const found = `${address}, held by ${vip.holders.map((holder) => `${vip.cluster}/${holder.namespace}/${holder.name}`).join(", ")}`
@@ -273,7 +277,7 @@ const names = (pools: ReadonlyArray<AddressPool>): string => pools.map((pool) =>
 const exhausted = ({ service, wish }: Chooser, pools: ReadonlyArray<AddressPool>): Finding => {
   const families = wish.families.map((family) => `IPv${family}`).join(wish.needsAll ? " and " : " or ")
   return pools.length === 0
-    ? refusal(service, "LT0205", {
+    ? refusal(service, "LT0208", {
         field: "spec.type",
         expected: `a pool that gives addresses by itself to namespace ${service.namespace} and these labels`,
         found: "none"

@@ -1,6 +1,6 @@
 import type { DomainEvent } from "../fleet/event.ts"
 import type { Fleet } from "../fleet/fleet.ts"
-import { streamOf, type VipState } from "../fleet/stream.ts"
+import { type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
 import { type Content, resolveFindings, resolveNode, resolveService, resolveVip } from "./resolve.ts"
 
 /** A message that an event may have changed, with that event's place in its batch. */
@@ -32,13 +32,15 @@ export const affectedContents = (
       if (vip === undefined) return undefined
       return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
     }),
-    ...entries(touched.services, (stream) => {
+    ...entries(touched.services, (stream, index) => {
       const cluster = fleet.cluster(tail(stream)[0] ?? "")
       const service = cluster.services.get(stream.slice(stream.indexOf("/") + 1))
-      return service === undefined ? undefined : resolveService(fleet, cluster, service)
+      if (service !== undefined) return resolveService(fleet, cluster, service)
+      const last = lastServiceState(events, stream, index)
+      return last === undefined ? undefined : { ...resolveService(fleet, cluster, last), addresses: [], refusal: null }
     }),
-    ...entries(touched.findings, (stream) => {
-      const event = events[touched.findings.get(stream) ?? -1]
+    ...entries(touched.findings, (_stream, index) => {
+      const event = events[index]
       const state = event?.after ?? event?.before
       if (state?._tag !== "Findings") return undefined
       return resolveFindings(state.cluster, state.object, event?.after === null ? [] : state.findings)
@@ -103,12 +105,25 @@ const touchCluster = (fleet: Fleet, touched: Touched, clusterName: string, index
 
 const entries = (
   touched: ReadonlyMap<string, number>,
-  resolve: (stream: string) => Content | undefined
+  resolve: (stream: string, eventIndex: number) => Content | undefined
 ): ReadonlyArray<AffectedContent> =>
   [...touched].flatMap(([stream, eventIndex]) => {
-    const content = resolve(stream)
+    const content = resolve(stream, eventIndex)
     return content === undefined ? [] : [{ content, eventIndex }]
   })
+
+/** A Service that is gone, as it was. */
+const lastServiceState = (
+  events: ReadonlyArray<DomainEvent>,
+  stream: string,
+  upTo: number
+): ServiceState | undefined => {
+  for (let index = upTo; index >= 0; index--) {
+    const event = events[index]
+    if (event?.stream === stream && event.before?._tag === "Service") return event.before
+  }
+  return undefined
+}
 
 /** The parts of a stream's name after its kind. */
 const tail = (stream: string): ReadonlyArray<string> => stream.slice(stream.indexOf(":") + 1).split("/")

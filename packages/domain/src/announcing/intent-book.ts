@@ -9,6 +9,8 @@ export interface BookEntry {
   readonly contentText: string
   /** Nodes that it obliges to confirm; empty for messages that are not of a VIP. */
   readonly obliged: ReadonlyArray<string>
+  /** Whether it tells nodes to withdraw a VIP. */
+  readonly withdraws: boolean
 }
 
 /** Every message in effect, by cluster and subject key; numbers new ones. Belongs to the one writer, as the fleet does. */
@@ -55,7 +57,8 @@ export class IntentBook {
     book.entries.set(messageKey(message), {
       cseq: message.cseq,
       contentText: JSON.stringify(contentOf(message)),
-      obliged: message._tag === "VipIntent" ? message.obliged : []
+      obliged: message._tag === "VipIntent" ? message.obliged : [],
+      withdraws: message._tag === "VipIntent" && message.state === "withdrawn"
     })
   }
 

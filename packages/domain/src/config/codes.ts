@@ -327,6 +327,26 @@ export const codes = {
     "an empty report is not believed",
     "A cluster reports that it has none of the objects that it had. Nothing is deleted: absence never withdraws.",
     "Check the agent's folder or credentials; delete objects one by one if they are to go"
+  ),
+  LT0505: error(
+    "the database has lost history",
+    "NATS holds messages of a cluster that are newer than the ledger's newest. Nothing is published for the cluster, and its speakers keep what they have.",
+    "Restore a newer backup, or fail over to the standby that has the missing events"
+  ),
+  LT0506: error(
+    "a command met a defect",
+    "Deciding the command broke an invariant of the allocator. Nothing of it was stored.",
+    "Report it with the allocator's log; change the object to go on"
+  ),
+  LT0507: error(
+    "malformed command",
+    "A command cannot be decoded. It is refused.",
+    "Run agents and allocators of the same release"
+  ),
+  LT0508: error(
+    "a command about another cluster",
+    "An agent speaks of a cluster other than the one whose subject it uses. It is refused.",
+    "Correct LOWTIDE_CLUSTER of that agent"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { codes, type FindingCode } from "../config/index.ts"
 
 /**
  * Commands as they arrive from clusters, checked field by field before anything acts on them. What a configuration
@@ -46,7 +47,7 @@ const RawObject = Schema.Struct({
 const ObjectRef = Schema.Struct({ kind: Text, namespace: Schema.optionalKey(Text), name: Text })
 
 const Finding = Schema.Struct({
-  code: Text,
+  code: Schema.Literals(Object.keys(codes) as ReadonlyArray<FindingCode>),
   severity: Schema.Literals(["error", "warning"]),
   object: ObjectRef,
   field: Text,
@@ -87,12 +88,12 @@ const uuid = Schema.String.pipe(
   )
 )
 
-/** A command of an agent, as sent over the bus. */
+/** A command of an agent, as sent over the bus. Who sends it is told by the subject it may publish to, not by itself. */
 export const AgentCommand = Schema.Struct({
   commandId: uuid,
   correlationId: uuid,
-  actor: Text,
-  actorKind: Schema.Literals(["agent"]),
+  /** 1 for the first sending; a later one asks first whether an earlier one was carried out. */
+  attempt: Schema.optionalKey(Schema.Int),
   words: Schema.optionalKey(Text),
   observedAt: Schema.optionalKey(Text),
   command: Command

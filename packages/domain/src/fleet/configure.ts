@@ -12,7 +12,7 @@ import { type FindingsState, streamOf } from "./stream.ts"
 export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: RawObject): void => {
   const ref = refOfRaw(manifest)
   const decoded = decodeObject(manifest)
-  if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, decoded.findings)
+  if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, "centre", decoded.findings)
   const key = objectKey(ref)
   const before = cluster.manifests.get(key) ?? null
   if (before === null || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
@@ -41,27 +41,40 @@ export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: Object
       about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
     })
   }
-  reportFindings(draft, cluster, ref, [])
+  reportFindings(draft, cluster, ref, "centre", [])
   reportJudgement(draft, cluster)
   settleAll(draft, cluster)
 }
 
-/** Records what is wrong with one object, when it differs from what is recorded; nothing wrong ends the record. */
+/**
+ * Records what the agent, or the centre, finds wrong with one object, when it differs from what is recorded. Neither
+ * speaks for the other; nothing wrong on either side ends the record.
+ */
 export const reportFindings = (
   draft: Draft,
   cluster: ClusterMemory,
   ref: ObjectRef,
+  by: "agent" | "centre",
   findings: ReadonlyArray<Finding>
 ): void => {
-  const stream = streamOf.findings(cluster.name, ref.kind, ref.namespace ?? "", ref.name)
   const before = cluster.findings.get(objectKey(ref)) ?? null
+  const reported = by === "agent" ? findings : (before?.findings.slice(0, before.reportedCount) ?? [])
+  const judged = by === "centre" ? findings : (before?.findings.slice(before.reportedCount) ?? [])
   const after: FindingsState | null =
-    findings.length === 0 ? null : { _tag: "Findings", cluster: cluster.name, object: ref, findings }
+    reported.length + judged.length === 0
+      ? null
+      : {
+          _tag: "Findings",
+          cluster: cluster.name,
+          object: ref,
+          findings: [...reported, ...judged],
+          reportedCount: reported.length
+        }
   if (JSON.stringify(before) === JSON.stringify(after)) return
   draft.emit({
-    stream,
+    stream: streamOf.findings(cluster.name, ref.kind, ref.namespace ?? "", ref.name),
     type: after === null ? "FindingsResolved" : "FindingsReported",
-    reason: "judged",
+    reason: by === "agent" ? "observed" : "judged",
     before,
     after,
     about: {
@@ -82,7 +95,7 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
     byObject.set(objectKey(ref), { ref, findings: [...decodeObject(manifest).findings] })
   }
   for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
-  for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, findings)
+  for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)
 }
 
 /** How a configuration object is named before it is decoded; all their kinds have namespaces. */

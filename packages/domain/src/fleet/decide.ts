@@ -39,7 +39,7 @@ const carryOut = (draft: Draft, command: Command): void => {
     case "DeleteManifest":
       return deleteManifest(draft, draft.cluster(command.cluster), command)
     case "ReportFindings":
-      return reportFindings(draft, draft.cluster(command.cluster), command.object, command.findings)
+      return reportFindings(draft, draft.cluster(command.cluster), command.object, "agent", command.findings)
     case "ObserveNamespace": {
       const cluster = draft.cluster(command.cluster)
       observeNamespace(draft, cluster, command.namespace)

@@ -47,6 +47,7 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
     draft,
     cluster,
     ref,
+    "centre",
     doubted.map(({ kind, known }) =>
       finding("LT0504", {
         object: ref,
@@ -57,9 +58,8 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
     )
   )
   const reported = new Set(inventory.findings)
-  for (const [key, { object }] of [...cluster.findings]) {
-    const isAgents = object.kind === "File" || object.kind === "EndpointSlice" || object.kind === "Service"
-    if (isAgents && !reported.has(key)) reportFindings(draft, cluster, object, [])
+  for (const [key, { object, reportedCount }] of [...cluster.findings]) {
+    if (reportedCount > 0 && !reported.has(key)) reportFindings(draft, cluster, object, "agent", [])
   }
 }
 

@@ -1,6 +1,6 @@
 import { settleService } from "../allocation/settle.ts"
 import type { NamespaceObject, NodeObject, ServiceObject } from "../config/index.ts"
-import { reportFindings, reportJudgement } from "./configure.ts"
+import { reportJudgement } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory } from "./fleet.ts"
 import { streamOf } from "./stream.ts"
@@ -99,7 +99,6 @@ export const forgetService = (draft: Draft, cluster: ClusterMemory, key: string)
     about: { cluster: cluster.name, namespace, service: name, serviceUid: uid }
   })
   settleService(draft, cluster, key)
-  reportFindings(draft, cluster, { kind: "Service", namespace, name }, [])
 }
 
 const isSame = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right)

@@ -81,7 +81,10 @@ export interface FindingsState {
   readonly _tag: "Findings"
   readonly cluster: string
   readonly object: ObjectRef
+  /** The agent's own first, then what the centre found. */
   readonly findings: ReadonlyArray<Finding>
+  /** How many of them are the agent's. */
+  readonly reportedCount: number
 }
 
 export interface ClusterState {

@@ -1,0 +1,247 @@
+import type { CommandReply } from "@lowtide/bus/commands"
+import { type SigningKey, seal } from "@lowtide/bus/envelope"
+import {
+  affectedContents,
+  type ClusterHead,
+  type CommandEnvelope,
+  type DecisionContext,
+  type DomainEvent,
+  decide,
+  messageKey,
+  type NumberedMessage,
+  type Stamp,
+  vipKey
+} from "@lowtide/domain"
+import type { Batch, CurrentRow, HistoryRow, IntentHeadRow, IntentRow, NewEvent } from "@lowtide/ledger"
+import { contextOf, digestOf, type Memory } from "./memory.ts"
+
+/** A command with the moment at which it came in, RFC 3339 by the allocator's clock. */
+export interface ReceivedCommand {
+  readonly envelope: CommandEnvelope
+  readonly receivedAt: string
+}
+
+/** What a batch of commands amounts to: the rows to commit, and what to answer each once they are. */
+export interface DecidedBatch {
+  readonly batch: Batch
+  readonly replies: ReadonlyArray<CommandReply>
+  /** Clusters with new messages. */
+  readonly clusters: ReadonlySet<string>
+}
+
+/** An event with its command. */
+interface CausedEvent {
+  readonly event: DomainEvent
+  readonly received: ReceivedCommand
+}
+
+/**
+ * Decides commands one after another on the memory, which holds their outcome from then on, and gathers everything that
+ * one commit has to write. Throws on a broken invariant; the memory is of no use then.
+ */
+export const decideBatch = (
+  memory: Memory,
+  commands: ReadonlyArray<ReceivedCommand>,
+  key: SigningKey,
+  nowMs: number
+): DecidedBatch => {
+  const context = contextOf(memory, nowMs)
+  const versionsBefore = new Map<string, number>()
+  const caused: Array<CausedEvent> = []
+  const replies: Array<CommandReply> = []
+  for (const received of commands) {
+    noteConfirmation(memory, received.envelope)
+    const events = decideOne(memory, received, context)
+    const seqFrom = memory.head.seq + caused.length + 1
+    for (const event of events) caused.push({ event, received })
+    replies.push(
+      events.length === 0
+        ? { _tag: "Done", seqFrom: null, seqTo: null }
+        : { _tag: "Done", seqFrom, seqTo: seqFrom + events.length - 1 }
+    )
+  }
+  for (const { event } of [...caused].reverse()) {
+    const after = versionsBefore.get(event.stream) ?? memory.fleet.versions.get(event.stream) ?? 0
+    versionsBefore.set(event.stream, after - 1)
+  }
+  const messages = numberMessages(memory, caused)
+  const { intents, heads } = sealMessages(memory, messages, key)
+  return {
+    batch: {
+      expected: { epoch: memory.head.epoch, seq: memory.head.seq },
+      events: eventRows(caused, versionsBefore),
+      current: currentRows(memory, caused, versionsBefore),
+      history: historyRows(memory, caused),
+      intents,
+      intentHeads: heads,
+      results: commands.flatMap(({ envelope }, index) => {
+        const reply = replies[index]
+        return reply?._tag === "Done" && reply.seqFrom !== null && reply.seqTo !== null
+          ? {
+              commandId: envelope.commandId,
+              seqFrom: reply.seqFrom,
+              seqTo: reply.seqTo,
+              outcome: JSON.stringify(reply)
+            }
+          : []
+      })
+    },
+    replies,
+    clusters: new Set(messages.map(({ message }) => message.cluster))
+  }
+}
+
+/** A command that broke an invariant: a defect of ours, put down to the command so that it is not tried for ever. */
+export class DecisionDefect extends Error {
+  readonly commandId: string
+
+  constructor(received: ReceivedCommand, cause: unknown) {
+    const { command, commandId } = received.envelope
+    super(`${command._tag} ${commandId}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
+    this.commandId = commandId
+  }
+}
+
+const decideOne = (memory: Memory, received: ReceivedCommand, context: DecisionContext): ReadonlyArray<DomainEvent> => {
+  try {
+    return decide(memory.fleet, received.envelope.command, context)
+  } catch (cause) {
+    throw new DecisionDefect(received, cause)
+  }
+}
+
+/** What a node has confirmed is its own word, kept until this process ends; the speaker repeats it. */
+const noteConfirmation = (memory: Memory, { command }: CommandEnvelope): void => {
+  if (command._tag !== "ConfirmWithdrawals") return
+  const key = `${command.cluster}/${command.node}`
+  memory.confirmed.set(key, Math.max(command.cseq, memory.confirmed.get(key) ?? -1))
+}
+
+const eventRows = (
+  caused: ReadonlyArray<CausedEvent>,
+  versionsBefore: ReadonlyMap<string, number>
+): ReadonlyArray<NewEvent> => {
+  const versions = new Map(versionsBefore)
+  return caused.map(({ event, received }) => {
+    const version = (versions.get(event.stream) ?? 0) + 1
+    versions.set(event.stream, version)
+    const { envelope, receivedAt } = received
+    const { before, after, detail } = event
+    return {
+      stream: event.stream,
+      version,
+      type: event.type,
+      schema: 1,
+      ...event.about,
+      ...(envelope.observedAt === undefined ? {} : { observedAt: envelope.observedAt }),
+      actor: envelope.actor,
+      actorKind: envelope.actorKind,
+      commandId: envelope.commandId,
+      correlationId: envelope.correlationId,
+      reasonCode: event.reason,
+      data: JSON.stringify({ before, after, ...(detail === undefined ? {} : { detail }) }),
+      meta: JSON.stringify({ receivedAt, ...(envelope.words === undefined ? {} : { words: envelope.words }) })
+    }
+  })
+}
+
+const currentRows = (
+  memory: Memory,
+  caused: ReadonlyArray<CausedEvent>,
+  versionsBefore: ReadonlyMap<string, number>
+): ReadonlyArray<CurrentRow> => {
+  const rows = new Map<string, CurrentRow>()
+  for (const [index, { event }] of caused.entries()) {
+    rows.set(event.stream, {
+      stream: event.stream,
+      kind: event.stream.slice(0, event.stream.indexOf(":")),
+      version: memory.fleet.versions.get(event.stream) ?? 0,
+      previousVersion: versionsBefore.get(event.stream) ?? 0,
+      seq: memory.head.seq + 1 + index,
+      state: event.after === null ? null : JSON.stringify(event.after)
+    })
+  }
+  return [...rows.values()]
+}
+
+const historyRows = (memory: Memory, caused: ReadonlyArray<CausedEvent>): ReadonlyArray<HistoryRow> =>
+  caused.flatMap(({ event, received }, index) => {
+    if (event.after?._tag !== "Vip") return []
+    const { network, address, pool, phase, cluster, holders } = event.after
+    return {
+      network,
+      address,
+      seq: memory.head.seq + 1 + index,
+      state: phase,
+      pool,
+      holders: JSON.stringify(holders.map(({ namespace, name, uid }) => ({ cluster, namespace, name, uid }))),
+      reasonCode: event.reason,
+      actor: received.envelope.actor
+    }
+  })
+
+interface KeyedMessage {
+  readonly key: string
+  readonly message: NumberedMessage
+}
+
+const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): ReadonlyArray<KeyedMessage> => {
+  const obligedOf = (cluster: string, address: string) => memory.book.obligedOf(cluster, vipKey(address))
+  const affected = affectedContents(
+    memory.fleet,
+    caused.map(({ event }) => event),
+    obligedOf
+  )
+  return affected.flatMap(({ content, eventIndex }) => {
+    const cause = caused[eventIndex]
+    if (cause === undefined) return []
+    const key = messageKey(content)
+    const cseqBefore = memory.book.entries(content.cluster).get(key)?.cseq
+    const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
+    const message = memory.book.number(content, stamp, {
+      seq: stamp.seq,
+      type: cause.event.type,
+      reason: cause.event.reason,
+      actor: cause.received.envelope.actor
+    })
+    if (message === undefined) return []
+    const digest = digestOf(memory.digests, content.cluster)
+    if (cseqBefore !== undefined) digest.remove(key, cseqBefore)
+    digest.add(key, message.cseq)
+    return { key, message }
+  })
+}
+
+const stampOf = (memory: Memory, seq: number): Stamp => ({
+  incarnation: memory.head.incarnation,
+  epoch: memory.head.epoch,
+  seq
+})
+
+/** Signs each message once, and a new head for every cluster that has any. */
+const sealMessages = (
+  memory: Memory,
+  messages: ReadonlyArray<KeyedMessage>,
+  key: SigningKey
+): { readonly intents: ReadonlyArray<IntentRow>; readonly heads: ReadonlyArray<IntentHeadRow> } => {
+  const lastStamps = new Map<string, Stamp>()
+  const intents = messages.map(({ key: subject, message }): IntentRow => {
+    const last = lastStamps.get(message.cluster)
+    if (last === undefined || last.seq < message.stamp.seq) lastStamps.set(message.cluster, message.stamp)
+    const { cluster, cseq, stamp } = message
+    return { cluster, subject, cseq, seq: stamp.seq, envelope: seal(key, JSON.stringify(message)) }
+  })
+  const heads = [...lastStamps].map(([cluster, stamp]): IntentHeadRow => {
+    const digest = digestOf(memory.digests, cluster)
+    const head: ClusterHead = {
+      _tag: "ClusterHead",
+      stamp,
+      cseq: memory.book.cseq(cluster),
+      cluster,
+      digest: digest.toString(),
+      count: digest.count
+    }
+    return { ...head, seq: stamp.seq, envelope: seal(key, JSON.stringify(head)) }
+  })
+  return { intents, heads }
+}

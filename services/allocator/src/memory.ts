@@ -1,0 +1,88 @@
+import { SetDigest } from "@lowtide/bus/digest"
+import {
+  type DecisionContext,
+  Fleet,
+  IntentBook,
+  type NumberedMessage,
+  StateMessage,
+  type StreamState,
+  vipKey
+} from "@lowtide/domain"
+import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
+import { Clock, Effect, Schema } from "effect"
+
+/**
+ * What the leader decides on: the fleet, the messages in effect and the log's head. It is all or nothing: after any
+ * failure to commit it is thrown away and loaded again, never mended.
+ */
+export interface Memory {
+  readonly fleet: Fleet
+  readonly book: IntentBook
+  readonly digests: Map<string, SetDigest>
+  /** Up to which of its cluster's messages a node has confirmed withdrawals, by `cluster/node`. */
+  readonly confirmed: Map<string, number>
+  /** When the newest event of a stream was recorded, ISO 8601. */
+  readonly recordedAt: Map<string, string>
+  head: Head
+  /** The database's clock minus this process's, in milliseconds, as last seen. */
+  readonly clockOffsetMs: number
+}
+
+/** Loads the state at the head: no replay. */
+export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const loaded = yield* ledger.load
+  const databaseNow = Date.parse(yield* ledger.now)
+  const fleet = new Fleet()
+  const recordedAt = new Map<string, string>()
+  for (const row of loaded.current) {
+    fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
+    recordedAt.set(row.stream, row.recordedAt)
+  }
+  const book = new IntentBook()
+  const digests = new Map<string, SetDigest>()
+  for (const { cluster, subject, cseq, envelope } of loaded.intents) {
+    book.restore(decodeStored(envelope))
+    digestOf(digests, cluster).add(subject, cseq)
+  }
+  for (const { cluster, cseq } of loaded.intentHeads) book.restoreCseq(cluster, cseq)
+  const localNow = yield* Clock.currentTimeMillis
+  return {
+    fleet,
+    book,
+    digests,
+    confirmed: new Map(),
+    recordedAt,
+    head: loaded.head,
+    clockOffsetMs: databaseNow - localNow
+  }
+})
+
+/** The digest of a cluster's set, begun empty. */
+export const digestOf = (digests: Map<string, SetDigest>, cluster: string): SetDigest => {
+  let digest = digests.get(cluster)
+  if (digest === undefined) {
+    digest = new SetDigest()
+    digests.set(cluster, digest)
+  }
+  return digest
+}
+
+/** What a decision may know beside the fleet. */
+export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
+  nowMs,
+  obligedOf: (cluster, address) => memory.book.obligedOf(cluster, vipKey(address)),
+  hasConfirmed: (cluster, node, address) => {
+    const entry = memory.book.entries(cluster).get(vipKey(address))
+    return entry?.withdraws === true && (memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
+  }
+})
+
+const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(StateMessage))
+
+/** Our own database's word is believed without its signature, which other keys may have made; its shape is checked. */
+const decodeStored = (envelope: string): NumberedMessage => {
+  const message = decodeMessage((JSON.parse(envelope) as { readonly payload: string }).payload)
+  if (message._tag === "ClusterHead") throw new TypeError("expected a numbered message among intents, found a head")
+  return message
+}

@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto"
+import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
+import type { Bus } from "@lowtide/bus/connection"
+import type { SigningKey } from "@lowtide/bus/envelope"
+import type { Command, CommandEnvelope } from "@lowtide/domain"
+import {
+  type Fenced,
+  Ledger,
+  makeGroupCommit,
+  type Overloaded,
+  type ProjectionConflict,
+  type Unavailable
+} from "@lowtide/ledger"
+import { Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
+import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
+import { loadMemory, type Memory } from "./memory.ts"
+import { type Publisher, startPublisher } from "./publisher.ts"
+
+/** The memory no longer fits the database, or may not: it is thrown away, and whoever waits sends again. */
+export class MemoryLost extends Data.TaggedError("MemoryLost")<{ readonly why: string }> {
+  override get message() {
+    return `the allocator loads its state again: ${this.why}`
+  }
+}
+
+/** One leadership with one memory, from loading it to losing it. */
+export interface Reign {
+  readonly memory: Memory
+  /** Holds while a batch is between decision and commit: readers wait for it. */
+  readonly committing: Semaphore.Semaphore
+  readonly publisher: Publisher
+  /** Decides a command of the allocator's own. */
+  readonly submit: (actor: string, kind: "system" | "speaker", command: Command) => Effect.Effect<CommandReply>
+  /** Fails when the reign is over. */
+  readonly over: Effect.Effect<never, MemoryLost | Fenced | ProjectionConflict>
+}
+
+/** Loads the state, starts publishing and answers commands, until the scope closes. */
+export const beginReign = (
+  epoch: number,
+  key: SigningKey
+): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const memory = yield* loadMemory
+    if (memory.head.epoch !== epoch) {
+      return yield* new MemoryLost({ why: `expected epoch ${epoch} at the log's head, found ${memory.head.epoch}` })
+    }
+    const committing = yield* Semaphore.make(1)
+    const publisher = yield* startPublisher
+    const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
+    const commitBatch = Effect.fnUntraced(function* (commands: ReadonlyArray<ReceivedCommand>) {
+      const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
+      const decided = yield* decideOrFail(memory, commands, key, nowMs)
+      if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
+      publisher.publish(decided.batch)
+      return decided.replies
+    })
+    const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
+      commit: (commands) =>
+        Semaphore.withPermit(committing)(commitBatch(commands)).pipe(
+          Effect.tapError((error) => Deferred.fail(over, error))
+        )
+    })
+    const answer = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
+      Effect.gen(function* () {
+        if (undecidable.has(envelope.commandId)) return refusedAsDefect(envelope)
+        const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+        return yield* group.submit({ envelope, receivedAt })
+      }).pipe(Effect.catch((error: MemoryLost | Fenced | ProjectionConflict | Overloaded) => tryAgain(error)))
+    yield* serveCommands((received) =>
+      (received.attempt ?? 1) === 1
+        ? answer(asAgent(received))
+        : ledger.commandResult(received.commandId).pipe(
+            Effect.flatMap(Option.match({ onNone: () => answer(asAgent(received)), onSome: storedReply })),
+            Effect.catch((error) => tryAgain(error))
+          )
+    )
+    return {
+      memory,
+      committing,
+      publisher,
+      submit: (actor, actorKind, command) =>
+        answer({ commandId: randomUUID(), correlationId: randomUUID(), actor, actorKind, command }),
+      over: Deferred.await(over)
+    }
+  })
+
+/** The actor is who the subject's permission says, not what the message says. */
+const asAgent = (received: Omit<CommandEnvelope, "actor" | "actorKind">): CommandEnvelope => ({
+  ...received,
+  actor: `agent:${clusterOf(received.command)}`,
+  actorKind: "agent"
+})
+
+const clusterOf = (command: Command): string => ("cluster" in command ? command.cluster : "-")
+
+const storedReply = ({ outcome }: { readonly outcome: string }): Effect.Effect<CommandReply> =>
+  Effect.succeed(JSON.parse(outcome) as CommandReply)
+
+const refusedAsDefect = ({ command }: CommandEnvelope): CommandReply => ({
+  _tag: "Refused",
+  code: "LT0506",
+  message: `this ${command._tag} meets a defect of the allocator; its log has the details`
+})
+
+const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
+  Effect.succeed({ _tag: "TryAgain", message: error.message })
+
+/** A command that breaks an invariant leaves the memory half changed: the memory goes, and the command is not tried again. */
+const decideOrFail = (memory: Memory, commands: ReadonlyArray<ReceivedCommand>, key: SigningKey, nowMs: number) =>
+  Effect.try({
+    try: () => decideBatch(memory, commands, key, nowMs),
+    catch: (cause) => (cause instanceof DecisionDefect ? cause : new Error(String(cause)))
+  }).pipe(
+    Effect.tapError((defect) => {
+      if (defect instanceof DecisionDefect) undecidable.add(defect.commandId)
+      return Effect.logError(`LT0506 a command could not be decided: ${defect.message}`)
+    }),
+    Effect.mapError((defect) => new MemoryLost({ why: defect.message }))
+  )
+
+/** Ids of commands that met a defect in this process. They grow by one a defect, each of which is logged. */
+const undecidable = new Set<string>()
+
+/** Commits, and lets the memory know the new head. On an unknown outcome the memory goes, whatever the outcome was. */
+const writeBatch = (
+  ledger: Ledger["Service"],
+  memory: Memory,
+  decided: DecidedBatch
+): Effect.Effect<void, MemoryLost | Fenced | ProjectionConflict> =>
+  ledger.append(decided.batch).pipe(
+    Effect.catchTag("Unavailable", (error) => Effect.fail(new MemoryLost({ why: error.message }))),
+    Effect.flatMap(({ seq, commitSeq, recordedAt }) =>
+      Effect.sync(() => {
+        memory.head = { ...memory.head, seq, commitSeq, recordedAt }
+        for (const { stream } of decided.batch.events) memory.recordedAt.set(stream, recordedAt)
+      })
+    )
+  )
