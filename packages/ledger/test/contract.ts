@@ -208,6 +208,14 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const { intents, intentHeads } = yield* ledger.load
         assert.deepStrictEqual(intents, [{ cluster: "a", subject: "x", cseq: 2, seq: 2, envelope: "x2" }])
         assert.sameDeepMembers([...intentHeads], [head("a", 2), head("b", 1)])
+        assert.deepStrictEqual(yield* ledger.intentHeads, [head("a", 2), head("b", 1)])
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [intent("z", 4, "z4"), intent("w", 3, "w3"), { ...intent("v", 5, "v5"), cluster: "b" }]
+        })
+        const since = (cseq: number) =>
+          Effect.map(ledger.intentsSince("a", cseq), (rows) => rows.map((row) => row.envelope))
+        assert.deepStrictEqual(yield* Effect.forEach([0, 2, 4], since), [["x2", "w3", "z4"], ["w3", "z4"], []])
       })
     )
   })
@@ -363,7 +371,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
       "rows and the checkpoint are saved together and found by each field",
       Effect.gen(function* () {
         const ledger = yield* Ledger
-        const vip = { network: "default", address: "192.0.2.1", stampIncarnation: uuid(1), stampEpoch: 1, stampSeq: 7 }
+        const vip = { network: "default", address: "192.0.2.1", stampIncarnation: 1, stampEpoch: 1, stampSeq: 7 }
         const rows = [
           { cluster: "a", kind: "session-up", node: "n1", peer: "192.0.2.254", detail: '{"b": 1.0}' },
           { cluster: "a", ...vip, kind: "applied", node: "n1", detail: "{}" },

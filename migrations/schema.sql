@@ -1,0 +1,227 @@
+-- What the migrations beside this file lead to. Made by: node scripts/schema-sql.ts --update
+
+create table command_result (
+  command_id uuid not null,
+  seq_from bigint,
+  seq_to bigint,
+  outcome json not null,
+  recorded_at timestamp with time zone not null,
+  PRIMARY KEY (command_id)
+);
+
+create table events (
+  seq bigint not null,
+  epoch integer not null,
+  commit_seq bigint not null,
+  event_id uuid not null,
+  stream text not null,
+  version integer not null,
+  type text not null,
+  schema smallint not null,
+  recorded_at timestamp with time zone not null,
+  observed_at timestamp with time zone,
+  network text,
+  address inet,
+  pool text,
+  cluster text,
+  namespace text,
+  service text,
+  service_uid text,
+  actor text not null,
+  actor_kind text not null,
+  command_id uuid not null,
+  correlation_id uuid not null,
+  causation_seq bigint,
+  reason_code text not null,
+  data json not null,
+  meta json not null,
+  PRIMARY KEY (seq)
+) partition by RANGE (seq);
+
+create table intent (
+  cluster text not null,
+  subject text not null,
+  cseq bigint not null,
+  seq bigint not null,
+  envelope text not null,
+  PRIMARY KEY (cluster, subject)
+) with (fillfactor=70);
+
+create table intent_head (
+  cluster text not null,
+  cseq bigint not null,
+  seq bigint not null,
+  digest text not null,
+  count integer not null,
+  envelope text not null,
+  PRIMARY KEY (cluster)
+) with (fillfactor=50);
+
+create table lease (
+  one boolean not null default true,
+  holder uuid,
+  epoch integer not null,
+  expires_at timestamp with time zone not null,
+  PRIMARY KEY (one),
+  CHECK (one)
+) with (fillfactor=10);
+
+create table log_head (
+  one boolean not null default true,
+  incarnation integer not null,
+  epoch integer not null,
+  seq bigint not null,
+  commit_seq bigint not null,
+  recorded_at timestamp with time zone not null,
+  PRIMARY KEY (one),
+  CHECK (one)
+) with (fillfactor=10);
+
+create table projection_checkpoint (
+  name text not null,
+  version integer not null,
+  position bigint not null,
+  PRIMARY KEY (name, version)
+) with (fillfactor=50);
+
+create table stream_current (
+  stream text not null,
+  kind text not null,
+  version integer not null,
+  seq bigint not null,
+  recorded_at timestamp with time zone not null,
+  state json,
+  PRIMARY KEY (stream)
+) with (fillfactor=70);
+comment on column stream_current.state is 'null: the stream is gone, its version is still needed';
+
+create table vip_history (
+  network text not null,
+  address inet not null,
+  from_seq bigint not null,
+  to_seq bigint,
+  valid_from timestamp with time zone not null,
+  valid_to timestamp with time zone not null default 'infinity'::timestamp with time zone,
+  state text not null,
+  pool text not null,
+  holders json not null,
+  reason_code text not null,
+  actor text not null,
+  PRIMARY KEY (network, address, from_seq),
+  CHECK (((to_seq > from_seq) AND (valid_to >= valid_from)))
+) with (fillfactor=80);
+
+create table wire_journal (
+  id bigint not null default nextval('wire_journal_id_seq'::regclass),
+  recorded_at timestamp with time zone not null,
+  cluster text not null,
+  network text,
+  address inet,
+  stamp_incarnation integer,
+  stamp_epoch integer,
+  stamp_seq bigint,
+  kind text not null,
+  node text,
+  peer text,
+  detail json not null,
+  PRIMARY KEY (id)
+);
+
+CREATE INDEX command_result_recorded_at ON public.command_result USING brin (recorded_at);
+
+CREATE INDEX events_actor_seq ON ONLY public.events USING btree (actor, seq DESC);
+
+CREATE INDEX events_address_seq ON ONLY public.events USING btree (address, seq DESC) WHERE (address IS NOT NULL);
+
+CREATE INDEX events_correlation_id ON ONLY public.events USING btree (correlation_id);
+
+CREATE INDEX events_recorded_at ON ONLY public.events USING brin (recorded_at) WITH (pages_per_range='32');
+
+CREATE INDEX events_service_seq ON ONLY public.events USING btree (cluster, namespace, service, seq DESC);
+
+CREATE UNIQUE INDEX events_stream_version_seq ON ONLY public.events USING btree (stream, version, seq);
+
+CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network, address) WHERE (to_seq IS NULL);
+
+CREATE INDEX wire_journal_cluster ON public.wire_journal USING btree (cluster, id);
+
+CREATE INDEX wire_journal_vip ON public.wire_journal USING btree (network, address, id) WHERE (address IS NOT NULL);
+
+CREATE OR REPLACE FUNCTION public.ledger_conflict(detail text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      raise exception '%', detail using errcode = 'LT001';
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_ensure_partitions(seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    declare
+      size constant bigint := 5000000;
+      first constant bigint := (greatest(seq, 1) - 1) / size;
+      partition text;
+    begin
+      for n in first .. first + 2 loop
+        partition := 'events_' || lpad(n::text, 6, '0');
+        if to_regclass(partition) is null then
+          perform pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'));
+          if to_regclass(partition) is null then
+            execute format('create table %I (like events including all)', partition);
+            execute format('create trigger events_refuse_truncate before truncate on %I '
+              'for each statement execute function ledger_refuse_change()', partition);
+            execute format('alter table events attach partition %I for values from (%s) to (%s)',
+              partition, n * size + 1, (n + 1) * size + 1);
+          end if;
+        end if;
+      end loop;
+      return (first + 3) * size;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      raise exception 'expected inserts only, found % on %: stored rows never change', tg_op, tg_table_name
+        using errcode = 'LT002';
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_seq_at(at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+    declare
+      low bigint := (select coalesce(min(seq), 1) - 1 from events);
+      high bigint := (select seq from log_head);
+      middle bigint;
+    begin
+      while low < high loop
+        middle := (low + high + 1) / 2;
+        if (select recorded_at <= at from events where seq = middle) then
+          low := middle;
+        else
+          high := middle - 1;
+        end if;
+      end loop;
+      return low;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_uuid_v7(at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+AS $function$
+      select encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        placing substring(int8send((extract(epoch from at) * 1000)::bigint) from 3) from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
+    $function$;
+
+CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER events_refuse_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
