@@ -114,7 +114,8 @@ const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Par
   const lineOf = lineFinder(document, lineCounter, part)
   const [error] = document.errors
   if (error !== undefined) {
-    const line = part.linesBefore + lineCounter.linePos(error.pos[0]).line
+    const offset = Math.min(error.pos[0], part.text.trimEnd().length - 1) // what is never closed is noticed behind the end
+    const line = part.linesBefore + lineCounter.linePos(offset).line
     return { value: undefined, fault: { line, found: firstLine(error.message) }, lineOf }
   }
   try {
