@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config"
 
 /**
- * Three tiers. `unit` needs nothing but Node; `live` talks to a real Postgres or NATS that the test starts;
- * `system` makes network namespaces and runs real routers, one file at a time, since they share two cores.
+ * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres or NATS that the test starts; `loopback` runs
+ * whole processes as any user; `system` makes network namespaces and runs real routers. The last two run one file at a
+ * time, since their deadlines are the machine's to keep.
  */
 export default defineConfig({
   test: {
@@ -26,12 +27,23 @@ export default defineConfig({
       },
       {
         test: {
-          name: "system",
-          include: ["test/{interop,e2e,sim}/**/*.test.ts"],
+          name: "loopback",
+          include: ["test/sim/**/*.test.ts", "test/**/*.loopback.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 }
+        }
+      },
+      {
+        test: {
+          name: "system",
+          include: ["test/{interop,e2e}/**/*.test.ts"],
+          exclude: ["**/*.loopback.test.ts", "**/node_modules/**"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 }
         }
       }
     ]

@@ -12,6 +12,16 @@ export interface ExecuteOptions {
 /** Debian keeps `ip`, `bird` and `nats-server` where an ordinary user's PATH does not look. */
 export const systemPath = `${process.execPath.replace(/\/[^/]*$/, "")}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr`
 
+/** The mark of a test run, handed on to what the lab starts, so that `npm test` finds what a test left behind. */
+const testRun = process.env.LOWTIDE_TEST_RUN
+
+/** The environment of what the lab starts: a system PATH, the C locale, and nothing of the parent's. */
+export const labEnvironment: Readonly<Record<string, string>> = {
+  PATH: systemPath,
+  LC_ALL: "C",
+  ...(testRun === undefined ? {} : { LOWTIDE_TEST_RUN: testRun })
+}
+
 /** `command` as it is run in a network namespace. `ip` execs the command, so the pid stays that of the command. */
 export const inNamespace = (namespace: string | undefined, command: ReadonlyArray<string>): ReadonlyArray<string> =>
   namespace === undefined ? command : ["ip", "netns", "exec", namespace, ...command]
@@ -26,7 +36,7 @@ export const execute = (
     const child = execFile(
       file,
       args,
-      { timeout: options.timeoutMs ?? 10_000, maxBuffer: 256 * 1024 * 1024, env: { PATH: systemPath, LC_ALL: "C" } },
+      { timeout: options.timeoutMs ?? 10_000, maxBuffer: 256 * 1024 * 1024, env: labEnvironment },
       (error, stdout, stderr) => {
         if (error === null) resume(Effect.succeed(stdout))
         else {

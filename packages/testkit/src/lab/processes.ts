@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
 import type { Server } from "node:net"
 import { dirname } from "node:path"
 import { Deferred, Effect, type Scope } from "effect"
-import { inNamespace, systemPath } from "./execute.ts"
+import { inNamespace, labEnvironment } from "./execute.ts"
 import { LabError } from "./lab-error.ts"
 import { waitUntil } from "./wait.ts"
 
@@ -139,7 +139,7 @@ const spawnChild = (spec: ProcessSpec): Effect.Effect<ChildProcess, LabError> =>
       cwd: spec.cwd,
       detached: true,
       stdio: spec.listener === undefined ? ["ignore", log, log] : ["ignore", log, log, "ipc"],
-      env: { PATH: systemPath, LC_ALL: "C", ...spec.env }
+      env: { ...labEnvironment, ...spec.env }
     })
     closeSync(log)
     child.once("spawn", () => {
