@@ -33,6 +33,10 @@ export const commandSubject = (cluster: string): string => `lt.v1.cmd.${token(cl
 /** The commands of every cluster. */
 export const commandFilter = "lt.v1.cmd.*"
 
+/** Every status, and every wire report, of the fleet. */
+export const statusFilter = "lt.v1.status.>"
+export const wireFilter = "lt.v1.wire.>"
+
 /** A node's newest status. */
 export const statusSubject = (cluster: string, node: string): string => `lt.v1.status.${token(cluster)}.${token(node)}`
 

@@ -1,0 +1,184 @@
+import {
+  type ClusterObject,
+  type Command,
+  defaultNetwork,
+  type Finding,
+  type ObjectRef,
+  objectKey,
+  servingNodes
+} from "@lowtide/domain"
+import type { ClusterChange, ObservedObject } from "@lowtide/kube"
+
+/**
+ * What the centre has been told of a cluster, by what it is about. Values are the texts of what was said, to tell a
+ * change from a repetition.
+ */
+export type Told = ReadonlyMap<string, string>
+
+/** One command, and what will have been told once it is answered: undefined where the thing is gone. */
+export interface Telling {
+  readonly about: string
+  readonly text: string | undefined
+  readonly command: Command
+  /** Commands of a later phase rest on the ones before: a Service finds its pool there. */
+  readonly phase: "cluster" | "configuration" | "services" | "endpoints"
+}
+
+/** Everything that the centre has yet to be told, given what it was told before. Pure: the same cluster gives the same. */
+export const tellings = (cluster: string, change: ClusterChange, told: Told): ReadonlyArray<Telling> => {
+  const wanted = new Map([
+    ...clusterTelling(cluster, change),
+    ...objectTellings(cluster, change),
+    ...endpointTellings(cluster, change),
+    ...findingTellings(cluster, change)
+  ])
+  const news = [...wanted.values()].filter((telling) => told.get(telling.about) !== telling.text)
+  return [...news, ...goneTellings(cluster, change, told, wanted)]
+}
+
+type Tellings = ReadonlyArray<readonly [string, Telling]>
+
+const telling = (about: string, phase: Telling["phase"], command: Command): readonly [string, Telling] => [
+  about,
+  { about, text: JSON.stringify(command), command, phase }
+]
+
+const clusterTelling = (cluster: string, { objects }: ClusterChange): Tellings => {
+  const named = [...objects.values()].map(({ object }) => object).find((object) => object._tag === "Cluster")
+  const network = named?._tag === "Cluster" ? named.value.network : defaultNetwork
+  return [telling("cluster", "cluster", { _tag: "RegisterCluster", cluster, network })]
+}
+
+const objectTellings = (cluster: string, { objects }: ClusterChange): Tellings =>
+  [...objects.values()].sort(byAge).flatMap((observed) => objectTelling(cluster, observed))
+
+const objectTelling = (cluster: string, { ref, raw, object }: ObservedObject): Tellings => {
+  const about = aboutObject(ref)
+  switch (object._tag) {
+    case "IPAddressPool":
+    case "BGPPeer":
+    case "BGPAdvertisement":
+    case "Community":
+    case "BFDProfile":
+      return [telling(about, "configuration", { _tag: "ApplyManifest", cluster, manifest: raw })]
+    case "Namespace":
+      return [telling(about, "cluster", { _tag: "ObserveNamespace", cluster, namespace: object.value })]
+    case "Node":
+      return [telling(about, "cluster", { _tag: "ObserveNode", cluster, node: object.value })]
+    case "Service":
+      return [telling(about, "services", { _tag: "ObserveService", cluster, service: object.value })]
+    case "EndpointSlice":
+    case "Cluster":
+      return []
+  }
+}
+
+/** The age that objects state decides who came first; the order in the folder decides the rest. */
+const byAge = (left: ObservedObject, right: ObservedObject): number =>
+  (left.raw.creationTimestamp ?? "") < (right.raw.creationTimestamp ?? "")
+    ? -1
+    : (left.raw.creationTimestamp ?? "") > (right.raw.creationTimestamp ?? "")
+      ? 1
+      : 0
+
+const aboutObject = (ref: ObjectRef): string => `object ${objectKey(ref)}`
+
+/** The set of nodes with a serving endpoint, for every Service that has an EndpointSlice or is there itself. */
+const endpointTellings = (cluster: string, { objects }: ClusterChange): Tellings => {
+  const slices = new Map<string, Array<Extract<ClusterObject, { readonly _tag: "EndpointSlice" }>["value"]>>()
+  for (const { object } of objects.values()) {
+    if (object._tag !== "EndpointSlice" || object.value.service === "") continue
+    const key = `${object.value.namespace}/${object.value.service}`
+    slices.set(key, [...(slices.get(key) ?? []), object.value])
+  }
+  return [...objects.values()].flatMap(({ object }) => {
+    if (object._tag !== "Service") return []
+    const { namespace, name } = object.value
+    const nodes = servingNodes(slices.get(`${namespace}/${name}`) ?? [])
+    const command: Command = { _tag: "ObserveServingNodes", cluster, namespace, name, nodes }
+    return [telling(`endpoints ${namespace}/${name}`, "endpoints", command)]
+  })
+}
+
+const configurationKinds: ReadonlySet<string> = new Set([
+  "IPAddressPool",
+  "BGPPeer",
+  "BGPAdvertisement",
+  "Community",
+  "BFDProfile"
+])
+
+/** What only the agent can find: the centre finds by itself what it can see, which is configuration without errors. */
+const isAgents = (finding: Finding): boolean =>
+  finding.severity === "error" || !configurationKinds.has(finding.object.kind)
+
+const findingTellings = (cluster: string, { findings }: ClusterChange): Tellings => {
+  const byObject = new Map<string, { readonly object: ObjectRef; readonly findings: Array<Finding> }>()
+  for (const finding of findings.filter(isAgents)) {
+    const entry = byObject.get(objectKey(finding.object))
+    if (entry === undefined) byObject.set(objectKey(finding.object), { object: finding.object, findings: [finding] })
+    else entry.findings.push(finding)
+  }
+  return [...byObject.values()].map(({ object, findings }) =>
+    telling(`findings ${objectKey(object)}`, "configuration", { _tag: "ReportFindings", cluster, object, findings })
+  )
+}
+
+/**
+ * What was told and is so no longer. An object counts as gone only when the source says that it is: not when a part of it
+ * cannot be read, and not when the object is there and merely wrong.
+ */
+const goneTellings = (
+  cluster: string,
+  { isComplete, refused }: ClusterChange,
+  told: Told,
+  wanted: ReadonlyMap<string, Telling>
+): ReadonlyArray<Telling> => {
+  const kept = new Set(refused.map(aboutObject))
+  return [...told.keys()].flatMap((about): ReadonlyArray<Telling> => {
+    if (wanted.has(about)) return []
+    const [kind = "", key = ""] = about.split(" ", 2)
+    if (kind === "findings") {
+      const command: Command = { _tag: "ReportFindings", cluster, object: refOfKey(key), findings: [] }
+      return [{ about, text: undefined, phase: "configuration", command }]
+    }
+    if (kind !== "object" || !isComplete || kept.has(about)) return []
+    const command = forget(cluster, refOfKey(key))
+    return [{ about, text: undefined, phase: command._tag === "ForgetService" ? "services" : "configuration", command }]
+  })
+}
+
+const forget = (cluster: string, { kind, namespace, name }: ObjectRef): Command => {
+  switch (kind) {
+    case "Namespace":
+      return { _tag: "ForgetNamespace", cluster, name }
+    case "Node":
+      return { _tag: "ForgetNode", cluster, name }
+    case "Service":
+      return { _tag: "ForgetService", cluster, namespace: namespace ?? "", name }
+    default:
+      return { _tag: "DeleteManifest", cluster, kind, ...(namespace === undefined ? {} : { namespace }), name }
+  }
+}
+
+/** The reference that `objectKey` wrote; a file's path, which stands last, may hold `/`. */
+const refOfKey = (key: string): ObjectRef => {
+  const [kind = "", namespace = "", ...rest] = key.split("/")
+  return { kind, ...(namespace === "" ? {} : { namespace }), name: rest.join("/") }
+}
+
+/** Everything that is there, for the centre to drop what went while nobody watched; undefined while that is not known. */
+export const inventory = (cluster: string, change: ClusterChange): Command | undefined => {
+  if (!change.isComplete) return undefined
+  const refs = [...[...change.objects.values()].map(({ ref }) => ref), ...change.refused]
+  const namesOf = (kind: string) => refs.filter((ref) => ref.kind === kind)
+  return {
+    _tag: "ObserveInventory",
+    cluster,
+    services: namesOf("Service").map(({ namespace, name }) => `${namespace}/${name}`),
+    nodes: namesOf("Node").map(({ name }) => name),
+    namespaces: namesOf("Namespace").map(({ name }) => name),
+    manifests: refs.filter(({ kind }) => configurationKinds.has(kind)).map(objectKey),
+    findings: [...new Set(change.findings.filter(isAgents).map((finding) => objectKey(finding.object)))]
+  }
+}

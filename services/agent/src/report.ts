@@ -1,0 +1,109 @@
+import { createHash, randomUUID } from "node:crypto"
+import { sendCommand } from "@lowtide/bus/commands"
+import type { Bus } from "@lowtide/bus/connection"
+import { type Command, type Finding, formatFinding } from "@lowtide/domain"
+import { type ClusterChange, ClusterSource } from "@lowtide/kube"
+import { Effect, Stream } from "effect"
+import { inventory, type Telling, tellings } from "./observations.ts"
+
+/** Commands under way at once: enough for the centre to commit many together. */
+const commandsInFlight = 64
+
+const phases: ReadonlyArray<Telling["phase"]> = ["cluster", "configuration", "services", "endpoints"]
+
+/**
+ * Tells the centre what its cluster is like, and then every change, for ever. Each look at the source is compared with
+ * what the centre has acknowledged, so that a start, a change and a time without the centre are one path.
+ */
+export const reportCluster = (cluster: string): Effect.Effect<void, never, ClusterSource | Bus> =>
+  Effect.gen(function* () {
+    const source = yield* ClusterSource
+    const told = new Map<string, string>()
+    const ids = commandIds(cluster)
+    const spoken = new Set<string>()
+    let isInventoried = false
+    yield* source.changes.pipe(
+      Stream.runForEach((change) =>
+        Effect.gen(function* () {
+          yield* sayFindings(change.findings, spoken)
+          yield* tellChange(cluster, change, told, ids)
+          if (isInventoried) return
+          const whole = inventory(cluster, change)
+          if (whole === undefined) return
+          yield* send(cluster, whole, change, ids, randomUUID())
+          isInventoried = true
+          yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
+        })
+      )
+    )
+  })
+
+const tellChange = Effect.fnUntraced(function* (
+  cluster: string,
+  change: ClusterChange,
+  told: Map<string, string>,
+  ids: CommandIds
+) {
+  const news = tellings(cluster, change, told)
+  const correlationId = randomUUID()
+  for (const phase of phases) {
+    yield* Effect.forEach(
+      news.filter((telling) => telling.phase === phase),
+      (telling) =>
+        send(cluster, telling.command, change, ids, correlationId).pipe(
+          Effect.andThen(
+            Effect.sync(() =>
+              telling.text === undefined ? told.delete(telling.about) : told.set(telling.about, telling.text)
+            )
+          )
+        ),
+      { concurrency: commandsInFlight, discard: true }
+    )
+  }
+})
+
+/** A command that is refused for good is told: the centre knows it, and saying it again would change nothing. */
+const send = Effect.fnUntraced(function* (
+  cluster: string,
+  command: Command,
+  change: ClusterChange,
+  ids: CommandIds,
+  correlationId: string
+) {
+  const reply = yield* sendCommand(cluster, {
+    commandId: ids(command),
+    correlationId,
+    observedAt: new Date(change.changedAtMs).toISOString(),
+    command: command as Parameters<typeof sendCommand>[1]["command"]
+  })
+  if (reply._tag === "Refused") yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
+})
+
+type CommandIds = (command: Command) => string
+
+/**
+ * Ids that name one observation: hash of cluster, content, this run and a count. A repeat of the same sending has the same
+ * id; the same content seen again later is another observation, since A, B, A is not A.
+ */
+const commandIds = (cluster: string): CommandIds => {
+  const run = randomUUID()
+  let count = 0
+  return (command) => {
+    const hash = createHash("sha256")
+      .update(`${cluster}\0${run}\0${++count}\0${JSON.stringify(command)}`)
+      .digest("hex")
+    // RFC 9562 §5.8: version 8, variant 10.
+    return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+  }
+}
+
+/** Each finding once on stderr, and again when it comes back. */
+const sayFindings = Effect.fnUntraced(function* (findings: ReadonlyArray<Finding>, spoken: Set<string>) {
+  const lines = new Map(findings.map((finding) => [formatFinding(finding), finding.severity]))
+  for (const line of spoken) if (!lines.has(line)) spoken.delete(line)
+  for (const [line, severity] of lines) {
+    if (spoken.has(line)) continue
+    spoken.add(line)
+    yield* severity === "error" ? Effect.logError(line) : Effect.logWarning(line)
+  }
+})
