@@ -1,0 +1,84 @@
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import { FindingList } from "./finding.ts"
+import { Readiness } from "./health.ts"
+import { HistoryPage, historyQuery } from "./history.ts"
+import { HolderAnswer } from "./holder.ts"
+import { NodeList } from "./nodes.ts"
+import { InstantText, IpText, listFilter } from "./parameters.ts"
+import { PeerList } from "./peers.ts"
+import { PoolList } from "./pools.ts"
+import {
+  AmbiguousProblem,
+  InvalidQueryProblem,
+  NotFoundProblem,
+  NotReadyProblem,
+  UnavailableProblem
+} from "./problems.ts"
+import { ServiceList } from "./services.ts"
+import { TraceAnswer } from "./trace.ts"
+
+const listErrors = [NotFoundProblem, UnavailableProblem]
+
+/** The fleet as it stands. A cluster that is not known is a 404, an empty list says that it has none. */
+export class FleetGroup extends HttpApiGroup.make("fleet")
+  .add(
+    HttpApiEndpoint.get("services", "/services", { query: listFilter, success: ServiceList, error: listErrors }),
+    HttpApiEndpoint.get("pools", "/pools", { query: listFilter, success: PoolList, error: listErrors }),
+    HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }),
+    HttpApiEndpoint.get("nodes", "/nodes", {
+      query: { cluster: listFilter.cluster },
+      success: NodeList,
+      error: listErrors
+    }),
+    HttpApiEndpoint.get("findings", "/findings", { query: listFilter, success: FindingList, error: listErrors })
+  )
+  .prefix("/v1") {}
+
+/** What happened, and why. */
+export class AuditGroup extends HttpApiGroup.make("audit")
+  .add(
+    HttpApiEndpoint.get("holder", "/vips/:address/holder", {
+      params: { address: IpText },
+      query: {
+        at: Schema.optionalKey(InstantText.annotate({ description: "The moment asked about; now unless given" })),
+        network: Schema.optionalKey(Schema.String)
+      },
+      success: HolderAnswer,
+      error: [AmbiguousProblem, UnavailableProblem]
+    }),
+    HttpApiEndpoint.get("history", "/history", {
+      query: historyQuery,
+      success: HistoryPage,
+      error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }),
+    HttpApiEndpoint.get("trace", "/trace/service/:namespace/:name", {
+      params: { namespace: Schema.String, name: Schema.String },
+      success: TraceAnswer,
+      error: [AmbiguousProblem, NotFoundProblem, UnavailableProblem]
+    }),
+    HttpApiEndpoint.get("traceIn", "/trace/service/:cluster/:namespace/:name", {
+      params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
+      success: TraceAnswer,
+      error: [NotFoundProblem, UnavailableProblem]
+    })
+  )
+  .prefix("/v1") {}
+
+/** Whether to send requests here. */
+export class HealthGroup extends HttpApiGroup.make("health").add(
+  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }),
+  HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReadyProblem })
+) {}
+
+/** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */
+export class LowtideApi extends HttpApi.make("lowtide")
+  .add(FleetGroup, AuditGroup, HealthGroup)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Lowtide",
+      version: "0.1.0",
+      description: "Reads the fleet and its history. Errors are problem details (RFC 9457)."
+    })
+  ) {}

@@ -1,0 +1,44 @@
+import { Data, Effect, Layer, Result } from "effect"
+import { FetchHttpClient, type HttpClient } from "effect/http"
+import { HttpApiClient } from "effect/http-api"
+import { LowtideApi } from "./api.ts"
+
+/** Where an allocator listens: an HTTP URL, or a Unix socket. */
+export type ServerAddress =
+  | { readonly _tag: "Url"; readonly url: string }
+  | { readonly _tag: "UnixSocket"; readonly path: string }
+
+/** The text names no server. */
+export class InvalidServer extends Data.TaggedError("InvalidServer")<{ readonly found: string }> {
+  override get message() {
+    return `server: expected http://HOST:PORT or unix:/PATH, found ${JSON.stringify(this.found)}`
+  }
+}
+
+/** Reads `http://127.0.0.1:7070`, `https://…` or `unix:/run/lowtide/api.sock`. */
+export const parseServer = (text: string): Result.Result<ServerAddress, InvalidServer> => {
+  if (text.startsWith("unix:/")) return Result.succeed({ _tag: "UnixSocket", path: text.slice("unix:".length) })
+  if (/^https?:\/\/[^/]/.test(text) && URL.canParse(text)) {
+    return Result.succeed({ _tag: "Url", url: text.replace(/\/+$/, "") })
+  }
+  return Result.fail(new InvalidServer({ found: text }))
+}
+
+/** Calls every endpoint of `LowtideApi` by name, with typed parameters, answers and problems. */
+export type LowtideClient = HttpApiClient.ForApi<typeof LowtideApi>
+
+/** A client of one allocator; `layerHttpClient` of the same address is what it is to be run with. */
+export const makeClient = (server: ServerAddress): Effect.Effect<LowtideClient, never, HttpClient.HttpClient> =>
+  HttpApiClient.make(LowtideApi, { baseUrl: server._tag === "Url" ? server.url : "http://localhost" })
+
+/** HTTP to the server: `fetch`, or for a Unix socket the slower-loading undici. */
+export const layerHttpClient = (server: ServerAddress): Layer.Layer<HttpClient.HttpClient> => {
+  if (server._tag === "Url") return FetchHttpClient.layer
+  const { path } = server
+  return Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("@effect/platform-node/NodeHttpClient")),
+      (module) => module.layerUndiciOptions({ connect: { socketPath: path } })
+    )
+  )
+}

@@ -1,0 +1,39 @@
+import { Schema } from "effect"
+import { IpText, Limit, SeqText } from "./parameters.ts"
+import { Instant, reading } from "./reading.ts"
+
+/** One line of a history: an event of the log, or a row of the wire journal. */
+export const HistoryEntry = Schema.Struct({
+  time: Instant,
+  seq: Schema.NullOr(Schema.Int).annotate({ description: "Place in the log; null for a row of the wire journal" }),
+  type: Schema.String,
+  actor: Schema.String,
+  cluster: Schema.NullOr(Schema.String),
+  what: Schema.String,
+  reason: Schema.NullOr(Schema.String),
+  code: Schema.NullOr(Schema.String).annotate({ description: "Finding code of a refusal, a fault or a lost session" }),
+  fix: Schema.NullOr(Schema.String)
+}).annotate({ identifier: "HistoryEntry" })
+export type HistoryEntry = typeof HistoryEntry.Type
+
+/** What a history is about: one thing. With none of them it is about the whole fleet. */
+export const historyQuery = {
+  address: Schema.optionalKey(IpText),
+  network: Schema.optionalKey(Schema.String),
+  cluster: Schema.optionalKey(Schema.String),
+  namespace: Schema.optionalKey(Schema.String.annotate({ description: "With service" })),
+  service: Schema.optionalKey(Schema.String.annotate({ description: "Needs cluster and namespace" })),
+  pool: Schema.optionalKey(Schema.String),
+  node: Schema.optionalKey(Schema.String.annotate({ description: "Needs cluster" })),
+  peer: Schema.optionalKey(Schema.String),
+  limit: Schema.optionalKey(Limit),
+  before: Schema.optionalKey(SeqText.annotate({ description: "Only events before this seq: `next` of a page" }))
+}
+
+/** Answer of `GET /v1/history`, the newest last. */
+export const HistoryPage = Schema.Struct({
+  ...reading,
+  items: Schema.Array(HistoryEntry),
+  next: Schema.NullOr(Schema.Int).annotate({ description: "`before` of the next older page; null when there is none" })
+}).annotate({ identifier: "HistoryPage" })
+export type HistoryPage = typeof HistoryPage.Type

@@ -1,0 +1,21 @@
+/**
+ * The HTTP contract between Lowtide's allocator and whoever asks it: the CLI, the console, automation.
+ *
+ * `LowtideApi` states every endpoint once, with the schemas of what goes in and out; the server implements it, `makeClient`
+ * calls it, `docs/reference/openapi.json` is printed from it. All of it reads: what changes the fleet are commands.
+ * Every answer says at which `position` of the log it holds. Errors are problem details (RFC 9457).
+ */
+export * from "./api.ts"
+export * from "./client.ts"
+export * from "./finding.ts"
+export * from "./health.ts"
+export * from "./history.ts"
+export * from "./holder.ts"
+export * from "./nodes.ts"
+export * from "./parameters.ts"
+export * from "./peers.ts"
+export * from "./pools.ts"
+export * from "./problems.ts"
+export * from "./reading.ts"
+export * from "./services.ts"
+export * from "./trace.ts"

@@ -1,0 +1,35 @@
+import { Schema } from "effect"
+import { FindingView } from "./finding.ts"
+import { Instant, reading } from "./reading.ts"
+
+/**
+ * How well a node's speaker is heard. `live`: it holds all that the centre says. `stale`: it lags behind. `silent`: no
+ * status for a minute; it announces what it last had. `unknown`: no status ever.
+ */
+export const NodeSync = Schema.Literals(["live", "stale", "silent", "unknown"])
+export type NodeSync = typeof NodeSync.Type
+
+/** One node and its speaker. */
+export const NodeView = Schema.Struct({
+  cluster: Schema.String,
+  name: Schema.String,
+  present: Schema.Boolean.annotate({ description: "False once the Node object is gone" }),
+  addresses: Schema.Array(Schema.String),
+  excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
+  sessions: Schema.Struct({
+    up: Schema.Int,
+    total: Schema.Int.annotate({ description: "Peers that the configuration gives the node" })
+  }),
+  announcing: Schema.Int.annotate({ description: "VIPs on at least one established session" }),
+  sync: NodeSync,
+  lastHeard: Schema.NullOr(Instant).annotate({ description: "When its newest status came in, the allocator's clock" }),
+  refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String })).annotate({
+    description: "Messages that its speaker refused, the newest last"
+  }),
+  findings: Schema.Array(FindingView)
+}).annotate({ identifier: "Node" })
+export type NodeView = typeof NodeView.Type
+
+/** Answer of `GET /v1/nodes`. */
+export const NodeList = Schema.Struct({ ...reading, items: Schema.Array(NodeView) })
+export type NodeList = typeof NodeList.Type

@@ -1,0 +1,65 @@
+import { formatIpAddress, parseIpAddress } from "@lowtide/net"
+import { Result, Schema } from "effect"
+
+/** An IPv4 or IPv6 address as a request may write it; `canonicalIp` gives the text that the log uses. */
+export const IpText = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) => {
+      const parsed = parseIpAddress(text)
+      return Result.isSuccess(parsed) || parsed.failure
+    })
+  )
+).annotate({ description: "IPv4 or IPv6 address" })
+
+/** The canonical text (RFC 5952) of an address that `IpText` has accepted. */
+export const canonicalIp = (text: string): string => formatIpAddress(Result.getOrThrow(parseIpAddress(text)))
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
+
+/** A moment as a request may write it: RFC 3339 with its offset. */
+export const InstantText = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) =>
+      rfc3339.test(text) && !Number.isNaN(Date.parse(text))
+        ? true
+        : `expected a time like 2026-11-23T14:05:01Z, found ${JSON.stringify(text)}`
+    )
+  )
+).annotate({ description: "RFC 3339, with offset" })
+
+/** The most events that one page of the history has. */
+export const historyLimitMax = 1000
+
+/** How many events a page has unless asked otherwise. */
+export const historyLimitDefault = 100
+
+const integerBetween = (minimum: number, maximum: number) =>
+  Schema.NumberFromString.pipe(
+    Schema.check(
+      Schema.makeFilter((value: number) =>
+        Number.isInteger(value) && value >= minimum && value <= maximum
+          ? true
+          : `expected a whole number from ${minimum} to ${maximum}, found ${value}`
+      )
+    )
+  )
+
+/** `limit` of a page. */
+export const Limit = integerBetween(1, historyLimitMax).annotate({
+  description: `Events a page, 1 to ${historyLimitMax}; ${historyLimitDefault} unless given`
+})
+
+/** A seq as a cursor. */
+export const SeqText = integerBetween(1, Number.MAX_SAFE_INTEGER)
+
+/** Which part of the fleet a list is about. */
+export const listFilter = {
+  cluster: Schema.optionalKey(Schema.String.annotate({ description: "Only this cluster" })),
+  namespace: Schema.optionalKey(Schema.String.annotate({ description: "Only objects of this namespace" }))
+}
+
+/** The filters of a list, as handlers get them. */
+export interface ListFilter {
+  readonly cluster?: string
+  readonly namespace?: string
+}

@@ -1,0 +1,34 @@
+import { Schema } from "effect"
+import { FindingView } from "./finding.ts"
+import { NodeSync } from "./nodes.ts"
+import { reading } from "./reading.ts"
+
+/** One node's session with a peer, by the node's newest status. */
+export const PeerSession = Schema.Struct({
+  node: Schema.String,
+  state: Schema.String.annotate({ description: "RFC 4271 §8.2.2 state; Unknown when the node never spoke of it" }),
+  since: Schema.NullOr(Schema.String).annotate({ description: "RFC 3339, the node's clock" }),
+  prefixes: Schema.Int.annotate({ description: "Prefixes on the wire" }),
+  lastError: Schema.NullOr(Schema.String),
+  lastErrorCode: Schema.NullOr(Schema.String),
+  sync: NodeSync
+})
+export type PeerSession = typeof PeerSession.Type
+
+/** One BGP peer of one cluster. */
+export const PeerView = Schema.Struct({
+  cluster: Schema.String,
+  name: Schema.String,
+  state: Schema.Literals(["Accepted", "Refused"]).annotate({ description: "Refused: it is not in effect" }),
+  peerAddress: Schema.String,
+  peerPort: Schema.Int,
+  peerAsn: Schema.Int,
+  myAsn: Schema.Int,
+  sessions: Schema.Array(PeerSession),
+  findings: Schema.Array(FindingView)
+}).annotate({ identifier: "Peer" })
+export type PeerView = typeof PeerView.Type
+
+/** Answer of `GET /v1/peers`. */
+export const PeerList = Schema.Struct({ ...reading, items: Schema.Array(PeerView) })
+export type PeerList = typeof PeerList.Type

@@ -1,0 +1,18 @@
+import { Schema } from "effect"
+
+/** What every answer carries: how much of the log it knows. */
+export const reading = {
+  /** Seq of the last event that the answer takes into account; 0 for an empty log. */
+  position: Schema.Int.annotate({ description: "Seq of the last event that the answer takes into account" }),
+  /** When that event was recorded, RFC 3339 in UTC, by the database's clock. */
+  asOf: Schema.String.annotate({ description: "When that event was recorded, RFC 3339, by the database's clock" })
+}
+
+/** A moment, RFC 3339 in UTC. */
+export const Instant = Schema.String.annotate({ description: "RFC 3339 in UTC" })
+
+/** The two fields of `reading`, as a server fills them in. */
+export interface Reading {
+  readonly position: number
+  readonly asOf: string
+}
