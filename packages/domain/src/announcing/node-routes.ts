@@ -37,7 +37,7 @@ export interface NodeRoutes {
  */
 export const judgeVip = (
   node: Pick<NodeIntent, "node" | "excluded">,
-  intent: VipIntent,
+  intent: Pick<VipIntent, "state" | "admission" | "services">,
   health: (service: IntentService) => ServiceHealth
 ): Verdict => {
   if (intent.state === "withdrawn") return { _tag: "Withdrawn" }
