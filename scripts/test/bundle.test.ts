@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process"
+import { utimesSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { bundle } from "../bundle.mjs"
+import { plantTree } from "./planted-tree.ts"
+
+const output = (file: string) => spawnSync(process.execPath, [file], { encoding: "utf8" }).stdout
+
+describe("the bundle of a service", () => {
+  it("is one file that runs, made anew only when a source changed", async () => {
+    const root = plantTree({
+      "package-lock.json": "{}",
+      "services/a/src/main.ts": `import { word } from "./word.ts"\nconsole.log(word as string)\n`,
+      "services/a/src/word.ts": `export const word: string = "one"\n`
+    })
+    const first = await bundle("a", { root })
+    assert.deepStrictEqual(first, { file: join(root, "services/a/dist/main.mjs"), built: true })
+    assert.strictEqual(output(first?.file ?? ""), "one\n")
+    assert.deepInclude(await bundle("a", { root }), { built: false })
+    writeFileSync(join(root, "services/a/src/word.ts"), `export const word: string = "other"\n`)
+    assert.deepInclude(await bundle("a", { root }), { built: true })
+    assert.strictEqual(output(first?.file ?? ""), "other\n")
+    utimesSync(join(root, "package-lock.json"), 1, 1)
+    assert.deepInclude(await bundle("a", { root }), { built: true })
+  })
+
+  it("is none where there is no main, and a failure that names the line where it does not compile", async () => {
+    const root = plantTree({ "services/a/package.json": "{}", "services/b/src/main.ts": "\nconst = 1\n" })
+    assert.isUndefined(await bundle("a", { root }))
+    const error = await bundle("b", { root }).catch((cause: Error) => cause.message)
+    assert.include(String(error), "services/b/src/main.ts:2:6")
+  })
+})
