@@ -1,0 +1,45 @@
+import { assert, describe, it } from "@effect/vitest"
+import { encodeMessage, keepalive, takeFrame } from "../src/wire/message.ts"
+import { messageOctets, octets } from "./octets.ts"
+
+const external = { fourOctetAs: true, isInternal: false }
+const marker = "ff".repeat(16)
+
+describe("message header, RFC 4271 §4.1 and §6.1", () => {
+  it("a KEEPALIVE is a header alone", () => {
+    const bytes = octets(`
+      ${marker}   # marker
+      0013        # length 19
+      04          # type: KEEPALIVE`)
+    assert.deepStrictEqual(encodeMessage(keepalive, external), bytes)
+    assert.deepInclude(takeFrame(bytes, 0), { _tag: "Frame", kind: "Keepalive", end: 19 })
+  })
+
+  it("two messages in one stream are cut apart, and a part of a third waits", () => {
+    const one = messageOctets(4, new Uint8Array(0))
+    const stream = Uint8Array.from([...one, ...one, ...one.subarray(0, 18)])
+    const first = takeFrame(stream, 0)
+    assert.strictEqual(first._tag === "Frame" && first.end, 19)
+    assert.strictEqual(takeFrame(stream, 38)._tag, "Incomplete")
+  })
+
+  const refused: ReadonlyArray<readonly [string, string, { code: number; subcode: number; data: string }]> = [
+    ["a marker with a zero", `00${"ff".repeat(15)} 0013 04`, { code: 1, subcode: 1, data: "" }],
+    ["a length below the header", `${marker} 0012 04`, { code: 1, subcode: 2, data: "0012" }],
+    ["a length beyond 4,096", `${marker} 1001 02`, { code: 1, subcode: 2, data: "1001" }],
+    ["a KEEPALIVE with a body", `${marker} 0014 04 00`, { code: 1, subcode: 2, data: "0014" }],
+    ["an OPEN below 29 octets", `${marker} 001c 01`, { code: 1, subcode: 2, data: "001c" }],
+    ["an UPDATE below 23 octets", `${marker} 0016 02`, { code: 1, subcode: 2, data: "0016" }],
+    ["a NOTIFICATION below 21 octets", `${marker} 0014 03`, { code: 1, subcode: 2, data: "0014" }],
+    ["a ROUTE-REFRESH that is not 23 octets", `${marker} 0018 05`, { code: 1, subcode: 2, data: "0018" }],
+    ["type 0", `${marker} 0013 00`, { code: 1, subcode: 3, data: "00" }],
+    ["type 6", `${marker} 0013 06`, { code: 1, subcode: 3, data: "06" }],
+    ["type 255", `${marker} 0013 ff`, { code: 1, subcode: 3, data: "ff" }]
+  ]
+  it.each(refused)("%s is refused before its body is waited for", (_, text, { code, subcode, data }) => {
+    const framing = takeFrame(octets(text), 0)
+    assert.strictEqual(framing._tag, "WireFault")
+    if (framing._tag !== "WireFault") return
+    assert.deepStrictEqual(framing.notification, { _tag: "Notification", code, subcode, data: octets(data) })
+  })
+})
