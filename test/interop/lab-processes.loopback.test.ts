@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { bestNextHops, logHas, startBird, startProcess, startReady, waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-processes-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+/** Runs `sh -c SCRIPT` and waits until it has printed `ready`. */
+const shell = Effect.fnUntraced(function* (script: string, more: { readonly stopDeadlineMs?: number } = {}) {
+  const logFile = join(yield* folder, "log")
+  return yield* startReady({ name: "sh", command: ["sh", "-c", script], logFile, ...more }, logHas("ready"), 3_000)
+})
+
+describe("a process of the lab", () => {
+  it.live("is ended by its stop signal, and by SIGKILL when it does not listen", () =>
+    Effect.gen(function* () {
+      const willing = yield* shell("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+      assert.deepStrictEqual(yield* willing.stop, { code: 3, signal: null })
+      assert.include(yield* willing.log, "bye")
+      assert.isFalse(yield* willing.isRunning)
+      const deaf = yield* shell("trap '' TERM; echo ready; while :; do sleep 0.05; done", { stopDeadlineMs: 100 })
+      assert.deepStrictEqual(yield* deaf.stop, { code: null, signal: "SIGKILL" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails to start with the end of its log when it dies first, when it is not there, and at the deadline", () =>
+    Effect.gen(function* () {
+      const dies = yield* Effect.flip(shell("echo no such luck; exit 7"))
+      assert.include(dies.message, "ended with exit code 7\nno such luck")
+      const late = yield* Effect.flip(shell("echo still busy; sleep 60"))
+      assert.match(late.message, /^wait until sh is ready: not so after 3000 ms\nstill busy$/)
+      const spec = { name: "none", command: ["/nonexistent/program"], logFile: join(yield* folder, "log") }
+      const absent = yield* Effect.flip(startReady(spec, logHas("ready")))
+      assert.include(absent.message, "start none: ended with exit code 127")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("ends with its scope, and has nothing of the parent's environment", () =>
+    Effect.gen(function* () {
+      const child = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const env = { GREETING: "hello" }
+          const spec = {
+            name: "env",
+            command: ["sh", "-c", "env; echo ready; sleep 60"],
+            logFile: join(yield* folder, "log"),
+            env
+          }
+          const process = yield* startProcess(spec)
+          yield* waitUntil("the environment is printed", logHas("ready")(process))
+          const names = (yield* process.log).split("\n").flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? [])
+          assert.includeMembers(
+            ["GREETING", "LC_ALL", "LOWTIDE_TEST_RUN", "PATH", "PWD", "OLDPWD", "SHLVL", "_"],
+            names
+          )
+          assert.include(names, "GREETING")
+          return process
+        })
+      )
+      assert.isFalse(yield* child.isRunning)
+    })
+  )
+})
+
+describe("BIRD without namespaces", () => {
+  it.live("speaks to neighbours on loopback addresses and high ports", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const families = ["ipv4", "ipv6"] as const
+      const port = 20_000 + (process.pid % 20_000)
+      const address = (host: number) => `127.0.7.${host}`
+      const neighbors = [11, 12].map((host) => ({ address: address(host), asn: 64500, families }))
+      const router = yield* startBird({
+        folder: join(root, "router"),
+        asn: 64512,
+        address: address(1),
+        port,
+        neighbors
+      })
+      for (const host of [11, 12])
+        yield* startBird({
+          folder: join(root, `sender-${host}`),
+          asn: 64500,
+          address: address(host),
+          port,
+          neighbors: [{ address: address(1), asn: 64512, families, port, passive: false }],
+          originate: ["198.51.100.1/32"]
+        })
+      yield* waitUntil(
+        "both paths are there",
+        Effect.map(router.routes, (routes) => bestNextHops(routes, "198.51.100.1/32").length === 2),
+        { deadlineMs: 20_000 }
+      )
+      assert.deepStrictEqual(bestNextHops(yield* router.routes, "198.51.100.1/32"), [address(11), address(12)])
+    }).pipe(Effect.scoped)
+  )
+})
