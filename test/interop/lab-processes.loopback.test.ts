@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -65,7 +65,28 @@ describe("a process of the lab", () => {
       assert.isFalse(yield* child.isRunning)
     })
   )
+
+  it.live("takes what it started with it, also when it ends by itself", () =>
+    Effect.gen(function* () {
+      const child = yield* shell("sleep 600 & echo started $!; echo ready; sleep 0.1")
+      const grandchild = Number(/started (\d+)/.exec(yield* child.log)?.[1])
+      assert.deepStrictEqual(yield* child.ended, { code: 0, signal: null })
+      yield* waitUntil(
+        "the grandchild is gone",
+        Effect.sync(() => !existsSync(`/proc/${grandchild}/cmdline`) || isZombie(grandchild))
+      )
+    }).pipe(Effect.scoped)
+  )
 })
+
+/** Ended, and waiting for a parent to notice. */
+const isZombie = (pid: number): boolean => {
+  try {
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
+  } catch {
+    return true
+  }
+}
 
 describe("BIRD without namespaces", () => {
   it.live("speaks to neighbours on loopback addresses and high ports", () =>

@@ -35,7 +35,10 @@ export const capability: Effect.Effect<Capability> = Effect.gen(function* () {
   const remove = Effect.forEach([1, 2], (index) => Effect.ignore(execute(["ip", "netns", "del", `${name}-${index}`])))
   return yield* trial.pipe(
     Effect.as({ ok: true } as const),
-    Effect.catch((error) => Effect.succeed({ ok: false, reason: error.message } as const)),
+    Effect.catch(({ detail }) => {
+      const reason = `network namespaces cannot be made here: ${detail.split("\n")[0]}`
+      return Effect.succeed({ ok: false, reason } as const)
+    }),
     Effect.ensuring(remove)
   )
 })

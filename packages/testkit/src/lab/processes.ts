@@ -102,6 +102,7 @@ const launch = (spec: ProcessSpec): Effect.Effect<LabProcess, LabError> =>
     let end: ProcessEnd | undefined
     child.once("exit", (code, signal) => {
       end = { code, signal }
+      killGroup(child.pid)
       Deferred.doneUnsafe(ended, Effect.succeed(end))
     })
     const send = (signal: NodeJS.Signals) =>
@@ -124,6 +125,13 @@ const launch = (spec: ProcessSpec): Effect.Effect<LabProcess, LabError> =>
       signal: send
     }
   })
+
+/** What a process started and did not end itself goes with it: they share a process group, which its pid names. */
+const killGroup = (pid: number | undefined): void => {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL")
+  } catch {} // nothing of the group is left
+}
 
 const spawnChild = (spec: ProcessSpec): Effect.Effect<ChildProcess, LabError> =>
   Effect.callback((resume) => {
