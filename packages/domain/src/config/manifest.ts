@@ -32,7 +32,7 @@ export const parseManifests = (text: string, options: { readonly file: string })
   const findings: Array<Finding> = []
   let index = 0
   for (const part of splitDocuments(text)) {
-    for (const document of parsePart(part, options.file)) {
+    for (const document of parsePart(part)) {
       const read = readDocument(document, { file: options.file, document: index++ })
       manifests.push(...read.manifests)
       findings.push(...read.findings)
@@ -79,12 +79,12 @@ interface ParsedDocument {
   readonly lineOf: (path: ReadonlyArray<string | number>) => number
 }
 
-const parsePart = (part: Part, file: string): ReadonlyArray<ParsedDocument> => {
+const parsePart = (part: Part): ReadonlyArray<ParsedDocument> => {
   const json = parseJson(part.text)
   if (json !== undefined) return [{ value: json, fault: undefined, lineOf: lazyLineOf(part) }]
   const lineCounter = new LineCounter()
   const documents = parseAllDocuments(part.text, { lineCounter, merge: true, logLevel: "silent", prettyErrors: false })
-  return ("empty" in documents ? [] : documents).map((document) => toParsed(document, lineCounter, part, file))
+  return ("empty" in documents ? [] : documents).map((document) => toParsed(document, lineCounter, part))
 }
 
 /** The fast way for what is JSON, as API servers and tools print it. */
@@ -110,7 +110,7 @@ const lazyLineOf = (part: Part): ParsedDocument["lineOf"] => {
   }
 }
 
-const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Part, file: string): ParsedDocument => {
+const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Part): ParsedDocument => {
   const lineOf = lineFinder(document, lineCounter, part)
   const [error] = document.errors
   if (error !== undefined) {
@@ -121,7 +121,8 @@ const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Par
   try {
     return { value: document.toJS({ maxAliasCount: aliasCountMax }), fault: undefined, lineOf }
   } catch (cause) {
-    const found = `${firstLine(cause instanceof Error ? cause.message : String(cause))} (${file})`
+    const isAlias = cause instanceof ReferenceError // what the parser throws, for unknown aliases as well
+    const found = isAlias ? `aliases without an anchor, or that expand more than ${aliasCountMax} times` : String(cause)
     return { value: undefined, fault: { line: lineOf([]), found }, lineOf }
   }
 }

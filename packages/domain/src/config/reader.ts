@@ -114,8 +114,11 @@ export class Fields {
     syntax: { readonly code: FindingCode; readonly expected: string },
     parse: (text: string) => Result.Result<Value, string>
   ): Value | undefined {
-    const text = this.string(name)
-    return text === undefined ? undefined : parseAt(this.reader, this.at(name), text, syntax, parse)
+    const value = this.get(name)
+    if (value === undefined || value === "") return undefined
+    if (typeof value === "string") return parseAt(this.reader, this.at(name), value, syntax, parse)
+    this.reader.report("LT0105", this.at(name), `text: ${syntax.expected}`, show(value))
+    return undefined
   }
 
   /** The items of a list, each with its path; a single item is not a list of one. */
