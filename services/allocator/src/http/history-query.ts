@@ -1,0 +1,157 @@
+import type { HistoryPage, historyQuery } from "@lowtide/api/history"
+import { canonicalIp, historyLimitDefault } from "@lowtide/api/parameters"
+import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
+import { type EventFilter, Ledger, type StoredEvent, type StoredWire, type WireFilter } from "@lowtide/ledger"
+import { Effect, type Schema } from "effect"
+import { Centre, type CommittedView } from "../centre.ts"
+import { orUnavailable } from "./asking.ts"
+import { networksOf } from "./holder-query.ts"
+import { unknownCluster } from "./views/clusters.ts"
+import { historyEntries } from "./views/history.ts"
+import { readingOf } from "./views/reading.ts"
+import { appliedOf, statusWrittenOf } from "./views/wire-rows.ts"
+
+/** What a history may be about. */
+export type HistoryQuery = Schema.Struct<typeof historyQuery>["Type"]
+
+/** Events that one page looks through where the log has no index for what is asked; the page is short beyond it. */
+const scanMax = 5_000
+
+/** How a question is put to the log and to the wire journal. */
+interface Plan {
+  readonly filter: Omit<EventFilter, "limit" | "order">
+  /** What the filter cannot say. */
+  readonly keepEvent: ((event: StoredEvent) => boolean) | undefined
+  readonly wire: ReadonlyArray<Omit<WireFilter, "limit" | "order">>
+  readonly keepWire: (row: StoredWire) => boolean
+}
+
+/** One page of what happened, the newest last. */
+export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
+  const centre = yield* Centre
+  const ledger = yield* Ledger
+  yield* refuseIncomplete(query)
+  const { reading, fault, networks, vips } = yield* orUnavailable(
+    centre.read((view) => ({
+      reading: readingOf(view),
+      fault: unknownCluster(view, query.cluster),
+      networks: query.address === undefined ? [] : networksOf(view, canonicalIp(query.address)),
+      vips: vipsOfService(view, query)
+    }))
+  )
+  if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
+  if (query.network === undefined && networks.length > 1) {
+    return yield* new AmbiguousProblem({
+      detail: "the address is known in several networks: name one",
+      candidates: networks
+    })
+  }
+  const plan = planOf(query, query.network ?? networks[0], vips)
+  const limit = query.limit ?? historyLimitDefault
+  const page = yield* readEvents(plan, query.before, limit)
+  const endsAt =
+    query.before === undefined
+      ? undefined
+      : (yield* orUnavailable(ledger.events({ sinceSeq: query.before, limit: 1, order: "asc" })))[0]?.recordedAt
+  const wire = yield* Effect.forEach(plan.wire, (filter) =>
+    orUnavailable(ledger.wire({ ...filter, limit, order: "desc" }))
+  )
+  const items = historyEntries({
+    events: page.events,
+    hasOlder: page.next !== null,
+    wire: wire.flat().filter(plan.keepWire),
+    endsAt,
+    node: query.node
+  })
+  const answer: HistoryPage = { ...reading, items, next: page.next }
+  return answer
+})
+
+const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQueryProblem> => {
+  const missing = (field: keyof HistoryQuery, wanting: string) =>
+    Effect.fail(new InvalidQueryProblem({ field, detail: `${field}: expected it beside ${wanting}, found nothing` }))
+  if (query.service !== undefined && query.namespace === undefined) return missing("namespace", "service")
+  if (query.service !== undefined && query.cluster === undefined) return missing("cluster", "service")
+  if (query.node !== undefined && query.cluster === undefined) return missing("cluster", "node")
+  return Effect.void
+}
+
+/** Addresses that the Service of the question has now: the wire journal knows addresses, not Services. */
+const vipsOfService = (view: CommittedView, { cluster, namespace, service }: HistoryQuery) => {
+  const memory = cluster === undefined ? undefined : view.fleet.clusters.get(cluster)
+  if (memory === undefined || namespace === undefined || service === undefined) return []
+  return (memory.addressesOf.get(`${namespace}/${service}`) ?? []).map((address) => ({
+    network: memory.network,
+    address
+  }))
+}
+
+const always = () => true
+
+const planOf = (
+  query: HistoryQuery,
+  network: string | undefined,
+  vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
+): Plan => {
+  const { cluster, namespace, service, pool, node, peer } = query
+  const filter = { cluster, namespace, service, network }
+  if (query.address !== undefined) {
+    const address = canonicalIp(query.address)
+    return { filter: { ...filter, address }, keepEvent: undefined, wire: [{ network, address }], keepWire: always }
+  }
+  if (service !== undefined) {
+    const wire = [...vips.map((vip) => ({ ...vip, cluster })), { cluster, kind: "status-written" }]
+    return { filter, keepEvent: undefined, wire, keepWire: isOfService(namespace, service) }
+  }
+  if (node !== undefined) {
+    const about = new Set([`node:${cluster}/${node}`, `findings:${cluster}/Node//${node}`])
+    return { filter, keepEvent: ({ stream }) => about.has(stream), wire: [{ cluster }], keepWire: isOfNode(node) }
+  }
+  if (peer !== undefined) {
+    const ending = new RegExp(`^(manifest|findings):[^/]+/BGPPeer/[^/]*/${escapeRegExp(peer)}$`)
+    return {
+      filter,
+      keepEvent: ({ stream }) => ending.test(stream),
+      wire: [{ cluster, kind: "session" }],
+      keepWire: (row) => row.peer === peer
+    }
+  }
+  if (pool !== undefined) return { filter, keepEvent: (event) => event.pool === pool, wire: [], keepWire: always }
+  return { filter, keepEvent: undefined, wire: [], keepWire: always }
+}
+
+const isOfService =
+  (namespace: string | undefined, service: string) =>
+  (row: StoredWire): boolean => {
+    if (row.kind !== "status-written") return true
+    const written = statusWrittenOf(row)
+    return written?.namespace === namespace && written?.name === service
+  }
+
+const isOfNode =
+  (node: string) =>
+  (row: StoredWire): boolean =>
+    row.node === node || appliedOf(row).some((entry) => entry.node === node)
+
+const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+
+/** Up to `limit` events before a seq, newest first, and the cursor behind them. */
+const readEvents = Effect.fnUntraced(function* (plan: Plan, before: number | undefined, limit: number) {
+  const ledger = yield* Ledger
+  const kept: Array<StoredEvent> = []
+  let untilSeq = before === undefined ? undefined : before - 1
+  for (let scanned = 0; scanned < scanMax; ) {
+    const size = plan.keepEvent === undefined ? limit + 1 : Math.min(500, scanMax - scanned)
+    const events = yield* orUnavailable(ledger.events({ ...plan.filter, untilSeq, limit: size, order: "desc" }))
+    scanned += events.length
+    for (const event of events) {
+      if (plan.keepEvent?.(event) === false) continue
+      if (kept.length === limit) return { events: kept, next: kept.at(-1)?.seq ?? null }
+      kept.push(event)
+    }
+    const last = events.at(-1)
+    if (events.length < size || last === undefined) return { events: kept, next: null }
+    untilSeq = last.seq - 1
+  }
+  return { events: kept, next: untilSeq === undefined || untilSeq < 1 ? null : untilSeq + 1 }
+})

@@ -1,0 +1,47 @@
+import { LowtideApi } from "@lowtide/api/api"
+import type { Bus } from "@lowtide/bus"
+import type { Ledger } from "@lowtide/ledger"
+import { Effect, Layer } from "effect"
+import { HttpRouter, type HttpServerError, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import type { Centre } from "../centre.ts"
+import { AuditHandlers } from "./audit-handlers.ts"
+import { FleetHandlers } from "./fleet-handlers.ts"
+import { HealthHandlers } from "./health-handlers.ts"
+import { MetricsRoute } from "./metrics.ts"
+import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
+
+export { type HttpServerServices, InvalidListen, layerHttpServer, parseListen } from "./server.ts"
+
+/** A path that is none is a problem like every other (RFC 9457). */
+const UnknownPath = HttpRouter.add("*", "/*", (request) =>
+  Effect.succeed(
+    HttpServerResponse.jsonUnsafe(
+      {
+        type: "about:blank",
+        title: "Not Found",
+        status: 404,
+        detail: `path: expected one of those in /openapi.json, found ${request.method} ${request.url}`
+      },
+      { status: 404, contentType: "application/problem+json" }
+    )
+  )
+)
+
+/** Every route of the allocator: the API, `/openapi.json`, `/metrics`. Run it with `HttpRouter.serve`, or take `layerHttp`. */
+export const HttpApiLive = Layer.mergeAll(
+  HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
+    Layer.provide([FleetHandlers, AuditHandlers, HealthHandlers]),
+    Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
+  ),
+  MetricsRoute,
+  UnknownPath
+)
+
+/** The API served at `HOST:PORT` or `unix:/PATH` for as long as the Layer is open; answers the server it runs on. */
+export const layerHttp = (
+  listen: string
+): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError, Centre | Ledger | Bus> =>
+  HttpRouter.serve(HttpApiLive, { disableListenLog: true, disableLogger: true }).pipe(
+    Layer.provideMerge(layerHttpServer(listen))
+  )

@@ -1,0 +1,114 @@
+import { Clock, Effect, Metric } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import { Centre, type CommittedView } from "../centre.ts"
+import { nodeList } from "./views/nodes.ts"
+import { peerList } from "./views/peers.ts"
+import { poolList } from "./views/pools.ts"
+import { serviceList } from "./views/services.ts"
+
+/** `GET /metrics`: what the process has counted, and the fleet as it stands. No label names an address, a Service or a person. */
+export const MetricsRoute = HttpRouter.add(
+  "GET",
+  "/metrics",
+  Effect.gen(function* () {
+    const centre = yield* Centre
+    const nowMs = yield* Clock.currentTimeMillis
+    const counted = yield* PrometheusMetrics.format()
+    const health = yield* centre.health
+    const samples = yield* centre.read((view) => fleetSamples(view, nowMs)).pipe(Effect.orElseSucceed(() => []))
+    const measured = yield* formatSamples([
+      {
+        name: "lowtide_leader",
+        help: "1 while this allocator leads",
+        labels: {},
+        value: health.role === "leader" ? 1 : 0
+      },
+      {
+        name: "lowtide_database_up",
+        help: "1 while the database answers",
+        labels: {},
+        value: health.database === "up" ? 1 : 0
+      },
+      { name: "lowtide_nats_up", help: "1 while NATS is connected", labels: {}, value: health.nats === "up" ? 1 : 0 },
+      {
+        name: "lowtide_unpublished_messages",
+        help: "Messages committed and not yet stored in NATS",
+        labels: {},
+        value: health.unpublished
+      },
+      ...samples
+    ])
+    return HttpServerResponse.text(`${counted}${counted.endsWith("\n") || counted === "" ? "" : "\n"}${measured}`, {
+      contentType: "text/plain; version=0.0.4; charset=utf-8"
+    })
+  })
+)
+
+/** One value of a gauge. */
+export interface Sample {
+  readonly name: string
+  readonly help: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** The fleet in figures. They are made for each request, so that what is gone leaves nothing behind. */
+export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<Sample> => [
+  { name: "lowtide_log_position", help: "Seq of the last committed event", labels: {}, value: view.head.seq },
+  ...tally("lowtide_services", "Services by where they stand", serviceList(view, {}).items, ({ cluster, state }) => ({
+    cluster,
+    state
+  })),
+  ...tally(
+    "lowtide_nodes",
+    "Nodes by how well their speakers are heard",
+    nodeList(view, {}, nowMs).items,
+    ({ cluster, sync }) => ({ cluster, sync })
+  ),
+  ...tally(
+    "lowtide_sessions",
+    "BGP sessions by state",
+    peerList(view, {}, nowMs).items.flatMap(({ cluster, sessions }) =>
+      sessions.map(({ state }) => ({ cluster, state }))
+    ),
+    (labels) => labels
+  ),
+  ...poolList(view, {}).items.flatMap(({ cluster, name, assigned, withdrawing, quarantined, elsewhere, available }) =>
+    Object.entries({ assigned, withdrawing, quarantined, elsewhere, available: Number(available) }).map(
+      ([state, value]) => ({
+        name: "lowtide_pool_addresses",
+        help: "Addresses of a pool by state",
+        labels: { cluster, pool: name, state },
+        value
+      })
+    )
+  )
+]
+
+/** How many of the items have the same labels. */
+const tally = <Item>(
+  name: string,
+  help: string,
+  items: ReadonlyArray<Item>,
+  labelsOf: (item: Item) => Readonly<Record<string, string>>
+): ReadonlyArray<Sample> => {
+  const counts = new Map<string, { readonly labels: Readonly<Record<string, string>>; value: number }>()
+  for (const item of items) {
+    const labels = labelsOf(item)
+    const key = JSON.stringify(labels)
+    const count = counts.get(key)
+    if (count === undefined) counts.set(key, { labels, value: 1 })
+    else count.value++
+  }
+  return [...counts.values()].map(({ labels, value }) => ({ name, help, labels, value }))
+}
+
+/** The samples in the text format of Prometheus, from a registry of their own. */
+const formatSamples = (samples: ReadonlyArray<Sample>): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    for (const { name, help, labels, value } of samples) {
+      yield* Metric.update(Metric.withAttributes(Metric.gauge(name, { description: help }), labels), value)
+    }
+    return yield* PrometheusMetrics.format()
+  }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))

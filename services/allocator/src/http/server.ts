@@ -1,0 +1,83 @@
+import { existsSync, unlinkSync } from "node:fs"
+import { createServer } from "node:http"
+import { connect } from "node:net"
+import { NodeHttpServer } from "@effect/platform-node"
+import { parseIpAddress } from "@lowtide/net"
+import { Data, Effect, Layer, Result } from "effect"
+import type { HttpServerError } from "effect/http"
+
+/** Where the API cannot be served. */
+export class InvalidListen extends Data.TaggedError("InvalidListen")<{
+  readonly expected: string
+  readonly found: string
+}> {
+  override get message() {
+    return `listen address: expected ${this.expected}, found ${JSON.stringify(this.found)}`
+  }
+}
+
+/** A TCP port on this machine, or a Unix socket. */
+export type ListenAddress =
+  | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
+  | { readonly _tag: "UnixSocket"; readonly path: string }
+
+/**
+ * Reads `127.0.0.1:7070`, `[::1]:7070`, `localhost:7070` or `unix:/run/lowtide/api.sock`. Callers are not asked who they
+ * are, so other machines must not reach the API: anything but a loopback address is refused.
+ */
+export const parseListen = (text: string): Result.Result<ListenAddress, InvalidListen> => {
+  if (text.startsWith("unix:/")) return Result.succeed({ _tag: "UnixSocket", path: text.slice("unix:".length) })
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  const host = parts?.[1] ?? parts?.[2] ?? ""
+  const port = Number(parts?.[3] ?? Number.NaN)
+  if (parts === null || port > 65535) {
+    return Result.fail(new InvalidListen({ expected: "HOST:PORT or unix:/PATH", found: text }))
+  }
+  if (!isLoopback(host)) {
+    return Result.fail(
+      new InvalidListen({ expected: "a loopback address, since callers are not asked who they are", found: text })
+    )
+  }
+  return Result.succeed({ _tag: "Tcp", host, port })
+}
+
+const isLoopback = (host: string): boolean => {
+  if (host === "localhost") return true
+  const address = Result.getOrUndefined(parseIpAddress(host))
+  if (address === undefined) return false
+  return address.family === 4 ? address.value >> 24n === 127n : address.value === 1n
+}
+
+/** How long requests in flight may take once the process is to end. */
+const drainTimeout = "2 seconds"
+
+/** A server, with what serving files and bodies takes on Node. */
+export type HttpServerServices = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
+
+/** The HTTP server on `HOST:PORT` (port 0: any) or `unix:/PATH`; a socket that a dead process left is replaced. */
+export const layerHttpServer = (
+  listen: string
+): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const address = yield* Effect.fromResult(parseListen(listen))
+      if (address._tag === "UnixSocket") yield* removeDeadSocket(address.path)
+      const options = address._tag === "Tcp" ? { host: address.host, port: address.port } : { path: address.path }
+      return NodeHttpServer.layer(() => createServer(), { ...options, gracefulShutdownTimeout: drainTimeout })
+    })
+  )
+
+/** A socket in the file system outlives its process, and would be in the way of the next. */
+const removeDeadSocket = (path: string): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (!existsSync(path)) return resume(Effect.void)
+    const probe = connect(path)
+    probe.on("connect", () => {
+      probe.destroy()
+      resume(Effect.void)
+    })
+    probe.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "ECONNREFUSED") unlinkSync(path)
+      resume(Effect.void)
+    })
+  })

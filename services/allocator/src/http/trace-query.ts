@@ -1,0 +1,135 @@
+import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
+import type { TraceAnswer } from "@lowtide/api/trace"
+import { type Bus, Envelope, readLast, stateStream, stateSubject } from "@lowtide/bus"
+import { VipIntent, vipKey } from "@lowtide/domain"
+import { Ledger, type StoredEvent } from "@lowtide/ledger"
+import { Effect, Option, Schema } from "effect"
+import { Centre } from "../centre.ts"
+import { orUnavailable } from "./asking.ts"
+import { readingOf } from "./views/reading.ts"
+import { type Publication, traceAnswer } from "./views/trace.ts"
+
+/** Events of a Service that are looked through for its newest change. */
+const eventsMax = 200
+
+/** Rows of the wire journal that are looked through for one VIP, and for statuses written. */
+const wireMax = 200
+
+/** How long NATS may take before the trace does without it. */
+const natsTimeout = "1 second"
+
+/** What a Service is to have or has; where its endpoints are is no change that is sent anywhere. */
+const changes: ReadonlySet<string> = new Set([
+  "ServiceObserved",
+  "ServiceGone",
+  "AssignmentRefused",
+  "RefusalCleared",
+  "VipAssigned",
+  "VipHoldersChanged",
+  "VipReleased"
+])
+
+/** A Service by its full name. */
+export interface ServiceName {
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** How far the newest change of a Service has come; the only cluster that has such a Service is meant. */
+export const askTrace = Effect.fnUntraced(function* (query: Omit<ServiceName, "cluster">) {
+  const cluster = yield* clusterOfService(query)
+  return yield* askTraceIn({ ...query, cluster })
+})
+
+/** How far the newest change of a Service of one cluster has come. */
+export const askTraceIn = Effect.fnUntraced(function* ({ cluster, namespace, name }: ServiceName) {
+  const centre = yield* Centre
+  const ledger = yield* Ledger
+  const newest = yield* orUnavailable(
+    ledger.events({ cluster, namespace, service: name, limit: eventsMax, order: "desc" })
+  )
+  const events = changeIn(newest)
+  if (events.length === 0) {
+    return yield* new NotFoundProblem({
+      detail: `service: expected one that the log knows, found ${cluster}/${namespace}/${name}`
+    })
+  }
+  const { reading, held, network } = yield* orUnavailable(
+    centre.read((view) => {
+      const memory = view.fleet.clusters.get(cluster)
+      return {
+        reading: readingOf(view),
+        held: memory?.addressesOf.get(`${namespace}/${name}`) ?? [],
+        network: memory?.network ?? "default"
+      }
+    })
+  )
+  const changed = events.flatMap(({ address }) => address ?? [])
+  const addresses = [...new Set(changed.length > 0 ? changed : held)]
+  const vips = yield* Effect.forEach(addresses, (address) =>
+    Effect.map(readIntent(cluster, address), (published) => ({ address, published }))
+  )
+  const read = { limit: wireMax, order: "desc" } as const
+  const wire = yield* Effect.forEach(
+    [...addresses.map((address) => ({ network, address, kind: "applied" })), { cluster, kind: "status-written" }],
+    (filter) => orUnavailable(ledger.wire({ ...filter, ...read }))
+  )
+  const answer: TraceAnswer = traceAnswer({ cluster, namespace, name, events, vips, wire: wire.flat() }, reading)
+  return answer
+})
+
+/** The newest change with all that its command led to for this Service, oldest first. */
+const changeIn = (newestFirst: ReadonlyArray<StoredEvent>): ReadonlyArray<StoredEvent> => {
+  const correlationId = newestFirst.find(({ type }) => changes.has(type))?.correlationId
+  return newestFirst.filter((event) => event.correlationId === correlationId && changes.has(event.type)).toReversed()
+}
+
+const clusterOfService = Effect.fnUntraced(function* ({ namespace, name }: Omit<ServiceName, "cluster">) {
+  const centre = yield* Centre
+  const ledger = yield* Ledger
+  const present = yield* orUnavailable(
+    centre.read(({ fleet }) =>
+      [...fleet.clusters.values()]
+        .filter(({ services }) => services.has(`${namespace}/${name}`))
+        .map(({ name }) => name)
+    )
+  )
+  const past = yield* orUnavailable(ledger.events({ namespace, service: name, limit: eventsMax, order: "desc" }))
+  const clusters = present.length > 0 ? present : past.flatMap(({ cluster }) => cluster ?? [])
+  const candidates = [...new Set(clusters)].sort()
+  const [cluster, ...others] = candidates
+  if (cluster === undefined) {
+    return yield* new NotFoundProblem({
+      detail: `service: expected one that the log knows, found ${namespace}/${name}`
+    })
+  }
+  if (others.length > 0) {
+    return yield* new AmbiguousProblem({
+      detail: `service ${namespace}/${name} is in several clusters: name one`,
+      candidates: candidates.map((cluster) => `${cluster}/${namespace}/${name}`)
+    })
+  }
+  return cluster
+})
+
+const decodeEnvelope = Schema.decodeUnknownOption(Schema.fromJsonString(Envelope))
+const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
+
+/** What speakers are told of the VIP now, as NATS has it. A trace goes on without NATS. */
+const readIntent = (cluster: string, address: string): Effect.Effect<Publication<VipIntent>, never, Bus> =>
+  readLast(stateStream, stateSubject(cluster, vipKey(address))).pipe(
+    Effect.timeout(natsTimeout),
+    Effect.map((stored): Publication<VipIntent> => {
+      if (stored === undefined) return { _tag: "Absent" }
+      const intent = Option.flatMap(decodeEnvelope(stored.text), ({ payload }) => decodeIntent(payload))
+      return Option.match(intent, {
+        onNone: () => ({ _tag: "Unanswered", why: "what NATS holds is no intent" }),
+        onSome: (message) => ({ _tag: "Stored", message, storedAt: new Date(stored.storedAt).toISOString() })
+      })
+    }),
+    Effect.catch((error) => Effect.succeed<Publication<VipIntent>>({ _tag: "Unanswered", why: whyOf(error) }))
+  )
+
+const whyOf = (error: { readonly _tag: string; readonly message: string }): string =>
+  error._tag === "TimeoutError" ? "NATS did not answer within a second" : error.message

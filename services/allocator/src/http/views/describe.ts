@@ -1,0 +1,129 @@
+import type {
+  EventType,
+  FindingsState,
+  ManifestState,
+  NamespaceState,
+  NodeState,
+  ServiceState,
+  StreamState,
+  VipState
+} from "@lowtide/domain"
+import type { StoredEvent } from "@lowtide/ledger"
+
+/** An event in words, with the code and the remedy where it tells of a fault. */
+export interface Described {
+  readonly what: string
+  readonly code: string | null
+  readonly fix: string | null
+}
+
+/** What an event says, as a sentence without its time, actor and reason. A type of a newer release is named at least. */
+export const describeEvent = (event: StoredEvent): Described => {
+  const change = changeOf(event)
+  const describe = Object.hasOwn(sentences, event.type) ? sentences[event.type as EventType] : undefined
+  return describe === undefined ? plain(`${event.type} of ${event.stream}`) : describe(change, event)
+}
+
+/** The state of an event's stream before and after it. */
+export interface StateChange {
+  readonly before: StreamState | null
+  readonly after: StreamState | null
+}
+
+/** The payload of an event, as the allocator stored it. */
+export const changeOf = (event: StoredEvent): StateChange => JSON.parse(event.data) as StateChange
+
+const plain = (what: string): Described => ({ what, code: null, fix: null })
+
+type Sentence = (change: StateChange, event: StoredEvent) => Described
+
+/** For a type whose stream holds states of one kind: the newest state that the event names, and the one before. */
+const about =
+  <State extends StreamState>(say: (state: State, before: State | null) => Described | string): Sentence =>
+  ({ before, after }, event) => {
+    const state = after ?? before
+    if (state === null) return plain(`${event.type} of ${event.stream}`)
+    const said = say(state as State, before as State | null)
+    return typeof said === "string" ? plain(said) : said
+  }
+
+const sentences: { readonly [Type in EventType]: Sentence } = {
+  ClusterRegistered: about((state) =>
+    state._tag === "Cluster" ? `cluster ${state.cluster} is of network ${state.network}` : state._tag
+  ),
+  ManifestApplied: about<ManifestState>(
+    (state, before) => `${manifestName(state)} was ${before === null ? "created" : "changed"}`
+  ),
+  ManifestDeleted: about<ManifestState>((state) => `${manifestName(state)} was deleted`),
+  FindingsReported: about<FindingsState>((state) => {
+    const [first, ...others] = state.findings
+    if (first === undefined) return `${findingsName(state)} is well`
+    const more = others.length === 0 ? "" : ` (and ${others.length} more)`
+    return { what: `${first.severity} ${first.code} ${first.message}${more}`, code: first.code, fix: first.fix }
+  }),
+  FindingsResolved: about<FindingsState>((state) => `${findingsName(state)} has no findings any more`),
+  NamespaceObserved: about<NamespaceState>(
+    ({ namespace }, before) => `namespace ${namespace.name} ${before === null ? "was seen" : "was relabelled"}`
+  ),
+  NamespaceGone: about<NamespaceState>(({ namespace }) => `namespace ${namespace.name} is gone`),
+  NodeObserved: about<NodeState>(
+    ({ node }, before) => `node ${node.name} ${seenOrChanged(before?.node, node, before?.present === false)}`
+  ),
+  NodeGone: about<NodeState>(({ node }) => `node ${node.name} is gone; what it was to confirm it has yet to confirm`),
+  ServiceObserved: about<ServiceState>(
+    ({ service }, before) => `Service ${serviceName(service)} ${seenOrChanged(before?.service, service, false)}`
+  ),
+  ServiceGone: about<ServiceState>(({ service }) => `Service ${serviceName(service)} is gone`),
+  ServingNodesChanged: about<ServiceState>(({ service, servingNodes }) =>
+    servingNodes.length === 0
+      ? `Service ${serviceName(service)} has no serving endpoint`
+      : `Service ${serviceName(service)} has serving endpoints on ${servingNodes.join(", ")}`
+  ),
+  AssignmentRefused: about<ServiceState>(({ service, refusal }) =>
+    refusal === null
+      ? `Service ${serviceName(service)} was refused`
+      : { what: `refused ${refusal.code} ${refusal.message}`, code: refusal.code, fix: refusal.fix }
+  ),
+  RefusalCleared: about<ServiceState>(({ service }) => `Service ${serviceName(service)} is no longer refused`),
+  VipAssigned: ({ after }, event) => {
+    const vip = after as VipState
+    const to = event.service === undefined ? holdersOf(vip) : `${event.cluster} ${event.namespace}/${event.service}`
+    const shared = vip.holders.length > 1 ? `, shared by ${holdersOf(vip)}` : ""
+    return plain(`${vip.address} of pool ${vip.pool} was given to ${to}${shared}`)
+  },
+  VipHoldersChanged: about<VipState>((vip) => `${vip.address} is held by ${holdersOf(vip)}`),
+  VipReleased: about<VipState>((vip) =>
+    vip.obliged.length === 0
+      ? `${vip.address} was released by ${vip.lastHolders.join(", ")}`
+      : `${vip.address} was released by ${vip.lastHolders.join(", ")}; ${vip.obliged.join(", ")} are to confirm its withdrawal`
+  ),
+  VipQuarantined: about<VipState>(
+    (vip) =>
+      `${vip.address} is withdrawn everywhere and rests${vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`}`
+  ),
+  VipFreed: about<VipState>((vip) => `${vip.address} of pool ${vip.pool} is free`)
+}
+
+const manifestName = ({ manifest }: ManifestState): string =>
+  `${manifest.kind} ${manifest.namespace === "" ? "" : `${manifest.namespace}/`}${manifest.name}`
+
+const findingsName = ({ object }: FindingsState): string =>
+  `${object.kind} ${object.namespace === undefined ? "" : `${object.namespace}/`}${object.name}`
+
+const serviceName = ({ namespace, name }: { readonly namespace: string; readonly name: string }): string =>
+  `${namespace}/${name}`
+
+const holdersOf = ({ cluster, holders }: VipState): string =>
+  holders.map(({ namespace, name }) => `${cluster} ${namespace}/${name}`).join(", ")
+
+/** Says which fields of an observed object are not what they were. */
+const seenOrChanged = (before: object | undefined, after: object, isBack: boolean): string => {
+  if (before === undefined) return "was seen"
+  const earlier = before as Readonly<Record<string, unknown>>
+  const fields = Object.entries(after).flatMap(([field, value]) =>
+    JSON.stringify(earlier[field]) === JSON.stringify(value) ? [] : field
+  )
+  const gone = Object.keys(before).filter((field) => !Object.hasOwn(after, field))
+  const changed = [...fields, ...gone]
+  return `${isBack ? "is back" : "changed"}${changed.length === 0 ? "" : `: ${changed.join(", ")}`}`
+}

@@ -1,0 +1,110 @@
+import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
+import type { Reading } from "@lowtide/api/reading"
+import type { StoredHistory } from "@lowtide/ledger"
+
+/** Which VIP is asked about, and for which moment; null for now. */
+export interface HolderQuestion {
+  readonly network: string
+  readonly address: string
+  /** RFC 3339 in UTC, milliseconds. */
+  readonly at: string | null
+}
+
+interface HolderName {
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+}
+
+/**
+ * Who holds a VIP, from all stretches of its history, oldest first. Stretches with the same holders count as one, so that
+ * a Service that changed its ports is still said to hold its address since it got it.
+ */
+export const holderAnswer = (
+  question: HolderQuestion,
+  stretches: ReadonlyArray<StoredHistory>,
+  reading: Reading
+): HolderAnswer => {
+  const index = stretches.findLastIndex((stretch) => covers(stretch, question.at))
+  const stretch = stretches[index]
+  const answer = { ...reading, ...question }
+  if (stretch === undefined) {
+    return {
+      ...answer,
+      phase: "unknown",
+      holder: null,
+      sentence: `${subjectOf(question)} had never been given out${atWords(question.at)}.`
+    }
+  }
+  const phase = phaseOf(stretch.state)
+  const names = holdersOf(stretch)
+  if (phase !== "assigned" || names.length === 0) {
+    return { ...answer, phase, holder: null, sentence: restingSentence(question, stretches, index) }
+  }
+  const first = stretches[firstAlike(stretches, index)] ?? stretch
+  const last = stretches[lastAlike(stretches, index)] ?? stretch
+  const holder: HolderView = {
+    cluster: names[0]?.cluster ?? "",
+    services: names.map(({ namespace, name, uid }) => ({ namespace, name, uid })),
+    pool: stretch.pool,
+    since: first.validFrom,
+    until: last.validTo,
+    reason: first.reasonCode,
+    seq: first.fromSeq,
+    actor: first.actor
+  }
+  return { ...answer, phase, holder, sentence: heldSentence(question, holder) }
+}
+
+/** `192.0.2.10 (network default) was held by east shop/web from … until now, from pool public, because …`. */
+const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
+  const services = holder.services.map(({ namespace, name }) => `${holder.cluster} ${namespace}/${name}`).join(" and ")
+  const until = holder.until ?? "now"
+  return `${subjectOf(question)} was held by ${services} from ${holder.since} until ${until}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).`
+}
+
+const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<StoredHistory>, index: number): string => {
+  const stretch = stretches[index]
+  const before = stretches.slice(0, index).findLast((earlier) => earlier.state === "assigned")
+  const names = before === undefined ? [] : holdersOf(before)
+  const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
+  const verb = question.at === null ? "is" : "was"
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after} (event ${stretch?.fromSeq} by ${stretch?.actor}).`
+}
+
+const subjectOf = ({ address, network }: HolderQuestion): string => `${address} (network ${network})`
+
+const atWords = (at: string | null): string => (at === null ? "" : ` at ${at}`)
+
+const fullName = ({ cluster, namespace, name }: HolderName): string => `${cluster} ${namespace}/${name}`
+
+const covers = ({ validFrom, validTo }: StoredHistory, at: string | null): boolean => {
+  if (at === null) return validTo === null
+  const instant = Date.parse(at)
+  return Date.parse(validFrom) <= instant && (validTo === null || Date.parse(validTo) > instant)
+}
+
+const phaseOf = (state: string): Exclude<HolderAnswer["phase"], "unknown"> =>
+  state === "assigned" || state === "withdrawing" || state === "quarantined" ? state : "free"
+
+const holdersOf = ({ holders }: StoredHistory): ReadonlyArray<HolderName> =>
+  JSON.parse(holders) as ReadonlyArray<HolderName>
+
+const isAlike = (left: StoredHistory | undefined, right: StoredHistory | undefined): boolean =>
+  left !== undefined &&
+  right !== undefined &&
+  left.state === right.state &&
+  holdersOf(left).map(fullName).join() === holdersOf(right).map(fullName).join()
+
+const firstAlike = (stretches: ReadonlyArray<StoredHistory>, index: number): number => {
+  let first = index
+  while (isAlike(stretches[first - 1], stretches[first])) first--
+  return first
+}
+
+const lastAlike = (stretches: ReadonlyArray<StoredHistory>, index: number): number => {
+  let last = index
+  while (isAlike(stretches[last + 1], stretches[last])) last++
+  return last
+}

@@ -1,0 +1,38 @@
+import type { NodeList, NodeView } from "@lowtide/api/nodes"
+import type { ListFilter } from "@lowtide/api/parameters"
+import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
+import type { CommittedView } from "../../centre.ts"
+import { clustersOf } from "./clusters.ts"
+import { findingsOn } from "./findings.ts"
+import { byText, readingOf } from "./reading.ts"
+import { syncOf } from "./sync.ts"
+
+/** Nodes that the log knows, the vanished ones too: what they announced they may announce still. */
+export const nodeList = (view: CommittedView, filter: ListFilter, nowMs: number): NodeList => ({
+  ...readingOf(view),
+  items: clustersOf(view, filter)
+    .flatMap((cluster) => [...cluster.nodes.values()].map((state) => viewOf(view, cluster, state, nowMs)))
+    .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
+})
+
+const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, nowMs: number): NodeView => {
+  const { name, addresses } = state.node
+  const heard = view.nodes.get(`${cluster.name}/${name}`)
+  const intent = resolveNode(view.fleet, cluster, state)
+  return {
+    cluster: cluster.name,
+    name,
+    present: state.present,
+    addresses,
+    excluded: intent.excluded,
+    sessions: {
+      up: heard?.status.sessions.filter((session) => session.state === "Established").length ?? 0,
+      total: intent.peers.length
+    },
+    announcing: heard?.status.announcing.length ?? 0,
+    sync: syncOf(heard, nowMs),
+    lastHeard: heard === undefined ? null : new Date(heard.heardAtMs).toISOString(),
+    refused: heard?.status.refused ?? [],
+    findings: findingsOn(cluster, { kind: "Node", name })
+  }
+}

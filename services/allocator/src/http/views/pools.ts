@@ -1,0 +1,124 @@
+import type { ListFilter } from "@lowtide/api/parameters"
+import type { PoolList, PoolView } from "@lowtide/api/pools"
+import { type AddressPool, type ClusterMemory, decodeObject, type VipState } from "@lowtide/domain"
+import {
+  type AddressRange,
+  type IpAddress,
+  parseAddressRange,
+  parseIpAddress,
+  rangeContains,
+  rangeSize
+} from "@lowtide/net"
+import { Result } from "effect"
+import type { CommittedView } from "../../centre.ts"
+import { clustersOf } from "./clusters.ts"
+import { findingsOn } from "./findings.ts"
+import { byText, readingOf } from "./reading.ts"
+
+/** Pools in effect with their use, and pools that are not in effect with what is wrong with them. */
+export const poolList = (view: CommittedView, filter: ListFilter): PoolList => ({
+  ...readingOf(view),
+  items: clustersOf(view, filter)
+    .flatMap((cluster) => poolsOf(view, cluster, filter.namespace))
+    .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
+})
+
+const poolsOf = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  namespace: string | undefined
+): ReadonlyArray<PoolView> => {
+  const isWanted = (pool: { readonly namespace: string }) => namespace === undefined || pool.namespace === namespace
+  const accepted = view.fleet.config(cluster).pools
+  const taken = [...view.fleet.vips.values()]
+    .filter(({ network, phase }) => network === cluster.network && phase !== "free")
+    .map((vip) => ({ vip, address: Result.getOrThrow(parseIpAddress(vip.address)) }))
+  const names = new Set(accepted.map(({ name }) => name))
+  return [
+    ...accepted.filter(isWanted).map((pool) => acceptedPool(cluster, pool, taken)),
+    ...refusedPools(cluster, names)
+      .filter(isWanted)
+      .map((pool) => refusedPool(cluster, pool))
+  ]
+}
+
+interface Taken {
+  readonly vip: VipState
+  readonly address: IpAddress
+}
+
+const acceptedPool = (cluster: ClusterMemory, pool: AddressPool, taken: ReadonlyArray<Taken>): PoolView => {
+  const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
+  const inside = taken.filter(({ address }) => ranges.some((range) => rangeContains(range, address)))
+  const own = inside.filter(({ vip }) => vip.cluster === cluster.name && vip.pool === pool.name)
+  const count = (phase: VipState["phase"]) => own.filter(({ vip }) => vip.phase === phase).length
+  const total = sum(ranges.map(rangeSize))
+  const avoided = pool.avoidBuggyIPs
+    ? sum(ranges.map(countBuggy)) - BigInt(inside.filter(({ address }) => isBuggy(address)).length)
+    : 0n
+  const available = total - BigInt(inside.length) - avoided
+  return {
+    ...described(cluster, pool),
+    state: "Accepted",
+    total: total.toString(),
+    assigned: count("assigned"),
+    withdrawing: count("withdrawing"),
+    quarantined: count("quarantined"),
+    elsewhere: inside.length - own.length,
+    available: available.toString()
+  }
+}
+
+type PoolFacts = Pick<AddressPool, "namespace" | "name" | "ranges" | "autoAssign" | "priority">
+
+const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
+  cluster: cluster.name,
+  network: cluster.network,
+  name: pool.name,
+  ranges: pool.ranges,
+  autoAssign: pool.autoAssign,
+  priority: pool.priority ?? null,
+  findings: findingsOn(cluster, { kind: "IPAddressPool", namespace: pool.namespace, name: pool.name })
+})
+
+/** A pool that is not in effect gives out nothing. */
+const refusedPool = (cluster: ClusterMemory, pool: PoolFacts): PoolView => {
+  const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
+  return {
+    ...described(cluster, pool),
+    state: "Refused",
+    total: sum(ranges.map(rangeSize)).toString(),
+    assigned: 0,
+    withdrawing: 0,
+    quarantined: 0,
+    elsewhere: 0,
+    available: "0"
+  }
+}
+
+const refusedPools = (cluster: ClusterMemory, accepted: ReadonlySet<string>): ReadonlyArray<PoolFacts> => {
+  const written = [...cluster.manifests.values()].flatMap(({ manifest }): ReadonlyArray<PoolFacts> => {
+    const { object } = decodeObject(manifest)
+    return object?._tag === "IPAddressPool" ? [object.value] : []
+  })
+  const unread = [...cluster.findings.values()].flatMap(({ object }): ReadonlyArray<PoolFacts> => {
+    if (object.kind !== "IPAddressPool") return []
+    return [{ namespace: object.namespace ?? "default", name: object.name, ranges: [], autoAssign: false }]
+  })
+  const pools = new Map<string, PoolFacts>()
+  for (const pool of [...unread, ...written]) if (!accepted.has(pool.name)) pools.set(pool.name, pool)
+  return [...pools.values()]
+}
+
+const sum = (counts: ReadonlyArray<bigint>): bigint => counts.reduce((total, count) => total + count, 0n)
+
+/** What avoidBuggyIPs leaves out: IPv4 addresses that end in .0 or .255. */
+const isBuggy = ({ family, value }: IpAddress): boolean =>
+  family === 4 && ((value & 255n) === 0n || (value & 255n) === 255n)
+
+const countBuggy = ({ family, first, last }: AddressRange): bigint => {
+  if (family === 6) return 0n
+  const zerosBelow = (end: bigint) => (end + 255n) / 256n
+  const lastsBelow = (end: bigint) => end / 256n
+  return zerosBelow(last + 1n) - zerosBelow(first) + lastsBelow(last + 1n) - lastsBelow(first)
+}

@@ -1,0 +1,140 @@
+import type { ListFilter } from "@lowtide/api/parameters"
+import type { ServiceList, ServiceView } from "@lowtide/api/services"
+import {
+  addressesOf,
+  type ClusterMemory,
+  judgeVip,
+  resolveNode,
+  resolveVip,
+  type ServiceState,
+  streamOf,
+  type VipState
+} from "@lowtide/domain"
+import { wantsAddress } from "@lowtide/domain/allocation/wish"
+import type { CommittedView } from "../../centre.ts"
+import { clustersOf } from "./clusters.ts"
+import { findingsOn } from "./findings.ts"
+import { byText, readingOf } from "./reading.ts"
+
+/** Services that are to have an address, that hold one, or whose manifest cannot be read. */
+export const serviceList = (view: CommittedView, filter: ListFilter): ServiceList => ({
+  ...readingOf(view),
+  items: clustersOf(view, filter)
+    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace), ...invalid(cluster)])
+    .filter(({ namespace }) => filter.namespace === undefined || namespace === filter.namespace)
+    .sort(byText(({ cluster, namespace, name }) => [cluster, namespace, name].join("\u0000")))
+})
+
+const servicesOf = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  namespace: string | undefined
+): ReadonlyArray<ServiceView> => {
+  const announcers = announcersOf(view, cluster)
+  const judge = makeJudge(view, cluster)
+  return [...cluster.services.values()]
+    .filter(({ service }) => namespace === undefined || service.namespace === namespace)
+    .filter((state) => wantsAddress(state.service) || addressesOf(cluster, state).length > 0)
+    .map((state) => viewOf(view, cluster, state, announcers, judge))
+}
+
+const viewOf = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  state: ServiceState,
+  announcers: ReadonlyMap<string, ReadonlyArray<string>>,
+  judge: Judge
+): ServiceView => {
+  const { namespace, name, externalTrafficPolicy } = state.service
+  const vips = addressesOf(cluster, state).flatMap((address) => view.fleet.vip(cluster.network, address) ?? [])
+  const announcing = sortedUnion(vips.map(({ address }) => announcers.get(address) ?? []))
+  const judged = vips.map(judge)
+  return {
+    cluster: cluster.name,
+    network: cluster.network,
+    namespace,
+    name,
+    addresses: vips.map(({ address, pool }) => ({ address, pool })),
+    state: vips.length === 0 ? "Pending" : announcing.length === 0 ? "Assigned" : "Announced",
+    trafficPolicy: externalTrafficPolicy,
+    announcing,
+    eligible: sortedUnion(judged.map(({ eligible }) => eligible)),
+    candidates: sortedUnion(judged.map(({ candidates }) => candidates)),
+    refusal:
+      state.refusal === null
+        ? null
+        : { code: state.refusal.code, message: state.refusal.message, fix: state.refusal.fix },
+    findings: findingsOn(cluster, { kind: "Service", namespace, name }),
+    since: newest(
+      vips.length === 0
+        ? [view.recordedAt(streamOf.service(cluster.name, namespace, name))]
+        : vips.map(({ network, address }) => view.recordedAt(streamOf.vip(network, address)))
+    )
+  }
+}
+
+/** Services of which nothing but findings is known. */
+const invalid = (cluster: ClusterMemory): ReadonlyArray<ServiceView> =>
+  [...cluster.findings.values()].flatMap(({ object, findings }) => {
+    const namespace = object.namespace ?? "default"
+    if (object.kind !== "Service" || cluster.services.has(`${namespace}/${object.name}`)) return []
+    return {
+      cluster: cluster.name,
+      network: cluster.network,
+      namespace,
+      name: object.name,
+      addresses: [],
+      state: "Invalid" as const,
+      trafficPolicy: "Cluster" as const,
+      announcing: [],
+      eligible: [],
+      candidates: [],
+      refusal: null,
+      findings,
+      since: null
+    }
+  })
+
+interface JudgedVip {
+  readonly candidates: ReadonlyArray<string>
+  readonly eligible: ReadonlyArray<string>
+}
+
+type Judge = (vip: VipState) => JudgedVip
+
+/** Which nodes may and which are to announce a VIP, by the same rules as the nodes themselves. */
+const makeJudge = (view: CommittedView, cluster: ClusterMemory): Judge => {
+  const exclusions = new Map(
+    [...cluster.nodes.values()].map((state) => [state.node.name, resolveNode(view.fleet, cluster, state).excluded])
+  )
+  return (vip) => {
+    const intent = resolveVip(view.fleet, cluster, vip, [])
+    const { candidates } = intent.admission
+    const announces = (node: string): boolean =>
+      judgeVip({ node, excluded: exclusions.get(node) ?? null }, intent, ({ namespace, name }) => {
+        const nodes = cluster.services.get(`${namespace}/${name}`)?.servingNodes ?? []
+        return { servesHere: nodes.includes(node), servesAnywhere: nodes.length > 0 }
+      })._tag === "Announced"
+    return { candidates, eligible: candidates.filter(announces) }
+  }
+}
+
+/** Nodes by the address that they announce. */
+const announcersOf = (view: CommittedView, cluster: ClusterMemory): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const nodes = new Map<string, Array<string>>()
+  for (const { status } of view.nodes.values()) {
+    if (status.cluster !== cluster.name) continue
+    for (const address of status.announcing) nodes.set(address, [...(nodes.get(address) ?? []), status.node])
+  }
+  return nodes
+}
+
+const sortedUnion = (lists: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> =>
+  [...new Set(lists.flat())].sort()
+
+/** RFC 3339 texts in UTC of one precision are in the order of time. */
+const newest = (times: ReadonlyArray<string | undefined>): string | null =>
+  times
+    .flatMap((time) => time ?? [])
+    .sort()
+    .at(-1) ?? null

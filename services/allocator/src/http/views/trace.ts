@@ -1,0 +1,187 @@
+import type { Reading } from "@lowtide/api/reading"
+import type { TraceAnswer, TraceHop } from "@lowtide/api/trace"
+import type { VipIntent } from "@lowtide/domain"
+import type { StoredEvent, StoredWire } from "@lowtide/ledger"
+import { describeEvent } from "./describe.ts"
+import { type AppliedEntry, appliedOf, statusWrittenOf } from "./wire-rows.ts"
+
+/** What was found in NATS under one subject. */
+export type Publication<Message> =
+  | { readonly _tag: "Stored"; readonly message: Message; readonly storedAt: string }
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "Unanswered"; readonly why: string }
+
+/** Everything that a trace is made from. */
+export interface TraceFacts {
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+  /** The change's events about this Service, oldest first; at least one. */
+  readonly events: ReadonlyArray<StoredEvent>
+  /** The VIPs that the change is about. */
+  readonly vips: ReadonlyArray<{ readonly address: string; readonly published: Publication<VipIntent> }>
+  /** Rows about those VIPs, and of statuses that the cluster's agent wrote; any order. */
+  readonly wire: ReadonlyArray<StoredWire>
+}
+
+/** The way of a change, hop by hop, with what has not happened yet. */
+export const traceAnswer = (facts: TraceFacts, reading: Reading): TraceAnswer => {
+  const [first] = facts.events
+  const last = facts.events.at(-1)
+  if (first === undefined || last === undefined) throw new RangeError("a trace has at least one event")
+  const range = { seqFrom: first.seq, seqTo: last.seq }
+  const centre = centreHops(facts, range)
+  const committed = centre.at(-1)
+  return {
+    ...reading,
+    cluster: facts.cluster,
+    namespace: facts.namespace,
+    name: facts.name,
+    change: facts.events.map((event) => describeEvent(event).what).join("; "),
+    ...range,
+    correlationId: first.correlationId,
+    hops: [
+      ...centre,
+      ...facts.vips.flatMap((vip) => vipHops(facts, vip, range, committed?.time ?? null)),
+      statusHop(facts, range, committed?.time ?? null)
+    ]
+  }
+}
+
+interface SeqRange {
+  readonly seqFrom: number
+  readonly seqTo: number
+}
+
+/** Up to the commit, which is the last of them. */
+const centreHops = ({ events }: TraceFacts, range: SeqRange): ReadonlyArray<TraceHop> => {
+  const event = events[0]!
+  const seen = event.observedAt ?? null
+  const received = receivedAtOf(event)
+  const seqs = range.seqFrom === range.seqTo ? `event ${range.seqFrom}` : `events ${range.seqFrom} to ${range.seqTo}`
+  return [
+    hop("seen", event.actor, seen, null, "agent", seen === null ? "the reporter did not say when" : "manifest read"),
+    hop("received", "allocator", received, seen, "allocator", received === null ? "not noted" : "command received"),
+    hop("committed", "ledger", event.recordedAt, received ?? seen, "database", `${seqs}, epoch ${event.epoch}`)
+  ]
+}
+
+const receivedAtOf = (event: StoredEvent): string | null => {
+  const { receivedAt } = JSON.parse(event.meta) as { readonly receivedAt?: unknown }
+  return typeof receivedAt === "string" ? receivedAt : null
+}
+
+const vipHops = (
+  facts: TraceFacts,
+  { address, published }: TraceFacts["vips"][number],
+  range: SeqRange,
+  committedAt: string | null
+): ReadonlyArray<TraceHop> => {
+  const ownStamp = stampOfChange(facts.wire, address, range)
+  const isCurrent = published._tag === "Stored" && isWithin(published.message.stamp.seq, range)
+  const publishedHop = publication(address, published, range, committedAt)
+  const entries = facts.wire
+    .filter((row) => row.address === address && row.stampSeq === ownStamp)
+    .flatMap(appliedOf)
+    .filter(({ trigger }) => trigger === "intent")
+  const nodes = new Set([
+    ...(isCurrent ? [...published.message.admission.candidates, ...published.message.obliged] : []),
+    ...entries.map(({ node }) => node)
+  ])
+  const from = publishedHop.time ?? committedAt
+  return [
+    publishedHop,
+    ...[...nodes].sort().flatMap((node) => {
+      const entry = entries.find((entry) => entry.node === node)
+      return entry === undefined
+        ? [hop("node-received", node, null, null, "node", `${address}: nothing reported`)]
+        : nodeHops(address, entry, from)
+    })
+  ]
+}
+
+const isWithin = (seq: number, { seqFrom, seqTo }: SeqRange): boolean => seq >= seqFrom && seq <= seqTo
+
+/** The stamp of the intent that the change led to, as far as nodes have spoken of it. */
+const stampOfChange = (wire: ReadonlyArray<StoredWire>, address: string, range: SeqRange): number | undefined =>
+  wire
+    .filter((row) => row.address === address && row.stampSeq !== undefined && isWithin(row.stampSeq, range))
+    .map(({ stampSeq }) => stampSeq ?? 0)
+    .sort((left, right) => right - left)[0]
+
+const publication = (
+  address: string,
+  published: Publication<VipIntent>,
+  range: SeqRange,
+  committedAt: string | null
+): TraceHop => {
+  const missing = (detail: string) => hop("published", address, null, null, "nats", detail)
+  switch (published._tag) {
+    case "Absent":
+      return missing("not in NATS")
+    case "Unanswered":
+      return missing(`not known: ${published.why}`)
+    case "Stored": {
+      const { seq } = published.message.stamp
+      if (seq < range.seqFrom)
+        return missing(
+          `NATS holds the intent of event ${seq}, which the change left as it is, or it is not published yet`
+        )
+      if (seq > range.seqTo)
+        return missing(`replaced since by the intent of event ${seq}, stored ${published.storedAt}`)
+      return hop(
+        "published",
+        address,
+        published.storedAt,
+        committedAt,
+        "nats",
+        `intent of event ${seq}: ${published.message.state}`
+      )
+    }
+  }
+}
+
+const nodeHops = (address: string, entry: AppliedEntry, publishedAt: string | null): ReadonlyArray<TraceHop> => {
+  const { node, receivedAt, savedAt, verdict } = entry
+  const before = savedAt ?? receivedAt ?? publishedAt
+  const written = entry.peers.filter(({ action }) => action !== "unchanged")
+  return [
+    hop("node-received", node, receivedAt, publishedAt, "node", `${address}: ${verdict}`),
+    hop("node-saved", node, savedAt, receivedAt, "node", `${address} saved`),
+    ...written.map(({ peer, action, writtenAt }) =>
+      hop("peer-written", `${node} to ${peer}`, writtenAt, before, "node", `${address} ${action}`)
+    ),
+    ...(written.length === 0
+      ? [hop("peer-written", node, null, null, "node", `${address}: no peer was told anything new`)]
+      : [])
+  ]
+}
+
+const statusHop = (
+  { wire, namespace, name, cluster, events }: TraceFacts,
+  range: SeqRange,
+  committedAt: string | null
+): TraceHop => {
+  const writtenAt = wire
+    .filter((row) => row.kind === "status-written" && (row.stampSeq === undefined || row.stampSeq >= range.seqFrom))
+    .flatMap((row) => statusWrittenOf(row) ?? [])
+    .filter((written) => written.namespace === namespace && written.name === name)
+    .map(({ at }) => at)
+    .filter((at) => at >= (events[0]?.observedAt ?? ""))
+    .sort()[0]
+  return writtenAt === undefined
+    ? hop("status-written", `agent:${cluster}`, null, null, "agent", "nothing reported")
+    : hop("status-written", `agent:${cluster}`, writtenAt, committedAt, "agent", `status of ${namespace}/${name}`)
+}
+
+const hop = (
+  step: TraceHop["step"],
+  where: string,
+  time: string | null,
+  before: string | null,
+  clock: TraceHop["clock"],
+  detail: string
+): TraceHop => ({ step, where, time, deltaMs: deltaMs(before, time), clock, detail })
+
+const deltaMs = (before: string | null, time: string | null): number | null =>
+  before === null || time === null ? null : Math.round((Date.parse(time) - Date.parse(before)) * 1000) / 1000

@@ -1,0 +1,80 @@
+import type { StoredWire } from "@lowtide/ledger"
+import { Option, Schema } from "effect"
+import type { Described } from "./describe.ts"
+
+/** What one node did about one VIP. */
+export const AppliedEntry = Schema.Struct({
+  node: Schema.String,
+  verdict: Schema.String,
+  trigger: Schema.String,
+  receivedAt: Schema.NullOr(Schema.String),
+  savedAt: Schema.NullOr(Schema.String),
+  peers: Schema.Array(Schema.Struct({ peer: Schema.String, action: Schema.String, writtenAt: Schema.String }))
+})
+export type AppliedEntry = typeof AppliedEntry.Type
+
+const AppliedDetail = Schema.Struct({ entries: Schema.Array(AppliedEntry) })
+const SessionDetail = Schema.Struct({
+  change: Schema.String,
+  at: Schema.String,
+  code: Schema.NullOr(Schema.String),
+  detail: Schema.String
+})
+const StatusDetail = Schema.Struct({ namespace: Schema.String, name: Schema.String, at: Schema.String })
+
+const reader = <Type>(schema: Schema.Codec<Type, unknown>) => {
+  const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
+  return (row: StoredWire): Type | undefined => Option.getOrUndefined(decode(row.detail))
+}
+
+const readApplied = reader(AppliedDetail)
+const readSession = reader(SessionDetail)
+
+/** What nodes did about a VIP, of a row of kind `applied`; empty for another row. */
+export const appliedOf = (row: StoredWire): ReadonlyArray<AppliedEntry> =>
+  row.kind === "applied" ? (readApplied(row)?.entries ?? []) : []
+
+/** Which Service's status was written and when, of a row of kind `status-written`. */
+export const statusWrittenOf = reader(StatusDetail)
+
+/** A row of the wire journal in words; `node` keeps what other nodes did out of it. Undefined when nothing is left. */
+export const describeWire = (row: StoredWire, node: string | undefined): Described | undefined => {
+  switch (row.kind) {
+    case "applied":
+      return describeApplied(row, node)
+    case "session": {
+      const session = readSession(row)
+      const what = `session of ${row.node ?? "?"} with ${row.peer ?? "?"} ${changeWords(session?.change)}`
+      const detail = session === undefined || session.detail === "" ? "" : `: ${session.detail}`
+      return { what: `${what}${detail}`, code: session?.code ?? null, fix: null }
+    }
+    case "status-written": {
+      const written = statusWrittenOf(row)
+      return plain(`status of Service ${written?.namespace ?? "?"}/${written?.name ?? "?"} was written`)
+    }
+    default:
+      return plain(`${row.kind}${row.node === undefined ? "" : ` on ${row.node}`}`)
+  }
+}
+
+const plain = (what: string): Described => ({ what, code: null, fix: null })
+
+const changeWords = (change: string | undefined): string => {
+  if (change === "up") return "came up"
+  return change === "down" ? "went down" : (change ?? "changed")
+}
+
+const describeApplied = (row: StoredWire, node: string | undefined): Described | undefined => {
+  const entries = appliedOf(row).filter((entry) => node === undefined || entry.node === node)
+  if (entries.length === 0) return undefined
+  return plain(`${row.address ?? "?"}: ${entries.map(describeEntry).join("; ")}`)
+}
+
+const describeEntry = ({ node, verdict, trigger, peers }: AppliedEntry): string => {
+  const byAction = new Map<string, Array<string>>()
+  for (const { peer, action } of peers) {
+    if (action !== "unchanged") byAction.set(action, [...(byAction.get(action) ?? []), peer])
+  }
+  const told = [...byAction].map(([action, names]) => `${action} to ${names.join(", ")}`)
+  return `${node} ${told.length === 0 ? `told no peer (${verdict})` : told.join(", ")} on ${trigger}`
+}
