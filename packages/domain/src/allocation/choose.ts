@@ -59,18 +59,24 @@ const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
     const vip = chooser.fleet.vip(chooser.cluster.network, address)
     if (vip === undefined || !chooser.wish.families.includes(familyOf(address))) return []
     return Result.isSuccess(mayShare(vip, chooser.wish.holder))
-      ? [{ address, pool: vip.pool, reason: "observed" as const }]
+      ? [{ address, pool: poolNow(chooser, vip), reason: "observed" as const }]
       : []
   })
+
+/** The pool that an address in use belongs to: the recorded one while that has it, else whichever does, else still that one. */
+const poolNow = (chooser: Chooser, vip: VipState): string => {
+  const address = Result.getOrThrow(parseIpAddress(vip.address))
+  const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  return holding.some((pool) => pool.name === vip.pool) ? vip.pool : (holding[0]?.name ?? vip.pool)
+}
 
 /** When a wish fails, the Service keeps all that it has, and the refusal says what it did not get. */
 const orKeep = (chooser: Chooser, choice: Choice): Choice => {
   if (choice.refusal === null) return choice
-  const kept = heldBy(chooser).map((address) => ({
-    address,
-    pool: chooser.fleet.vip(chooser.cluster.network, address)?.pool ?? "",
-    reason: "observed" as const
-  }))
+  const kept = heldBy(chooser).flatMap((address) => {
+    const vip = chooser.fleet.vip(chooser.cluster.network, address)
+    return vip === undefined ? [] : [{ address, pool: poolNow(chooser, vip), reason: "observed" as const }]
+  })
   return { picks: kept, refusal: choice.refusal }
 }
 
@@ -262,7 +268,11 @@ const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: 
   const ranges = poolRangesOf(pool, family)
   const shareable = [...fleet.sharedVips(cluster, wish.holder.sharingKey)].flatMap((vip) => {
     const address = Result.getOrThrow(parseIpAddress(vip.address))
-    const fits = ranges.some((range) => rangeContains(range, address)) && Result.isSuccess(mayShare(vip, wish.holder))
+    const isOwn = vip.holders.some(
+      (holder) => holder.namespace === wish.holder.namespace && holder.name === wish.holder.name
+    )
+    const fits =
+      !isOwn && ranges.some((range) => rangeContains(range, address)) && Result.isSuccess(mayShare(vip, wish.holder))
     return fits ? [address] : []
   })
   const lowest = shareable.reduce<IpAddress | undefined>(

@@ -5,6 +5,7 @@ import type { ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
 import { type AddressPick, choose } from "./choose.ts"
+import { mayShare } from "./sharing.ts"
 import { wantsAddress, wishOf } from "./wish.ts"
 
 /** Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. */
@@ -20,7 +21,7 @@ export const settleService = (draft: Draft, cluster: ClusterMemory, key: string)
   const choice = choose({ fleet: draft.fleet, cluster, service: state.service, wish: wish.success })
   const held = cluster.addressesOf.get(key) ?? []
   for (const pick of choice.picks) {
-    if (held.includes(pick.address)) refreshHolder(draft, cluster, pick.address, wish.success.holder)
+    if (held.includes(pick.address)) refreshHolder(draft, cluster, pick, wish.success.holder)
     else assign(draft, cluster, pick, wish.success.holder)
   }
   for (const address of held) {
@@ -73,13 +74,18 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
   )
 }
 
-/** What others share with a Service follows its ports, its key and its policy. */
-const refreshHolder = (draft: Draft, cluster: ClusterMemory, address: string, holder: Holder): void => {
+/**
+ * What others share with a Service follows its ports, its key and its policy. A Service that comes to clash with them and
+ * finds no other address stays with what was agreed, and its refusal says so.
+ */
+const refreshHolder = (draft: Draft, cluster: ClusterMemory, { address, pool }: AddressPick, holder: Holder): void => {
   const vip = draft.fleet.vip(cluster.network, address)
   const present = vip?.holders.find((other) => isSame(other, holder))
-  if (vip === undefined || present === undefined || JSON.stringify(present) === JSON.stringify(holder)) return
+  if (vip === undefined || present === undefined) return
+  if (vip.pool === pool && JSON.stringify(present) === JSON.stringify(holder)) return
+  if (Result.isFailure(mayShare(vip, holder))) return
   const holders = vip.holders.map((other) => (isSame(other, holder) ? holder : other))
-  emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...vip, holders }, holder)
+  emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...vip, pool, holders }, holder)
 }
 
 const releaseAll = (draft: Draft, cluster: ClusterMemory, key: string, reason: ReasonCode): void => {

@@ -1,0 +1,107 @@
+import { affectedContents, type NumberedMessage, vipKey } from "../src/announcing/index.ts"
+import type { NodeObject, RawObject, ServiceObject } from "../src/config/index.ts"
+import { type Command, type DecisionContext, type DomainEvent, decide, Fleet, IntentBook } from "../src/index.ts"
+
+/** A fleet in memory with its log and messages, driven by commands: what the allocator is without its database. */
+export class World {
+  readonly fleet = new Fleet()
+  readonly book = new IntentBook()
+  readonly log: Array<DomainEvent> = []
+  readonly messages: Array<NumberedMessage> = []
+  readonly confirmed = new Map<string, number>()
+  nowMs = 0
+
+  do(command: Command): ReadonlyArray<DomainEvent> {
+    if (command._tag === "ConfirmWithdrawals") this.confirmed.set(`${command.cluster}/${command.node}`, command.cseq)
+    const events = decide(this.fleet, command, this.#context())
+    const affected = affectedContents(this.fleet, events, (cluster, address) =>
+      this.book.obligedOf(cluster, vipKey(address))
+    )
+    for (const { content, eventIndex } of affected) {
+      const seq = this.log.length + 1 + eventIndex
+      const event = events[eventIndex]
+      const cause = { seq, type: event?.type ?? "", reason: event?.reason ?? "", actor: "test" }
+      const message = this.book.number(content, { incarnation: 1, epoch: 1, seq }, cause)
+      if (message !== undefined) this.messages.push(message)
+    }
+    this.log.push(...events)
+    return events
+  }
+
+  /** The cluster's newest message for a subject. */
+  message(cluster: string, key: string): NumberedMessage | undefined {
+    const cseq = this.book.entries(cluster).get(key)?.cseq
+    return this.messages.find((message) => message.cluster === cluster && message.cseq === cseq)
+  }
+
+  addresses(cluster: string, service: string): ReadonlyArray<string> {
+    return this.fleet.cluster(cluster).addressesOf.get(service) ?? []
+  }
+
+  refusal(cluster: string, service: string): string | undefined {
+    return this.fleet.cluster(cluster).services.get(service)?.refusal?.code
+  }
+
+  #context(): DecisionContext {
+    return {
+      nowMs: this.nowMs,
+      obligedOf: (cluster, address) => this.book.obligedOf(cluster, vipKey(address)),
+      hasConfirmed: (cluster, node, address) => {
+        const entry = this.book.entries(cluster).get(vipKey(address))
+        return entry?.withdraws === true && (this.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
+      }
+    }
+  }
+}
+
+export const raw = (kind: string, name: string, spec: unknown, more: Partial<RawObject> = {}): RawObject => ({
+  apiVersion: kind === "BGPPeer" ? "metallb.io/v1beta2" : "metallb.io/v1beta1",
+  kind,
+  namespace: "metallb-system",
+  name,
+  spec,
+  ...more
+})
+
+export const pool = (name: string, addresses: ReadonlyArray<string>, spec: object = {}): RawObject =>
+  raw("IPAddressPool", name, { addresses, ...spec })
+
+export const service = (name: string, more: Partial<ServiceObject> = {}): ServiceObject => ({
+  namespace: "shop",
+  name,
+  uid: `uid-${more.namespace ?? "shop"}-${name}`,
+  labels: {},
+  annotations: {},
+  type: "LoadBalancer",
+  requestedAddresses: [],
+  ipFamilies: ["IPv4"],
+  ipFamilyPolicy: "SingleStack",
+  clusterIPs: [],
+  externalTrafficPolicy: "Cluster",
+  ports: [{ protocol: "TCP", port: 80, name: "" }],
+  selector: { app: name },
+  ...more
+})
+
+export const node = (name: string, more: Partial<NodeObject> = {}): NodeObject => ({
+  name,
+  labels: {},
+  networkUnavailable: false,
+  addresses: ["10.1.0.11"],
+  ...more
+})
+
+export const observe = (cluster: string, object: ServiceObject): Command => ({
+  _tag: "ObserveService",
+  cluster,
+  service: object
+})
+
+export const apply = (cluster: string, manifest: RawObject): Command => ({ _tag: "ApplyManifest", cluster, manifest })
+
+/** A cluster that announces: two nodes, a router and an Advertisement for everything. */
+export const announcing = (world: World, cluster: string): void => {
+  for (const name of [`${cluster}-1`, `${cluster}-2`]) world.do({ _tag: "ObserveNode", cluster, node: node(name) })
+  world.do(apply(cluster, raw("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })))
+  world.do(apply(cluster, raw("BGPAdvertisement", "all", {})))
+}
