@@ -7,6 +7,8 @@
  * - Payloads travel as JSON strings inside the JSON, and are cast to `json` here, so their bytes survive.
  * - A stream's row is written only from the version the batch was decided on. When one is not, the last part raises,
  *   and the statement as a whole did nothing.
+ * - `open_rows` looks up each VIP's open stretch by itself and `closed` goes by its row id, so that no plan, made while
+ *   the table was small, walks all of them. Nobody else writes the table, so the ids hold.
  * - `opened` reads `closed` first: the index that allows one open stretch a VIP must see the old one closed.
  */
 export const appendStatement = `
@@ -15,7 +17,7 @@ with fence as (
     seq = seq + $4::bigint,
     commit_seq = commit_seq + 1,
     recorded_at = greatest(recorded_at, date_trunc('milliseconds', clock_timestamp()))
-  where epoch = $2::int and seq = $3::bigint
+  where one and epoch = $2::int and seq = $3::bigint
   returning epoch, seq, commit_seq, recorded_at
 ), event_rows as (
   insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, observed_at, network,
@@ -47,10 +49,13 @@ with fence as (
   select r.*, fence.recorded_at, lead(r.seq) over (partition by r.network, r.address order by r.seq) as next_seq
   from fence, jsonb_to_recordset($1::jsonb -> 'history') as r (network text, address inet, seq bigint, state text,
     pool text, holders text, reason_code text, actor text)
+), open_rows as materialized (
+  select min(r.seq) as seq, r.recorded_at,
+    (select v.ctid from vip_history v where v.network = r.network and v.address = r.address and v.to_seq is null) as row_id
+  from history_rows r group by r.network, r.address, r.recorded_at
 ), closed as (
   update vip_history as v set to_seq = r.seq, valid_to = r.recorded_at
-  from (select network, address, min(seq) as seq, recorded_at from history_rows group by network, address, recorded_at) r
-  where v.network = r.network and v.address = r.address and v.to_seq is null
+  from open_rows as r where v.ctid = r.row_id
   returning 1
 ), opened as (
   insert into vip_history (network, address, from_seq, to_seq, valid_from, valid_to, state, pool, holders, reason_code,
