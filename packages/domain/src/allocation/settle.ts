@@ -37,11 +37,18 @@ export const settleUnserved = (draft: Draft, cluster: ClusterMemory): void => {
   for (const key of [...cluster.unserved].sort()) settleService(draft, cluster, key)
 }
 
-/** Settles every Service of the cluster, the ones that have addresses first so that they keep them. */
+/** Passes over a cluster at most; each but the last one changes something, and keeping what one has ends it soon. */
+const settlePassesMax = 8
+
+/** Settles every Service of the cluster, the ones that have addresses first so that they keep them, until all rest. */
 export const settleAll = (draft: Draft, cluster: ClusterMemory): void => {
   const keys = [...cluster.services.keys()].sort()
-  for (const key of keys.filter((key) => cluster.addressesOf.has(key))) settleService(draft, cluster, key)
-  for (const key of keys.filter((key) => !cluster.addressesOf.has(key))) settleService(draft, cluster, key)
+  for (let pass = 0; pass < settlePassesMax; pass++) {
+    const eventCount = draft.events.length
+    for (const key of keys.filter((key) => cluster.addressesOf.has(key))) settleService(draft, cluster, key)
+    for (const key of keys.filter((key) => !cluster.addressesOf.has(key))) settleService(draft, cluster, key)
+    if (draft.events.length === eventCount) return
+  }
 }
 
 const isSame = (left: HolderName, right: HolderName): boolean =>
@@ -98,8 +105,7 @@ const release = (draft: Draft, cluster: ClusterMemory, key: string, address: str
   if (vip === undefined || holder === undefined) return
   const holders = vip.holders.filter((other) => other !== holder)
   if (holders.length > 0) {
-    emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
-    return settleUnserved(draft, cluster)
+    return emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
   }
   const obliged = [...new Set([...vip.obliged, ...draft.context.obligedOf(cluster.name, address)])].sort()
   emitVip(

@@ -15,8 +15,28 @@ import { streamOf } from "./stream.ts"
 export const decide = (fleet: Fleet, command: Command, context: DecisionContext): ReadonlyArray<DomainEvent> => {
   const draft = new Draft(fleet, context)
   carryOut(draft, command)
+  settleRest(draft)
   return draft.events
 }
+
+/** Rounds of settling after a command; in each one somebody gets an address, or none follows. */
+const settleRoundsMax = 8
+
+/** Gives what became free, or shareable, to the Services that wait, until nobody gains by it. */
+const settleRest = (draft: Draft): void => {
+  let seen = 0
+  for (let round = 0; round < settleRoundsMax && seen < draft.events.length; round++) {
+    const networks = new Set(draft.events.slice(seen).flatMap((event) => (makesRoom(event) ? event.about.network : [])))
+    seen = draft.events.length
+    for (const cluster of draft.fleet.clusters.values()) {
+      if (networks.has(cluster.network)) settleUnserved(draft, cluster)
+    }
+  }
+}
+
+/** Whoever leaves an address makes room, and whoever changes on a shared one may. */
+const makesRoom = ({ type }: DomainEvent): boolean =>
+  type === "VipHoldersChanged" || type === "VipReleased" || type === "VipQuarantined" || type === "VipFreed"
 
 const carryOut = (draft: Draft, command: Command): void => {
   switch (command._tag) {
@@ -97,14 +117,8 @@ const confirmWithdrawals = (draft: Draft, clusterName: string): void => {
 }
 
 const expireQuarantines = (draft: Draft): void => {
-  const networks = new Set<string>()
   for (const stream of [...draft.fleet.quarantined]) {
     const vip = draft.fleet.vips.get(stream)
-    if (vip === undefined || (vip.quarantineEndMs ?? 0) > draft.context.nowMs) continue
-    free(draft, vip)
-    networks.add(vip.network)
-  }
-  for (const cluster of draft.fleet.clusters.values()) {
-    if (networks.has(cluster.network)) settleUnserved(draft, cluster)
+    if (vip !== undefined && (vip.quarantineEndMs ?? 0) <= draft.context.nowMs) free(draft, vip)
   }
 }
