@@ -1,0 +1,347 @@
+import { assert, describe, it } from "vitest"
+import { type ClusterObject, decodeObject, isKindRead, type RawObject, servingNodes } from "../src/config/index.ts"
+
+const raw = (apiVersion: string, kind: string, spec: unknown, more: Partial<RawObject> = {}): RawObject => ({
+  apiVersion,
+  kind,
+  namespace: "",
+  name: "x",
+  spec,
+  ...more
+})
+
+const pool = (spec: unknown) => raw("metallb.io/v1beta1", "IPAddressPool", spec)
+const peer = (spec: object) =>
+  raw("metallb.io/v1beta2", "BGPPeer", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1", ...spec })
+const advertisement = (spec: unknown) => raw("metallb.io/v1beta1", "BGPAdvertisement", spec)
+const service = (spec: object, annotations?: unknown) =>
+  raw("v1", "Service", { type: "LoadBalancer", ...spec }, { namespace: "shop", annotations })
+
+type Value<Kind extends ClusterObject["_tag"]> = Extract<ClusterObject, { readonly _tag: Kind }>["value"]
+
+/** The value of an object that must be good. */
+const good = <Kind extends ClusterObject["_tag"]>(kind: Kind, object: RawObject): Value<Kind> => {
+  const decoded = decodeObject(object)
+  assert.deepStrictEqual(decoded.findings, [])
+  assert.strictEqual(decoded.object?._tag, kind)
+  return decoded.object?.value as Value<Kind>
+}
+
+/** `code field: expected | found` of each finding. */
+const faults = (object: RawObject) =>
+  decodeObject(object).findings.map(({ code, field, expected, found }) => `${code} ${field}: ${expected} | ${found}`)
+
+describe("IPAddressPool", () => {
+  it("has MetalLB's defaults and canonical ranges", () => {
+    assert.deepStrictEqual(
+      good("IPAddressPool", pool({ addresses: ["192.0.2.5/24", "2001:DB8::10 - 2001:db8::1F"] })),
+      {
+        name: "x",
+        namespace: "default",
+        ranges: ["192.0.2.0/24", "2001:db8::10/124"],
+        autoAssign: true,
+        avoidBuggyIPs: false,
+        namespaces: [],
+        namespaceSelectors: [],
+        serviceSelectors: [],
+        labels: {}
+      }
+    )
+  })
+
+  it("has its priority only when it is not 0, which comes last as absent does", () => {
+    const priority = (value: number) =>
+      good("IPAddressPool", pool({ addresses: ["192.0.2.0/24"], serviceAllocation: { priority: value } })).priority
+    assert.deepStrictEqual([priority(3), priority(0)], [3, undefined])
+  })
+
+  it.each([
+    [["192.0.2.0/24", "192.0.2.128/25"], "LT0120 spec.addresses[1]: no addresses of 192.0.2.0/24 | 192.0.2.128/25"],
+    [["192.0.2.0/30", "192.0.2.0-192.0.2.3"], "LT0114 spec.addresses[1]: each range once | 192.0.2.0/30 again"],
+    [[], "LT0106 spec.addresses: at least one prefix or range | []"]
+  ])("refuses %j", (addresses, expected) => {
+    assert.deepStrictEqual(faults(pool({ addresses })), [expected])
+  })
+})
+
+describe("BGPPeer", () => {
+  it("has the defaults of RFC 4271", () => {
+    assert.deepStrictEqual(good("BGPPeer", peer({})), {
+      name: "x",
+      namespace: "default",
+      myAsn: 64496,
+      peerAsn: 64500,
+      peerAddress: "10.1.0.1",
+      peerPort: 179,
+      holdTimeSeconds: 90,
+      nodeSelectors: [],
+      ebgpMultiHop: false
+    })
+  })
+
+  it.each([
+    [
+      { holdTime: "1m30s", keepaliveTime: "30s" },
+      { holdTimeSeconds: 90, keepaliveTimeSeconds: 30 }
+    ],
+    [{ holdTime: "0s" }, { holdTimeSeconds: 0 }],
+    [{ holdTime: "3s" }, { holdTimeSeconds: 3 }],
+    [{ keepaliveTime: "10s" }, { holdTimeSeconds: 30, keepaliveTimeSeconds: 10 }],
+    [
+      { connectTime: "5000ms", routerID: "10.9.9.9" },
+      { connectTimeSeconds: 5, routerId: "10.9.9.9" }
+    ],
+    [
+      { peerAddress: "2001:DB8::1", sourceAddress: "2001:db8:0::2" },
+      { peerAddress: "2001:db8::1", sourceAddress: "2001:db8::2" }
+    ],
+    [{ peerASN: 4_294_967_295 }, { peerAsn: 4_294_967_295 }],
+    [{ password: "", vrf: "", localASN: 0 }, {}]
+  ])("reads %j", (spec, expected) => {
+    const value: object = good("BGPPeer", peer(spec))
+    assert.deepStrictEqual({ ...value, ...expected }, value)
+  })
+
+  it.each([
+    [{ holdTime: "2s" }, ['LT0108 spec.holdTime: 0s, or 3s and more | "2s"']],
+    [{ holdTime: "3500ms" }, ['LT0108 spec.holdTime: whole seconds like 90s or 1m30s | "3500ms"']],
+    [{ holdTime: "20h" }, ['LT0108 spec.holdTime: 0s to 65535s | "20h"']],
+    [{ holdTime: 90 }, ["LT0105 spec.holdTime: text: whole seconds like 90s or 1m30s | 90"]],
+    [{ keepaliveTime: "91s", holdTime: "90s" }, ["LT0116 spec.keepaliveTime: at most 90s, the hold time | 91s"]],
+    [
+      { sourceAddress: "2001:db8::2" },
+      ['LT0109 spec.sourceAddress: an IPv4 address, as peerAddress is | "2001:db8::2"']
+    ],
+    [{ passwordSecret: { name: "s" } }, ["LT0130 spec.passwordSecret: no password | one (not shown)"]],
+    [
+      { interface: "eth0" },
+      ['LT0133 spec.interface: nothing | "eth0"', "LT0115 spec.interface: peerAddress or interface | both"]
+    ],
+    [{ vrf: "red" }, ['LT0133 spec.vrf: nothing | "red"']],
+    [
+      { peerASN: 64_496, ebgpMultiHop: true },
+      ["LT0117 spec.ebgpMultiHop: false or nothing when myASN equals peerASN | true"]
+    ]
+  ])("refuses %j", (spec, expected) => {
+    const decoded = decodeObject(peer(spec))
+    assert.deepStrictEqual(faults(peer(spec)), expected)
+    assert.isUndefined(decoded.object, "no peer is better than another peer than the one asked for")
+  })
+
+  it("takes effect without BFD and graceful restart, with a warning for each", () => {
+    const decoded = decodeObject(peer({ bfdProfile: "fast", enableGracefulRestart: true }))
+    assert.deepStrictEqual(
+      decoded.findings.map(({ code, severity }) => [code, severity]),
+      [
+        ["LT0131", "warning"],
+        ["LT0132", "warning"]
+      ]
+    )
+    assert.strictEqual(decoded.object?._tag === "BGPPeer" ? decoded.object.value.bfdProfile : "", "fast")
+  })
+})
+
+describe("BGPAdvertisement", () => {
+  it("announces host routes of everything to everyone by default", () => {
+    assert.deepStrictEqual(good("BGPAdvertisement", advertisement(undefined)), {
+      name: "x",
+      namespace: "default",
+      aggregationLength: 32,
+      aggregationLengthV6: 128,
+      communities: [],
+      pools: [],
+      poolSelectors: [],
+      nodeSelectors: [],
+      peers: [],
+      serviceSelectors: []
+    })
+  })
+
+  it("keeps aggregation, preference 0 and aliases as they are", () => {
+    const spec = { aggregationLength: 24, localPref: 0, communities: ["my-alias", "64500:1"], peers: ["a"] }
+    const value = good("BGPAdvertisement", advertisement(spec))
+    assert.deepStrictEqual(
+      [value.aggregationLength, value.localPref, value.communities],
+      [24, 0, ["my-alias", "64500:1"]]
+    )
+  })
+})
+
+describe("Service", () => {
+  it("is completed as the API server would", () => {
+    assert.deepStrictEqual(good("Service", service({ ports: [{ port: 80 }] })), {
+      namespace: "shop",
+      name: "x",
+      uid: "68ab6023-6a3c-84bf-af4f-ce3f1bf92c76",
+      labels: {},
+      annotations: {},
+      type: "LoadBalancer",
+      requestedAddresses: [],
+      ipFamilies: ["IPv4"],
+      ipFamilyPolicy: "SingleStack",
+      clusterIPs: [],
+      externalTrafficPolicy: "Cluster",
+      ports: [{ protocol: "TCP", port: 80, name: "" }],
+      selector: {}
+    })
+  })
+
+  it.each([
+    [{}, ["IPv4"]],
+    [{ ipFamilies: ["IPv6"] }, ["IPv6"]],
+    [{ ipFamilyPolicy: "RequireDualStack" }, ["IPv4", "IPv6"]],
+    [{ ipFamilyPolicy: "PreferDualStack", ipFamilies: ["IPv6"] }, ["IPv6", "IPv4"]],
+    [{ ipFamilyPolicy: "PreferDualStack", clusterIPs: ["10.16.0.1"] }, ["IPv4"]],
+    [{ clusterIPs: ["2001:db8::1"] }, ["IPv6"]],
+    [{ clusterIP: "2001:db8::1" }, ["IPv6"]],
+    [{ clusterIP: "None", clusterIPs: ["None"] }, ["IPv4"]]
+  ])("%j has the IP versions %j", (spec, expected) => {
+    assert.deepStrictEqual([...good("Service", service(spec)).ipFamilies], expected)
+  })
+
+  it("reads what the annotations ask for", () => {
+    const value = good(
+      "Service",
+      service(
+        {},
+        {
+          "metallb.io/loadBalancerIPs": "2001:DB8::5 , 192.0.2.5",
+          "metallb.io/allow-shared-ip": "key",
+          "metallb.io/address-pool": "gold",
+          "example.com/other": "x"
+        }
+      )
+    )
+    assert.deepStrictEqual(value.requestedAddresses, ["2001:db8::5", "192.0.2.5"])
+    assert.deepStrictEqual(value.annotations, { addressPool: "gold", allowSharedIp: "key" })
+  })
+
+  it("reads the deprecated prefix with a warning, and prefers the newer one", () => {
+    const decoded = decodeObject(
+      service({}, { "metallb.universe.tf/address-pool": "old", "metallb.io/address-pool": "new" })
+    )
+    assert.deepStrictEqual(
+      decoded.findings.map(({ code, fix }) => [code, fix]),
+      [["LT0136", "Write metallb.io/address-pool"]]
+    )
+    assert.strictEqual(decoded.object?._tag === "Service" ? decoded.object.value.annotations.addressPool : "", "new")
+  })
+
+  it.each([
+    [
+      {},
+      "192.0.2.1,192.0.2.2",
+      "LT0119 metadata.annotations[metallb.io/loadBalancerIPs]: at most one address of each IP version | 192.0.2.1 and 192.0.2.2"
+    ],
+    [
+      {},
+      "192.0.2.1/32",
+      'LT0109 metadata.annotations[metallb.io/loadBalancerIPs]: an IPv4 or IPv6 address | "192.0.2.1/32"'
+    ],
+    [
+      { type: "Loadbalancer" },
+      "192.0.2.1",
+      'LT0107 spec.type: ClusterIP or NodePort or LoadBalancer or ExternalName | "Loadbalancer"'
+    ]
+  ])("refuses %j asking for %s", (spec, asked, expected) => {
+    assert.deepStrictEqual(faults(service(spec, { "metallb.io/loadBalancerIPs": asked })), [expected])
+  })
+
+  it("is not faulted for what it would ask of a load balancer when it is of another type", () => {
+    assert.deepStrictEqual(faults(service({ type: "NodePort", loadBalancerIP: "x" })), [])
+  })
+
+  it("keeps its own uid; without one it has a uid of its name alone", () => {
+    const uid = (object: RawObject) => good("Service", object).uid
+    assert.strictEqual(uid({ ...service({}), uid: "abc" }), "abc")
+    assert.notStrictEqual(uid(service({})), uid({ ...service({}), name: "y" }))
+    assert.strictEqual(uid(service({})), uid(service({ ports: [{ port: 1 }] })))
+  })
+})
+
+describe("Node, Namespace, EndpointSlice, Cluster, Community, BFDProfile", () => {
+  it("reads a node's InternalIP addresses and whether its network is unavailable", () => {
+    const status = {
+      addresses: [
+        { type: "Hostname", address: "n" },
+        { type: "InternalIP", address: "10.1.0.11" },
+        { type: "InternalIP", address: "2001:DB8::11" }
+      ],
+      conditions: [
+        { type: "NetworkUnavailable", status: "True" },
+        { type: "Ready", status: "True" }
+      ]
+    }
+    assert.deepStrictEqual(good("Node", raw("v1", "Node", {}, { status, labels: { a: "b" } })), {
+      name: "x",
+      labels: { a: "b" },
+      networkUnavailable: true,
+      addresses: ["10.1.0.11", "2001:db8::11"]
+    })
+  })
+
+  it("gives every namespace the label that clusters give it", () => {
+    assert.deepStrictEqual(good("Namespace", raw("v1", "Namespace", undefined)).labels, {
+      "kubernetes.io/metadata.name": "x"
+    })
+  })
+
+  it("counts endpoints that can serve by node: ready, of unknown readiness, or serving while terminating", () => {
+    const endpoint = (nodeName: string, conditions: unknown) => ({ addresses: ["10.1.1.1"], nodeName, conditions })
+    const endpoints = [
+      endpoint("ready", { ready: true }),
+      endpoint("unknown", undefined),
+      endpoint("terminating", { ready: false, serving: true, terminating: true }),
+      endpoint("not-ready", { ready: false, serving: false }),
+      { addresses: ["10.1.1.2"] }
+    ]
+    const labels = { "kubernetes.io/service-name": "web" }
+    const slice = good("EndpointSlice", raw("discovery.k8s.io/v1", "EndpointSlice", undefined, { endpoints, labels }))
+    assert.strictEqual(slice.service, "web")
+    assert.deepStrictEqual(servingNodes([slice]), ["ready", "terminating", "unknown"])
+  })
+
+  it("reads a cluster's network and allowed prefixes, default and none", () => {
+    const cluster = (spec: unknown) => good("Cluster", raw("lowtide.dev/v1alpha1", "Cluster", spec))
+    assert.deepStrictEqual(cluster({}), { name: "x", network: "default", allowedPrefixes: [] })
+    assert.deepStrictEqual(cluster({ network: "backbone", allowedPrefixes: ["2001:DB8::/32"] }).allowedPrefixes, [
+      "2001:db8::/32"
+    ])
+  })
+
+  it("reads aliases to canonical communities, large ones included", () => {
+    const communities = [
+      { name: "a", value: "64500:1" },
+      { name: "b", value: "large:64500:1:2" }
+    ]
+    const value = good("Community", raw("metallb.io/v1beta1", "Community", { communities }))
+    assert.deepStrictEqual(value.aliases, { a: "64500:1", b: "64500:1:2" })
+  })
+
+  it("reads a BFD profile with MetalLB's defaults, and its bounds", () => {
+    const profile = (spec: unknown) => raw("metallb.io/v1beta1", "BFDProfile", spec)
+    assert.strictEqual(good("BFDProfile", profile({ receiveInterval: 10 })).detectMultiplier, 3)
+    assert.deepStrictEqual(faults(profile({ receiveInterval: 9 })), [
+      "LT0108 spec.receiveInterval: a whole number in 10..60000 | 9"
+    ])
+  })
+})
+
+describe("other kinds", () => {
+  it.each([
+    ["apps/v1", "Deployment"],
+    ["serving.knative.dev/v1", "Service"],
+    ["cluster.x-k8s.io/v1beta1", "Cluster"],
+    ["metallb.io/v1beta1", "L2Advertisement"],
+    ["v1", "constructor"]
+  ])("%s %s is left alone without a word", (apiVersion, kind) => {
+    assert.isFalse(isKindRead({ apiVersion, kind }))
+    assert.deepStrictEqual(decodeObject(raw(apiVersion, kind, { any: 1 })), { findings: [] })
+  })
+
+  it("a version that is not known of a kind that is read is a fault", () => {
+    assert.deepStrictEqual(faults(raw("metallb.io/v2", "BGPPeer", {})), [
+      "LT0103 apiVersion: metallb.io/v1beta2 or metallb.io/v1beta1 | metallb.io/v2"
+    ])
+  })
+})
