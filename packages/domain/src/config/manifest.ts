@@ -59,7 +59,7 @@ const splitDocuments = (text: string): ReadonlyArray<Part> => {
   }
   for (const [number, line] of text
     .replace(/^\uFEFF/, "")
-    .split("\n")
+    .split(/\r?\n/)
     .entries()) {
     if (/^---(\s|$)/.test(line)) {
       push()
