@@ -1,0 +1,46 @@
+import type { RouteAttributes, RouteChange } from "@lowtide/bgp/route"
+import type { WantedRoute } from "@lowtide/domain/announcing/node-routes"
+import { type LargeCommunity, parseCommunity, parsePrefix, type StandardCommunity } from "@lowtide/net"
+import { Result } from "effect"
+
+/** Differences of a route table as changes of an Adj-RIB-Out. Routes with equal attributes share one object of them. */
+export class RouteTranslator {
+  readonly #attributes = new Map<string, RouteAttributes>()
+
+  /** Undefined withdraws. Prefixes that are none were refused with their intent, and do not come here. */
+  changes(difference: Iterable<readonly [string, WantedRoute | undefined]>): ReadonlyArray<RouteChange> {
+    const changes: Array<RouteChange> = []
+    for (const [text, wanted] of difference) {
+      const prefix = Result.getOrUndefined(parsePrefix(text))
+      if (prefix !== undefined) changes.push({ prefix, attributes: wanted && this.#attributesOf(wanted) })
+    }
+    return changes
+  }
+
+  #attributesOf({ localPref, communities }: WantedRoute): RouteAttributes {
+    const key = `${localPref ?? ""}|${communities.join(",")}`
+    let attributes = this.#attributes.get(key)
+    if (attributes === undefined) {
+      // Attribute sets come from a handful of Advertisements; past any sensible number the memory is given back.
+      if (this.#attributes.size >= attributeSetsMax) this.#attributes.clear()
+      attributes = routeAttributes(localPref, communities)
+      this.#attributes.set(key, attributes)
+    }
+    return attributes
+  }
+}
+
+/** Attribute sets that are remembered. */
+const attributeSetsMax = 4_096
+
+/** Texts that are no community were refused where the Advertisement was read, and are left out. */
+const routeAttributes = (localPref: number | null, texts: ReadonlyArray<string>): RouteAttributes => {
+  const communities: Array<StandardCommunity> = []
+  const largeCommunities: Array<LargeCommunity> = []
+  for (const text of texts) {
+    const community = Result.getOrUndefined(parseCommunity(text))
+    if (community?._tag === "StandardCommunity") communities.push(community)
+    else if (community?._tag === "LargeCommunity") largeCommunities.push(community)
+  }
+  return { asPathPrepend: 0, communities, largeCommunities, ...(localPref === null ? {} : { localPref }) }
+}

@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs"
+import type { ListenOptions } from "node:net"
+import { parseIpAddress } from "@lowtide/net"
+import { Config, Effect, Option, Result, Schema } from "effect"
+import { parseListen } from "./http.ts"
+import type { LocalSettings } from "./peer-options.ts"
+import { readTrust, type Trust } from "./trust.ts"
+
+/** Everything a speaker is started with. */
+export interface SpeakerConfig {
+  readonly settings: LocalSettings
+  readonly trust: Trust
+  /** Of one cluster; separated by commas in the environment. */
+  readonly natsServers: ReadonlyArray<string>
+  readonly stateFolder: string
+  readonly manifestsFolder: string
+  readonly httpListen: ListenOptions
+}
+
+/** The speaker cannot start as it is configured: every fault at once. */
+export class ConfigFaults extends Schema.TaggedError<ConfigFaults>()("ConfigFaults", {
+  faults: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `the configuration has ${this.faults.length} fault(s):\n${this.faults.map((fault) => `  ${fault}`).join("\n")}`
+  }
+}
+
+/** Reads the environment and the files that it names. */
+export const readConfig: Effect.Effect<SpeakerConfig, ConfigFaults> = Effect.gen(function* () {
+  const faults: Array<string> = []
+  const optional = (name: string) =>
+    Config.String(name).pipe(
+      Config.option,
+      Effect.map(Option.getOrUndefined),
+      Effect.map((text) => (text === "" ? undefined : text)),
+      Effect.catch((error) => {
+        faults.push(`${name}: ${error.message}`)
+        return Effect.succeed(undefined)
+      })
+    )
+  const required = (name: string, what: string) =>
+    Effect.map(optional(name), (text) => {
+      if (text === undefined) faults.push(`${name}: expected ${what}, found nothing`)
+      return text ?? ""
+    })
+  const address = (name: string, family?: 4 | 6) =>
+    Effect.map(optional(name), (text) => {
+      const parsed = text === undefined ? undefined : parseIpAddress(text)
+      if (
+        parsed === undefined ||
+        (Result.isSuccess(parsed) && (family ?? parsed.success.family) === parsed.success.family)
+      ) {
+        return text
+      }
+      faults.push(
+        `${name}: expected an IP${family === undefined ? "" : `v${family}`} address, found ${JSON.stringify(text)}`
+      )
+      return undefined
+    })
+  const cluster = yield* required("LOWTIDE_CLUSTER", "the cluster's name")
+  const node = yield* required("LOWTIDE_NODE", "the node's name")
+  const natsUrl = yield* required("LOWTIDE_NATS_URL", "a URL such as nats://192.0.2.1:4222")
+  const stateFolder = yield* required("LOWTIDE_STATE_DIR", "a folder for this speaker alone")
+  const manifestsFolder = yield* required("LOWTIDE_MANIFESTS", "the folder of the cluster's manifests")
+  const trustFile = yield* required("LOWTIDE_TRUST_FILE", "a file with {cluster, intentKeys, installKey}")
+  const allowedFile = yield* required("LOWTIDE_ALLOWED_PREFIXES_FILE", "a file signed by the install key")
+  const listenText = yield* required("LOWTIDE_HTTP_LISTEN", "host:port or unix:/path")
+  const routerId = yield* address("LOWTIDE_ROUTER_ID", 4)
+  if (routerId === "0.0.0.0") faults.push("LOWTIDE_ROUTER_ID: expected another than 0.0.0.0 (RFC 6286)")
+  const settings = {
+    cluster,
+    node,
+    routerId,
+    localAddress: yield* address("LOWTIDE_LOCAL_ADDRESS"),
+    nextHopIpv4: yield* address("LOWTIDE_NEXT_HOP_IPV4", 4),
+    nextHopIpv6: yield* address("LOWTIDE_NEXT_HOP_IPV6", 6)
+  }
+  const listen =
+    listenText === "" ? undefined : Result.mapError(parseListen(listenText), (text) => `LOWTIDE_HTTP_LISTEN: ${text}`)
+  if (listen !== undefined && Result.isFailure(listen)) faults.push(listen.failure)
+  const trust = yield* Effect.sync(() => readTrustFiles({ cluster, trustFile, allowedFile }, faults))
+  if (faults.length > 0 || trust === undefined || listen === undefined || Result.isFailure(listen)) {
+    return yield* new ConfigFaults({ faults })
+  }
+  const natsServers = natsUrl.split(",").map((url) => url.trim())
+  return { settings, trust, natsServers, stateFolder, manifestsFolder, httpListen: listen.success }
+})
+
+const readTrustFiles = (
+  { cluster, trustFile, allowedFile }: Readonly<Record<"cluster" | "trustFile" | "allowedFile", string>>,
+  faults: Array<string>
+): Trust | undefined => {
+  const read = (name: string, path: string): string | undefined => {
+    if (path === "") return undefined
+    try {
+      return readFileSync(path, "utf8")
+    } catch (cause) {
+      faults.push(`${name}: ${String(cause)}`)
+      return undefined
+    }
+  }
+  const trustText = read("LOWTIDE_TRUST_FILE", trustFile)
+  const allowedText = read("LOWTIDE_ALLOWED_PREFIXES_FILE", allowedFile)
+  if (trustText === undefined || allowedText === undefined || cluster === "") return undefined
+  const trust = readTrust({ cluster, trustText, allowedText })
+  if (Result.isSuccess(trust)) return trust.success
+  faults.push(...trust.failure)
+  return undefined
+}

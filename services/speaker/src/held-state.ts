@@ -1,0 +1,148 @@
+import { hash } from "node:crypto"
+import { SetDigest } from "@lowtide/bus/digest"
+import {
+  type ClusterHead,
+  compareStamps,
+  type NodeIntent,
+  type NumberedMessage,
+  type Stamp,
+  type VipIntent
+} from "@lowtide/domain/announcing/intent"
+import type { Refusal, TrustedMessage } from "./trust.ts"
+
+/** A message in effect at this node, with the text that was signed. */
+export interface Held<Message extends NumberedMessage> {
+  /** Its subject key. */
+  readonly key: string
+  readonly message: Message
+  readonly envelope: string
+}
+
+/** What became of one message. */
+export type Acceptance =
+  /** It is in effect now, where it concerns this node; `isOurs` says whether it does. */
+  | { readonly _tag: "Accepted"; readonly isOurs: boolean }
+  /** It is the one held, or a head as old as the one held. */
+  | { readonly _tag: "Repeated" }
+  /** Older, or not allowed here. `isSeen`: it counts towards the cluster's set all the same. */
+  | { readonly _tag: "Refused"; readonly refusal: Refusal; readonly isSeen: boolean }
+
+interface Seen {
+  readonly cseq: number
+  readonly stamp: Stamp
+  readonly fingerprint: string
+}
+
+/**
+ * Everything this node knows of its cluster's messages: of each the number and stamp, which is what heads are compared
+ * with, and in full those that it acts on. It grows and changes by newer stamps alone; nothing is ever taken away because
+ * it was missing somewhere.
+ */
+export class HeldState {
+  readonly #node: string
+  readonly #seen = new Map<string, Seen>()
+  readonly #vips = new Map<string, Held<VipIntent>>()
+  readonly #digest = new SetDigest()
+  #nodeIntent: Held<NodeIntent> | undefined
+  #head: { readonly message: ClusterHead; readonly envelope: string } | undefined
+  #newest: { readonly incarnation: number; readonly cseq: number } = { incarnation: 0, cseq: 0 }
+
+  constructor(node: string) {
+    this.#node = node
+  }
+
+  /** By subject key. */
+  get vips(): ReadonlyMap<string, Held<VipIntent>> {
+    return this.#vips
+  }
+
+  get nodeIntent(): Held<NodeIntent> | undefined {
+    return this.#nodeIntent
+  }
+
+  /** The newest head that was accepted. */
+  get head(): { readonly message: ClusterHead; readonly envelope: string } | undefined {
+    return this.#head
+  }
+
+  /** The highest number seen, in the newest incarnation seen. */
+  get newest(): { readonly incarnation: number; readonly cseq: number } {
+    return this.#newest
+  }
+
+  get digest(): string {
+    return this.#digest.toString()
+  }
+
+  get count(): number {
+    return this.#digest.count
+  }
+
+  /** Whether this very text is what was last seen under the key, so that nothing of it needs checking again. */
+  isKnown(key: string, envelope: string): boolean {
+    return this.#seen.get(key)?.fingerprint === fingerprintOf(envelope)
+  }
+
+  /** Takes a message when its stamp is newer than that of the one held under its key. */
+  accept({ key, envelope, message, notAllowed }: TrustedMessage): Acceptance {
+    if (message._tag === "ClusterHead") return this.#acceptHead(message, envelope)
+    const held = this.#seen.get(key)
+    const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp)
+    if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }
+    if (held !== undefined && order === 0 && held.cseq === message.cseq) return { _tag: "Repeated" }
+    this.#see(key, envelope, message)
+    if (notAllowed !== undefined) return { _tag: "Refused", refusal: notAllowed, isSeen: true }
+    return { _tag: "Accepted", isOurs: this.#apply(key, envelope, message) }
+  }
+
+  #see(key: string, envelope: string, { stamp, cseq }: NumberedMessage): void {
+    const held = this.#seen.get(key)
+    if (held !== undefined) this.#digest.remove(key, held.cseq)
+    this.#digest.add(key, cseq)
+    this.#seen.set(key, { cseq, stamp, fingerprint: fingerprintOf(envelope) })
+    const { incarnation } = stamp
+    if (incarnation > this.#newest.incarnation) this.#newest = { incarnation, cseq }
+    else if (incarnation === this.#newest.incarnation && cseq > this.#newest.cseq) this.#newest = { incarnation, cseq }
+  }
+
+  /** Whether the message is one that this node acts on. */
+  #apply(key: string, envelope: string, message: NumberedMessage): boolean {
+    switch (message._tag) {
+      case "VipIntent":
+        this.#vips.set(key, { key, message, envelope })
+        return true
+      case "NodeIntent":
+        if (message.node !== this.#node) return false
+        this.#nodeIntent = { key, message, envelope }
+        return true
+      case "ServiceAnswer":
+      case "ObjectFindings":
+        return false
+    }
+  }
+
+  #acceptHead(message: ClusterHead, envelope: string): Acceptance {
+    const held = this.#head?.message
+    const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq
+    if (held !== undefined && order < 0) {
+      const refused = older("head", message.stamp, held.stamp)
+      const detail = `the centre went back: ${refused.refusal.message}`
+      return { ...refused, refusal: { ...refused.refusal, message: detail }, isSeen: false }
+    }
+    this.#head = { message, envelope }
+    return order === 0 ? { _tag: "Repeated" } : { _tag: "Accepted", isOurs: false }
+  }
+}
+
+const older = (key: string, found: Stamp, held: Stamp) => ({
+  _tag: "Refused" as const,
+  refusal: {
+    code: "LT0403" as const,
+    message: `${key}: expected a stamp of ${formatStamp(held)} or newer, found ${formatStamp(found)}`
+  }
+})
+
+/** `1/2/345`: incarnation, epoch and seq. */
+export const formatStamp = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
+
+const fingerprintOf = (envelope: string): string => hash("sha256", envelope, "base64")

@@ -1,0 +1,175 @@
+import type { StateItem, StateText } from "@lowtide/bus/follow-state"
+import { headKey } from "@lowtide/bus/subjects"
+import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import { Result } from "effect"
+import type { HeldState } from "./held-state.ts"
+import type { SavedRecord } from "./journal-record.ts"
+import { nextSyncDeadlineMs, onHead, onLive, onTick, type Sync, startSync } from "./sync.ts"
+import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
+
+/** A VIP's message on its way to the wire; times in milliseconds since 1970. */
+export interface AcceptedVip {
+  readonly message: VipIntent
+  readonly receivedAtMs: number
+  readonly savedAtMs: number
+}
+
+/** What is in effect now, after it was saved. */
+export interface Accepted {
+  readonly vips: ReadonlyArray<AcceptedVip>
+  readonly node: NodeIntent | undefined
+}
+
+/** What the intake asks of its owner. */
+export interface IntakePort {
+  /** Answers when the disk has the records; tries for as long as it takes. */
+  readonly save: (records: ReadonlyArray<SavedRecord>) => Promise<void>
+  /** Records that have to be on the disk before a node intent takes effect. */
+  readonly recordsFor: (node: NodeIntent) => ReadonlyArray<SavedRecord>
+  readonly onAccepted: (accepted: Accepted) => void
+  readonly onRefused: (refusal: Refusal) => void
+  /** What is held agrees with a head, after a time in which it did not; or no longer does. */
+  readonly onSync: (state: Sync["state"]) => void
+  readonly monotonicMs: () => number
+  readonly unixMs: () => number
+  /** 0 to below 1. */
+  readonly random: () => number
+}
+
+/** Messages judged before the event loop has its turn again: a signature costs about 0.1 ms. */
+const judgedAtOnceMax = 100
+
+interface Waiting extends StateText {
+  readonly isLive: boolean
+  readonly receivedAtMs: number
+}
+
+/** Judges what comes from NATS, saves what is to take effect, hands it on, and knows when something is missing. */
+export class Intake {
+  readonly #trust: Trust
+  readonly #held: HeldState
+  readonly #port: IntakePort
+  #waiting: Array<Waiting> = []
+  #isRunning = false
+  #sync: Sync
+  /** The lowest number among the tombstones that are being saved. */
+  #unsavedTombstone = Number.POSITIVE_INFINITY
+
+  constructor(trust: Trust, held: HeldState, port: IntakePort) {
+    this.#trust = trust
+    this.#held = held
+    this.#port = port
+    this.#sync = startSync(port.monotonicMs())
+  }
+
+  get sync(): Sync {
+    return this.#sync
+  }
+
+  /** Every tombstone of the set up to this number was handed on. */
+  get completeCseq(): number {
+    return Math.min(this.#sync.completeCseq, this.#unsavedTombstone - 1)
+  }
+
+  /** Takes a snapshot or a live message; it is judged and saved in the background, in order. */
+  take(item: StateItem): void {
+    const receivedAtMs = this.#port.unixMs()
+    if (item._tag === "Live") this.#waiting.push({ ...item.item, isLive: true, receivedAtMs })
+    else {
+      // The head last: it is compared with what the rest amounts to.
+      const heads = item.items.filter(({ key }) => key === headKey)
+      const others = item.items.filter(({ key }) => key !== headKey)
+      for (const text of [...others, ...heads]) this.#waiting.push({ ...text, isLive: false, receivedAtMs })
+    }
+    if (this.#isRunning) return
+    this.#isRunning = true
+    setImmediate(() => this.#run())
+  }
+
+  /** Whether everything has to be read again now. */
+  tick(): boolean {
+    const before = this.#sync
+    const { sync, resync } = onTick(before, this.#at())
+    this.#setSync(sync)
+    return resync
+  }
+
+  /** When `tick` has next something to do, by the monotonic clock. */
+  get nextDeadlineMs(): number {
+    return nextSyncDeadlineMs(this.#sync)
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, judgedAtOnceMax)
+      const accepted = batch.flatMap((text) => this.#judge(text))
+      if (accepted.length > 0) await this.#saveAndHandOn(accepted)
+      await new Promise(setImmediate)
+    }
+    this.#isRunning = false
+  }
+
+  async #saveAndHandOn(accepted: ReadonlyArray<AcceptedText>): Promise<void> {
+    const tombstones = accepted.flatMap(({ message }) =>
+      message._tag === "VipIntent" && message.state === "withdrawn" ? message.cseq : []
+    )
+    this.#unsavedTombstone = Math.min(...tombstones)
+    await this.#port.save(
+      accepted.flatMap(({ key, envelope, message }) => [
+        ...(message._tag === "NodeIntent" ? this.#port.recordsFor(message) : []),
+        { _tag: "Message" as const, key, envelope }
+      ])
+    )
+    const savedAtMs = this.#port.unixMs()
+    this.#unsavedTombstone = Number.POSITIVE_INFINITY
+    this.#port.onAccepted({
+      vips: accepted.flatMap(({ message, receivedAtMs }) =>
+        message._tag === "VipIntent" ? { message, receivedAtMs, savedAtMs } : []
+      ),
+      node: accepted.findLast(({ message }) => message._tag === "NodeIntent")?.message as NodeIntent | undefined
+    })
+  }
+
+  /** The message, when it is to be saved and to take effect here. */
+  #judge(text: Waiting): ReadonlyArray<AcceptedText> {
+    const { key, envelope, isLive, receivedAtMs } = text
+    if (this.#held.isKnown(key, envelope)) return []
+    const judged = judgeMessage(this.#trust, key, envelope)
+    if (Result.isFailure(judged)) {
+      this.#port.onRefused(judged.failure)
+      return []
+    }
+    const { message } = judged.success
+    const last = this.#held.newest
+    const acceptance = this.#held.accept(judged.success)
+    if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
+    if (message._tag === "ClusterHead") {
+      if (acceptance._tag !== "Refused") this.#setSync(onHead(this.#sync, message, this.#held, this.#at()))
+      return []
+    }
+    const isSeen = acceptance._tag === "Accepted" || (acceptance._tag === "Refused" && acceptance.isSeen)
+    const isNewer = message.stamp.incarnation > last.incarnation || message.cseq > last.cseq
+    if (isLive && isSeen && isNewer) this.#setSync(onLive(this.#sync, message, last.cseq, this.#at()))
+    const isOurs = acceptance._tag === "Accepted" && acceptance.isOurs
+    return isOurs && (message._tag === "VipIntent" || message._tag === "NodeIntent")
+      ? [{ key, envelope, message, receivedAtMs }]
+      : []
+  }
+
+  #setSync(sync: Sync): void {
+    const before = this.#sync
+    this.#sync = sync
+    if (before.state !== sync.state) this.#port.onSync(sync.state)
+  }
+
+  #at() {
+    return { nowMs: this.#port.monotonicMs(), jitter: this.#port.random() }
+  }
+}
+
+interface AcceptedText {
+  readonly key: string
+  readonly envelope: string
+  readonly message: VipIntent | NodeIntent
+  readonly receivedAtMs: number
+}

@@ -1,0 +1,80 @@
+import type { Speaker } from "./speaker.ts"
+
+/** One metric with its samples, as the Prometheus text format has it. */
+interface Family {
+  readonly name: string
+  readonly type: "gauge" | "counter"
+  readonly help: string
+  readonly samples: ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
+}
+
+/** The speaker in numbers. No label is an address or a Service: their number has no bound. */
+export const renderMetrics = (speaker: Speaker, nowMs: number): string => families(speaker, nowMs).map(render).join("")
+
+const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
+  const peers = speaker.peers.running.map(({ options, status }) => ({ peer: options.name, status: status() }))
+  const { sync } = speaker.intake
+  const gauge = (name: string, help: string, value: number): Family => ({
+    name,
+    type: "gauge",
+    help,
+    samples: [[{}, value]]
+  })
+  return [
+    {
+      name: "lowtide_bgp_session_up",
+      type: "gauge",
+      help: "Whether the session is Established.",
+      samples: peers.map(({ peer, status }) => [{ peer }, status.state === "Established" ? 1 : 0])
+    },
+    {
+      name: "lowtide_bgp_prefixes",
+      type: "gauge",
+      help: "Prefixes announced on the session.",
+      samples: peers.map(({ peer, status }) => [{ peer }, status.prefixesSent])
+    },
+    {
+      name: "lowtide_bgp_messages_total",
+      type: "counter",
+      help: "BGP messages since the peer was started.",
+      samples: peers.flatMap(({ peer, status }) =>
+        (["sent", "received"] as const).flatMap((direction) =>
+          Object.entries(status.messages[direction]).map(
+            ([type, count]) => [{ peer, type: type.toLowerCase(), direction }, count] as const
+          )
+        )
+      )
+    },
+    gauge("lowtide_intents", "VIP intents held, tombstones included.", speaker.intentCount),
+    {
+      name: "lowtide_intent_rejected_total",
+      type: "counter",
+      help: "Messages refused, by code.",
+      samples: [...speaker.refusals.counts].map(([code, count]) => [{ code }, count])
+    },
+    gauge(
+      "lowtide_intent_age_seconds",
+      "Since the held set last agreed with the centre's head, or since the start.",
+      (nowMs - sync.agreedAtMs) / 1000
+    ),
+    gauge("lowtide_sync_live", "Whether everything the centre speaks of is held.", sync.state === "live" ? 1 : 0),
+    gauge("lowtide_wire_entries_pending", "Wire report entries that wait for NATS.", speaker.outbox.size),
+    {
+      name: "lowtide_wire_entries_dropped_total",
+      type: "counter",
+      help: "Wire report entries dropped because too many waited.",
+      samples: [[{}, speaker.outbox.dropped]]
+    }
+  ]
+}
+
+const render = ({ name, type, help, samples }: Family): string =>
+  [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples.map((sample) => line(name, sample)), ""].join("\n")
+
+const line = (name: string, [labels, value]: Family["samples"][number]): string => {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`
+}
+
+const escapeLabel = (text: string): string =>
+  text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")

@@ -1,0 +1,73 @@
+import { hash } from "node:crypto"
+import type { PeerOptions } from "@lowtide/bgp/peer"
+import type { NodeIntent, NodePeer } from "@lowtide/domain/announcing/intent"
+import { parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+
+/** What a node is told by whoever started its speaker, and not by the centre. */
+export interface LocalSettings {
+  readonly cluster: string
+  readonly node: string
+  readonly routerId?: string | undefined
+  /** Sessions to peers of its family go out from it. */
+  readonly localAddress?: string | undefined
+  readonly nextHopIpv4?: string | undefined
+  readonly nextHopIpv6?: string | undefined
+}
+
+/** The sessions that a node is to hold, by peer name. */
+export const wantedPeers = (settings: LocalSettings, intent: NodeIntent): ReadonlyMap<string, PeerOptions> =>
+  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, peer)]))
+
+/**
+ * A peer's own source address and router id come before the node's. The next hop of the family that the session does not
+ * go over is the node's first address of that family.
+ */
+const peerOptions = (settings: LocalSettings, intent: NodeIntent, peer: NodePeer): PeerOptions => {
+  const family = familyOf(peer.peerAddress)
+  const localAddress =
+    peer.sourceAddress ?? (familyOf(settings.localAddress) === family ? settings.localAddress : undefined)
+  const other = family === 4 ? 6 : 4
+  const configured = { 4: settings.nextHopIpv4, 6: settings.nextHopIpv6 } as const
+  const otherNextHop = configured[other] ?? intent.addresses.find((address) => familyOf(address) === other)
+  const ownNextHop = family === undefined ? undefined : configured[family]
+  const nextHops = {
+    ...(ownNextHop !== undefined && family !== undefined && { [family]: ownNextHop }),
+    ...(otherNextHop !== undefined && { [other]: otherNextHop })
+  }
+  return {
+    name: peer.name,
+    host: peer.peerAddress,
+    port: peer.peerPort,
+    ...(localAddress !== undefined && { localAddress }),
+    localAsn: peer.myAsn,
+    peerAsn: peer.peerAsn,
+    routerId: peer.routerId ?? routerIdOf(settings, intent.addresses),
+    holdTimeSeconds: peer.holdTimeSeconds,
+    ...(peer.keepaliveTimeSeconds !== null && { keepaliveTimeSeconds: peer.keepaliveTimeSeconds }),
+    ...(peer.connectTimeSeconds !== null && { connectRetrySeconds: peer.connectTimeSeconds }),
+    families: [4, 6],
+    nextHops
+  }
+}
+
+/**
+ * The BGP Identifier: as set, else the node's first IPv4 address, else one made of its name: never 0 (RFC 6286 §2.1), and
+ * below 224.0.0.0, since some routers refuse what is no unicast address.
+ */
+export const routerIdOf = (settings: LocalSettings, addresses: ReadonlyArray<string>): string => {
+  const own = settings.routerId ?? addresses.find((address) => familyOf(address) === 4 && address !== "0.0.0.0")
+  if (own !== undefined) return own
+  const [first = 0, ...rest] = hash("sha256", `${settings.cluster}/${settings.node}`, "buffer").subarray(0, 4)
+  return [1 + (first % 223), ...rest].join(".")
+}
+
+/** Whether a session need not be restarted to be as the options say. */
+export const isSamePeer = (left: PeerOptions, right: PeerOptions): boolean =>
+  JSON.stringify(left) === JSON.stringify(right)
+
+/** Names a session over restarts of this process and of the peer: its router's address and port, under the peer's name. */
+export const sessionName = ({ name, host, port }: PeerOptions): string => `${name} ${host} ${port}`
+
+const familyOf = (text: string | undefined): 4 | 6 | undefined =>
+  text === undefined ? undefined : Result.getOrUndefined(parseIpAddress(text))?.family

@@ -1,0 +1,176 @@
+import type { BgpPeer, PeerEvent, PeerOptions, StopReason } from "@lowtide/bgp/peer"
+import type { RouteChange } from "@lowtide/bgp/route"
+import { startPeer } from "@lowtide/bgp/session"
+import { Effect, Exit, Scope } from "effect"
+import type { SessionTrace } from "./confirm.ts"
+import { isSamePeer, sessionName } from "./peer-options.ts"
+
+/** What the peers ask of their owner. */
+export interface PeersPort {
+  /** Runs on the turn in which it happened. */
+  readonly onEvent: (peer: string, event: PeerEvent) => void
+  /** All that the peer is to have. */
+  readonly table: (peer: string) => ReadonlyArray<RouteChange>
+  readonly monotonicMs: () => number
+}
+
+interface Slot {
+  readonly name: string
+  /** Undefined when the peer is to go. */
+  wanted: PeerOptions | undefined
+  running: { readonly peer: BgpPeer; readonly scope: Scope.Closeable } | undefined
+  isStopping: boolean
+}
+
+type Trace = { -readonly [Field in keyof SessionTrace]: SessionTrace[Field] }
+
+/** The node's sessions: runs those that are wanted, and remembers of every session of its life what confirming needs. */
+export class Peers {
+  readonly #port: PeersPort
+  readonly #slots = new Map<string, Slot>()
+  /** By `sessionName`. */
+  readonly #traces = new Map<string, Trace & { tableTurn: number }>()
+  readonly #startedAtMs: number
+  #turn = 0
+
+  /** `sessions`: hold times in seconds of the sessions that an earlier process had. */
+  constructor(port: PeersPort, sessions: ReadonlyMap<string, number>) {
+    this.#port = port
+    this.#startedAtMs = port.monotonicMs()
+    for (const [session, holdTimeSeconds] of sessions) this.#trace(session, holdTimeSeconds)
+  }
+
+  get running(): ReadonlyArray<BgpPeer> {
+    return [...this.#slots.values()].flatMap(({ running }) => running?.peer ?? [])
+  }
+
+  get traces(): Iterable<SessionTrace> {
+    return this.#traces.values()
+  }
+
+  /** Hold times in seconds of sessions whose routers may still believe what they heard, for the disk. */
+  holdTimes(): ReadonlyMap<string, number> {
+    const configured = new Set([...this.#slots.values()].flatMap(({ wanted }) => (wanted ? sessionName(wanted) : [])))
+    const nowMs = this.#port.monotonicMs()
+    const isOver = ({ isUp, downSinceMs, holdTimeMs }: Trace) => !isUp && nowMs - downSinceMs >= holdTimeMs
+    return new Map(
+      [...this.#traces]
+        .filter(([session, trace]) => configured.has(session) || !isOver(trace))
+        .map(([session, { holdTimeMs }]) => [session, holdTimeMs / 1000])
+    )
+  }
+
+  isUp(peer: string): boolean {
+    return this.#slots.get(peer)?.running?.peer.status().state === "Established"
+  }
+
+  /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */
+  configure(wanted: ReadonlyMap<string, PeerOptions>): void {
+    for (const [name, options] of wanted) {
+      const slot = this.#slots.get(name) ?? { name, wanted: undefined, running: undefined, isStopping: false }
+      this.#slots.set(name, slot)
+      slot.wanted = options
+    }
+    for (const slot of this.#slots.values()) {
+      if (!wanted.has(slot.name)) slot.wanted = undefined
+      this.#settle(slot)
+    }
+  }
+
+  /** Gives every running peer its changes of a turn; `turn` comes back in `RoutesWritten` from each of them. */
+  change(turn: number, changes: ReadonlyMap<string, ReadonlyArray<RouteChange>>): void {
+    this.#turn = turn
+    for (const { name, running } of this.#slots.values()) running?.peer.change(changes.get(name) ?? [], turn)
+  }
+
+  /** Ends all sessions for good. */
+  stopAll(reason: StopReason): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      for (const slot of this.#slots.values()) slot.wanted = undefined
+      return Effect.forEach(this.running, (peer) => peer.stop(reason), { concurrency: "unbounded", discard: true })
+    })
+  }
+
+  #settle(slot: Slot): void {
+    if (slot.isStopping) return
+    const { running, wanted } = slot
+    if (running === undefined) {
+      if (wanted === undefined) this.#slots.delete(slot.name)
+      else this.#start(slot, wanted)
+    } else if (wanted === undefined || !isSamePeer(running.peer.options, wanted)) {
+      slot.isStopping = true
+      const reason: StopReason =
+        wanted === undefined
+          ? { subcode: "peer-de-configured" }
+          : { subcode: "administrative-shutdown", text: "session options changed" }
+      Effect.runFork(
+        Effect.andThen(
+          running.peer.stop(reason),
+          Effect.andThen(
+            Scope.close(running.scope, Exit.void),
+            Effect.sync(() => {
+              slot.isStopping = false
+              slot.running = undefined
+              this.#settle(slot)
+            })
+          )
+        )
+      )
+    }
+  }
+
+  #start(slot: Slot, options: PeerOptions): void {
+    this.#trace(sessionName(options), options.holdTimeSeconds)
+    const scope = Scope.makeUnsafe()
+    const peer = Effect.runSync(
+      Scope.provide(
+        startPeer(options, (event) => this.#onEvent(options, event)),
+        scope
+      )
+    )
+    slot.running = { peer, scope }
+    peer.change(this.#port.table(slot.name), this.#turn)
+  }
+
+  #trace(session: string, holdTimeSeconds: number): Trace & { tableTurn: number } {
+    const known = this.#traces.get(session)
+    if (known !== undefined) return known
+    const trace = {
+      isUp: false,
+      writtenTurn: -1,
+      tableTurn: -1,
+      downSinceMs: this.#startedAtMs,
+      holdTimeMs: holdMs(holdTimeSeconds)
+    }
+    this.#traces.set(session, trace)
+    return trace
+  }
+
+  #onEvent(options: PeerOptions, event: PeerEvent): void {
+    const trace = this.#trace(sessionName(options), options.holdTimeSeconds)
+    switch (event._tag) {
+      case "SessionEstablished":
+        trace.isUp = true
+        trace.holdTimeMs = holdMs(event.holdTimeSeconds)
+        trace.tableTurn = this.#turn
+        break
+      case "SessionEnded":
+        trace.isUp = false
+        trace.downSinceMs = this.#port.monotonicMs()
+        break
+      case "TableWritten":
+        trace.writtenTurn = Math.max(trace.writtenTurn, trace.tableTurn)
+        break
+      case "RoutesWritten":
+        trace.writtenTurn = Math.max(trace.writtenTurn, event.token)
+        break
+      case "ConnectFailed":
+      case "RoutesRefused":
+        break
+    }
+    this.#port.onEvent(options.name, event)
+  }
+}
+
+/** RFC 4271 §4.2: a hold time of 0 means that neither side ever gives the other up for its silence. */
+const holdMs = (seconds: number): number => (seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000)

@@ -1,0 +1,159 @@
+import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import { nodeRoutes, type ServiceHealth, type Verdict, type WantedRoute } from "@lowtide/domain/announcing/node-routes"
+
+/** What a change of intents or endpoints comes to. */
+export interface RouteDifference {
+  /** By peer, then by prefix; undefined withdraws. Peers of which nothing changed are left out. */
+  readonly byPeer: ReadonlyMap<string, ReadonlyMap<string, WantedRoute | undefined>>
+  /** Addresses whose verdict is another than before. */
+  readonly verdicts: ReadonlyMap<string, Verdict>
+}
+
+/**
+ * What every peer of this node is to have. It computes again only what a change can touch: the changed VIPs, and those
+ * that share a prefix with one of them (an aggregate belongs to many).
+ */
+export class RouteTable {
+  readonly #health: (service: string) => ServiceHealth
+  readonly #vips = new Map<string, VipIntent>()
+  readonly #verdicts = new Map<string, Verdict>()
+  /** Addresses by prefix and by Service (`namespace/name`). */
+  readonly #byPrefix = new Index()
+  readonly #byService = new Index()
+  #wanted = new Map<string, Map<string, WantedRoute>>()
+  #node: NodeIntent | undefined
+
+  constructor(health: (service: string) => ServiceHealth) {
+    this.#health = health
+  }
+
+  /** What a peer is to have now, by prefix. */
+  wanted(peer: string): ReadonlyMap<string, WantedRoute> {
+    return this.#wanted.get(peer) ?? new Map()
+  }
+
+  /** By address. */
+  get verdicts(): ReadonlyMap<string, Verdict> {
+    return this.#verdicts
+  }
+
+  vip(address: string): VipIntent | undefined {
+    return this.#vips.get(address)
+  }
+
+  /** The VIPs that have a prefix. */
+  addressesOf(prefix: string): Iterable<string> {
+    return this.#byPrefix.get(prefix)
+  }
+
+  /** Takes what changed, all of one turn, and answers the difference it makes. Without a node intent nothing is wanted. */
+  update(change: {
+    readonly node?: NodeIntent | undefined
+    readonly vips?: Iterable<VipIntent>
+    readonly services?: Iterable<string>
+  }): RouteDifference {
+    const addresses = new Set<string>()
+    const prefixes = new Set<string>()
+    for (const intent of change.vips ?? []) {
+      const before = this.#vips.get(intent.address)
+      for (const { prefix } of [...(before?.routes ?? []), ...intent.routes]) prefixes.add(prefix)
+      addresses.add(intent.address)
+      this.#put(before, intent)
+    }
+    for (const service of change.services ?? []) {
+      for (const address of this.#byService.get(service)) {
+        addresses.add(address)
+        for (const { prefix } of this.#vips.get(address)?.routes ?? []) prefixes.add(prefix)
+      }
+    }
+    if (change.node !== undefined) {
+      this.#node = change.node
+      return this.#compute(this.#vips.values(), undefined)
+    }
+    for (const prefix of prefixes) for (const address of this.#byPrefix.get(prefix)) addresses.add(address)
+    return this.#compute(
+      [...addresses].flatMap((address) => this.#vips.get(address) ?? []),
+      prefixes
+    )
+  }
+
+  #put(before: VipIntent | undefined, intent: VipIntent): void {
+    const { address } = intent
+    for (const { prefix } of before?.routes ?? []) this.#byPrefix.delete(prefix, address)
+    for (const service of before?.services ?? [])
+      this.#byService.delete(`${service.namespace}/${service.name}`, address)
+    for (const { prefix } of intent.routes) this.#byPrefix.add(prefix, address)
+    for (const service of intent.services) this.#byService.add(`${service.namespace}/${service.name}`, address)
+    this.#vips.set(address, intent)
+  }
+
+  /** `prefixes`: those that may change, all when undefined. The intents are every VIP that has one of them. */
+  #compute(intents: Iterable<VipIntent>, prefixes: ReadonlySet<string> | undefined): RouteDifference {
+    if (this.#node === undefined) return { byPeer: new Map(), verdicts: new Map() }
+    const computed = nodeRoutes(this.#node, intents, ({ namespace, name }) => this.#health(`${namespace}/${name}`))
+    const verdicts = new Map<string, Verdict>()
+    for (const [address, verdict] of computed.verdicts) {
+      if (!isSameVerdict(this.#verdicts.get(address), verdict)) verdicts.set(address, verdict)
+      this.#verdicts.set(address, verdict)
+    }
+    const byPeer = new Map<string, ReadonlyMap<string, WantedRoute | undefined>>()
+    const peers = new Set([...computed.byPeer.keys(), ...(prefixes === undefined ? this.#wanted.keys() : [])])
+    for (const peer of peers) {
+      const changes = this.#apply(peer, computed.byPeer.get(peer), prefixes)
+      if (changes.size > 0) byPeer.set(peer, changes)
+    }
+    return { byPeer, verdicts }
+  }
+
+  #apply(
+    peer: string,
+    computed: ReadonlyMap<string, WantedRoute> | undefined,
+    prefixes: ReadonlySet<string> | undefined
+  ): ReadonlyMap<string, WantedRoute | undefined> {
+    const wanted = this.#wanted.get(peer) ?? new Map<string, WantedRoute>()
+    const changes = new Map<string, WantedRoute | undefined>()
+    for (const prefix of prefixes ?? new Set([...wanted.keys(), ...(computed?.keys() ?? [])])) {
+      const before = wanted.get(prefix)
+      const now = computed?.get(prefix)
+      if (isSameRoute(before, now)) continue
+      changes.set(prefix, now)
+      if (now === undefined) wanted.delete(prefix)
+      else wanted.set(prefix, now)
+    }
+    if (computed === undefined) this.#wanted.delete(peer)
+    else this.#wanted.set(peer, wanted)
+    return changes
+  }
+}
+
+const isSameRoute = (left: WantedRoute | undefined, right: WantedRoute | undefined): boolean =>
+  left === right ||
+  (left !== undefined &&
+    right !== undefined &&
+    left.localPref === right.localPref &&
+    left.communities.join(" ") === right.communities.join(" "))
+
+const isSameVerdict = (left: Verdict | undefined, right: Verdict): boolean =>
+  left?._tag === right._tag && (left._tag !== "Excluded" || right._tag !== "Excluded" || left.why === right.why)
+
+const nothing: ReadonlySet<string> = new Set()
+
+/** Many values to a key. */
+class Index {
+  readonly #sets = new Map<string, Set<string>>()
+
+  get(key: string): ReadonlySet<string> {
+    return this.#sets.get(key) ?? nothing
+  }
+
+  add(key: string, value: string): void {
+    const set = this.#sets.get(key)
+    if (set === undefined) this.#sets.set(key, new Set([value]))
+    else set.add(value)
+  }
+
+  delete(key: string, value: string): void {
+    const set = this.#sets.get(key)
+    if (set?.delete(value) && set.size === 0) this.#sets.delete(key)
+  }
+}

@@ -1,0 +1,77 @@
+import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
+import { Result } from "effect"
+import { HeldState } from "./held-state.ts"
+import type { SavedRecord } from "./journal-record.ts"
+import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
+
+/** What a node knows when its process begins, judged anew: the disk is believed no more than the wire. */
+export interface SavedState {
+  readonly held: HeldState
+  /** By `namespace/name`. */
+  readonly health: ReadonlyMap<string, ServiceHealth>
+  /** Hold times in seconds by session; infinite for a session without a hold timer. */
+  readonly sessions: ReadonlyMap<string, number>
+  /** Saved messages that are not trusted, or not allowed, any more. */
+  readonly refusals: ReadonlyArray<Refusal>
+}
+
+/** Rebuilds the state from its records. */
+export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<SavedRecord>): SavedState => {
+  const held = new HeldState(node)
+  const health = new Map<string, ServiceHealth>()
+  const sessions = new Map<string, number>()
+  const refusals: Array<Refusal> = []
+  for (const record of records) {
+    switch (record._tag) {
+      case "Message":
+        refusals.push(...restoreMessage(trust, held, record))
+        break
+      case "Health":
+        if (record.servesAnywhere) health.set(record.service, record)
+        else health.delete(record.service)
+        break
+      case "Session":
+        sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)
+    }
+  }
+  return { held, health, sessions, refusals }
+}
+
+/** An older message after a newer one is no fault here: two generations overlap. */
+const restoreMessage = (
+  trust: Trust,
+  held: HeldState,
+  { key, envelope }: { readonly key: string; readonly envelope: string }
+): ReadonlyArray<Refusal> => {
+  if (held.isKnown(key, envelope)) return []
+  const judged = judgeMessage(trust, key, envelope)
+  if (Result.isFailure(judged)) return [judged.failure]
+  const accepted = held.accept(judged.success)
+  return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
+}
+
+/** Everything worth keeping, for a snapshot. */
+export const recordsOf = (state: Pick<SavedState, "held" | "health" | "sessions">): ReadonlyArray<SavedRecord> => {
+  const { held } = state
+  const records: Array<SavedRecord> = []
+  if (held.head !== undefined) records.push({ _tag: "Message", key: "head", envelope: held.head.envelope })
+  for (const [session, seconds] of state.sessions) records.push(sessionRecord(session, seconds))
+  for (const [service, health] of state.health) records.push(healthRecord(service, health))
+  const own = held.nodeIntent
+  if (own !== undefined) records.push({ _tag: "Message", key: own.key, envelope: own.envelope })
+  for (const [key, { envelope }] of held.vips) records.push({ _tag: "Message", key, envelope })
+  return records
+}
+
+export const healthRecord = (service: string, { servesHere, servesAnywhere }: ServiceHealth): SavedRecord => ({
+  _tag: "Health",
+  service,
+  servesHere,
+  servesAnywhere
+})
+
+export const sessionRecord = (session: string, holdTimeSeconds: number): SavedRecord => ({
+  _tag: "Session",
+  session,
+  holdTimeSeconds: Number.isFinite(holdTimeSeconds) ? holdTimeSeconds : null
+})

@@ -1,0 +1,46 @@
+import type { PeerEvent } from "@lowtide/bgp/peer"
+import type { FindingCode } from "@lowtide/domain/config/codes"
+
+/** What ended or prevented a session, or keeps routes from it. */
+export interface SessionFault {
+  /** Absent where nothing is wrong with the configuration or the path, such as after an orderly stop. */
+  readonly code: FindingCode | undefined
+  readonly message: string
+}
+
+/** The fault that an event speaks of; undefined for an event that is none. */
+export const sessionFault = (
+  peer: string,
+  event: PeerEvent,
+  /** Families that the session that is up agreed to. */
+  families: ReadonlyArray<number>
+): SessionFault | undefined => {
+  switch (event._tag) {
+    case "ConnectFailed":
+    case "SessionEnded":
+      return { code: endCode(event), message: event.reason }
+    case "RoutesRefused":
+      return {
+        code: families.includes(event.family) ? noNextHop(event.reason) : "LT0306",
+        message: `peer ${peer}: ${event.routes} IPv${event.family} routes are not announced: ${event.reason}`
+      }
+    case "SessionEstablished":
+    case "TableWritten":
+    case "RoutesWritten":
+      return undefined
+  }
+}
+
+/** RFC 4271 §4.5: code 2 is an OPEN message error, 4 a hold timer that expired. */
+const endCode = ({
+  notification,
+  retryInMs
+}: Extract<PeerEvent, { readonly _tag: "ConnectFailed" | "SessionEnded" }>): FindingCode | undefined => {
+  if (retryInMs === undefined) return undefined // stopped by us
+  if (notification === undefined) return "LT0301"
+  if (notification.direction === "received") return "LT0302"
+  if (notification.code === 4) return "LT0304"
+  return notification.code === 2 ? "LT0305" : undefined
+}
+
+const noNextHop = (reason: string): FindingCode | undefined => (reason.includes("next hop") ? "LT0303" : undefined)

@@ -1,0 +1,400 @@
+import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
+import type { RouteChange } from "@lowtide/bgp/route"
+import type { NodeStatus, WireEntry } from "@lowtide/bus/status"
+import type { NodeIntent } from "@lowtide/domain/announcing/intent"
+import { codes, type FindingCode } from "@lowtide/domain/config/codes"
+import type { Effect } from "effect"
+import { RouteTranslator } from "./announce.ts"
+import { type Confirmation, confirm, type PendingTombstones } from "./confirm.ts"
+import { EndpointView, type SliceChange } from "./endpoints.ts"
+import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
+import type { Journal, LoadedRecords } from "./journal.ts"
+import type { SavedRecord } from "./journal-record.ts"
+import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
+import { Peers } from "./peers.ts"
+import { RefusalLog } from "./refusals.ts"
+import { type RouteDifference, RouteTable } from "./route-table.ts"
+import { healthRecord, recordsOf, restoreState, type SavedState, sessionRecord } from "./saved-state.ts"
+import { SessionNotes } from "./session-notes.ts"
+import { announcedAddresses, sessionStatus } from "./status.ts"
+import { StatusPace } from "./status-pace.ts"
+import type { Refusal, Trust } from "./trust.ts"
+import { tableTurns, vipTurns } from "./vip-turns.ts"
+import { ReportOutbox, TurnReports, type VipTurn } from "./wire-report.ts"
+
+/** What a speaker runs on. */
+export interface SpeakerPort {
+  readonly settings: LocalSettings
+  readonly trust: Trust
+  readonly journal: Journal
+  readonly loaded: LoadedRecords
+  /** Names this run in statuses. */
+  readonly runId: string
+  readonly say: (severity: "info" | "warning" | "error", text: string) => void
+  /** Asks for everything to be read again. */
+  readonly resync: () => void
+  /** A status or a report is due, or may be sooner than was last answered. */
+  readonly wake: () => void
+  readonly monotonicMs: () => number
+  readonly unixMs: () => number
+  /** 0 to below 1. */
+  readonly random: () => number
+}
+
+/** How often deadlines are looked at. */
+const tickMs = 500
+
+/** A batch that the disk did not take is tried again after this long. */
+const saveRetryMs = 1_000
+
+/**
+ * One node's speaker: from signed intents and its own view of endpoints to routes on its sessions. Everything that came
+ * in one turn of the event loop goes out as one set of changes; intents take effect after they are on the disk, losses of
+ * endpoints at once.
+ */
+export class Speaker {
+  readonly #port: SpeakerPort
+  readonly #saved: SavedState
+  readonly #endpoints: EndpointView
+  readonly #table: RouteTable
+  readonly #intake: Intake
+  readonly #peers: Peers
+  readonly #translator = new RouteTranslator()
+  readonly #turns: TurnReports
+  readonly #sessionHoldTimes: Map<string, number>
+  readonly refusals = new RefusalLog()
+  readonly notes = new SessionNotes()
+  readonly outbox = new ReportOutbox()
+  readonly pace = new StatusPace()
+  #turn = 0
+  #dirty: { node: NodeIntent | undefined; vips: Array<AcceptedVip>; services: Set<string> } | undefined
+  #pending: ReadonlyArray<PendingTombstones> = []
+  /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
+  #isQuiet: boolean
+  #timer: NodeJS.Timeout | undefined
+  /** The end of the queue for the disk. */
+  #saving: Promise<void> = Promise.resolve()
+  #saidDropAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(port: SpeakerPort) {
+    const { settings, trust, loaded } = port
+    this.#port = port
+    this.#saved = restoreState(trust, settings.node, loaded.records)
+    this.#isQuiet = loaded.damage === "lost"
+    this.#endpoints = new EndpointView(settings.node, this.#saved.health)
+    this.#table = new RouteTable((service) => this.#endpoints.health(service))
+    this.#sessionHoldTimes = new Map(this.#saved.sessions)
+    this.#turns = new TurnReports((entries) => this.#report(entries))
+    this.#peers = new Peers(
+      {
+        onEvent: (peer, event) => this.#onPeerEvent(peer, event),
+        table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
+        monotonicMs: port.monotonicMs
+      },
+      this.#saved.sessions
+    )
+    this.#intake = new Intake(trust, this.#saved.held, {
+      save: (records) => this.#save(records),
+      recordsFor: (node) => this.#newSessionRecords(node),
+      onAccepted: (accepted) => this.#onAccepted(accepted),
+      onRefused: (refusal) => this.#onRefused(refusal),
+      onSync: (state) => this.#onSync(state),
+      monotonicMs: port.monotonicMs,
+      unixMs: port.unixMs,
+      random: port.random
+    })
+  }
+
+  get intake(): Intake {
+    return this.#intake
+  }
+
+  get peers(): Peers {
+    return this.#peers
+  }
+
+  /** Messages in effect, tombstones included. */
+  get intentCount(): number {
+    return this.#saved.held.vips.size
+  }
+
+  /** Whether the node knows its sessions and may announce. */
+  get isReady(): boolean {
+    return this.#saved.held.nodeIntent !== undefined && !this.#isQuiet
+  }
+
+  /** Announces what the disk has, with nothing else needed. */
+  start(): void {
+    const { held, refusals } = this.#saved
+    for (const fault of this.#port.loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
+    if (this.#isQuiet) {
+      const text = "saved state: something that was in effect is lost; nothing is announced until NATS brings it again"
+      this.#port.say("error", text)
+    }
+    for (const refusal of refusals) this.#onRefused(refusal)
+    const vips = [...held.vips.values()].map(({ message }) => message)
+    const tombstones = vips.flatMap(({ state, cseq }) => (state === "withdrawn" ? cseq : []))
+    if (tombstones.length > 0) this.#pending = [{ turn: 0, cseq: Math.min(...tombstones) }]
+    this.#table.update({ node: held.nodeIntent?.message, vips })
+    if (held.nodeIntent !== undefined) this.#configurePeers(held.nodeIntent.message)
+    if (this.#port.loaded.damage === "repaired") this.#compactNext()
+    this.#timer = setInterval(() => this.#tick(), tickMs)
+    const from = held.nodeIntent === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
+    this.#port.say(
+      "info",
+      `speaker of node ${this.#port.settings.node}, cluster ${this.#port.settings.cluster}: ${from}`
+    )
+  }
+
+  /** Takes what the source of endpoints saw. Losses reach the wire without waiting for the disk. */
+  takeEndpoints(change: SliceChange): void {
+    const changed = this.#endpoints.apply(change)
+    if (changed.size === 0) return
+    for (const service of changed.keys()) this.#change().services.add(service)
+    void this.#save([...changed].map(([service, health]) => healthRecord(service, health)))
+  }
+
+  /** When a status is due, by the monotonic clock. */
+  get statusDueAtMs(): number {
+    return this.pace.dueAtMs()
+  }
+
+  /** The status of this moment. */
+  status(): NodeStatus {
+    const { settings, runId, unixMs } = this.#port
+    const { held } = this.#saved
+    const confirmation = this.#confirm()
+    return {
+      _tag: "NodeStatus",
+      cluster: settings.cluster,
+      node: settings.node,
+      at: new Date(unixMs()).toISOString(),
+      runId,
+      sync: this.#intake.sync.state,
+      cseq: held.newest.cseq,
+      confirmedCseq: confirmation.confirmedCseq,
+      sessions: this.#peers.running.map((peer) => sessionStatus(peer, this.notes.lastFault(peer.options.name))),
+      announcing: this.#isQuiet ? [] : announcedAddresses(this.#table, (peer) => this.#peers.isUp(peer)),
+      refused: this.refusals.recent
+    }
+  }
+
+  /** Ends every session. */
+  stop(reason: StopReason): Effect.Effect<void> {
+    clearInterval(this.#timer)
+    return this.#peers.stopAll(reason)
+  }
+
+  /** What the next turn is to bring; the turn is run at the end of this turn of the event loop. */
+  #change() {
+    if (this.#dirty === undefined) {
+      this.#dirty = { node: undefined, vips: [], services: new Set() }
+      setImmediate(() => this.#runTurn())
+    }
+    return this.#dirty
+  }
+
+  #onAccepted({ vips, node }: Accepted): void {
+    const change = this.#change()
+    change.vips.push(...vips)
+    change.node = node ?? change.node
+    const tombstones = vips.flatMap(({ message }) => (message.state === "withdrawn" ? message.cseq : []))
+    if (tombstones.length > 0) {
+      this.#pending = [...this.#pending, { turn: this.#turn + 1, cseq: Math.min(...tombstones) }]
+    }
+    this.#changed("soon")
+  }
+
+  #runTurn(): void {
+    const change = this.#dirty
+    if (change === undefined) return
+    this.#dirty = undefined
+    const turn = ++this.#turn
+    const before = new Map(change.vips.map(({ message }) => [message.address, this.#table.vip(message.address)]))
+    const difference = this.#table.update({
+      node: change.node,
+      vips: change.vips.map(({ message }) => message),
+      services: change.services
+    })
+    if (change.node !== undefined) this.#configurePeers(change.node)
+    this.#peers.change(turn, this.#isQuiet ? new Map() : this.#translate(difference))
+    const vips = vipTurns(this.#table, difference, {
+      vips: change.vips,
+      before,
+      isNodeChange: change.node !== undefined
+    })
+    this.#beginReport(turn, vips)
+    this.#changed("soon")
+  }
+
+  #translate({ byPeer }: RouteDifference): ReadonlyMap<string, ReadonlyArray<RouteChange>> {
+    return new Map([...byPeer].map(([peer, routes]) => [peer, this.#translator.changes(routes)]))
+  }
+
+  #beginReport(turn: number, vips: ReadonlyArray<VipTurn>): void {
+    const up = this.#peers.running.map(({ options }) => options.name).filter((peer) => this.#peers.isUp(peer))
+    this.#turns.begin(turn, vips, up, this.#port.monotonicMs())
+  }
+
+  #configurePeers(node: NodeIntent): void {
+    this.#peers.configure(wantedPeers(this.#port.settings, node))
+    this.#changed("now")
+  }
+
+  #onPeerEvent(peer: string, event: PeerEvent): void {
+    const noted = this.notes.note(peer, event, this.#port.unixMs())
+    if (noted.line !== undefined) this.#port.say(noted.line.severity, noted.line.text)
+    this.#report(noted.entries)
+    switch (event._tag) {
+      case "SessionEstablished":
+        this.#rememberHoldTime(peer, event.holdTimeSeconds)
+        break
+      case "TableWritten":
+        this.#reportTable(peer)
+        break
+      case "RoutesWritten":
+        this.#turns.written(event.token, peer, this.#port.unixMs())
+        break
+      case "SessionEnded":
+        this.#turns.ended(peer)
+        break
+      case "ConnectFailed":
+      case "RoutesRefused":
+        break
+    }
+    if (event._tag !== "RoutesWritten" && (event._tag !== "ConnectFailed" || noted.line !== undefined)) {
+      this.#changed("now")
+    } else if (this.#pending.length > 0) this.#changed("soon")
+  }
+
+  /** A session came up and has its table: every VIP that it carries was announced there now. */
+  #reportTable(peer: string): void {
+    const turn = ++this.#turn
+    const vips = tableTurns(this.#table, peer)
+    this.#turns.begin(turn, this.#isQuiet ? [] : vips, [peer], this.#port.monotonicMs())
+    this.#turns.written(turn, peer, this.#port.unixMs())
+  }
+
+  #rememberHoldTime(peer: string, holdTimeSeconds: number): void {
+    const options = this.#peers.running.find((running) => running.options.name === peer)?.options
+    if (options === undefined) return
+    const session = sessionName(options)
+    const seconds = holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : holdTimeSeconds
+    if (this.#sessionHoldTimes.get(session) === seconds) return
+    this.#sessionHoldTimes.set(session, seconds)
+    void this.#save([sessionRecord(session, seconds)])
+  }
+
+  /** Before a session is begun the disk knows of it, so that the next process knows who may believe this one. */
+  #newSessionRecords(node: NodeIntent): ReadonlyArray<SavedRecord> {
+    return [...wantedPeers(this.#port.settings, node).values()].flatMap((options) => {
+      const session = sessionName(options)
+      if (this.#sessionHoldTimes.has(session)) return []
+      const seconds = options.holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : options.holdTimeSeconds
+      this.#sessionHoldTimes.set(session, seconds)
+      return [sessionRecord(session, seconds)]
+    })
+  }
+
+  #onRefused(refusal: Refusal): void {
+    if (!this.refusals.note(refusal, this.#port.unixMs())) return
+    this.#port.say(codes[refusal.code].severity === "warning" ? "warning" : "error", formatFault(refusal))
+    this.#changed("soon")
+  }
+
+  #onSync(state: "live" | "stale"): void {
+    const text =
+      state === "live" ? "everything the centre speaks of is held" : "held state may lack something; it stays in effect"
+    this.#port.say("info", `sync ${state}: ${text}`)
+    if (state === "live" && this.#isQuiet) {
+      this.#isQuiet = false
+      this.#peers.change(++this.#turn, this.#fullTables())
+      this.#compactNext()
+    }
+    this.#changed("now")
+  }
+
+  #fullTables(): ReadonlyMap<string, ReadonlyArray<RouteChange>> {
+    const peers = this.#peers.running.map(({ options }) => options.name)
+    return new Map(peers.map((peer) => [peer, this.#translator.changes(this.#table.wanted(peer))]))
+  }
+
+  #tick(): void {
+    if (this.#intake.tick()) this.#port.resync()
+    const nowMs = this.#port.monotonicMs()
+    this.#turns.expire(nowMs)
+    const waiting = this.#pending.length
+    if (waiting > 0) this.#confirm()
+    if (this.#pending.length !== waiting) this.#changed("soon")
+  }
+
+  #confirm(): Confirmation {
+    this.#runTurn() // what is accepted and not decided yet must not look confirmed
+    const confirmation = confirm({
+      completeCseq: this.#intake.completeCseq,
+      pending: this.#pending,
+      sessions: this.#peers.traces,
+      nowMs: this.#port.monotonicMs()
+    })
+    this.#pending = confirmation.pending
+    return confirmation
+  }
+
+  #report(entries: ReadonlyArray<WireEntry>): void {
+    if (entries.length === 0) return
+    const dropped = this.outbox.add(entries)
+    if (dropped > 0) this.#onDropped(dropped)
+    this.#port.wake()
+  }
+
+  #onDropped(dropped: number): void {
+    const nowMs = this.#port.monotonicMs()
+    if (nowMs - this.#saidDropAtMs < 60_000) return
+    this.#saidDropAtMs = nowMs
+    this.#port.say("warning", `wire reports: ${dropped} of the oldest entries dropped while NATS is away`)
+  }
+
+  #changed(need: "soon" | "now"): void {
+    this.pace.changed(need)
+    this.#port.wake()
+  }
+
+  /** One batch after the other; a disk that refuses is asked until it does not. */
+  #save(records: ReadonlyArray<SavedRecord>): Promise<void> {
+    this.#saving = this.#saving.then(async () => {
+      for (let isSaved = false; !isSaved; ) {
+        try {
+          await this.#port.journal.append(records)
+          isSaved = true
+        } catch (cause) {
+          this.#port.say("error", `the state cannot be saved, new intents wait: ${String(cause)}`)
+          await new Promise((resolve) => setTimeout(resolve, saveRetryMs))
+        }
+      }
+      if (this.#port.journal.isLong() && !this.#isQuiet) this.#compact()
+    })
+    return this.#saving
+  }
+
+  #compactNext(): void {
+    this.#saving = this.#saving.then(() => this.#compact())
+  }
+
+  #compact(): void {
+    try {
+      const holdTimes = this.#peers.holdTimes()
+      for (const session of this.#sessionHoldTimes.keys()) {
+        if (!holdTimes.has(session)) this.#sessionHoldTimes.delete(session)
+      }
+      this.#port.journal.compact(
+        recordsOf({ held: this.#saved.held, health: this.#endpoints.known, sessions: this.#sessionHoldTimes })
+      )
+    } catch (cause) {
+      this.#port.say("warning", `the journal cannot be replaced by a snapshot, it grows on: ${String(cause)}`)
+    }
+  }
+}
+
+/** One line for stderr, with what to do. */
+export const formatFault = ({ code, message }: { readonly code: FindingCode; readonly message: string }): string =>
+  `${code} ${message}. Fix: ${codes[code].fix}`

@@ -1,0 +1,162 @@
+import { createPublicKey, type KeyObject } from "node:crypto"
+import { Envelope, type KeyRing, open, readKeyRing } from "@lowtide/bus/envelope"
+import { headKey } from "@lowtide/bus/subjects"
+import { StateMessage, type VipIntent } from "@lowtide/domain/announcing/intent"
+import { messageKey } from "@lowtide/domain/announcing/subject"
+import { formatPrefix, hostPrefix, type Prefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
+import { Result, Schema } from "effect"
+
+/** Whom this node believes, and what its cluster may announce. Given by the install, never by the centre. */
+export interface Trust {
+  readonly cluster: string
+  /** Keys that sign intents, by id. */
+  readonly intentKeys: KeyRing
+  readonly allowedPrefixes: ReadonlyArray<Prefix>
+}
+
+/** Why a message is not applied; `code` is one of LT0401, LT0402, LT0403, LT0404. */
+export interface Refusal {
+  readonly code: "LT0401" | "LT0402" | "LT0403" | "LT0404"
+  /** Names the message by its subject key, says what was expected and what was found. */
+  readonly message: string
+}
+
+/** A message that is signed, decodes and speaks of this cluster under its own subject key. */
+export interface TrustedMessage {
+  readonly key: string
+  readonly envelope: string
+  readonly message: StateMessage
+  /** Set when the message is genuine but may not be announced here: it counts as seen and is not applied. */
+  readonly notAllowed: Refusal | undefined
+}
+
+const TrustFile = Schema.Struct({
+  cluster: Schema.String,
+  intentKeys: Schema.Record(Schema.String, Schema.String),
+  installKey: Schema.String
+})
+const AllowedPrefixes = Schema.Struct({ cluster: Schema.String, prefixes: Schema.Array(Schema.String) })
+const decodeTrustFile = Schema.decodeUnknownResult(Schema.fromJsonString(TrustFile))
+const decodeEnvelope = Schema.decodeUnknownResult(Schema.fromJsonString(Envelope))
+const decodeAllowed = Schema.decodeUnknownResult(Schema.fromJsonString(AllowedPrefixes))
+const decodeMessage = Schema.decodeUnknownResult(Schema.fromJsonString(StateMessage))
+
+/**
+ * Reads the trust file and the allowed prefixes, an envelope signed by the install's key. The failures are sentences, all
+ * that are found; a node that cannot tell whom to believe does not start.
+ */
+export const readTrust = (files: {
+  readonly cluster: string
+  readonly trustText: string
+  readonly allowedText: string
+}): Result.Result<Trust, ReadonlyArray<string>> => {
+  const decoded = decodeTrustFile(files.trustText)
+  if (Result.isFailure(decoded)) {
+    return Result.fail([`trust file: expected {cluster, intentKeys, installKey}: ${oneLine(decoded.failure.message)}`])
+  }
+  const trust = decoded.success
+  const faults: Array<string> = []
+  if (trust.cluster !== files.cluster) {
+    faults.push(`trust file: expected cluster ${files.cluster}, found ${JSON.stringify(trust.cluster)}`)
+  }
+  const intentKeys = attempt(() => readKeyRing(trust.intentKeys), "trust file intentKeys", faults)
+  if (intentKeys?.size === 0) faults.push("trust file intentKeys: expected at least one key, found none")
+  const installKey = attempt(() => createPublicKey(trust.installKey), "trust file installKey", faults)
+  if (installKey === undefined || intentKeys === undefined) return Result.fail(faults)
+  const allowedPrefixes = readAllowed(files, installKey, faults)
+  return faults.length > 0
+    ? Result.fail(faults)
+    : Result.succeed({ cluster: files.cluster, intentKeys, allowedPrefixes })
+}
+
+const attempt = <A>(read: () => A, what: string, faults: Array<string>): A | undefined => {
+  try {
+    return read()
+  } catch (cause) {
+    faults.push(`${what}: expected a public key as PEM: ${oneLine(String(cause))}`)
+    return undefined
+  }
+}
+
+const readAllowed = (
+  { cluster, allowedText }: { readonly cluster: string; readonly allowedText: string },
+  installKey: KeyObject,
+  faults: Array<string>
+): ReadonlyArray<Prefix> => {
+  const envelope = decodeEnvelope(allowedText)
+  if (Result.isFailure(envelope)) {
+    faults.push("allowed prefixes: expected an envelope {payload, keyId, sig}")
+    return []
+  }
+  // The install key has no id of its own: whatever id the envelope names, this key alone has to have signed it.
+  const opened = open(new Map([[envelope.success.keyId, installKey]]), allowedText)
+  const allowed = Result.isSuccess(opened) ? decodeAllowed(opened.success) : undefined
+  if (Result.isFailure(opened)) {
+    faults.push(`allowed prefixes: expected a signature by the install key: ${opened.failure.message}`)
+    return []
+  }
+  if (allowed === undefined || Result.isFailure(allowed)) {
+    faults.push("allowed prefixes: expected the payload {cluster, prefixes}")
+    return []
+  }
+  if (allowed.success.cluster !== cluster) {
+    faults.push(
+      `allowed prefixes: expected those of cluster ${cluster}, found ${JSON.stringify(allowed.success.cluster)}`
+    )
+  }
+  return allowed.success.prefixes.flatMap((text) => {
+    const prefix = parsePrefix(text)
+    if (Result.isSuccess(prefix)) return prefix.success
+    faults.push(`allowed prefixes: ${prefix.failure}`)
+    return []
+  })
+}
+
+/**
+ * Judges one message by itself: signature (LT0401), content, cluster and subject key (LT0404), and prefixes, which an
+ * aggregate must keep to as a whole (LT0402). Whether it is newer than what is held is `HeldState`'s question.
+ */
+export const judgeMessage = (trust: Trust, key: string, envelope: string): Result.Result<TrustedMessage, Refusal> => {
+  const payload = open(trust.intentKeys, envelope)
+  if (Result.isFailure(payload)) return refuse("LT0401", `${key}: ${payload.failure.message}`)
+  const decoded = decodeMessage(payload.success)
+  if (Result.isFailure(decoded)) return refuse("LT0404", `${key}: ${oneLine(decoded.failure.message)}`)
+  const message = decoded.success
+  if (message.cluster !== trust.cluster) {
+    return refuse("LT0404", `${key}: expected cluster ${trust.cluster}, found ${JSON.stringify(message.cluster)}`)
+  }
+  const ownKey = keyOfMessage(message)
+  if (ownKey !== key)
+    return refuse("LT0404", `${key}: expected a message of this subject, found one of ${ownKey ?? "none"}`)
+  const notAllowed = message._tag === "VipIntent" ? judgePrefixes(trust.allowedPrefixes, message) : undefined
+  return Result.succeed({ key, envelope, message, notAllowed })
+}
+
+/** The subject key that a message belongs under; undefined when it names no address. */
+const keyOfMessage = (message: StateMessage): string | undefined => {
+  if (message._tag === "ClusterHead") return headKey
+  if (message._tag === "VipIntent" && Result.isFailure(parseIpAddress(message.address))) return undefined
+  return messageKey(message)
+}
+
+/** A tombstone is always allowed: it can announce nothing, and refusing it could keep a route up. */
+const judgePrefixes = (allowed: ReadonlyArray<Prefix>, intent: VipIntent): Refusal | undefined => {
+  if (intent.state === "withdrawn") return undefined
+  const address = Result.map(parseIpAddress(intent.address), hostPrefix)
+  const wanted = [address, ...intent.routes.map((route) => parsePrefix(route.prefix))]
+  for (const prefix of wanted) {
+    if (Result.isFailure(prefix)) return { code: "LT0404", message: `VIP ${intent.address}: ${prefix.failure}` }
+    if (!allowed.some((outer) => prefixCovers(outer, prefix.success))) {
+      const list = allowed.map(formatPrefix).join(", ")
+      return {
+        code: "LT0402",
+        message: `VIP ${intent.address}: expected prefixes within [${list}], found ${formatPrefix(prefix.success)}`
+      }
+    }
+  }
+  return undefined
+}
+
+const refuse = (code: Refusal["code"], message: string): Result.Result<never, Refusal> => Result.fail({ code, message })
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").slice(0, 300)

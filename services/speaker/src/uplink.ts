@@ -1,0 +1,102 @@
+import { type Bus, layerBus } from "@lowtide/bus/connection"
+import { followState } from "@lowtide/bus/follow-state"
+import { publishAll } from "@lowtide/bus/streams"
+import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
+import { codes } from "@lowtide/domain/config/codes"
+import { Effect, type Queue as EffectQueue, Queue, Schedule, Stream } from "effect"
+import type { LocalSettings } from "./peer-options.ts"
+import type { Speaker } from "./speaker.ts"
+
+/** What joins a speaker to NATS. */
+export interface Uplink {
+  readonly settings: LocalSettings
+  readonly servers: ReadonlyArray<string>
+  readonly speaker: Speaker
+  /** Offered to when everything is to be read again. */
+  readonly resync: EffectQueue.Queue<void>
+  /** Offered to when a status may be due. */
+  readonly statusWake: EffectQueue.Queue<void>
+  /** Offered to when there is something to report. */
+  readonly wireWake: EffectQueue.Queue<void>
+  readonly monotonicMs: () => number
+}
+
+/** Without a connection for this long after the start, the operator is told. */
+const noticeMs = 3_000
+
+/** Entries are gathered for this long, so that a burst is one message. */
+const gatherMs = 5
+
+/** The longest sleep between looks at when a status is due. */
+const statusLookMsMax = 20_000
+
+/**
+ * Follows the cluster's state, and sends statuses and reports. Runs for ever beside the speaker, which needs none of it
+ * to go on announcing; while NATS is away it waits.
+ */
+export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
+  Effect.raceFirst(
+    Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink)], { concurrency: "unbounded" }).pipe(
+      Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
+      Effect.tapError((error) => Effect.logError(notConnected(error.message))),
+      Effect.retry(Schedule.spaced("1 second")),
+      Effect.orDie,
+      Effect.andThen(Effect.never)
+    ),
+    noticeAbsence(uplink)
+  )
+
+const noticeAbsence = ({ servers, speaker }: Uplink): Effect.Effect<never> =>
+  Effect.sleep(noticeMs).pipe(
+    Effect.andThen(
+      Effect.suspend(() =>
+        speaker.pace.isFirst ? Effect.logError(notConnected(`no connection to ${servers.join(", ")} yet`)) : Effect.void
+      )
+    ),
+    Effect.andThen(Effect.never)
+  )
+
+const notConnected = (detail: string): string =>
+  `LT0502 NATS: ${detail}; what is saved is announced. Fix: ${codes.LT0502.fix}`
+
+const followIntents = ({ settings, speaker, resync }: Uplink): Effect.Effect<void, never, Bus> =>
+  Stream.runForEach(followState(settings.cluster, resync), (item) => Effect.sync(() => speaker.intake.take(item)))
+
+/** Only the newest status counts, so one that cannot be sent is not kept. */
+const sendStatuses = ({ settings, speaker, statusWake, monotonicMs }: Uplink): Effect.Effect<never, never, Bus> =>
+  Effect.gen(function* () {
+    const waitMs = speaker.statusDueAtMs - monotonicMs()
+    if (waitMs > 0) {
+      yield* Effect.timeoutOption(Queue.take(statusWake), Math.min(waitMs, statusLookMsMax))
+      return
+    }
+    speaker.pace.sending(monotonicMs())
+    const text = JSON.stringify(speaker.status())
+    yield* publishAll([{ subject: statusSubject(settings.cluster, settings.node), text }]).pipe(
+      Effect.catch((error) =>
+        Effect.andThen(
+          Effect.logDebug(`status not sent: ${error.message}`),
+          Effect.sync(() => speaker.pace.failed())
+        )
+      )
+    )
+  }).pipe(Effect.forever)
+
+/** Entries stay in the outbox until the server has them; a report that was stored unknown to us is sent twice. */
+const sendReports = ({ settings, speaker, wireWake }: Uplink): Effect.Effect<never, never, Bus> =>
+  Effect.gen(function* () {
+    if (speaker.outbox.size === 0) {
+      yield* Queue.take(wireWake)
+      yield* Effect.sleep(gatherMs)
+      return
+    }
+    const entries = speaker.outbox.peek()
+    const { cluster, node } = settings
+    const text = JSON.stringify({ _tag: "WireReport", cluster, node, entries })
+    yield* publishAll([{ subject: wireSubject(cluster, node), text }]).pipe(
+      Effect.andThen(Effect.sync(() => speaker.outbox.acknowledge(entries))),
+      Effect.catch((error) =>
+        Effect.andThen(Effect.logDebug(`wire report not sent: ${error.message}`), Effect.sleep("1 second"))
+      )
+    )
+  }).pipe(Effect.forever)

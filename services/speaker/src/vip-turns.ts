@@ -1,0 +1,79 @@
+import type { VipIntent } from "@lowtide/domain/announcing/intent"
+import type { AcceptedVip } from "./intake.ts"
+import type { RouteDifference, RouteTable } from "./route-table.ts"
+import type { VipTurn } from "./wire-report.ts"
+
+/**
+ * What a turn did, VIP by VIP: those with a new message, those whose verdict changed, and, when the node's own intent
+ * changed, those whose routes it gave to a peer or took away.
+ */
+export const vipTurns = (
+  table: RouteTable,
+  difference: RouteDifference,
+  change: {
+    readonly vips: ReadonlyArray<AcceptedVip>
+    /** By address: what was in effect before the turn. */
+    readonly before: ReadonlyMap<string, VipIntent | undefined>
+    readonly isNodeChange: boolean
+  }
+): ReadonlyArray<VipTurn> => {
+  const accepted = new Map(change.vips.map((vip) => [vip.message.address, vip]))
+  const addresses = new Set([...accepted.keys(), ...difference.verdicts.keys()])
+  if (change.isNodeChange) {
+    for (const routes of difference.byPeer.values()) {
+      for (const prefix of routes.keys()) for (const address of table.addressesOf(prefix)) addresses.add(address)
+    }
+  }
+  return [...addresses].flatMap((address) => {
+    const intent = table.vip(address)
+    if (intent === undefined) return []
+    const vip = accepted.get(address)
+    return {
+      ...identity(table, intent),
+      trigger: vip !== undefined || change.isNodeChange ? "intent" : "endpoints",
+      ...(vip !== undefined && { receivedAtMs: vip.receivedAtMs, savedAtMs: vip.savedAtMs }),
+      actions: actionsOf(table, difference, intent, change.before.get(address))
+    }
+  })
+}
+
+/** A session came up: the VIPs that its first table announced. */
+export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTurn> => {
+  const addresses = new Set<string>()
+  for (const prefix of table.wanted(peer).keys()) {
+    for (const address of table.addressesOf(prefix)) addresses.add(address)
+  }
+  return [...addresses].flatMap((address) => {
+    const intent = table.vip(address)
+    if (intent === undefined || table.verdicts.get(address)?._tag !== "Announced") return []
+    return { ...identity(table, intent), trigger: "session", actions: new Map([[peer, "announced"]]) }
+  })
+}
+
+const identity = (table: RouteTable, { network, address, stamp, cseq }: VipIntent) => ({
+  network,
+  address,
+  stamp,
+  cseq,
+  verdict: table.verdicts.get(address)?._tag ?? "Unknown"
+})
+
+/** An aggregate that others still hold up is unchanged for the VIP that left it. */
+const actionsOf = (
+  table: RouteTable,
+  { byPeer }: RouteDifference,
+  intent: VipIntent,
+  before: VipIntent | undefined
+): VipTurn["actions"] => {
+  const routes = [...intent.routes, ...(before?.routes ?? [])]
+  const peers = new Set(routes.flatMap((route) => route.peers))
+  const actions = new Map<string, "announced" | "withdrawn" | "unchanged">()
+  for (const peer of peers) {
+    const changes = byPeer.get(peer)
+    const changed = routes.filter(({ prefix }) => changes?.has(prefix))
+    if (changed.some(({ prefix }) => changes?.get(prefix) !== undefined)) actions.set(peer, "announced")
+    else if (changed.length > 0) actions.set(peer, "withdrawn")
+    else if (routes.some(({ prefix }) => table.wanted(peer).has(prefix))) actions.set(peer, "unchanged")
+  }
+  return actions
+}
