@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs"
 
 /** The variable that every process of a run inherits; the lab hands it on to what it starts. */
 const variable = "LOWTIDE_TEST_RUN"
@@ -12,7 +12,8 @@ export const markRun = () => {
 
 /**
  * What a run left behind, in words: processes that carry its mark, which are ended, and namespaces of a lab that were not
- * there before and whose owner is not alive. A process on its way out gets a second.
+ * there before, whose owner is not alive, and in which nothing runs that may be someone else's. A process on its way out
+ * gets a second.
  */
 export const findLeftovers = async (mark) => {
   for (let attempt = 0; attempt < 10 && markedProcesses(mark).length > 0; attempt++)
@@ -20,8 +21,10 @@ export const findLeftovers = async (mark) => {
   const processes = markedProcesses(mark)
   for (const { pid } of processes) endProcess(pid)
   const owned = livingLabs()
+  const ended = new Set(processes.map(({ pid }) => pid))
   const namespaces = labNamespaces().filter(
-    (name) => !mark.namespaces.has(name) && !owned.some((prefix) => name.startsWith(`${prefix}-`))
+    (name) =>
+      !mark.namespaces.has(name) && !owned.some((prefix) => name.startsWith(`${prefix}-`)) && !isInUse(name, ended)
   )
   return [
     ...processes.map(({ pid, name }) => `a test left the process ${pid} (${name}) behind`),
@@ -44,6 +47,19 @@ const endProcess = (pid) => {
 }
 
 const labNamespaces = () => list("/run/netns").filter((name) => name.startsWith("lt"))
+
+/** Whether a process other than those just ended runs in a namespace. A namespace is one by its inode. */
+const isInUse = (name, ended) => {
+  const inode = statSync(`/run/netns/${name}`, { throwIfNoEntry: false })?.ino
+  return list("/proc").some((pid) => {
+    if (!/^\d+$/.test(pid) || ended.has(Number(pid))) return false
+    try {
+      return readlinkSync(`/proc/${pid}/ns/net`) === `net:[${inode}]`
+    } catch {
+      return false
+    }
+  })
+}
 
 /** The prefixes of labs that belong to a living process, of this run or of another one beside it. */
 const livingLabs = () =>

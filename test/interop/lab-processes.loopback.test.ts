@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { bestNextHops, logHas, startBird, startProcess, startReady, waitUntil } from "@lowtide/testkit/lab/index"
+import { logHas, startBird, startGobgp, startProcess, startReady, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 
 const folder = Effect.acquireRelease(
@@ -88,36 +88,46 @@ const isGone = (pid: number): boolean => {
   }
 }
 
-describe("BIRD without namespaces", () => {
-  it.live("speaks to neighbours on loopback addresses and high ports", () =>
-    Effect.gen(function* () {
-      const root = yield* folder
-      const families = ["ipv4", "ipv6"] as const
-      const port = 20_000 + (process.pid % 20_000)
-      const address = (host: number) => `127.0.7.${host}`
-      const neighbors = [11, 12].map((host) => ({ address: address(host), asn: 64500, families }))
-      const router = yield* startBird({
-        folder: join(root, "router"),
-        asn: 64512,
-        address: address(1),
-        port,
-        neighbors
-      })
-      for (const host of [11, 12])
-        yield* startBird({
-          folder: join(root, `sender-${host}`),
-          asn: 64500,
-          address: address(host),
-          port,
-          neighbors: [{ address: address(1), asn: 64512, families, port, passive: false }],
-          originate: ["198.51.100.1/32"]
-        })
-      yield* waitUntil(
-        "both paths are there",
-        Effect.map(router.routes, (routes) => bestNextHops(routes, "198.51.100.1/32").length === 2),
-        { deadlineMs: 20_000 }
-      )
-      assert.deepStrictEqual(bestNextHops(yield* router.routes, "198.51.100.1/32"), [address(11), address(12)])
-    }).pipe(Effect.scoped)
-  )
-})
+for (const start of [startBird, startGobgp]) {
+  describe(`${start === startBird ? "BIRD" : "GoBGP"} without namespaces`, () => {
+    it.live("speaks to neighbours on loopback addresses and high ports", () =>
+      Effect.gen(function* () {
+        const root = yield* folder
+        const families = ["ipv4", "ipv6"] as const
+        const port = 20_000 + (process.pid % 20_000)
+        const address = (host: number) => `127.0.7.${host}`
+        const neighbors = [11, 12].map((host) => ({ address: address(host), asn: 64500, families }))
+        const plan = { folder: join(root, "router"), asn: 64512, address: address(1), port, neighbors }
+        const router = yield* start === startBird ? startBird(plan) : startGobgp({ ...plan, apiPort: port + 1 })
+        const senders = yield* Effect.forEach([11, 12], (host) =>
+          startBird({
+            folder: join(root, `sender-${host}`),
+            asn: 64500,
+            address: address(host),
+            port,
+            neighbors: [{ address: address(1), asn: 64512, families, port, passive: false }],
+            originate: ["198.51.100.1/32"],
+            nextHops: { ipv4: `192.0.2.${host}` }
+          })
+        )
+        const untilPathsAre = (hosts: ReadonlyArray<number>) =>
+          waitUntil(
+            `there are paths by ${hosts.join(" and ")}`,
+            Effect.map(router.routes, (routes) => {
+              const paths = routes.find((route) => route.prefix === "198.51.100.1/32")?.paths ?? []
+              const found = paths.map((path) => `${path.nextHop} from ${path.neighbor}`)
+              return found.join() === hosts.map((host) => `192.0.2.${host} from ${address(host)}`).join()
+            }),
+            { deadlineMs: 20_000 }
+          )
+        yield* untilPathsAre([11, 12])
+        assert.deepStrictEqual(
+          (yield* router.sessions).map(({ neighbor, state }) => [neighbor, state]).sort(),
+          [11, 12].map((host) => [address(host), "Established"])
+        )
+        yield* senders[0]?.stop ?? Effect.die("no sender")
+        yield* untilPathsAre([12])
+      }).pipe(Effect.scoped)
+    )
+  })
+}

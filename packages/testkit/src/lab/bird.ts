@@ -21,6 +21,8 @@ export interface BirdPlan {
   readonly port?: number
   readonly kernel?: boolean
   readonly originate?: ReadonlyArray<string>
+  /** The next hops of what it originates, instead of its own address. GoBGP and FRR take none of 127.0.0.0/8. */
+  readonly nextHops?: { readonly [family in SessionFamily]?: string }
 }
 
 /**
@@ -119,8 +121,13 @@ const neighborOf = (plan: BirdPlan, neighbor: RouterNeighbor, index: number): st
     "  connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;",
     ...(neighbor.password === undefined ? [] : [`  password "${neighbor.password}";`]),
     ...neighbor.families.map(
-      (family) => `  ${family} { import all; export where source = RTS_STATIC; next hop self; };`
+      (family) => `  ${family} { import all; export where source = RTS_STATIC; next hop ${nextHopOf(plan, family)}; };`
     ),
     "}"
   ].join("\n")
+}
+
+const nextHopOf = (plan: BirdPlan, family: SessionFamily): string => {
+  const address = plan.nextHops?.[family]
+  return address === undefined ? "self" : `address ${address}`
 }
