@@ -1,15 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { layerAllocator } from "@lowtide/allocator/allocator"
-import { Centre } from "@lowtide/allocator/centre"
+import { assert, it } from "@effect/vitest"
 import { reportCluster } from "@lowtide/agent/report"
 import { writeStatuses } from "@lowtide/agent/statuses"
+import { layerAllocator } from "@lowtide/allocator/allocator"
+import { Centre } from "@lowtide/allocator/centre"
 import { generateKey, layerBus, readKeyRing, readSigningKey } from "@lowtide/bus"
 import { clusterSourceFolder } from "@lowtide/kube"
 import { ledgerPostgres, migrate } from "@lowtide/ledger"
 import { startNats, startPostgres } from "@lowtide/testkit"
-import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Schedule } from "effect"
 
 const manifests = `
@@ -40,7 +40,6 @@ it.live("a Service in a folder gets an address, which its status and the ledger 
   Effect.gen(function* () {
     const postgres = yield* startPostgres()
     const nats = yield* startNats()
-    yield* migrate(postgres.url)
     const keys = generateKey()
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-e2e-"))),
@@ -51,7 +50,7 @@ it.live("a Service in a folder gets an address, which its status and the ledger 
     mkdirSync(cluster)
     writeFileSync(join(cluster, "all.yaml"), manifests)
     const bus = layerBus({ servers: [nats.url], name: "test" })
-    const live = layerAllocator(readSigningKey("k1", keys.privatePem)).pipe(
+    const live = layerAllocator(readSigningKey("k1", keys.privatePem), Effect.orDie(migrate(postgres.url))).pipe(
       Layer.provideMerge(bus),
       Layer.provideMerge(ledgerPostgres(postgres.url))
     )

@@ -4,7 +4,7 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
-import { Effect, Layer, Ref, Schedule, Semaphore, SubscriptionRef } from "effect"
+import { Deferred, Effect, Fiber, Layer, Ref, Schedule, Semaphore, SubscriptionRef } from "effect"
 import { Centre, type HeardNode } from "./centre.ts"
 import { awaitLease, keepLease } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
@@ -16,20 +16,30 @@ const expireEveryMs = 1_000
 
 /**
  * The allocator: leads when it can, and answers readers. It leaves the leadership by itself when the database is away for
- * too long, and comes back to it; only a fence ends it, since another allocator leads then.
+ * too long, and comes back to it; only a fence ends it, since another allocator leads then. `prepare` brings the database
+ * to its schema, and may wait for it as long as it takes.
  */
-export const layerAllocator = (key: SigningKey): Layer.Layer<Centre, never, Ledger | Bus> =>
+export const layerAllocator = (
+  key: SigningKey,
+  prepare: Effect.Effect<unknown>
+): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
     Effect.gen(function* () {
       const current = yield* Ref.make<Reign | undefined>(undefined)
+      const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
       const nodes = yield* followStatuses((status) =>
         Effect.flatMap(Ref.get(current), (reign) => confirm(reign, status))
       )
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
-      yield* keepWireJournal.pipe(Effect.forkScoped)
-      yield* reignForEver(key, current, nodes).pipe(Effect.forkScoped)
-      return yield* makeCentre(current, nodes)
+      const prepared = yield* Effect.forkScoped(prepare)
+      yield* Fiber.await(prepared).pipe(Effect.andThen(keepWireJournal), Effect.forkScoped)
+      yield* Fiber.await(prepared).pipe(
+        Effect.andThen(reignForEver(key, current, nodes)),
+        Effect.catch((error) => Deferred.fail(ended, error)),
+        Effect.forkScoped
+      )
+      return yield* makeCentre(current, nodes, Deferred.await(ended))
     })
   )
 
@@ -42,7 +52,7 @@ const reignForEver = (key: SigningKey, current: Ref.Ref<Reign | undefined>, node
       Effect.onExit(() => Ref.set(current, undefined)),
       Effect.catch((error) =>
         error instanceof Fenced || error instanceof ProjectionConflict
-          ? Effect.logFatal(`LT0503 ${error.message}`).pipe(Effect.andThen(Effect.die(error)))
+          ? Effect.fail(error)
           : Effect.logWarning(error.message)
       )
     )
@@ -94,7 +104,11 @@ const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<vo
   )
 }
 
-const makeCentre = (current: Ref.Ref<Reign | undefined>, nodes: ReadonlyMap<string, HeardNode>) =>
+const makeCentre = (
+  current: Ref.Ref<Reign | undefined>,
+  nodes: ReadonlyMap<string, HeardNode>,
+  ended: Effect.Effect<never, Fenced | ProjectionConflict>
+) =>
   Effect.gen(function* () {
     const { connected } = yield* Bus
     const ledger = yield* Ledger
@@ -119,6 +133,7 @@ const makeCentre = (current: Ref.Ref<Reign | undefined>, nodes: ReadonlyMap<stri
             )
           )
         }),
+      ended,
       health: Effect.gen(function* () {
         const reign = yield* Ref.get(current)
         const database = yield* Effect.exit(ledger.head)

@@ -1,6 +1,6 @@
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Fleet } from "@lowtide/domain"
-import type { Head, Unavailable } from "@lowtide/ledger"
+import type { Fenced, Head, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 
 /** What readers may see: the fleet as it is committed, never a batch that may still fail. */
@@ -25,6 +25,8 @@ export class Centre extends Context.Service<
   Centre,
   {
     readonly read: <A>(look: (view: CommittedView) => A) => Effect.Effect<A, Unavailable>
+    /** Fails when this allocator may not go on: another leads, or the database contradicts it. The process ends then. */
+    readonly ended: Effect.Effect<never, Fenced | ProjectionConflict>
     /** Whether this allocator leads, and whether what it needs is there, for `/readyz` and people. */
     readonly health: Effect.Effect<CentreHealth>
   }

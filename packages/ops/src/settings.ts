@@ -1,0 +1,56 @@
+import { type Config, Data, Effect, Result } from "effect"
+
+/** Settings that a process cannot start with: all of them, a line each. */
+export class SettingsFault extends Data.TaggedError("SettingsFault")<{ readonly faults: ReadonlyArray<string> }> {
+  override get message() {
+    return this.faults.join("\n")
+  }
+}
+
+/** Settings by the names under which the process knows them. */
+type Settings = Readonly<Record<string, Config.Config<unknown>>>
+
+type Read<Wanted extends Settings> = { readonly [Name in keyof Wanted]: Config.Success<Wanted[Name]> }
+
+/** Reads every setting, and fails with all that are missing or wrong rather than with the first. */
+export const readSettings = <const Wanted extends Settings>(
+  wanted: Wanted
+): Effect.Effect<Read<Wanted>, SettingsFault> =>
+  Effect.gen(function* () {
+    const read: Record<string, unknown> = {}
+    const faults: Array<string> = []
+    for (const [name, config] of Object.entries(wanted)) {
+      const result = yield* Effect.result(
+        Effect.gen(function* () {
+          return yield* config
+        })
+      )
+      if (Result.isSuccess(result)) read[name] = result.success
+      else faults.push(oneLine(result.failure.cause.message))
+    }
+    if (faults.length > 0) return yield* new SettingsFault({ faults })
+    return read as Read<Wanted>
+  })
+
+/** `Expected a string\n  at ["LOWTIDE_CLUSTER"]` becomes `LOWTIDE_CLUSTER: expected a string`. */
+const oneLine = (message: string): string => {
+  const match = /^([\s\S]*?)\s+at \["([^"]+)"\]\s*$/.exec(message)
+  if (match === null) return message.replaceAll(/\s+/g, " ")
+  const [, found = "", name = ""] = match
+  return `${name}: ${found.charAt(0).toLowerCase()}${found.slice(1).replaceAll(/\s+/g, " ")}`
+}
+
+/** `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`: where a process listens. */
+export type ListenAddress =
+  | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
+  | { readonly _tag: "UnixSocket"; readonly path: string }
+
+/** Reads a listen address; port 0 is any that is free. */
+export const parseListen = (text: string): Result.Result<ListenAddress, string> => {
+  if (text.startsWith("unix:/")) return Result.succeed({ _tag: "UnixSocket", path: text.slice("unix:".length) })
+  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  const port = Number(parts?.[3] ?? Number.NaN)
+  return parts === null || port > 65_535
+    ? Result.fail(`expected HOST:PORT or unix:/PATH, found ${JSON.stringify(text)}`)
+    : Result.succeed({ _tag: "Tcp", host: parts[1] ?? parts[2] ?? "", port })
+}

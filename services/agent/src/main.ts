@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs"
+import { Bus, layerBus, readKeyRing } from "@lowtide/bus"
+import { clusterSourceFolder } from "@lowtide/kube"
+import { parseListen, readSettings, runService, SettingsFault, serveOperations } from "@lowtide/ops"
+import { Config, Effect, Layer, Result, Schema, SubscriptionRef } from "effect"
+import { reportCluster } from "./report.ts"
+import { writeStatuses } from "./statuses.ts"
+
+/** The agent's settings, all from the environment; docs/reference/settings.md lists them. */
+const settings = {
+  cluster: Config.String("LOWTIDE_CLUSTER"),
+  natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
+  manifests: Config.String("LOWTIDE_MANIFESTS"),
+  statuses: Config.String("LOWTIDE_STATUSES"),
+  trustFile: Config.String("LOWTIDE_TRUST_FILE"),
+  listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7071"))
+}
+
+const TrustFile = Schema.fromJsonString(Schema.Struct({ intentKeys: Schema.Record(Schema.String, Schema.String) }))
+
+const main = Effect.gen(function* () {
+  const { cluster, natsUrl, manifests, statuses, trustFile, listen } = yield* readSettings(settings)
+  const keys = yield* Effect.try({
+    try: () => readKeyRing(Schema.decodeUnknownSync(TrustFile)(readFileSync(trustFile, "utf8")).intentKeys),
+    catch: (cause) =>
+      new SettingsFault({ faults: [`LOWTIDE_TRUST_FILE: expected {intentKeys: {id: PEM}}: ${String(cause)}`] })
+  })
+  const address = yield* Effect.fromResult(
+    Result.mapError(parseListen(listen), (fault) => new SettingsFault({ faults: [`LOWTIDE_HTTP_LISTEN: ${fault}`] }))
+  )
+  const live = Layer.mergeAll(
+    clusterSourceFolder(manifests),
+    layerBus({ servers: [natsUrl], name: `agent ${cluster}` })
+  )
+  return yield* Effect.gen(function* () {
+    const { connected } = yield* Bus
+    yield* serveOperations(address, {
+      notReady: SubscriptionRef.get(connected).pipe(
+        Effect.map(({ up }) => (up ? [] : ["LT0502 NATS is away: changes wait, statuses stay as they are"]))
+      )
+    })
+    return yield* Effect.all([reportCluster(cluster), writeStatuses(cluster, keys, statuses)], {
+      concurrency: "unbounded",
+      discard: true
+    })
+  }).pipe(Effect.scoped, Effect.provide(live))
+})
+
+runService(main)
