@@ -1,4 +1,4 @@
-import { Data, Effect, Layer, Result } from "effect"
+import { Context, Data, Effect, Layer, Result } from "effect"
 import { FetchHttpClient, type HttpClient } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { LowtideApi } from "./api.ts"
@@ -25,14 +25,18 @@ export const parseServer = (text: string): Result.Result<ServerAddress, InvalidS
 }
 
 /** Calls every endpoint of `LowtideApi` by name, with typed parameters, answers and problems. */
-export type LowtideClient = HttpApiClient.ForApi<typeof LowtideApi>
+export class LowtideClient extends Context.Service<LowtideClient, HttpApiClient.ForApi<typeof LowtideApi>>()(
+  "@lowtide/api/LowtideClient"
+) {}
 
-/** A client of one allocator; `layerHttpClient` of the same address is what it is to be run with. */
-export const makeClient = (server: ServerAddress): Effect.Effect<LowtideClient, never, HttpClient.HttpClient> =>
-  HttpApiClient.make(LowtideApi, { baseUrl: server._tag === "Url" ? server.url : "http://localhost" })
+/** A client of one allocator. Over a Unix socket it takes longer to load, since `fetch` knows none. */
+export const layerClient = (server: ServerAddress): Layer.Layer<LowtideClient> =>
+  Layer.effect(
+    LowtideClient,
+    HttpApiClient.make(LowtideApi, { baseUrl: server._tag === "Url" ? server.url : "http://localhost" })
+  ).pipe(Layer.provide(layerHttpClient(server)))
 
-/** HTTP to the server: `fetch`, or for a Unix socket the slower-loading undici. */
-export const layerHttpClient = (server: ServerAddress): Layer.Layer<HttpClient.HttpClient> => {
+const layerHttpClient = (server: ServerAddress): Layer.Layer<HttpClient.HttpClient> => {
   if (server._tag === "Url") return FetchHttpClient.layer
   const { path } = server
   return Layer.unwrap(

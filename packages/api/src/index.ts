@@ -1,7 +1,7 @@
 /**
  * The HTTP contract between Lowtide's allocator and whoever asks it: the CLI, the console, automation.
  *
- * `LowtideApi` states every endpoint once, with the schemas of what goes in and out; the server implements it, `makeClient`
+ * `LowtideApi` states every endpoint once, with the schemas of what goes in and out; the server implements it, `layerClient`
  * calls it, `docs/reference/openapi.json` is printed from it. All of it reads: what changes the fleet are commands.
  * Every answer says at which `position` of the log it holds. Errors are problem details (RFC 9457).
  */

@@ -1,0 +1,268 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import { LowtideClient, layerClient, type ServerAddress } from "@lowtide/api"
+import { memoryLedger } from "@lowtide/testkit/memory-ledger"
+import { Effect, Layer, Result } from "effect"
+import { HttpServer } from "effect/http"
+import type { CentreHealth } from "../../src/centre.ts"
+import { layerHttp, parseListen } from "../../src/http/index.ts"
+import { commitSample, deafBus, fixedCentre, startMs } from "./sample.ts"
+
+/** The API over the sample, served for the time of a test. */
+const served = (listen: string, health?: CentreHealth) => {
+  const clock = { nowMs: startMs }
+  const ledger = memoryLedger({ nowMs: () => clock.nowMs })
+  const centre = Layer.unwrap(
+    Effect.map(commitSample(clock), (view) =>
+      fixedCentre(view, health === undefined ? {} : { health: Effect.succeed(health) })
+    )
+  )
+  return layerHttp(listen).pipe(Layer.provide([centre, deafBus]), Layer.provide(ledger))
+}
+
+const addressOf = HttpServer.HttpServer.use(({ address }) =>
+  Effect.sync((): ServerAddress => {
+    if (address._tag === "UnixPathAddress") return { _tag: "UnixSocket", path: address.path }
+    if (address._tag === "InetAddressV4") return { _tag: "Url", url: `http://127.0.0.1:${address.port}` }
+    throw new Error(`expected a server on 127.0.0.1 or a socket, found ${address._tag}`)
+  })
+)
+
+/** The API served, and a client of it. */
+const withClient = (listen: string) =>
+  Layer.unwrap(Effect.map(addressOf, layerClient)).pipe(Layer.provideMerge(served(listen)))
+
+const get = (path: string) =>
+  Effect.gen(function* () {
+    const address = yield* addressOf
+    const url = address._tag === "Url" ? address.url : ""
+    const response = yield* Effect.promise(() => fetch(`${url}${path}`))
+    const text = yield* Effect.promise(() => response.text())
+    return { status: response.status, type: response.headers.get("content-type") ?? "", text }
+  })
+
+const local = () => withClient("127.0.0.1:0")
+
+describe("the API", () => {
+  it.live("answers every list with its position, as its schema says", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const answers = yield* Effect.all([
+        api.fleet.services({ query: {} }),
+        api.fleet.pools({ query: {} }),
+        api.fleet.peers({ query: {} }),
+        api.fleet.nodes({ query: { cluster: "east" } }),
+        api.fleet.findings({ query: { namespace: "shop" } })
+      ])
+      expect(answers.map(({ items }) => items.length)).toEqual([5, 4, 1, 3, 2])
+      for (const { position, asOf } of answers) {
+        expect(position).toBeGreaterThan(0)
+        expect(asOf).toMatch(/^2026-11-23T14:0\d:\d\d\.\d{3}Z$/)
+      }
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("says who holds an address in a sentence, in any spelling of the address", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const now = yield* api.audit.holder({ params: { address: "192.0.2.1" }, query: {} })
+      expect(now.holder).toMatchObject({
+        cluster: "east",
+        pool: "public",
+        reason: "pool-selected",
+        actor: "agent:east",
+        until: null,
+        services: [{ namespace: "shop", name: "web" }]
+      })
+      expect(now.sentence).toBe(
+        `192.0.2.1 (network default) was held by east shop/web from ${now.holder?.since} until now, from pool public, because pool-selected (event ${now.holder?.seq} by agent:east).`
+      )
+      const before = yield* api.audit.holder({
+        params: { address: "192.0.2.1" },
+        query: { at: "2026-11-23T15:05:00+01:00" }
+      })
+      expect(before).toMatchObject({ holder: null, phase: "unknown", at: "2026-11-23T14:05:00.000Z" })
+      const never = yield* api.audit.holder({ params: { address: "2001:0DB8::00ff" }, query: {} })
+      expect(never.address).toBe("2001:db8::ff")
+      expect(never.holder).toBeNull()
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("tells the history of a Service, events and what was told to routers in one order", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const { items } = yield* api.audit.history({ query: { cluster: "east", namespace: "shop", service: "web" } })
+      expect(items.map(({ type }) => type)).toEqual([
+        "ServiceObserved",
+        "VipAssigned",
+        "ServingNodesChanged",
+        "status-written",
+        "applied"
+      ])
+      expect(items[1]?.what).toBe("192.0.2.1 of pool public was given to east shop/web")
+      expect(items[4]?.what).toBe("192.0.2.1: east-1 announced to tor-a on intent")
+      const refused = yield* api.audit.history({ query: { cluster: "east", namespace: "shop", service: "api" } })
+      expect(refused.items.at(-1)).toMatchObject({ type: "AssignmentRefused", code: "LT0202" })
+      expect(refused.items.at(-1)?.fix).not.toBeNull()
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("pages through a history by its cursor without a gap or a repeat", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const all = yield* api.audit.history({ query: { limit: 1000 } })
+      const seqs: Array<number> = []
+      let before: number | null = null
+      do {
+        const query: { limit: number; before?: number } = before === null ? { limit: 7 } : { limit: 7, before }
+        const page: typeof all = yield* api.audit.history({ query })
+        seqs.unshift(...page.items.flatMap(({ seq }) => seq ?? []))
+        before = page.next
+      } while (before !== null)
+      expect(seqs).toEqual(all.items.map(({ seq }) => seq))
+      expect(seqs).toEqual(Array.from({ length: all.position }, (_, index) => index + 1))
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("tells the history of a pool, a peer, a node and an address", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const typesOf = (query: Parameters<typeof api.audit.history>[0]["query"]) =>
+        Effect.map(api.audit.history({ query }), ({ items }) => items.map(({ type }) => type))
+      expect(yield* typesOf({ pool: "twice" })).toEqual(["ManifestApplied", "FindingsReported"])
+      expect(yield* typesOf({ peer: "tor-a", cluster: "east" })).toEqual(["ManifestApplied", "session"])
+      expect(yield* typesOf({ node: "east-1", cluster: "east" })).toEqual([
+        "NodeObserved",
+        "session",
+        "status-written",
+        "applied"
+      ])
+      expect(yield* typesOf({ address: "192.0.2.2" })).toEqual(["VipAssigned"])
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("traces the newest change hop by hop, and says what has not happened", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const { hops, change } = yield* api.audit.traceIn({
+        params: { cluster: "east", namespace: "shop", name: "web" }
+      })
+      expect(change).toContain("192.0.2.1 of pool public was given to east shop/web")
+      expect(hops.map(({ step, where, deltaMs }) => [step, where, deltaMs])).toEqual([
+        ["seen", "agent:east", null],
+        ["received", "allocator", 3],
+        ["committed", "ledger", 2],
+        ["published", "192.0.2.1", null],
+        ["node-received", "east-1", 12],
+        ["node-saved", "east-1", 2],
+        ["peer-written", "east-1 to tor-a", 1],
+        ["status-written", "agent:east", 20]
+      ])
+      expect(hops[3]?.detail).toMatch(/^not known: /)
+      const local = yield* api.audit.trace({ params: { namespace: "shop", name: "local" } })
+      expect(local.hops.at(-1)).toMatchObject({ step: "status-written", time: null, detail: "nothing reported" })
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("says where a name without its cluster could be, and that a thing is not known", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const ambiguous = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "web" } }))
+      expect(ambiguous).toMatchObject({
+        _tag: "AmbiguousProblem",
+        candidates: ["east/shop/web", "west/shop/web"]
+      })
+      const unknown = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "none" } }))
+      expect(unknown._tag).toBe("NotFoundProblem")
+      const cluster = yield* Effect.flip(api.fleet.services({ query: { cluster: "north" } }))
+      expect(cluster._tag).toBe("NotFoundProblem")
+      expect(cluster.message).toBe('cluster: expected one of the clusters [east, west], found "north"')
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("answers bad input with problem details that name the field", () =>
+    Effect.gen(function* () {
+      const fields = [
+        ["/v1/vips/192.0.2.256/holder", "params.address"],
+        ["/v1/vips/192.0.2.1/holder?at=yesterday", "query.at"],
+        ["/v1/history?limit=0", "query.limit"],
+        ["/v1/history?before=x", "query.before"]
+      ] as const
+      for (const [path, field] of fields) {
+        const { status, type, text } = yield* get(path)
+        const problem = JSON.parse(text) as {
+          readonly errors: ReadonlyArray<{ path: ReadonlyArray<string>; message: string }>
+        }
+        expect([path, status, type]).toEqual([path, 400, "application/problem+json"])
+        expect(problem.errors.map(({ path }) => path.join("."))).toEqual([field])
+        expect(problem.errors[0]?.message).toMatch(/expected/i)
+      }
+      const incomplete = yield* get("/v1/history?service=web&namespace=shop")
+      expect(JSON.parse(incomplete.text)).toMatchObject({ status: 400, field: "cluster" })
+      const nowhere = yield* get("/v1/nowhere")
+      expect([nowhere.status, nowhere.type]).toEqual([404, "application/problem+json"])
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("is ready while it leads and the database is up, and alive anyway", () =>
+    Effect.gen(function* () {
+      expect(yield* get("/healthz")).toMatchObject({ status: 200, text: "ok\n" })
+      expect((yield* get("/readyz")).status).toBe(200)
+      const waiting = yield* Effect.all([get("/healthz"), get("/readyz")]).pipe(
+        Effect.provide(served("127.0.0.1:0", { role: "waiting", database: "down", nats: "up", unpublished: 0 }))
+      )
+      expect(waiting.map(({ status }) => status)).toEqual([200, 503])
+      expect(JSON.parse(waiting[1].text)).toMatchObject({
+        reasons: [expect.any(String), "the database does not answer"]
+      })
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("gives metrics without addresses or Services as labels, and its own description", () =>
+    Effect.gen(function* () {
+      const { text, type } = yield* get("/metrics")
+      expect(type).toContain("version=0.0.4")
+      expect(text).toContain("# TYPE lowtide_leader gauge")
+      expect(text).toMatch(/^lowtide_services\{cluster="east",state="Announced"\} 1$/m)
+      expect(text).toMatch(/^lowtide_pool_addresses\{cluster="east",pool="public",state="assigned"\} 2$/m)
+      expect(text).not.toMatch(/192\.0\.2|shop/)
+      const openapi = JSON.parse((yield* get("/openapi.json")).text) as { readonly paths: object }
+      expect(Object.keys(openapi.paths)).toContain("/v1/vips/{address}/holder")
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("is served over a Unix socket as well, where a dead socket is in the way", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-http-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+      )
+      const socket = `unix:${join(folder, "api.sock")}`
+      const count = Effect.gen(function* () {
+        const api = yield* LowtideClient
+        return (yield* api.fleet.services({ query: {} })).items.length
+      })
+      expect(yield* count.pipe(Effect.provide(withClient(socket)))).toBe(5)
+      expect(yield* count.pipe(Effect.provide(withClient(socket)))).toBe(5)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("parseListen", () => {
+  const read = (text: string) => Result.getOrElse(parseListen(text), ({ message }) => message)
+
+  it("reads loopback addresses and sockets", () => {
+    expect(read("127.0.0.1:7070")).toEqual({ _tag: "Tcp", host: "127.0.0.1", port: 7070 })
+    expect(read("[::1]:0")).toEqual({ _tag: "Tcp", host: "::1", port: 0 })
+    expect(read("unix:/run/api.sock")).toEqual({ _tag: "UnixSocket", path: "/run/api.sock" })
+  })
+
+  it("refuses what other machines reach, and what is no address", () => {
+    expect(read("0.0.0.0:7070")).toContain("expected a loopback address")
+    expect(read("192.0.2.1:7070")).toContain("expected a loopback address")
+    expect(read("127.0.0.1")).toContain("expected HOST:PORT")
+    expect(read("127.0.0.1:70700")).toContain("expected HOST:PORT")
+  })
+})

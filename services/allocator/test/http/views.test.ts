@@ -1,0 +1,146 @@
+import { describe, expect, it } from "@effect/vitest"
+import { memoryLedger } from "@lowtide/testkit/memory-ledger"
+import { Effect } from "effect"
+import type { CommittedView } from "../../src/centre.ts"
+import { findingList } from "../../src/http/views/findings.ts"
+import { nodeList } from "../../src/http/views/nodes.ts"
+import { peerList } from "../../src/http/views/peers.ts"
+import { poolList } from "../../src/http/views/pools.ts"
+import { serviceList } from "../../src/http/views/services.ts"
+import { commitSample, startMs } from "./sample.ts"
+
+const nowMs = startMs + 60_000
+
+const viewed = (check: (view: CommittedView) => void) =>
+  Effect.suspend(() => {
+    const clock = { nowMs: startMs }
+    return commitSample(clock).pipe(Effect.map(check), Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
+  })
+
+describe("services", () => {
+  it.effect("says where each stands, with its announcers, and leaves out what wants no address", () =>
+    viewed((view) => {
+      const { items, position, asOf } = serviceList(view, { cluster: "east" })
+      expect(items.map(({ name, state }) => [name, state])).toEqual([
+        ["api", "Pending"],
+        ["broken", "Invalid"],
+        ["local", "Assigned"],
+        ["web", "Announced"]
+      ])
+      expect(items[3]).toMatchObject({
+        addresses: [{ address: "192.0.2.1", pool: "public" }],
+        announcing: ["east-1"],
+        eligible: ["east-1", "east-2"],
+        candidates: ["east-1", "east-2", "east-3"],
+        refusal: null
+      })
+      expect(position).toBe(view.head.seq)
+      expect(asOf).toBe(view.head.recordedAt)
+    })
+  )
+
+  it.effect("counts under policy Local only nodes with an endpoint of their own as eligible", () =>
+    viewed((view) => {
+      const local = serviceList(view, { cluster: "east" }).items.find(({ name }) => name === "local")
+      expect(local).toMatchObject({ eligible: ["east-2"], announcing: [] })
+    })
+  )
+
+  it.effect("carries the refusal with code, message and fix, and the findings of a manifest that cannot be read", () =>
+    viewed((view) => {
+      const { items } = serviceList(view, { cluster: "east" })
+      expect(items[0]?.refusal?.code).toBe("LT0202")
+      expect(items[0]?.refusal?.message).toContain("203.0.113.9")
+      expect(items[0]?.refusal?.fix).not.toBe("")
+      expect(items[1]?.findings.map(({ code, field }) => [code, field])).toEqual([["LT0107", "spec.type"]])
+    })
+  )
+
+  it.effect("filters by namespace", () =>
+    viewed((view) => {
+      expect(serviceList(view, { namespace: "nowhere" }).items).toEqual([])
+      expect(serviceList(view, { namespace: "shop" }).items).toHaveLength(5)
+    })
+  )
+})
+
+describe("pools", () => {
+  it.effect("counts what is given out here and elsewhere, and what avoidBuggyIPs leaves out", () =>
+    viewed((view) => {
+      const pools = poolList(view, {}).items
+      expect(pools.map(({ cluster, name, state }) => [cluster, name, state])).toEqual([
+        ["east", "public", "Accepted"],
+        ["east", "twice", "Refused"],
+        ["east", "wide", "Accepted"],
+        ["west", "public", "Accepted"]
+      ])
+      // of 16 addresses .1 and .2 are east's and .0 is west's, which is the only one that east would avoid
+      expect(pools[0]).toMatchObject({ total: "16", assigned: 2, elsewhere: 1, available: "13", priority: 10 })
+      expect(pools[3]).toMatchObject({ total: "16", assigned: 1, elsewhere: 2, available: "13", priority: null })
+    })
+  )
+
+  it.effect("counts a /64 exactly", () =>
+    viewed((view) => {
+      const wide = poolList(view, {}).items.find(({ name }) => name === "wide")
+      expect(wide).toMatchObject({
+        total: "18446744073709551616",
+        available: "18446744073709551616",
+        autoAssign: false
+      })
+    })
+  )
+
+  it.effect("shows a refused pool with its ranges and why", () =>
+    viewed((view) => {
+      const twice = poolList(view, {}).items.find(({ name }) => name === "twice")
+      expect(twice).toMatchObject({ ranges: ["192.0.2.8-192.0.2.20"], available: "0" })
+      expect(twice?.findings[0]?.code).toBe("LT0121")
+    })
+  )
+})
+
+describe("peers and nodes", () => {
+  it.effect("show one session a node, whether its speaker was heard or not", () =>
+    viewed((view) => {
+      const [peer] = peerList(view, {}, nowMs).items
+      expect(peer).toMatchObject({ name: "tor-a", state: "Accepted", peerAsn: 64496, peerPort: 179 })
+      expect(peer?.sessions.map(({ node, state, sync, lastErrorCode }) => [node, state, sync, lastErrorCode])).toEqual([
+        ["east-1", "Established", "live", null],
+        ["east-2", "Idle", "silent", "LT0302"],
+        ["east-3", "Unknown", "unknown", null]
+      ])
+    })
+  )
+
+  it.effect("call a speaker silent a minute after its last status, and not before", () =>
+    viewed((view) => {
+      const syncAt = (ms: number) => nodeList(view, {}, ms).items[0]?.sync
+      expect(syncAt(nowMs + 60_000)).toBe("live")
+      expect(syncAt(nowMs + 60_001)).toBe("silent")
+      const [first, second, third] = nodeList(view, {}, nowMs).items
+      expect(first).toMatchObject({ sessions: { up: 1, total: 1 }, announcing: 1, excluded: null })
+      expect(second).toMatchObject({ sessions: { up: 0, total: 1 }, sync: "silent" })
+      expect(second?.refused[0]?.code).toBe("LT0401")
+      expect(third).toMatchObject({ sync: "unknown", lastHeard: null, excluded: "label" })
+    })
+  )
+})
+
+describe("findings", () => {
+  it.effect("are those of objects, of refused Services and of sessions", () =>
+    viewed((view) => {
+      const found = findingList(view, {}).items.map(({ object, code }) => `${object.kind} ${object.name} ${code}`)
+      expect(found).toEqual([
+        "BGPPeer tor-a LT0302",
+        "IPAddressPool twice LT0121",
+        "Service api LT0202",
+        "Service broken LT0107"
+      ])
+      for (const item of findingList(view, {}).items) {
+        expect(item.fix).not.toBe("")
+        expect(item.message).toContain(item.object.name)
+      }
+    })
+  )
+})
