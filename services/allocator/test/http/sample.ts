@@ -217,17 +217,17 @@ const reportOf = (seq: number): WireReport => ({
       cseq: 4,
       verdict: "Announced",
       trigger: "intent",
-      receivedAt: iso(8_012),
-      savedAt: iso(8_014),
-      peers: [{ peer: "tor-a", action: "announced", writtenAt: iso(8_015) }]
+      receivedAt: iso(9_012),
+      savedAt: iso(9_014),
+      peers: [{ peer: "tor-a", action: "announced", writtenAt: iso(9_015) }]
     },
-    { _tag: "Session", peer: "tor-a", change: "down", at: iso(9_000), code: "LT0304", detail: "hold timer expired" },
+    { _tag: "Session", peer: "tor-a", change: "down", at: iso(12_000), code: "LT0304", detail: "hold timer expired" },
     {
       _tag: "StatusWritten",
       namespace: "shop",
       name: "web",
       stamp: { incarnation: 1, epoch: 1, seq },
-      at: iso(8_020)
+      at: iso(9_020)
     }
   ]
 })
