@@ -13,9 +13,9 @@ import { mrtTable } from "./mrt-table.ts"
  * "Up" and "all" are what the receiver says, asked about every millisecond. Needs root, `bird` and `gobgpd`.
  */
 const sizes = [
-  { routes: 1_000, rounds: 9 },
-  { routes: 10_000, rounds: 7 },
-  { routes: 100_000, rounds: 5 }
+  { routes: 1_000, rounds: 5 },
+  { routes: 10_000, rounds: 5 },
+  { routes: 100_000, rounds: 3 }
 ]
 const senders = ["native", "bird", "gobgp"] as const
 type Sender = (typeof senders)[number]
@@ -226,6 +226,8 @@ const end = async () => {
 }
 
 const folder = await mkdtemp(join(tmpdir(), "lowtide-announce-"))
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void end().then(() => process.exit(130)))
 try {
   for (const size of sizes) {
     await makeNamespaces()

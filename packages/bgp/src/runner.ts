@@ -100,23 +100,27 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     inbox.push(happening)
     if (isStepping) return
     isStepping = true
-    for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) {
-      const result = step(config, state, { ...next, nowMs: performance.now(), jitter: Math.random() })
-      if (result.state._tag !== state._tag) stateSinceUnixMs = Date.now()
-      state = result.state
-      result.actions.forEach(perform)
+    try {
+      for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) {
+        const result = step(config, state, { ...next, nowMs: performance.now(), jitter: Math.random() })
+        if (result.state._tag !== state._tag) stateSinceUnixMs = Date.now()
+        state = result.state
+        result.actions.forEach(perform)
+      }
+    } finally {
+      isStepping = false
+      armTimer()
     }
-    isStepping = false
-    armTimer()
   }
 
   // A deadline mostly moves away (each message restarts the hold timer), so a timer that fires early is left alone.
   const armTimer = (): void => {
     const deadlineMs = nextDeadlineMs(state)
-    if (timer !== undefined && timer.firesAtMs <= deadlineMs) return
+    const isOff = deadlineMs === Number.POSITIVE_INFINITY // a stopped session must not keep the process alive
+    if (!isOff && timer !== undefined && timer.firesAtMs <= deadlineMs) return
     clearTimeout(timer?.handle)
     timer = undefined
-    if (deadlineMs === Number.POSITIVE_INFINITY) return
+    if (isOff) return
     const delayMs = Math.min(Math.max(0, Math.ceil(deadlineMs - performance.now())), timerMsMax)
     timer = { handle: setTimeout(onTimer, delayMs), firesAtMs: Math.min(deadlineMs, performance.now() + delayMs) }
   }
