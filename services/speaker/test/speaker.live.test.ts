@@ -1,0 +1,317 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { request } from "node:http"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { type BgpCollector, type CollectorEvent, formatAsPath, startCollector, truePath } from "@lowtide/bgp"
+import { type Bus, layerBus } from "@lowtide/bus/connection"
+import { readStored } from "@lowtide/bus/read-stream"
+import type { NodeStatus, WireEntry, WireReport } from "@lowtide/bus/status"
+import { ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
+import { stateSubject, statusStream, statusSubject, wireStream, wireSubject } from "@lowtide/bus/subjects"
+import { startProcess } from "@lowtide/testkit/lab/processes"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { startNats } from "@lowtide/testkit/nats"
+import { Effect } from "effect"
+import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+
+const mainFile = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+
+const endpointSlice = (service: string, nodes: ReadonlyArray<string>): string =>
+  JSON.stringify({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: `${service}-1`, namespace: "shop", labels: { "kubernetes.io/service-name": service } },
+    addressType: "IPv4",
+    endpoints: nodes.map((node) => ({ addresses: ["10.0.0.1"], nodeName: node, conditions: { ready: true } }))
+  })
+
+/** A node: its files, and its speaker as a process. */
+const makeNode = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-speaker-"))),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+  )
+  const centre = new HandCentre()
+  const file = (name: string) => join(folder, name)
+  writeFileSync(file("trust.json"), centre.trustText)
+  writeFileSync(file("allowed.json"), centre.allowedText())
+  const manifests = mkdtempSync(join(folder, "manifests-"))
+  const setEndpoints = (nodes: ReadonlyArray<string>) =>
+    writeFileSync(join(manifests, "web.yaml"), endpointSlice("web", nodes))
+  setEndpoints([nodeName])
+  const httpSocket = file("http.sock")
+  let runs = 0
+  const start = (natsUrl: string, env: Readonly<Record<string, string>> = {}) =>
+    startProcess({
+      name: `speaker run ${++runs}`,
+      command: [process.execPath, mainFile],
+      logFile: file(`speaker-${runs}.log`),
+      env: {
+        LOWTIDE_CLUSTER: clusterName,
+        LOWTIDE_NODE: nodeName,
+        LOWTIDE_NATS_URL: natsUrl,
+        LOWTIDE_STATE_DIR: file("state"),
+        LOWTIDE_MANIFESTS: manifests,
+        LOWTIDE_TRUST_FILE: file("trust.json"),
+        LOWTIDE_ALLOWED_PREFIXES_FILE: file("allowed.json"),
+        LOWTIDE_HTTP_LISTEN: `unix:${httpSocket}`,
+        LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
+        ...env
+      }
+    })
+  return { folder, centre, setEndpoints, start, httpSocket, manifests }
+})
+
+const router = (events: Array<CollectorEvent> = [], port = 0) =>
+  startCollector(
+    { host: "127.0.0.1", port, localAsn: 64511, routerId: "203.0.113.1", holdTimeSeconds: 3, families: [4, 6] },
+    (event) => void events.push(event)
+  )
+
+const prefixesAt = (collector: BgpCollector): ReadonlyArray<string> =>
+  collector
+    .peers()
+    .flatMap(({ routes }) => [...routes.keys()])
+    .sort()
+
+const waitForPrefixes = (collector: BgpCollector, expected: ReadonlyArray<string>) =>
+  waitUntil(
+    `routes ${expected.join(" ")}`,
+    Effect.sync(() => prefixesAt(collector).join(" ") === expected.join(" ")),
+    { deadlineMs: 15_000 }
+  ).pipe(Effect.mapError((error) => new Error(`${error.message}; found ${prefixesAt(collector).join(" ") || "none"}`)))
+
+const publish = (texts: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) =>
+  publishAll(texts.map(({ key, envelope }) => ({ subject: stateSubject(clusterName, key), text: envelope })))
+
+const newestStatus: Effect.Effect<NodeStatus | undefined, unknown, Bus> = Effect.map(
+  readLast(statusStream, statusSubject(clusterName, nodeName)),
+  (stored) => (stored === undefined ? undefined : (JSON.parse(stored.text) as NodeStatus))
+)
+
+const waitForStatus = (what: string, isSo: (status: NodeStatus) => boolean) =>
+  Effect.gen(function* () {
+    let last: NodeStatus | undefined
+    yield* waitUntil(
+      what,
+      Effect.map(newestStatus, (status) => {
+        last = status
+        return status !== undefined && isSo(status)
+      }),
+      { deadlineMs: 15_000 }
+    ).pipe(Effect.mapError((error) => new Error(`${String(error)}; the last status was ${JSON.stringify(last)}`)))
+    return last as NodeStatus
+  })
+
+const wireEntries: Effect.Effect<ReadonlyArray<WireEntry>, unknown, Bus> = Effect.map(
+  readStored(wireStream, wireSubject(clusterName, nodeName), { _tag: "Sequence", sequence: 1 }),
+  (stored) => stored.flatMap(({ text }) => (JSON.parse(text) as WireReport).entries)
+)
+
+const get = (socketPath: string, path: string) =>
+  Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
+    request({ socketPath, path }, (response) => {
+      let text = ""
+      response.setEncoding("utf8").on("data", (chunk) => (text += chunk))
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
+    }).end()
+  })
+
+describe("speaker", () => {
+  it.live("announces signed intents, and refuses what is forged, foreign, not allowed or older", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const collector = yield* router()
+      const { centre } = node
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        const old = centre.say(vip("198.51.100.10", { services: [] }))
+        const messages = [
+          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
+          centre.say(vip("198.51.100.10")),
+          centre.say(vip("2001:db8::10"))
+        ]
+        yield* publish([...messages, centre.head()])
+        const speaker = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.10/32", "2001:db8::10/128"])
+        const status = yield* waitForStatus(
+          "live",
+          ({ sync, announcing }) => sync === "live" && announcing.length === 2
+        )
+        assert.strictEqual(status.cseq, centre.cseq)
+        assert.strictEqual(status.confirmedCseq, centre.cseq)
+        assert.strictEqual(status.sessions[0]?.state, "Established")
+        const [session] = collector.peers()
+        assert.strictEqual(session?.routerId, "192.0.2.11", "the node's own first IPv4 address")
+        const attributes = session?.routes.get("198.51.100.10/32")?.attributes ?? []
+        assert.strictEqual(formatAsPath(truePath(attributes)), "64496")
+
+        const stranger = new HandCentre()
+        const forged = { key: "adv.4-198-51-100-66", envelope: stranger.sealed(stranger.number(vip("198.51.100.66"))) }
+        const foreign = { ...centre.number(vip("198.51.100.67")), cluster: "west" }
+        yield* publish([
+          forged,
+          { key: "adv.4-198-51-100-67", envelope: centre.sealed(foreign) },
+          centre.say(vip("203.0.113.9")),
+          old,
+          centre.say(vip("198.51.100.11"))
+        ])
+        yield* waitForPrefixes(collector, ["198.51.100.10/32", "198.51.100.11/32", "2001:db8::10/128"])
+        const refused = yield* waitForStatus("four refusals", (found) => found.refused.length === 4)
+        assert.deepStrictEqual(
+          refused.refused.map(({ code }) => code),
+          ["LT0401", "LT0404", "LT0402", "LT0403"]
+        )
+        assert.notInclude(refused.announcing, "203.0.113.9")
+        const log = yield* speaker.log
+        for (const code of ["LT0401", "LT0402", "LT0403", "LT0404"]) {
+          assert.strictEqual(log.split(code).length - 1, 1, `one line with ${code}`)
+        }
+        const metrics = (yield* get(node.httpSocket, "/metrics")).text
+        assert.include(metrics, 'lowtide_bgp_session_up{peer="router"} 1')
+        assert.include(metrics, 'lowtide_intent_rejected_total{code="LT0401"} 1')
+        assert.include(metrics, 'lowtide_bgp_prefixes{peer="router"} 3')
+        assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 200)
+        assert.strictEqual((yield* get(node.httpSocket, "/healthz")).status, 200)
+
+        const entries = yield* wireEntries
+        const applied = entries.flatMap((entry) => (entry._tag === "Applied" ? entry : []))
+        const eleventh = applied.find(({ address }) => address === "198.51.100.11")
+        assert.strictEqual(eleventh?.verdict, "Announced")
+        assert.strictEqual(eleventh?.trigger, "intent")
+        assert.deepStrictEqual(
+          eleventh?.peers.map(({ peer: name, action }) => [name, action]),
+          [["router", "announced"]]
+        )
+        const times = [eleventh?.receivedAt, eleventh?.savedAt, eleventh?.peers[0]?.writtenAt]
+        assert.deepStrictEqual(times, [...times].sort(), "received, saved, written in this order")
+        assert.isTrue(entries.some((entry) => entry._tag === "Session" && entry.change === "up"))
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "comes back from SIGKILL with the same routes, and withdraws what lost its endpoints, while NATS is down",
+    () =>
+      Effect.gen(function* () {
+        const nats = yield* startNats()
+        const node = yield* makeNode
+        const events: Array<CollectorEvent> = []
+        const collector = yield* router(events)
+        const { centre } = node
+        const local = vip("198.51.100.20", {
+          services: [{ namespace: "shop", name: "web", uid: "uid-web", trafficPolicy: "Local" }]
+        })
+        yield* Effect.gen(function* () {
+          yield* ensureStreams
+          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+          yield* publish([own, centre.say(local), centre.say(vip("198.51.100.21")), centre.head()])
+        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+        const first = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.20/32", "198.51.100.21/32"])
+        yield* nats.kill
+        yield* first.kill
+        yield* waitForPrefixes(collector, [])
+
+        rmSync(node.manifests, { recursive: true })
+        const second = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.20/32", "198.51.100.21/32"])
+        yield* second.kill
+        yield* waitForPrefixes(collector, [])
+
+        mkdirSync(node.manifests)
+        node.setEndpoints([nodeName])
+        yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.20/32", "198.51.100.21/32"])
+        const downs = events.filter(({ _tag }) => _tag === "PeerDown").length
+        node.setEndpoints(["east-2"])
+        yield* waitForPrefixes(collector, ["198.51.100.21/32"])
+        node.setEndpoints([])
+        yield* waitForPrefixes(collector, [])
+        node.setEndpoints([nodeName, "east-2"])
+        yield* waitForPrefixes(collector, ["198.51.100.20/32", "198.51.100.21/32"])
+        assert.strictEqual(events.filter(({ _tag }) => _tag === "PeerDown").length, downs, "the session stayed up")
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("withdraws by a tombstone, and confirms it when a silent peer's hold time has passed", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const collector = yield* router()
+      const silentPort = yield* refusingPort
+      const { centre } = node
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        const peers = [
+          peer({ peerPort: collector.port }),
+          peer({ name: "silent", peerPort: silentPort, holdTimeSeconds: 6 })
+        ]
+        yield* publish([centre.say(nodeIntent(peers)), centre.say(vip("198.51.100.30")), centre.head()])
+        const startedAtMs = Date.now()
+        yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.30/32"])
+        yield* publish([centre.say(tombstone("198.51.100.30")), centre.head()])
+        yield* waitForPrefixes(collector, [])
+        const withdrawn = yield* waitForStatus("the tombstone is known", ({ cseq }) => cseq === centre.cseq)
+        assert.isBelow(withdrawn.confirmedCseq, centre.cseq, "the silent peer may still believe an earlier run")
+        yield* waitForStatus("confirmed", ({ confirmedCseq }) => confirmedCseq === centre.cseq)
+        assert.isAtLeast(Date.now() - startedAtMs, 6_000, "not before the silent peer's hold time")
+        const status = yield* newestStatus
+        const silent = status?.sessions.find((session) => session.peer === "silent")
+        assert.strictEqual(silent?.lastErrorCode, "LT0301")
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder",
+    () =>
+      Effect.gen(function* () {
+        const nats = yield* startNats()
+        const node = yield* makeNode
+        const events: Array<CollectorEvent> = []
+        const collector = yield* router(events)
+        const { centre } = node
+        yield* Effect.gen(function* () {
+          yield* ensureStreams
+          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+          yield* publish([own, centre.say(vip("198.51.100.40")), centre.head()])
+        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+        const first = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.40/32"])
+        yield* first.stop
+        assert.strictEqual((yield* first.ended).code, 0)
+        assert.match(
+          events.flatMap((event) => (event._tag === "PeerDown" ? event.reason : [])).join(),
+          /Administrative Shutdown.*speaker stops/
+        )
+        yield* nats.stop
+        const second = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.40/32"])
+        const third = yield* node.start(nats.url)
+        assert.strictEqual((yield* third.ended).code, 1)
+        assert.include(yield* third.log, `found process ${second.pid}`)
+        yield* second.stop
+        assert.strictEqual((yield* second.ended).code, 0, "also while it waits for NATS")
+        const fourth = yield* node.start(nats.url, { LOWTIDE_NODE: "", LOWTIDE_ROUTER_ID: "2001:db8::1" })
+        assert.strictEqual((yield* fourth.ended).code, 2)
+        assert.include(yield* fourth.log, "LOWTIDE_NODE: expected the node's name, found nothing")
+        assert.include(yield* fourth.log, "LOWTIDE_ROUTER_ID: expected an IPv4 address")
+        assert.notInclude(readFileSync(second.logFile, "utf8"), "LT0401")
+      }).pipe(Effect.scoped)
+  )
+})
+
+/** A port of 127.0.0.1 on which nobody listens: bound for a moment, then closed. */
+const refusingPort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 1)))
+  })
+})
