@@ -21,7 +21,7 @@ describe("migrate", () => {
     Effect.gen(function* () {
       const url = yield* databases.fresh("template1")
       const ran = yield* Effect.all(
-        Array.from({ length: 5 }, () => migrate(url)),
+        Array.from({ length: 8 }, () => migrate(url)),
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(ran.flat(), Object.keys(migrations).sort())
