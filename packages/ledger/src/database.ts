@@ -53,6 +53,7 @@ export const openPool = (
         connectionString: url,
         max: options.max,
         application_name: "lowtide-ledger",
+        idleTimeoutMillis: 0, // a command after a quiet minute should not pay for a new connection
         connectionTimeoutMillis: Math.min(options.deadlineMs, 3_000),
         statement_timeout: options.deadlineMs,
         query_timeout: options.deadlineMs + 1_000,
