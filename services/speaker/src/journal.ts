@@ -84,11 +84,12 @@ const load = (folder: string, generations: ReadonlyArray<number>): LoadedRecords
     const journal = read(folder, journalName(generation))
     if (journal === undefined) continue
     records.push(...journal.records)
-    if (journal.damaged > 0) {
-      faults.push(`${join(folder, journalName(generation))} has ${journal.damaged} damaged batches`)
+    const isNewest = generation === generations.at(-1)
+    if (journal.damaged > 0 || (journal.isCut && !isNewest)) {
+      faults.push(`${join(folder, journalName(generation))} is damaged in ${journal.damaged || 1} of its batches`)
       isWhole = false
       damage = "repaired"
-    } else if (journal.isCut && generation === generations.at(-1)) {
+    } else if (journal.isCut) {
       faults.push(`${join(folder, journalName(generation))} ends in the middle of a batch, which was not in effect`)
       if (damage === "none") damage = "torn"
     }

@@ -1,0 +1,89 @@
+import type { NumberedMessage } from "@lowtide/domain/announcing/intent"
+import { messageKey } from "@lowtide/domain/announcing/subject"
+import { assert, describe, it } from "vitest"
+import { HeldState } from "../src/held-state.ts"
+import type { TrustedMessage } from "../src/trust.ts"
+import { HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+
+const trusted = (message: NumberedMessage, notAllowed?: TrustedMessage["notAllowed"]): TrustedMessage => ({
+  key: messageKey(message),
+  envelope: JSON.stringify(message),
+  message,
+  notAllowed
+})
+
+const head = (centre: HandCentre, change: object = {}): TrustedMessage => {
+  const { envelope } = centre.head(change)
+  return { key: "head", envelope, message: JSON.parse(JSON.parse(envelope).payload), notAllowed: undefined }
+}
+
+describe("HeldState", () => {
+  it("amounts to the centre's digest and count, whatever the order in which messages come", () => {
+    const centre = new HandCentre()
+    const older = centre.number(vip("198.51.100.1"))
+    const messages = [
+      older,
+      centre.number(vip("198.51.100.2")),
+      centre.number(nodeIntent([], { node: "east-2" })),
+      centre.number(nodeIntent([peer()])),
+      centre.number(tombstone("198.51.100.1"))
+    ]
+    for (const order of [messages, messages.toReversed()]) {
+      const held = new HeldState(nodeName)
+      for (const message of order) held.accept(trusted(message))
+      assert.strictEqual(held.digest, `${centre.digest}`)
+      assert.strictEqual(held.count, 4)
+      assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "withdrawn")
+      assert.strictEqual(held.nodeIntent?.message.node, nodeName)
+      assert.deepStrictEqual(held.newest, { incarnation: 1, cseq: 5 })
+    }
+  })
+
+  it("refuses an older stamp, and takes a repetition in silence", () => {
+    const centre = new HandCentre()
+    const older = centre.number(vip("198.51.100.1"))
+    const newer = centre.number(tombstone("198.51.100.1"))
+    const held = new HeldState(nodeName)
+    assert.deepStrictEqual(held.accept(trusted(newer)), { _tag: "Accepted", isOurs: true })
+    assert.deepStrictEqual(held.accept(trusted(newer)), { _tag: "Repeated" })
+    assert.isTrue(held.isKnown("adv.4-198-51-100-1", JSON.stringify(newer)))
+    const refused = held.accept(trusted(older))
+    assert.strictEqual(refused._tag === "Refused" ? refused.refusal.code : "", "LT0403")
+    assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "withdrawn")
+  })
+
+  it("goes by incarnation before epoch, and by epoch before seq", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    const at = (incarnation: number, epoch: number, seq: number) =>
+      held.accept(trusted({ ...centre.number(vip("198.51.100.1")), stamp: { incarnation, epoch, seq } }))._tag
+    assert.deepStrictEqual(
+      [at(1, 1, 9), at(1, 2, 1), at(1, 1, 50), at(2, 1, 1), at(1, 9, 99)],
+      ["Accepted", "Accepted", "Refused", "Accepted", "Refused"]
+    )
+  })
+
+  it("counts what is not allowed, and goes on with what was", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    held.accept(trusted(centre.number(vip("198.51.100.1"))))
+    const refusal = { code: "LT0402" as const, message: "outside" }
+    const found = held.accept(trusted(centre.number(vip("198.51.100.1")), refusal))
+    assert.deepStrictEqual(found, { _tag: "Refused", refusal, isSeen: true })
+    assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.cseq, 1)
+    assert.strictEqual(held.digest, `${centre.digest}`)
+  })
+
+  it("ignores a head older than the one it has", () => {
+    const centre = new HandCentre()
+    centre.number(vip("198.51.100.1"))
+    const first = head(centre)
+    centre.number(vip("198.51.100.2"))
+    const held = new HeldState(nodeName)
+    assert.strictEqual(held.accept(head(centre))._tag, "Accepted")
+    assert.strictEqual(held.accept(head(centre))._tag, "Repeated")
+    const refused = held.accept(first)
+    assert.include(refused._tag === "Refused" ? refused.refusal.message : "", "the centre went back")
+    assert.strictEqual(held.head?.message.cseq, 2)
+  })
+})

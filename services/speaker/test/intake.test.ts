@@ -1,0 +1,137 @@
+import type { StateItem } from "@lowtide/bus/follow-state"
+import { Result } from "effect"
+import { assert, describe, it } from "vitest"
+import { HeldState } from "../src/held-state.ts"
+import { type Accepted, Intake } from "../src/intake.ts"
+import { readTrust } from "../src/trust.ts"
+import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+
+const make = (centre: HandCentre) => {
+  const log: Array<string> = []
+  const accepted: Array<Accepted> = []
+  let release: () => void = () => {}
+  let isBlocked = false
+  const clock = { nowMs: 0 }
+  const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
+  const held = new HeldState(nodeName)
+  const intake = new Intake(Result.getOrThrow(readTrust(files)), held, {
+    save: async (records) => {
+      log.push(`save ${records.map((one) => (one._tag === "Message" ? one.key : one._tag)).join(" ")}`)
+      if (isBlocked) await new Promise<void>((resolve) => (release = resolve))
+    },
+    recordsFor: () => [{ _tag: "Session", session: "s", holdTimeSeconds: 9 }],
+    onAccepted: (one) => {
+      accepted.push(one)
+      log.push(`accepted ${one.vips.map(({ message }) => message.address).join(" ")}`)
+    },
+    onRefused: ({ code }) => log.push(code),
+    onSync: (state) => log.push(state),
+    monotonicMs: () => clock.nowMs,
+    unixMs: () => 1_000,
+    random: () => 0
+  })
+  const settle = async () => {
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  }
+  return {
+    intake,
+    held,
+    log,
+    accepted,
+    clock,
+    take: async (...items: ReadonlyArray<StateItem>) => {
+      for (const item of items) intake.take(item)
+      await settle()
+      return log.splice(0)
+    },
+    block: () => {
+      isBlocked = true
+    },
+    release: async () => {
+      isBlocked = false
+      release()
+      await settle()
+      return log.splice(0)
+    }
+  }
+}
+
+const live = (item: { readonly key: string; readonly envelope: string }): StateItem => ({ _tag: "Live", item })
+const snapshot = (...items: ReadonlyArray<{ readonly key: string; readonly envelope: string }>): StateItem => ({
+  _tag: "Snapshot",
+  items
+})
+
+describe("Intake", () => {
+  it("saves before it hands on, and is live when the head agrees, wherever it stands in the snapshot", async () => {
+    const centre = new HandCentre()
+    const { take, intake } = make(centre)
+    const messages = [centre.say(nodeIntent([peer()])), centre.say(vip("198.51.100.1"))]
+    assert.deepStrictEqual(await take(snapshot(centre.head(), ...messages)), [
+      "live",
+      "save Session node.east-1 adv.4-198-51-100-1",
+      "accepted 198.51.100.1"
+    ])
+    assert.strictEqual(intake.completeCseq, 2)
+  })
+
+  it("withdraws nothing because a snapshot lacks it, and finds an empty one stale", async () => {
+    const centre = new HandCentre()
+    const { take, held, intake } = make(centre)
+    await take(snapshot(centre.say(vip("198.51.100.1")), centre.head()))
+    assert.deepStrictEqual(await take(snapshot()), [])
+    assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "announced")
+    const empty = centre.head({ digest: "0".repeat(64), count: 0, stamp: { incarnation: 1, epoch: 2, seq: 1 } })
+    assert.deepStrictEqual(await take(snapshot(empty)), ["stale"])
+    assert.strictEqual(held.vips.size, 1)
+    assert.isTrue(intake.tick(), "it reads again")
+  })
+
+  it("sees that a live message was lost, and is live again after reading everything", async () => {
+    const centre = new HandCentre()
+    const { take, intake, clock } = make(centre)
+    await take(snapshot(centre.say(vip("198.51.100.1")), centre.head()))
+    const lost = centre.say(tombstone("198.51.100.1"))
+    const next = centre.say(vip("198.51.100.2"))
+    clock.nowMs = 100
+    assert.deepStrictEqual((await take(live(next)))[0], "stale")
+    assert.strictEqual(intake.completeCseq, 1, "the tombstone between is not confirmed")
+    assert.isTrue(intake.tick())
+    assert.isFalse(intake.tick(), "not in a tight loop")
+    assert.deepStrictEqual(await take(snapshot(lost, next, centre.head())), [
+      "live",
+      "save adv.4-198-51-100-1",
+      "accepted 198.51.100.1"
+    ])
+    assert.strictEqual(intake.completeCseq, 3)
+  })
+
+  it("finds a lost last message by the head", async () => {
+    const centre = new HandCentre()
+    const { take } = make(centre)
+    await take(snapshot(centre.say(vip("198.51.100.1")), centre.head()))
+    centre.say(tombstone("198.51.100.1"))
+    assert.deepStrictEqual(await take(live(centre.head())), ["stale"])
+  })
+
+  it("does not call a tombstone complete before the disk has it", async () => {
+    const centre = new HandCentre()
+    const { take, intake, block, release } = make(centre)
+    await take(snapshot(centre.say(vip("198.51.100.1")), centre.head()))
+    block()
+    await take(live(centre.say(tombstone("198.51.100.1"))), live(centre.head()))
+    assert.strictEqual(intake.completeCseq, 1)
+    assert.deepStrictEqual(await release(), ["accepted 198.51.100.1"])
+    assert.strictEqual(intake.completeCseq, 2)
+  })
+
+  it("takes repetitions in silence, and refuses what is older", async () => {
+    const centre = new HandCentre()
+    const { take } = make(centre)
+    const first = centre.say(vip("198.51.100.1"))
+    const second = centre.say(tombstone("198.51.100.1"))
+    await take(snapshot(second, centre.head()))
+    assert.deepStrictEqual(await take(live(second), live(centre.head())), [])
+    assert.deepStrictEqual(await take(live(first), snapshot(first)), ["LT0403", "LT0403"])
+  })
+})

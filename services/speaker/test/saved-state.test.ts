@@ -1,0 +1,60 @@
+import { Result } from "effect"
+import { assert, describe, it } from "vitest"
+import type { SavedRecord } from "../src/journal-record.ts"
+import { recordsOf, restoreState } from "../src/saved-state.ts"
+import { readTrust } from "../src/trust.ts"
+import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+
+const trustOf = (centre: HandCentre, prefixes?: ReadonlyArray<string>) =>
+  Result.getOrThrow(
+    readTrust({ cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText(prefixes) })
+  )
+
+const saved = (text: { readonly key: string; readonly envelope: string }): SavedRecord => ({ _tag: "Message", ...text })
+
+describe("restoreState", () => {
+  it("has everything again that a snapshot was made of", () => {
+    const centre = new HandCentre()
+    const records: ReadonlyArray<SavedRecord> = [
+      saved(centre.say(nodeIntent([peer()]))),
+      saved(centre.say(vip("198.51.100.1"))),
+      saved(centre.say(tombstone("198.51.100.2"))),
+      saved(centre.head()),
+      { _tag: "Health", service: "shop/web", servesHere: false, servesAnywhere: true },
+      { _tag: "Session", session: "router 192.0.2.1 179", holdTimeSeconds: 9 },
+      { _tag: "Session", session: "other 192.0.2.2 179", holdTimeSeconds: null }
+    ]
+    const trust = trustOf(centre)
+    const state = restoreState(trust, nodeName, records)
+    const again = restoreState(trust, nodeName, recordsOf(state))
+    for (const found of [state, again]) {
+      assert.deepStrictEqual([...found.held.vips.keys()].sort(), ["adv.4-198-51-100-1", "adv.4-198-51-100-2"])
+      assert.strictEqual(found.held.nodeIntent?.message.peers.length, 1)
+      assert.strictEqual(found.held.head?.message.cseq, 3)
+      assert.isTrue(found.health.get("shop/web")?.servesAnywhere)
+      assert.strictEqual(found.sessions.get("other 192.0.2.2 179"), Number.POSITIVE_INFINITY)
+      assert.deepStrictEqual(found.refusals, [])
+    }
+  })
+
+  it("takes the newest stamp, whatever the order of the generations", () => {
+    const centre = new HandCentre()
+    const records = [saved(centre.say(vip("198.51.100.1"))), saved(centre.say(tombstone("198.51.100.1")))]
+    for (const order of [records, records.toReversed()]) {
+      const { held, refusals } = restoreState(trustOf(centre), nodeName, order)
+      assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "withdrawn")
+      assert.deepStrictEqual(refusals, [])
+    }
+  })
+
+  it("believes the disk no more than the wire", () => {
+    const centre = new HandCentre()
+    const records = [saved(centre.say(vip("198.51.100.1"))), saved(new HandCentre().say(vip("198.51.100.2")))]
+    const state = restoreState(trustOf(centre, ["198.51.100.128/25"]), nodeName, records)
+    assert.deepStrictEqual(
+      state.refusals.map(({ code }) => code),
+      ["LT0402", "LT0401"]
+    )
+    assert.strictEqual(state.held.vips.size, 0)
+  })
+})
