@@ -12,6 +12,8 @@ export interface NatsOptions {
   readonly folder?: string | undefined
   /** Default 127.0.0.1. */
   readonly host?: string | undefined
+  /** The full name of a network namespace to run in; `host` and `port` are then to be given. */
+  readonly namespace?: string | undefined
   /** 0, the default, picks one that is free. */
   readonly port?: number | undefined
   /** More of the server's configuration, in its own language: `authorization { ... }`, `accounts { ... }`, `tls { ... }`. */
@@ -43,7 +45,7 @@ export const startNats = Effect.fn("startNats")(function* (options: NatsOptions 
   yield* requireNatsServer
   const folder = yield* serverFolder({ prefix: "lowtide-nats", folder: options.folder })
   const host = options.host ?? "127.0.0.1"
-  const port = yield* freePort(options.port ?? 0, host)
+  const port = options.namespace === undefined ? yield* freePort(options.port ?? 0, host) : (options.port ?? 4222)
   const storeFolder = join(folder, "store")
   const logFile = join(folder, "nats-server.log")
   const configurationFile = join(folder, "nats-server.conf")
@@ -53,7 +55,7 @@ export const startNats = Effect.fn("startNats")(function* (options: NatsOptions 
     chmodSync(configurationFile, 0o600) // users' passwords stand in it
   })
   const scope = yield* Scope.Scope
-  const start = launch(folder, configurationFile, logFile).pipe(Effect.provideService(Scope.Scope, scope))
+  const start = launch({ folder, configurationFile, logFile, namespace: options.namespace }).pipe(Effect.provideService(Scope.Scope, scope))
   let child = yield* start
   const server: NatsServer = {
     url: `nats://${host.includes(":") ? `[${host}]` : host}:${port}`,
@@ -103,13 +105,20 @@ ${settings.more}
 `
 
 /** The log is appended to over restarts, so only what this start wrote counts. */
-const launch = Effect.fnUntraced(function* (folder: string, configurationFile: string, logFile: string) {
+const launch = Effect.fnUntraced(function* (plan: {
+  readonly folder: string
+  readonly configurationFile: string
+  readonly logFile: string
+  readonly namespace: string | undefined
+}) {
+  const { folder, configurationFile, logFile, namespace } = plan
   const from = existsSync(logFile) ? statSync(logFile).size : 0
   const child = yield* startProcess({
     name: "nats-server",
     command: ["nats-server", "-c", configurationFile],
     logFile,
-    cwd: folder
+    cwd: folder,
+    ...(namespace === undefined ? {} : { namespace })
   })
   const isReady = Effect.sync(() => readFileSync(logFile).subarray(from).includes("Server is ready"))
   yield* waitUntilReady(child, isReady, 30_000)

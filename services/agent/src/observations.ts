@@ -43,8 +43,10 @@ const telling = (about: string, phase: Telling["phase"], command: Command): read
   { about, text: JSON.stringify(command), command, phase }
 ]
 
-const clusterTelling = (cluster: string, { objects }: ClusterChange): Tellings => {
+/** The network is not told while the object that may name it cannot be read: it would move the cluster to another one. */
+const clusterTelling = (cluster: string, { objects, refused, isComplete }: ClusterChange): Tellings => {
   const named = [...objects.values()].map(({ object }) => object).find((object) => object._tag === "Cluster")
+  if (named === undefined && (!isComplete || refused.some(({ kind }) => kind === "Cluster"))) return []
   const network = named?._tag === "Cluster" ? named.value.network : defaultNetwork
   return [telling("cluster", "cluster", { _tag: "RegisterCluster", cluster, network })]
 }

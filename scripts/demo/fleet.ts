@@ -1,0 +1,238 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { LabError, startRelay } from "@lowtide/testkit/lab/index"
+import { startNats } from "@lowtide/testkit/nats"
+import { startPostgres } from "@lowtide/testkit/postgres"
+import { Effect, type Scope } from "effect"
+import { bundle } from "../bundle.mjs"
+import { type Component, serverComponent, startComponent } from "./component.ts"
+import { type Credentials, makeCredentials } from "./credentials.ts"
+import { type ClusterPlan, readClusterFacts } from "./plan.ts"
+import { loopbackManifest, makeLoopbackSite, makeNamespaceSite, type Site } from "./site.ts"
+
+/** A fleet to start: where its files go, on what ground it stands, and the clusters' manifests to begin with. */
+export interface FleetOptions {
+  readonly folder: string
+  readonly ground: "namespaces" | "loopback"
+  /** Whether BIRD is on PATH; without it the loopback ground has a listener of our own. */
+  readonly hasBird: boolean
+  /** Samples are copied from here, `SAMPLES/east` and so on, into `FOLDER/manifests`. */
+  readonly samples: string
+  readonly clusters: ReadonlyArray<Omit<ClusterPlan, "manifests">>
+  /** Instead of a PostgreSQL of our own; its tables are kept. */
+  readonly databaseUrl?: string
+  /** The port on 127.0.0.1 that the API is reached at; 0 for any. */
+  readonly apiPort: number
+  readonly say: (line: string) => void
+}
+
+/** A running fleet. Everything of it ends with the scope. */
+export interface Fleet {
+  readonly site: Site
+  readonly apiUrl: string
+  readonly manifests: string
+  readonly statuses: string
+  /** By name: `postgres` (unless it is the caller's), `nats`, `allocator`, `agent-CLUSTER`, `speaker-NODE`. */
+  readonly components: ReadonlyMap<string, Component>
+  /** When the allocator was started, milliseconds since 1970: what times to routes are counted from. */
+  readonly startedAtMs: number
+}
+
+const natsPort = 4222
+const apiPortInside = 7070
+
+/** The samples of this project. */
+export const sampleFolder = fileURLToPath(new URL("../../deploy/samples", import.meta.url))
+
+/** The fleet of the demo: two clusters of three nodes, BIRD as the router of one and FRR of the other. */
+export const sampleClusters: FleetOptions["clusters"] = [
+  { name: "east", subnet4: "10.1.0.0/24", subnet6: "2001:db8:1::/64", router: "bird" },
+  { name: "west", subnet4: "10.2.0.0/24", subnet6: "2001:db8:2::/64", router: "frr" }
+]
+
+/** Starts every process of a fleet, for real: nothing in it knows that it is a demo. */
+export const startFleet = (options: FleetOptions): Effect.Effect<Fleet, LabError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { folder, say } = options
+    const manifests = join(folder, "manifests")
+    const statuses = join(folder, "statuses")
+    const plans = options.clusters.map((cluster) => ({ ...cluster, manifests: join(manifests, cluster.name) }))
+    copySamples(options, plans)
+    const clusters = plans.map((plan) => ({ plan, facts: readClusterFacts(plan.manifests) }))
+    const bundles = yield* buildBundles(["allocator", "agent", "speaker"])
+    const credentials = makeCredentials(
+      join(folder, "credentials"),
+      clusters.map(({ plan, facts }) => ({ name: plan.name, allowedPrefixes: facts.allowedPrefixes }))
+    )
+    say(options.ground === "namespaces" ? "network namespaces, routers and endpoints" : "routers on loopback addresses")
+    const site = yield* options.ground === "namespaces"
+      ? makeNamespaceSite(folder, clusters)
+      : makeLoopbackSite(folder, clusters, options.hasBird)
+    const components = new Map<string, Component>()
+    const natsUrl = yield* startServers(options, site, components)
+    const startedAtMs = Date.now()
+    yield* startCentre({ options, site, credentials, bundles, components, natsUrl, manifests, statuses })
+    const apiUrl = yield* reachApi(options, site)
+    yield* startSpeakers({ site, credentials, bundles, components, natsUrl })
+    return { site, apiUrl, manifests, statuses, components, startedAtMs }
+  })
+
+/** Copies the samples, as the ground needs them; what a former run left is written over. */
+const copySamples = ({ samples, ground }: FleetOptions, plans: ReadonlyArray<ClusterPlan>): void => {
+  for (const [index, plan] of plans.entries()) {
+    mkdirSync(plan.manifests, { recursive: true })
+    cpSync(join(samples, plan.name), plan.manifests, { recursive: true })
+    if (ground === "namespaces") continue
+    for (const file of readdirSync(plan.manifests, { recursive: true, encoding: "utf8" })) {
+      if (!/\.ya?ml$/.test(file)) continue
+      const path = join(plan.manifests, file)
+      writeFileSync(path, loopbackManifest(readFileSync(path, "utf8"), index))
+    }
+  }
+}
+
+const buildBundles = (services: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, string>, LabError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const files = await Promise.all(
+        services.map(async (service) => [service, (await bundle(service))?.file ?? ""] as const)
+      )
+      return new Map(files)
+    },
+    catch: (cause) => new LabError({ operation: "bundle the services", detail: String(cause) })
+  })
+
+/** Starts PostgreSQL, unless the caller has one, and NATS; answers where the nodes find NATS. */
+const startServers = (options: FleetOptions, site: Site, components: Map<string, Component>) =>
+  Effect.gen(function* () {
+    options.say("PostgreSQL and NATS")
+    const nats = yield* startNats(
+      site.centreNamespace === undefined
+        ? { folder: join(site.folder, "nats") }
+        : {
+            folder: join(site.folder, "nats"),
+            namespace: site.centreNamespace,
+            host: site.centreAddress,
+            port: natsPort
+          }
+    )
+    components.set("nats", serverComponent("nats", nats))
+    return nats.url
+  })
+
+interface CentreParts {
+  readonly options: FleetOptions
+  readonly site: Site
+  readonly credentials: Credentials
+  readonly bundles: ReadonlyMap<string, string>
+  readonly components: Map<string, Component>
+  readonly natsUrl: string
+  readonly manifests: string
+  readonly statuses: string
+}
+
+const startCentre = ({ options, site, credentials, bundles, components, natsUrl, manifests, statuses }: CentreParts) =>
+  Effect.gen(function* () {
+    const database = yield* startDatabase(options, site, components)
+    options.say("allocator and agents")
+    // A database elsewhere is reached from where this process is, not from inside the centre's namespace.
+    const isOutside = options.databaseUrl !== undefined && site.centreNamespace !== undefined
+    const allocatorNats = isOutside ? yield* relayNats(site) : natsUrl
+    const run = (name: string, service: string, namespace: string | undefined, env: Readonly<Record<string, string>>) =>
+      startComponent({
+        name,
+        command: [process.execPath, "--enable-source-maps", bundles.get(service) ?? ""],
+        logFile: join(site.folder, "logs", `${name}.log`),
+        env,
+        ...(namespace === undefined ? {} : { namespace })
+      }).pipe(Effect.tap((component) => Effect.sync(() => components.set(name, component))))
+    yield* run("allocator", "allocator", isOutside ? undefined : site.centreNamespace, {
+      DATABASE_URL: database,
+      LOWTIDE_NATS_URL: allocatorNats,
+      LOWTIDE_SIGNING_KEY_FILE: credentials.signingKeyFile,
+      LOWTIDE_SIGNING_KEY_ID: credentials.signingKeyId,
+      LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`
+    })
+    yield* Effect.forEach(site.clusters, ({ plan }, index) =>
+      run(`agent-${plan.name}`, "agent", site.centreNamespace, {
+        LOWTIDE_CLUSTER: plan.name,
+        LOWTIDE_NATS_URL: natsUrl,
+        LOWTIDE_MANIFESTS: join(manifests, plan.name),
+        LOWTIDE_STATUSES: join(statuses, plan.name),
+        LOWTIDE_TRUST_FILE: credentials.trustFiles.get(plan.name) ?? "",
+        LOWTIDE_HTTP_LISTEN:
+          site.centreNamespace === undefined
+            ? `unix:${site.folder}/agent-${plan.name}.sock`
+            : `127.0.0.1:${7071 + index}`
+      })
+    )
+  })
+
+const startDatabase = ({ databaseUrl }: FleetOptions, site: Site, components: Map<string, Component>) =>
+  Effect.gen(function* () {
+    if (databaseUrl !== undefined) return databaseUrl
+    const server = yield* startPostgres({ folder: join(site.folder, "postgres") })
+    components.set("postgres", serverComponent("postgres", server))
+    return server.socketUrl
+  })
+
+const relayNats = (site: Site) =>
+  startRelay({
+    namespace: site.centreNamespace ?? "",
+    host: site.centreAddress,
+    port: natsPort,
+    name: "nats",
+    logFolder: join(site.folder, "logs")
+  }).pipe(Effect.map((port) => `nats://127.0.0.1:${port}`))
+
+const hasRelayedApi = ({ databaseUrl }: FleetOptions, site: Site): boolean =>
+  site.centreNamespace !== undefined && databaseUrl === undefined
+
+/** The API's URL as seen from where this process is. */
+const reachApi = (options: FleetOptions, site: Site): Effect.Effect<string, LabError, Scope.Scope> =>
+  hasRelayedApi(options, site)
+    ? startRelay({
+        namespace: site.centreNamespace ?? "",
+        port: apiPortInside,
+        name: "api",
+        logFolder: join(site.folder, "logs"),
+        outsidePort: options.apiPort
+      }).pipe(Effect.map((port) => `http://127.0.0.1:${port}`))
+    : Effect.succeed(`http://127.0.0.1:${options.apiPort}`)
+
+const startSpeakers = (parts: Pick<CentreParts, "site" | "credentials" | "bundles" | "components" | "natsUrl">) =>
+  Effect.gen(function* () {
+    const { site, credentials, bundles, components, natsUrl } = parts
+    for (const cluster of site.clusters) {
+      for (const node of cluster.nodes) {
+        const name = `speaker-${node.name}`
+        const stateFolder = join(site.folder, "state", node.name)
+        mkdirSync(stateFolder, { recursive: true, mode: 0o700 })
+        const component = yield* startComponent({
+          name,
+          command: [process.execPath, "--enable-source-maps", bundles.get("speaker") ?? ""],
+          logFile: join(site.folder, "logs", `${name}.log`),
+          env: {
+            LOWTIDE_CLUSTER: cluster.plan.name,
+            LOWTIDE_NODE: node.name,
+            LOWTIDE_NATS_URL: natsUrl,
+            LOWTIDE_STATE_DIR: stateFolder,
+            LOWTIDE_MANIFESTS: cluster.plan.manifests,
+            LOWTIDE_TRUST_FILE: credentials.trustFiles.get(cluster.plan.name) ?? "",
+            LOWTIDE_ALLOWED_PREFIXES_FILE: credentials.allowedPrefixesFiles.get(cluster.plan.name) ?? "",
+            LOWTIDE_HTTP_LISTEN: `unix:${stateFolder}/http.sock`,
+            ...(node.localAddress === undefined ? {} : loopbackSettings(node.localAddress))
+          },
+          ...(node.namespace === undefined ? {} : { namespace: node.namespace })
+        })
+        components.set(name, component)
+      }
+    }
+  })
+
+const loopbackSettings = (localAddress: string): Readonly<Record<string, string>> => ({
+  LOWTIDE_LOCAL_ADDRESS: localAddress,
+  LOWTIDE_NEXT_HOP_IPV4: localAddress,
+  LOWTIDE_ROUTER_ID: localAddress
+})

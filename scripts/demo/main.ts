@@ -1,0 +1,277 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { LowtideClient, layerClient } from "@lowtide/api"
+import type { ServiceView } from "@lowtide/api/services"
+import { capability, cleanStale, type LabError, systemPath, tcpRequest } from "@lowtide/testkit/lab/index"
+import { Effect, Fiber, type Scope } from "effect"
+import { superviseComponent } from "./component.ts"
+import { type Fleet, sampleClusters, sampleFolder, startFleet } from "./fleet.ts"
+import { type DemoOptions, demoHelp, parseOptions } from "./options.ts"
+import { fleetTable } from "./table.ts"
+import { checkRouters, type RouterCheck } from "./verify.ts"
+
+const projectFolder = fileURLToPath(new URL("../..", import.meta.url))
+const demoFolder = join(projectFolder, ".lowtide/demo")
+const pointerFile = join(projectFolder, ".lowtide/demo.json")
+
+/** How long everything may take until the routers have it. */
+const settleDeadlineMs = 60_000
+
+const startTime = Date.now()
+const say = (line: string): void => {
+  process.stderr.write(`${((Date.now() - startTime) / 1000).toFixed(1).padStart(6)} s  ${line}\n`)
+}
+
+interface Settled {
+  readonly services: ReadonlyArray<ServiceView>
+  readonly checks: ReadonlyArray<RouterCheck>
+  readonly secondsToFirstRoute: number | null
+  readonly secondsToAllRoutes: number | null
+}
+
+/** Looks at the routers until they have everything, or the deadline passes. */
+const settle = (fleet: Fleet): Effect.Effect<Settled, LabError> =>
+  Effect.gen(function* () {
+    let secondsToFirstRoute: number | null = null
+    const seconds = () => Math.round(Date.now() - fleet.startedAtMs) / 1000
+    for (;;) {
+      const services = yield* readServices(fleet)
+      const checks = yield* checkRouters(fleet.site, services)
+      if (secondsToFirstRoute === null && checks.some(({ found }) => found.size > 0)) {
+        secondsToFirstRoute = seconds()
+        say("the first route is in a router")
+      }
+      const expectedCount = countServices(fleet)
+      const isComplete =
+        services.length >= expectedCount &&
+        checks.every(({ differences, expected }) => differences.length === 0 && expected.size > 0)
+      if (isComplete) return { services, checks, secondsToFirstRoute, secondsToAllRoutes: seconds() }
+      if (Date.now() - fleet.startedAtMs > settleDeadlineMs) {
+        return { services, checks, secondsToFirstRoute, secondsToAllRoutes: null }
+      }
+      yield* Effect.sleep("50 millis")
+    }
+  })
+
+/** LoadBalancer Services in the manifests: the API has to know them all before its answer counts. */
+const countServices = (fleet: Fleet): number =>
+  fleet.site.clusters.reduce((sum, { facts }) => sum + facts.loadBalancerCount, 0)
+
+const readServices = (fleet: Fleet): Effect.Effect<ReadonlyArray<ServiceView>> =>
+  Effect.gen(function* () {
+    const client = yield* LowtideClient
+    return (yield* client.fleet.services({ query: {} })).items
+  }).pipe(
+    Effect.provide(layerClient({ _tag: "Url", url: fleet.apiUrl })),
+    Effect.orElseSucceed(() => [])
+  )
+
+/** One real TCP connection through each router to a VIP of its cluster. */
+const tryTraffic = (fleet: Fleet, { services }: Settled) =>
+  Effect.forEach(fleet.site.clusters, ({ plan, client, facts }) =>
+    Effect.gen(function* () {
+      const service = services.find(
+        ({ cluster, namespace, name, announcing }) =>
+          cluster === plan.name && announcing.length > 0 && facts.tcpPortOf.has(`${namespace}/${name}`)
+      )
+      const address = service?.addresses[0]?.address
+      const port = facts.tcpPortOf.get(`${service?.namespace}/${service?.name}`)
+      if (client === undefined || service === undefined || address === undefined || port === undefined) return []
+      const node = yield* tcpRequest(client, address, port).pipe(Effect.catch((error) => Effect.succeed(error.message)))
+      return [{ cluster: plan.name, address, port, answeredBy: node, ok: service.announcing.includes(node) }]
+    })
+  ).pipe(Effect.map((answers) => answers.flat()))
+
+const summarise = (fleet: Fleet, settled: Settled, traffic: Effect.Success<ReturnType<typeof tryTraffic>>) => {
+  const { services, checks, secondsToFirstRoute, secondsToAllRoutes } = settled
+  const differences = checks.flatMap(({ cluster, differences }) => differences.map((text) => `${cluster}: ${text}`))
+  const vips = new Set(
+    services.flatMap(({ network, addresses }) => addresses.map(({ address }) => `${network} ${address}`))
+  )
+  return {
+    ok: secondsToAllRoutes !== null && differences.length === 0 && traffic.every(({ ok }) => ok),
+    ground: fleet.site.kind,
+    services: services.length,
+    vips: vips.size,
+    routers: Object.fromEntries(
+      checks.map(({ cluster, router, expected, found }) => [
+        cluster,
+        { router, routesExpected: expected.size, routesFound: found.size }
+      ])
+    ),
+    secondsToFirstRoute,
+    secondsToAllRoutes,
+    traffic,
+    differences
+  }
+}
+
+const run = (options: DemoOptions) =>
+  Effect.gen(function* () {
+    const cleaned = yield* cleanStale
+    if (cleaned.length > 0) say(`removed what a demo that was killed had left: ${cleaned.join(", ")}`)
+    const can = options.loopback ? ({ ok: false, reason: "--loopback was given" } as const) : yield* capability
+    const hasBird = isOnPath("bird")
+    if (!can.ok) sayLoopback(can.reason, hasBird)
+    rmSync(demoFolder, { recursive: true, force: true })
+    mkdirSync(demoFolder, { recursive: true })
+    const databaseUrl = process.env.DATABASE_URL
+    const fleet = yield* startFleet({
+      folder: demoFolder,
+      ground: can.ok ? "namespaces" : "loopback",
+      hasBird,
+      samples: sampleFolder,
+      clusters: sampleClusters,
+      apiPort: options.apiPort,
+      say,
+      ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl })
+    })
+    writeFileSync(pointerFile, JSON.stringify({ api: fleet.apiUrl }))
+    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(pointerFile, { force: true })))
+    say("waiting for the routers to learn every route")
+    const settled = yield* settle(fleet)
+    const summary = summarise(fleet, settled, yield* tryTraffic(fleet, settled))
+    if (options.once) return yield* finishOnce(options, settled, summary)
+    yield* present(fleet, settled, summary)
+    return yield* stayUp(fleet)
+  })
+
+const finishOnce = (options: DemoOptions, settled: Settled, summary: ReturnType<typeof summarise>) =>
+  Effect.sync(() => {
+    if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+    else process.stdout.write(`${fleetTable(settled.services, settled.checks)}\n\n${summaryText(summary)}\n`)
+    for (const difference of summary.differences) say(`difference: ${difference}`)
+    process.exitCode = summary.ok ? 0 : 1
+  })
+
+const summaryText = ({
+  ok,
+  services,
+  vips,
+  routers,
+  secondsToFirstRoute,
+  secondsToAllRoutes
+}: ReturnType<typeof summarise>) =>
+  [
+    `${services} Services, ${vips} VIPs`,
+    ...Object.entries(routers).map(
+      ([cluster, { router, routesExpected, routesFound }]) =>
+        `${cluster} (${router}): ${routesFound} of ${routesExpected} routes`
+    ),
+    `first route after ${secondsToFirstRoute ?? "-"} s, all after ${secondsToAllRoutes ?? "-"} s`,
+    ok ? "every router has just what it should" : "the routers differ from what should be there"
+  ].join("; ")
+
+const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summarise>) =>
+  Effect.gen(function* () {
+    const pids = yield* Effect.forEach(fleet.components.values(), ({ name, pid }) =>
+      Effect.map(pid, (value) => `${name} ${value}`)
+    )
+    const [first] = settled.services.filter(({ addresses }) => addresses.length > 0)
+    const address = first?.addresses[0]?.address ?? ""
+    process.stdout.write(
+      [
+        fleetTable(settled.services, settled.checks),
+        "",
+        summaryText(summary),
+        ...summary.traffic.map(
+          ({ cluster, address, port, answeredBy }) =>
+            `TCP through the router of ${cluster} to ${address} port ${port}: answered by ${answeredBy}`
+        ),
+        ...summary.differences.map((text) => `DIFFERENCE ${text}`),
+        "",
+        `API      ${fleet.apiUrl}/openapi.json`,
+        `Edit     ${fleet.manifests}  (its effect shows within a second)`,
+        `Status   ${fleet.statuses}`,
+        `Logs     ${join(fleet.site.folder, "logs")}`,
+        "",
+        "Try, from this folder in another terminal:",
+        "  npx lowtide get services",
+        `  npx lowtide who ${address}`,
+        `  npx lowtide trace service/${first?.cluster}/${first?.namespace}/${first?.name}`,
+        `  npx lowtide history service/${first?.cluster}/${first?.namespace}/${first?.name}`,
+        "  npx lowtide get peers",
+        ...routerCommands(fleet),
+        "Kill what you like with kill -9: no route changes. What was killed comes back after 3 seconds.",
+        `  ${pids.join("  ")}`,
+        "",
+        "Ctrl-C ends it all."
+      ].join("\n") + "\n"
+    )
+  })
+
+const routerCommands = (fleet: Fleet): ReadonlyArray<string> =>
+  fleet.site.clusters.flatMap(({ plan, routerNamespace }) => {
+    const folder = join(fleet.site.folder, `${plan.name}-router`)
+    if (plan.router === "bird") return [`  birdc -s ${folder}/bird.ctl show route`]
+    return routerNamespace === undefined
+      ? []
+      : [`  ip -n ${routerNamespace} route   (the kernel of ${plan.name}'s router)`]
+  })
+
+/** Keeps the fleet up and tells what changes in the routers. */
+const stayUp = (fleet: Fleet): Effect.Effect<never, LabError, Scope.Scope> =>
+  Effect.gen(function* () {
+    for (const component of fleet.components.values()) yield* Effect.forkScoped(superviseComponent(component, say))
+    const before = new Map<string, ReadonlyMap<string, ReadonlyArray<string>>>()
+    for (;;) {
+      for (const { plan, router } of fleet.site.clusters) {
+        const now = yield* router.nextHops.pipe(Effect.orElseSucceed(() => before.get(plan.name) ?? new Map()))
+        const last = before.get(plan.name)
+        if (last !== undefined) sayChanges(plan.name, last, now)
+        before.set(plan.name, now)
+      }
+      yield* Effect.sleep("200 millis")
+    }
+  })
+
+const sayChanges = (
+  cluster: string,
+  before: ReadonlyMap<string, ReadonlyArray<string>>,
+  now: ReadonlyMap<string, ReadonlyArray<string>>
+): void => {
+  for (const prefix of new Set([...before.keys(), ...now.keys()])) {
+    const [old, current] = [before.get(prefix)?.join(" ") ?? "no route", now.get(prefix)?.join(" ") ?? "no route"]
+    if (old !== current) say(`router of ${cluster}: ${prefix}: ${old} -> ${current}`)
+  }
+}
+
+const isOnPath = (command: string): boolean => systemPath.split(":").some((folder) => existsSync(join(folder, command)))
+
+const sayLoopback = (reason: string, hasBird: boolean): void => {
+  say(`no network namespaces: ${reason}`)
+  say(
+    `so: loopback addresses and high ports, ${hasBird ? "BIRD" : "a BGP listener of Lowtide's own"} as the router of both clusters`
+  )
+  say("left out: FRR, sessions over IPv6, routes in a kernel, TCP through the router")
+}
+
+const main = (): void => {
+  const options = parseOptions(process.argv.slice(2))
+  if (options === "help") return void process.stdout.write(demoHelp)
+  if ("fault" in options) {
+    process.stderr.write(`error: ${options.fault}; see npm run demo -- --help\n`)
+    process.exitCode = 2
+    return
+  }
+  const fiber = Effect.runFork(
+    Effect.scoped(run(options)).pipe(
+      Effect.catch((error: LabError) =>
+        Effect.sync(() => {
+          process.stderr.write(`error: ${error.message}\n`)
+          process.exitCode = 1
+        })
+      )
+    )
+  )
+  const stop = () => {
+    say("stopping")
+    Effect.runFork(Fiber.interrupt(fiber))
+  }
+  process.once("SIGINT", stop)
+  process.once("SIGTERM", stop)
+  fiber.addObserver(() => process.exit())
+}
+
+main()
