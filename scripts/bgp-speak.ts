@@ -22,7 +22,8 @@ Reads one JSON object a line on standard input:
   {"withdraw":["192.0.2.1/32"]}
   {"range":{"family":4,"count":10000,"from":"198.18.0.0"}}      that many host routes; "op":"withdraw" takes them back
   {"stop":{"subcode":"administrative-shutdown","text":"maintenance"}}
-Prints each event of the session as one JSON object a line. Ends with the end of its input after \`stop\`, or with SIGTERM.`
+Prints each event of the session as one JSON object a line. At the end of its input, or with SIGTERM, it closes the
+connection and ends; \`stop\` before that tells the router why.`
 
 interface Line {
   readonly announce?: ReadonlyArray<string>

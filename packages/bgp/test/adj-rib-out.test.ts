@@ -87,6 +87,24 @@ describe("Adj-RIB-Out, RFC 4271 §3.2", () => {
     })
   })
 
+  it("what was withdrawn while no session was up is forgotten, not gathered", () => {
+    const rib = begun(announce("192.0.2.10/32"))
+    rib.end()
+    rib.change([announce("192.0.2.11/32"), withdraw("192.0.2.10/32"), withdraw("192.0.2.11/32")])
+    rib.begin()
+    assert.isFalse(rib.hasChanges())
+  })
+
+  it("a route that could not be sent is not withdrawn either", () => {
+    const rib = new AdjRibOut()
+    rib.change([announce("192.0.2.10/32")])
+    rib.begin()
+    rib.takeDifference({ ...context, nextHops: {} })
+    rib.change([withdraw("192.0.2.10/32")])
+    assert.deepStrictEqual(shown(rib.takeDifference(context)).withdrawn, [])
+    assert.strictEqual(rib.sent, 0)
+  })
+
   it("a family asked for again is sent again, the other is not: RFC 2918 §4", () => {
     const rib = begun(announce("192.0.2.10/32"), announce("2001:db8::10/128"))
     rib.sendAgain(6)

@@ -11,7 +11,7 @@ export interface AttributeContext {
   readonly isInternal: boolean
 }
 
-/** Why a value was refused. `action` and `subcode` are given where they differ from the definition's own. */
+/** Why a value was refused; what follows from it stands in the definition. */
 export interface MalformedValue {
   readonly reason: string
   /** Subcode of NOTIFICATION code 3, for when the session is reset. */

@@ -1,0 +1,117 @@
+import { assert, describe, it } from "@effect/vitest"
+import { hostPrefix } from "@lowtide/net"
+import { AdjRibOut, type SendContext } from "../src/adj-rib-out.ts"
+import { type RouteSink, RouteWriter, tokensMax } from "../src/route-writer.ts"
+import type { UpdateChunk } from "../src/wire/update-packer.ts"
+
+const context: SendContext = {
+  localAsn: 65551,
+  fourOctetAs: true,
+  isInternal: false,
+  families: [4],
+  nextHops: { 4: { family: 4, value: 0xc0000202n } }
+}
+const routes = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    prefix: hostPrefix({ family: 4, value: 0xc6120000n + BigInt(index) }),
+    attributes: { asPathPrepend: 0, communities: [], largeCommunities: [] }
+  }))
+
+/** A kernel that takes what it is given only when told to. */
+const start = () => {
+  const waiting: Array<() => void> = []
+  const chunks: Array<UpdateChunk> = []
+  const written: Array<Parameters<RouteSink["onWritten"]>[0]> = []
+  const kernel = { room: Number.POSITIVE_INFINITY }
+  const rib = new AdjRibOut()
+  const writer = new RouteWriter(rib, {
+    write: (chunk, onWritten) => {
+      chunks.push(chunk)
+      waiting.push(onWritten)
+    },
+    isFull: () => waiting.length >= kernel.room,
+    onRefused: () => {},
+    onWritten: (batch) => written.push(batch)
+  })
+  const takeAll = () => {
+    for (const taken of waiting.splice(0)) taken()
+    writer.pump()
+  }
+  const change = (count: number, token: number) => {
+    rib.change(routes(count))
+    writer.changed(token)
+    writer.pump()
+  }
+  return { writer, kernel, chunks, takeAll, change, tokens: () => written.flatMap(({ tokens }) => tokens), written }
+}
+
+describe("writing routes", () => {
+  it("a change is reported when the kernel has taken the last octet of it, not before", () => {
+    const { writer, change, takeAll, tokens } = start()
+    writer.begin(context)
+    takeAll()
+    change(10, 1)
+    assert.deepStrictEqual(tokens(), [])
+    takeAll()
+    assert.deepStrictEqual(tokens(), [1])
+  })
+
+  it("a change that needs no octets does not overtake the one before it that still waits for the kernel", () => {
+    const { writer, change, takeAll, tokens, chunks } = start()
+    writer.begin(context)
+    takeAll()
+    change(10, 1)
+    const before = chunks.length
+    change(10, 2)
+    assert.deepStrictEqual([tokens(), chunks.length], [[], before])
+    takeAll()
+    assert.deepStrictEqual(tokens(), [1, 2])
+  })
+
+  it("a change that needs no octets when nothing is under way is reported at once", () => {
+    const { writer, change, takeAll, tokens } = start()
+    writer.begin(context)
+    takeAll()
+    change(0, 3)
+    assert.deepStrictEqual(tokens(), [3])
+  })
+
+  it("no chunk is made for a kernel that is full; changes in the meantime leave together", () => {
+    const { writer, kernel, change, takeAll, tokens, chunks } = start()
+    writer.begin(context)
+    takeAll()
+    kernel.room = 1
+    change(40_000, 1) // four chunks
+    const before = chunks.length
+    change(40_001, 2)
+    change(40_002, 3)
+    assert.strictEqual(chunks.length, before)
+    while (tokens().length < 3) takeAll()
+    assert.deepStrictEqual(tokens(), [1, 2, 3])
+    assert.strictEqual(chunks.at(-1)?.messages, 1)
+  })
+
+  it("what the kernel had not taken when the session ended is reported after the next table", () => {
+    const { writer, change, takeAll, tokens, written } = start()
+    writer.begin(context)
+    takeAll()
+    change(10, 1)
+    writer.end()
+    change(11, 2)
+    takeAll() // of the connection that is gone
+    assert.deepStrictEqual(tokens(), [])
+    writer.begin(context)
+    takeAll()
+    assert.deepStrictEqual(tokens(), [1, 2])
+    assert.deepInclude(written.at(-1), { announced: 11, isTable: true })
+  })
+
+  it("of more waiting changes than the bound the oldest are not reported", () => {
+    const { writer, takeAll, tokens } = start()
+    for (let token = 0; token < tokensMax + 2; token++) writer.changed(token)
+    writer.begin(context)
+    takeAll()
+    assert.lengthOf(tokens(), tokensMax)
+    assert.strictEqual(tokens()[0], 2)
+  })
+})
