@@ -1,0 +1,112 @@
+import { LowtideClient, layerClient } from "@lowtide/api/client"
+import { Effect, type Option } from "effect"
+import { CliFault, exitCodes, usageFault } from "./fault.ts"
+import { chooseServer } from "./server.ts"
+import { Surroundings } from "./surroundings.ts"
+
+/** How long one answer may take. */
+const answerTimeoutSeconds = 10
+
+/** Asks the server that the flag, the environment or a running demo names; every failure is a fault with its exit code. */
+export const ask = <A, E extends { readonly _tag: string; readonly message: string }>(
+  flag: Option.Option<string>,
+  question: (client: LowtideClient["Service"]) => Effect.Effect<A, E>
+): Effect.Effect<A, CliFault, Surroundings> =>
+  Effect.gen(function* () {
+    const { serverVariable, workingFolder } = yield* Surroundings
+    const sources = { flag: flag._tag === "Some" ? flag.value : undefined, variable: serverVariable, workingFolder }
+    const { text, address } = yield* Effect.fromResult(chooseServer(sources))
+    return yield* LowtideClient.use(question).pipe(
+      Effect.timeout(`${answerTimeoutSeconds} seconds`),
+      Effect.provide(layerClient(address)),
+      Effect.mapError((error) => faultOf(error, text))
+    )
+  })
+
+const startHint = "start the demo with `npm run demo`, or name the server with --server URL"
+
+/** The fault that a failed question amounts to. */
+export const faultOf = (error: { readonly _tag: string; readonly message: string }, server: string): CliFault => {
+  switch (error._tag) {
+    case "NotFoundProblem":
+      return new CliFault({
+        exitCode: exitCodes.notFound,
+        what: error.message,
+        next: "list what there is with `lowtide get`"
+      })
+    case "AmbiguousProblem": {
+      const { candidates } = error as unknown as { readonly candidates: ReadonlyArray<string> }
+      return usageFault(error.message, `one of ${candidates.join(", ")}`)
+    }
+    case "BadRequestProblem":
+      return usageFault(issuesOf(error), "see `lowtide --help`")
+    case "InvalidQueryProblem":
+      return usageFault(error.message, "see `lowtide --help`")
+    case "UnavailableProblem":
+    case "NotReadyProblem":
+      return new CliFault({
+        exitCode: exitCodes.unreachable,
+        what: `${server}: ${error.message}`,
+        next: "try again shortly"
+      })
+    case "TimeoutError":
+      return new CliFault({
+        exitCode: exitCodes.timeout,
+        what: `no answer from ${server} within ${answerTimeoutSeconds} s`,
+        next: "try again, or look at its /readyz"
+      })
+    case "HttpClientError":
+      return httpFault(error, server)
+    default:
+      return new CliFault({
+        exitCode: exitCodes.unreachable,
+        what: `${server} does not answer as Lowtide does: ${firstLine(error.message)}`,
+        next: "check the URL, and that both are of the same release"
+      })
+  }
+}
+
+const issuesOf = (error: { readonly message: string }): string => {
+  const { errors = [] } = error as {
+    readonly errors?: ReadonlyArray<{ readonly path: ReadonlyArray<unknown>; readonly message: string }>
+  }
+  return errors.length === 0
+    ? error.message
+    : errors.map(({ path, message }) => `${path.slice(1).join(".")}: ${firstLine(message)}`).join("; ")
+}
+
+/** An answer without problem details, or none at all. */
+const httpFault = (error: { readonly message: string }, server: string): CliFault => {
+  const { reason } = error as unknown as {
+    readonly reason?: {
+      readonly _tag: string
+      readonly response?: { readonly status: number }
+      readonly cause?: unknown
+    }
+  }
+  const status = reason?.response?.status
+  if (status === undefined) {
+    const what = `no answer from ${server}: ${causeText(reason?.cause) ?? firstLine(error.message)}`
+    return new CliFault({ exitCode: exitCodes.unreachable, what, next: startHint })
+  }
+  return new CliFault({ exitCode: exitOfStatus(status), what: `${server} answered ${status}`, next: startHint })
+}
+
+const exitOfStatus = (status: number): number => {
+  if (status === 401 || status === 403) return exitCodes.forbidden
+  if (status === 404) return exitCodes.notFound
+  if (status === 409 || status === 412) return exitCodes.conflict
+  return status < 500 ? exitCodes.usage : exitCodes.unreachable
+}
+
+/** The innermost cause: `fetch failed` alone helps nobody. */
+const causeText = (cause: unknown): string | undefined => {
+  if (!(cause instanceof Error)) return undefined
+  const inner = causeText(cause.cause)
+  if (inner !== undefined) return inner
+  const { code } = cause as { readonly code?: unknown }
+  if (code === "ECONNREFUSED") return "connection refused"
+  return firstLine(cause.message) || (typeof code === "string" ? code : undefined)
+}
+
+const firstLine = (text: string): string => text.split("\n", 1)[0] ?? ""

@@ -1,0 +1,40 @@
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Surroundings } from "./surroundings.ts"
+
+/** How an answer is printed. `wide` only adds columns; `json` is the API's own object. */
+export type OutputFormat = "table" | "wide" | "json"
+
+/** The command with the flags that every verb takes, before or after it. */
+export const root = Command.make("lowtide").pipe(
+  Command.withDescription("Asks a Lowtide allocator about the fleet: what is announced, who holds what, and why"),
+  Command.withSharedFlags({
+    server: Flag.String("server").pipe(
+      Flag.withAlias("s"),
+      Flag.withDescription(
+        "http://HOST:PORT or unix:/PATH; else LOWTIDE_SERVER, a demo that runs in this folder, http://127.0.0.1:7070"
+      ),
+      Flag.optional
+    ),
+    output: Flag.Literals("output", ["table", "wide", "json"]).pipe(
+      Flag.withAlias("o"),
+      Flag.withDescription("How to print the answer"),
+      Flag.withDefault("table")
+    ),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("The same as -o json"), Flag.withDefault(false))
+  })
+)
+
+/** The format asked for, by either flag. */
+export const outputFormat = Effect.map(root, ({ output, json }): OutputFormat => (json ? "json" : output))
+
+/** The flag that names the server. */
+export const serverFlag = Effect.map(root, ({ server }) => server)
+
+/** Prints an answer: as JSON, or as `inWords` says. */
+export const print = Effect.fnUntraced(function* (answer: unknown, inWords: (format: OutputFormat) => string) {
+  const { out } = yield* Surroundings
+  const format = yield* outputFormat
+  const text = format === "json" ? JSON.stringify(answer, null, 2) : inWords(format)
+  if (text !== "") out(text)
+})

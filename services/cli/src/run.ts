@@ -1,0 +1,94 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Config, Effect, Exit, Layer, Option } from "effect"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { CliFault, exitCodes, Unmet } from "./fault.ts"
+import { root } from "./root.ts"
+import { Surroundings } from "./surroundings.ts"
+import { get } from "./verbs/get.ts"
+import { history } from "./verbs/history.ts"
+import { trace } from "./verbs/trace.ts"
+import { version, versionVerb } from "./verbs/version.ts"
+import { who } from "./verbs/who.ts"
+
+const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, versionVerb]))
+
+/** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
+export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["Service"]): Effect.Effect<number> =>
+  Command.runWith(lowtide, { version })(args).pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        NodeServices.layer,
+        Layer.succeed(Surroundings, surroundings),
+        CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
+        CliOutput.layerPresenter(presenter(surroundings))
+      )
+    ),
+    Effect.exit,
+    Effect.map((exit) => exitCodeOf(exit, surroundings))
+  )
+
+/** Help goes to the output stream when it is asked for; a command line at fault gets its reason, not the whole manual. */
+const presenter = ({ out, err, hasColour }: Surroundings["Service"]): CliOutput.Presenter => {
+  const formatter = CliOutput.defaultFormatter({ colors: hasColour })
+  return {
+    present: (event) =>
+      Effect.sync(() => {
+        switch (event._tag) {
+          case "Help":
+            return out(formatter.formatHelpDoc(event.helpDoc).trimEnd())
+          case "Version":
+            return out(`${event.name} ${event.version}`)
+          case "InvalidInvocation":
+            return err(
+              `error: ${event.errors.map(({ message }) => oneLine(message)).join("; ")}; see \`${event.commandPath.join(" ")} --help\``
+            )
+        }
+      })
+  }
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
+
+const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Service"]): number => {
+  if (Exit.isSuccess(exit)) return exitCodes.ok
+  const error = Cause.findErrorOption(exit.cause)
+  if (Option.isNone(error)) {
+    err(`error: a fault of this command itself: ${oneLine(String(Cause.squash(exit.cause)))}; please report it`)
+    return exitCodes.unmet
+  }
+  if (error.value instanceof Unmet) return exitCodes.unmet
+  if (error.value instanceof CliFault) {
+    err(error.value.message)
+    return error.value.exitCode
+  }
+  // What the parser found was told by the presenter; `lowtide` alone printed its help.
+  return CliError.isCliError(error.value) && error.value._tag === "ShowHelp" && error.value.errors.length === 0
+    ? exitCodes.ok
+    : exitCodes.usage
+}
+
+const settings = Effect.all({
+  serverVariable: Config.String("LOWTIDE_SERVER").pipe(Config.option),
+  noColour: Config.String("NO_COLOR").pipe(Config.option)
+})
+
+/** The process: reads its environment, runs the command line, sets the exit code. */
+export const main = async (): Promise<void> => {
+  const { serverVariable, noColour } = await Effect.runPromise(settings)
+  const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
+  // Whoever reads may stop reading, as `head` does: that is no fault.
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) =>
+    process.exit(code === "EPIPE" ? exitCodes.ok : exitCodes.unmet)
+  )
+  process.exitCode = await Effect.runPromise(
+    runCli(process.argv.slice(2), {
+      out: (text) => process.stdout.write(`${text}\n`),
+      err: (text) => process.stderr.write(`${text}\n`),
+      hasColour: process.stdout.isTTY === true && !isSet(noColour),
+      nowMs: Date.now(),
+      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      workingFolder: process.cwd(),
+      serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined
+    })
+  )
+}

@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { parseServer, type ServerAddress } from "@lowtide/api/client"
+import { Option, Result, Schema } from "effect"
+import { type CliFault, usageFault } from "./fault.ts"
+
+/** The server that is asked when nothing names one. */
+export const defaultServer = "http://127.0.0.1:7070"
+
+/** Where a running demo says how to reach it, in the folder it was started in. */
+export const demoFile = join(".lowtide", "demo.json")
+
+/** What may name a server, the strongest first. */
+export interface ServerSources {
+  readonly flag: string | undefined
+  readonly variable: string | undefined
+  readonly workingFolder: string
+}
+
+/** The server to ask: by flag, by `LOWTIDE_SERVER`, the demo that runs in this folder or above it, else the default. */
+export const chooseServer = (
+  sources: ServerSources
+): Result.Result<{ readonly text: string; readonly address: ServerAddress }, CliFault> => {
+  const text = sources.flag ?? sources.variable ?? demoServer(sources.workingFolder) ?? defaultServer
+  return parseServer(text).pipe(
+    Result.map((address) => ({ text, address })),
+    Result.mapError(({ message }) => usageFault(message, `for example --server ${defaultServer}`))
+  )
+}
+
+const decodeDemo = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ api: Schema.String })))
+
+/** The API of the demo whose file is nearest, going up; a file that says nothing useful is passed over. */
+export const demoServer = (folder: string): string | undefined => {
+  const file = join(folder, demoFile)
+  const api = existsSync(file) ? Option.getOrUndefined(decodeDemo(readFileSync(file, "utf8")))?.api : undefined
+  const above = dirname(folder)
+  return api ?? (above === folder ? undefined : demoServer(above))
+}

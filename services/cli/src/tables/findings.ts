@@ -1,0 +1,24 @@
+import type { ClusterFinding } from "@lowtide/api/finding"
+import type { Column } from "../table.ts"
+import { ageCell } from "./standing.ts"
+
+const objectText = ({ object }: ClusterFinding): string =>
+  `${object.kind} ${object.namespace === undefined ? "" : `${object.namespace}/`}${object.name}`
+
+/** Columns of `lowtide get findings`. */
+export const findingColumns = (nowMs: number): ReadonlyArray<Column<ClusterFinding>> => [
+  { title: "CLUSTER", cell: ({ cluster }) => cluster },
+  { title: "SEVERITY", cell: ({ severity }) => ({ text: severity, tone: severity === "error" ? "bad" : "warning" }) },
+  { title: "CODE", cell: ({ code }) => code },
+  { title: "OBJECT", cell: objectText },
+  { title: "FIELD", cell: ({ field }) => field },
+  { title: "EXPECTED", cell: ({ expected }) => expected },
+  { title: "FOUND", cell: ({ found }) => found },
+  { title: "AGE", cell: ({ since }) => ageCell(since, nowMs), isWide: true },
+  {
+    title: "SOURCE",
+    cell: ({ source }) => (source === undefined ? "" : `${source.file}:${source.line}`),
+    isWide: true
+  },
+  { title: "FIX", cell: ({ fix }) => fix }
+]

@@ -1,0 +1,30 @@
+import type { HistoryEntry } from "@lowtide/api/history"
+import type { TraceHop } from "@lowtide/api/trace"
+import { formatLocal } from "../moment.ts"
+import type { Column } from "../table.ts"
+import { ageCell } from "./standing.ts"
+
+/** Columns of `lowtide history`, in the reader's zone. */
+export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<Column<HistoryEntry>> => [
+  { title: `TIME (${timeZone})`, cell: ({ time }) => formatLocal(time, timeZone) },
+  { title: "AGO", cell: ({ time }) => ageCell(time, nowMs) },
+  { title: "SEQ", cell: ({ seq }) => (seq === null ? "" : String(seq)) },
+  { title: "ACTOR", cell: ({ actor }) => actor },
+  { title: "REASON", cell: ({ reason }) => reason ?? "" },
+  { title: "WHAT", cell: historyWords }
+]
+
+const historyWords = ({ what, code, fix }: HistoryEntry): string => {
+  const coded = code === null || what.includes(code) ? what : `${what} (${code})`
+  return fix === null ? coded : `${coded}. Fix: ${fix}`
+}
+
+/** Columns of `lowtide trace`: AFTER is the time since the hop that led to this one. */
+export const traceColumns = (timeZone: string): ReadonlyArray<Column<TraceHop>> => [
+  { title: `TIME (${timeZone})`, cell: ({ time }) => (time === null ? "" : formatLocal(time, timeZone)) },
+  { title: "AFTER", cell: ({ deltaMs }) => (deltaMs === null ? "" : `${deltaMs} ms`) },
+  { title: "STEP", cell: ({ step }) => step },
+  { title: "WHERE", cell: ({ where }) => where },
+  { title: "CLOCK", cell: ({ clock }) => clock, isWide: true },
+  { title: "DETAIL", cell: ({ detail, time }) => (time === null ? { text: detail, tone: "faint" } : detail) }
+]

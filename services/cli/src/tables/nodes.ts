@@ -1,0 +1,19 @@
+import type { NodeSync, NodeView } from "@lowtide/api/nodes"
+import type { Column, Tone } from "../table.ts"
+import { ageCell, codesCell } from "./standing.ts"
+
+const tones: { readonly [Sync in NodeSync]: Tone } = { live: "good", stale: "warning", silent: "bad", unknown: "faint" }
+
+/** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node. */
+export const nodeColumns = (nowMs: number): ReadonlyArray<Column<NodeView>> => [
+  { title: "CLUSTER", cell: ({ cluster }) => cluster },
+  { title: "NAME", cell: ({ name }) => name },
+  { title: "SESSIONS", cell: ({ sessions }) => `${sessions.up}/${sessions.total}` },
+  { title: "VIPS", cell: ({ announcing }) => String(announcing) },
+  { title: "SYNC", cell: ({ sync }) => ({ text: sync, tone: tones[sync] }) },
+  { title: "HEARD", cell: ({ lastHeard }) => ageCell(lastHeard, nowMs) },
+  { title: "EXCLUDED", cell: ({ excluded, present }) => (present ? (excluded ?? "") : "gone") },
+  { title: "ADDRESSES", cell: ({ addresses }) => addresses.join(","), isWide: true },
+  { title: "REFUSED", cell: ({ refused }) => String(refused.length), isWide: true },
+  { title: "FINDINGS", cell: ({ findings, refused }) => codesCell([...findings, ...refused]) }
+]

@@ -1,0 +1,20 @@
+import type { PoolView } from "@lowtide/api/pools"
+import type { Column } from "../table.ts"
+import { codesCell } from "./standing.ts"
+
+/** Columns of `lowtide get pools`. RESTING: released, and not free yet. */
+export const poolColumns: ReadonlyArray<Column<PoolView>> = [
+  { title: "CLUSTER", cell: ({ cluster }) => cluster },
+  { title: "NAME", cell: ({ name }) => name },
+  { title: "STATE", cell: ({ state }) => ({ text: state, tone: state === "Accepted" ? "good" : "bad" }) },
+  { title: "TOTAL", cell: ({ total }) => total },
+  { title: "ASSIGNED", cell: ({ assigned }) => String(assigned) },
+  { title: "RESTING", cell: ({ withdrawing, quarantined }) => String(withdrawing + quarantined) },
+  { title: "ELSEWHERE", cell: ({ elsewhere }) => String(elsewhere), isWide: true },
+  { title: "AVAILABLE", cell: ({ available }) => available },
+  { title: "AUTO", cell: ({ autoAssign }) => (autoAssign ? "yes" : "no") },
+  { title: "PRIORITY", cell: ({ priority }) => (priority === null ? "" : String(priority)) },
+  { title: "NETWORK", cell: ({ network }) => network, isWide: true },
+  { title: "RANGES", cell: ({ ranges }) => ranges.join(","), isWide: true },
+  { title: "FINDINGS", cell: ({ findings }) => codesCell(findings) }
+]

@@ -1,0 +1,23 @@
+import type { FindingView } from "@lowtide/api/finding"
+import { formatAge } from "../moment.ts"
+import type { Cell } from "../table.ts"
+
+/** The codes of what is wrong with a row, each once. */
+export const codesCell = (findings: ReadonlyArray<{ readonly code: string; readonly severity?: string }>): Cell => {
+  const text = [...new Set(findings.map(({ code }) => code))].join(",")
+  const isBad = findings.some(({ severity }) => severity !== "warning")
+  return text === "" ? "" : { text, tone: isBad ? "bad" : "warning" }
+}
+
+/** How long ago, empty when that is not known. */
+export const ageCell = (instant: string | null, nowMs: number): Cell =>
+  instant === null ? "" : formatAge(Date.parse(instant), nowMs)
+
+/** One line for what is wrong, as processes print it: `error LT0104 east … Fix: …`. */
+export const findingLine = (
+  cluster: string,
+  found: Pick<FindingView, "severity" | "code" | "message" | "fix" | "source">
+): string => {
+  const at = found.source === undefined ? "" : ` ${found.source.file}:${found.source.line}`
+  return `${found.severity} ${found.code} ${cluster}${at} ${found.message}. Fix: ${found.fix}`
+}

@@ -1,0 +1,155 @@
+import type { LowtideClient } from "@lowtide/api/client"
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
+import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
+import { isNamed, type ListTarget, parseListTarget } from "../resource.ts"
+import { print, serverFlag } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { type Column, formatTable } from "../table.ts"
+import { findingColumns } from "../tables/findings.ts"
+import { nodeColumns } from "../tables/nodes.ts"
+import { peerColumns, peerRows } from "../tables/peers.ts"
+import { poolColumns } from "../tables/pools.ts"
+import { serviceColumns, serviceLines } from "../tables/services.ts"
+import { findingLine } from "../tables/standing.ts"
+
+/** Which part of the fleet is asked for, as the API takes it. */
+interface Scope {
+  readonly cluster?: string
+  readonly namespace?: string
+}
+
+/** `lowtide get TYPE[/NAME]`. */
+export const get = Command.make(
+  "get",
+  {
+    target: Argument.String("type").pipe(
+      Argument.withDescription("services (svc), pools (po), peers (pe), nodes (no) or findings (fi); TYPE/NAME for one")
+    ),
+    cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
+    namespace: Flag.String("namespace").pipe(
+      Flag.withAlias("n"),
+      Flag.withDescription("Only this namespace"),
+      Flag.optional
+    ),
+    allNamespaces: Flag.Boolean("all-namespaces").pipe(
+      Flag.withAlias("A"),
+      Flag.withDescription("Every namespace, as without -n"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ target: text, cluster, namespace, allNamespaces }) {
+    if (allNamespaces && Option.isSome(namespace)) {
+      return yield* usageFault("namespace: expected -n NAMESPACE or -A, found both", "leave one of them out")
+    }
+    const target = yield* Effect.fromResult(parseListTarget(text)).pipe(
+      Effect.mapError((what) => usageFault(what, "see `lowtide get --help`"))
+    )
+    const scope = {
+      ...(Option.isSome(cluster) ? { cluster: cluster.value } : {}),
+      ...(Option.isSome(namespace) ? { namespace: namespace.value } : {})
+    }
+    return yield* list(target, scope)
+  })
+).pipe(
+  Command.withDescription("List services, pools, peers, nodes or findings"),
+  Command.withExamples([
+    {
+      command: "lowtide get services -n shop",
+      description: "Services of one namespace, their addresses and announcers"
+    },
+    { command: "lowtide get pools -o wide", description: "Pools with their ranges and what is left in them" },
+    { command: "lowtide get node/east/east-1 --json", description: "One node as the API gives it" }
+  ])
+)
+
+const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
+  const { nowMs } = yield* Surroundings
+  switch (target.type) {
+    case "services": {
+      const answer = yield* fetchList(target, (client) => client.fleet.services({ query: scope }), serviceName)
+      return yield* show(answer, serviceColumns(nowMs), answer.items, answer.items.flatMap(serviceLines))
+    }
+    case "pools": {
+      const answer = yield* fetchList(target, (client) => client.fleet.pools({ query: scope }), clusterName)
+      return yield* show(answer, poolColumns, answer.items, answer.items.flatMap(linesOf))
+    }
+    case "peers": {
+      const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)
+      return yield* show(answer, peerColumns(nowMs), peerRows(answer.items), answer.items.flatMap(linesOf))
+    }
+    case "nodes": {
+      const { cluster } = scope
+      const query = cluster === undefined ? {} : { cluster }
+      const answer = yield* fetchList(target, (client) => client.fleet.nodes({ query }), clusterName)
+      return yield* show(answer, nodeColumns(nowMs), answer.items, answer.items.flatMap(linesOf))
+    }
+    case "findings": {
+      const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)
+      yield* show(answer, findingColumns(nowMs), answer.items, [])
+      if (answer.items.length > 0) return yield* new Unmet()
+    }
+  }
+})
+
+interface ClusterObject {
+  readonly cluster: string
+  readonly name: string
+}
+
+const clusterName = ({ cluster, name }: ClusterObject): ReadonlyArray<string> => [cluster, name]
+
+const serviceName = ({ cluster, namespace, name }: ClusterObject & { readonly namespace: string }) => [
+  cluster,
+  namespace,
+  name
+]
+
+const findingName = (found: {
+  readonly cluster: string
+  readonly object: { readonly namespace?: string; readonly name: string }
+}) => [found.cluster, ...(found.object.namespace === undefined ? [] : [found.object.namespace]), found.object.name]
+
+const linesOf = ({
+  cluster,
+  findings
+}: {
+  readonly cluster: string
+  readonly findings: ReadonlyArray<Parameters<typeof findingLine>[1]>
+}) => findings.map((found) => findingLine(cluster, found))
+
+/** The list, or what of it the name in `TYPE/NAME` means. */
+const fetchList = <
+  Item,
+  Answer extends { readonly items: ReadonlyArray<Item> },
+  E extends { readonly _tag: string; readonly message: string }
+>(
+  { type, name }: ListTarget,
+  question: (client: LowtideClient["Service"]) => Effect.Effect<Answer, E>,
+  nameOf: (item: Item) => ReadonlyArray<string>
+) =>
+  Effect.gen(function* () {
+    const answer = yield* ask(yield* serverFlag, question)
+    if (name.length === 0) return answer
+    const items = answer.items.filter((item) => isNamed(name, nameOf(item)))
+    if (items.length > 0) return { ...answer, items }
+    const what = `${type}: expected one that is there, found ${name.join("/")}`
+    return yield* new CliFault({ exitCode: exitCodes.notFound, what, next: `list them with \`lowtide get ${type}\`` })
+  })
+
+/** The table, or the answer as JSON; what is wrong goes in full to the error stream, the codes stand in the table. */
+const show = <Row>(
+  answer: { readonly items: ReadonlyArray<unknown> },
+  columns: ReadonlyArray<Column<Row>>,
+  rows: ReadonlyArray<Row>,
+  notes: ReadonlyArray<string>
+) =>
+  Effect.gen(function* () {
+    const { hasColour, err } = yield* Surroundings
+    yield* print(answer, (format) =>
+      rows.length === 0 ? "" : formatTable(columns, rows, { isWide: format === "wide", hasColour })
+    )
+    if (rows.length === 0) err("nothing found")
+    for (const note of notes) err(note)
+  })

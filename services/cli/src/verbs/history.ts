@@ -1,0 +1,106 @@
+import { canonicalIp, historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
+import { CliFault, exitCodes, usageFault } from "../fault.ts"
+import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
+import { print, serverFlag } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { formatTable } from "../table.ts"
+import { historyColumns } from "../tables/history.ts"
+
+/** `lowtide history TYPE/NAME`. */
+export const history = Command.make(
+  "history",
+  {
+    target: Argument.String("type/name").pipe(
+      Argument.withDescription(
+        "service/[CLUSTER/]NS/NAME, address/IP or a bare IP, pool/[CLUSTER/]NAME, peer/[CLUSTER/]NAME, node/[CLUSTER/]NAME, cluster/NAME; the whole fleet without"
+      ),
+      Argument.optional
+    ),
+    limit: Flag.Int("limit").pipe(
+      Flag.withDescription(`Events, 1 to ${historyLimitMax}; the newest ones`),
+      Flag.withDefault(historyLimitDefault)
+    ),
+    before: Flag.Int("before").pipe(Flag.withDescription("Only events before this seq, for older pages"), Flag.optional)
+  },
+  Effect.fnUntraced(function* ({ target, limit, before }) {
+    const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+    if (limit < 1 || limit > historyLimitMax) {
+      return yield* usageFault(
+        `--limit: expected 1 to ${historyLimitMax}, found ${limit}`,
+        "see `lowtide history --help`"
+      )
+    }
+    const about = Option.isNone(target) ? {} : yield* aboutOf(target.value)
+    const query = { ...about, limit, ...(Option.isSome(before) ? { before: before.value } : {}) }
+    const page = yield* ask(yield* serverFlag, (client) => client.audit.history({ query }))
+    yield* print(page, (format) =>
+      page.items.length === 0
+        ? ""
+        : formatTable(historyColumns(nowMs, timeZone), page.items, { isWide: format === "wide", hasColour })
+    )
+    if (page.items.length === 0) err("nothing found")
+    if (page.next !== null) err(`older events: --before ${page.next}`)
+  })
+).pipe(
+  Command.withDescription("Tell what happened to a service, address, pool, peer, node or cluster, the newest last"),
+  Command.withExamples([
+    { command: "lowtide history service/east/shop/web", description: "Everything about one Service" },
+    { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" }
+  ])
+)
+
+const aboutOf = Effect.fnUntraced(function* (text: string) {
+  const target = yield* Effect.fromResult(parseHistoryTarget(text)).pipe(
+    Effect.mapError((what) => usageFault(what, "see `lowtide history --help`"))
+  )
+  switch (target._tag) {
+    case "Address":
+      return { address: canonicalIp(target.address) }
+    case "Cluster":
+      return { cluster: target.name }
+    case "Pool":
+      return { pool: target.name, ...clusterOf(target) }
+    case "Peer":
+      return { peer: target.name, ...clusterOf(target) }
+    case "Node":
+      return { node: target.name, cluster: target.cluster ?? (yield* findCluster(target)) }
+    case "Service":
+      return {
+        namespace: target.namespace,
+        service: target.name,
+        cluster: target.cluster ?? (yield* findCluster(target))
+      }
+  }
+})
+
+const clusterOf = ({ cluster }: { readonly cluster?: string }) => (cluster === undefined ? {} : { cluster })
+
+/** The only cluster that has the Service or node; a name that fits several is not guessed. */
+const findCluster = Effect.fnUntraced(function* (
+  target: Extract<HistoryTarget, { readonly _tag: "Service" | "Node" }>
+) {
+  const server = yield* serverFlag
+  const name = target._tag === "Service" ? `${target.namespace}/${target.name}` : target.name
+  const found =
+    target._tag === "Service"
+      ? (yield* ask(server, (client) => client.fleet.services({ query: { namespace: target.namespace } }))).items
+      : (yield* ask(server, (client) => client.fleet.nodes({ query: {} }))).items
+  const clusters = found.filter((item) => item.name === target.name).map(({ cluster }) => cluster)
+  const [cluster, ...others] = clusters
+  const type = target._tag.toLowerCase()
+  if (cluster === undefined) {
+    return yield* new CliFault({
+      exitCode: exitCodes.notFound,
+      what: `${type}: expected one that is there now, found ${name}`,
+      next: `name its cluster for one that is gone: ${type}/CLUSTER/${name}`
+    })
+  }
+  if (others.length > 0) {
+    const candidates = clusters.map((cluster) => `${type}/${cluster}/${name}`).join(", ")
+    return yield* usageFault(`${type} ${name} is in several clusters`, `one of ${candidates}`)
+  }
+  return cluster
+})
