@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { BirdControl } from "./bird-control.ts"
-import { mrtTable } from "./mrt-table.ts"
+import { BirdControl } from "./announce/bird-control.ts"
+import { mrtTable } from "./announce/mrt-table.ts"
 
 /**
  * 1,000, 10,000 and 100,000 routes from session up to all in a BIRD's table: our speaker, BIRD (kept awake) and GoBGP
