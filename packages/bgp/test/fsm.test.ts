@@ -314,6 +314,24 @@ describe("back-off", () => {
   })
   it("jitter takes up to a quarter off", () => assert.deepStrictEqual(delays("refused", 2, 1), [187.5, 750]))
 
+  /** The waits between attempts that all go the same way: dial, `outcome` and again. */
+  const waitsAfter = (...outcome: ReadonlyArray<Happening>) => {
+    let state = step(config, initialState, { ...inputs.Start, ...at }).state
+    return Array.from({ length: 5 }, () => {
+      for (const happening of outcome) state = step(config, state, { ...happening, ...at }).state
+      const waitMs = nextDeadlineMs(state) - nowMs
+      state = tick(state, nextDeadlineMs(state)).state
+      return waitMs
+    })
+  }
+  it("grows while dials fail, while OPENs are refused, and while connections are closed before the OPEN", () => {
+    const growing = [250, 1_000, 2_000, 4_000, 8_000]
+    assert.deepStrictEqual(waitsAfter(inputs.TcpFailed), growing)
+    assert.deepStrictEqual(waitsAfter(inputs.TcpConnected, inputs.NOTIFICATION), growing)
+    assert.deepStrictEqual(waitsAfter(inputs.TcpConnected, inputs.TcpClosed), growing)
+    assert.deepStrictEqual(waitsAfter(inputs.TcpConnected, inputs.OPEN, inputs.TcpClosed), growing)
+  })
+
   /** A session that comes up and is ended by the peer after `lastedMs`, over and over. */
   const cycle = (state: State, lastedMs: number) => {
     const up: State = { ...states.Established, backOff: state.backOff, establishedAtMs: nowMs - lastedMs }

@@ -173,6 +173,7 @@ describe("malformed attributes, RFC 7606", () => {
     ["§3 (c) COMMUNITIES flagged non-transitive", 0, "80 08 04 fbf00064", "treat-as-withdraw"],
     ["§3 (g) a second ORIGIN", 0, "40 01 01 00", "attribute-discard"],
     ["§4 an attribute beyond the list", 0, "80 04 09 0000", "treat-as-withdraw"],
+    ["§4 COMMUNITIES of eight octets, of which the list has four", 0, "c0 08 08 fbf00064", "treat-as-withdraw"],
     ["§4 an attribute of one octet", 0, "80", "treat-as-withdraw"],
     ["§3 (d) no ORIGIN", 1, "", "treat-as-withdraw"],
     ["§3 (d) no AS_PATH", 2, "", "treat-as-withdraw"],
