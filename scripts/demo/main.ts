@@ -171,7 +171,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
     const [first] = settled.services.filter(({ addresses }) => addresses.length > 0)
     const address = first?.addresses[0]?.address ?? ""
     process.stdout.write(
-      [
+      `${[
         fleetTable(settled.services, settled.checks),
         "",
         summaryText(summary),
@@ -197,7 +197,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
         `  ${pids.join("  ")}`,
         "",
         "Ctrl-C ends it all."
-      ].join("\n") + "\n"
+      ].join("\n")}\n`
     )
   })
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type ClusterObject, decodeObject, judge, type Peer, parseManifests } from "@lowtide/domain"
+import { type ClusterObject, decodeObject, judge, type Peer, parseManifests, servingNodes } from "@lowtide/domain"
 import type { RouterNeighbor } from "@lowtide/testkit/lab/index"
 
 /** A cluster of the demo: where its manifests are, and the network that is made for it. */
@@ -19,6 +19,8 @@ export interface ClusterFacts {
   readonly peers: ReadonlyArray<Peer>
   readonly routerAsn: number
   readonly allowedPrefixes: ReadonlyArray<string>
+  /** Nodes with an endpoint that serves, by `namespace/name` of the Service. */
+  readonly servingNodes: ReadonlyMap<string, ReadonlyArray<string>>
   /** How many Services ask for an address. */
   readonly loadBalancerCount: number
   /** The first TCP port of each Service that has one, by `namespace/name`. */
@@ -50,6 +52,14 @@ export const readClusterFacts = (folder: string): ClusterFacts => {
     peers: config.peers,
     routerAsn: config.peers[0]?.peerAsn ?? 64500,
     allowedPrefixes: values("Cluster").flatMap(({ allowedPrefixes }) => allowedPrefixes),
+    servingNodes: new Map(
+      values("Service").map(({ namespace, name }) => {
+        const slices = values("EndpointSlice").filter(
+          (slice) => slice.namespace === namespace && slice.service === name
+        )
+        return [`${namespace}/${name}`, servingNodes(slices)]
+      })
+    ),
     loadBalancerCount: values("Service").filter(({ type }) => type === "LoadBalancer").length,
     tcpPortOf: new Map(
       values("Service").flatMap(({ namespace, name, ports: own }) => {
