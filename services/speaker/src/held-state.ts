@@ -87,9 +87,10 @@ export class HeldState {
   accept({ key, envelope, message, notAllowed }: TrustedMessage): Acceptance {
     if (message._tag === "ClusterHead") return this.#acceptHead(message, envelope)
     const held = this.#seen.get(key)
-    const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp)
+    // One event may be told twice, under two numbers: then the number decides.
+    const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq
     if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }
-    if (held !== undefined && order === 0 && held.cseq === message.cseq) return { _tag: "Repeated" }
+    if (order === 0) return { _tag: "Repeated" }
     this.#see(key, envelope, message)
     if (notAllowed !== undefined) return { _tag: "Refused", refusal: notAllowed, isSeen: true }
     return { _tag: "Accepted", isOurs: this.#apply(key, envelope, message) }

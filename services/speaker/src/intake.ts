@@ -52,23 +52,26 @@ export class Intake {
   #waiting: Array<Waiting> = []
   #isRunning = false
   #sync: Sync
-  /** The lowest number among the tombstones that are being saved. */
-  #unsavedTombstone = Number.POSITIVE_INFINITY
+  /** What was complete before the messages that are being judged and saved; undefined when none are. */
+  #completeBefore: number | undefined
+  /** The head's text that the disk has. */
+  #savedHead: string | undefined
 
   constructor(trust: Trust, held: HeldState, port: IntakePort) {
     this.#trust = trust
     this.#held = held
     this.#port = port
     this.#sync = startSync(port.monotonicMs())
+    this.#savedHead = held.head?.envelope
   }
 
   get sync(): Sync {
     return this.#sync
   }
 
-  /** Every tombstone of the set up to this number was handed on. */
+  /** Everything in effect up to this number was saved and handed on. */
   get completeCseq(): number {
-    return Math.min(this.#sync.completeCseq, this.#unsavedTombstone - 1)
+    return Math.min(this.#sync.completeCseq, this.#completeBefore ?? Number.POSITIVE_INFINITY)
   }
 
   /** Takes a snapshot or a live message; it is judged and saved in the background, in order. */
@@ -102,32 +105,38 @@ export class Intake {
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, judgedAtOnceMax)
+      this.#completeBefore = this.#sync.completeCseq
       const accepted = batch.flatMap((text) => this.#judge(text))
       if (accepted.length > 0) await this.#saveAndHandOn(accepted)
+      this.#completeBefore = undefined
       await new Promise(setImmediate)
     }
     this.#isRunning = false
   }
 
   async #saveAndHandOn(accepted: ReadonlyArray<AcceptedText>): Promise<void> {
-    const tombstones = accepted.flatMap(({ message }) =>
-      message._tag === "VipIntent" && message.state === "withdrawn" ? message.cseq : []
-    )
-    this.#unsavedTombstone = Math.min(...tombstones)
-    await this.#port.save(
-      accepted.flatMap(({ key, envelope, message }) => [
+    await this.#port.save([
+      ...accepted.flatMap(({ key, envelope, message }) => [
         ...(message._tag === "NodeIntent" ? this.#port.recordsFor(message) : []),
         { _tag: "Message" as const, key, envelope }
-      ])
-    )
+      ]),
+      ...this.#headRecords()
+    ])
     const savedAtMs = this.#port.unixMs()
-    this.#unsavedTombstone = Number.POSITIVE_INFINITY
     this.#port.onAccepted({
       vips: accepted.flatMap(({ message, receivedAtMs }) =>
         message._tag === "VipIntent" ? { message, receivedAtMs, savedAtMs } : []
       ),
       node: accepted.findLast(({ message }) => message._tag === "NodeIntent")?.message as NodeIntent | undefined
     })
+  }
+
+  /** The head goes to the disk with the batch after it: it costs nothing there, and tells the next process how far this one was. */
+  #headRecords(): ReadonlyArray<SavedRecord> {
+    const head = this.#held.head?.envelope
+    if (head === undefined || head === this.#savedHead) return []
+    this.#savedHead = head
+    return [{ _tag: "Message", key: headKey, envelope: head }]
   }
 
   /** The message, when it is to be saved and to take effect here. */

@@ -6,6 +6,9 @@ import { type SessionFault, sessionFault } from "./session-fault.ts"
 /** A fault that goes on, such as a peer that stays unreachable, is told again after this long. */
 export const faultRepeatMs = 300_000
 
+/** Distinct faults of a session that are remembered; past it they are told anew. */
+const toldMax = 100
+
 /** What an event is worth: a line for the operator, and entries for the wire journal. */
 export interface SessionNote {
   readonly line: { readonly severity: "info" | "warning" | "error"; readonly text: string } | undefined
@@ -40,6 +43,7 @@ export class SessionNotes {
     const id = `${event._tag} ${fault.code ?? ""} ${fault.message}`
     const toldAtMs = memory.told.get(id)
     if (event._tag !== "SessionEnded" && toldAtMs !== undefined && nowUnixMs - toldAtMs < faultRepeatMs) return nothing
+    if (memory.told.size >= toldMax) memory.told.clear()
     memory.told.set(id, nowUnixMs)
     return {
       line: lineOf(fault),

@@ -331,7 +331,8 @@ export class Speaker {
   #confirm(): Confirmation {
     this.#runTurn() // what is accepted and not decided yet must not look confirmed
     const confirmation = confirm({
-      completeCseq: this.#intake.completeCseq,
+      // Without its own intent the node does not know its sessions, and an earlier life may have had some.
+      completeCseq: this.#saved.held.nodeIntent === undefined ? 0 : this.#intake.completeCseq,
       pending: this.#pending,
       sessions: this.#peers.traces,
       nowMs: this.#port.monotonicMs()

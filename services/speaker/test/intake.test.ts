@@ -69,7 +69,7 @@ describe("Intake", () => {
     const messages = [centre.say(nodeIntent([peer()])), centre.say(vip("198.51.100.1"))]
     assert.deepStrictEqual(await take(snapshot(centre.head(), ...messages)), [
       "live",
-      "save Session node.east-1 adv.4-198-51-100-1",
+      "save Session node.east-1 adv.4-198-51-100-1 head",
       "accepted 198.51.100.1"
     ])
     assert.strictEqual(intake.completeCseq, 2)
@@ -100,7 +100,7 @@ describe("Intake", () => {
     assert.isFalse(intake.tick(), "not in a tight loop")
     assert.deepStrictEqual(await take(snapshot(lost, next, centre.head())), [
       "live",
-      "save adv.4-198-51-100-1",
+      "save adv.4-198-51-100-1 head",
       "accepted 198.51.100.1"
     ])
     assert.strictEqual(intake.completeCseq, 3)
@@ -123,6 +123,19 @@ describe("Intake", () => {
     assert.strictEqual(intake.completeCseq, 1)
     assert.deepStrictEqual(await release(), ["accepted 198.51.100.1"])
     assert.strictEqual(intake.completeCseq, 2)
+  })
+
+  it("goes by the number where two messages have one stamp", async () => {
+    const centre = new HandCentre()
+    const { take } = make(centre)
+    const { stamp } = centre.number(vip("198.51.100.1"))
+    const sealed = (cseq: number) => ({
+      key: "adv.4-198-51-100-1",
+      envelope: centre.sealed({ ...centre.number(vip("198.51.100.1")), stamp, cseq })
+    })
+    assert.deepStrictEqual(await take(snapshot(sealed(5))), ["save adv.4-198-51-100-1", "accepted 198.51.100.1"])
+    assert.deepStrictEqual(await take(snapshot(sealed(4))), ["LT0403"])
+    assert.strictEqual((await take(snapshot(sealed(6)))).length, 2)
   })
 
   it("takes repetitions in silence, and refuses what is older", async () => {

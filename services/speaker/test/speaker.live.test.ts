@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -15,6 +15,7 @@ import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { startNats } from "@lowtide/testkit/nats"
 import { Effect } from "effect"
+import { encodeBatch } from "../src/journal-record.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
 const mainFile = fileURLToPath(new URL("../src/main.ts", import.meta.url))
@@ -268,6 +269,42 @@ describe("speaker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("announces nothing from a disk that lost something, until NATS brings everything again", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const collector = yield* router()
+      const { centre } = node
+      const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publish([own, centre.say(vip("198.51.100.50"))])
+        const speaker = yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.50/32"])
+        yield* publish([centre.say(tombstone("198.51.100.50")), centre.say(vip("198.51.100.51")), centre.head()])
+        yield* waitForPrefixes(collector, ["198.51.100.51/32"])
+        yield* publish([centre.say(vip("198.51.100.52")), centre.head()])
+        yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
+        yield* speaker.kill
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      yield* nats.stop
+      const journal = join(node.folder, "state", "journal-0")
+      damageFirstBatch(journal)
+      // The sessions are known from a batch behind the damage.
+      appendFileSync(journal, encodeBatch([{ _tag: "Message", ...own }]))
+      yield* node.start(nats.url)
+      yield* waitUntil(
+        "a session with an empty table",
+        Effect.sync(() => collector.peers().some(({ endOfRib }) => endOfRib.size === 2))
+      )
+      assert.deepStrictEqual(prefixesAt(collector), [])
+      assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 503)
+      yield* nats.restart
+      yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
+      assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder",
     () =>
@@ -306,6 +343,13 @@ describe("speaker", () => {
       }).pipe(Effect.scoped)
   )
 })
+
+/** Changes a bit in the middle of the first batch: something that was in effect is gone. */
+const damageFirstBatch = (path: string): void => {
+  const octets = readFileSync(path)
+  octets[100] = (octets[100] ?? 0) ^ 1
+  writeFileSync(path, octets)
+}
 
 /** A port of 127.0.0.1 on which nobody listens: bound for a moment, then closed. */
 const refusingPort = Effect.callback<number>((resume) => {

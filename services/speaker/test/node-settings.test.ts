@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { NodeIntent } from "@lowtide/domain/announcing/intent"
+import { Effect, Result } from "effect"
+import { assert, describe, it } from "vitest"
+import { parseListen } from "../src/http.ts"
+import { lockState } from "../src/lock.ts"
+import { isSamePeer, type LocalSettings, routerIdOf, wantedPeers } from "../src/peer-options.ts"
+import { RefusalLog, recentMax, repeatMs } from "../src/refusals.ts"
+import { StatusPace } from "../src/status-pace.ts"
+import { HandCentre, nodeIntent, peer } from "./hand-centre.ts"
+
+const settings: LocalSettings = { cluster: "east", node: "east-1" }
+
+describe("wantedPeers", () => {
+  const options = (
+    change: Partial<LocalSettings>,
+    of: Parameters<typeof peer>[0] = {},
+    addresses = ["192.0.2.11", "2001:db8::11"]
+  ) => {
+    const intent = new HandCentre().number(nodeIntent([peer(of)], { addresses })) as NodeIntent
+    const found = wantedPeers({ ...settings, ...change }, intent).get("router")
+    return found ?? assert.fail("no peer")
+  }
+
+  it("gives the other family the node's address as next hop, and leaves its own to the session", () => {
+    assert.deepStrictEqual(options({}).nextHops, { 6: "2001:db8::11" })
+    assert.deepStrictEqual(options({}, { peerAddress: "2001:db8::1" }).nextHops, { 4: "192.0.2.11" })
+    assert.deepStrictEqual(options({ nextHopIpv4: "192.0.2.99", nextHopIpv6: "2001:db8::99" }).nextHops, {
+      4: "192.0.2.99",
+      6: "2001:db8::99"
+    })
+  })
+
+  it("prefers a peer's own source address and router id, and uses an address for its family only", () => {
+    assert.strictEqual(options({ localAddress: "127.0.0.2" }).localAddress, "127.0.0.2")
+    assert.strictEqual(options({ localAddress: "127.0.0.2" }, { sourceAddress: "127.0.0.3" }).localAddress, "127.0.0.3")
+    assert.isUndefined(options({ localAddress: "127.0.0.2" }, { peerAddress: "2001:db8::1" }).localAddress)
+    assert.strictEqual(options({ routerId: "198.51.100.1" }, { routerId: "198.51.100.2" }).routerId, "198.51.100.2")
+    assert.strictEqual(options({ routerId: "198.51.100.1" }).routerId, "198.51.100.1")
+    assert.strictEqual(options({}).routerId, "192.0.2.11")
+  })
+
+  it("makes a router id of the name of a node without IPv4: stable, never 0, below 224", () => {
+    for (let index = 0; index < 500; index++) {
+      const named = { ...settings, node: `n${index}` }
+      const id = routerIdOf(named, ["2001:db8::1"])
+      assert.match(id, /^\d+\.\d+\.\d+\.\d+$/)
+      const first = Number(id.split(".")[0])
+      assert.isTrue(first >= 1 && first <= 223)
+      assert.strictEqual(routerIdOf(named, []), id)
+    }
+  })
+
+  it("restarts a session for another hold time, and for nothing that does not concern it", () => {
+    assert.isFalse(isSamePeer(options({}), options({}, { holdTimeSeconds: 30 })))
+    assert.isTrue(isSamePeer(options({}), options({}, {}, ["192.0.2.11", "2001:db8::11", "192.0.2.12"])))
+  })
+})
+
+describe("parseListen", () => {
+  const rows: ReadonlyArray<readonly [string, object | undefined]> = [
+    ["127.0.0.1:9100", { host: "127.0.0.1", port: 9100 }],
+    ["[2001:db8::1]:0", { host: "2001:db8::1", port: 0 }],
+    ["unix:/run/speaker.sock", { path: "/run/speaker.sock" }],
+    ["9100", undefined],
+    ["host:70000", undefined],
+    ["2001:db8::1:9100", undefined],
+    ["unix:relative", undefined]
+  ]
+  for (const [text, expected] of rows) {
+    it(text, () => assert.deepStrictEqual(Result.getOrUndefined(parseListen(text)), expected))
+  }
+})
+
+describe("RefusalLog", () => {
+  it("says each distinct fault once a minute, and counts all", () => {
+    const log = new RefusalLog()
+    const fault = { code: "LT0401" as const, message: "a" }
+    assert.deepStrictEqual(
+      [log.note(fault, 0), log.note(fault, 1), log.note({ ...fault, message: "b" }, 2), log.note(fault, repeatMs)],
+      [true, false, true, true]
+    )
+    assert.strictEqual(log.counts.get("LT0401"), 4)
+    assert.deepStrictEqual(
+      log.recent.map(({ message }) => message),
+      ["b", "a"]
+    )
+    for (let index = 0; index < 50; index++) log.note({ ...fault, message: `${index}` }, 0)
+    assert.strictEqual(log.recent.length, recentMax)
+    assert.strictEqual(log.recent.at(-1)?.message, "49")
+  })
+})
+
+describe("StatusPace", () => {
+  it("is due at once for sessions, within a second for the rest, and every 20 s", () => {
+    const pace = new StatusPace()
+    const isDue = (nowMs: number) => pace.dueAtMs() <= nowMs
+    assert.isTrue(isDue(0), "the first")
+    pace.sending(1_000)
+    assert.deepStrictEqual([isDue(20_999), isDue(21_000)], [false, true])
+    pace.changed("soon")
+    assert.deepStrictEqual([isDue(1_999), isDue(2_000)], [false, true])
+    pace.changed("now")
+    pace.changed("soon")
+    assert.isTrue(isDue(1_001))
+    pace.sending(1_001)
+    pace.failed()
+    assert.deepStrictEqual([isDue(2_000), isDue(2_001)], [false, true])
+  })
+})
+
+describe("lockState", () => {
+  const inFolder = async (test: (folder: string) => Promise<void>) => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-lock-"))
+    try {
+      await test(folder)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+  const lock = (folder: string) => Effect.runPromise(Effect.scoped(Effect.result(lockState(folder))))
+
+  it("refuses a second holder and is free again after the first", () =>
+    inFolder(async (folder) => {
+      const nested = Effect.scoped(
+        Effect.andThen(
+          lockState(folder),
+          Effect.promise(() => lock(folder))
+        )
+      )
+      const refused = await Effect.runPromise(nested)
+      assert.include(Result.isFailure(refused) ? refused.failure.message : "", `found process ${process.pid}`)
+      assert.isTrue(Result.isSuccess(await lock(folder)))
+    }))
+
+  it("takes over from a process that is gone, from another that has its number now, and from garbage", () =>
+    inFolder(async (folder) => {
+      const owners = [
+        JSON.stringify({ pid: 2 ** 22 + 1, startedAtTicks: "1", bootId: "b" }),
+        JSON.stringify({ pid: process.pid, startedAtTicks: "1", bootId: "b" }),
+        "",
+        "garbage"
+      ]
+      for (const text of owners) {
+        writeFileSync(join(folder, "lock"), text)
+        assert.isTrue(Result.isSuccess(await lock(folder)), text)
+      }
+    }))
+})
