@@ -25,9 +25,11 @@ const routerNamespace = "ltann-router"
 const namespaceOf = (sender: Sender) => `ltann-${sender}`
 const link = (sender: Sender) => {
   const index = senders.indexOf(sender) + 1
+  const network = `192.0.2.${index * 4}`
   return {
     router: `192.0.2.${index * 4 + 1}`,
     sender: `192.0.2.${index * 4 + 2}`,
+    network,
     device: `up${index}`,
     asn: 64510 + index
   }
@@ -62,11 +64,14 @@ const makeNamespaces = async () => {
   await ip("netns", "add", routerNamespace)
   await ip("-n", routerNamespace, "link", "set", "lo", "up")
   for (const sender of senders) {
-    const [name, { router, sender: address, device }] = [namespaceOf(sender), link(sender)]
+    const [name, { router, sender: address, device, network }] = [namespaceOf(sender), link(sender)]
     await ip("netns", "add", name)
     await ip("-n", routerNamespace, "link", "add", device, "type", "veth", "peer", "name", "up0", "netns", name)
     await ip("-n", routerNamespace, "addr", "add", `${router}/30`, "dev", device)
     await ip("-n", routerNamespace, "link", "set", device, "up")
+    // BIRD sends with Nagle's algorithm, so a delayed acknowledgement would add 40 ms to every other of its runs.
+    const route = ["replace", `${network}/30`, "dev", device, "scope", "link", "src", router, "quickack", "1"]
+    await ip("-n", routerNamespace, "route", ...route)
     await ip("-n", name, "addr", "add", `${address}/30`, "dev", "up0")
     await ip("-n", name, "link", "set", "lo", "up")
     await ip("-n", name, "link", "set", "up0", "up")

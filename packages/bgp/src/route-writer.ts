@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import type { AdjRibOut, Refusal, SendContext } from "./adj-rib-out.ts"
 import { encodeMessage } from "./wire/message.ts"
 import { endOfRib } from "./wire/update.ts"
@@ -25,6 +26,7 @@ interface Flush {
   readonly tokens: ReadonlyArray<number>
   readonly announced: number
   readonly withdrawn: number
+  readonly refusals: ReadonlyArray<Refusal>
   readonly isTable: boolean
   /** Chunks handed over that the kernel has not taken yet. */
   unwritten: number
@@ -39,6 +41,7 @@ export class RouteWriter {
   private readonly rib: AdjRibOut
   private readonly sink: RouteSink
   private context: SendContext | undefined
+  private prepared: { readonly context: SendContext; readonly flush: Flush } | undefined
   private tokens: Array<number> = []
   /** In the order of writing; only the last one may still have chunks to hand over. */
   private flushes: Array<Flush> = []
@@ -49,21 +52,35 @@ export class RouteWriter {
     this.sink = sink
   }
 
+  /**
+   * A connection is there and the peer's OPEN is awaited: the table is made ready for the session that is expected, so
+   * that it leaves at once when it is up. Changes from here on follow the table.
+   */
+  prepare(expected: SendContext): void {
+    this.rib.begin()
+    const flush = this.makeFlush(expected, true)
+    const first = flush.chunks.next()
+    this.prepared = { context: expected, flush: { ...flush, chunks: startingWith(first, flush.chunks) } }
+  }
+
   /** A session is up: the whole table and End-of-RIB for each family go out at once. */
   begin(context: SendContext): void {
+    if (this.prepared !== undefined && !isDeepStrictEqual(this.prepared.context, context)) this.end()
+    if (this.prepared === undefined) this.prepare(context)
     this.context = context
-    this.rib.begin()
-    const { families } = context
-    const marker = Buffer.concat(families.map((family) => encodeMessage(endOfRib(family), context)))
-    this.open({ bytes: marker, messages: families.length })
+    const flush = this.prepared?.flush
+    this.prepared = undefined
+    if (flush !== undefined) this.open(flush)
     this.pump()
   }
 
-  /** The session ended: what was not written waits, with its tokens, for the next table. */
+  /** The session ended or did not come to be: what was not written waits, with its tokens, for the next table. */
   end(): void {
+    const unfinished = [...(this.prepared === undefined ? [] : [this.prepared.flush]), ...this.flushes]
     this.context = undefined
+    this.prepared = undefined
     this.rib.end()
-    this.tokens = [...this.flushes.flatMap(({ tokens }) => tokens), ...this.tokens]
+    this.tokens = [...unfinished.flatMap(({ tokens }) => tokens), ...this.tokens]
     this.flushes = []
     this.boundTokens()
   }
@@ -86,7 +103,7 @@ export class RouteWriter {
       const current = this.flushes.at(-1)
       if (current === undefined || current.isAllHandedOver) {
         if (!this.rib.hasChanges() && this.tokens.length === 0) return
-        this.open(undefined)
+        this.open(this.makeFlush(this.context, false))
         continue
       }
       const next = current.chunks.next()
@@ -103,22 +120,24 @@ export class RouteWriter {
     }
   }
 
-  private open(marker: UpdateChunk | undefined): void {
-    const context = this.context
-    if (context === undefined) return
-    const { batch, announced, withdrawn, refusals } = this.rib.takeDifference(context)
-    for (const refusal of refusals) this.sink.onRefused(refusal)
+  private open(flush: Flush): void {
+    for (const refusal of flush.refusals) this.sink.onRefused(refusal)
+    this.flushes.push(flush)
+  }
+
+  private makeFlush(context: SendContext, isTable: boolean): Flush {
+    const { batch, ...counts } = this.rib.takeDifference(context)
+    const chunks = packUpdates(batch, context)
     const tokens = this.tokens
     this.tokens = []
-    this.flushes.push({
-      chunks: withMarker(packUpdates(batch, context), marker),
+    return {
+      ...counts,
+      chunks: isTable ? withMarker(chunks, context) : chunks,
       tokens,
-      announced,
-      withdrawn,
-      isTable: marker !== undefined,
+      isTable,
       unwritten: 0,
       isAllHandedOver: false
-    })
+    }
   }
 
   /** Reports batches in the order they were written: an empty one must not overtake one still on its way. */
@@ -134,7 +153,18 @@ export class RouteWriter {
   }
 }
 
-function* withMarker(chunks: Iterable<UpdateChunk>, marker: UpdateChunk | undefined): Generator<UpdateChunk, void> {
+/** The chunks of a first table, and End-of-RIB for each family after them. */
+function* withMarker(chunks: Iterable<UpdateChunk>, context: SendContext): Generator<UpdateChunk, void> {
   yield* chunks
-  if (marker !== undefined) yield marker
+  const { families } = context
+  const bytes = Buffer.concat(families.map((family) => encodeMessage(endOfRib(family), context)))
+  yield { bytes, messages: families.length }
+}
+
+/** The rest of an iteration with what was already taken from it in front. */
+function* startingWith(
+  first: IteratorResult<UpdateChunk, void>,
+  rest: Iterator<UpdateChunk, void>
+): Generator<UpdateChunk, void> {
+  for (let next = first; !next.done; next = rest.next()) yield next.value
 }

@@ -40,7 +40,15 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
   const runner = makeRunner(config, {
-    dial: (events) => dialTcp(options, events),
+    dial: (events) =>
+      dialTcp(options, {
+        ...events,
+        onConnected: (transport) => {
+          events.onConnected(transport)
+          // Our OPEN is on its way; while the peer answers, its table is made ready.
+          if (runner.state()._tag === "OpenSent") writer.prepare(expectedContext(options, transport.localAddress))
+        }
+      }),
     onAction: (action) => onAction(action),
     onDrain: () => writer.pump()
   })
@@ -72,7 +80,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         const reason = explainEnd(options, action.from, action.cause)
         const report = reportOf(action.cause)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
-        if (action.from === "Established") writer.end()
+        if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         onEvent({
           _tag: action.from === "Established" ? "SessionEnded" : "ConnectFailed",
           reason,
@@ -104,7 +112,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
       ...memory.report(),
       ...localAddressOf(runner.transport()?.localAddress),
       messages: runner.counters(),
-      prefixesSent: rib.sent,
+      prefixesSent: runner.state()._tag === "Established" ? rib.sent : 0,
       prefixesWanted: rib.wanted
     }),
     stop: (reason) =>
@@ -143,7 +151,17 @@ export const formatRouterId = (routerId: number): string => formatIpAddress({ fa
 
 const localAddressOf = (localAddress: string | undefined) => (localAddress === undefined ? {} : { localAddress })
 
-const sendContext = (options: PeerOptions, negotiated: Negotiated, localAddress: string | undefined): SendContext => ({
+/** The session as it will be with a peer that is configured as we are and knows four-octet AS numbers. */
+const expectedContext = (options: PeerOptions, localAddress: string | undefined): SendContext => {
+  const isInternal = options.localAsn === options.peerAsn
+  return sendContext(options, { isInternal, fourOctetAs: true, families: options.families }, localAddress)
+}
+
+const sendContext = (
+  options: PeerOptions,
+  negotiated: Pick<Negotiated, "isInternal" | "fourOctetAs" | "families">,
+  localAddress: string | undefined
+): SendContext => ({
   localAsn: options.localAsn,
   isInternal: negotiated.isInternal,
   fourOctetAs: negotiated.fourOctetAs,

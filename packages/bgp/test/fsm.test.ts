@@ -253,6 +253,10 @@ describe("timers", () => {
     const { state } = step(config, states.OpenSent, { ...inputs.OPEN, ...at })
     assert.deepInclude(state, { holdDeadlineMs: nowMs + 30_000, keepaliveDeadlineMs: nowMs + 10_000 })
   })
+  it("our own hold time holds where it is the smaller: RFC 4271 §4.2", () => {
+    const { state } = step({ ...config, holdTimeSeconds: 9 }, states.OpenSent, { ...inputs.OPEN, ...at })
+    assert.deepInclude(state, { holdDeadlineMs: nowMs + 9_000, keepaliveDeadlineMs: nowMs + 3_000 })
+  })
   it("a shorter configured keepalive time is used, and jitter takes up to a quarter off: RFC 4271 §10", () => {
     const eager = { ...config, keepaliveTimeSeconds: 4 }
     const { state } = step(eager, states.OpenSent, { ...inputs.OPEN, nowMs, jitter: 1 })

@@ -114,4 +114,50 @@ describe("writing routes", () => {
     assert.lengthOf(tokens(), tokensMax)
     assert.strictEqual(tokens()[0], 2)
   })
+
+  const octetsOf = (chunks: ReadonlyArray<UpdateChunk>) =>
+    Buffer.concat(chunks.map(({ bytes }) => bytes)).toString("hex")
+
+  it("a table made ready while the peer's OPEN was awaited leaves as it is, and later changes follow it", () => {
+    const { writer, change, takeAll, tokens, chunks, written } = start()
+    change(10, 1)
+    writer.prepare(context)
+    change(11, 2)
+    assert.deepStrictEqual([chunks.length, tokens()], [0, []])
+    writer.begin(context)
+    takeAll()
+    takeAll()
+    assert.deepStrictEqual(
+      written.map(({ announced, isTable, tokens }) => [announced, isTable, tokens]),
+      [
+        [10, true, [1]],
+        [1, false, [2]]
+      ]
+    )
+  })
+
+  it("a table made ready for another session than came up is made anew", () => {
+    const internal = { ...context, isInternal: true }
+    const [expected, other] = [start(), start()]
+    other.change(10, 1)
+    other.writer.prepare(context)
+    other.writer.begin(internal)
+    expected.change(10, 1)
+    expected.writer.begin(internal)
+    assert.strictEqual(octetsOf(other.chunks), octetsOf(expected.chunks))
+    other.takeAll()
+    assert.deepStrictEqual(other.tokens(), [1])
+  })
+
+  it("a table made ready for an attempt that failed is made again for the next", () => {
+    const { writer, change, takeAll, tokens, written } = start()
+    change(10, 1)
+    writer.prepare(context)
+    writer.end()
+    writer.prepare(context)
+    writer.begin(context)
+    takeAll()
+    assert.deepStrictEqual(tokens(), [1])
+    assert.deepInclude(written.at(-1), { announced: 10 })
+  })
 })
