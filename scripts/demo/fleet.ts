@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { LabError, startRelay } from "@lowtide/testkit/lab/index"
 import { startNats } from "@lowtide/testkit/nats"
 import { startPostgres } from "@lowtide/testkit/postgres"
+import { freePort } from "@lowtide/testkit/scratch-folder"
 import { Effect, type Scope } from "effect"
 import { bundle } from "../bundle.mjs"
 import { type Component, serverComponent, startComponent } from "./component.ts"
@@ -13,7 +14,10 @@ import { loopbackManifest, makeLoopbackSite, makeNamespaceSite, type Site } from
 
 /** A fleet to start: where its files go, on what ground it stands, and the clusters' manifests to begin with. */
 export interface FleetOptions {
+  /** What people look at: manifests, statuses, logs. */
   readonly folder: string
+  /** What only processes look at: data, sockets, state. Other users' servers must reach it, and paths in it must be short. */
+  readonly runFolder: string
   readonly ground: "namespaces" | "loopback"
   /** Whether BIRD is on PATH; without it the loopback ground has a listener of our own. */
   readonly hasBird: boolean
@@ -52,9 +56,11 @@ export const sampleClusters: FleetOptions["clusters"] = [
 ]
 
 /** Starts every process of a fleet, for real: nothing in it knows that it is a demo. */
-export const startFleet = (options: FleetOptions): Effect.Effect<Fleet, LabError, Scope.Scope> =>
+export const startFleet = (wanted: FleetOptions): Effect.Effect<Fleet, LabError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { folder, say } = options
+    const options = { ...wanted, apiPort: wanted.apiPort === 0 ? yield* freePort(0) : wanted.apiPort }
+    const { folder, runFolder, say } = options
+    chmodSync(runFolder, 0o711)
     const manifests = join(folder, "manifests")
     const statuses = join(folder, "statuses")
     const plans = options.clusters.map((cluster) => ({ ...cluster, manifests: join(manifests, cluster.name) }))
@@ -62,19 +68,20 @@ export const startFleet = (options: FleetOptions): Effect.Effect<Fleet, LabError
     const clusters = plans.map((plan) => ({ plan, facts: readClusterFacts(plan.manifests) }))
     const bundles = yield* buildBundles(["allocator", "agent", "speaker"])
     const credentials = makeCredentials(
-      join(folder, "credentials"),
+      join(runFolder, "credentials"),
       clusters.map(({ plan, facts }) => ({ name: plan.name, allowedPrefixes: facts.allowedPrefixes }))
     )
     say(options.ground === "namespaces" ? "network namespaces, routers and endpoints" : "routers on loopback addresses")
     const site = yield* options.ground === "namespaces"
-      ? makeNamespaceSite(folder, clusters)
-      : makeLoopbackSite(folder, clusters, options.hasBird)
+      ? makeNamespaceSite(runFolder, clusters)
+      : makeLoopbackSite(runFolder, clusters, options.hasBird)
     const components = new Map<string, Component>()
     const natsUrl = yield* startServers(options, site, components)
     const startedAtMs = Date.now()
-    yield* startCentre({ options, site, credentials, bundles, components, natsUrl, manifests, statuses })
+    const logs = join(folder, "logs")
+    yield* startCentre({ logs, options, site, credentials, bundles, components, natsUrl, manifests, statuses })
     const apiUrl = yield* reachApi(options, site)
-    yield* startSpeakers({ site, credentials, bundles, components, natsUrl })
+    yield* startSpeakers({ logs, site, credentials, bundles, components, natsUrl })
     return { site, apiUrl, manifests, statuses, components, startedAtMs }
   })
 
@@ -122,6 +129,7 @@ const startServers = (options: FleetOptions, site: Site, components: Map<string,
   })
 
 interface CentreParts {
+  readonly logs: string
   readonly options: FleetOptions
   readonly site: Site
   readonly credentials: Credentials
@@ -132,7 +140,17 @@ interface CentreParts {
   readonly statuses: string
 }
 
-const startCentre = ({ options, site, credentials, bundles, components, natsUrl, manifests, statuses }: CentreParts) =>
+const startCentre = ({
+  logs,
+  options,
+  site,
+  credentials,
+  bundles,
+  components,
+  natsUrl,
+  manifests,
+  statuses
+}: CentreParts) =>
   Effect.gen(function* () {
     const database = yield* startDatabase(options, site, components)
     options.say("allocator and agents")
@@ -143,7 +161,7 @@ const startCentre = ({ options, site, credentials, bundles, components, natsUrl,
       startComponent({
         name,
         command: [process.execPath, "--enable-source-maps", bundles.get(service) ?? ""],
-        logFile: join(site.folder, "logs", `${name}.log`),
+        logFile: join(logs, `${name}.log`),
         env,
         ...(namespace === undefined ? {} : { namespace })
       }).pipe(Effect.tap((component) => Effect.sync(() => components.set(name, component))))
@@ -201,9 +219,11 @@ const reachApi = (options: FleetOptions, site: Site): Effect.Effect<string, LabE
       }).pipe(Effect.map((port) => `http://127.0.0.1:${port}`))
     : Effect.succeed(`http://127.0.0.1:${options.apiPort}`)
 
-const startSpeakers = (parts: Pick<CentreParts, "site" | "credentials" | "bundles" | "components" | "natsUrl">) =>
+const startSpeakers = (
+  parts: Pick<CentreParts, "logs" | "site" | "credentials" | "bundles" | "components" | "natsUrl">
+) =>
   Effect.gen(function* () {
-    const { site, credentials, bundles, components, natsUrl } = parts
+    const { logs, site, credentials, bundles, components, natsUrl } = parts
     for (const cluster of site.clusters) {
       for (const node of cluster.nodes) {
         const name = `speaker-${node.name}`
@@ -212,7 +232,7 @@ const startSpeakers = (parts: Pick<CentreParts, "site" | "credentials" | "bundle
         const component = yield* startComponent({
           name,
           command: [process.execPath, "--enable-source-maps", bundles.get("speaker") ?? ""],
-          logFile: join(site.folder, "logs", `${name}.log`),
+          logFile: join(logs, `${name}.log`),
           env: {
             LOWTIDE_CLUSTER: cluster.plan.name,
             LOWTIDE_NODE: node.name,

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import type { ServiceView } from "@lowtide/api/services"
-import { capability, cleanStale, type LabError, systemPath, tcpRequest } from "@lowtide/testkit/lab/index"
+import { capability, cleanStale, LabError, systemPath, tcpRequest } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber, type Scope } from "effect"
 import { superviseComponent } from "./component.ts"
 import { type Fleet, sampleClusters, sampleFolder, startFleet } from "./fleet.ts"
@@ -12,7 +13,7 @@ import { fleetTable } from "./table.ts"
 import { checkRouters, type RouterCheck } from "./verify.ts"
 
 const projectFolder = fileURLToPath(new URL("../..", import.meta.url))
-const demoFolder = join(projectFolder, ".lowtide/demo")
+const keptFolder = join(projectFolder, ".lowtide/demo")
 const pointerFile = join(projectFolder, ".lowtide/demo.json")
 
 /** How long everything may take until the routers have it. */
@@ -43,7 +44,9 @@ const settle = (fleet: Fleet): Effect.Effect<Settled, LabError> =>
         say("the first route is in a router")
       }
       const expectedCount = countServices(fleet)
+      const areHeard = services.every(({ announcing, eligible }) => announcing.length === eligible.length)
       const isComplete =
+        areHeard &&
         services.length >= expectedCount &&
         checks.every(({ differences, expected }) => differences.length === 0 && expected.size > 0)
       if (isComplete) return { services, checks, secondsToFirstRoute, secondsToAllRoutes: seconds() }
@@ -79,7 +82,7 @@ const tryTraffic = (fleet: Fleet, { services }: Settled) =>
       const port = facts.tcpPortOf.get(`${service?.namespace}/${service?.name}`)
       if (client === undefined || service === undefined || address === undefined || port === undefined) return []
       const node = yield* tcpRequest(client, address, port).pipe(Effect.catch((error) => Effect.succeed(error.message)))
-      return [{ cluster: plan.name, address, port, answeredBy: node, ok: service.announcing.includes(node) }]
+      return [{ cluster: plan.name, address, port, answeredBy: node, ok: service.eligible.includes(node) }]
     })
   ).pipe(Effect.map((answers) => answers.flat()))
 
@@ -114,11 +117,12 @@ const run = (options: DemoOptions) =>
     const can = options.loopback ? ({ ok: false, reason: "--loopback was given" } as const) : yield* capability
     const hasBird = isOnPath("bird")
     if (!can.ok) sayLoopback(can.reason, hasBird)
-    rmSync(demoFolder, { recursive: true, force: true })
-    mkdirSync(demoFolder, { recursive: true })
+    const runFolder = yield* temporaryFolder
+    const folder = options.once ? runFolder : yield* keptFolderAnew
     const databaseUrl = process.env.DATABASE_URL
     const fleet = yield* startFleet({
-      folder: demoFolder,
+      folder,
+      runFolder,
       ground: can.ok ? "namespaces" : "loopback",
       hasBird,
       samples: sampleFolder,
@@ -127,15 +131,49 @@ const run = (options: DemoOptions) =>
       say,
       ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl })
     })
-    writeFileSync(pointerFile, JSON.stringify({ api: fleet.apiUrl }))
-    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(pointerFile, { force: true })))
+    if (!options.once) yield* pointTo(fleet.apiUrl)
     say("waiting for the routers to learn every route")
     const settled = yield* settle(fleet)
     const summary = summarise(fleet, settled, yield* tryTraffic(fleet, settled))
     if (options.once) return yield* finishOnce(options, settled, summary)
     yield* present(fleet, settled, summary)
-    return yield* stayUp(fleet)
+    return yield* Effect.scoped(stayUp(fleet))
   })
+
+/** For what only processes look at; it goes with the demo. */
+const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-demo-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** The folder that people look at, begun anew, unless a demo runs in it. */
+const keptFolderAnew: Effect.Effect<string, LabError> = Effect.suspend(() => {
+  const pid = runningDemo()
+  if (pid !== undefined) {
+    const detail = `one runs already, pid ${pid}; end it with Ctrl-C there, or use --once, which needs nothing of it`
+    return Effect.fail(new LabError({ operation: "start the demo", detail }))
+  }
+  rmSync(keptFolder, { recursive: true, force: true })
+  mkdirSync(keptFolder, { recursive: true })
+  return Effect.succeed(keptFolder)
+})
+
+/** The pid of a demo that runs in the kept folder. */
+const runningDemo = (): number | undefined => {
+  try {
+    const { pid } = JSON.parse(readFileSync(pointerFile, "utf8")) as { readonly pid: number }
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("demo") ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Lets the CLI find the API by itself from this folder. */
+const pointTo = (api: string): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => writeFileSync(pointerFile, JSON.stringify({ api, pid: process.pid }))),
+    () => Effect.sync(() => rmSync(pointerFile, { force: true }))
+  )
 
 const finishOnce = (options: DemoOptions, settled: Settled, summary: ReturnType<typeof summarise>) =>
   Effect.sync(() => {
@@ -184,7 +222,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
         `API      ${fleet.apiUrl}/openapi.json`,
         `Edit     ${fleet.manifests}  (its effect shows within a second)`,
         `Status   ${fleet.statuses}`,
-        `Logs     ${join(fleet.site.folder, "logs")}`,
+        `Logs     ${join(keptFolder, "logs")}`,
         "",
         "Try, from this folder in another terminal:",
         "  npx lowtide get services",

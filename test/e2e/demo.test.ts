@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert, it } from "vitest"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const runDemo = (
+  args: ReadonlyArray<string>
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, ["scripts/demo/main.ts", ...args], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.on("data", (chunk) => (stdout += chunk))
+    child.stderr.on("data", (chunk) => (stderr += chunk))
+    child.on("close", (code) => resolve({ code, stdout, stderr }))
+  })
+
+it("the demo's routers have just the routes that they should, and traffic passes through them", async () => {
+  const { code, stdout, stderr } = await runDemo(["--once", "--json", "--api-port", "0"])
+  const summary = JSON.parse(stdout || "null")
+  assert.strictEqual(code, 0, `${stderr}\n${stdout}`)
+  assert.strictEqual(stdout.trim().split("\n").length, 1, "one line on stdout")
+  assert.isAtLeast(summary.services, 39)
+  assert.deepStrictEqual(summary.differences, [])
+  assert.strictEqual(summary.routers.east.router, "bird")
+  assert.strictEqual(summary.routers.west.router, "frr")
+  for (const { routesExpected, routesFound } of Object.values<{ routesExpected: number; routesFound: number }>(
+    summary.routers
+  )) {
+    assert.strictEqual(routesFound, routesExpected)
+    assert.isAtLeast(routesFound, 15)
+  }
+  assert.isTrue(summary.traffic.length === 2 && summary.traffic.every(({ ok }: { ok: boolean }) => ok))
+  assert.isBelow(summary.secondsToFirstRoute, summary.secondsToAllRoutes + 0.001)
+})
+
+it("without namespaces the demo runs over loopback and says what it left out", async () => {
+  const { code, stdout, stderr } = await runDemo(["--once", "--json", "--loopback", "--api-port", "0"])
+  assert.strictEqual(code, 0, `${stderr}\n${stdout}`)
+  const summary = JSON.parse(stdout)
+  assert.strictEqual(summary.ground, "loopback")
+  assert.deepStrictEqual(summary.differences, [])
+  assert.include(stderr, "left out: FRR")
+})
+
+it("a wrong option ends with exit code 2 and says what is expected", async () => {
+  const { code, stdout, stderr } = await runDemo(["--onse"])
+  assert.strictEqual(code, 2)
+  assert.strictEqual(stdout, "")
+  assert.include(stderr, '"--onse"')
+})
