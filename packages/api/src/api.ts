@@ -23,15 +23,29 @@ const listErrors = [NotFoundProblem, UnavailableProblem]
 /** The fleet as it stands. A cluster that is not known is a 404, an empty list says that it has none. */
 export class FleetGroup extends HttpApiGroup.make("fleet")
   .add(
-    HttpApiEndpoint.get("services", "/services", { query: listFilter, success: ServiceList, error: listErrors }),
-    HttpApiEndpoint.get("pools", "/pools", { query: listFilter, success: PoolList, error: listErrors }),
-    HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }),
+    HttpApiEndpoint.get("services", "/services", {
+      query: listFilter,
+      success: ServiceList,
+      error: listErrors
+    }).annotate(OpenApi.Summary, "Services with their addresses, announcers and what is wrong with them"),
+    HttpApiEndpoint.get("pools", "/pools", { query: listFilter, success: PoolList, error: listErrors }).annotate(
+      OpenApi.Summary,
+      "Pools and their use"
+    ),
+    HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }).annotate(
+      OpenApi.Summary,
+      "BGP peers and their sessions, node by node"
+    ),
     HttpApiEndpoint.get("nodes", "/nodes", {
       query: { cluster: listFilter.cluster },
       success: NodeList,
       error: listErrors
-    }),
-    HttpApiEndpoint.get("findings", "/findings", { query: listFilter, success: FindingList, error: listErrors })
+    }).annotate(OpenApi.Summary, "Nodes and how well their speakers are heard"),
+    HttpApiEndpoint.get("findings", "/findings", {
+      query: listFilter,
+      success: FindingList,
+      error: listErrors
+    }).annotate(OpenApi.Summary, "Everything that is wrong, with its fix")
   )
   .prefix("/v1") {}
 
@@ -46,29 +60,38 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       },
       success: HolderAnswer,
       error: [AmbiguousProblem, UnavailableProblem]
-    }),
+    }).annotate(OpenApi.Summary, "Who holds an address, or held it at a moment, and why"),
     HttpApiEndpoint.get("history", "/history", {
       query: historyQuery,
       success: HistoryPage,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
-    }),
+    }).annotate(OpenApi.Summary, "What happened, the newest last"),
     HttpApiEndpoint.get("trace", "/trace/service/:namespace/:name", {
       params: { namespace: Schema.String, name: Schema.String },
       success: TraceAnswer,
       error: [AmbiguousProblem, NotFoundProblem, UnavailableProblem]
-    }),
+    }).annotate(
+      OpenApi.Summary,
+      "How far the newest change of a Service has come; the only cluster that has it is meant"
+    ),
     HttpApiEndpoint.get("traceIn", "/trace/service/:cluster/:namespace/:name", {
       params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
       success: TraceAnswer,
       error: [NotFoundProblem, UnavailableProblem]
-    })
+    }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come")
   )
   .prefix("/v1") {}
 
 /** Whether to send requests here. */
 export class HealthGroup extends HttpApiGroup.make("health").add(
-  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }),
-  HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReadyProblem })
+  HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
+    OpenApi.Summary,
+    "The process answers"
+  ),
+  HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReadyProblem }).annotate(
+    OpenApi.Summary,
+    "It leads, and what it needs is there"
+  )
 ) {}
 
 /** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */

@@ -26,8 +26,8 @@ export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "NAME", cell: ({ peer }) => peer.name },
   { title: "ADDRESS", cell: ({ peer }) => peer.peerAddress },
   { title: "PORT", cell: ({ peer }) => String(peer.peerPort), isWide: true },
-  { title: "PEER-AS", cell: ({ peer }) => String(peer.peerAsn) },
-  { title: "LOCAL-AS", cell: ({ peer }) => String(peer.myAsn) },
+  { title: "PEER-AS", cell: ({ peer }) => asnText(peer.peerAsn) },
+  { title: "LOCAL-AS", cell: ({ peer }) => asnText(peer.myAsn) },
   { title: "NODE", cell: ({ session }) => session?.node ?? "" },
   { title: "STATE", cell: stateCell },
   { title: "FOR", cell: ({ session }) => ageCell(session?.since ?? null, nowMs) },
@@ -36,6 +36,9 @@ export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "FINDINGS", cell: ({ peer, session }) => codesCell([...sessionCodes(session), ...peer.findings]) },
   { title: "LAST-ERROR", cell: ({ session }) => session?.lastError ?? "" }
 ]
+
+/** A peer that cannot be read has AS 0, which is none (RFC 7607). */
+const asnText = (asn: number): string => (asn === 0 ? "" : String(asn))
 
 const sessionCodes = (session: PeerSession | undefined): ReadonlyArray<{ readonly code: string }> =>
   session === undefined || session.lastErrorCode === null || session.state === "Established"

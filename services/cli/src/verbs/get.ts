@@ -4,7 +4,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { isNamed, type ListTarget, parseListTarget } from "../resource.ts"
-import { print, serverFlag } from "../root.ts"
+import { outputFormat, print, serverFlag } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
 import { findingColumns } from "../tables/findings.ts"
@@ -138,7 +138,7 @@ const fetchList = <
     return yield* new CliFault({ exitCode: exitCodes.notFound, what, next: `list them with \`lowtide get ${type}\`` })
   })
 
-/** The table, or the answer as JSON; what is wrong goes in full to the error stream, the codes stand in the table. */
+/** The table, or the answer as JSON; beside a table, what is wrong goes in full to the error stream. */
 const show = <Row>(
   answer: { readonly items: ReadonlyArray<unknown> },
   columns: ReadonlyArray<Column<Row>>,
@@ -151,5 +151,5 @@ const show = <Row>(
       rows.length === 0 ? "" : formatTable(columns, rows, { isWide: format === "wide", hasColour })
     )
     if (rows.length === 0) err("nothing found")
-    for (const note of notes) err(note)
+    if ((yield* outputFormat) !== "json") for (const note of notes) err(note)
   })

@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest"
+import { lowtide } from "./fixture.ts"
+
+describe("exit codes", () => {
+  const table = [
+    [0, "get services", ""],
+    [0, "--version", ""],
+    [1, "who 192.0.2.9", ""],
+    [1, "get findings", ""],
+    [2, "get", "error: Missing required argument: type; see `lowtide get --help`\n"],
+    [
+      2,
+      "get houses",
+      'error: type: expected services, pools, peers, nodes or findings, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+    ],
+    [
+      2,
+      "get nodes -o xml",
+      'error: Invalid value for flag --output: "xml". Expected: "table" | "wide" | "json"; see `lowtide get --help`\n'
+    ],
+    [
+      2,
+      "get services -A -n shop",
+      "error: namespace: expected -n NAMESPACE or -A, found both; leave one of them out\n"
+    ],
+    [
+      2,
+      "who 192.0.2.256",
+      'error: address: expected an IPv4 or IPv6 address, found "192.0.2.256"; for example `lowtide who 192.0.2.10`\n'
+    ],
+    [
+      2,
+      "who 192.0.2.1 --at noon",
+      'error: --at: expected a time like 2026-11-23T14:05:01Z or "30 minutes ago", found "noon"; see `lowtide who --help`\n'
+    ],
+    [
+      2,
+      "history house/x",
+      'error: expected an address, or TYPE/NAME of a service, address, pool, peer, node or cluster, found "house/x"; see `lowtide history --help`\n'
+    ],
+    [
+      2,
+      "history service/web",
+      'error: expected service/[CLUSTER/]NAMESPACE/NAME, found "service/web"; see `lowtide history --help`\n'
+    ],
+    [
+      2,
+      "history service/shop/web",
+      "error: service shop/web is in several clusters; one of service/east/shop/web, service/west/shop/web\n"
+    ],
+    [2, "history 192.0.2.1 --limit 0", "error: --limit: expected 1 to 1000, found 0; see `lowtide history --help`\n"],
+    [
+      2,
+      "trace pool/public",
+      'error: expected service/[CLUSTER/]NAMESPACE/NAME, found "pool/public"; for example `lowtide trace service/east/shop/web`\n'
+    ],
+    [
+      2,
+      "trace service/shop/web",
+      "error: service shop/web is in several clusters: name one; one of east/shop/web, west/shop/web\n"
+    ],
+    [
+      2,
+      "get nodes -s tcp://x",
+      'error: server: expected http://HOST:PORT or unix:/PATH, found "tcp://x"; for example --server http://127.0.0.1:7070\n'
+    ],
+    [
+      3,
+      "trace service/shop/none",
+      "error: service: expected one that the log knows, found shop/none; list what there is with `lowtide get`\n"
+    ],
+    [
+      3,
+      "get service/shop/none",
+      "error: services: expected one that is there, found shop/none; list them with `lowtide get services`\n"
+    ],
+    [
+      3,
+      "history node/none",
+      "error: node: expected one that is there now, found none; name its cluster for one that is gone: node/CLUSTER/none\n"
+    ],
+    [7, "trace service/shop/later", "error: http://127.0.0.1:7070: the database does not answer; try again shortly\n"]
+  ] as const
+  for (const [code, commandLine, stderr] of table) {
+    it(`${code} of lowtide ${commandLine}`, async () => {
+      const ran = await lowtide(commandLine)
+      expect(ran.exitCode).toBe(code)
+      if (stderr !== "") expect(ran).toMatchObject({ stdout: "", stderr })
+    })
+  }
+
+  const answering =
+    (status: number, body = "") =>
+    async () =>
+      new Response(body, { status })
+  const statuses = [
+    [3, 404],
+    [4, 409],
+    [4, 412],
+    [5, 401],
+    [5, 403],
+    [7, 502]
+  ] as const
+  for (const [code, status] of statuses) {
+    it(`${code} of an answer ${status} without problem details`, async () => {
+      expect(await lowtide("get nodes", { fetch: answering(status) })).toMatchObject({ exitCode: code, stdout: "" })
+    })
+  }
+
+  it("7 of a server that is not there, with the reason and no stack trace", async () => {
+    const fetch = async () => {
+      throw new TypeError("fetch failed", { cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }) })
+    }
+    const { exitCode, stderr } = await lowtide("get nodes", { fetch })
+    expect(exitCode).toBe(7)
+    expect(stderr).toBe(
+      "error: no answer from http://127.0.0.1:7070: connection refused; start the demo with `npm run demo`, or name the server with --server URL\n"
+    )
+  })
+
+  it("7 of a server that is something else", async () => {
+    const fetch = async () =>
+      new Response('{"items": 1}', { status: 200, headers: { "content-type": "application/json" } })
+    const { exitCode, stderr } = await lowtide("get nodes", { fetch })
+    expect(exitCode).toBe(7)
+    expect(stderr).toMatch(/^error: http:\/\/127\.0\.0\.1:7070 does not answer as Lowtide does: .*\n$/)
+  })
+})

@@ -1,0 +1,389 @@
+import type {
+  FindingList,
+  HistoryPage,
+  HolderAnswer,
+  NodeList,
+  PeerList,
+  PoolList,
+  ServiceList,
+  TraceAnswer
+} from "@lowtide/api"
+import { Effect } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { runCli } from "../src/run.ts"
+import type { Surroundings } from "../src/surroundings.ts"
+
+/** The clock of every test. */
+export const nowMs = Date.parse("2026-11-23T16:05:00.000Z")
+
+const reading = { position: 24, asOf: "2026-11-23T14:05:18.000Z" }
+
+const clash = {
+  code: "LT0121",
+  severity: "error" as const,
+  object: { kind: "IPAddressPool", namespace: "metallb-system", name: "twice" },
+  field: "spec.addresses[0]",
+  message:
+    "IPAddressPool metallb-system/twice spec.addresses[0]: pools overlap: expected no addresses of pool public, found 192.0.2.8-192.0.2.20",
+  expected: "no addresses of pool public",
+  found: "192.0.2.8-192.0.2.20",
+  fix: "Make the pools disjoint",
+  source: { file: "east/pools.yaml", line: 14 }
+}
+
+const service = {
+  cluster: "east",
+  network: "default",
+  namespace: "shop",
+  trafficPolicy: "Cluster" as const,
+  findings: [],
+  refusal: null,
+  candidates: ["east-1", "east-2", "east-3"],
+  since: "2026-11-23T14:05:09.000Z"
+}
+
+export const services: ServiceList = {
+  ...reading,
+  items: [
+    {
+      ...service,
+      name: "api",
+      addresses: [],
+      state: "Pending",
+      announcing: [],
+      eligible: [],
+      candidates: [],
+      refusal: {
+        code: "LT0202",
+        message:
+          "Service shop/api metadata.annotations[metallb.io/loadBalancerIPs]: requested address in no pool: expected an address of one of the pools [public], found 203.0.113.9",
+        fix: "Ask for an address of a pool, or add it to one"
+      }
+    },
+    {
+      ...service,
+      name: "web",
+      addresses: [
+        { address: "192.0.2.1", pool: "public" },
+        { address: "2001:db8::1", pool: "public" }
+      ],
+      state: "Announced",
+      announcing: ["east-1"],
+      eligible: ["east-1", "east-2"]
+    },
+    {
+      ...service,
+      cluster: "west",
+      name: "web",
+      addresses: [{ address: "192.0.2.2", pool: "public" }],
+      state: "Assigned",
+      announcing: [],
+      eligible: ["west-1"]
+    }
+  ]
+}
+
+const pools: PoolList = {
+  ...reading,
+  items: [
+    {
+      cluster: "east",
+      network: "default",
+      name: "public",
+      state: "Accepted",
+      ranges: ["192.0.2.0/28", "2001:db8::/64"],
+      autoAssign: true,
+      priority: 10,
+      total: "18446744073709551632",
+      assigned: 2,
+      withdrawing: 1,
+      quarantined: 2,
+      elsewhere: 1,
+      available: "18446744073709551626",
+      findings: []
+    },
+    {
+      cluster: "east",
+      network: "default",
+      name: "twice",
+      state: "Refused",
+      ranges: ["192.0.2.8-192.0.2.20"],
+      autoAssign: true,
+      priority: null,
+      total: "13",
+      assigned: 0,
+      withdrawing: 0,
+      quarantined: 0,
+      elsewhere: 0,
+      available: "0",
+      findings: [clash]
+    }
+  ]
+}
+
+const session = { since: "2026-11-23T14:06:00.000Z", lastError: null, lastErrorCode: null, sync: "live" as const }
+
+const peers: PeerList = {
+  ...reading,
+  items: [
+    {
+      cluster: "east",
+      name: "tor-a",
+      state: "Accepted",
+      peerAddress: "198.51.100.1",
+      peerPort: 179,
+      peerAsn: 64496,
+      myAsn: 64512,
+      sessions: [
+        { ...session, node: "east-1", state: "Established", prefixes: 2 },
+        {
+          ...session,
+          node: "east-2",
+          state: "Idle",
+          prefixes: 0,
+          lastError: "NOTIFICATION 2/2 Bad Peer AS",
+          lastErrorCode: "LT0302",
+          sync: "silent"
+        }
+      ],
+      findings: []
+    },
+    {
+      cluster: "east",
+      name: "tor-b",
+      state: "Refused",
+      peerAddress: "",
+      peerPort: 179,
+      peerAsn: 0,
+      myAsn: 64512,
+      sessions: [],
+      findings: [{ ...clash, code: "LT0111" }]
+    }
+  ]
+}
+
+const nodes: NodeList = {
+  ...reading,
+  items: [
+    {
+      cluster: "east",
+      name: "east-1",
+      present: true,
+      addresses: ["198.51.100.11"],
+      excluded: null,
+      sessions: { up: 1, total: 1 },
+      announcing: 2,
+      sync: "live",
+      lastHeard: "2026-11-23T16:04:58.000Z",
+      refused: [],
+      findings: []
+    },
+    {
+      cluster: "east",
+      name: "east-2",
+      present: true,
+      addresses: ["198.51.100.12"],
+      excluded: "label",
+      sessions: { up: 0, total: 1 },
+      announcing: 0,
+      sync: "unknown",
+      lastHeard: null,
+      refused: [{ code: "LT0401", message: "the signature does not fit", at: "2026-11-23T14:05:00.000Z" }],
+      findings: []
+    }
+  ]
+}
+
+const findings: FindingList = { ...reading, items: [{ cluster: "east", since: "2026-11-23T14:05:03.000Z", ...clash }] }
+
+const holder: HolderAnswer = {
+  ...reading,
+  network: "default",
+  address: "192.0.2.1",
+  at: null,
+  phase: "assigned",
+  holder: {
+    cluster: "east",
+    services: [{ namespace: "shop", name: "web", uid: "u-1" }],
+    pool: "public",
+    since: "2026-11-23T14:05:09.000Z",
+    until: null,
+    reason: "pool-selected",
+    seq: 12,
+    actor: "agent:east"
+  },
+  sentence:
+    "192.0.2.1 (network default) was held by east shop/web from 2026-11-23T14:05:09.000Z until now, from pool public, because pool-selected (event 12 by agent:east)."
+}
+
+const nobody: HolderAnswer = {
+  ...holder,
+  address: "192.0.2.9",
+  phase: "unknown",
+  holder: null,
+  sentence: "192.0.2.9 (network default) had never been given out."
+}
+
+const line = { actor: "agent:east", cluster: "east", code: null, fix: null }
+
+const history: HistoryPage = {
+  ...reading,
+  next: 11,
+  items: [
+    {
+      ...line,
+      time: "2026-11-23T14:05:09.000Z",
+      seq: 11,
+      type: "ServiceObserved",
+      what: "Service shop/web was seen",
+      reason: "observed"
+    },
+    {
+      ...line,
+      time: "2026-11-23T14:05:09.000Z",
+      seq: 12,
+      type: "VipAssigned",
+      what: "192.0.2.1 of pool public was given to east shop/web",
+      reason: "pool-selected"
+    },
+    {
+      ...line,
+      time: "2026-11-23T14:05:09.250Z",
+      seq: null,
+      type: "applied",
+      actor: "speaker:east",
+      what: "192.0.2.1: east-1 announced to tor-a on intent",
+      reason: null
+    },
+    {
+      ...line,
+      time: "2026-11-23T14:05:13.000Z",
+      seq: 18,
+      type: "AssignmentRefused",
+      what: "refused LT0202 Service shop/api: requested address in no pool",
+      reason: "refused",
+      code: "LT0202",
+      fix: "Ask for an address of a pool, or add it to one"
+    }
+  ]
+}
+
+const trace: TraceAnswer = {
+  ...reading,
+  cluster: "east",
+  namespace: "shop",
+  name: "web",
+  change: "192.0.2.1 of pool public was given to east shop/web",
+  seqFrom: 11,
+  seqTo: 12,
+  correlationId: "00000000-0000-4000-8000-000000000009",
+  hops: [
+    {
+      step: "seen",
+      where: "agent:east",
+      time: "2026-11-23T14:05:08.995Z",
+      deltaMs: null,
+      clock: "agent",
+      detail: "manifest read"
+    },
+    {
+      step: "received",
+      where: "allocator",
+      time: "2026-11-23T14:05:08.998Z",
+      deltaMs: 3,
+      clock: "allocator",
+      detail: "command received"
+    },
+    {
+      step: "committed",
+      where: "ledger",
+      time: "2026-11-23T14:05:09.000Z",
+      deltaMs: 2,
+      clock: "database",
+      detail: "events 11 to 12, epoch 1"
+    },
+    {
+      step: "node-received",
+      where: "east-2",
+      time: null,
+      deltaMs: null,
+      clock: "node",
+      detail: "192.0.2.1: nothing reported"
+    }
+  ]
+}
+
+const problem = (status: number, type: string, more: object) => ({
+  status,
+  body: { type: `https://lowtide.dev/problems/${type}`, status, title: type, ...more }
+})
+
+const ok = (body: object) => ({ status: 200, body })
+
+/** What the pretended server answers, by path. */
+const routes: Readonly<Record<string, { readonly status: number; readonly body: object }>> = {
+  "/v1/services": ok(services),
+  "/v1/pools": ok(pools),
+  "/v1/peers": ok(peers),
+  "/v1/nodes": ok(nodes),
+  "/v1/findings": ok(findings),
+  "/v1/vips/192.0.2.1/holder": ok(holder),
+  "/v1/vips/192.0.2.9/holder": ok(nobody),
+  "/v1/history": ok(history),
+  "/v1/trace/service/east/shop/web": ok(trace),
+  "/v1/trace/service/shop/web": problem(400, "ambiguous", {
+    detail: "service shop/web is in several clusters: name one",
+    candidates: ["east/shop/web", "west/shop/web"]
+  }),
+  "/v1/trace/service/shop/none": problem(404, "not-found", {
+    detail: "service: expected one that the log knows, found shop/none"
+  }),
+  "/v1/trace/service/shop/later": problem(503, "unavailable", {
+    detail: "the database does not answer",
+    code: "LT0501"
+  })
+}
+
+/** What one command line led to. */
+export interface Ran {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+  /** Path and query of every request, in order. */
+  readonly asked: ReadonlyArray<string>
+}
+
+/** Runs a command line against the pretended server, or against one that `fetch` stands for. */
+export const lowtide = (
+  commandLine: string | ReadonlyArray<string>,
+  more: Partial<Surroundings["Service"]> & { readonly fetch?: typeof globalThis.fetch } = {}
+): Promise<Ran> => {
+  const stdout: Array<string> = []
+  const stderr: Array<string> = []
+  const asked: Array<string> = []
+  const { fetch = answer, ...surroundings } = more
+  const watched: typeof globalThis.fetch = (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    asked.push(url.pathname + url.search)
+    return fetch(input, init)
+  }
+  return Effect.runPromise(
+    runCli(typeof commandLine === "string" ? commandLine.split(" ") : commandLine, {
+      out: (text) => stdout.push(`${text}\n`),
+      err: (text) => stderr.push(`${text}\n`),
+      hasColour: false,
+      nowMs,
+      timeZone: "Europe/Berlin",
+      workingFolder: "/",
+      serverVariable: undefined,
+      ...surroundings
+    }).pipe(Effect.provideService(FetchHttpClient.Fetch, watched))
+  ).then((exitCode) => ({ exitCode, stdout: stdout.join(""), stderr: stderr.join(""), asked }))
+}
+
+const answer: typeof globalThis.fetch = async (input) => {
+  const { pathname } = new URL(input instanceof Request ? input.url : input)
+  const { status, body } = routes[pathname] ?? { status: 500, body: {} }
+  const type = status === 200 ? "application/json" : "application/problem+json"
+  return new Response(JSON.stringify(body), { status, headers: { "content-type": type } })
+}

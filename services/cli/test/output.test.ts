@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest"
+import { lowtide, type Ran, services } from "./fixture.ts"
+
+/** A whole run as a golden file shows it. `vitest --update` rewrites them. */
+const shown = ({ exitCode, stdout, stderr }: Ran): string =>
+  `${stdout}---- error stream\n${stderr}---- exit ${exitCode}\n`
+
+const goldens = [
+  ["get-services", "get services"],
+  ["get-services-wide", "get svc -o wide"],
+  ["get-pools", "get po"],
+  ["get-pools-wide", "get pools -o wide"],
+  ["get-peers", "get peers"],
+  ["get-nodes", "get no -o wide"],
+  ["get-findings", "get findings -o wide"],
+  ["get-help", "get --help"],
+  ["help", "--help"],
+  ["history", "history service/east/shop/web"],
+  ["trace", "trace service/east/shop/web"],
+  ["trace-wide", "-o wide trace service/east/shop/web"],
+  ["who", "who 192.0.2.1"],
+  ["who-nobody", "who 192.0.2.9"]
+] as const
+
+describe("output", () => {
+  for (const [name, commandLine] of goldens) {
+    it(`of lowtide ${commandLine}`, async () => {
+      await expect(shown(await lowtide(commandLine))).toMatchFileSnapshot(`golden/${name}.txt`)
+    })
+  }
+
+  it("as JSON is the API's object, under both spellings and wherever the flag stands", async () => {
+    for (const commandLine of ["get services -o json", "get services --json", "--json get services"]) {
+      const { stdout, exitCode } = await lowtide(commandLine)
+      expect(JSON.parse(stdout)).toEqual(services)
+      expect(exitCode).toBe(0)
+    }
+  })
+
+  it("has colours on a terminal only, and the same columns with them", async () => {
+    const plain = await lowtide("get services")
+    const coloured = await lowtide("get services", { hasColour: true })
+    expect(plain.stdout).not.toContain("\u001b")
+    expect(coloured.stdout).toContain("\u001b[32mAnnounced\u001b[0m")
+    // biome-ignore lint/complexity/useRegexLiterals: an escape in a literal reads worse
+    expect(coloured.stdout.replace(new RegExp("\u001b\\[\\d+m", "g"), "")).toBe(plain.stdout)
+  })
+
+  it("of one object is the list with that object alone", async () => {
+    const { stdout } = await lowtide("get service/east/shop/web --json")
+    expect(JSON.parse(stdout)).toEqual({ ...services, items: [services.items[1]] })
+  })
+})
