@@ -9,6 +9,8 @@ import { isSamePeer, sessionName } from "./peer-options.ts"
 export interface PeersPort {
   /** Runs on the turn in which it happened. */
   readonly onEvent: (peer: string, event: PeerEvent) => void
+  /** A session that was stopped is gone, or begun anew. */
+  readonly onStopped: () => void
   /** All that the peer is to have. */
   readonly table: (peer: string) => ReadonlyArray<RouteChange>
   readonly monotonicMs: () => number
@@ -112,6 +114,7 @@ export class Peers {
               slot.isStopping = false
               slot.running = undefined
               this.#settle(slot)
+              this.#port.onStopped()
             })
           )
         )

@@ -88,6 +88,7 @@ export class Speaker {
     this.#peers = new Peers(
       {
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
+        onStopped: () => this.#changed("now"),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
         monotonicMs: port.monotonicMs
       },

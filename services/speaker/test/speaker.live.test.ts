@@ -305,6 +305,66 @@ describe("speaker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("begins, ends and restarts the sessions that changed, and leaves the others alone", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const first: Array<CollectorEvent> = []
+      const second: Array<CollectorEvent> = []
+      const firstRouter = yield* router(first)
+      const secondRouter = yield* router(second)
+      const strict = yield* startCollector({
+        host: "127.0.0.1",
+        port: 0,
+        localAsn: 64511,
+        routerId: "203.0.113.3",
+        holdTimeSeconds: 3,
+        families: [4, 6],
+        peerAsn: 64500
+      })
+      const { centre } = node
+      const downs = (events: ReadonlyArray<CollectorEvent>) =>
+        events.flatMap((event) => (event._tag === "PeerDown" ? event.reason : []))
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        const stable = peer({ peerPort: firstRouter.port })
+        const changing = peer({ name: "second", peerPort: secondRouter.port })
+        const refusing = peer({ name: "strict", peerPort: strict.port })
+        const [route] = vip("198.51.100.60").routes
+        const routes = route === undefined ? [] : [{ ...route, peers: ["router", "second"] }]
+        yield* publish([
+          centre.say(nodeIntent([stable, changing, refusing])),
+          centre.say(vip("198.51.100.60", { routes })),
+          centre.head()
+        ])
+        const speaker = yield* node.start(nats.url)
+        yield* waitForPrefixes(firstRouter, ["198.51.100.60/32"])
+        yield* waitForPrefixes(secondRouter, ["198.51.100.60/32"])
+        const status = yield* waitForStatus("a refusal", ({ sessions }) =>
+          sessions.some(({ lastErrorCode }) => lastErrorCode === "LT0302")
+        )
+        assert.deepStrictEqual(status.sessions.find(({ peer: name }) => name === "strict")?.prefixes, 0)
+        assert.strictEqual((yield* speaker.log).split("LT0302").length - 1, 1, "one line for one fault")
+
+        yield* publish([centre.say(nodeIntent([stable, { ...changing, holdTimeSeconds: 9 }])), centre.head()])
+        yield* waitUntil(
+          "the session is restarted",
+          Effect.sync(() => downs(second).length === 1 && prefixesAt(secondRouter).length === 1)
+        )
+        yield* publish([centre.say(nodeIntent([stable])), centre.head()])
+        yield* waitUntil(
+          "the session is ended",
+          Effect.sync(() => downs(second).length === 2)
+        )
+        assert.match(downs(second)[1] ?? "", /Peer De-configured/)
+        const last = yield* waitForStatus("one session", ({ sessions }) => sessions.length === 1)
+        assert.deepStrictEqual(last.announcing, ["198.51.100.60"])
+        assert.deepStrictEqual(downs(first), [])
+        assert.deepStrictEqual(prefixesAt(firstRouter), ["198.51.100.60/32"])
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder",
     () =>
