@@ -1,0 +1,284 @@
+import { describe, expect, it } from "@effect/vitest"
+import type { VipIntent } from "@lowtide/domain"
+import type { StoredEvent, StoredHistory, StoredWire } from "@lowtide/ledger"
+import { describeEvent } from "../../src/http/views/describe.ts"
+import { historyEntries } from "../../src/http/views/history.ts"
+import { holderAnswer } from "../../src/http/views/holder.ts"
+import { traceAnswer } from "../../src/http/views/trace.ts"
+
+const reading = { position: 40, asOf: "2026-11-23T14:09:00.000Z" }
+const at = (second: number) => `2026-11-23T14:05:${String(second).padStart(2, "0")}.000Z`
+
+const stretch = (
+  fromSeq: number,
+  state: string,
+  names: ReadonlyArray<string>,
+  more: Partial<StoredHistory> = {}
+): StoredHistory => ({
+  network: "default",
+  address: "192.0.2.1",
+  fromSeq,
+  toSeq: null,
+  validFrom: at(fromSeq),
+  validTo: null,
+  state,
+  pool: "public",
+  holders: JSON.stringify(names.map((name) => ({ cluster: "east", namespace: "shop", name, uid: name }))),
+  reasonCode: "pool-selected",
+  actor: "agent:east",
+  ...more
+})
+
+const life: ReadonlyArray<StoredHistory> = [
+  stretch(10, "assigned", ["web"], { validTo: at(20) }),
+  stretch(20, "assigned", ["web"], { validTo: at(30), reasonCode: "observed" }),
+  stretch(30, "assigned", ["web", "api"], { validTo: at(40), reasonCode: "shared" }),
+  stretch(40, "withdrawing", [], { validTo: at(45), reasonCode: "service-gone" }),
+  stretch(45, "quarantined", [], { reasonCode: "withdrawal-confirmed", actor: "speaker:east/east-1" })
+]
+
+const asked = (moment: string | null) =>
+  holderAnswer({ network: "default", address: "192.0.2.1", at: moment }, life, reading)
+
+describe("who holds a VIP", () => {
+  it("has held it since it got it, whatever else changed about it meanwhile", () => {
+    const { holder } = asked(at(25))
+    expect(holder).toMatchObject({ since: at(10), until: at(30), seq: 10, reason: "pool-selected" })
+  })
+
+  it("counts the first moment of a stretch to it and the last to the next one", () => {
+    expect(asked(at(30)).holder?.services.map(({ name }) => name)).toEqual(["web", "api"])
+    expect(asked("2026-11-23T14:05:29.999Z").holder?.services.map(({ name }) => name)).toEqual(["web"])
+  })
+
+  it("names all who share it", () => {
+    expect(asked(at(35)).sentence).toBe(
+      `192.0.2.1 (network default) was held by east shop/web and east shop/api from ${at(30)} until ${at(40)}, from pool public, because shared (event 30 by agent:east).`
+    )
+  })
+
+  it("is nobody while it rests, and the sentence says after whom", () => {
+    expect(asked(null)).toMatchObject({ holder: null, phase: "quarantined" })
+    expect(asked(null).sentence).toBe(
+      `192.0.2.1 (network default) is held by nobody: quarantined since ${at(45)}, after east shop/web and east shop/api (event 45 by speaker:east/east-1).`
+    )
+    expect(asked(at(42)).sentence).toContain(`was held by nobody at ${at(42)}: withdrawing`)
+  })
+
+  it("is nobody before the address was ever given out", () => {
+    expect(asked(at(9))).toMatchObject({ holder: null, phase: "unknown" })
+  })
+})
+
+const event = (seq: number, type: string, data: object, more: Partial<StoredEvent> = {}): StoredEvent => ({
+  stream: "vip:default/192.0.2.1",
+  version: 1,
+  type,
+  schema: 1,
+  actor: "agent:east",
+  actorKind: "agent",
+  commandId: "c",
+  correlationId: "c",
+  reasonCode: "observed",
+  data: JSON.stringify(data),
+  meta: "{}",
+  seq,
+  epoch: 1,
+  commitSeq: seq,
+  eventId: "e",
+  recordedAt: at(seq),
+  ...more
+})
+
+const vip = {
+  _tag: "Vip",
+  network: "default",
+  address: "192.0.2.1",
+  pool: "public",
+  cluster: "east",
+  phase: "assigned",
+  holders: [{ namespace: "shop", name: "web" }],
+  lastHolders: [],
+  obliged: [],
+  quarantineEndMs: null
+}
+
+describe("an event in words", () => {
+  const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: ["198.51.100.11"] }
+  const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
+  const table = [
+    ["VipAssigned", { before: null, after: vip }, "192.0.2.1 of pool public was given to east shop/web"],
+    [
+      "VipReleased",
+      { before: vip, after: { ...vip, holders: [], lastHolders: ["shop/web"], obliged: ["east-1", "east-2"] } },
+      "192.0.2.1 was released by shop/web; east-1, east-2 are to confirm its withdrawal"
+    ],
+    [
+      "VipQuarantined",
+      { before: vip, after: { ...vip, phase: "quarantined", quarantineEndMs: Date.parse(at(59)) } },
+      `192.0.2.1 is withdrawn everywhere and rests until ${at(59)}`
+    ],
+    ["NodeObserved", { before: null, after: { _tag: "Node", node, present: true } }, "node east-1 was seen"],
+    [
+      "NodeObserved",
+      {
+        before: { _tag: "Node", node, present: true },
+        after: { _tag: "Node", node: { ...node, networkUnavailable: true }, present: true }
+      },
+      "node east-1 changed: networkUnavailable"
+    ],
+    [
+      "ServiceObserved",
+      {
+        before: { _tag: "Service", service },
+        after: { _tag: "Service", service: { ...service, externalTrafficPolicy: "Local" } }
+      },
+      "Service shop/web changed: externalTrafficPolicy"
+    ],
+    [
+      "ServingNodesChanged",
+      { before: null, after: { _tag: "Service", service, servingNodes: [] } },
+      "Service shop/web has no serving endpoint"
+    ],
+    ["LeaderElected", { before: null, after: null }, "LeaderElected of vip:default/192.0.2.1"]
+  ] as const
+  for (const [type, data, what] of table) {
+    it(`${type}: ${what}`, () => expect(describeEvent(event(1, type, data)).what).toBe(what))
+  }
+
+  it("of findings and refusals has the code and the fix beside the message", () => {
+    const refusal = {
+      code: "LT0202",
+      message: "Service shop/web: requested address in no pool",
+      fix: "Ask for another"
+    }
+    const refused = { before: null, after: { _tag: "Service", service, refusal } }
+    expect(describeEvent(event(1, "AssignmentRefused", refused))).toEqual({
+      what: "refused LT0202 Service shop/web: requested address in no pool",
+      code: "LT0202",
+      fix: "Ask for another"
+    })
+  })
+})
+
+const row = (id: number, second: number, more: Partial<StoredWire>): StoredWire => ({
+  id,
+  recordedAt: at(second),
+  cluster: "east",
+  kind: "session",
+  node: "east-1",
+  peer: "tor-a",
+  detail: JSON.stringify({ change: "down", at: at(second), code: "LT0304", detail: "hold timer expired" }),
+  ...more
+})
+
+describe("a page of history", () => {
+  const events = [
+    event(20, "VipFreed", { before: vip, after: vip }),
+    event(10, "VipAssigned", { before: null, after: vip })
+  ]
+  const wire = [row(3, 25, {}), row(1, 5, {}), row(2, 15, {})]
+  const idsOf = (read: Partial<Parameters<typeof historyEntries>[0]>) =>
+    historyEntries({ events, hasOlder: false, wire, endsAt: undefined, node: undefined, ...read }).map(
+      ({ time }) => time
+    )
+
+  it("is in the order of time, whichever record an entry is from", () => {
+    expect(idsOf({})).toEqual([at(5), at(10), at(15), at(20), at(25)])
+  })
+
+  it("has what was told to routers on one page only", () => {
+    expect(idsOf({ hasOlder: true })).toEqual([at(10), at(15), at(20), at(25)])
+    expect(idsOf({ endsAt: at(25) })).toEqual([at(5), at(10), at(15), at(20)])
+  })
+
+  it("gives a lost session its code and the fix of that code", () => {
+    const lost = historyEntries({
+      events: [],
+      hasOlder: false,
+      wire: [row(1, 1, {})],
+      endsAt: undefined,
+      node: undefined
+    })[0]
+    expect(lost?.what).toBe("session of east-1 with tor-a went down: hold timer expired")
+    expect(lost?.code).toBe("LT0304")
+    expect(lost?.fix).toContain("Check the peer")
+  })
+
+  it("of a node leaves out what others did about the same VIP", () => {
+    const entry = (node: string) => ({
+      node,
+      verdict: "NoPeer",
+      trigger: "intent",
+      receivedAt: null,
+      savedAt: null,
+      peers: []
+    })
+    const applied = row(1, 1, {
+      kind: "applied",
+      address: "192.0.2.1",
+      detail: JSON.stringify({ entries: [entry("east-1"), entry("east-2")] })
+    })
+    const [shown] = historyEntries({ events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: "east-2" })
+    expect(shown?.what).toBe("192.0.2.1: east-2 told no peer (NoPeer) on intent")
+  })
+})
+
+describe("a trace", () => {
+  const intent = (seq: number): VipIntent => ({
+    _tag: "VipIntent",
+    stamp: { incarnation: 1, epoch: 1, seq },
+    cseq: 3,
+    prevCseq: 2,
+    cluster: "east",
+    network: "default",
+    address: "192.0.2.1",
+    state: "announced",
+    services: [],
+    admission: { _tag: "Open", candidates: ["east-1", "east-2"] },
+    routes: [],
+    obliged: [],
+    cause: { seq, type: "VipAssigned", reason: "pool-selected", actor: "agent:east" }
+  })
+  const traced = (published: Parameters<typeof traceAnswer>[0]["vips"][number]["published"]) =>
+    traceAnswer(
+      {
+        cluster: "east",
+        namespace: "shop",
+        name: "web",
+        events: [
+          event(
+            10,
+            "VipAssigned",
+            { before: null, after: vip },
+            { observedAt: at(8), meta: JSON.stringify({ receivedAt: at(9) }) }
+          )
+        ],
+        vips: [{ address: "192.0.2.1", published }],
+        wire: []
+      },
+      reading
+    ).hops.map(({ step, where, deltaMs, detail }) => `${step} ${where} ${deltaMs}: ${detail}`)
+
+  it("names every candidate that has not reported", () => {
+    expect(traced({ _tag: "Stored", message: intent(10), storedAt: at(11) })).toEqual([
+      "seen agent:east null: manifest read",
+      "received allocator 1000: command received",
+      "committed ledger 1000: event 10, epoch 1",
+      "published 192.0.2.1 1000: intent of event 10: announced",
+      "node-received east-1 null: 192.0.2.1: nothing reported",
+      "node-received east-2 null: 192.0.2.1: nothing reported",
+      "status-written agent:east null: nothing reported"
+    ])
+  })
+
+  it("says when NATS holds an older intent, a newer one, or does not answer", () => {
+    const publishedHop = (published: Parameters<typeof traced>[0]) => traced(published)[3]
+    expect(publishedHop({ _tag: "Absent" })).toBe("published 192.0.2.1 null: not in NATS")
+    expect(publishedHop({ _tag: "Unanswered", why: "no server" })).toContain("not known: no server")
+    expect(publishedHop({ _tag: "Stored", message: intent(9), storedAt: at(1) })).toContain("the intent of event 9")
+    expect(publishedHop({ _tag: "Stored", message: intent(12), storedAt: at(13) })).toContain(
+      "replaced since by the intent of event 12"
+    )
+  })
+})
