@@ -15,6 +15,7 @@ import { Peers } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { type RouteDifference, RouteTable } from "./route-table.ts"
 import { healthRecord, recordsOf, restoreState, type SavedState, sessionRecord } from "./saved-state.ts"
+import { Saver } from "./saver.ts"
 import { SessionNotes } from "./session-notes.ts"
 import { announcedAddresses, sessionStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
@@ -44,9 +45,6 @@ export interface SpeakerPort {
 /** How often deadlines are looked at. */
 const tickMs = 500
 
-/** A batch that the disk did not take is tried again after this long. */
-const saveRetryMs = 1_000
-
 /**
  * One node's speaker: from signed intents and its own view of endpoints to routes on its sessions. Everything that came
  * in one turn of the event loop goes out as one set of changes; intents take effect after they are on the disk, losses of
@@ -61,6 +59,7 @@ export class Speaker {
   readonly #peers: Peers
   readonly #translator = new RouteTranslator()
   readonly #turns: TurnReports
+  readonly #saver: Saver
   readonly #sessionHoldTimes: Map<string, number>
   readonly refusals = new RefusalLog()
   readonly notes = new SessionNotes()
@@ -72,8 +71,6 @@ export class Speaker {
   /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
   #isQuiet: boolean
   #timer: NodeJS.Timeout | undefined
-  /** The end of the queue for the disk. */
-  #saving: Promise<void> = Promise.resolve()
   #saidDropAtMs = Number.NEGATIVE_INFINITY
 
   constructor(port: SpeakerPort) {
@@ -85,6 +82,13 @@ export class Speaker {
     this.#table = new RouteTable((service) => this.#endpoints.health(service))
     this.#sessionHoldTimes = new Map(this.#saved.sessions)
     this.#turns = new TurnReports((entries) => this.#report(entries))
+    this.#saver = new Saver({
+      journal: port.journal,
+      everything: () => this.#everything(),
+      mayCompact: () => !this.#isQuiet,
+      say: port.say,
+      wait: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs))
+    })
     this.#peers = new Peers(
       {
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
@@ -95,7 +99,7 @@ export class Speaker {
       this.#saved.sessions
     )
     this.#intake = new Intake(trust, this.#saved.held, {
-      save: (records) => this.#save(records),
+      save: (records) => this.#saver.save(records),
       recordsFor: (node) => this.#newSessionRecords(node),
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
@@ -138,7 +142,7 @@ export class Speaker {
     if (tombstones.length > 0) this.#pending = [{ turn: 0, cseq: Math.min(...tombstones) }]
     this.#table.update({ node: held.nodeIntent?.message, vips })
     if (held.nodeIntent !== undefined) this.#configurePeers(held.nodeIntent.message)
-    if (this.#port.loaded.damage === "repaired") this.#compactNext()
+    if (this.#port.loaded.damage === "repaired") this.#saver.compact()
     this.#timer = setInterval(() => this.#tick(), tickMs)
     const from = held.nodeIntent === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
     this.#port.say(
@@ -152,7 +156,7 @@ export class Speaker {
     const changed = this.#endpoints.apply(change)
     if (changed.size === 0) return
     for (const service of changed.keys()) this.#change().services.add(service)
-    void this.#save([...changed].map(([service, health]) => healthRecord(service, health)))
+    void this.#saver.save([...changed].map(([service, health]) => healthRecord(service, health)))
   }
 
   /** When a status is due, by the monotonic clock. */
@@ -283,7 +287,7 @@ export class Speaker {
     const seconds = holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : holdTimeSeconds
     if (this.#sessionHoldTimes.get(session) === seconds) return
     this.#sessionHoldTimes.set(session, seconds)
-    void this.#save([sessionRecord(session, seconds)])
+    void this.#saver.save([sessionRecord(session, seconds)])
   }
 
   /** Before a session is begun the disk knows of it, so that the next process knows who may believe this one. */
@@ -310,7 +314,7 @@ export class Speaker {
     if (state === "live" && this.#isQuiet) {
       this.#isQuiet = false
       this.#peers.change(++this.#turn, this.#fullTables())
-      this.#compactNext()
+      this.#saver.compact()
     }
     this.#changed("now")
   }
@@ -361,39 +365,13 @@ export class Speaker {
     this.#port.wake()
   }
 
-  /** One batch after the other; a disk that refuses is asked until it does not. */
-  #save(records: ReadonlyArray<SavedRecord>): Promise<void> {
-    this.#saving = this.#saving.then(async () => {
-      for (let isSaved = false; !isSaved; ) {
-        try {
-          await this.#port.journal.append(records)
-          isSaved = true
-        } catch (cause) {
-          this.#port.say("error", `the state cannot be saved, new intents wait: ${String(cause)}`)
-          await new Promise((resolve) => setTimeout(resolve, saveRetryMs))
-        }
-      }
-      if (this.#port.journal.isLong() && !this.#isQuiet) this.#compact()
-    })
-    return this.#saving
-  }
-
-  #compactNext(): void {
-    this.#saving = this.#saving.then(() => this.#compact())
-  }
-
-  #compact(): void {
-    try {
-      const holdTimes = this.#peers.holdTimes()
-      for (const session of this.#sessionHoldTimes.keys()) {
-        if (!holdTimes.has(session)) this.#sessionHoldTimes.delete(session)
-      }
-      this.#port.journal.compact(
-        recordsOf({ held: this.#saved.held, health: this.#endpoints.known, sessions: this.#sessionHoldTimes })
-      )
-    } catch (cause) {
-      this.#port.say("warning", `the journal cannot be replaced by a snapshot, it grows on: ${String(cause)}`)
+  /** For a snapshot. Sessions whose routers must have forgotten this node are left out, and forgotten here. */
+  #everything(): ReadonlyArray<SavedRecord> {
+    const holdTimes = this.#peers.holdTimes()
+    for (const session of this.#sessionHoldTimes.keys()) {
+      if (!holdTimes.has(session)) this.#sessionHoldTimes.delete(session)
     }
+    return recordsOf({ held: this.#saved.held, health: this.#endpoints.known, sessions: this.#sessionHoldTimes })
   }
 }
 
