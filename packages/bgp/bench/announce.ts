@@ -10,7 +10,7 @@ import { mrtTable } from "./announce/mrt-table.ts"
  * 1,000, 10,000 and 100,000 routes from session up to all in a BIRD's table: our speaker, BIRD (kept awake) and GoBGP
  * as senders, each in a network namespace of its own, in turn against the same receiver.
  *
- * "Up" and "all" are what the receiver says, asked about every millisecond. Needs root, `bird` and `gobgpd`.
+ * "Up" is the receiver's own time stamp of it, "all" is when it says so, asked every millisecond. Needs root, `bird` and `gobgpd`.
  */
 const sizes = [
   { routes: 1_000, rounds: 5 },
@@ -90,6 +90,7 @@ const startBird = async (namespace: string, folder: string, config: string): Pro
 }
 
 const receiverConfig = (): string => `router id 192.0.2.1;
+timeformat protocol iso long us;
 protocol device {}
 ${senders
   .map((sender) => {
@@ -160,15 +161,14 @@ const startNative = (routes: number): void => {
 /** Milliseconds from "up" to "all", as the receiver says. */
 const measure = async (receiver: BirdControl, sender: Sender, routes: number): Promise<number> => {
   await receiver.ask(`enable from_${sender}`)
-  let upAt: number | undefined
   for (const deadline = performance.now() + 180_000; ; await pause(1)) {
-    const { isUp, imported } = await receiver.session(`from_${sender}`)
+    const { upAtMs, imported } = await receiver.session(`from_${sender}`)
     const now = performance.now()
-    if (isUp) upAt ??= now
-    if (upAt !== undefined && imported === routes) {
+    const nowMs = performance.timeOrigin + now
+    if (upAtMs !== undefined && imported === routes) {
       await receiver.ask(`disable from_${sender}`)
       await until("the routes are gone", async () => (await receiver.session(`from_${sender}`)).imported === 0)
-      return now - upAt
+      return nowMs - upAtMs
     }
     if (now > deadline) throw new Error(`${sender}: ${imported} of ${routes} routes after 180 s`)
   }

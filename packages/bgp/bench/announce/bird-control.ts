@@ -36,11 +36,15 @@ export class BirdControl {
     })
   }
 
-  /** Whether the session is up, and how many routes were taken from it: both from counters, whatever the table's size. */
-  async session(protocol: string): Promise<{ readonly isUp: boolean; readonly imported: number }> {
+  /**
+   * When the session came up, in milliseconds since 1970, and how many routes were taken from it: both from counters,
+   * whatever the table's size. Needs `timeformat protocol iso long us`.
+   */
+  async session(protocol: string): Promise<{ readonly upAtMs: number | undefined; readonly imported: number }> {
     const text = await this.ask(`show protocols all ${protocol}`)
+    const [, second, fraction] = /up +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+) +Established/.exec(text) ?? []
     return {
-      isUp: /BGP state: +Established/.test(text),
+      upAtMs: second === undefined ? undefined : Date.parse(second.replace(" ", "T")) + Number(fraction) * 1000,
       imported: Number(/Routes: +(\d+) imported/.exec(text)?.[1] ?? 0)
     }
   }
