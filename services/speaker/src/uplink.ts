@@ -1,9 +1,9 @@
-import { type Bus, layerBus } from "@lowtide/bus/connection"
+import { Bus, layerBus } from "@lowtide/bus/connection"
 import { followState } from "@lowtide/bus/follow-state"
 import { publishAll } from "@lowtide/bus/streams"
 import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
 import { codes } from "@lowtide/domain/config/codes"
-import { Effect, type Queue as EffectQueue, Queue, Schedule, Stream } from "effect"
+import { Effect, type Queue as EffectQueue, Queue, Schedule, Stream, SubscriptionRef } from "effect"
 import type { LocalSettings } from "./peer-options.ts"
 import type { Speaker } from "./speaker.ts"
 
@@ -36,7 +36,9 @@ const statusLookMsMax = 20_000
  */
 export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
   Effect.raceFirst(
-    Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink)], { concurrency: "unbounded" }).pipe(
+    Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink), noticeReturns(uplink)], {
+      concurrency: "unbounded"
+    }).pipe(
       Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
       Effect.tapError((error) => Effect.logError(notConnected(error.message))),
       Effect.retry(Schedule.spaced("1 second")),
@@ -58,6 +60,19 @@ const noticeAbsence = ({ servers, speaker }: Uplink): Effect.Effect<never> =>
 
 const notConnected = (detail: string): string =>
   `LT0502 NATS: ${detail}; what is saved is announced. Fix: ${codes.LT0502.fix}`
+
+/** A server that returns may have lost what it had: the status is sent again. */
+const noticeReturns = ({ speaker, statusWake }: Uplink): Effect.Effect<void, never, Bus> =>
+  Effect.gen(function* () {
+    const { connected } = yield* Bus
+    yield* SubscriptionRef.changes(connected).pipe(
+      Stream.filter(({ up }) => up),
+      Stream.runForEach(() => {
+        speaker.pace.changed("now")
+        return Queue.offer(statusWake, undefined)
+      })
+    )
+  })
 
 const followIntents = ({ settings, speaker, resync }: Uplink): Effect.Effect<void, never, Bus> =>
   Stream.runForEach(followState(settings.cluster, resync), (item) => Effect.sync(() => speaker.intake.take(item)))

@@ -365,6 +365,42 @@ describe("speaker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps its routes while NATS is away, comes back wiped and empty, and takes the new when it is there", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const events: Array<CollectorEvent> = []
+      const collector = yield* router(events)
+      const { centre } = node
+      const bus = Effect.provide(layerBus({ servers: [nats.url], name: "test" }))
+      const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+      const first = centre.say(vip("198.51.100.70"))
+      const updates = () => events.filter(({ _tag }) => _tag !== "PeerUp").length
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publish([own, first, centre.head()])
+        yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.70/32"])
+        yield* waitForStatus("live", ({ sync }) => sync === "live")
+      }).pipe(bus)
+      const before = updates()
+      yield* nats.kill
+      yield* nats.wipe
+      yield* nats.restart
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        // A status in the new store shows that the speaker is back; the state stream has nothing for it.
+        const status = yield* waitForStatus("a status after the wipe", () => true)
+        assert.deepStrictEqual(status.announcing, ["198.51.100.70"])
+        assert.strictEqual(updates(), before, "no UPDATE and no lost session")
+        yield* publish([centre.say(vip("198.51.100.71"))])
+        yield* waitForPrefixes(collector, ["198.51.100.70/32", "198.51.100.71/32"])
+        yield* publish([own, first, centre.head()])
+        yield* waitForStatus("live", ({ sync, cseq }) => sync === "live" && cseq === centre.cseq)
+      }).pipe(bus)
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder",
     () =>
