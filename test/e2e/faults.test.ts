@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { LowtideClient, layerClient } from "@lowtide/api"
+import { waitFor, waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
+import { type Fleet, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
+import { checkRouters } from "../../scripts/demo/verify.ts"
+
+/** The sample fleet, up and verified, in the scope of a test. */
+const runningFleet = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-faults-"))),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  )
+  const fleet = yield* startFleet({
+    folder,
+    runFolder: folder,
+    ground: "namespaces",
+    hasBird: true,
+    samples: sampleFolder,
+    clusters: sampleClusters,
+    apiPort: 0,
+    say: () => {}
+  })
+  yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 60_000 })
+  return fleet
+})
+
+const services = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    return (yield* (yield* LowtideClient).fleet.services({ query: {} })).items
+  }).pipe(Effect.provide(layerClient({ _tag: "Url", url: fleet.apiUrl })))
+
+const isSettled = (fleet: Fleet): Effect.Effect<boolean> =>
+  services(fleet).pipe(
+    Effect.flatMap((items) =>
+      Effect.map(
+        checkRouters(fleet.site, items),
+        (checks) => items.length >= 39 && checks.every(({ differences }) => differences.length === 0)
+      )
+    ),
+    Effect.orElseSucceed(() => false)
+  )
+
+const tables = (fleet: Fleet) =>
+  Effect.forEach(fleet.site.clusters, ({ router }) =>
+    Effect.map(router.nextHops, (hops) => JSON.stringify([...hops].sort()))
+  )
+
+const updates = (fleet: Fleet) => Effect.forEach(fleet.site.clusters, ({ router }) => router.updates)
+
+/** The routers' tables and counts once nothing has reached them for a second: every session has told all it has to tell. */
+const atRest = Effect.fnUntraced(function* (fleet: Fleet) {
+  yield* waitUntil("everything is as it should be", isSettled(fleet), { deadlineMs: 30_000 })
+  for (;;) {
+    const updatesBefore = yield* updates(fleet)
+    yield* Effect.sleep("1 second")
+    if (JSON.stringify(yield* updates(fleet)) !== JSON.stringify(updatesBefore)) continue
+    return { tablesBefore: yield* tables(fleet), updatesBefore }
+  }
+})
+
+const component = (fleet: Fleet, name: string) => {
+  const found = fleet.components.get(name)
+  if (found === undefined)
+    throw new Error(`expected a component ${name}, found ${[...fleet.components.keys()].join(", ")}`)
+  return found
+}
+
+const kill = (fleet: Fleet, names: ReadonlyArray<string>) =>
+  Effect.forEach(names, (name) => component(fleet, name).kill, { discard: true })
+
+const start = (fleet: Fleet, names: ReadonlyArray<string>) =>
+  Effect.forEach(names, (name) => component(fleet, name).start, { discard: true })
+
+const hopsOf = (fleet: Fleet, cluster: string, prefix: string) =>
+  Effect.gen(function* () {
+    const site = fleet.site.clusters.find(({ plan }) => plan.name === cluster)
+    return site === undefined ? "no cluster" : ((yield* site.router.nextHops).get(prefix)?.join(" ") ?? "no route")
+  })
+
+/** A Service of namespace shop with one endpoint. */
+const newService = (name: string, node: string, { policy = "Cluster", ready = true } = {}) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {type: LoadBalancer, externalTrafficPolicy: ${policy}, selector: {app: ${name}}, ports: [{port: 80, protocol: TCP}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+endpoints: [{addresses: [10.1.1.99], nodeName: ${node}, conditions: {ready: ${ready}}}]
+ports: [{port: 80}]
+`
+
+/** The first address of a Service of east, once it has one. */
+const addressOf = (fleet: Fleet, name: string) =>
+  waitFor(
+    `an address for ${name}`,
+    services(fleet).pipe(
+      Effect.map((items) => items.find((item) => item.cluster === "east" && item.name === name)?.addresses[0]?.address),
+      Effect.orElseSucceed(() => undefined)
+    )
+  )
+
+/** The Service has its route, over every node: policy Cluster. */
+const getsRoute = (fleet: Fleet, name: string) =>
+  services(fleet).pipe(
+    Effect.flatMap((items) => {
+      const address = items.find((item) => item.cluster === "east" && item.name === name)?.addresses[0]?.address
+      return address === undefined ? Effect.succeed("no address") : hopsOf(fleet, "east", `${address}/32`)
+    }),
+    Effect.map((hops) => hops === "10.1.0.11 10.1.0.12 10.1.0.13"),
+    Effect.orElseSucceed(() => false)
+  )
+
+it.live("losing allocator, NATS and Postgres changes no route, and afterwards all goes on by itself", () =>
+  Effect.gen(function* () {
+    const fleet = yield* runningFleet
+    const probe = join(fleet.manifests, "east/services/probe.yaml")
+    writeFileSync(probe, newService("probe", "east-2", { policy: "Local" }))
+    const prefix = `${yield* addressOf(fleet, "probe")}/32`
+    const probeHops = hopsOf(fleet, "east", prefix)
+    yield* waitUntil(
+      "the probe has its route",
+      Effect.map(probeHops, (hops) => hops === "10.1.0.12")
+    )
+    const { tablesBefore, updatesBefore } = yield* atRest(fleet)
+    const centre = ["allocator", "nats", "postgres"]
+    for (const names of [["allocator"], ["nats"], ["postgres"], centre]) {
+      yield* kill(fleet, names)
+      // Long enough for every process to have noticed: reconnections are tried each quarter of a second.
+      yield* Effect.sleep("1500 millis")
+      assert.deepStrictEqual(yield* tables(fleet), tablesBefore, `routes with ${names.join(", ")} dead`)
+      assert.deepStrictEqual(yield* updates(fleet), updatesBefore, `UPDATEs with ${names.join(", ")} dead`)
+      if (names !== centre) yield* start(fleet, names)
+    }
+
+    writeFileSync(probe, newService("probe", "east-2", { policy: "Local", ready: false }))
+    yield* waitUntil(
+      "the lost endpoint is withdrawn, with the whole centre dead",
+      Effect.map(probeHops, (hops) => hops === "no route"),
+      { deadlineMs: 5_000 }
+    )
+
+    // A speaker that was killed comes back from its disk, with the centre still dead.
+    yield* kill(fleet, ["speaker-west-2"])
+    yield* waitUntil(
+      "the router notices",
+      Effect.map(tables(fleet), ([, west]) => west !== tablesBefore[1])
+    )
+    yield* start(fleet, ["speaker-west-2"])
+    yield* waitUntil(
+      "the same routes are back",
+      Effect.map(tables(fleet), ([, west]) => west === tablesBefore[1]),
+      { deadlineMs: 30_000 }
+    )
+
+    writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+    yield* start(fleet, centre)
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
+    writeFileSync(probe, newService("probe", "east-2", { policy: "Local" }))
+    yield* waitUntil("everything is as it should be", isSettled(fleet), { deadlineMs: 30_000 })
+  }).pipe(Effect.scoped)
+)
+
+it.live("a wiped NATS is filled again, and withdraws nothing", () =>
+  Effect.gen(function* () {
+    const fleet = yield* runningFleet
+    const { tablesBefore, updatesBefore } = yield* atRest(fleet)
+    yield* kill(fleet, ["nats"])
+    rmSync(join(fleet.site.folder, "nats/store"), { recursive: true, force: true })
+    yield* start(fleet, ["nats"])
+    writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("after-wipe", "east-3"))
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "after-wipe"), { deadlineMs: 30_000 })
+    rmSync(join(fleet.manifests, "east/services/later.yaml"))
+    yield* waitUntil(
+      "it goes as it came",
+      Effect.map(tables(fleet), (now) => JSON.stringify(now) === JSON.stringify(tablesBefore)),
+      {
+        deadlineMs: 30_000
+      }
+    )
+    const [, westUpdates] = yield* updates(fleet)
+    assert.strictEqual(westUpdates, updatesBefore[1], "the other cluster's router heard nothing")
+  }).pipe(Effect.scoped)
+)
