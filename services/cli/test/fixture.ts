@@ -221,7 +221,7 @@ const nobody: HolderAnswer = {
   address: "192.0.2.9",
   phase: "unknown",
   holder: null,
-  sentence: "192.0.2.9 (network default) had never been given out."
+  sentence: "192.0.2.9 (network default) has never been given out."
 }
 
 const line = { actor: "agent:east", cluster: "east", code: null, fix: null }

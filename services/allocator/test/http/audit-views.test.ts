@@ -67,6 +67,9 @@ describe("who holds a VIP", () => {
 
   it("is nobody before the address was ever given out", () => {
     expect(asked(at(9))).toMatchObject({ holder: null, phase: "unknown" })
+    expect(asked(at(9)).sentence).toBe(`192.0.2.1 (network default) had not been given out by ${at(9)}.`)
+    const never = holderAnswer({ network: "default", address: "192.0.2.9", at: null }, [], reading)
+    expect(never.sentence).toBe("192.0.2.9 (network default) has never been given out.")
   })
 })
 

@@ -52,6 +52,7 @@ describe("services", () => {
       expect(items[0]?.refusal?.code).toBe("LT0202")
       expect(items[0]?.refusal?.message).toContain("203.0.113.9")
       expect(items[0]?.refusal?.fix).not.toBe("")
+      expect(items[1]?.since).toBe(new Date(startMs + 14_000).toISOString())
       expect(items[1]?.findings.map(({ code, field }) => [code, field])).toEqual([["LT0107", "spec.type"]])
     })
   )

@@ -34,7 +34,7 @@ export const holderAnswer = (
       ...answer,
       phase: "unknown",
       holder: null,
-      sentence: `${subjectOf(question)} had never been given out${atWords(question.at)}.`
+      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.`
     }
   }
   const phase = phaseOf(stretch.state)

@@ -20,7 +20,7 @@ import { byText, readingOf } from "./reading.ts"
 export const serviceList = (view: CommittedView, filter: ListFilter): ServiceList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
-    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace), ...invalid(cluster)])
+    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace), ...invalid(view, cluster)])
     .filter(({ namespace }) => filter.namespace === undefined || namespace === filter.namespace)
     .sort(byText(({ cluster, namespace, name }) => [cluster, namespace, name].join("\u0000")))
 })
@@ -74,7 +74,7 @@ const viewOf = (
 }
 
 /** Services of which nothing but findings is known. */
-const invalid = (cluster: ClusterMemory): ReadonlyArray<ServiceView> =>
+const invalid = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ServiceView> =>
   [...cluster.findings.values()].flatMap(({ object, findings }) => {
     const namespace = object.namespace ?? "default"
     if (object.kind !== "Service" || cluster.services.has(`${namespace}/${object.name}`)) return []
@@ -91,7 +91,7 @@ const invalid = (cluster: ClusterMemory): ReadonlyArray<ServiceView> =>
       candidates: [],
       refusal: null,
       findings,
-      since: null
+      since: view.recordedAt(streamOf.findings(cluster.name, object.kind, object.namespace ?? "", object.name)) ?? null
     }
   })
 
