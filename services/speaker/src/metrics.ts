@@ -58,12 +58,12 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
       (nowMs - sync.agreedAtMs) / 1000
     ),
     gauge("lowtide_sync_live", "Whether everything the centre speaks of is held.", sync.state === "live" ? 1 : 0),
-    gauge("lowtide_wire_entries_pending", "Wire report entries that wait for NATS.", speaker.outbox.size),
+    gauge("lowtide_wire_entries_pending", "Wire report entries that wait for NATS.", speaker.reporter.outbox.size),
     {
       name: "lowtide_wire_entries_dropped_total",
       type: "counter",
       help: "Wire report entries dropped because too many waited.",
-      samples: [[{}, speaker.outbox.dropped]]
+      samples: [[{}, speaker.reporter.outbox.dropped]]
     }
   ]
 }

@@ -1,11 +1,11 @@
 import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
-import type { NodeStatus, WireEntry } from "@lowtide/bus/status"
+import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
 import type { Effect } from "effect"
 import { RouteTranslator } from "./announce.ts"
-import { type Confirmation, confirm, type PendingTombstones } from "./confirm.ts"
+import { confirm, type PendingTombstones } from "./confirm.ts"
 import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
@@ -13,15 +13,14 @@ import type { SavedRecord } from "./journal-record.ts"
 import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
 import { Peers } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
+import { Reporter } from "./reporter.ts"
 import { type RouteDifference, RouteTable } from "./route-table.ts"
 import { healthRecord, recordsOf, restoreState, type SavedState, sessionRecord } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { SessionNotes } from "./session-notes.ts"
 import { announcedAddresses, sessionStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import type { Refusal, Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
-import { ReportOutbox, TurnReports, type VipTurn } from "./wire-report.ts"
 
 /** What a speaker runs on. */
 export interface SpeakerPort {
@@ -58,30 +57,29 @@ export class Speaker {
   readonly #intake: Intake
   readonly #peers: Peers
   readonly #translator = new RouteTranslator()
-  readonly #turns: TurnReports
   readonly #saver: Saver
   readonly #sessionHoldTimes: Map<string, number>
   readonly refusals = new RefusalLog()
-  readonly notes = new SessionNotes()
-  readonly outbox = new ReportOutbox()
+  readonly reporter: Reporter
   readonly pace = new StatusPace()
   #turn = 0
   #dirty: { node: NodeIntent | undefined; vips: Array<AcceptedVip>; services: Set<string> } | undefined
   #pending: ReadonlyArray<PendingTombstones> = []
   /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
   #isQuiet: boolean
+  /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
+  #knowsSessions = false
   #timer: NodeJS.Timeout | undefined
-  #saidDropAtMs = Number.NEGATIVE_INFINITY
 
   constructor(port: SpeakerPort) {
     const { settings, trust, loaded } = port
     this.#port = port
+    this.reporter = new Reporter(port)
     this.#saved = restoreState(trust, settings.node, loaded.records)
     this.#isQuiet = loaded.damage === "lost"
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
     this.#table = new RouteTable((service) => this.#endpoints.health(service))
     this.#sessionHoldTimes = new Map(this.#saved.sessions)
-    this.#turns = new TurnReports((entries) => this.#report(entries))
     this.#saver = new Saver({
       journal: port.journal,
       everything: () => this.#everything(),
@@ -168,7 +166,6 @@ export class Speaker {
   status(): NodeStatus {
     const { settings, runId, unixMs } = this.#port
     const { held } = this.#saved
-    const confirmation = this.#confirm()
     return {
       _tag: "NodeStatus",
       cluster: settings.cluster,
@@ -177,8 +174,10 @@ export class Speaker {
       runId,
       sync: this.#intake.sync.state,
       cseq: held.newest.cseq,
-      confirmedCseq: confirmation.confirmedCseq,
-      sessions: this.#peers.running.map((peer) => sessionStatus(peer, this.notes.lastFault(peer.options.name))),
+      confirmedCseq: this.#confirm(),
+      sessions: this.#peers.running.map((peer) =>
+        sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
+      ),
       announcing: this.#isQuiet ? [] : announcedAddresses(this.#table, (peer) => this.#peers.isUp(peer)),
       refused: this.refusals.recent
     }
@@ -228,7 +227,8 @@ export class Speaker {
       before,
       isNodeChange: change.node !== undefined
     })
-    this.#beginReport(turn, vips)
+    const up = this.#peers.running.map(({ options }) => options.name).filter((peer) => this.#peers.isUp(peer))
+    this.reporter.begin(turn, vips, up)
     this.#changed("soon")
   }
 
@@ -236,48 +236,36 @@ export class Speaker {
     return new Map([...byPeer].map(([peer, routes]) => [peer, this.#translator.changes(routes)]))
   }
 
-  #beginReport(turn: number, vips: ReadonlyArray<VipTurn>): void {
-    const up = this.#peers.running.map(({ options }) => options.name).filter((peer) => this.#peers.isUp(peer))
-    this.#turns.begin(turn, vips, up, this.#port.monotonicMs())
-  }
-
   #configurePeers(node: NodeIntent): void {
+    this.#knowsSessions = true
     this.#peers.configure(wantedPeers(this.#port.settings, node))
     this.#changed("now")
   }
 
   #onPeerEvent(peer: string, event: PeerEvent): void {
-    const noted = this.notes.note(peer, event, this.#port.unixMs())
-    if (noted.line !== undefined) this.#port.say(noted.line.severity, noted.line.text)
-    this.#report(noted.entries)
+    const isNews = this.reporter.onPeerEvent(peer, event)
     switch (event._tag) {
       case "SessionEstablished":
         this.#rememberHoldTime(peer, event.holdTimeSeconds)
+        this.#changed("now")
         break
-      case "TableWritten":
-        this.#reportTable(peer)
+      case "TableWritten": {
+        // A session came up and has its table: every VIP that it carries was announced there now.
+        const vips = this.#isQuiet ? [] : tableTurns(this.#table, peer)
+        this.reporter.table(++this.#turn, vips, peer)
+        this.#changed("now")
+        break
+      }
+      case "SessionEnded":
+        this.#changed("now")
         break
       case "RoutesWritten":
-        this.#turns.written(event.token, peer, this.#port.unixMs())
-        break
-      case "SessionEnded":
-        this.#turns.ended(peer)
+        if (this.#pending.length > 0) this.#changed("soon")
         break
       case "ConnectFailed":
       case "RoutesRefused":
-        break
+        if (isNews) this.#changed("now")
     }
-    if (event._tag !== "RoutesWritten" && (event._tag !== "ConnectFailed" || noted.line !== undefined)) {
-      this.#changed("now")
-    } else if (this.#pending.length > 0) this.#changed("soon")
-  }
-
-  /** A session came up and has its table: every VIP that it carries was announced there now. */
-  #reportTable(peer: string): void {
-    const turn = ++this.#turn
-    const vips = tableTurns(this.#table, peer)
-    this.#turns.begin(turn, this.#isQuiet ? [] : vips, [peer], this.#port.monotonicMs())
-    this.#turns.written(turn, peer, this.#port.unixMs())
   }
 
   #rememberHoldTime(peer: string, holdTimeSeconds: number): void {
@@ -326,38 +314,24 @@ export class Speaker {
 
   #tick(): void {
     if (this.#intake.tick()) this.#port.resync()
-    const nowMs = this.#port.monotonicMs()
-    this.#turns.expire(nowMs)
+    this.reporter.tick()
     const waiting = this.#pending.length
     if (waiting > 0) this.#confirm()
     if (this.#pending.length !== waiting) this.#changed("soon")
   }
 
-  #confirm(): Confirmation {
+  /** Looks what is confirmed by now, and up to which message. */
+  #confirm(): number {
     this.#runTurn() // what is accepted and not decided yet must not look confirmed
+    if (!this.#knowsSessions) return 0
     const confirmation = confirm({
-      // Without its own intent the node does not know its sessions, and an earlier life may have had some.
-      completeCseq: this.#saved.held.nodeIntent === undefined ? 0 : this.#intake.completeCseq,
+      completeCseq: this.#intake.completeCseq,
       pending: this.#pending,
       sessions: this.#peers.traces,
       nowMs: this.#port.monotonicMs()
     })
     this.#pending = confirmation.pending
-    return confirmation
-  }
-
-  #report(entries: ReadonlyArray<WireEntry>): void {
-    if (entries.length === 0) return
-    const dropped = this.outbox.add(entries)
-    if (dropped > 0) this.#onDropped(dropped)
-    this.#port.wake()
-  }
-
-  #onDropped(dropped: number): void {
-    const nowMs = this.#port.monotonicMs()
-    if (nowMs - this.#saidDropAtMs < 60_000) return
-    this.#saidDropAtMs = nowMs
-    this.#port.say("warning", `wire reports: ${dropped} of the oldest entries dropped while NATS is away`)
+    return confirmation.confirmedCseq
   }
 
   #changed(need: "soon" | "now"): void {

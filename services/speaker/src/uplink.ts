@@ -100,16 +100,16 @@ const sendStatuses = ({ settings, speaker, statusWake, monotonicMs }: Uplink): E
 /** Entries stay in the outbox until the server has them; a report that was stored unknown to us is sent twice. */
 const sendReports = ({ settings, speaker, wireWake }: Uplink): Effect.Effect<never, never, Bus> =>
   Effect.gen(function* () {
-    if (speaker.outbox.size === 0) {
+    if (speaker.reporter.outbox.size === 0) {
       yield* Queue.take(wireWake)
       yield* Effect.sleep(gatherMs)
       return
     }
-    const entries = speaker.outbox.peek()
+    const entries = speaker.reporter.outbox.peek()
     const { cluster, node } = settings
     const text = JSON.stringify({ _tag: "WireReport", cluster, node, entries })
     yield* publishAll([{ subject: wireSubject(cluster, node), text }]).pipe(
-      Effect.andThen(Effect.sync(() => speaker.outbox.acknowledge(entries))),
+      Effect.andThen(Effect.sync(() => speaker.reporter.outbox.acknowledge(entries))),
       Effect.catch((error) =>
         Effect.andThen(Effect.logDebug(`wire report not sent: ${error.message}`), Effect.sleep("1 second"))
       )

@@ -1,0 +1,117 @@
+import { Effect, Result } from "effect"
+import { afterEach, assert, describe, it } from "vitest"
+import type { SavedRecord } from "../src/journal-record.ts"
+import { Speaker } from "../src/speaker.ts"
+import { readTrust } from "../src/trust.ts"
+import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+
+const speakers: Array<Speaker> = []
+afterEach(async () => {
+  for (const speaker of speakers.splice(0)) await Effect.runPromise(speaker.stop({ subcode: "none" }))
+})
+
+/** A speaker on a disk that is a list. Its peer is on port 1 of the loopback, where nobody listens. */
+const make = (centre: HandCentre, records: ReadonlyArray<SavedRecord> = []) => {
+  const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
+  const saved: Array<SavedRecord> = []
+  const clock = { nowMs: 0 }
+  const speaker = new Speaker({
+    settings: { cluster: clusterName, node: nodeName },
+    trust: Result.getOrThrow(readTrust(files)),
+    journal: {
+      append: async (batch) => void saved.push(...batch),
+      isLong: () => false,
+      compact: () => {},
+      close: async () => {}
+    },
+    loaded: { records, damage: "none", faults: [] },
+    runId: "run-1",
+    say: () => {},
+    resync: () => {},
+    wake: () => {},
+    monotonicMs: () => clock.nowMs,
+    unixMs: () => clock.nowMs,
+    random: () => 0
+  })
+  speakers.push(speaker)
+  speaker.start()
+  const take = async (...items: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) => {
+    speaker.intake.take({ _tag: "Snapshot", items })
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  }
+  return { speaker, saved, clock, take }
+}
+
+const unreachable = nodeIntent([peer({ peerPort: 1, holdTimeSeconds: 90 })])
+
+describe("Speaker", () => {
+  it("confirms nothing before it knows its sessions, then waits for the hold time since its process began", async () => {
+    const centre = new HandCentre()
+    const { speaker, take, clock } = make(centre)
+    await take(centre.say(vip("198.51.100.1")), centre.say(tombstone("198.51.100.2")), centre.head())
+    assert.deepStrictEqual([speaker.status().sync, speaker.status().confirmedCseq], ["live", 0])
+    await take(centre.say(unreachable), centre.head())
+    assert.deepStrictEqual([speaker.status().cseq, speaker.status().confirmedCseq], [3, 1])
+    clock.nowMs = 89_999
+    assert.strictEqual(speaker.status().confirmedCseq, 1)
+    clock.nowMs = 90_000
+    assert.strictEqual(speaker.status().confirmedCseq, 3)
+  })
+
+  it("waits for a router of an earlier run that is no peer any more", async () => {
+    const centre = new HandCentre()
+    const records: ReadonlyArray<SavedRecord> = [
+      { _tag: "Message", ...centre.say(nodeIntent([])) },
+      { _tag: "Session", session: "gone 192.0.2.1 179", holdTimeSeconds: 30 }
+    ]
+    const { speaker, take, clock } = make(centre, records)
+    await take(centre.say(tombstone("198.51.100.2")), centre.say(nodeIntent([])), centre.head())
+    clock.nowMs = 29_999
+    assert.strictEqual(speaker.status().confirmedCseq, 1)
+    clock.nowMs = 30_000
+    assert.strictEqual(speaker.status().confirmedCseq, 3)
+  })
+
+  it("has the session on the disk before it begins it, and the health of endpoints after it changed", async () => {
+    const centre = new HandCentre()
+    const { speaker, take, saved } = make(centre)
+    await take(centre.say(unreachable), centre.head())
+    assert.deepStrictEqual(
+      saved.map(({ _tag }) => _tag),
+      ["Session", "Message", "Message"]
+    )
+    speaker.takeEndpoints({
+      put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [{ addresses: [], nodeName }] }],
+      deleted: [],
+      isComplete: true
+    })
+    await new Promise(setImmediate)
+    assert.deepStrictEqual(saved.at(-1), {
+      _tag: "Health",
+      service: "shop/web",
+      servesHere: true,
+      servesAnywhere: true
+    })
+  })
+
+  it("says of each VIP why it is or is not announced", async () => {
+    const centre = new HandCentre()
+    const { speaker, take } = make(centre)
+    await take(
+      centre.say(unreachable),
+      centre.say(vip("198.51.100.1")),
+      centre.say(vip("198.51.100.2", { admission: { _tag: "Open", candidates: [] } })),
+      centre.say(tombstone("198.51.100.3")),
+      centre.head()
+    )
+    const verdicts = speaker.reporter.outbox
+      .peek()
+      .flatMap((entry) => (entry._tag === "Applied" ? [[entry.address, entry.verdict, entry.trigger]] : []))
+    assert.deepStrictEqual(verdicts, [
+      ["198.51.100.1", "NoEndpoint", "intent"],
+      ["198.51.100.2", "NotCandidate", "intent"],
+      ["198.51.100.3", "Withdrawn", "intent"]
+    ])
+    assert.deepStrictEqual(speaker.status().announcing, [], "its only session is down")
+  })
+})
