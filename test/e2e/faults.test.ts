@@ -1,53 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { LowtideClient, layerClient } from "@lowtide/api"
 import { waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import { type Fleet, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
-import { checkRouters } from "../../scripts/demo/verify.ts"
-
-/** The sample fleet, up and verified, in the scope of a test. */
-const runningFleet = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-faults-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-  const fleet = yield* startFleet({
-    folder,
-    runFolder: folder,
-    ground: "namespaces",
-    hasBird: true,
-    samples: sampleFolder,
-    clusters: sampleClusters,
-    apiPort: 0,
-    say: () => {}
-  })
-  yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 60_000 })
-  return fleet
-})
-
-const services = (fleet: Fleet) =>
-  Effect.gen(function* () {
-    return (yield* (yield* LowtideClient).fleet.services({ query: {} })).items
-  }).pipe(Effect.provide(layerClient({ _tag: "Url", url: fleet.apiUrl })))
-
-const isSettled = (fleet: Fleet): Effect.Effect<boolean> =>
-  services(fleet).pipe(
-    Effect.flatMap((items) =>
-      Effect.map(
-        checkRouters(fleet.site, items),
-        (checks) => items.length >= 39 && checks.every(({ differences }) => differences.length === 0)
-      )
-    ),
-    Effect.orElseSucceed(() => false)
-  )
-
-const tables = (fleet: Fleet) =>
-  Effect.forEach(fleet.site.clusters, ({ router }) =>
-    Effect.map(router.nextHops, (hops) => JSON.stringify([...hops].sort()))
-  )
+import type { Fleet } from "../../scripts/demo/fleet.ts"
+import { component, isSettled, runningFleet, services, tables } from "./fleet-scope.ts"
 
 const updates = (fleet: Fleet) => Effect.forEach(fleet.site.clusters, ({ router }) => router.updates)
 
@@ -61,13 +18,6 @@ const atRest = Effect.fnUntraced(function* (fleet: Fleet) {
     return { tablesBefore: yield* tables(fleet), updatesBefore }
   }
 })
-
-const component = (fleet: Fleet, name: string) => {
-  const found = fleet.components.get(name)
-  if (found === undefined)
-    throw new Error(`expected a component ${name}, found ${[...fleet.components.keys()].join(", ")}`)
-  return found
-}
 
 const kill = (fleet: Fleet, names: ReadonlyArray<string>) =>
   Effect.forEach(names, (name) => component(fleet, name).kill, { discard: true })
