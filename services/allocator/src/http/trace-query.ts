@@ -1,7 +1,7 @@
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
 import type { TraceAnswer } from "@lowtide/api/trace"
 import { type Bus, Envelope, readLast, stateStream, stateSubject } from "@lowtide/bus"
-import { VipIntent, vipKey } from "@lowtide/domain"
+import { messageKey, ServiceAnswer, VipIntent, vipKey } from "@lowtide/domain"
 import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { Effect, Option, Schema } from "effect"
 import { Centre } from "../centre.ts"
@@ -68,14 +68,22 @@ export const askTraceIn = Effect.fnUntraced(function* ({ cluster, namespace, nam
   const changed = events.flatMap(({ address }) => address ?? [])
   const addresses = [...new Set(changed.length > 0 ? changed : held)]
   const vips = yield* Effect.forEach(addresses, (address) =>
-    Effect.map(readIntent(cluster, address), (published) => ({ address, published }))
+    Effect.map(readMessage(cluster, vipKey(address), decodeIntent), (published) => ({ address, published }))
   )
+  const uid = events.findLast(({ serviceUid }) => serviceUid !== undefined)?.serviceUid
+  const answered =
+    uid === undefined
+      ? undefined
+      : yield* readMessage(cluster, messageKey({ _tag: "ServiceAnswer", uid }), decodeAnswer)
   const read = { limit: wireMax, order: "desc" } as const
   const wire = yield* Effect.forEach(
     [...addresses.map((address) => ({ network, address, kind: "applied" })), { cluster, kind: "status-written" }],
     (filter) => orUnavailable(ledger.wire({ ...filter, ...read }))
   )
-  const answer: TraceAnswer = traceAnswer({ cluster, namespace, name, events, vips, wire: wire.flat() }, reading)
+  const answer: TraceAnswer = traceAnswer(
+    { cluster, namespace, name, events, vips, answer: answered, wire: wire.flat() },
+    reading
+  )
   return answer
 })
 
@@ -115,20 +123,27 @@ const clusterOfService = Effect.fnUntraced(function* ({ namespace, name }: Omit<
 
 const decodeEnvelope = Schema.decodeUnknownOption(Schema.fromJsonString(Envelope))
 const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
+const decodeAnswer = Schema.decodeUnknownOption(Schema.fromJsonString(ServiceAnswer))
 
-/** What speakers are told of the VIP now, as NATS has it. A trace goes on without NATS. */
-const readIntent = (cluster: string, address: string): Effect.Effect<Publication<VipIntent>, never, Bus> =>
-  readLast(stateStream, stateSubject(cluster, vipKey(address))).pipe(
+/** What NATS holds under a key of the cluster. A trace goes on without NATS. */
+const readMessage = <Message>(
+  cluster: string,
+  key: string,
+  decode: (payload: string) => Option.Option<Message>
+): Effect.Effect<Publication<Message>, never, Bus> =>
+  readLast(stateStream, stateSubject(cluster, key)).pipe(
     Effect.timeout(natsTimeout),
-    Effect.map((stored): Publication<VipIntent> => {
+    Effect.map((stored): Publication<Message> => {
       if (stored === undefined) return { _tag: "Absent" }
-      const intent = Option.flatMap(decodeEnvelope(stored.text), ({ payload }) => decodeIntent(payload))
-      return Option.match(intent, {
-        onNone: () => ({ _tag: "Unanswered", why: "what NATS holds is no intent" }),
-        onSome: (message) => ({ _tag: "Stored", message, storedAt: new Date(stored.storedAt).toISOString() })
-      })
+      return Option.match(
+        Option.flatMap(decodeEnvelope(stored.text), ({ payload }) => decode(payload)),
+        {
+          onNone: () => ({ _tag: "Unanswered", why: "what NATS holds cannot be read" }),
+          onSome: (message) => ({ _tag: "Stored", message, storedAt: new Date(stored.storedAt).toISOString() })
+        }
+      )
     }),
-    Effect.catch((error) => Effect.succeed<Publication<VipIntent>>({ _tag: "Unanswered", why: whyOf(error) }))
+    Effect.catch((error) => Effect.succeed<Publication<Message>>({ _tag: "Unanswered", why: whyOf(error) }))
   )
 
 const whyOf = (error: { readonly _tag: string; readonly message: string }): string =>

@@ -258,6 +258,7 @@ describe("a trace", () => {
           )
         ],
         vips: [{ address: "192.0.2.1", published }],
+        answer: undefined,
         wire: []
       },
       reading
@@ -279,9 +280,9 @@ describe("a trace", () => {
     const publishedHop = (published: Parameters<typeof traced>[0]) => traced(published)[3]
     expect(publishedHop({ _tag: "Absent" })).toBe("published 192.0.2.1 null: not in NATS")
     expect(publishedHop({ _tag: "Unanswered", why: "no server" })).toContain("not known: no server")
-    expect(publishedHop({ _tag: "Stored", message: intent(9), storedAt: at(1) })).toContain("the intent of event 9")
+    expect(publishedHop({ _tag: "Stored", message: intent(9), storedAt: at(1) })).toContain("holds that of event 9")
     expect(publishedHop({ _tag: "Stored", message: intent(12), storedAt: at(13) })).toContain(
-      "replaced since by the intent of event 12"
+      "replaced since by that of event 12"
     )
   })
 })

@@ -158,6 +158,7 @@ describe("the API", () => {
         ["node-received", "east-1", 12],
         ["node-saved", "east-1", 2],
         ["peer-written", "east-1 to tor-a", 1],
+        ["published", "agent:east", null],
         ["status-written", "agent:east", 20]
       ])
       expect(hops[3]?.detail).toMatch(/^not known: /)

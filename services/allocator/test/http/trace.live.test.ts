@@ -30,6 +30,12 @@ describe("a trace over a real NATS server", () => {
         const before = yield* ask
         expect(before?.detail).toMatch(/^intent of event \d+: announced$/)
         expect(Math.abs(Date.parse(before?.time ?? "") - Date.now())).toBeLessThan(60_000)
+        const refused = yield* askTraceIn({ cluster: "east", namespace: "shop", name: "api" }).pipe(
+          Effect.provide(fixedCentre(view))
+        )
+        expect(refused.hops.find(({ step }) => step === "published")?.detail).toMatch(
+          /^answer of event \d+: no address, refused LT0202$/
+        )
         yield* nats.stop
         expect(yield* ask).toMatchObject({ time: null, detail: expect.stringMatching(/^not known: /) })
       }).pipe(Effect.provideContext(ledgerContext), Effect.provideContext(bus))

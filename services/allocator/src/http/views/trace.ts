@@ -1,6 +1,6 @@
 import type { Reading } from "@lowtide/api/reading"
 import type { TraceAnswer, TraceHop } from "@lowtide/api/trace"
-import type { VipIntent } from "@lowtide/domain"
+import type { NumberedMessage, ServiceAnswer, VipIntent } from "@lowtide/domain"
 import type { StoredEvent, StoredWire } from "@lowtide/ledger"
 import { describeEvent } from "./describe.ts"
 import { type AppliedEntry, appliedOf, statusWrittenOf } from "./wire-rows.ts"
@@ -20,6 +20,8 @@ export interface TraceFacts {
   readonly events: ReadonlyArray<StoredEvent>
   /** The VIPs that the change is about. */
   readonly vips: ReadonlyArray<{ readonly address: string; readonly published: Publication<VipIntent> }>
+  /** What the Service's cluster is told of it; undefined when the log names no uid. */
+  readonly answer: Publication<ServiceAnswer> | undefined
   /** Rows about those VIPs, and of statuses that the cluster's agent wrote; any order. */
   readonly wire: ReadonlyArray<StoredWire>
 }
@@ -43,6 +45,9 @@ export const traceAnswer = (facts: TraceFacts, reading: Reading): TraceAnswer =>
     hops: [
       ...centre,
       ...facts.vips.flatMap((vip) => vipHops(facts, vip, range, committed?.time ?? null)),
+      ...(facts.answer === undefined
+        ? []
+        : [publication(`agent:${facts.cluster}`, facts.answer, range, committed?.time ?? null, sayAnswer)]),
       statusHop(facts, range, committed?.time ?? null)
     ]
   }
@@ -79,7 +84,7 @@ const vipHops = (
 ): ReadonlyArray<TraceHop> => {
   const ownStamp = stampOfChange(facts.wire, address, range)
   const isCurrent = published._tag === "Stored" && isWithin(published.message.stamp.seq, range)
-  const publishedHop = publication(address, published, range, committedAt)
+  const publishedHop = publication(address, published, range, committedAt, sayIntent)
   const entries = facts.wire
     .filter((row) => row.address === address && row.stampSeq === ownStamp)
     .flatMap(appliedOf)
@@ -109,36 +114,36 @@ const stampOfChange = (wire: ReadonlyArray<StoredWire>, address: string, range: 
     .map(({ stampSeq }) => stampSeq ?? 0)
     .sort((left, right) => right - left)[0]
 
-const publication = (
-  address: string,
-  published: Publication<VipIntent>,
+const publication = <Message extends NumberedMessage>(
+  where: string,
+  published: Publication<Message>,
   range: SeqRange,
-  committedAt: string | null
+  committedAt: string | null,
+  say: (message: Message) => string
 ): TraceHop => {
-  const missing = (detail: string) => hop("published", address, null, null, "nats", detail)
+  const missing = (detail: string) => hop("published", where, null, null, "nats", detail)
   switch (published._tag) {
     case "Absent":
       return missing("not in NATS")
     case "Unanswered":
       return missing(`not known: ${published.why}`)
     case "Stored": {
-      const { seq } = published.message.stamp
-      if (seq < range.seqFrom)
-        return missing(
-          `NATS holds the intent of event ${seq}, which the change left as it is, or it is not published yet`
-        )
-      if (seq > range.seqTo)
-        return missing(`replaced since by the intent of event ${seq}, stored ${published.storedAt}`)
-      return hop(
-        "published",
-        address,
-        published.storedAt,
-        committedAt,
-        "nats",
-        `intent of event ${seq}: ${published.message.state}`
-      )
+      const { message, storedAt } = published
+      const { seq } = message.stamp
+      if (seq < range.seqFrom) {
+        return missing(`NATS holds that of event ${seq}: the change left it as it is, or it is not published yet`)
+      }
+      if (seq > range.seqTo) return missing(`replaced since by that of event ${seq}, stored ${storedAt}`)
+      return hop("published", where, storedAt, committedAt, "nats", say(message))
     }
   }
+}
+
+const sayIntent = ({ stamp, state }: VipIntent): string => `intent of event ${stamp.seq}: ${state}`
+
+const sayAnswer = ({ stamp, addresses, refusal }: ServiceAnswer): string => {
+  const got = addresses.length === 0 ? "no address" : addresses.map(({ address }) => address).join(", ")
+  return `answer of event ${stamp.seq}: ${refusal === null ? got : `${got}, refused ${refusal.code}`}`
 }
 
 const nodeHops = (address: string, entry: AppliedEntry, publishedAt: string | null): ReadonlyArray<TraceHop> => {
