@@ -1,5 +1,6 @@
+import { codes } from "@lowtide/domain/config/codes"
 import { connect, type NatsConnection } from "@nats-io/transport-node"
-import { Context, Effect, Layer, Schema, SubscriptionRef } from "effect"
+import { Context, Effect, Fiber, Layer, Schema, SubscriptionRef } from "effect"
 
 /** NATS did not answer, or said no. */
 export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUnavailable", {
@@ -35,11 +36,17 @@ export interface BusOptions {
   readonly password?: string
 }
 
-/** Connects in the background and for ever; the Layer is ready at the first connection. */
+/** Without a first connection for this long, it is said. */
+const noticeMs = 3_000
+
+/** Tries for ever; the Layer is ready at the first connection, and may be interrupted before. */
 export const layerBus = (options: BusOptions): Layer.Layer<Bus, BusUnavailable> =>
   Layer.effect(
     Bus,
     Effect.gen(function* () {
+      const waiting = yield* Effect.logError(
+        `LT0502 no connection to NATS at ${options.servers.join(", ")} yet; state is kept, retrying. Fix: ${codes.LT0502.fix}`
+      ).pipe(Effect.delay(noticeMs), Effect.forkScoped)
       const connection = yield* Effect.acquireRelease(
         busCall("connect", () =>
           connect({
@@ -55,8 +62,10 @@ export const layerBus = (options: BusOptions): Layer.Layer<Bus, BusUnavailable> 
             ...(options.password === undefined ? {} : { pass: options.password })
           })
         ),
-        (connection) => Effect.ignore(busCall("close", () => connection.close()))
+        (connection) => Effect.ignore(busCall("close", () => connection.close())),
+        { interruptible: true }
       )
+      yield* Fiber.interrupt(waiting)
       const connected = yield* SubscriptionRef.make({ up: true, times: 1 })
       yield* Effect.forkScoped(followStatus(connection, connected, options.name))
       return Bus.of({ connection, connected })
@@ -74,7 +83,9 @@ const followStatus = Effect.fnUntraced(function* (
     if (next.done) return
     switch (next.value.type) {
       case "disconnect":
-        yield* Effect.logWarning(`NATS: ${name} lost its connection to ${next.value.server}; state is kept, retrying`)
+        yield* Effect.logWarning(
+          `LT0502 ${name} lost its connection to NATS at ${next.value.server}; state is kept, retrying`
+        )
         yield* SubscriptionRef.update(connected, ({ times }) => ({ up: false, times }))
         break
       case "reconnect":

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs"
-import type { ListenOptions } from "node:net"
 import { parseIpAddress } from "@lowtide/net"
-import { Config, Effect, Option, Result, Schema } from "effect"
-import { parseListen } from "./http.ts"
+import { type ListenAddress, parseListen, SettingsFault } from "@lowtide/ops"
+import { Config, Effect, Option, Result } from "effect"
 import type { LocalSettings } from "./peer-options.ts"
 import { readTrust, type Trust } from "./trust.ts"
 
@@ -14,20 +13,11 @@ export interface SpeakerConfig {
   readonly natsServers: ReadonlyArray<string>
   readonly stateFolder: string
   readonly manifestsFolder: string
-  readonly httpListen: ListenOptions
-}
-
-/** The speaker cannot start as it is configured: every fault at once. */
-export class ConfigFaults extends Schema.TaggedError<ConfigFaults>()("ConfigFaults", {
-  faults: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    return `the configuration has ${this.faults.length} fault(s):\n${this.faults.map((fault) => `  ${fault}`).join("\n")}`
-  }
+  readonly httpListen: ListenAddress
 }
 
 /** Reads the environment and the files that it names. */
-export const readConfig: Effect.Effect<SpeakerConfig, ConfigFaults> = Effect.gen(function* () {
+export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.gen(function* () {
   const faults: Array<string> = []
   const optional = (name: string) =>
     Config.String(name).pipe(
@@ -81,7 +71,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, ConfigFaults> = Effect.gen
   if (listen !== undefined && Result.isFailure(listen)) faults.push(listen.failure)
   const trust = yield* Effect.sync(() => readTrustFiles({ cluster, trustFile, allowedFile }, faults))
   if (faults.length > 0 || trust === undefined || listen === undefined || Result.isFailure(listen)) {
-    return yield* new ConfigFaults({ faults })
+    return yield* new SettingsFault({ faults })
   }
   const natsServers = natsUrl.split(",").map((url) => url.trim())
   return { settings, trust, natsServers, stateFolder, manifestsFolder, httpListen: listen.success }

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto"
 import { performance } from "node:perf_hooks"
-import { runMain } from "@effect/platform-node/NodeRuntime"
 import { ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Option, Queue, Stream } from "effect"
-import { ConfigFaults, readConfig, type SpeakerConfig } from "./config.ts"
+import { runService, serveOperations } from "@lowtide/ops"
+import { Context, Effect, Layer, Queue, Stream } from "effect"
+import { readConfig, type SpeakerConfig } from "./config.ts"
 import { sliceChange } from "./endpoints.ts"
-import { serveHttp } from "./http.ts"
 import { openJournal } from "./journal.ts"
 import { lockState } from "./lock.ts"
+import { renderMetrics } from "./metrics.ts"
 import { Speaker } from "./speaker.ts"
 import { runUplink } from "./uplink.ts"
 
@@ -78,39 +78,29 @@ const EndpointsLive = Layer.effectDiscard(
 
 const SourceLive = Layer.unwrap(Effect.map(Settings, ({ manifestsFolder }) => clusterSourceFolder(manifestsFolder)))
 
-const HttpLive = Layer.effectDiscard(
+const OperationsLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const { speaker } = yield* Running
-    yield* serveHttp(speaker, (yield* Settings).httpListen, monotonicMs)
+    yield* serveOperations((yield* Settings).httpListen, {
+      notReady: Effect.sync(() =>
+        speaker.isReady ? [] : ["no sessions are configured yet, or saved state waits to be vouched for"]
+      ),
+      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs()))
+    })
   })
 )
 
-/** Not waited for at the end: the first connection to NATS cannot be interrupted. */
 const UplinkLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const { settings, natsServers } = yield* Settings
     const running = yield* Running
-    yield* Effect.acquireRelease(
-      Effect.forkDetach(runUplink({ settings, servers: natsServers, monotonicMs, ...running })),
-      (fiber) => Effect.forkDetach(Fiber.interrupt(fiber))
-    )
+    yield* Effect.forkScoped(runUplink({ settings, servers: natsServers, monotonicMs, ...running }))
   })
 )
 
-const StderrLive = Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
-
-const Main = Layer.mergeAll(HttpLive, EndpointsLive.pipe(Layer.provide(SourceLive)), UplinkLive).pipe(
+const Main = Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), UplinkLive).pipe(
   Layer.provide(RunningLive),
-  Layer.provide(SettingsLive),
-  Layer.provide(StderrLive)
+  Layer.provide(SettingsLive)
 )
 
-runMain(Layer.launch(Main), {
-  disableErrorReporting: true,
-  teardown: (exit, onExit) => {
-    if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
-    const error: unknown = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-    process.stderr.write(`lowtide speaker: ${error instanceof Error ? error.message : Cause.pretty(exit.cause)}\n`)
-    onExit(error instanceof ConfigFaults ? 2 : 1)
-  }
-})
+runService(Layer.launch(Main))

@@ -2,7 +2,6 @@ import { Bus, layerBus } from "@lowtide/bus/connection"
 import { followState } from "@lowtide/bus/follow-state"
 import { publishAll } from "@lowtide/bus/streams"
 import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
-import { codes } from "@lowtide/domain/config/codes"
 import { Effect, type Queue as EffectQueue, Queue, Schedule, Stream, SubscriptionRef } from "effect"
 import type { LocalSettings } from "./peer-options.ts"
 import type { Speaker } from "./speaker.ts"
@@ -21,9 +20,6 @@ export interface Uplink {
   readonly monotonicMs: () => number
 }
 
-/** Without a connection for this long after the start, the operator is told. */
-const noticeMs = 3_000
-
 /** Entries are gathered for this long, so that a burst is one message. */
 const gatherMs = 5
 
@@ -35,31 +31,15 @@ const statusLookMsMax = 20_000
  * to go on announcing; while NATS is away it waits.
  */
 export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
-  Effect.raceFirst(
-    Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink), noticeReturns(uplink)], {
-      concurrency: "unbounded"
-    }).pipe(
-      Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
-      Effect.tapError((error) => Effect.logError(notConnected(error.message))),
-      Effect.retry(Schedule.spaced("1 second")),
-      Effect.orDie,
-      Effect.andThen(Effect.never)
-    ),
-    noticeAbsence(uplink)
-  )
-
-const noticeAbsence = ({ servers, speaker }: Uplink): Effect.Effect<never> =>
-  Effect.sleep(noticeMs).pipe(
-    Effect.andThen(
-      Effect.suspend(() =>
-        speaker.pace.isFirst ? Effect.logError(notConnected(`no connection to ${servers.join(", ")} yet`)) : Effect.void
-      )
-    ),
+  Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink), noticeReturns(uplink)], {
+    concurrency: "unbounded"
+  }).pipe(
+    Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
+    Effect.tapError((error) => Effect.logError(`LT0502 ${error.message}; what is saved is announced`)),
+    Effect.retry(Schedule.spaced("1 second")),
+    Effect.orDie,
     Effect.andThen(Effect.never)
   )
-
-const notConnected = (detail: string): string =>
-  `LT0502 NATS: ${detail}; what is saved is announced. Fix: ${codes.LT0502.fix}`
 
 /** A server that returns may have lost what it had: the status is sent again. */
 const noticeReturns = ({ speaker, statusWake }: Uplink): Effect.Effect<void, never, Bus> =>

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
-import { parseListen } from "../src/http.ts"
 import { lockState } from "../src/lock.ts"
 import { isSamePeer, type LocalSettings, routerIdOf, wantedPeers } from "../src/peer-options.ts"
 import { RefusalLog, recentMax, repeatMs } from "../src/refusals.ts"
@@ -57,21 +56,6 @@ describe("wantedPeers", () => {
     assert.isFalse(isSamePeer(options({}), options({}, { holdTimeSeconds: 30 })))
     assert.isTrue(isSamePeer(options({}), options({}, {}, ["192.0.2.11", "2001:db8::11", "192.0.2.12"])))
   })
-})
-
-describe("parseListen", () => {
-  const rows: ReadonlyArray<readonly [string, object | undefined]> = [
-    ["127.0.0.1:9100", { host: "127.0.0.1", port: 9100 }],
-    ["[2001:db8::1]:0", { host: "2001:db8::1", port: 0 }],
-    ["unix:/run/speaker.sock", { path: "/run/speaker.sock" }],
-    ["9100", undefined],
-    ["host:70000", undefined],
-    ["2001:db8::1:9100", undefined],
-    ["unix:relative", undefined]
-  ]
-  for (const [text, expected] of rows) {
-    it(text, () => assert.deepStrictEqual(Result.getOrUndefined(parseListen(text)), expected))
-  }
 })
 
 describe("RefusalLog", () => {

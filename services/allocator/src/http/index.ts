@@ -11,7 +11,7 @@ import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
 import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
-export { type HttpServerServices, InvalidListen, layerHttpServer, parseListen } from "./server.ts"
+export { type HttpServerServices, InvalidListen, layerHttpServer, parseApiListen } from "./server.ts"
 
 /** A path that is none is a problem like every other (RFC 9457). */
 const UnknownPath = HttpRouter.add("*", "/*", (request) =>

@@ -1,8 +1,7 @@
-import { existsSync, unlinkSync } from "node:fs"
 import { createServer } from "node:http"
-import { connect } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { parseIpAddress } from "@lowtide/net"
+import { type ListenAddress, parseListen, removeDeadSocket } from "@lowtide/ops"
 import { Data, Effect, Layer, Result } from "effect"
 import type { HttpServerError } from "effect/http"
 
@@ -16,29 +15,20 @@ export class InvalidListen extends Data.TaggedError("InvalidListen")<{
   }
 }
 
-/** A TCP port on this machine, or a Unix socket. */
-export type ListenAddress =
-  | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
-  | { readonly _tag: "UnixSocket"; readonly path: string }
-
 /**
  * Reads `127.0.0.1:7070`, `[::1]:7070`, `localhost:7070` or `unix:/run/lowtide/api.sock`. Callers are not asked who they
  * are, so other machines must not reach the API: anything but a loopback address is refused.
  */
-export const parseListen = (text: string): Result.Result<ListenAddress, InvalidListen> => {
-  if (text.startsWith("unix:/")) return Result.succeed({ _tag: "UnixSocket", path: text.slice("unix:".length) })
-  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
-  const host = parts?.[1] ?? parts?.[2] ?? ""
-  const port = Number(parts?.[3] ?? Number.NaN)
-  if (parts === null || port > 65535) {
+export const parseApiListen = (text: string): Result.Result<ListenAddress, InvalidListen> => {
+  const address = parseListen(text)
+  if (Result.isFailure(address))
     return Result.fail(new InvalidListen({ expected: "HOST:PORT or unix:/PATH", found: text }))
-  }
-  if (!isLoopback(host)) {
+  if (address.success._tag === "Tcp" && !isLoopback(address.success.host)) {
     return Result.fail(
       new InvalidListen({ expected: "a loopback address, since callers are not asked who they are", found: text })
     )
   }
-  return Result.succeed({ _tag: "Tcp", host, port })
+  return Result.succeed(address.success)
 }
 
 const isLoopback = (host: string): boolean => {
@@ -60,24 +50,9 @@ export const layerHttpServer = (
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const address = yield* Effect.fromResult(parseListen(listen))
+      const address = yield* Effect.fromResult(parseApiListen(listen))
       if (address._tag === "UnixSocket") yield* removeDeadSocket(address.path)
       const options = address._tag === "Tcp" ? { host: address.host, port: address.port } : { path: address.path }
       return NodeHttpServer.layer(() => createServer(), { ...options, gracefulShutdownTimeout: drainTimeout })
     })
   )
-
-/** A socket in the file system outlives its process, and would be in the way of the next. */
-const removeDeadSocket = (path: string): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (!existsSync(path)) return resume(Effect.void)
-    const probe = connect(path)
-    probe.on("connect", () => {
-      probe.destroy()
-      resume(Effect.void)
-    })
-    probe.on("error", ({ code }: NodeJS.ErrnoException) => {
-      if (code === "ECONNREFUSED") unlinkSync(path)
-      resume(Effect.void)
-    })
-  })

@@ -7,7 +7,7 @@ import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect, Layer, Result } from "effect"
 import { HttpServer } from "effect/http"
 import type { CentreHealth } from "../../src/centre.ts"
-import { layerHttp, parseListen } from "../../src/http/index.ts"
+import { layerHttp, parseApiListen } from "../../src/http/index.ts"
 import { commitSample, deafBus, fixedCentre, startMs } from "./sample.ts"
 
 /** The API over the sample, served for the time of a test. */
@@ -251,8 +251,8 @@ describe("the API", () => {
   )
 })
 
-describe("parseListen", () => {
-  const read = (text: string) => Result.getOrElse(parseListen(text), ({ message }) => message)
+describe("parseApiListen", () => {
+  const read = (text: string) => Result.getOrElse(parseApiListen(text), ({ message }) => message)
 
   it("reads loopback addresses and sockets", () => {
     expect(read("127.0.0.1:7070")).toEqual({ _tag: "Tcp", host: "127.0.0.1", port: 7070 })
