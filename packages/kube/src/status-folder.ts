@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { formatManifest } from "@lowtide/domain/config/index"
 import { Data, Effect } from "effect"
 
@@ -23,7 +23,7 @@ export class StatusUnwritable extends Data.TaggedError("StatusUnwritable")<{
   }
 }
 
-/** Where an object's status stands: `FOLDER/Service/shop/web.yaml`, or `FOLDER/Node/east-1.yaml`. */
+/** Where an object's status stands: `FOLDER/Service/shop/web.yaml`, `FOLDER/Node/east-1.yaml`; a file's below its own folders. */
 export const statusPath = (folder: string, object: Pick<ObjectStatus, "kind" | "namespace" | "name">): string =>
   join(folder, object.kind, object.namespace, `${object.name}.yaml`)
 
@@ -41,7 +41,7 @@ export const writeStatus = (folder: string, object: ObjectStatus): Effect.Effect
     })
     if (readText(path) === text) return false
     mkdirSync(dirname(path), { recursive: true })
-    const draft = join(dirname(path), `.${object.name}.${process.pid}`)
+    const draft = join(dirname(path), `.${basename(object.name)}.${process.pid}`)
     writeFileSync(draft, text)
     renameSync(draft, path)
     return true

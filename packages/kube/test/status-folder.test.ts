@@ -48,6 +48,16 @@ describe("writeStatus", () => {
     )
   )
 
+  it.effect("writes what is wrong with a file that lies in a folder of its own", () =>
+    inFolder((folder) =>
+      Effect.gen(function* () {
+        const ofFile = { ...status("192.0.2.1"), kind: "File", namespace: "", name: "services/shop/web.yaml" }
+        assert.isTrue(yield* writeStatus(folder, ofFile))
+        assert.deepStrictEqual(readdirSync(join(folder, "File/services/shop")), ["web.yaml.yaml"])
+      })
+    )
+  )
+
   it.effect("removes the status of an object that is gone, once", () =>
     inFolder((folder) =>
       Effect.gen(function* () {
