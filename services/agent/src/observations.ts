@@ -110,9 +110,12 @@ const configurationKinds: ReadonlySet<string> = new Set([
   "BFDProfile"
 ])
 
-/** What only the agent can find: the centre finds by itself what it can see, which is configuration without errors. */
+/**
+ * What only the agent can find: errors, and that an older version stays in effect because of them. The centre finds by
+ * itself what it can see, which is configuration without errors.
+ */
 const isAgents = (finding: Finding): boolean =>
-  finding.severity === "error" || !configurationKinds.has(finding.object.kind)
+  finding.severity === "error" || finding.code === "LT0139" || !configurationKinds.has(finding.object.kind)
 
 const findingTellings = (cluster: string, { findings }: ClusterChange): Tellings => {
   const byObject = new Map<string, { readonly object: ObjectRef; readonly findings: Array<Finding> }>()

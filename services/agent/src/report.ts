@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto"
 import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
-import { type Command, type Finding, formatFinding } from "@lowtide/domain"
+import { type Command, type Finding, findingText } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import { Effect, Stream } from "effect"
 import { inventory, type Telling, tellings } from "./observations.ts"
@@ -99,7 +99,7 @@ const commandIds = (cluster: string): CommandIds => {
 
 /** Each finding once on stderr, and again when it comes back. */
 const sayFindings = Effect.fnUntraced(function* (findings: ReadonlyArray<Finding>, spoken: Set<string>) {
-  const lines = new Map(findings.map((finding) => [formatFinding(finding), finding.severity]))
+  const lines = new Map(findings.map((finding) => [findingText(finding), finding.severity]))
   for (const line of spoken) if (!lines.has(line)) spoken.delete(line)
   for (const [line, severity] of lines) {
     if (spoken.has(line)) continue

@@ -64,10 +64,13 @@ export const finding = (code: FindingCode, facts: FindingFacts): Finding => {
 export const formatObjectRef = (object: ObjectRef): string =>
   object.namespace === undefined ? `${object.kind} ${object.name}` : `${object.kind} ${object.namespace}/${object.name}`
 
-/** One line for stderr: `error LT0104 east/pools.yaml:12 IPAddressPool …: …. Fix: …`. */
-export const formatFinding = (found: Finding): string => {
-  const at = found.source === undefined ? "" : ` ${found.source.file}:${found.source.line}`
-  return `${found.severity} ${found.code}${at} ${found.message}. Fix: ${found.fix}`
+/** One line: `error LT0104 metallb/pools.yaml:12 IPAddressPool …: …. Fix: …`. */
+export const formatFinding = (found: Finding): string => `${found.severity} ${findingText(found)}`
+
+/** The same without its severity, for a log whose lines have a level. */
+export const findingText = ({ code, source, message, fix }: Finding): string => {
+  const at = source === undefined ? "" : ` ${source.file}:${source.line}`
+  return `${code}${at} ${message}. Fix: ${fix}`
 }
 
 /** Whether any of the findings is an error. */
