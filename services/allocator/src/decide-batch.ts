@@ -25,6 +25,7 @@ export interface ReceivedCommand {
 export interface DecidedBatch {
   readonly batch: Batch
   readonly replies: ReadonlyArray<CommandReply>
+  readonly events: ReadonlyArray<DomainEvent>
   /** Clusters with new messages. */
   readonly clusters: ReadonlySet<string>
 }
@@ -87,6 +88,7 @@ export const decideBatch = (
       })
     },
     replies,
+    events: caused.map(({ event }) => event),
     clusters: new Set(messages.map(({ message }) => message.cluster))
   }
 }

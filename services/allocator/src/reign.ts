@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
-import type { Command, CommandEnvelope } from "@lowtide/domain"
+import type { Command, CommandEnvelope, DomainEvent } from "@lowtide/domain"
 import {
   type Fenced,
   Ledger,
@@ -14,6 +14,7 @@ import {
 import { Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
 import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import { loadMemory, type Memory } from "./memory.ts"
+import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 
 /** The memory no longer fits the database, or may not: it is thrown away, and whoever waits sends again. */
@@ -54,6 +55,7 @@ export const beginReign = (
       const decided = yield* decideOrFail(memory, commands, key, nowMs)
       if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
       publisher.publish(decided.batch)
+      yield* sayNotices(decided.events)
       return decided.replies
     })
     const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
@@ -137,4 +139,12 @@ const writeBatch = (
         for (const { stream } of decided.batch.events) memory.recordedAt.set(stream, recordedAt)
       })
     )
+  )
+
+/** What the allocator finds wrong goes to its log once, when it is committed. */
+const sayNotices = (events: ReadonlyArray<DomainEvent>): Effect.Effect<void> =>
+  Effect.forEach(
+    noticesOf(events),
+    ({ severity, text }) => (severity === "error" ? Effect.logError(text) : Effect.logWarning(text)),
+    { discard: true }
   )
