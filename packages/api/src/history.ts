@@ -26,6 +26,9 @@ export const historyQuery = {
   pool: Schema.optionalKey(Schema.String),
   node: Schema.optionalKey(Schema.String.annotate({ description: "Needs cluster" })),
   peer: Schema.optionalKey(Schema.String),
+  file: Schema.optionalKey(
+    Schema.String.annotate({ description: "Path of a manifest in its cluster's folder; needs cluster" })
+  ),
   limit: Schema.optionalKey(Limit),
   before: Schema.optionalKey(SeqText.annotate({ description: "Only events before this seq: `next` of a page" }))
 }

@@ -5,7 +5,7 @@ import { Result } from "effect"
 export type ListType = "services" | "pools" | "peers" | "nodes" | "findings"
 
 /** What has a history. */
-export type HistoryType = "service" | "address" | "pool" | "peer" | "node" | "cluster"
+export type HistoryType = "service" | "address" | "pool" | "peer" | "node" | "cluster" | "file"
 
 const listNames: Readonly<Record<string, ListType>> = {
   services: "services",
@@ -42,7 +42,9 @@ const historyNames: Readonly<Record<string, HistoryType>> = {
   no: "node",
   cluster: "cluster",
   clusters: "cluster",
-  cl: "cluster"
+  cl: "cluster",
+  file: "file",
+  files: "file"
 }
 
 /** `TYPE` or `TYPE/NAME` of a list; the name as written, its parts told apart by `/`. */
@@ -75,17 +77,18 @@ export type HistoryTarget =
   | { readonly _tag: "Peer"; readonly cluster?: string; readonly name: string }
   | { readonly _tag: "Node"; readonly cluster?: string; readonly name: string }
   | { readonly _tag: "Cluster"; readonly name: string }
+  | { readonly _tag: "File"; readonly cluster: string; readonly path: string }
 
 const tags = { pool: "Pool", peer: "Peer", node: "Node" } as const
 
-/** Reads `service/[CLUSTER/]NS/NAME`, `address/IP`, a bare IP, `pool/[CLUSTER/]NAME`, `node/CLUSTER/NAME`, `cluster/NAME`. */
+/** Reads `service/[CLUSTER/]NS/NAME`, `address/IP`, a bare IP, `pool/[CLUSTER/]NAME`, `node/CLUSTER/NAME`, `cluster/NAME`, `file/CLUSTER/PATH`. */
 export const parseHistoryTarget = (text: string): Result.Result<HistoryTarget, string> => {
   if (Result.isSuccess(parseIpAddress(text))) return Result.succeed({ _tag: "Address", address: text })
   const [word = "", ...name] = text.split("/")
   const type = Object.hasOwn(historyNames, word) ? historyNames[word] : undefined
   const last = name.at(-1) ?? ""
   if (type === undefined || name.includes("") || last === "") {
-    const expected = "an address, or TYPE/NAME of a service, address, pool, peer, node or cluster"
+    const expected = "an address, or TYPE/NAME of a service, address, pool, peer, node, cluster or file"
     return Result.fail(`expected ${expected}, found ${JSON.stringify(text)}`)
   }
   const form = (expected: string) => Result.fail(`expected ${expected}, found ${JSON.stringify(text)}`)
@@ -98,6 +101,12 @@ export const parseHistoryTarget = (text: string): Result.Result<HistoryTarget, s
       return form("address/IP")
     case "cluster":
       return name.length === 1 ? Result.succeed({ _tag: "Cluster", name: last }) : form("cluster/NAME")
+    case "file": {
+      const [cluster = "", ...path] = name
+      return path.length > 0
+        ? Result.succeed({ _tag: "File", cluster, path: path.join("/") })
+        : form("file/CLUSTER/PATH, the path as it is in the folder of the cluster's manifests")
+    }
     case "pool":
     case "peer":
     case "node": {

@@ -16,6 +16,7 @@ describe("what is asked", () => {
     ["history peer/tor-a", "/v1/history?peer=tor-a&limit=100"],
     ["history node/east/east-1", "/v1/history?cluster=east&node=east-1&limit=100"],
     ["history cluster/east", "/v1/history?cluster=east&limit=100"],
+    ["history file/east/services/shop.yaml", "/v1/history?cluster=east&file=services%2Fshop.yaml&limit=100"],
     ["history", "/v1/history?limit=100"]
   ] as const
   for (const [commandLine, request] of table) {

@@ -72,6 +72,7 @@ const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQuery
     Effect.fail(new InvalidQueryProblem({ field, detail: `${field}: expected it beside ${wanting}, found nothing` }))
   if (query.service !== undefined && query.namespace === undefined) return missing("namespace", "service")
   if (query.service !== undefined && query.cluster === undefined) return missing("cluster", "service")
+  if (query.file !== undefined && query.cluster === undefined) return missing("cluster", "file")
   if (query.node !== undefined && query.cluster === undefined) return missing("cluster", "node")
   return Effect.void
 }
@@ -93,7 +94,7 @@ const planOf = (
   network: string | undefined,
   vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
 ): Plan => {
-  const { cluster, namespace, service, pool, node, peer } = query
+  const { cluster, namespace, service, pool, node, peer, file } = query
   const filter = { cluster, namespace, service, network }
   if (query.address !== undefined) {
     const address = canonicalIp(query.address)
@@ -106,6 +107,10 @@ const planOf = (
   if (node !== undefined) {
     const about = new Set([`node:${cluster}/${node}`, `findings:${cluster}/Node//${node}`])
     return { filter, keepEvent: ({ stream }) => about.has(stream), wire: [{ cluster }], keepWire: isOfNode(node) }
+  }
+  if (file !== undefined) {
+    const about = `findings:${cluster}/File//${file}`
+    return { filter, keepEvent: ({ stream }) => stream === about, wire: [], keepWire: always }
   }
   if (peer !== undefined) {
     const ending = new RegExp(`^(manifest|findings):[^/]+/BGPPeer/[^/]*/${escapeRegExp(peer)}$`)

@@ -15,7 +15,7 @@ export const history = Command.make(
   {
     target: Argument.String("type/name").pipe(
       Argument.withDescription(
-        "service/[CLUSTER/]NS/NAME, address/IP or a bare IP, pool/[CLUSTER/]NAME, peer/[CLUSTER/]NAME, node/[CLUSTER/]NAME, cluster/NAME; the whole fleet without"
+        "service/[CLUSTER/]NS/NAME, address/IP or a bare IP, pool/[CLUSTER/]NAME, peer/[CLUSTER/]NAME, node/[CLUSTER/]NAME, cluster/NAME, file/CLUSTER/PATH; the whole fleet without"
       ),
       Argument.optional
     ),
@@ -45,7 +45,9 @@ export const history = Command.make(
     if (page.next !== null) err(`older events: --before ${page.next}`)
   })
 ).pipe(
-  Command.withDescription("Tell what happened to a service, address, pool, peer, node or cluster, the newest last"),
+  Command.withDescription(
+    "Tell what happened to a service, address, pool, peer, node, cluster or file, the newest last"
+  ),
   Command.withExamples([
     { command: "lowtide history service/east/shop/web", description: "Everything about one Service" },
     { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" }
@@ -61,6 +63,8 @@ const aboutOf = Effect.fnUntraced(function* (text: string) {
       return { address: canonicalIp(target.address) }
     case "Cluster":
       return { cluster: target.name }
+    case "File":
+      return { file: target.path, cluster: target.cluster }
     case "Pool":
       return { pool: target.name, ...clusterOf(target) }
     case "Peer":
