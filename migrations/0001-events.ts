@@ -39,5 +39,6 @@ export const up = async (db: Kysely<unknown>) => {
   await sql`create index events_actor_seq on events (actor, seq desc)`.execute(db)
   await sql`create index events_correlation_id on events (correlation_id)`.execute(db)
   await sql`create index events_service_seq on events (cluster, namespace, service, seq desc)`.execute(db)
+  await sql`create index events_pool_seq on events (pool, seq desc) where pool is not null`.execute(db)
   await sql`create index events_recorded_at on events using brin (recorded_at) with (pages_per_range = 32)`.execute(db)
 }

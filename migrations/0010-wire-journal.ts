@@ -18,6 +18,7 @@ export const up = async (db: Kysely<unknown>) => {
       detail json not null
     )`.execute(db)
   await sql`create index wire_journal_vip on wire_journal (network, address, id) where address is not null`.execute(db)
+  await sql`create index wire_journal_session on wire_journal (peer, id) where kind = 'session'`.execute(db)
   await sql`create index wire_journal_cluster on wire_journal (cluster, id)`.execute(db)
   await sql`
     create trigger wire_journal_refuse_change before update on wire_journal

@@ -135,6 +135,8 @@ CREATE INDEX events_address_seq ON ONLY public.events USING btree (address, seq 
 
 CREATE INDEX events_correlation_id ON ONLY public.events USING btree (correlation_id);
 
+CREATE INDEX events_pool_seq ON ONLY public.events USING btree (pool, seq DESC) WHERE (pool IS NOT NULL);
+
 CREATE INDEX events_recorded_at ON ONLY public.events USING brin (recorded_at) WITH (pages_per_range='32');
 
 CREATE INDEX events_service_seq ON ONLY public.events USING btree (cluster, namespace, service, seq DESC);
@@ -144,6 +146,8 @@ CREATE UNIQUE INDEX events_stream_version_seq ON ONLY public.events USING btree 
 CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network, address) WHERE (to_seq IS NULL);
 
 CREATE INDEX wire_journal_cluster ON public.wire_journal USING btree (cluster, id);
+
+CREATE INDEX wire_journal_session ON public.wire_journal USING btree (peer, id) WHERE (kind = 'session'::text);
 
 CREATE INDEX wire_journal_vip ON public.wire_journal USING btree (network, address, id) WHERE (address IS NOT NULL);
 

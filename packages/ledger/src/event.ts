@@ -54,6 +54,7 @@ export interface EventFilter {
   readonly cluster?: string | undefined
   readonly namespace?: string | undefined
   readonly service?: string | undefined
+  readonly pool?: string | undefined
   readonly stream?: string | undefined
   readonly correlationId?: string | undefined
   readonly sinceSeq?: number | undefined

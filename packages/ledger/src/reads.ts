@@ -63,6 +63,7 @@ const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
     cluster: filter.cluster,
     namespace: filter.namespace,
     service: filter.service,
+    pool: filter.pool,
     stream: filter.stream,
     correlation_id: filter.correlationId
   }

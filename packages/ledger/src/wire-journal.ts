@@ -60,6 +60,7 @@ const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
     address: filter.address,
     cluster: filter.cluster,
     node: filter.node,
+    peer: filter.peer,
     kind: filter.kind
   }
   for (const [column, value] of Object.entries(equal)) {

@@ -26,6 +26,7 @@ export interface WireFilter {
   readonly address?: string | undefined
   readonly cluster?: string | undefined
   readonly node?: string | undefined
+  readonly peer?: string | undefined
   readonly kind?: string | undefined
   /** Rows after this id. */
   readonly sinceId?: number | undefined

@@ -153,12 +153,12 @@ const historyOf = (tables: MemoryTables, network: string, address: string): Arra
   tables.history.get(`${network} ${address}`) ?? []
 
 const matches = (filter: EventFilter) => (event: StoredEvent) =>
-  same(filter, event, ["address", "network", "cluster", "namespace", "service", "stream", "correlationId"]) &&
+  same(filter, event, ["address", "network", "cluster", "namespace", "service", "pool", "stream", "correlationId"]) &&
   event.seq >= (filter.sinceSeq ?? 0) &&
   event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
 
 const wireMatches = (filter: WireFilter) => (row: StoredWire) =>
-  same(filter, row, ["network", "address", "cluster", "node", "kind"]) && row.id > (filter.sinceId ?? 0)
+  same(filter, row, ["network", "address", "cluster", "node", "peer", "kind"]) && row.id > (filter.sinceId ?? 0)
 
 const same = <Key extends string>(
   filter: { readonly [K in Key]?: string | undefined },

@@ -117,11 +117,11 @@ const planOf = (
     return {
       filter,
       keepEvent: ({ stream }) => ending.test(stream),
-      wire: [{ cluster, kind: "session" }],
-      keepWire: (row) => row.peer === peer
+      wire: [{ cluster, kind: "session", peer }],
+      keepWire: always
     }
   }
-  if (pool !== undefined) return { filter, keepEvent: (event) => event.pool === pool, wire: [], keepWire: always }
+  if (pool !== undefined) return { filter: { ...filter, pool }, keepEvent: undefined, wire: [], keepWire: always }
   return { filter, keepEvent: undefined, wire: [], keepWire: always }
 }
 
