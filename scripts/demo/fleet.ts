@@ -5,6 +5,7 @@ import { LabError, startRelay } from "@lowtide/testkit/lab/index"
 import { startNats } from "@lowtide/testkit/nats"
 import { startPostgres } from "@lowtide/testkit/postgres"
 import { freePort } from "@lowtide/testkit/scratch-folder"
+import { temporaryDatabase } from "@lowtide/testkit/temporary-database"
 import { Effect, type Scope } from "effect"
 import { bundle } from "../bundle.mjs"
 import { type Component, serverComponent, startComponent } from "./component.ts"
@@ -24,7 +25,7 @@ export interface FleetOptions {
   /** Samples are copied from here, `SAMPLES/east` and so on, into `FOLDER/manifests`. */
   readonly samples: string
   readonly clusters: ReadonlyArray<Omit<ClusterPlan, "manifests">>
-  /** Instead of a PostgreSQL of our own; its tables are kept. */
+  /** A PostgreSQL to use instead of one of our own: the fleet gets a database of its own on it, which goes with the fleet. */
   readonly databaseUrl?: string
   /** The port on 127.0.0.1 that the API is reached at; 0 for any. */
   readonly apiPort: number
@@ -189,7 +190,7 @@ const startCentre = ({
 
 const startDatabase = ({ databaseUrl }: FleetOptions, site: Site, components: Map<string, Component>) =>
   Effect.gen(function* () {
-    if (databaseUrl !== undefined) return databaseUrl
+    if (databaseUrl !== undefined) return yield* temporaryDatabase(databaseUrl)
     const server = yield* startPostgres({ folder: join(site.folder, "postgres") })
     components.set("postgres", serverComponent("postgres", server))
     return server.socketUrl

@@ -22,7 +22,8 @@ Options
   --help
 
 Environment
-  DATABASE_URL  a PostgreSQL to use instead of one that is started for the demo
+  DATABASE_URL  a PostgreSQL to use instead of one that is started for the demo; the demo makes a database of
+                its own on it, which goes when the demo ends
 
 Everything it writes is in .lowtide/demo: edit the files below .lowtide/demo/manifests and watch.
 With --once, seconds are counted from the start of the allocator, the first process of Lowtide.

@@ -1,23 +1,5 @@
-import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { assert, it } from "vitest"
-
-const root = fileURLToPath(new URL("../..", import.meta.url))
-
-const runDemo = (
-  args: ReadonlyArray<string>
-): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, ["scripts/demo/main.ts", ...args], {
-      cwd: root,
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    let stdout = ""
-    let stderr = ""
-    child.stdout.on("data", (chunk) => (stdout += chunk))
-    child.stderr.on("data", (chunk) => (stderr += chunk))
-    child.on("close", (code) => resolve({ code, stdout, stderr }))
-  })
+import { runDemo } from "./run-demo.ts"
 
 it("the demo's routers have just the routes that they should, and traffic passes through them", async () => {
   const { code, stdout, stderr } = await runDemo(["--once", "--json", "--api-port", "0"])

@@ -55,7 +55,9 @@ export const startNats = Effect.fn("startNats")(function* (options: NatsOptions 
     chmodSync(configurationFile, 0o600) // users' passwords stand in it
   })
   const scope = yield* Scope.Scope
-  const start = launch({ folder, configurationFile, logFile, namespace: options.namespace }).pipe(Effect.provideService(Scope.Scope, scope))
+  const start = launch({ folder, configurationFile, logFile, namespace: options.namespace }).pipe(
+    Effect.provideService(Scope.Scope, scope)
+  )
   let child = yield* start
   const server: NatsServer = {
     url: `nats://${host.includes(":") ? `[${host}]` : host}:${port}`,
