@@ -25,7 +25,9 @@ export const PeerView = Schema.Struct({
   peerAsn: Schema.Int,
   myAsn: Schema.Int,
   sessions: Schema.Array(PeerSession),
-  findings: Schema.Array(FindingView)
+  findings: Schema.Array(FindingView).annotate({
+    description: "Of the object itself, and of its sessions with the field session[NODE]"
+  })
 }).annotate({ identifier: "Peer" })
 export type PeerView = typeof PeerView.Type
 

@@ -146,7 +146,19 @@ const peers: PeerList = {
           sync: "silent"
         }
       ],
-      findings: []
+      findings: [
+        {
+          code: "LT0302",
+          severity: "error",
+          object: { kind: "BGPPeer", name: "tor-a" },
+          field: "session[east-2]",
+          message:
+            "BGPPeer tor-a session[east-2]: peer refused the session: expected Established, found Idle: NOTIFICATION 2/2 Bad Peer AS",
+          expected: "Established",
+          found: "Idle: NOTIFICATION 2/2 Bad Peer AS",
+          fix: "Compare AS numbers and addresses with the peer's configuration"
+        }
+      ]
     },
     {
       cluster: "east",

@@ -111,6 +111,9 @@ describe("peers and nodes", () => {
         ["east-2", "Idle", "silent", "LT0302"],
         ["east-3", "Unknown", "unknown", null]
       ])
+      expect(peer?.findings.map(({ field, code, fix }) => [field, code, fix !== ""])).toEqual([
+        ["session[east-2]", "LT0302", true]
+      ])
     })
   )
 

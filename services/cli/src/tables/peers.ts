@@ -33,14 +33,13 @@ export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "FOR", cell: ({ session }) => ageCell(session?.since ?? null, nowMs) },
   { title: "PREFIXES", cell: ({ session }) => String(session?.prefixes ?? 0) },
   { title: "HEARD", cell: ({ session }) => session?.sync ?? "", isWide: true },
-  { title: "FINDINGS", cell: ({ peer, session }) => codesCell([...sessionCodes(session), ...peer.findings]) },
+  { title: "FINDINGS", cell: ({ peer, session }) => codesCell(findingsOf(peer, session)) },
   { title: "LAST-ERROR", cell: ({ session }) => session?.lastError ?? "" }
 ]
 
 /** A peer that cannot be read has AS 0, which is none (RFC 7607). */
 const asnText = (asn: number): string => (asn === 0 ? "" : String(asn))
 
-const sessionCodes = (session: PeerSession | undefined): ReadonlyArray<{ readonly code: string }> =>
-  session === undefined || session.lastErrorCode === null || session.state === "Established"
-    ? []
-    : [{ code: session.lastErrorCode }]
+/** What is wrong with the peer as such and with this session of it, whose findings have the field `session[NODE]`. */
+const findingsOf = (peer: PeerView, session: PeerSession | undefined): PeerView["findings"] =>
+  peer.findings.filter(({ field }) => !field.startsWith("session[") || field === `session[${session?.node}]`)

@@ -47,7 +47,8 @@ const refusals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<Cl
     return withCluster(cluster.name, view.recordedAt(stream), state.refusal)
   })
 
-const sessionFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
+/** What is wrong with the sessions of a cluster's peers, node by node. */
+export const sessionFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
   [...view.nodes.values()]
     .filter(({ status }) => status.cluster === cluster.name)
     .flatMap((heard) => faultsOfSessions(cluster, heard))

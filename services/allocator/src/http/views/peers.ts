@@ -3,7 +3,7 @@ import type { PeerList, PeerSession, PeerView } from "@lowtide/api/peers"
 import { type ClusterMemory, decodeObject, type Peer, selects } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { findingsOn } from "./findings.ts"
+import { findingsOn, sessionFindings } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { syncOf } from "./sync.ts"
 
@@ -26,17 +26,31 @@ const peersOf = (
   const isWanted = (peer: PeerFacts) => namespace === undefined || peer.namespace === namespace
   const accepted = view.fleet.config(cluster).peers
   const names = new Set(accepted.map(({ name }) => name))
+  const ofSessions = sessionFindings(view, cluster)
   return [
     ...accepted.filter(isWanted).map(
       (peer): PeerView => ({
         ...described(cluster, peer),
         state: "Accepted",
+        findings: [
+          ...findingsOf(cluster, peer),
+          ...ofSessions
+            .filter(({ object }) => object.name === peer.name)
+            .map(({ cluster: _cluster, since: _since, ...found }) => found)
+        ],
         sessions: sessionsOf(view, cluster, peer, nowMs)
       })
     ),
     ...refusedPeers(cluster, names)
       .filter(isWanted)
-      .map((peer): PeerView => ({ ...described(cluster, peer), state: "Refused", sessions: [] }))
+      .map(
+        (peer): PeerView => ({
+          ...described(cluster, peer),
+          state: "Refused",
+          findings: findingsOf(cluster, peer),
+          sessions: []
+        })
+      )
   ]
 }
 
@@ -46,9 +60,11 @@ const described = (cluster: ClusterMemory, peer: PeerFacts) => ({
   peerAddress: peer.peerAddress,
   peerPort: peer.peerPort,
   peerAsn: peer.peerAsn,
-  myAsn: peer.myAsn,
-  findings: findingsOn(cluster, { kind: "BGPPeer", namespace: peer.namespace, name: peer.name })
+  myAsn: peer.myAsn
 })
+
+const findingsOf = (cluster: ClusterMemory, { namespace, name }: PeerFacts): PeerView["findings"] =>
+  findingsOn(cluster, { kind: "BGPPeer", namespace, name })
 
 /** One for every node that is to have the session, whether its speaker was ever heard or not. */
 const sessionsOf = (
