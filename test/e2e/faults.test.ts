@@ -4,7 +4,7 @@ import { assert, it } from "@effect/vitest"
 import { waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import type { Fleet } from "../../scripts/demo/fleet.ts"
-import { component, isSettled, runningFleet, services, tables } from "./fleet-scope.ts"
+import { component, getsRoute, hopsOf, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
 
 const updates = (fleet: Fleet) => Effect.forEach(fleet.site.clusters, ({ router }) => router.updates)
 
@@ -25,27 +25,6 @@ const kill = (fleet: Fleet, names: ReadonlyArray<string>) =>
 const start = (fleet: Fleet, names: ReadonlyArray<string>) =>
   Effect.forEach(names, (name) => component(fleet, name).start, { discard: true })
 
-const hopsOf = (fleet: Fleet, cluster: string, prefix: string) =>
-  Effect.gen(function* () {
-    const site = fleet.site.clusters.find(({ plan }) => plan.name === cluster)
-    return site === undefined ? "no cluster" : ((yield* site.router.nextHops).get(prefix)?.join(" ") ?? "no route")
-  })
-
-/** A Service of namespace shop with one endpoint. */
-const newService = (name: string, node: string, { policy = "Cluster", ready = true } = {}) => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: shop}
-spec: {type: LoadBalancer, externalTrafficPolicy: ${policy}, selector: {app: ${name}}, ports: [{port: 80, protocol: TCP}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
-addressType: IPv4
-endpoints: [{addresses: [10.1.1.99], nodeName: ${node}, conditions: {ready: ${ready}}}]
-ports: [{port: 80}]
-`
-
 /** The first address of a Service of east, once it has one. */
 const addressOf = (fleet: Fleet, name: string) =>
   waitFor(
@@ -54,17 +33,6 @@ const addressOf = (fleet: Fleet, name: string) =>
       Effect.map((items) => items.find((item) => item.cluster === "east" && item.name === name)?.addresses[0]?.address),
       Effect.orElseSucceed(() => undefined)
     )
-  )
-
-/** The Service has its route, over every node: policy Cluster. */
-const getsRoute = (fleet: Fleet, name: string) =>
-  services(fleet).pipe(
-    Effect.flatMap((items) => {
-      const address = items.find((item) => item.cluster === "east" && item.name === name)?.addresses[0]?.address
-      return address === undefined ? Effect.succeed("no address") : hopsOf(fleet, "east", `${address}/32`)
-    }),
-    Effect.map((hops) => hops === "10.1.0.11 10.1.0.12 10.1.0.13"),
-    Effect.orElseSucceed(() => false)
   )
 
 it.live("losing allocator, NATS and Postgres changes no route, and afterwards all goes on by itself", () =>

@@ -58,3 +58,36 @@ export const component = (fleet: Fleet, name: string) => {
     throw new Error(`expected a component ${name}, found ${[...fleet.components.keys()].join(", ")}`)
   return found
 }
+
+/** The next hops of a prefix in a cluster's router, or `no route`. */
+export const hopsOf = (fleet: Fleet, cluster: string, prefix: string) =>
+  Effect.gen(function* () {
+    const site = fleet.site.clusters.find(({ plan }) => plan.name === cluster)
+    return site === undefined ? "no cluster" : ((yield* site.router.nextHops).get(prefix)?.join(" ") ?? "no route")
+  })
+
+/** A Service of namespace shop with one endpoint. */
+export const newService = (name: string, node: string, { policy = "Cluster", ready = true } = {}) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {type: LoadBalancer, externalTrafficPolicy: ${policy}, selector: {app: ${name}}, ports: [{port: 80, protocol: TCP}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+endpoints: [{addresses: [10.1.1.99], nodeName: ${node}, conditions: {ready: ${ready}}}]
+ports: [{port: 80}]
+`
+
+/** Whether a Service of east has its route, over every node: policy Cluster. */
+export const getsRoute = (fleet: Fleet, name: string) =>
+  services(fleet).pipe(
+    Effect.flatMap((items) => {
+      const address = items.find((item) => item.cluster === "east" && item.name === name)?.addresses[0]?.address
+      return address === undefined ? Effect.succeed("no address") : hopsOf(fleet, "east", `${address}/32`)
+    }),
+    Effect.map((hops) => hops === "10.1.0.11 10.1.0.12 10.1.0.13"),
+    Effect.orElseSucceed(() => false)
+  )
