@@ -38,6 +38,7 @@ export interface Fleet {
   readonly apiUrl: string
   readonly manifests: string
   readonly statuses: string
+  readonly logs: string
   /** By name: `postgres` (unless it is the caller's), `nats`, `allocator`, `agent-CLUSTER`, `speaker-NODE`. */
   readonly components: ReadonlyMap<string, Component>
   /** When the allocator was started, milliseconds since 1970: what times to routes are counted from. */
@@ -83,7 +84,7 @@ export const startFleet = (wanted: FleetOptions): Effect.Effect<Fleet, LabError,
     yield* startCentre({ logs, options, site, credentials, bundles, components, natsUrl, manifests, statuses })
     const apiUrl = yield* reachApi(options, site)
     yield* startSpeakers({ logs, site, credentials, bundles, components, natsUrl })
-    return { site, apiUrl, manifests, statuses, components, startedAtMs }
+    return { site, apiUrl, manifests, statuses, logs, components, startedAtMs }
   })
 
 /** Copies the samples, as the ground needs them; what a former run left is written over. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import type { ServiceView } from "@lowtide/api/services"
@@ -118,7 +118,7 @@ const run = (options: DemoOptions) =>
     const hasBird = isOnPath("bird")
     if (!can.ok) sayLoopback(can.reason, hasBird)
     const runFolder = yield* temporaryFolder
-    const folder = options.once ? runFolder : yield* keptFolderAnew
+    const folder = options.once ? runFolder : yield* keptFolderAnew(options.folder)
     const databaseUrl = process.env.DATABASE_URL
     const fleet = yield* startFleet({
       folder,
@@ -131,7 +131,7 @@ const run = (options: DemoOptions) =>
       say,
       ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl })
     })
-    if (!options.once) yield* pointTo(fleet.apiUrl)
+    if (!options.once && options.folder === undefined) yield* pointTo(fleet.apiUrl)
     say("waiting for the routers to learn every route")
     const settled = yield* settle(fleet)
     const summary = summarise(fleet, settled, yield* tryTraffic(fleet, settled))
@@ -147,16 +147,18 @@ const temporaryFolder = Effect.acquireRelease(
 )
 
 /** The folder that people look at, begun anew, unless a demo runs in it. */
-const keptFolderAnew: Effect.Effect<string, LabError> = Effect.suspend(() => {
-  const pid = runningDemo()
-  if (pid !== undefined) {
-    const detail = `one runs already, pid ${pid}; end it with Ctrl-C there, or use --once, which needs nothing of it`
-    return Effect.fail(new LabError({ operation: "start the demo", detail }))
-  }
-  rmSync(keptFolder, { recursive: true, force: true })
-  mkdirSync(keptFolder, { recursive: true })
-  return Effect.succeed(keptFolder)
-})
+const keptFolderAnew = (wanted: string | undefined): Effect.Effect<string, LabError> =>
+  Effect.suspend(() => {
+    const folder = wanted === undefined ? keptFolder : resolve(wanted)
+    const pid = wanted === undefined ? runningDemo() : undefined
+    if (pid !== undefined) {
+      const detail = `one runs already, pid ${pid}; end it with Ctrl-C there, or use --once, which needs nothing of it`
+      return Effect.fail(new LabError({ operation: "start the demo", detail }))
+    }
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    return Effect.succeed(folder)
+  })
 
 /** The pid of a demo that runs in the kept folder. */
 const runningDemo = (): number | undefined => {
@@ -222,7 +224,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
         `API      ${fleet.apiUrl}/openapi.json`,
         `Edit     ${fleet.manifests}  (its effect shows within a second)`,
         `Status   ${fleet.statuses}`,
-        `Logs     ${join(keptFolder, "logs")}`,
+        `Logs     ${fleet.logs}`,
         "",
         "Try, from this folder in another terminal:",
         "  npx lowtide get services",

@@ -5,6 +5,8 @@ export interface DemoOptions {
   /** Loopback addresses even where network namespaces could be made. */
   readonly loopback: boolean
   readonly apiPort: number
+  /** Where manifests, statuses and logs are kept; undefined for the usual place. */
+  readonly folder: string | undefined
 }
 
 export const demoHelp = `Runs Lowtide for real: one allocator with PostgreSQL and NATS, two clusters of three nodes with a speaker each, and a
@@ -18,7 +20,8 @@ Options
   --once        stop when all is there and verified; exit 0, or 1 with the difference
   --json        with --once: the summary as JSON on stdout
   --loopback    no network namespaces: loopback addresses and high ports, as it is done without the right to make them
-  --api-port N  the API's port on 127.0.0.1 (7070)
+  --api-port N  the API's port on 127.0.0.1 (7070; 0 for any)
+  --folder DIR  keep manifests, statuses and logs there, instead of .lowtide/demo; what it holds is deleted first
   --help
 
 Environment
@@ -31,7 +34,7 @@ With --once, seconds are counted from the start of the allocator, the first proc
 
 /** What is wrong with the arguments, or the options. */
 export const parseOptions = (args: ReadonlyArray<string>): DemoOptions | "help" | { readonly fault: string } => {
-  let options: DemoOptions = { once: false, json: false, loopback: false, apiPort: 7070 }
+  let options: DemoOptions = { once: false, json: false, loopback: false, apiPort: 7070, folder: undefined }
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]
     switch (arg) {
@@ -47,6 +50,12 @@ export const parseOptions = (args: ReadonlyArray<string>): DemoOptions | "help" 
       case "--loopback":
         options = { ...options, loopback: true }
         break
+      case "--folder": {
+        const folder = args[++index]
+        if (folder === undefined) return { fault: "--folder: expected a folder, found nothing" }
+        options = { ...options, folder }
+        break
+      }
       case "--api-port": {
         const text = args[++index] ?? ""
         const apiPort = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
@@ -56,7 +65,9 @@ export const parseOptions = (args: ReadonlyArray<string>): DemoOptions | "help" 
         break
       }
       default:
-        return { fault: `expected one of --once, --json, --loopback, --api-port, --help, found ${JSON.stringify(arg)}` }
+        return {
+          fault: `expected one of --once, --json, --loopback, --api-port, --folder, --help, found ${JSON.stringify(arg)}`
+        }
     }
   }
   return options.json && !options.once ? { fault: "--json goes with --once" } : options
