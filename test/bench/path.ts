@@ -6,17 +6,16 @@
  * The baseline is one durable single-row commit on the same PostgreSQL, in the same run.
  */
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { startPostgres } from "@lowtide/testkit"
-import { inNamespace, waitUntil } from "@lowtide/testkit/lab/index"
+import { inNamespace } from "@lowtide/testkit/lab/index"
 import { Effect, Queue } from "effect"
 import pg from "pg"
-import { type Fleet, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
-import { checkRouters } from "../../scripts/demo/verify.ts"
+import type { Fleet } from "../../scripts/demo/fleet.ts"
+import { newService, runningFleet } from "../e2e/fleet-scope.ts"
 
 const changesCount = Number(process.argv[2] ?? 200)
 
@@ -37,22 +36,9 @@ interface KernelEvent {
 }
 
 const main = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-path-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
   const commits = yield* singleCommits
-  const fleet = yield* startFleet({
-    folder,
-    runFolder: folder,
-    ground: "namespaces",
-    hasBird: true,
-    samples: sampleFolder,
-    clusters: sampleClusters,
-    apiPort: 0,
-    say: (line) => process.stderr.write(`${line}\n`)
-  })
-  yield* waitUntil("the fleet is up", isSettled(fleet), { deadlineMs: 60_000 })
+  process.stderr.write("the sample fleet starts\n")
+  const fleet = yield* runningFleet
   for (const cluster of fleet.site.clusters) {
     process.stderr.write(`${changesCount} changes with ${cluster.router.kind} as router\n`)
     const events = yield* kernelEvents(cluster.routerNamespace ?? "")
@@ -63,22 +49,6 @@ const main = Effect.gen(function* () {
     printFigures(cluster.router.kind, measured, commits)
   }
 })
-
-const isSettled = (fleet: Fleet) =>
-  readServices(fleet).pipe(
-    Effect.flatMap((items) =>
-      Effect.map(
-        checkRouters(fleet.site, items),
-        (checks) => items.length >= 39 && checks.every(({ differences }) => differences.length === 0)
-      )
-    ),
-    Effect.orElseSucceed(() => false)
-  )
-
-const readServices = (fleet: Fleet) =>
-  Effect.gen(function* () {
-    return (yield* (yield* LowtideClient).fleet.services({ query: {} })).items
-  }).pipe(Effect.provide(layerClient({ _tag: "Url", url: fleet.apiUrl })))
 
 /** What `ip monitor` tells of a namespace's routes, with the time at which it told. */
 const kernelEvents = Effect.fnUntraced(function* (namespace: string) {
@@ -107,7 +77,7 @@ const measureChange = Effect.fnUntraced(function* (
   const name = `path-${change}`
   yield* Queue.clear(events)
   const writtenMs = Date.now()
-  writeFileSync(join(fleet.manifests, cluster, `${name}.yaml`), manifest(name, `${cluster}-1`))
+  writeFileSync(join(fleet.manifests, cluster, `${name}.yaml`), newService(name, `${cluster}-1`))
   let firstInKernelMs: number | undefined
   let allInKernelMs: number | undefined
   while (allInKernelMs === undefined) {
@@ -151,20 +121,6 @@ const traceHops = (fleet: Fleet, cluster: string, name: string) =>
   }).pipe(Effect.provide(layerClient({ _tag: "Url", url: fleet.apiUrl })))
 
 const isComplete = (times: ReadonlyMap<string, number>): boolean => times.has("peer-written") && times.has("node-saved")
-
-const manifest = (name: string, node: string): string => `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: shop}
-spec: {type: LoadBalancer, selector: {app: ${name}}, ports: [{port: 80, protocol: TCP}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
-addressType: IPv4
-endpoints: [{addresses: [10.1.1.99], nodeName: ${node}, conditions: {ready: true}}]
-ports: [{port: 80}]
-`
 
 /** Milliseconds of durable single-row commits, one after another. */
 const singleCommits = Effect.scoped(
