@@ -12,8 +12,15 @@ export class World {
   nowMs = 0
 
   do(command: Command): ReadonlyArray<DomainEvent> {
-    if (command._tag === "ConfirmWithdrawals") this.confirmed.set(`${command.cluster}/${command.node}`, command.cseq)
-    const events = decide(this.fleet, command, this.#context())
+    return this.doAll([command])
+  }
+
+  /** Decides the commands as one batch: what they amount to together is told once, at the end. */
+  doAll(commands: ReadonlyArray<Command>): ReadonlyArray<DomainEvent> {
+    const events = commands.flatMap((command) => {
+      if (command._tag === "ConfirmWithdrawals") this.confirmed.set(`${command.cluster}/${command.node}`, command.cseq)
+      return decide(this.fleet, command, this.#context())
+    })
     const affected = affectedContents(this.fleet, events, (cluster, address) =>
       this.book.obligedOf(cluster, vipKey(address))
     )

@@ -1,7 +1,14 @@
 import type { DomainEvent } from "../fleet/event.ts"
 import type { Fleet } from "../fleet/fleet.ts"
-import { type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
-import { type Content, resolveFindings, resolveNode, resolveService, resolveVip } from "./resolve.ts"
+import { streamOf, type VipState } from "../fleet/stream.ts"
+import {
+  type Content,
+  resolveFindings,
+  resolveGoneService,
+  resolveNode,
+  resolveService,
+  resolveVip
+} from "./resolve.ts"
 
 /** A message that an event may have changed, with that event's place in its batch. */
 export interface AffectedContent {
@@ -32,12 +39,18 @@ export const affectedContents = (
       if (vip === undefined) return undefined
       return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
     }),
-    ...entries(touched.services, (stream, index) => {
+    // Before the Services that are there: one may have taken the place of one that is gone, and comes last then.
+    ...entries(touched.servicesGone, (_key, index) => {
+      const gone = events[index]?.before
+      if (gone?._tag !== "Service") return undefined
+      const { namespace, name, uid } = gone.service
+      const present = fleet.cluster(gone.cluster).services.get(`${namespace}/${name}`)
+      return present?.service.uid === uid ? undefined : resolveGoneService(gone)
+    }),
+    ...entries(touched.services, (stream) => {
       const cluster = fleet.cluster(tail(stream)[0] ?? "")
       const service = cluster.services.get(stream.slice(stream.indexOf("/") + 1))
-      if (service !== undefined) return resolveService(fleet, cluster, service)
-      const last = lastServiceState(events, stream, index)
-      return last === undefined ? undefined : { ...resolveService(fleet, cluster, last), addresses: [], refusal: null }
+      return service === undefined ? undefined : resolveService(fleet, cluster, service)
     }),
     ...entries(touched.findings, (_stream, index) => {
       const event = events[index]
@@ -53,6 +66,8 @@ class Touched {
   readonly nodes = new Map<string, number>()
   readonly vips = new Map<string, number>()
   readonly services = new Map<string, number>()
+  /** By cluster and uid, which names a Service's message: the same stream may hold one Service after another. */
+  readonly servicesGone = new Map<string, number>()
   readonly findings = new Map<string, number>()
 }
 
@@ -66,6 +81,7 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     }
     case "Service":
       touched.services.set(event.stream, index)
+      touchGone(touched, event, index)
       return touchVipsOf(fleet, touched, state.cluster, `${state.service.namespace}/${state.service.name}`, index)
     case "Node":
       touched.nodes.set(event.stream, index)
@@ -87,6 +103,14 @@ const touchHolders = (touched: Touched, event: DomainEvent, index: number): void
       touched.services.set(streamOf.service(state?.cluster ?? "", namespace, name), index)
     }
   }
+}
+
+/** A Service is gone when its stream ends, and when another takes its name. */
+const touchGone = (touched: Touched, { before, after }: DomainEvent, index: number): void => {
+  if (before?._tag !== "Service") return
+  const { uid } = before.service
+  if (after?._tag === "Service" && after.service.uid === uid) return
+  touched.servicesGone.set(`${before.cluster}/${uid}`, index)
 }
 
 const touchVipsOf = (fleet: Fleet, touched: Touched, clusterName: string, service: string, index: number): void => {
@@ -111,19 +135,6 @@ const entries = (
     const content = resolve(stream, eventIndex)
     return content === undefined ? [] : [{ content, eventIndex }]
   })
-
-/** A Service that is gone, as it was. */
-const lastServiceState = (
-  events: ReadonlyArray<DomainEvent>,
-  stream: string,
-  upTo: number
-): ServiceState | undefined => {
-  for (let index = upTo; index >= 0; index--) {
-    const event = events[index]
-    if (event?.stream === stream && event.before?._tag === "Service") return event.before
-  }
-  return undefined
-}
 
 /** The parts of a stream's name after its kind. */
 const tail = (stream: string): ReadonlyArray<string> => stream.slice(stream.indexOf(":") + 1).split("/")

@@ -143,6 +143,17 @@ export const resolveService = (fleet: Fleet, cluster: ClusterMemory, state: Serv
   }
 }
 
+/** The last word to a Service that is gone, which is known by its uid: it has nothing. */
+export const resolveGoneService = ({ cluster, service }: ServiceState): Content<ServiceAnswer> => ({
+  _tag: "ServiceAnswer",
+  cluster,
+  namespace: service.namespace,
+  name: service.name,
+  uid: service.uid,
+  addresses: [],
+  refusal: null
+})
+
 /** A Service's addresses as its status lists them: in the order asked for, else IPv4 before IPv6. */
 export const addressesOf = (cluster: ClusterMemory, { service }: ServiceState): ReadonlyArray<string> => {
   const requested = service.requestedAddresses
