@@ -11,8 +11,11 @@ class Auditor {
   readonly #vips = new Map<string, VipState>()
   /** The log's length when a VIP was released last. */
   readonly #releasedAt = new Map<string, number>()
+  /** Pools deleted while in use, `cluster/name`. */
+  readonly #retired = new Set<string>()
 
   see(event: DomainEvent, world: World): void {
+    this.#pools(event)
     if (event.after?._tag !== "Vip") return
     const before = this.#vips.get(event.stream)
     const after = event.after
@@ -33,6 +36,24 @@ class Auditor {
     if (event.type === "VipFreed") assert.isAtMost(before?.quarantineEndMs ?? Number.POSITIVE_INFINITY, world.nowMs)
     this.#ports(after)
     this.#vips.set(event.stream, after)
+  }
+
+  /** A retired pool gives out nothing until it is applied again, and goes just when nobody has an address of it. */
+  #pools({ type, about, after }: DomainEvent): void {
+    const pool = `${about.cluster}/${about.pool}`
+    const holders = [...this.#vips.values()].filter(
+      (vip) => vip.phase === "assigned" && `${vip.cluster}/${vip.pool}` === pool
+    )
+    if (type === "PoolRetired") {
+      assert.isNotEmpty(holders, `${pool} is in use`)
+      this.#retired.add(pool)
+    }
+    if (type === "ManifestApplied") this.#retired.delete(pool)
+    if (type === "ManifestDeleted") {
+      assert.isEmpty(holders, `${pool} is deleted with nobody in it`)
+      this.#retired.delete(pool)
+    }
+    if (type === "VipAssigned" && after?._tag === "Vip") assert.notInclude([...this.#retired], pool)
   }
 
   #assigned(before: VipState | undefined, after: VipState, world: World): void {

@@ -3,8 +3,7 @@ import { Result } from "effect"
 import type { NumberedMessage } from "./intent.ts"
 
 /**
- * The last tokens of a message's subject, below its cluster. Kubernetes names may hold dots, which separate tokens:
- * a dot is written `_`, which no Kubernetes name has.
+ * The last tokens of a message's subject, below its cluster. Names may hold dots, which separate tokens: see `token`.
  */
 export const messageKey = (message: MessageIdentity): string => {
   switch (message._tag) {
@@ -29,6 +28,13 @@ export type MessageIdentity =
 /** `adv.4-192-0-2-1`: the key of a VIP. A cluster has one network, so the address alone names it. */
 export const vipKey = (address: string): string => `adv.${addressToken(Result.getOrThrow(parseIpAddress(address)))}`
 
-/** One token of a subject for any name that Kubernetes allows. Other characters that NATS gives a meaning are written as hexadecimal. */
+/**
+ * One token of a subject for any name, and no other name's: a dot becomes `_`, and what NATS gives a meaning, or this
+ * writing does, becomes hexadecimal (a file's name may hold any of it). Never empty, as a token may not be.
+ */
 export const token = (name: string): string =>
-  name.replaceAll(".", "_").replace(/[^A-Za-z0-9_-]/g, (character) => `~${character.codePointAt(0)?.toString(16)}~`)
+  name === ""
+    ? "~"
+    : name
+        .replace(/[^A-Za-z0-9.-]/gu, (character) => `~${character.codePointAt(0)?.toString(16)}~`)
+        .replaceAll(".", "_")

@@ -1,0 +1,187 @@
+import { assert, describe, it } from "vitest"
+import {
+  type AdvertisedRoute,
+  judgeVip,
+  type NodeIntent,
+  nodeRoutes,
+  type ServiceHealth,
+  type VipIntent
+} from "../src/announcing/index.ts"
+
+const stamp = { incarnation: 1, epoch: 1, seq: 1 }
+const cause = { seq: 1, type: "VipAssigned", reason: "pool-selected", actor: "test" }
+
+const peer = (name: string) => ({
+  name,
+  peerAddress: "10.1.0.1",
+  peerPort: 179,
+  peerAsn: 64500,
+  myAsn: 64496,
+  routerId: null,
+  sourceAddress: null,
+  holdTimeSeconds: 90,
+  keepaliveTimeSeconds: null,
+  connectTimeSeconds: null
+})
+
+const node = (more: Partial<NodeIntent> = {}): NodeIntent => ({
+  _tag: "NodeIntent",
+  stamp,
+  cseq: 1,
+  prevCseq: 0,
+  cluster: "east",
+  node: "n1",
+  peers: [peer("tor-a"), peer("tor-b")],
+  addresses: [],
+  excluded: null,
+  cause,
+  ...more
+})
+
+const named = (name: string, trafficPolicy: "Local" | "Cluster" = "Cluster") => ({
+  namespace: "shop",
+  name,
+  uid: `uid-${name}`,
+  trafficPolicy
+})
+
+const route = (more: Partial<AdvertisedRoute> = {}): AdvertisedRoute => ({
+  advertisement: "all",
+  prefix: "192.0.2.1/32",
+  peers: ["tor-a", "tor-b"],
+  nodes: ["n1"],
+  localPref: null,
+  communities: [],
+  ...more
+})
+
+const vip = (more: Partial<VipIntent> = {}): VipIntent => ({
+  _tag: "VipIntent",
+  stamp,
+  cseq: 2,
+  prevCseq: 1,
+  cluster: "east",
+  network: "default",
+  address: "192.0.2.1",
+  state: "announced",
+  services: [named("web")],
+  admission: { _tag: "Open", candidates: ["n1"] },
+  routes: [route()],
+  obliged: ["n1"],
+  cause,
+  ...more
+})
+
+const here: ServiceHealth = { servesHere: true, servesAnywhere: true }
+const elsewhere: ServiceHealth = { servesHere: false, servesAnywhere: true }
+const nowhere: ServiceHealth = { servesHere: false, servesAnywhere: false }
+const healthy = () => here
+
+describe("whether a node announces a VIP", () => {
+  const candidacy = [["n1"], ["n2"]] as const
+  const exclusions = [null, "label", "network-unavailable"] as const
+  const byPolicy = {
+    Cluster: { here: "Announced", elsewhere: "Announced", nowhere: "NoEndpoint" },
+    Local: { here: "Announced", elsewhere: "NoLocalEndpoint", nowhere: "NoEndpoint" }
+  } as const
+  const healths = { here, elsewhere, nowhere } as const
+  const rows = candidacy.flatMap((candidates) =>
+    exclusions.flatMap((excluded) =>
+      (["Cluster", "Local"] as const).flatMap((policy) =>
+        (["here", "elsewhere", "nowhere"] as const).map((where) => {
+          const eligible = excluded === null ? byPolicy[policy][where] : "Excluded"
+          return { candidates, excluded, policy, where, expected: candidates[0] === "n1" ? eligible : "NotCandidate" }
+        })
+      )
+    )
+  )
+
+  it.each(rows)(
+    "candidates $candidates, excluded $excluded, policy $policy, endpoints $where: $expected",
+    ({ candidates, excluded, policy, where, expected }) => {
+      const intent = vip({ admission: { _tag: "Open", candidates: [...candidates] }, services: [named("web", policy)] })
+      const verdict = judgeVip(node({ excluded }), intent, () => healths[where])
+      assert.strictEqual(verdict._tag, expected)
+      if (verdict._tag === "Excluded") assert.strictEqual(verdict.why, excluded)
+      const withdrawn = judgeVip(node({ excluded }), { ...intent, state: "withdrawn" }, () => healths[where])
+      assert.strictEqual(withdrawn._tag, "Withdrawn", "a tombstone goes before everything")
+    }
+  )
+
+  it("announces a shared VIP when any of its Services is eligible, each by its own policy", () => {
+    const shared = vip({ services: [named("local", "Local"), named("wide")] })
+    const judged = (local: ServiceHealth, wide: ServiceHealth) =>
+      judgeVip(node(), shared, ({ name }) => (name === "local" ? local : wide))._tag
+    assert.strictEqual(judged(nowhere, elsewhere), "Announced")
+    assert.strictEqual(judged(here, nowhere), "Announced")
+    assert.strictEqual(judged(elsewhere, nowhere), "NoLocalEndpoint")
+    assert.strictEqual(judged(nowhere, nowhere), "NoEndpoint")
+  })
+
+  it("announces nothing for a VIP that no Service holds", () => {
+    assert.strictEqual(judgeVip(node(), vip({ services: [] }), healthy)._tag, "NoEndpoint")
+  })
+})
+
+describe("what a node announces to its peers", () => {
+  const wanted = (intents: ReadonlyArray<VipIntent>, of: NodeIntent = node()) => {
+    const { byPeer, verdicts } = nodeRoutes(of, intents, healthy)
+    const routes = Object.fromEntries([...byPeer].map(([name, prefixes]) => [name, [...prefixes.values()]]))
+    return { routes, verdicts: Object.fromEntries([...verdicts].map(([address, { _tag }]) => [address, _tag])) }
+  }
+  const plain = { prefix: "192.0.2.1/32", localPref: null, communities: [] }
+
+  it("is each route to those of its peers that the node has", () => {
+    const { routes, verdicts } = wanted([vip({ routes: [route({ peers: ["tor-b", "tor-z"] })] })])
+    assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [plain] })
+    assert.deepStrictEqual(verdicts, { "192.0.2.1": "Announced" })
+  })
+
+  it("is nothing, and says so, where no route names the node or one of its peers", () => {
+    const other = vip({ address: "192.0.2.2", routes: [route({ prefix: "192.0.2.2/32", nodes: ["n2"] })] })
+    const { routes, verdicts } = wanted([vip({ routes: [route({ peers: ["tor-z"] })] }), other])
+    assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [] })
+    assert.deepStrictEqual(verdicts, { "192.0.2.1": "NoPeer", "192.0.2.2": "NoPeer" })
+  })
+
+  it("is nothing of a VIP that the node does not announce", () => {
+    const { routes, verdicts } = wanted([vip()], node({ excluded: "label" }))
+    assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [] })
+    assert.deepStrictEqual(verdicts, { "192.0.2.1": "Excluded" })
+  })
+
+  it.each([
+    [null, null, null],
+    [100, null, 100],
+    [null, 100, 100],
+    [0, null, 0],
+    [200, 100, 200],
+    [100, 200, 200]
+  ])("unites what two Advertisements want of one prefix: LOCAL_PREF %j and %j is %j", (first, second, localPref) => {
+    const { routes } = wanted([
+      vip({
+        routes: [
+          route({ advertisement: "a", localPref: first, communities: ["64496:2", "64496:1"] }),
+          route({ advertisement: "b", localPref: second, communities: ["64496:3", "64496:1"], peers: ["tor-a"] })
+        ]
+      })
+    ])
+    assert.deepStrictEqual(routes["tor-a"], [
+      { prefix: "192.0.2.1/32", localPref, communities: ["64496:1", "64496:2", "64496:3"] }
+    ])
+    assert.strictEqual(routes["tor-b"]?.[0]?.localPref, first, "each peer has its own")
+  })
+
+  it("unites the VIPs of one aggregate, whatever their order, and keeps it while one is left", () => {
+    const aggregate = (address: string, community: string) =>
+      vip({ address, routes: [route({ prefix: "192.0.2.0/24", communities: [community] })] })
+    const both = [aggregate("192.0.2.1", "64496:2"), aggregate("192.0.2.2", "64496:1")]
+    const union = { prefix: "192.0.2.0/24", localPref: null, communities: ["64496:1", "64496:2"] }
+    assert.deepStrictEqual(wanted(both).routes["tor-a"], [union])
+    assert.deepStrictEqual(wanted(both.toReversed()).routes["tor-a"], [union])
+    const [first, second] = both
+    assert.deepStrictEqual(wanted([first!, { ...second!, state: "withdrawn" }]).routes["tor-a"], [
+      { ...union, communities: ["64496:2"] }
+    ])
+  })
+})
