@@ -61,7 +61,12 @@ describe("which Advertisements cover a VIP", () => {
   it("every one that does, each as a route of its own", () => {
     const world = begun(
       advertisement("one", {}),
-      advertisement("two", { aggregationLength: 28, localPref: 200, communities: ["64496:7"] })
+      advertisement("two", {
+        aggregationLength: 28,
+        aggregationLengthV6: 124,
+        localPref: 200,
+        communities: ["64496:7"]
+      })
     )
     const routes = intent(world, "192.0.2.0")?.routes ?? []
     assert.deepStrictEqual(
