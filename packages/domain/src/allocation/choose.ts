@@ -48,6 +48,10 @@ export const choose = (chooser: Chooser): Choice => {
 
 const poolsOf = ({ fleet, cluster }: Chooser): ReadonlyArray<AddressPool> => fleet.config(cluster).pools
 
+/** Those of them that give out addresses: a retired one keeps what is held of it and no more. */
+const openPoolsOf = (chooser: Chooser): ReadonlyArray<AddressPool> =>
+  poolsOf(chooser).filter(({ retired }) => retired !== true)
+
 const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
 
 const heldBy = ({ cluster, wish }: Chooser): ReadonlyArray<string> =>
@@ -63,10 +67,13 @@ const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
       : []
   })
 
-/** The pool that an address in use belongs to: the recorded one while that has it, else whichever does, else still that one. */
+/**
+ * The pool that an address in use belongs to: the recorded one while that has it, else whichever does, else still that one.
+ * A retired pool has it only for want of another.
+ */
 const poolNow = (chooser: Chooser, vip: VipState): string => {
   const address = Result.getOrThrow(parseIpAddress(vip.address))
-  const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  const holding = openPoolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
   return holding.some((pool) => pool.name === vip.pool) ? vip.pool : (holding[0]?.name ?? vip.pool)
 }
 
@@ -105,13 +112,15 @@ const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPic
   const { service, cluster, wish } = chooser
   const address = Result.getOrThrow(parseIpAddress(text))
   const field = requestField
-  const pool = poolsOf(chooser).find((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  const isHeld = heldBy(chooser).includes(text)
+  const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  const pool = holding.find(({ retired }) => retired !== true) ?? (isHeld ? holding[0] : undefined)
   if (pool === undefined) {
     return Result.fail(
       refusal(service, "LT0202", {
         field,
-        expected: `an address of one of the pools [${names(poolsOf(chooser))}]`,
-        found: text
+        expected: `an address of one of the pools [${names(openPoolsOf(chooser))}]`,
+        found: holding[0] === undefined ? text : `${text} of pool ${holding[0].name}, which is deleted`
       })
     )
   }
@@ -167,21 +176,29 @@ const available = (chooser: Chooser, address: string): Result.Result<void, Findi
 const wasHeldBy = (vip: VipState, { cluster, wish }: Chooser): boolean =>
   vip.cluster === cluster.name && vip.lastHolders.includes(`${wish.holder.namespace}/${wish.holder.name}`)
 
+const poolField = "metadata.annotations[metallb.io/address-pool]"
+
+const unknownPool = (chooser: Chooser, found: string): Finding => {
+  const expected = `one of the pools [${names(openPoolsOf(chooser))}]`
+  return refusal(chooser.service, "LT0206", { field: poolField, expected, found })
+}
+
 const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
-  const field = "metadata.annotations[metallb.io/address-pool]"
   const pool = poolsOf(chooser).find((pool) => pool.name === name)
   if (pool === undefined) {
-    const expected = `one of the pools [${names(poolsOf(chooser))}]`
-    return { picks: [], refusal: refusal(chooser.service, "LT0206", { field, expected, found: name }) }
+    return { picks: [], refusal: unknownPool(chooser, name) }
   }
   if (!poolAdmits(pool, chooser.cluster, chooser.service)) {
     const expected = `a pool that serves namespace ${chooser.service.namespace} and these labels`
-    return { picks: [], refusal: refusal(chooser.service, "LT0205", { field, expected, found: name }) }
+    return { picks: [], refusal: refusal(chooser.service, "LT0205", { field: poolField, expected, found: name }) }
   }
   const kept = keepable(chooser).filter((pick) => pick.pool === name)
   const missing = chooser.wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
   if (missing.length === 0) return { picks: kept, refusal: null }
-  const choice = chooseFromPools({ ...chooser, wish: { ...chooser.wish, families: missing } }, [pool], "requested-pool")
+  const choice =
+    pool.retired === true
+      ? { picks: [], refusal: unknownPool(chooser, `${name}, which is deleted`) }
+      : chooseFromPools({ ...chooser, wish: { ...chooser.wish, families: missing } }, [pool], "requested-pool")
   return choice.refusal === null || kept.length === 0 || chooser.wish.needsAll
     ? { picks: [...kept, ...choice.picks], refusal: choice.refusal }
     : { picks: kept, refusal: null }
@@ -194,7 +211,7 @@ const beside = (
   missing: ReadonlyArray<Family>
 ): ReadonlyArray<AddressPick> =>
   missing.flatMap((family) => {
-    const pools = poolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
+    const pools = openPoolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
     const picks = pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? [])
     return picks.slice(0, 1)
   })

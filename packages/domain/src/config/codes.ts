@@ -255,6 +255,11 @@ export const codes = {
     "The pool has avoidBuggyIPs and the address ends in .0 or .255.",
     "Ask for another address, or set avoidBuggyIPs to false"
   ),
+  LT0211: warning(
+    "pool deleted while in use",
+    "The pool was deleted while Services hold addresses of it. They keep them and their routes; the pool gives out nothing more, also not by name, and is gone when the last of its addresses is released.",
+    "Move or delete the Services named, or apply the pool again to keep it"
+  ),
 
   LT0301: error(
     "peer unreachable",

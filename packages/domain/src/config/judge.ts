@@ -105,7 +105,7 @@ const judgePools = (
   report: Report
 ): ReadonlyArray<AddressPool> => {
   const kept: Array<AddressPool> = []
-  for (const candidate of candidates) {
+  for (const candidate of candidates.filter(({ value }) => value.retired !== true)) {
     const clash = firstClash(candidate.value, kept)
     if (clash === undefined) {
       kept.push(candidate.value)
@@ -118,7 +118,10 @@ const judgePools = (
       fix: `Take ${clash.range} out of one of the pools ${clash.pool.name} and ${candidate.value.name}`
     })
   }
-  return kept
+  // One that gives out nothing contradicts nobody: another pool may have its ranges already.
+  const names = new Set(kept.map(({ name }) => name))
+  const retired = candidates.map(({ value }) => value).filter((pool) => pool.retired === true && !names.has(pool.name))
+  return [...kept, ...retired]
 }
 
 const firstClash = (

@@ -24,6 +24,8 @@ export interface AddressPool {
   /** Selectors over the labels of Services. Empty: no restriction. A Service must pass both restrictions. */
   readonly serviceSelectors: ReadonlyArray<LabelSelector>
   readonly labels: Labels
+  /** Deleted while in use: what is held of it stays, and nothing more of it is given out, whoever asks. */
+  readonly retired?: true
 }
 
 /** Reads an IPAddressPool of metallb.io/v1beta1. */

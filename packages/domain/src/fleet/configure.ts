@@ -1,9 +1,11 @@
-import { settleAll } from "../allocation/settle.ts"
+import { settleAll, settleUnserved } from "../allocation/settle.ts"
 import { decodeObject, type Finding, hasError, type ObjectRef, objectKey, type RawObject } from "../config/index.ts"
 import type { Draft } from "./draft.ts"
+import type { ReasonCode } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
 import { judgeCluster } from "./judged.ts"
-import { type FindingsState, streamOf } from "./stream.ts"
+import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
+import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
  * Takes a configuration object. One with errors is not taken: its last good version stays in effect, and the findings
@@ -15,7 +17,7 @@ export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: Ra
   if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, "centre", decoded.findings)
   const key = objectKey(ref)
   const before = cluster.manifests.get(key) ?? null
-  if (before === null || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
+  if (before === null || before.retired === true || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
     draft.emit({
       stream: manifestStream(cluster, ref),
       type: "ManifestApplied",
@@ -29,13 +31,34 @@ export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: Ra
   settleAll(draft, cluster)
 }
 
+/** Drops a configuration object; a pool of which addresses are held is retired instead, so that no route goes with it. */
 export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): void => {
+  const before = cluster.manifests.get(objectKey(ref))
+  if (before !== undefined && isPoolInUse(draft.fleet, cluster, ref)) retire(draft, cluster, ref, before)
+  else drop(draft, cluster, ref, "deleted")
+  settleAll(draft, cluster)
+}
+
+const retire = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, before: ManifestState): void => {
+  if (before.retired === true) return
+  draft.emit({
+    stream: manifestStream(cluster, ref),
+    type: "PoolRetired",
+    reason: "still-in-use",
+    before,
+    after: { ...before, retired: true },
+    about: { cluster: cluster.name, pool: ref.name }
+  })
+  reportJudgement(draft, cluster)
+}
+
+const drop = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, reason: ReasonCode): void => {
   const before = cluster.manifests.get(objectKey(ref))
   if (before !== undefined) {
     draft.emit({
       stream: manifestStream(cluster, ref),
       type: "ManifestDeleted",
-      reason: "deleted",
+      reason,
       before,
       after: null,
       about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
@@ -43,7 +66,33 @@ export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: Object
   }
   reportFindings(draft, cluster, ref, "centre", [])
   reportJudgement(draft, cluster)
-  settleAll(draft, cluster)
+}
+
+/**
+ * Lets retired pools go whose last address the command has released; of the others, the finding names who is left. Answers
+ * whether any went.
+ */
+export const reviewRetired = (draft: Draft): boolean => {
+  let hasDropped = false
+  const touched = new Set(
+    draft.events.flatMap(({ before, after, about }) => ((after ?? before)?._tag === "Vip" ? (about.cluster ?? []) : []))
+  )
+  for (const name of touched) {
+    const cluster = draft.cluster(name)
+    if (cluster.retired.size === 0) continue
+    const unused = [...cluster.retired].flatMap((key) => {
+      const state = cluster.manifests.get(key)
+      if (state === undefined) return []
+      const ref = refOfRaw(state.manifest)
+      return isPoolInUse(draft.fleet, cluster, ref) ? [] : [ref]
+    })
+    for (const ref of unused) drop(draft, cluster, ref, "last-address-released")
+    if (unused.length > 0)
+      settleUnserved(draft, cluster) // what their refusals say of the pools that there are
+    else reportJudgement(draft, cluster)
+    hasDropped ||= unused.length > 0
+  }
+  return hasDropped
 }
 
 /**
@@ -90,9 +139,10 @@ export const reportFindings = (
 export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
   const { findings } = judgeCluster(cluster)
   const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
-  for (const { manifest } of cluster.manifests.values()) {
+  for (const { manifest, retired } of cluster.manifests.values()) {
     const ref = refOfRaw(manifest)
-    byObject.set(objectKey(ref), { ref, findings: [...decodeObject(manifest).findings] })
+    const own = retired === true ? [retiredFinding(draft.fleet, cluster, ref)] : []
+    byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
   for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
   for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)

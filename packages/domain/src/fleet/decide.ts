@@ -1,6 +1,6 @@
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
 import type { Command } from "./command.ts"
-import { applyManifest, deleteManifest, reportFindings } from "./configure.ts"
+import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
 import { type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
 import type { Fleet } from "./fleet.ts"
@@ -16,6 +16,7 @@ export const decide = (fleet: Fleet, command: Command, context: DecisionContext)
   const draft = new Draft(fleet, context)
   carryOut(draft, command)
   settleRest(draft)
+  while (reviewRetired(draft)) settleRest(draft) // each round lets a pool go
   return draft.events
 }
 

@@ -23,6 +23,8 @@ export interface ClusterMemory {
   readonly nodes: Map<string, NodeState>
   readonly namespaces: Map<string, NamespaceState>
   readonly manifests: Map<string, ManifestState>
+  /** Those of them that are retired pools. */
+  readonly retired: Set<string>
   readonly findings: Map<string, FindingsState>
   /** Addresses by holder, `namespace/name`, in the order in which they were given. */
   readonly addressesOf: Map<string, Array<string>>
@@ -70,6 +72,7 @@ export class Fleet {
         nodes: new Map(),
         namespaces: new Map(),
         manifests: new Map(),
+        retired: new Set(),
         findings: new Map(),
         addressesOf: new Map(),
         vips: new Set(),
@@ -132,14 +135,20 @@ export class Fleet {
       case "Namespace":
         return put(this.cluster(state.cluster).namespaces, nameOf(stream), after as NamespaceState | null)
       case "Manifest":
-        this.cluster(state.cluster).config = undefined
-        return put(this.cluster(state.cluster).manifests, nameOf(stream), after as ManifestState | null)
+        return this.#putManifest(this.cluster(state.cluster), nameOf(stream), after as ManifestState | null)
       case "Findings":
         return put(this.cluster(state.cluster).findings, nameOf(stream), after as FindingsState | null)
       case "Cluster":
         this.cluster(state.cluster).network = state.network
         return
     }
+  }
+
+  #putManifest(cluster: ClusterMemory, key: string, after: ManifestState | null): void {
+    cluster.config = undefined
+    put(cluster.manifests, key, after)
+    if (after?.retired === true) cluster.retired.add(key)
+    else cluster.retired.delete(key)
   }
 
   #putService(clusterName: string, stream: string, after: ServiceState | null): void {

@@ -20,7 +20,7 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
     },
     {
       kind: "manifests",
-      known: [...cluster.manifests.keys()],
+      known: [...cluster.manifests.keys()].filter((key) => !cluster.retired.has(key)),
       listed: inventory.manifests,
       forget: (key) => deleteByKey(draft, cluster, key)
     },

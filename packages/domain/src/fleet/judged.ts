@@ -7,12 +7,17 @@ export const judgeCluster = (cluster: ClusterMemory): Judgement => {
   const objects: Array<ClusterObject> = []
   for (const state of cluster.manifests.values()) {
     const { object } = decodeObject(state.manifest)
-    if (object !== undefined) objects.push({ ...object, createdAt: ageText(state) })
+    if (object !== undefined) objects.push({ ...asInEffect(object, state), createdAt: ageText(state) })
   }
   const nodes = [...cluster.nodes.values()].filter(({ present }) => present)
   for (const { node } of nodes) objects.push({ _tag: "Node", value: node })
   return judge(objects)
 }
+
+const asInEffect = (object: ClusterObject, { retired }: ManifestState): ClusterObject =>
+  object._tag === "IPAddressPool" && retired === true
+    ? { ...object, value: { ...object.value, autoAssign: false, retired } }
+    : object
 
 /** `judge` goes by text order of creation times; the order of arrival serves as one, also for manifests without any. */
 const ageText = (state: ManifestState): string => String(state.ordinal).padStart(12, "0")

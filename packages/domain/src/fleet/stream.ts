@@ -74,6 +74,8 @@ export interface ManifestState {
   readonly manifest: RawObject
   /** Counts the objects of a cluster as they first came: of two that contradict each other the older one stays. */
   readonly ordinal: number
+  /** Set on a pool that was deleted while Services held addresses of it: it gives out none, until the last is released. */
+  readonly retired?: true
 }
 
 /** What is wrong with one object; the stream ends when nothing is. */

@@ -109,6 +109,8 @@ const vip = {
 describe("an event in words", () => {
   const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: ["198.51.100.11"] }
   const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
+  const gold = { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" }
+  const poolState = { _tag: "Manifest", cluster: "east", manifest: gold, ordinal: 1 }
   const table = [
     ["VipAssigned", { before: null, after: vip }, "192.0.2.1 of pool public was given to east shop/web"],
     [
@@ -142,6 +144,16 @@ describe("an event in words", () => {
       "ServingNodesChanged",
       { before: null, after: { _tag: "Service", service, servingNodes: [] } },
       "Service shop/web has no serving endpoint"
+    ],
+    [
+      "PoolRetired",
+      { before: poolState, after: { ...poolState, retired: true } },
+      "IPAddressPool metallb-system/gold was deleted while in use: it keeps what is held of it and gives out nothing more"
+    ],
+    [
+      "ManifestApplied",
+      { before: { ...poolState, retired: true }, after: poolState },
+      "IPAddressPool metallb-system/gold was brought back"
     ],
     ["LeaderElected", { before: null, after: null }, "LeaderElected of vip:default/192.0.2.1"]
   ] as const

@@ -52,7 +52,11 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     state._tag === "Cluster" ? `cluster ${state.cluster} is of network ${state.network}` : state._tag
   ),
   ManifestApplied: about<ManifestState>(
-    (state, before) => `${manifestName(state)} was ${before === null ? "created" : "changed"}`
+    (state, before) =>
+      `${manifestName(state)} was ${before === null ? "created" : before.retired === true ? "brought back" : "changed"}`
+  ),
+  PoolRetired: about<ManifestState>(
+    (state) => `${manifestName(state)} was deleted while in use: it keeps what is held of it and gives out nothing more`
   ),
   ManifestDeleted: about<ManifestState>((state) => `${manifestName(state)} was deleted`),
   FindingsReported: about<FindingsState>((state) => {

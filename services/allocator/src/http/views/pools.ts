@@ -56,7 +56,7 @@ const acceptedPool = (cluster: ClusterMemory, pool: AddressPool, taken: Readonly
   const avoided = pool.avoidBuggyIPs
     ? sum(ranges.map(countBuggy)) - BigInt(inside.filter(({ address }) => isBuggy(address)).length)
     : 0n
-  const available = total - BigInt(inside.length) - avoided
+  const available = pool.retired === true ? 0n : total - BigInt(inside.length) - avoided
   return {
     ...described(cluster, pool),
     state: "Accepted",
