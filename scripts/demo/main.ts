@@ -44,7 +44,7 @@ const settle = (fleet: Fleet): Effect.Effect<Settled, LabError> =>
         say("the first route is in a router")
       }
       const expectedCount = countServices(fleet)
-      const areHeard = services.every(({ announcing, eligible }) => announcing.length === eligible.length)
+      const areHeard = checks.every(({ unheard }) => unheard.length === 0)
       const isComplete =
         areHeard &&
         services.length >= expectedCount &&
@@ -82,7 +82,7 @@ const tryTraffic = (fleet: Fleet, { services }: Settled) =>
       const port = facts.tcpPortOf.get(`${service?.namespace}/${service?.name}`)
       if (client === undefined || service === undefined || address === undefined || port === undefined) return []
       const node = yield* tcpRequest(client, address, port).pipe(Effect.catch((error) => Effect.succeed(error.message)))
-      return [{ cluster: plan.name, address, port, answeredBy: node, ok: service.eligible.includes(node) }]
+      return [{ cluster: plan.name, address, port, answeredBy: node, ok: service.announcing.includes(node) }]
     })
   ).pipe(Effect.map((answers) => answers.flat()))
 
@@ -93,7 +93,11 @@ const summarise = (fleet: Fleet, settled: Settled, traffic: Effect.Success<Retur
     services.flatMap(({ network, addresses }) => addresses.map(({ address }) => `${network} ${address}`))
   )
   return {
-    ok: secondsToAllRoutes !== null && differences.length === 0 && traffic.every(({ ok }) => ok),
+    ok:
+      secondsToAllRoutes !== null &&
+      differences.length === 0 &&
+      traffic.every(({ ok }) => ok) &&
+      (fleet.site.kind === "loopback" || traffic.length === fleet.site.clusters.length),
     ground: fleet.site.kind,
     services: services.length,
     vips: vips.size,
@@ -233,7 +237,8 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
         `  npx lowtide history service/${first?.cluster}/${first?.namespace}/${first?.name}`,
         "  npx lowtide get peers",
         ...routerCommands(fleet),
-        "Kill what you like with kill -9: no route changes. What was killed comes back after 3 seconds.",
+        "Kill allocator, NATS, Postgres or agents with kill -9: no route changes. A killed speaker's routes leave until it is back.",
+        "What was killed is started again after 3 seconds. Their pids:",
         `  ${pids.join("  ")}`,
         "",
         "Ctrl-C ends it all."
@@ -247,7 +252,7 @@ const routerCommands = (fleet: Fleet): ReadonlyArray<string> =>
     if (plan.router === "bird") return [`  birdc -s ${folder}/bird.ctl show route`]
     return routerNamespace === undefined
       ? []
-      : [`  ip -n ${routerNamespace} route   (the kernel of ${plan.name}'s router)`]
+      : [`  ip -n ${routerNamespace} route  # the kernel of ${plan.name}'s router`]
   })
 
 /** Keeps the fleet up and tells what changes in the routers. */

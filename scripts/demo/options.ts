@@ -4,6 +4,7 @@ export interface DemoOptions {
   readonly json: boolean
   /** Loopback addresses even where network namespaces could be made. */
   readonly loopback: boolean
+  /** 0 for any that is free. */
   readonly apiPort: number
   /** Where manifests, statuses and logs are kept; undefined for the usual place. */
   readonly folder: string | undefined
@@ -20,7 +21,7 @@ Options
   --once        stop when all is there and verified; exit 0, or 1 with the difference
   --json        with --once: the summary as JSON on stdout
   --loopback    no network namespaces: loopback addresses and high ports, as it is done without the right to make them
-  --api-port N  the API's port on 127.0.0.1 (7070; 0 for any)
+  --api-port N  the API's port on 127.0.0.1 (7070, with --once any that is free)
   --folder DIR  keep manifests, statuses and logs there, instead of .lowtide/demo; what it holds is deleted first
   --help
 
@@ -34,7 +35,13 @@ With --once, seconds are counted from the start of the allocator, the first proc
 
 /** What is wrong with the arguments, or the options. */
 export const parseOptions = (args: ReadonlyArray<string>): DemoOptions | "help" | { readonly fault: string } => {
-  let options: DemoOptions = { once: false, json: false, loopback: false, apiPort: 7070, folder: undefined }
+  let options: DemoOptions = {
+    once: false,
+    json: false,
+    loopback: false,
+    apiPort: args.includes("--once") ? 0 : 7070,
+    folder: undefined
+  }
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]
     switch (arg) {

@@ -12,6 +12,8 @@ export interface RouterCheck {
   readonly expected: ReadonlyMap<string, ReadonlyArray<string>>
   readonly found: ReadonlyMap<string, ReadonlyArray<string>>
   readonly differences: ReadonlyArray<string>
+  /** Services that the API does not yet say are announced by just the nodes that are to announce them. */
+  readonly unheard: ReadonlyArray<string>
 }
 
 /**
@@ -24,31 +26,43 @@ export const checkRouters = (
 ): Effect.Effect<ReadonlyArray<RouterCheck>, LabError> =>
   Effect.forEach(site.clusters, (cluster) =>
     Effect.map(cluster.router.nextHops, (found) => {
-      const expected = expectedRoutes(
-        cluster,
-        services.filter((service) => service.cluster === cluster.plan.name)
-      )
+      const own = services.filter((service) => service.cluster === cluster.plan.name)
+      const announcers = announcersOf(cluster)
+      const expected = expectedRoutes(cluster, own, announcers)
       return {
         cluster: cluster.plan.name,
         router: cluster.router.kind,
         expected,
         found,
-        differences: compare(expected, found)
+        differences: compare(expected, found),
+        unheard: own.flatMap((service) =>
+          service.addresses.length > 0 && announcers(service).join() !== [...service.announcing].sort().join()
+            ? [`${service.namespace}/${service.name}`]
+            : []
+        )
       }
     })
   )
 
-const expectedRoutes = (cluster: ClusterSite, services: ReadonlyArray<ServiceView>): RouterCheck["expected"] => {
+/** The nodes that are to announce a Service, sorted, by what the manifests say now. */
+const announcersOf = (cluster: ClusterSite): ((service: ServiceView) => ReadonlyArray<string>) => {
   const { servingNodes } = readClusterFacts(cluster.plan.manifests)
-  const nodesOf = new Map<string, Set<string>>()
-  for (const { namespace, name, trafficPolicy, candidates, addresses } of services) {
+  return ({ namespace, name, trafficPolicy, candidates }) => {
     const serving = servingNodes.get(`${namespace}/${name}`) ?? []
-    const announcing = candidates.filter((node) =>
-      trafficPolicy === "Local" ? serving.includes(node) : serving.length > 0
-    )
-    for (const { address } of addresses) {
+    return candidates.filter((node) => (trafficPolicy === "Local" ? serving.includes(node) : serving.length > 0)).sort()
+  }
+}
+
+const expectedRoutes = (
+  cluster: ClusterSite,
+  services: ReadonlyArray<ServiceView>,
+  announcers: (service: ServiceView) => ReadonlyArray<string>
+): RouterCheck["expected"] => {
+  const nodesOf = new Map<string, Set<string>>()
+  for (const service of services) {
+    for (const { address } of service.addresses) {
       const nodes = nodesOf.get(address) ?? new Set()
-      for (const node of announcing) nodes.add(node)
+      for (const node of announcers(service)) nodes.add(node)
       nodesOf.set(address, nodes)
     }
   }

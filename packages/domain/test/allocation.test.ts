@@ -117,6 +117,20 @@ describe("which address a Service gets", () => {
   })
 })
 
+describe("a Service that comes to want both families", () => {
+  it("gets the other from its own pool, and is refused, keeping what it has, where it must have both and cannot", () => {
+    const it = world(pool("both", ["192.0.2.0/28", "2001:db8:100::/120"]), pool("v4", ["198.51.100.0/28"]))
+    const dual = { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "RequireDualStack" } as const
+    it.do(observe("east", service("web", { annotations: { addressPool: "both" } })))
+    it.do(observe("east", service("web", dual)))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.0", "2001:db8:100::"])
+    it.do(observe("east", service("old", { annotations: { addressPool: "v4" } })))
+    it.do(observe("east", service("old", dual)))
+    assert.deepStrictEqual(it.addresses("east", "shop/old"), ["198.51.100.0"])
+    assert.strictEqual(it.refusal("east", "shop/old"), "LT0201")
+  })
+})
+
 describe("sharing an address", () => {
   const shared = (name: string, port: number, more = {}) =>
     service(name, { annotations: { allowSharedIp: "key" }, ports: [{ protocol: "TCP", port, name: "" }], ...more })
@@ -139,6 +153,9 @@ describe("sharing an address", () => {
     it.do(observe("east", shared("udp", 53, { ...local, ports: [{ protocol: "UDP", port: 53, name: "" }] })))
     it.do(observe("east", shared("other", 54, { ...local, selector: { app: "web" } })))
     it.do(observe("east", shared("cluster", 55, { requestedAddresses: ["192.0.2.0"] })))
+    it.do(observe("east", shared("any", 56, { ...local, selector: {} })))
+    it.do(observe("east", shared("plain", 57, { requestedAddresses: it.addresses("east", "shop/any") })))
+    assert.strictEqual(it.refusal("east", "shop/plain"), "LT0204")
     assert.deepStrictEqual(it.addresses("east", "shop/udp"), ["192.0.2.0"])
     assert.deepStrictEqual(it.addresses("east", "shop/other"), ["192.0.2.1"])
     assert.strictEqual(it.refusal("east", "shop/cluster"), "LT0204")

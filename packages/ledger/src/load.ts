@@ -17,7 +17,7 @@ const loadFrom = async (client: pg.PoolClient): Promise<Loaded> => {
   const rows = async (text: string) => (await client.query<Array<never>>({ text, rowMode: "array" })).rows
   await client.query("begin isolation level repeatable read read only")
   const [head] = await rows("select incarnation, epoch, seq, commit_seq, recorded_at from log_head")
-  const current = await rows("select stream, kind, version, seq, state, recorded_at from stream_current")
+  const current = await rows("select stream, kind, version, seq, state, recorded_at from stream_current order by seq")
   const intents = await rows("select cluster, subject, cseq, seq, envelope from intent")
   const intentHeads = await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")
   await client.query("commit")

@@ -42,7 +42,7 @@ export const choose = (chooser: Chooser): Choice => {
   if (wish.pool !== undefined) return orKeep(chooser, chooseFromNamedPool(chooser, wish.pool))
   const missing = wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
   if (missing.length === 0) return { picks: kept, refusal: null }
-  if (kept.length > 0) return { picks: [...kept, ...beside(chooser, kept, missing)], refusal: null }
+  if (kept.length > 0) return withBeside(chooser, kept, missing)
   return orKeep(chooser, chooseFromPools(chooser, poolsInOrder(poolsOf(chooser), chooser.cluster, chooser.service)))
 }
 
@@ -204,17 +204,15 @@ const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
     : { picks: kept, refusal: null }
 }
 
-/** A family that the Service newly wants, beside the address that it has: from the same pool, and not at any price. */
-const beside = (
-  chooser: Chooser,
-  kept: ReadonlyArray<AddressPick>,
-  missing: ReadonlyArray<Family>
-): ReadonlyArray<AddressPick> =>
-  missing.flatMap((family) => {
-    const pools = openPoolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
-    const picks = pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? [])
-    return picks.slice(0, 1)
-  })
+/** A family that the Service newly wants, beside the address that it has: from the same pool, or a refusal if it must be. */
+const withBeside = (chooser: Chooser, kept: ReadonlyArray<AddressPick>, missing: ReadonlyArray<Family>): Choice => {
+  const pools = poolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
+  const added = missing.flatMap((family) =>
+    pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
+  )
+  const lacks = added.length < missing.length && chooser.wish.needsAll
+  return { picks: [...kept, ...added], refusal: lacks ? exhausted(chooser, pools) : null }
+}
 
 /** All families from one pool where one has them; else, if the Service allows it, the first family that any pool has. */
 const chooseFromPools = (

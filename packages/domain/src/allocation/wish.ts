@@ -57,7 +57,7 @@ export const holderOf = (service: ServiceObject): Holder => ({
   uid: service.uid,
   sharingKey: service.annotations.allowSharedIp ?? "",
   ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
-  backendKey: service.externalTrafficPolicy === "Local" ? selectorText(service.selector) : ""
+  backendKey: service.externalTrafficPolicy === "Local" ? `Local ${selectorText(service.selector)}` : ""
 })
 
 const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family

@@ -321,7 +321,7 @@ export const codes = {
   LT0502: error(
     "NATS unavailable",
     "NATS cannot be reached. Changes wait; no route changes.",
-    "Check NATS_URL and the server"
+    "Check LOWTIDE_NATS_URL and the server"
   ),
   LT0503: error(
     "fenced",

@@ -22,7 +22,7 @@ export interface Holder {
   readonly sharingKey: string
   /** `TCP/443` and so on: what two Services that share must not have in common. */
   readonly ports: ReadonlyArray<string>
-  /** What must be equal between Services that share: the selector under policy Local, empty under Cluster. */
+  /** What must be equal between Services that share: `Local` and the selector under policy Local, empty under Cluster. */
   readonly backendKey: string
 }
 
