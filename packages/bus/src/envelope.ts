@@ -79,14 +79,16 @@ export const generateKey = (): { readonly privatePem: string; readonly publicPem
 }
 
 /** Reads a PEM private key; throws when the text is none or not Ed25519. */
-export const readSigningKey = (keyId: string, pem: string): SigningKey => {
-  const privateKey = createPrivateKey(pem)
-  if (privateKey.asymmetricKeyType !== "ed25519") {
-    throw new TypeError(`signing key ${keyId}: expected an Ed25519 key, found ${privateKey.asymmetricKeyType}`)
-  }
-  return { keyId, privateKey }
-}
+export const readSigningKey = (keyId: string, pem: string): SigningKey => ({
+  keyId,
+  privateKey: ed25519(`signing key ${keyId}`, createPrivateKey(pem))
+})
 
-/** Reads PEM public keys by id; throws when one is none. */
+/** Reads PEM public keys by id; throws when one is none or not Ed25519. */
 export const readKeyRing = (pems: Readonly<Record<string, string>>): KeyRing =>
-  new Map(Object.entries(pems).map(([keyId, pem]) => [keyId, createPublicKey(pem)]))
+  new Map(Object.entries(pems).map(([keyId, pem]) => [keyId, ed25519(`key ${keyId}`, createPublicKey(pem))]))
+
+const ed25519 = (name: string, key: KeyObject): KeyObject => {
+  if (key.asymmetricKeyType === "ed25519") return key
+  throw new TypeError(`${name}: expected an Ed25519 key, found ${key.asymmetricKeyType}`)
+}
