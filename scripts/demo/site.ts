@@ -1,6 +1,6 @@
 import { join } from "node:path"
-import { startCollector } from "@lowtide/bgp"
-import { formatPrefix } from "@lowtide/net"
+import { type CollectedRoute, findAttribute, startCollector } from "@lowtide/bgp"
+import { formatIpAddress, formatPrefix } from "@lowtide/net"
 import {
   kernelRoutes,
   LabError,
@@ -228,9 +228,9 @@ const collectorView = (host: string, port: number, localAsn: number) =>
     const nextHops = Effect.sync(() => {
       const found = new Map<string, Set<string>>()
       for (const peer of collector.peers()) {
-        for (const { prefix } of peer.routes.values()) {
-          const text = formatPrefix(prefix)
-          found.set(text, (found.get(text) ?? new Set()).add(peer.remoteAddress))
+        for (const route of peer.routes.values()) {
+          const text = formatPrefix(route.prefix)
+          found.set(text, (found.get(text) ?? new Set()).add(nextHopOf(route)))
         }
       }
       return new Map([...found].map(([prefix, hops]) => [prefix, [...hops].sort()]))
@@ -238,3 +238,11 @@ const collectorView = (host: string, port: number, localAsn: number) =>
     const updates = Effect.sync(() => collector.peers().reduce((sum, { received }) => sum + (received.Update ?? 0), 0))
     return { kind: "listener", nextHops, updates } satisfies RouterView
   })
+
+/** The next hop that came with a route: NEXT_HOP for IPv4 (RFC 4271 §5.1.3), else that of MP_REACH_NLRI (RFC 4760 §3). */
+const nextHopOf = ({ prefix, attributes }: CollectedRoute): string => {
+  const plain = findAttribute(attributes, "NextHop")
+  if (prefix.address.family === 4 && plain !== undefined) return formatIpAddress(plain.address)
+  const reach = findAttribute(attributes, "MpReachNlri")
+  return reach === undefined || reach.family === "other" ? "none" : formatIpAddress(reach.nextHop)
+}

@@ -4,11 +4,11 @@ import { join } from "node:path"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import { type Fleet, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
+import { type Fleet, type FleetOptions, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
 import { checkRouters } from "../../scripts/demo/verify.ts"
 
-/** The sample fleet, up and verified, in the scope of a test. */
-export const runningFleet = Effect.gen(function* () {
+/** The sample fleet, up and verified, in the scope of a test, on the ground that is asked for. */
+export const runningFleetOn = Effect.fnUntraced(function* (on: Pick<FleetOptions, "ground" | "hasBird">) {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-e2e-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -16,8 +16,7 @@ export const runningFleet = Effect.gen(function* () {
   const fleet = yield* startFleet({
     folder,
     runFolder: folder,
-    ground: "namespaces",
-    hasBird: true,
+    ...on,
     samples: sampleFolder,
     clusters: sampleClusters,
     apiPort: 0,
@@ -26,6 +25,9 @@ export const runningFleet = Effect.gen(function* () {
   yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 60_000 })
   return fleet
 })
+
+/** The sample fleet with BIRD and FRR, every node in a network namespace of its own. */
+export const runningFleet = runningFleetOn({ ground: "namespaces", hasBird: true })
 
 /** What the API says of every Service. */
 export const services = (fleet: Fleet) =>
