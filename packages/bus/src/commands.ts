@@ -1,6 +1,6 @@
 import { AgentCommand } from "@lowtide/domain/fleet/command-schema"
-import { Effect, Result, Schedule, Schema, type Scope } from "effect"
-import { Bus, type BusUnavailable, busCall } from "./connection.ts"
+import { Effect, Exit, FiberSet, Result, Schedule, Schema, type Scope } from "effect"
+import { Bus, BusUnavailable, busCall } from "./connection.ts"
 import { commandFilter, commandSubject } from "./subjects.ts"
 
 /** What a command led to. */
@@ -48,40 +48,63 @@ const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
   return reply.success
 })
 
-const tryAgain = (message: string): Effect.Effect<never, BusUnavailable> =>
-  busCall("command", () => Promise.reject(new Error(message)))
+const tryAgain = (message: string) => new BusUnavailable({ operation: "command", cause: new Error(message) })
 
 /**
  * Answers commands of every cluster while the scope is open. A command that cannot be read, or that speaks of another
- * cluster than its subject, is refused here.
+ * cluster than its subject, is refused here. Whoever waits when the scope closes, or when `handle` dies, is told to try
+ * again.
  */
 export const serveCommands = (
   handle: (envelope: AgentCommand) => Effect.Effect<CommandReply>
 ): Effect.Effect<void, never, Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const { connection } = yield* Bus
-    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const run = yield* FiberSet.makeRuntime<never>()
     yield* Effect.acquireRelease(
       Effect.sync(() =>
         connection.subscribe(commandFilter, {
           queue: "allocator",
           callback: (error, message) => {
             if (error !== null) return
-            const respond = (reply: CommandReply) => Effect.sync(() => message.respond(JSON.stringify(reply)))
-            const decoded = decodeCommand(message.string())
-            if (Result.isFailure(decoded)) {
-              run(
-                respond({ _tag: "Refused", code: "LT0507", message: `malformed command: ${decoded.failure.message}` })
+            run(
+              Effect.onExit(
+                answer(message.subject, message.string(), handle),
+                (exit) =>
+                  Effect.try({
+                    try: () => message.respond(JSON.stringify(Exit.isSuccess(exit) ? exit.value : unanswered)),
+                    catch: (cause) => new BusUnavailable({ operation: "reply", cause })
+                  }).pipe(Effect.ignore) // a connection that is closed: the command is asked again
               )
-            } else if (commandSubject(decoded.success.command.cluster) !== message.subject) {
-              run(respond({ _tag: "Refused", code: "LT0508", message: foreign(message.subject, decoded.success) }))
-            } else run(Effect.flatMap(handle(decoded.success), respond))
+            )
           }
         })
       ),
       (subscription) => Effect.sync(() => subscription.unsubscribe())
     )
   })
+
+const unanswered: CommandReply = { _tag: "TryAgain", message: "the allocator that was asked has stopped" }
+
+const answer = (
+  subject: string,
+  text: string,
+  handle: (envelope: AgentCommand) => Effect.Effect<CommandReply>
+): Effect.Effect<CommandReply> => {
+  const decoded = decodeCommand(text)
+  if (Result.isFailure(decoded)) {
+    return Effect.succeed({
+      _tag: "Refused",
+      code: "LT0507",
+      message: `malformed command: ${decoded.failure.message}`
+    })
+  }
+  return commandSubject(decoded.success.command.cluster) === subject
+    ? Effect.tapDefect(handle(decoded.success), (defect) =>
+        Effect.logError(`LT0506 ${decoded.success.command._tag} ${decoded.success.commandId}: ${String(defect)}`)
+      )
+    : Effect.succeed({ _tag: "Refused", code: "LT0508", message: foreign(subject, decoded.success) })
+}
 
 const foreign = (subject: string, { command }: AgentCommand): string =>
   `expected a command about the cluster of ${subject}, found cluster ${JSON.stringify(command.cluster)}`

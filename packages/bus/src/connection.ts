@@ -1,6 +1,6 @@
 import { codes } from "@lowtide/domain/config/codes"
 import { connect, type NatsConnection } from "@nats-io/transport-node"
-import { Context, Effect, Fiber, Layer, Schema, SubscriptionRef } from "effect"
+import { Context, Effect, Fiber, Layer, Schema, Stream, SubscriptionRef } from "effect"
 
 /** NATS did not answer, or said no. */
 export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUnavailable", {
@@ -12,6 +12,7 @@ export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUna
   }
 }
 
+/** One call to NATS; what it throws is `BusUnavailable`. */
 export const busCall = <A>(operation: string, call: () => Promise<A>): Effect.Effect<A, BusUnavailable> =>
   Effect.tryPromise({ try: call, catch: (cause) => new BusUnavailable({ operation, cause }) })
 
@@ -27,6 +28,22 @@ export class Bus extends Context.Service<
   }
 >()("@lowtide/bus/Bus") {}
 
+/**
+ * Fails once the present connection is lost; never succeeds. Race a consumer with it: one that outlives its connection
+ * waits for ever when the server comes back without its streams.
+ */
+export const connectionLost = (operation: string): Effect.Effect<never, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const { connected } = yield* Bus
+    const { times } = yield* SubscriptionRef.get(connected)
+    yield* SubscriptionRef.changes(connected).pipe(
+      Stream.takeWhile((now) => now.up && now.times === times),
+      Stream.runDrain
+    )
+    return yield* new BusUnavailable({ operation, cause: new Error("the connection was lost") })
+  })
+
+/** Where NATS is and who connects. */
 export interface BusOptions {
   /** `nats://127.0.0.1:4222`; several, for a cluster. */
   readonly servers: ReadonlyArray<string>

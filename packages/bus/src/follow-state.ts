@@ -27,7 +27,7 @@ const liveBacklogMax = 100_000
 export const followState = (cluster: string, resync: Queue.Queue<void>): Stream.Stream<StateItem, never, Bus> =>
   Stream.callback<StateItem, never, Bus>(
     Effect.fnUntraced(function* (queue) {
-      yield* listenLive(cluster, queue)
+      yield* listenLive(cluster, queue, resync)
       const { connected } = yield* Bus
       yield* SubscriptionRef.changes(connected).pipe(
         Stream.filter(({ up, times }) => up && times > 1),
@@ -54,7 +54,12 @@ export const followState = (cluster: string, resync: Queue.Queue<void>): Stream.
     { bufferSize: liveBacklogMax, strategy: "suspend" }
   )
 
-const listenLive = (cluster: string, queue: Queue.Enqueue<StateItem>): Effect.Effect<void, never, Bus | Scope.Scope> =>
+/** A message for which there is no room is dropped: the reader is far behind and reads a snapshot later. */
+const listenLive = (
+  cluster: string,
+  queue: Queue.Enqueue<StateItem>,
+  resync: Queue.Enqueue<void>
+): Effect.Effect<void, never, Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const { connection } = yield* Bus
     yield* Effect.acquireRelease(
@@ -62,10 +67,8 @@ const listenLive = (cluster: string, queue: Queue.Enqueue<StateItem>): Effect.Ef
         connection.subscribe(liveFilter(cluster), {
           callback: (error, message) => {
             if (error !== null) return
-            Queue.offerUnsafe(queue, {
-              _tag: "Live",
-              item: { key: keyOf(message.subject), envelope: message.string() }
-            })
+            const item = { key: keyOf(message.subject), envelope: message.string() }
+            if (!Queue.offerUnsafe(queue, { _tag: "Live", item })) Queue.offerUnsafe(resync, undefined)
           }
         })
       ),

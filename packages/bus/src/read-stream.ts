@@ -1,53 +1,29 @@
-import { DeliverPolicy, jetstream } from "@nats-io/jetstream"
 import { Effect } from "effect"
-import { Bus, type BusUnavailable, busCall } from "./connection.ts"
-
-/** One stored message. `sequence` is its place in its stream. */
-export interface StoredMessage {
-  readonly subject: string
-  readonly text: string
-  readonly sequence: number
-  readonly storedAtMs: number
-}
-
-/** Messages asked for at once while reading a stream through. */
-const readAhead = 500
+import { type Bus, type BusUnavailable, busCall, connectionLost } from "./connection.ts"
+import { type From, openConsumer, openMessages, type StoredMessage, storedMessage } from "./ordered-consumer.ts"
 
 /**
  * Reads what a stream holds under a filter now: the newest of each subject, or everything from a sequence on. Ends
- * when it has caught up; a filter without messages ends at once.
+ * when it has caught up; a filter without messages ends at once. Fails when the connection is lost on the way.
  */
 export const readStored = (
   stream: string,
   filter: string,
-  from: { readonly _tag: "LastPerSubject" } | { readonly _tag: "Sequence"; readonly sequence: number }
-): Effect.Effect<ReadonlyArray<StoredMessage>, BusUnavailable, Bus> =>
-  Effect.gen(function* () {
-    const { connection } = yield* Bus
-    return yield* busCall(`read ${stream} ${filter}`, async () => {
-      const consumer = await jetstream(connection).consumers.get(stream, {
-        filter_subjects: filter,
-        ...(from._tag === "LastPerSubject"
-          ? { deliver_policy: DeliverPolicy.LastPerSubject }
-          : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.sequence })
-      })
+  from: From
+): Effect.Effect<ReadonlyArray<StoredMessage>, BusUnavailable, Bus> => {
+  const operation = `read ${stream} ${filter}`
+  return Effect.gen(function* () {
+    const consumer = yield* openConsumer(stream, filter, from)
+    const { num_pending: pending } = yield* busCall(operation, () => consumer.info(false))
+    if (pending === 0) return []
+    const messages = yield* openMessages(consumer)
+    return yield* busCall(operation, async () => {
       const stored: Array<StoredMessage> = []
-      if ((await consumer.info(false)).num_pending === 0) {
-        await consumer.delete()
-        return stored
-      }
-      const messages = await consumer.consume({ max_messages: readAhead })
       for await (const message of messages) {
-        stored.push({
-          subject: message.subject,
-          text: message.string(),
-          sequence: message.seq,
-          storedAtMs: message.info.timestampNanos / 1e6
-        })
+        stored.push(storedMessage(message))
         if (message.info.pending === 0) break
       }
-      await messages.close()
-      await consumer.delete().catch(() => false)
       return stored
     })
-  })
+  }).pipe(Effect.scoped, Effect.raceFirst(connectionLost(operation)))
+}

@@ -1,6 +1,6 @@
 import type { Bus } from "@lowtide/bus/connection"
 import { followStream } from "@lowtide/bus/follow-stream"
-import type { StoredMessage } from "@lowtide/bus/read-stream"
+import type { StoredMessage } from "@lowtide/bus/ordered-consumer"
 import { type WireEntry, WireReport } from "@lowtide/bus/status"
 import { wireFilter, wireStream } from "@lowtide/bus/subjects"
 import { Ledger, type WireRow } from "@lowtide/ledger"

@@ -1,0 +1,149 @@
+import { assert, describe, it } from "@effect/vitest"
+import { jetstreamManager } from "@nats-io/jetstream"
+import { Effect } from "effect"
+import {
+  Bus,
+  ensureStreams,
+  publishAll,
+  readLast,
+  readStored,
+  stateFilter,
+  stateStream,
+  stateSubject
+} from "../src/index.ts"
+import { consumersOf, until, withBus } from "./live-bus.ts"
+
+const state = (key: string, text: string) => ({ subject: stateSubject("east", key), text })
+const newest = readStored(stateStream, stateFilter("east"), { _tag: "LastPerSubject" })
+const texts = Effect.map(newest, (messages) => messages.map(({ text }) => text))
+
+describe("streams", () => {
+  it.live("are made where they are missing: at first, and after the server lost them", () =>
+    withBus((server) =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATE", "LT_STATUS", "LT_WIRE"])
+        assert.deepStrictEqual(yield* ensureStreams, [])
+        yield* server.stop
+        yield* server.wipe
+        yield* server.restart
+        yield* until(
+          "the streams again",
+          Effect.map(Effect.result(ensureStreams), ({ _tag }) => _tag === "Success")
+        )
+        yield* publishAll([state("svc.a", "1")])
+        assert.deepStrictEqual(yield* texts, ["1"])
+      })
+    )
+  )
+
+  it.live("that are there are left as they are", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        const { connection } = yield* Bus
+        const manager = yield* Effect.promise(() => jetstreamManager(connection))
+        yield* Effect.promise(() => manager.streams.add({ name: stateStream, subjects: ["lt.v1.state.>"] }))
+        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATUS", "LT_WIRE"])
+        const { config } = yield* Effect.promise(() => manager.streams.info(stateStream))
+        assert.strictEqual(config.max_msgs_per_subject, -1)
+      })
+    )
+  )
+
+  it.live("keep the newest message of each subject", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publishAll([state("svc.a", "1"), state("svc.b", "2"), state("svc.a", "3")])
+        assert.deepStrictEqual(yield* texts, ["2", "3"])
+        const last = yield* readLast(stateStream, stateSubject("east", "svc.a"))
+        assert.strictEqual(last?.text, "3")
+        assert.closeTo(last?.storedAt.getTime() ?? 0, Date.now(), 60_000)
+        assert.isUndefined(yield* readLast(stateStream, stateSubject("east", "svc.z")))
+      })
+    )
+  )
+})
+
+describe("publishAll", () => {
+  it.live("keeps the order of a subject over many windows", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        const { connection } = yield* Bus
+        const seen = new Map<string, Array<number>>([
+          ["a", []],
+          ["b", []]
+        ])
+        connection.subscribe("lt.live.v1.state.east.svc.*", {
+          callback: (_error, message) => {
+            seen.get(message.subject.slice(-1))?.push(Number(message.string()))
+          }
+        })
+        yield* publishAll(Array.from({ length: 400 }, (_, n) => state(n % 2 === 0 ? "svc.a" : "svc.b", `${n}`)))
+        yield* until(
+          "all of them",
+          Effect.sync(() => [...seen.values()].flat().length === 400)
+        )
+        for (const numbers of seen.values())
+          assert.deepStrictEqual(
+            numbers,
+            [...numbers].sort((x, y) => x - y)
+          )
+      })
+    )
+  )
+
+  it.live("fails when the stream is missing, and has then stored nothing", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(publishAll([state("svc.a", "1")]))
+        assert.strictEqual(error._tag, "BusUnavailable")
+        assert.match(error.message, /^NATS: publish: /)
+        yield* ensureStreams
+        assert.deepStrictEqual(yield* texts, [])
+      })
+    )
+  )
+})
+
+describe("readStored", () => {
+  it.live("ends at once under a filter without messages, and leaves no consumer", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publishAll([{ subject: stateSubject("west", "svc.a"), text: "1" }])
+        const startedMs = Date.now()
+        assert.deepStrictEqual(yield* newest, [])
+        assert.isBelow(Date.now() - startedMs, 2_000, "no waiting for what will not come")
+        assert.strictEqual(yield* consumersOf(stateStream), 0)
+      })
+    )
+  )
+
+  it.live("reads everything, past one read-ahead, from a sequence on, and leaves no consumer", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publishAll(Array.from({ length: 1_200 }, (_, n) => state(`svc.${n}`, `${n}`)))
+        assert.strictEqual((yield* newest).length, 1_200)
+        const rest = yield* readStored(stateStream, stateFilter("east"), { _tag: "Sequence", sequence: 1_199 })
+        assert.deepStrictEqual(
+          rest.map(({ sequence, text }) => [sequence, text]),
+          [
+            [1_199, "1198"],
+            [1_200, "1199"]
+          ]
+        )
+        assert.strictEqual(yield* consumersOf(stateStream), 0)
+      })
+    )
+  )
+
+  it.live("fails when there is no stream", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(newest))._tag, "BusUnavailable")
+      })
+    )
+  )
+})
