@@ -44,7 +44,7 @@ class Auditor {
     const holders = [...this.#vips.values()].filter(
       (vip) => vip.phase === "assigned" && `${vip.cluster}/${vip.pool}` === pool
     )
-    if (type === "PoolRetired") {
+    if (type === "ManifestRetired") {
       assert.isNotEmpty(holders, `${pool} is in use`)
       this.#retired.add(pool)
     }

@@ -36,8 +36,8 @@ const warning = (world: World) =>
 describe("deleting a pool of which addresses are held", () => {
   it("retires it: no address is released, and no message about one changes", () => {
     const world = retired()
-    const [event] = world.log.filter(({ type }) => type === "PoolRetired")
-    assert.strictEqual(event?.reason, "still-in-use")
+    const [event] = world.log.filter(({ type }) => type === "ManifestRetired")
+    assert.strictEqual(event?.reason, "still-needed")
     assert.deepStrictEqual(event?.about, { cluster: "east", pool: "gold" })
     assert.deepStrictEqual(world.addresses("east", "shop/web"), ["192.0.2.0"])
     assert.deepStrictEqual(world.addresses("east", "shop/api"), ["192.0.2.1"])
@@ -99,7 +99,7 @@ describe("a retired pool", () => {
     assert.notInclude(types(world, forget("web")), "ManifestDeleted")
     const events = world.do(forget("api"))
     const last = events.find(({ type }) => type === "ManifestDeleted")
-    assert.strictEqual(last?.reason, "last-address-released")
+    assert.strictEqual(last?.reason, "no-longer-needed")
     assert.isUndefined(warning(world))
     assert.deepStrictEqual(world.fleet.config(world.fleet.cluster("east")).pools, [])
   })

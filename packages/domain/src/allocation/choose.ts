@@ -206,7 +206,7 @@ const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
 
 /** A family that the Service newly wants, beside the address that it has: from the same pool, or a refusal if it must be. */
 const withBeside = (chooser: Chooser, kept: ReadonlyArray<AddressPick>, missing: ReadonlyArray<Family>): Choice => {
-  const pools = poolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
+  const pools = openPoolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
   const added = missing.flatMap((family) =>
     pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
   )

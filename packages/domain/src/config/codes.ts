@@ -204,6 +204,11 @@ export const codes = {
     "Names of objects are what Kubernetes allows: letters, digits, dashes and dots, at most 253 characters.",
     "Use a valid name"
   ),
+  LT0142: warning(
+    "change not carried out",
+    "The object was changed, or deleted, so that it or others that are in effect would become invalid, and their routes would go. It stays as it was.",
+    "Correct the change, or first change the objects that rest on it"
+  ),
 
   LT0201: error(
     "pool exhausted",
@@ -259,6 +264,11 @@ export const codes = {
     "pool deleted while in use",
     "The pool was deleted while Services hold addresses of it. They keep them and their routes; the pool gives out nothing more, also not by name, and is gone when the last of its addresses is released.",
     "Move or delete the Services named, or apply the pool again to keep it"
+  ),
+  LT0212: error(
+    "network cannot change now",
+    "A cluster was given another network while it has addresses of its own. They are unique in their network only, so it stays there.",
+    "Set the network back, or delete the cluster's Services of type LoadBalancer first and apply the Cluster again"
   ),
 
   LT0301: error(

@@ -1,5 +1,6 @@
 import { settleAll, settleUnserved } from "../allocation/settle.ts"
 import { decodeObject, type Finding, hasError, type ObjectRef, objectKey, type RawObject } from "../config/index.ts"
+import { brokenBy, heldFindings } from "./broken-by.ts"
 import type { Draft } from "./draft.ts"
 import type { ReasonCode } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
@@ -8,22 +9,27 @@ import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
 import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
- * Takes a configuration object. One with errors is not taken: its last good version stays in effect, and the findings
- * say so. What the cluster's objects amount to is judged anew, and its Services are settled by it.
+ * Takes a configuration object. One with errors, or one that would break what is in effect, is not taken: the last good
+ * version stays, and the findings say so. What the cluster's objects amount to is judged anew, and its Services are
+ * settled by it.
  */
 export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: RawObject): void => {
   const ref = refOfRaw(manifest)
   const decoded = decodeObject(manifest)
   if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, "centre", decoded.findings)
-  const key = objectKey(ref)
-  const before = cluster.manifests.get(key) ?? null
+  const before = cluster.manifests.get(objectKey(ref)) ?? null
   if (before === null || before.retired === true || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
+    const newest: ManifestState = { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: nextOrdinal(cluster) }
+    const broken = brokenBy(cluster, ref, newest)
+    if (broken.length > 0) {
+      return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...heldFindings(ref, broken)])
+    }
     draft.emit({
       stream: manifestStream(cluster, ref),
       type: "ManifestApplied",
       reason: "applied",
       before,
-      after: { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: before?.ordinal ?? nextOrdinal(cluster) },
+      after: { ...newest, ordinal: before?.ordinal ?? newest.ordinal },
       about: { cluster: cluster.name, ...(manifest.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
     })
   }
@@ -31,23 +37,30 @@ export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: Ra
   settleAll(draft, cluster)
 }
 
-/** Drops a configuration object; a pool of which addresses are held is retired instead, so that no route goes with it. */
+/**
+ * Drops a configuration object. One that is still needed, a pool of which addresses are held or an object without which
+ * others would be invalid, is retired instead: it goes when nobody needs it any more, and no route goes with it.
+ */
 export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): void => {
   const before = cluster.manifests.get(objectKey(ref))
-  if (before !== undefined && isPoolInUse(draft.fleet, cluster, ref)) retire(draft, cluster, ref, before)
+  if (before !== undefined && isNeeded(draft, cluster, ref)) retire(draft, cluster, ref, before)
   else drop(draft, cluster, ref, "deleted")
   settleAll(draft, cluster)
 }
+
+/** A pool is needed by who holds its addresses: what merely names it loses no route with it. */
+const isNeeded = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): boolean =>
+  ref.kind === "IPAddressPool" ? isPoolInUse(draft.fleet, cluster, ref) : brokenBy(cluster, ref, undefined).length > 0
 
 const retire = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, before: ManifestState): void => {
   if (before.retired === true) return
   draft.emit({
     stream: manifestStream(cluster, ref),
-    type: "PoolRetired",
-    reason: "still-in-use",
+    type: "ManifestRetired",
+    reason: "still-needed",
     before,
     after: { ...before, retired: true },
-    about: { cluster: cluster.name, pool: ref.name }
+    about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
   })
   reportJudgement(draft, cluster)
 }
@@ -69,28 +82,31 @@ const drop = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, reason: Reas
 }
 
 /**
- * Lets retired pools go whose last address the command has released; of the others, the finding names who is left. Answers
- * whether any went.
+ * Lets retired objects go that nobody needs since the command: pools whose last address it released, and what others
+ * rested on. Of the ones that stay, the finding says who needs them. Answers whether any went.
  */
 export const reviewRetired = (draft: Draft): boolean => {
   let hasDropped = false
   const touched = new Set(
-    draft.events.flatMap(({ before, after, about }) => ((after ?? before)?._tag === "Vip" ? (about.cluster ?? []) : []))
+    draft.events.flatMap(({ before, after, about }) => {
+      const tag = (after ?? before)?._tag
+      return tag === "Vip" || tag === "Manifest" ? (about.cluster ?? []) : []
+    })
   )
   for (const name of touched) {
     const cluster = draft.cluster(name)
     if (cluster.retired.size === 0) continue
-    const unused = [...cluster.retired].flatMap((key) => {
+    const unneeded = [...cluster.retired].flatMap((key) => {
       const state = cluster.manifests.get(key)
       if (state === undefined) return []
       const ref = refOfRaw(state.manifest)
-      return isPoolInUse(draft.fleet, cluster, ref) ? [] : [ref]
+      return isNeeded(draft, cluster, ref) ? [] : [ref]
     })
-    for (const ref of unused) drop(draft, cluster, ref, "last-address-released")
-    if (unused.length > 0)
+    for (const ref of unneeded) drop(draft, cluster, ref, "no-longer-needed")
+    if (unneeded.length > 0)
       settleUnserved(draft, cluster) // what their refusals say of the pools that there are
     else reportJudgement(draft, cluster)
-    hasDropped ||= unused.length > 0
+    hasDropped ||= unneeded.length > 0
   }
   return hasDropped
 }
@@ -141,12 +157,17 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
   const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
   for (const { manifest, retired } of cluster.manifests.values()) {
     const ref = refOfRaw(manifest)
-    const own = retired === true ? [retiredFinding(draft.fleet, cluster, ref)] : []
+    const own = retired === true ? retiredFindings(draft, cluster, ref) : []
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
   for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
   for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)
 }
+
+const retiredFindings = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> =>
+  isPoolInUse(draft.fleet, cluster, ref)
+    ? [retiredFinding(draft.fleet, cluster, ref)]
+    : heldFindings(ref, brokenBy(cluster, ref, undefined))
 
 /** How a configuration object is named before it is decoded; all their kinds have namespaces. */
 export const refOfRaw = ({ kind, namespace, name }: RawObject): ObjectRef => ({

@@ -1,9 +1,10 @@
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
+import { finding } from "../config/index.ts"
 import type { Command } from "./command.ts"
 import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
 import { type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
-import type { Fleet } from "./fleet.ts"
+import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { streamOf } from "./stream.ts"
@@ -41,20 +42,8 @@ const makesRoom = ({ type }: DomainEvent): boolean =>
 
 const carryOut = (draft: Draft, command: Command): void => {
   switch (command._tag) {
-    case "RegisterCluster": {
-      const cluster = draft.cluster(command.cluster)
-      const stream = streamOf.cluster(command.cluster)
-      const isKnown = draft.fleet.versions.has(stream)
-      if ((isKnown && cluster.network === command.network) || cluster.vips.size > 0) return
-      return draft.emit({
-        stream,
-        type: "ClusterRegistered",
-        reason: "observed",
-        before: isKnown ? { _tag: "Cluster", cluster: command.cluster, network: cluster.network } : null,
-        after: { _tag: "Cluster", cluster: command.cluster, network: command.network },
-        about: { cluster: command.cluster, network: command.network }
-      })
-    }
+    case "RegisterCluster":
+      return registerCluster(draft, draft.cluster(command.cluster), command.network)
     case "ApplyManifest":
       return applyManifest(draft, draft.cluster(command.cluster), command.manifest)
     case "DeleteManifest":
@@ -103,6 +92,30 @@ const carryOut = (draft: Draft, command: Command): void => {
     case "ExpireQuarantines":
       return expireQuarantines(draft)
   }
+}
+
+/** A cluster is of one network for as long as it has addresses of it; another one is told of, and not taken. */
+const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string): void => {
+  const stream = streamOf.cluster(cluster.name)
+  const isKnown = draft.fleet.versions.has(stream)
+  const isHeld = cluster.network !== network && cluster.vips.size > 0
+  const ref = { kind: "Cluster", name: cluster.name }
+  const held = finding("LT0212", {
+    object: ref,
+    field: "spec.network",
+    expected: `network ${cluster.network} while ${cluster.vips.size} of its addresses are in use`,
+    found: network
+  })
+  reportFindings(draft, cluster, ref, "agent", isHeld ? [held] : [])
+  if (isHeld || (isKnown && cluster.network === network)) return
+  draft.emit({
+    stream,
+    type: "ClusterRegistered",
+    reason: "observed",
+    before: isKnown ? { _tag: "Cluster", cluster: cluster.name, network: cluster.network } : null,
+    after: { _tag: "Cluster", cluster: cluster.name, network },
+    about: { cluster: cluster.name, network }
+  })
 }
 
 /** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */

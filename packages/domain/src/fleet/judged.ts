@@ -2,10 +2,20 @@ import { type ClusterObject, decodeObject, type Judgement, judge } from "../conf
 import type { ClusterMemory } from "./fleet.ts"
 import type { ManifestState } from "./stream.ts"
 
-/** What a cluster's manifests amount to together, its network included. */
-export const judgeCluster = (cluster: ClusterMemory): Judgement => {
+/** What a cluster's manifests amount to together. */
+export const judgeCluster = (cluster: ClusterMemory): Judgement => judgeManifests(cluster, cluster.manifests.values())
+
+/** What they would amount to if one of them were another, or were not there at all. */
+export const judgeWith = (cluster: ClusterMemory, key: string, state: ManifestState | undefined): Judgement => {
+  const manifests = new Map(cluster.manifests)
+  if (state === undefined) manifests.delete(key)
+  else manifests.set(key, state)
+  return judgeManifests(cluster, manifests.values())
+}
+
+const judgeManifests = (cluster: ClusterMemory, manifests: Iterable<ManifestState>): Judgement => {
   const objects: Array<ClusterObject> = []
-  for (const state of cluster.manifests.values()) {
+  for (const state of manifests) {
     const { object } = decodeObject(state.manifest)
     if (object !== undefined) objects.push({ ...asInEffect(object, state), createdAt: ageText(state) })
   }

@@ -146,9 +146,9 @@ describe("an event in words", () => {
       "Service shop/web has no serving endpoint"
     ],
     [
-      "PoolRetired",
+      "ManifestRetired",
       { before: poolState, after: { ...poolState, retired: true } },
-      "IPAddressPool metallb-system/gold was deleted while in use: it keeps what is held of it and gives out nothing more"
+      "IPAddressPool metallb-system/gold was deleted while it is needed: it stays in effect until it no longer is"
     ],
     [
       "ManifestApplied",

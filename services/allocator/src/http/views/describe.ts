@@ -55,8 +55,8 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     (state, before) =>
       `${manifestName(state)} was ${before === null ? "created" : before.retired === true ? "brought back" : "changed"}`
   ),
-  PoolRetired: about<ManifestState>(
-    (state) => `${manifestName(state)} was deleted while in use: it keeps what is held of it and gives out nothing more`
+  ManifestRetired: about<ManifestState>(
+    (state) => `${manifestName(state)} was deleted while it is needed: it stays in effect until it no longer is`
   ),
   ManifestDeleted: about<ManifestState>((state) => `${manifestName(state)} was deleted`),
   FindingsReported: about<FindingsState>((state) => {
