@@ -4,7 +4,12 @@ import { join } from "node:path"
 import { Effect, Option, Schedule, Scope } from "effect"
 import { LabError } from "./lab/lab-error.ts"
 import { type LabProcess, startProcess, waitUntilReady } from "./lab/processes.ts"
-import { findPostgresBinaries, installPostgresHint, type PostgresBinaries } from "./postgres-binaries.ts"
+import {
+  findPostgresBinaries,
+  installPostgresHint,
+  type PostgresBinaries,
+  runnableBinaries
+} from "./postgres-binaries.ts"
 import { freePort, type Identity, serverFolder, unprivilegedIdentity } from "./scratch-folder.ts"
 
 /** How to run a server of our own. */
@@ -57,7 +62,8 @@ export const providePostgres = (
 export const startPostgres = Effect.fn("startPostgres")(function* (options: PostgresOptions = {}) {
   const identity = unprivilegedIdentity(["postgres", "nobody"])
   const folder = yield* serverFolder({ prefix: "lowtide-postgres", folder: options.folder, identity })
-  const binaries = yield* chooseBinaries(folder, options.binaries)
+  const found = yield* chooseBinaries(folder, options.binaries)
+  const binaries = yield* runnableBinaries(found, identity, join(folder, "binaries"))
   const installation: Installation = { folder, binaries, identity }
   const password = yield* prepareData(installation, options.folder !== undefined && options.durable !== false)
   const port = yield* freePort(options.port ?? 0)

