@@ -24,7 +24,11 @@ const liveBacklogMax = 100_000
  * between; they may repeat it, and a reader goes by stamps. A snapshot comes at the start, after every reconnection and
  * whenever `resync` is offered to (a gap was seen).
  */
-export const followState = (cluster: string, resync: Queue.Queue<void>): Stream.Stream<StateItem, never, Bus> =>
+export const followState = (
+  cluster: string,
+  resync: Queue.Queue<void>,
+  backlogMax: number = liveBacklogMax
+): Stream.Stream<StateItem, never, Bus> =>
   Stream.callback<StateItem, never, Bus>(
     Effect.fnUntraced(function* (queue) {
       yield* listenLive(cluster, queue, resync)
@@ -51,7 +55,7 @@ export const followState = (cluster: string, resync: Queue.Queue<void>): Stream.
       }).pipe(Effect.forever, Effect.forkScoped)
       return yield* Effect.never
     }),
-    { bufferSize: liveBacklogMax, strategy: "suspend" }
+    { bufferSize: backlogMax, strategy: "suspend" }
   )
 
 /** A message for which there is no room is dropped: the reader is far behind and reads a snapshot later. */
