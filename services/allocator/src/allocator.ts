@@ -4,7 +4,7 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
-import { Deferred, Effect, Fiber, Layer, Ref, Schedule, Semaphore, SubscriptionRef } from "effect"
+import { Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { Centre, type HeardNode } from "./centre.ts"
 import { awaitLease, keepLease } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
@@ -36,7 +36,7 @@ export const layerAllocator = (
       yield* Fiber.await(prepared).pipe(Effect.andThen(keepWireJournal), Effect.forkScoped)
       yield* Fiber.await(prepared).pipe(
         Effect.andThen(reignForEver(key, current, nodes)),
-        Effect.catch((error) => Deferred.fail(ended, error)),
+        Effect.catchCause((cause) => Deferred.failCause(ended, cause)), // a defect as well: nobody would lead on
         Effect.forkScoped
       )
       return yield* makeCentre(current, nodes, Deferred.await(ended))
@@ -121,17 +121,11 @@ const makeCentre = (
         Effect.gen(function* () {
           const reign = yield* Ref.get(current)
           if (reign === undefined) return yield* notLeading
-          const { memory, committing } = reign
-          return yield* Semaphore.withPermit(committing)(
-            Effect.sync(() =>
-              look({
-                fleet: memory.fleet,
-                head: memory.head,
-                recordedAt: (stream) => memory.recordedAt.get(stream),
-                nodes
-              })
+          return yield* reign
+            .read(({ fleet, head, recordedAt }) =>
+              look({ fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes })
             )
-          )
+            .pipe(Effect.mapError(() => notLeading))
         }),
       ended,
       health: Effect.gen(function* () {

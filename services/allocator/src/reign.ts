@@ -11,7 +11,7 @@ import {
   type ProjectionConflict,
   type Unavailable
 } from "@lowtide/ledger"
-import { Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
 import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
@@ -27,8 +27,8 @@ export class MemoryLost extends Data.TaggedError("MemoryLost")<{ readonly why: s
 /** One leadership with one memory, from loading it to losing it. */
 export interface Reign {
   readonly memory: Memory
-  /** Holds while a batch is between decision and commit: readers wait for it. */
-  readonly committing: Semaphore.Semaphore
+  /** Looks at the memory as it is committed: waits for the batch in flight, and fails when that one failed. */
+  readonly read: <A>(look: (memory: Memory) => A) => Effect.Effect<A, MemoryLost>
   readonly publisher: Publisher
   /** Decides a command of the allocator's own. */
   readonly submit: (actor: string, kind: "system" | "speaker", command: Command) => Effect.Effect<CommandReply>
@@ -50,18 +50,26 @@ export const beginReign = (
     const committing = yield* Semaphore.make(1)
     const publisher = yield* startPublisher
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
-    const commitBatch = Effect.fnUntraced(function* (commands: ReadonlyArray<ReceivedCommand>) {
-      const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
-      const decided = yield* decideOrFail(memory, commands, key, nowMs)
-      if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
-      publisher.publish(decided.batch)
-      yield* sayNotices(decided.events)
-      return decided.replies
-    })
+    const commitBatch = Effect.fnUntraced(
+      function* (commands: ReadonlyArray<ReceivedCommand>) {
+        const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
+        const decided = decideBatch(memory, commands, key, nowMs)
+        if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
+        publisher.publish(decided.batch)
+        yield* sayNotices(decided.events)
+        return decided.replies
+      },
+      (commit, commands) => Effect.catchDefect(commit, (defect) => blame(commands, defect))
+    )
+    const notLost = Effect.flatMap(Deferred.isDone(over), (isOver) =>
+      isOver ? Effect.fail(new MemoryLost({ why: "the batch before failed" })) : Effect.void
+    )
     const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
       commit: (commands) =>
-        Semaphore.withPermit(committing)(commitBatch(commands)).pipe(
-          Effect.tapError((error) => Deferred.fail(over, error))
+        notLost.pipe(
+          Effect.andThen(inParts(commands, commitBatch)),
+          Effect.tapError((error) => Deferred.fail(over, error)),
+          Semaphore.withPermit(committing)
         )
     })
     const answer = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
@@ -69,7 +77,13 @@ export const beginReign = (
         if (undecidable.has(envelope.commandId)) return refusedAsDefect(envelope)
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
         return yield* group.submit({ envelope, receivedAt })
-      }).pipe(Effect.catch((error: MemoryLost | Fenced | ProjectionConflict | Overloaded) => tryAgain(error)))
+      }).pipe(
+        Effect.catch((error: MemoryLost | Fenced | ProjectionConflict | Overloaded) => tryAgain(error)),
+        // The loop ended before the command's turn: that is not an end of whoever asks.
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
+        )
+      )
     yield* serveCommands((received) =>
       (received.attempt ?? 1) === 1
         ? answer(asAgent(received))
@@ -80,7 +94,11 @@ export const beginReign = (
     )
     return {
       memory,
-      committing,
+      read: (look) =>
+        notLost.pipe(
+          Effect.map(() => look(memory)),
+          Semaphore.withPermit(committing)
+        ),
       publisher,
       submit: (actor, actorKind, command) =>
         answer({ commandId: randomUUID(), correlationId: randomUUID(), actor, actorKind, command }),
@@ -109,21 +127,40 @@ const refusedAsDefect = ({ command }: CommandEnvelope): CommandReply => ({
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })
 
-/** A command that breaks an invariant leaves the memory half changed: the memory goes, and the command is not tried again. */
-const decideOrFail = (memory: Memory, commands: ReadonlyArray<ReceivedCommand>, key: SigningKey, nowMs: number) =>
-  Effect.try({
-    try: () => decideBatch(memory, commands, key, nowMs),
-    catch: (cause) => (cause instanceof DecisionDefect ? cause : new Error(String(cause)))
-  }).pipe(
-    Effect.tapError((defect) => {
-      if (defect instanceof DecisionDefect) undecidable.add(defect.commandId)
-      return Effect.logError(`LT0506 a command could not be decided: ${defect.message}`)
-    }),
-    Effect.mapError((defect) => new MemoryLost({ why: defect.message }))
-  )
+/**
+ * A command that breaks an invariant leaves the memory half changed: the memory goes, and the command is not tried again.
+ * Where it is not known which of a batch it was, each of them is decided alone when it comes again.
+ */
+const blame = (commands: ReadonlyArray<ReceivedCommand>, defect: unknown): Effect.Effect<never, MemoryLost> => {
+  const [only, ...others] = commands
+  const guilty =
+    defect instanceof DecisionDefect
+      ? defect.commandId
+      : only !== undefined && others.length === 0
+        ? only.envelope.commandId
+        : undefined
+  if (guilty !== undefined) undecidable.add(guilty)
+  else for (const { envelope } of commands) suspected.add(envelope.commandId)
+  const why = defect instanceof Error ? defect.message : String(defect)
+  return Effect.logError(`LT0506 a command could not be decided: ${why}`).pipe(Effect.andThen(new MemoryLost({ why })))
+}
+
+/** A batch with a suspected command goes one by one: what is committed before the guilty one stays so. */
+const inParts = <E>(
+  commands: ReadonlyArray<ReceivedCommand>,
+  commit: (part: ReadonlyArray<ReceivedCommand>) => Effect.Effect<ReadonlyArray<CommandReply>, E>
+): Effect.Effect<ReadonlyArray<CommandReply>, E> => {
+  if (!commands.some(({ envelope }) => suspected.has(envelope.commandId))) return commit(commands)
+  return Effect.forEach(commands, (command) =>
+    Effect.tap(commit([command]), () => Effect.sync(() => suspected.delete(command.envelope.commandId)))
+  ).pipe(Effect.map((replies) => replies.flat()))
+}
 
 /** Ids of commands that met a defect in this process. They grow by one a defect, each of which is logged. */
 const undecidable = new Set<string>()
+
+/** Ids of commands one of which met a defect, until each is decided alone. */
+const suspected = new Set<string>()
 
 /** Commits, and lets the memory know the new head. On an unknown outcome the memory goes, whatever the outcome was. */
 const writeBatch = (
