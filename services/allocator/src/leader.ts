@@ -1,5 +1,5 @@
 import { Ledger, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect, Option, Ref, Schedule } from "effect"
+import { Clock, Data, Effect, Option, Schedule } from "effect"
 
 /** How long a lease lasts unless it is renewed, by the database's clock. */
 export const leaseMs = 5_000
@@ -32,26 +32,29 @@ export const awaitLease = (holder: string): Effect.Effect<number, never, Ledger>
     }
   })
 
-/** Renews the lease for ever; fails when it can no longer be trusted. */
+/** Renews the lease for ever; fails when it can no longer be trusted, a database that does not answer included. */
 export const keepLease = (epoch: number): Effect.Effect<never, LeaseLost, Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const lastRenewedMs = yield* Ref.make(yield* Clock.currentTimeMillis)
+    let renewedMs = yield* monotonicMs
     const renewOnce = Effect.gen(function* () {
-      const startedMs = yield* Clock.currentTimeMillis
-      const held = yield* Effect.result(ledger.renewLease(epoch, leaseMs))
-      if (held._tag === "Success") {
-        if (!held.success) return yield* new LeaseLost({ epoch, why: "it expired, or another allocator holds it" })
-        return yield* Ref.set(lastRenewedMs, startedMs)
-      }
-      yield* checkAge(epoch, lastRenewedMs, held.failure)
+      const startedMs = yield* monotonicMs
+      const held = yield* ledger.renewLease(epoch, leaseMs).pipe(
+        Effect.timeoutOrElse({
+          duration: Math.max(0, renewedMs + trustLeaseMs - startedMs),
+          orElse: () =>
+            new LeaseLost({ epoch, why: `not renewed for ${trustLeaseMs} ms: the database does not answer` })
+        }),
+        Effect.catchTag("Unavailable", (error) => Effect.as(sayNotRenewed(error), undefined))
+      )
+      if (held === false) return yield* new LeaseLost({ epoch, why: "it expired, or another allocator holds it" })
+      if (held === true) renewedMs = startedMs
     })
     return yield* renewOnce.pipe(Effect.repeat(Schedule.spaced(renewEveryMs)), Effect.andThen(Effect.never))
   })
 
-const checkAge = (epoch: number, lastRenewedMs: Ref.Ref<number>, cause: Unavailable) =>
-  Effect.gen(function* () {
-    const age = (yield* Clock.currentTimeMillis) - (yield* Ref.get(lastRenewedMs))
-    if (age > trustLeaseMs) return yield* new LeaseLost({ epoch, why: `not renewed for ${age} ms: ${cause.message}` })
-    yield* Effect.logWarning(`LT0501 the lease could not be renewed: ${cause.message}`)
-  })
+/** Setting the system's clock neither ends nor prolongs a lease. */
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+const sayNotRenewed = (cause: Unavailable) =>
+  Effect.logWarning(`LT0501 the lease could not be renewed: ${cause.message}`)
