@@ -2,7 +2,7 @@ import { Bus, type BusUnavailable } from "@lowtide/bus/connection"
 import { readStored } from "@lowtide/bus/read-stream"
 import { NodeStatus } from "@lowtide/bus/status"
 import { statusFilter, statusStream, statusSubject } from "@lowtide/bus/subjects"
-import { Clock, Effect, Option, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, FiberSet, Option, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
 import type { HeardNode } from "./centre.ts"
 
 /** The newest status of every node, kept current. `onStatus` sees each one as it comes, a repeated one too. */
@@ -12,7 +12,9 @@ export const followStatuses = (
   Effect.gen(function* () {
     const { connection, connected } = yield* Bus
     const heard = new Map<string, HeardNode>()
-    const run = Effect.runForkWith(yield* Effect.context<never>())
+    /** Subjects heard of since what is stored began to be read: what is stored of them is older. */
+    const fresh = new Set<string>()
+    const run = yield* FiberSet.makeRuntime<never>()
     const take = (subject: string, text: string, storedAtMs?: number) =>
       Effect.gen(function* () {
         const status = Option.getOrUndefined(decodeStatus(text))
@@ -31,7 +33,9 @@ export const followStatuses = (
       Effect.sync(() =>
         connection.subscribe(statusFilter, {
           callback: (error, message) => {
-            if (error === null) run(take(message.subject, message.string()))
+            if (error !== null) return
+            fresh.add(message.subject)
+            run(take(message.subject, message.string()))
           }
         })
       ),
@@ -39,18 +43,26 @@ export const followStatuses = (
     )
     yield* SubscriptionRef.changes(connected).pipe(
       Stream.filter(({ up }) => up),
-      Stream.runForEach(() => readAll(take)),
+      Stream.runForEach(() => readAll(fresh, take)),
       Effect.forkScoped
     )
     return heard
   })
 
-/** What was said while nobody listened; statuses that came in since are as new or newer and simply come again. */
-const readAll = (take: (subject: string, text: string, storedAtMs: number) => Effect.Effect<void>) =>
-  readStored(statusStream, statusFilter, { _tag: "LastPerSubject" }).pipe(
+/** What was said while nobody listened. */
+const readAll = (
+  fresh: Set<string>,
+  take: (subject: string, text: string, storedAtMs: number) => Effect.Effect<void>
+) =>
+  Effect.sync(() => fresh.clear()).pipe(
+    Effect.andThen(readStored(statusStream, statusFilter, { _tag: "LastPerSubject" })),
     Effect.retry(statusRetry),
     Effect.flatMap((messages) =>
-      Effect.forEach(messages, ({ subject, text, storedAtMs }) => take(subject, text, storedAtMs), { discard: true })
+      Effect.forEach(
+        messages,
+        ({ subject, text, storedAtMs }) => (fresh.has(subject) ? Effect.void : take(subject, text, storedAtMs)),
+        { discard: true }
+      )
     )
   )
 

@@ -2,7 +2,7 @@ import type { Bus } from "@lowtide/bus/connection"
 import { followStream } from "@lowtide/bus/follow-stream"
 import type { StoredMessage } from "@lowtide/bus/ordered-consumer"
 import { type WireEntry, WireReport } from "@lowtide/bus/status"
-import { wireFilter, wireStream } from "@lowtide/bus/subjects"
+import { wireFilter, wireStream, wireSubject } from "@lowtide/bus/subjects"
 import { Ledger, type WireRow } from "@lowtide/ledger"
 import { Effect, Option, Schedule, Schema, type Scope, Stream } from "effect"
 
@@ -44,16 +44,19 @@ const forever = Schedule.min([Schedule.exponential("100 millis"), Schedule.space
 
 type Applied = Extract<WireEntry, { readonly _tag: "Applied" }>
 
-/** One row for each VIP and stamp of a cluster, whatever the number of nodes; sessions and status writes one each. */
+/**
+ * One row for each VIP and stamp of a cluster, whatever the number of nodes; sessions and status writes one each. A report
+ * that cannot be read, or that speaks for another node than its subject, gives none.
+ */
 export const wireRows = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<WireRow> => {
   const rows: Array<WireRow> = []
   const applied = new Map<
     string,
     { readonly first: Applied; readonly cluster: string; readonly entries: Array<unknown> }
   >()
-  for (const { text } of messages) {
+  for (const { subject, text } of messages) {
     const report = Option.getOrUndefined(decodeReport(text))
-    if (report === undefined) continue
+    if (report === undefined || wireSubject(report.cluster, report.node) !== subject) continue
     const { cluster, node } = report
     for (const entry of report.entries) {
       if (entry._tag !== "Applied") {

@@ -1,4 +1,4 @@
-import { Bus, generateKey, type NodeStatus, readSigningKey, type WireReport } from "@lowtide/bus"
+import { Bus, generateKey, type NodeStatus, readSigningKey, type WireReport, wireSubject } from "@lowtide/bus"
 import {
   type ClusterObject,
   type Command,
@@ -248,7 +248,9 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
     for (const event of batch.events) memory.recordedAt.set(event.stream, committed.recordedAt)
   }
   const [assigned] = yield* ledger.events({ address: "192.0.2.1", limit: 1, order: "asc" })
-  const message = { subject: "", text: JSON.stringify(reportOf(assigned?.seq ?? 0)), sequence: 1, storedAtMs: 0 }
+  const report = reportOf(assigned?.seq ?? 0)
+  const subject = wireSubject(report.cluster, report.node)
+  const message = { subject, text: JSON.stringify(report), sequence: 1, storedAtMs: 0 }
   yield* ledger.appendWire(wireRows([message]))
   const view: CommittedView = {
     fleet: memory.fleet,
