@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import type { ServiceView } from "@lowtide/api/services"
 import { capability, cleanStale, LabError, systemPath, tcpRequest } from "@lowtide/testkit/lab/index"
-import { Effect, Fiber, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, type Scope } from "effect"
 import { superviseComponent } from "./component.ts"
 import { type Fleet, sampleClusters, sampleFolder, startFleet } from "./fleet.ts"
 import { type DemoOptions, demoHelp, parseOptions } from "./options.ts"
@@ -289,7 +289,7 @@ const sayLoopback = (reason: string, hasBird: boolean): void => {
   say(
     `so: loopback addresses and high ports, ${hasBird ? "BIRD" : "a BGP listener of Lowtide's own"} as the router of both clusters`
   )
-  say("left out: FRR, sessions over IPv6, routes in a kernel, TCP through the router")
+  say(`left out: ${hasBird ? "" : "BIRD, "}FRR, sessions over IPv6, routes in a kernel, TCP through the router`)
 }
 
 const main = (): void => {
@@ -316,7 +316,18 @@ const main = (): void => {
   }
   process.once("SIGINT", stop)
   process.once("SIGTERM", stop)
-  fiber.addObserver(() => process.exit())
+  fiber.addObserver((exit) => process.exit(exitCodeOf(exit, options)))
+}
+
+/** What a shell gives a command that was interrupted: 128 and SIGINT's number. */
+const interruptedExitCode = 130
+
+/** Ctrl-C is how the demo ends, and how a verification does not; a defect is never taken for a success. */
+const exitCodeOf = (exit: Exit.Exit<unknown, unknown>, { once }: DemoOptions): number => {
+  if (Exit.isSuccess(exit)) return Number(process.exitCode ?? 0)
+  if (Cause.hasInterruptsOnly(exit.cause)) return once ? interruptedExitCode : 0
+  process.stderr.write(`error: a fault of the demo itself: ${Cause.pretty(exit.cause)}\n`)
+  return 1
 }
 
 main()

@@ -29,6 +29,14 @@ it("without namespaces the demo runs over loopback and says what it left out", a
   assert.include(stderr, "left out: FRR")
 })
 
+it("a verification that is interrupted is no success", async () => {
+  const args = ["--once", "--json", "--loopback", "--api-port", "0"]
+  const { code, stdout, stderr } = await runDemo(args, {}, "PostgreSQL and NATS")
+  assert.strictEqual(code, 130, stderr)
+  assert.strictEqual(stdout, "")
+  assert.include(stderr, "stopping")
+})
+
 it("a wrong option ends with exit code 2 and says what is expected", async () => {
   const { code, stdout, stderr } = await runDemo(["--onse"])
   assert.strictEqual(code, 2)

@@ -10,8 +10,12 @@ export interface DemoRun {
   readonly stderr: string
 }
 
-/** Runs the demo to its end, as `npm run demo` does. */
-export const runDemo = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<DemoRun> =>
+/** Runs the demo to its end, as `npm run demo` does, or until Ctrl-C at the first mention of `interruptAt` on stderr. */
+export const runDemo = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  interruptAt?: string
+): Promise<DemoRun> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, ["scripts/demo/main.ts", ...args], {
       cwd: root,
@@ -25,6 +29,7 @@ export const runDemo = (args: ReadonlyArray<string>, env: Readonly<Record<string
     })
     child.stderr.on("data", (chunk) => {
       stderr += chunk
+      if (interruptAt !== undefined && String(chunk).includes(interruptAt)) child.kill("SIGINT")
     })
     child.on("close", (code) => resolve({ code, stdout, stderr }))
   })
