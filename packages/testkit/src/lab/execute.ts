@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process"
+import { dirname, isAbsolute } from "node:path"
 import { Effect } from "effect"
 import { LabError } from "./lab-error.ts"
 
@@ -9,13 +10,20 @@ export interface ExecuteOptions {
   readonly timeoutMs?: number
 }
 
-/** Debian keeps `ip`, `bird` and `nats-server` where an ordinary user's PATH does not look. */
-export const systemPath = `${process.execPath.replace(/\/[^/]*$/, "")}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr`
+/**
+ * Where programs are looked for: this Node's own folder, the caller's PATH, then where Debian keeps `ip`, `bird` and
+ * `nats-server`, which an ordinary user's PATH leaves out.
+ */
+export const systemPath = [
+  dirname(process.execPath),
+  ...(process.env.PATH ?? "").split(":").filter(isAbsolute),
+  ..."/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr".split(":")
+].join(":")
 
 /** The mark of a test run, handed on to what the lab starts, so that `npm test` finds what a test left behind. */
 const testRun = process.env.LOWTIDE_TEST_RUN
 
-/** The environment of what the lab starts: a system PATH, the C locale, and nothing of the parent's. */
+/** The environment of what the lab starts: a PATH, the C locale, and nothing else of the parent's. */
 export const labEnvironment: Readonly<Record<string, string>> = {
   PATH: systemPath,
   LC_ALL: "C",
