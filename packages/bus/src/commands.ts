@@ -38,7 +38,7 @@ export const sendCommand = (
 }
 
 const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
-  const { connection } = yield* Bus
+  const connection = yield* (yield* Bus).connection
   const message = yield* busCall("command", () =>
     connection.request(commandSubject(cluster), text, { timeout: replyTimeoutMs })
   )
@@ -59,7 +59,7 @@ export const serveCommands = (
   handle: (envelope: AgentCommand) => Effect.Effect<CommandReply>
 ): Effect.Effect<void, never, Bus | Scope.Scope> =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     const run = yield* FiberSet.makeRuntime<never>()
     yield* Effect.acquireRelease(
       Effect.sync(() =>

@@ -1,6 +1,6 @@
 import { codes } from "@lowtide/domain/config/codes"
-import { connect, type NatsConnection } from "@nats-io/transport-node"
-import { Context, Effect, Fiber, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node"
+import { Context, Deferred, Effect, Fiber, Layer, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
 
 /** NATS did not answer, or said no. */
 export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUnavailable", {
@@ -23,7 +23,8 @@ export const busCall = <A>(operation: string, call: () => Promise<A>): Effect.Ef
 export class Bus extends Context.Service<
   Bus,
   {
-    readonly connection: NatsConnection
+    /** Waits for the first connection; afterwards it is there at once, also while the server is away. */
+    readonly connection: Effect.Effect<NatsConnection>
     readonly connected: SubscriptionRef.SubscriptionRef<{ readonly up: boolean; readonly times: number }>
   }
 >()("@lowtide/bus/Bus") {}
@@ -56,38 +57,57 @@ export interface BusOptions {
 /** Without a first connection for this long, it is said. */
 const noticeMs = 3_000
 
-/** Tries for ever; the Layer is ready at the first connection, and may be interrupted before. */
-export const layerBus = (options: BusOptions): Layer.Layer<Bus, BusUnavailable> =>
+/**
+ * Connects in the background, for ever: the Layer is there at once, with or without a server, and `connection` waits for
+ * the first one. A server that refuses the credentials is asked again, since they may be given to it later.
+ */
+export const layerBus = (options: BusOptions): Layer.Layer<Bus> =>
   Layer.effect(
     Bus,
     Effect.gen(function* () {
-      const waiting = yield* Effect.logError(
-        `LT0502 no connection to NATS at ${options.servers.join(", ")} yet; state is kept, retrying. Fix: ${codes.LT0502.fix}`
-      ).pipe(Effect.delay(noticeMs), Effect.forkScoped)
-      const connection = yield* Effect.acquireRelease(
-        busCall("connect", () =>
-          connect({
-            servers: [...options.servers],
-            name: options.name,
-            maxReconnectAttempts: -1,
-            reconnectTimeWait: 250,
-            reconnectJitter: 100,
-            waitOnFirstConnect: true,
-            pingInterval: 5_000,
-            maxPingOut: 2,
-            ...(options.user === undefined ? {} : { user: options.user }),
-            ...(options.password === undefined ? {} : { pass: options.password })
-          })
-        ),
-        (connection) => Effect.ignore(busCall("close", () => connection.close())),
-        { interruptible: true }
-      )
-      yield* Fiber.interrupt(waiting)
-      const connected = yield* SubscriptionRef.make({ up: true, times: 1 })
-      yield* Effect.forkScoped(followStatus(connection, connected, options.name))
-      return Bus.of({ connection, connected })
+      const first = yield* Deferred.make<NatsConnection>()
+      const connected = yield* SubscriptionRef.make({ up: false, times: 0 })
+      yield* Effect.gen(function* () {
+        const connection = yield* connectFirst(options)
+        yield* Deferred.succeed(first, connection)
+        yield* SubscriptionRef.set(connected, { up: true, times: 1 })
+        yield* followStatus(connection, connected, options.name)
+      }).pipe(Effect.forkScoped)
+      return Bus.of({ connection: Deferred.await(first), connected })
     })
   )
+
+const connectFirst = (options: BusOptions): Effect.Effect<NatsConnection, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const servers = options.servers.join(", ")
+    const waiting = yield* Effect.logError(
+      `LT0502 no connection to NATS at ${servers} yet; state is kept, retrying. Fix: ${codes.LT0502.fix}`
+    ).pipe(Effect.delay(noticeMs), Effect.forkChild)
+    const connection = yield* Effect.acquireRelease(
+      busCall("connect", () => connect(connectionOptions(options))).pipe(
+        Effect.tapError((error) => Effect.logError(`LT0502 ${servers}: ${error.message}; state is kept, retrying`)),
+        Effect.retry(Schedule.spaced("2 seconds")),
+        Effect.orDie
+      ),
+      (connection) => Effect.ignore(busCall("close", () => connection.close())),
+      { interruptible: true }
+    )
+    yield* Fiber.interrupt(waiting)
+    return connection
+  })
+
+const connectionOptions = (options: BusOptions): NodeConnectionOptions => ({
+  servers: [...options.servers],
+  name: options.name,
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 250,
+  reconnectJitter: 100,
+  waitOnFirstConnect: true,
+  pingInterval: 5_000,
+  maxPingOut: 2,
+  ...(options.user === undefined ? {} : { user: options.user }),
+  ...(options.password === undefined ? {} : { pass: options.password })
+})
 
 const followStatus = Effect.fnUntraced(function* (
   connection: NatsConnection,

@@ -65,7 +65,7 @@ const listenLive = (
   resync: Queue.Enqueue<void>
 ): Effect.Effect<void, never, Bus | Scope.Scope> =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     yield* Effect.acquireRelease(
       Effect.sync(() =>
         connection.subscribe(liveFilter(cluster), {

@@ -44,7 +44,7 @@ const startOf = Effect.fnUntraced(function* (
   stream: string,
   place: { readonly next: number; created: string | undefined }
 ) {
-  const { connection } = yield* Bus
+  const connection = yield* (yield* Bus).connection
   const { created, state } = yield* busCall(`follow ${stream}`, async () =>
     (await jetstream(connection).streams.get(stream)).info()
   )

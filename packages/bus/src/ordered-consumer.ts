@@ -26,7 +26,7 @@ export const openConsumer = (
   from: From
 ): Effect.Effect<Consumer, BusUnavailable, Bus | Scope.Scope> =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     return yield* Effect.acquireRelease(
       busCall(`read ${stream} ${filter}`, () =>
         jetstream(connection).consumers.get(stream, {

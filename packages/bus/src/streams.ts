@@ -1,6 +1,6 @@
 import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream"
 import { Effect } from "effect"
-import { Bus, type BusUnavailable, busCall } from "./connection.ts"
+import { Bus, BusUnavailable, busCall } from "./connection.ts"
 import { stateStream, statusStream, wireStream } from "./subjects.ts"
 
 /** How long wire reports wait for an allocator that is away, and how much room they have. */
@@ -10,7 +10,7 @@ const nanosecondsPerHour = 3_600_000_000_000
 
 /** Makes the streams that are missing, as an empty or wiped server needs. Streams that are there are left as they are. */
 export const ensureStreams: Effect.Effect<ReadonlyArray<string>, BusUnavailable, Bus> = Effect.gen(function* () {
-  const { connection } = yield* Bus
+  const connection = yield* (yield* Bus).connection
   const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
   const present = yield* busCall("list streams", async () => {
     const names: Array<string> = []
@@ -65,7 +65,7 @@ const publishWindow = 64
  */
 export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Effect<void, BusUnavailable, Bus> =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     const stream = jetstream(connection)
     for (let start = 0; start < publications.length; start += publishWindow) {
       const window = publications.slice(start, start + publishWindow)
@@ -75,13 +75,21 @@ export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Eff
     }
   })
 
+/** A reader who has never been connected is not kept waiting longer. */
+const firstConnectionTimeoutMs = 2_000
+
 /** The newest stored text of one subject and when the server stored it; undefined when there is none. */
 export const readLast = (
   stream: string,
   subject: string
 ): Effect.Effect<{ readonly text: string; readonly storedAt: Date } | undefined, BusUnavailable, Bus> =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection.pipe(
+      Effect.timeoutOrElse({
+        duration: firstConnectionTimeoutMs,
+        orElse: () => Effect.fail(new BusUnavailable({ operation: "connect", cause: new Error("no connection yet") }))
+      })
+    )
     const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
     const message = yield* busCall(`read ${subject}`, () =>
       manager.streams

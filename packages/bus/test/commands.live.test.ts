@@ -32,7 +32,7 @@ const attempts = (asked: ReadonlyArray<AgentCommand>) => asked.map(({ commandId,
 /** What a plain request of any text is answered. */
 const ask = (subject: string, text: string) =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     return yield* Effect.promise(async () => JSON.parse((await connection.request(subject, text)).string()))
   })
 
@@ -52,7 +52,7 @@ describe("a command", () => {
     withBus(() =>
       Effect.gen(function* () {
         const waiting = yield* Effect.forkScoped(sendCommand("east", command(1)))
-        const { connection } = yield* Bus
+        const connection = yield* (yield* Bus).connection
         yield* until(
           "two tries",
           Effect.sync(() => connection.stats().outMsgs >= 2)

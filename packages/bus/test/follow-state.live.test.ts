@@ -192,7 +192,7 @@ describe("following the state of a cluster", () => {
         const reader = yield* following.pipe(Scope.provide(scope))
         yield* reader.untilSnapshots(1)
         yield* Scope.close(scope, Exit.void)
-        const { connection } = yield* Bus
+        const connection = yield* (yield* Bus).connection
         yield* Effect.promise(() => connection.flush())
         const before = connection.stats().inMsgs
         yield* put(["svc.a", "1"])

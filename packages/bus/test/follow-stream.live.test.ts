@@ -165,7 +165,7 @@ describe("following a stream", () => {
           "no consumer",
           Effect.map(consumersOf(wireStream), (count) => count === 0)
         )
-        const { connection } = yield* Bus
+        const connection = yield* (yield* Bus).connection
         const manager = yield* Effect.promise(() => jetstreamManager(connection))
         assert.strictEqual((yield* Effect.promise(() => manager.streams.info(wireStream))).state.messages, 2_000)
       })

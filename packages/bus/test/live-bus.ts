@@ -25,7 +25,7 @@ export const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
 /** Consumers that the server has of a stream. */
 export const consumersOf = (stream: string) =>
   Effect.gen(function* () {
-    const { connection } = yield* Bus
+    const connection = yield* (yield* Bus).connection
     return yield* Effect.promise(async () => {
       const manager = await jetstreamManager(connection)
       return (await manager.streams.info(stream)).state.consumer_count

@@ -39,7 +39,7 @@ describe("streams", () => {
   it.live("that are there are left as they are", () =>
     withBus(() =>
       Effect.gen(function* () {
-        const { connection } = yield* Bus
+        const connection = yield* (yield* Bus).connection
         const manager = yield* Effect.promise(() => jetstreamManager(connection))
         yield* Effect.promise(() => manager.streams.add({ name: stateStream, subjects: ["lt.v1.state.>"] }))
         assert.deepStrictEqual(yield* ensureStreams, ["LT_STATUS", "LT_WIRE"])
@@ -69,7 +69,7 @@ describe("publishAll", () => {
     withBus(() =>
       Effect.gen(function* () {
         yield* ensureStreams
-        const { connection } = yield* Bus
+        const connection = yield* (yield* Bus).connection
         const seen = new Map<string, Array<number>>([
           ["a", []],
           ["b", []]

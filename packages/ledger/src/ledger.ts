@@ -10,7 +10,7 @@ import type {
 } from "./batch.ts"
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
 import type { EventFilter, StoredEvent } from "./event.ts"
-import type { Checkpoint, StoredWire, WireFilter, WireRow } from "./wire.ts"
+import type { Checkpoint, CheckpointMove, StoredWire, WireFilter, WireRow } from "./wire.ts"
 
 /** Where the log ends. */
 export interface Head extends HeadPosition {
@@ -73,8 +73,11 @@ export class Ledger extends Context.Service<
     readonly headAt: (at: string) => Effect.Effect<number, Unavailable>
     /** The database's clock, ISO 8601. */
     readonly now: Effect.Effect<string, Unavailable>
-    /** Appends to the wire journal, and moves the reader's checkpoint in the same transaction. */
-    readonly appendWire: (rows: ReadonlyArray<WireRow>, checkpoint?: Checkpoint) => Effect.Effect<void, Unavailable>
+    /**
+     * Appends to the wire journal, and moves the reader's checkpoint in the same transaction. False, and nothing is written,
+     * when the checkpoint is not where it is to move from: another reader was there, or this very call, whose answer was lost.
+     */
+    readonly appendWire: (rows: ReadonlyArray<WireRow>, move?: CheckpointMove) => Effect.Effect<boolean, Unavailable>
     readonly wire: (filter: WireFilter) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
     /** The highest version's checkpoint of that name. */
     readonly checkpoint: (name: string) => Effect.Effect<Option.Option<Checkpoint>, Unavailable>

@@ -35,6 +35,12 @@ export interface WireFilter {
   readonly order: "asc" | "desc"
 }
 
+/** A checkpoint and the place from which it moves on: it is moved only from there, and what it comes with is written only then. */
+export interface CheckpointMove extends Checkpoint {
+  /** The position before; 0 when there was none. */
+  readonly after: number
+}
+
 /** How far one version of a reader has come. */
 export interface Checkpoint {
   readonly name: string

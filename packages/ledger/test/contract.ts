@@ -378,8 +378,12 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           { cluster: "b", ...vip, kind: "applied", detail: "{}" }
         ]
         assert.isTrue(Option.isNone(yield* ledger.checkpoint("status")))
-        yield* ledger.appendWire(rows, { name: "status", version: 1, position: 41 })
-        yield* ledger.appendWire([])
+        const first = { name: "status", version: 1, position: 41, after: 0 }
+        assert.isTrue(yield* ledger.appendWire(rows, first))
+        assert.isFalse(yield* ledger.appendWire(rows, first), "a repeat whose answer was lost writes nothing")
+        assert.isFalse(yield* ledger.appendWire(rows, { ...first, position: 50, after: 40 }), "nor another reader")
+        assert.isTrue(yield* ledger.appendWire([], { ...first, position: 7, after: 41 }), "a wiped stream begins again")
+        assert.isTrue(yield* ledger.appendWire([]))
         yield* ledger.saveCheckpoint({ name: "status", version: 1, position: 42 })
         yield* ledger.saveCheckpoint({ name: "other", version: 3, position: 1 })
         assert.deepStrictEqual(

@@ -70,11 +70,17 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
       now: Effect.sync(() => iso(nowMs())),
-      appendWire: (rows, checkpoint) =>
+      appendWire: (rows, move) =>
         Effect.sync(() => {
+          if (move !== undefined) {
+            const { after, ...checkpoint } = move
+            const key = `${move.name}/${move.version}`
+            if ((tables.checkpoints.get(key)?.position ?? 0) !== after) return false
+            tables.checkpoints.set(key, checkpoint)
+          }
           const recordedAt = iso(nowMs())
           for (const row of rows) tables.wire.push({ ...row, id: tables.wire.length + 1, recordedAt })
-          if (checkpoint !== undefined) tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint)
+          return true
         }),
       wire: (filter) => Effect.sync(() => page(tables.wire.filter(wireMatches(filter)), filter)),
       checkpoint: (name) =>

@@ -33,7 +33,6 @@ export const layerAllocator = (
       )
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
-      yield* Fiber.await(prepared).pipe(Effect.andThen(keepWireJournal), Effect.forkScoped)
       yield* Fiber.await(prepared).pipe(
         Effect.andThen(reignForEver(key, current, nodes)),
         Effect.catchCause((cause) => Deferred.failCause(ended, cause)), // a defect as well: nobody would lead on
@@ -70,6 +69,7 @@ const reignWith = (
     Effect.gen(function* () {
       const reign = yield* beginReign(epoch, key)
       yield* Ref.set(current, reign)
+      yield* Effect.forkScoped(keepWireJournal)
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign
         .submit("allocator", "system", { _tag: "ExpireQuarantines" })

@@ -1,5 +1,5 @@
-import { Ledger, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect, Option, Schedule } from "effect"
+import { Ledger } from "@lowtide/ledger"
+import { Clock, Data, Effect, Option, Result, Schedule } from "effect"
 
 /** How long a lease lasts unless it is renewed, by the database's clock. */
 export const leaseMs = 5_000
@@ -37,24 +37,29 @@ export const keepLease = (epoch: number): Effect.Effect<never, LeaseLost, Ledger
   Effect.gen(function* () {
     const ledger = yield* Ledger
     let renewedMs = yield* monotonicMs
+    const trustedMs = Effect.map(monotonicMs, (nowMs) => renewedMs + trustLeaseMs - nowMs)
+    const notRenewed = (why: string) => new LeaseLost({ epoch, why: `not renewed for ${trustLeaseMs} ms: ${why}` })
     const renewOnce = Effect.gen(function* () {
       const startedMs = yield* monotonicMs
-      const held = yield* ledger.renewLease(epoch, leaseMs).pipe(
-        Effect.timeoutOrElse({
-          duration: Math.max(0, renewedMs + trustLeaseMs - startedMs),
-          orElse: () =>
-            new LeaseLost({ epoch, why: `not renewed for ${trustLeaseMs} ms: the database does not answer` })
-        }),
-        Effect.catchTag("Unavailable", (error) => Effect.as(sayNotRenewed(error), undefined))
+      const held = yield* Effect.result(
+        ledger.renewLease(epoch, leaseMs).pipe(
+          Effect.timeoutOrElse({
+            duration: Math.max(0, yield* trustedMs),
+            orElse: () => Effect.fail(notRenewed("the database does not answer"))
+          })
+        )
       )
-      if (held === false) return yield* new LeaseLost({ epoch, why: "it expired, or another allocator holds it" })
-      if (held === true) renewedMs = startedMs
+      if (Result.isSuccess(held)) {
+        if (!held.success) return yield* new LeaseLost({ epoch, why: "it expired, or another allocator holds it" })
+        renewedMs = startedMs
+      } else {
+        if (held.failure._tag === "LeaseLost") return yield* held.failure
+        if ((yield* trustedMs) <= 0) return yield* notRenewed(held.failure.message)
+        yield* Effect.logWarning(`LT0501 the lease could not be renewed: ${held.failure.message}`)
+      }
     })
     return yield* renewOnce.pipe(Effect.repeat(Schedule.spaced(renewEveryMs)), Effect.andThen(Effect.never))
   })
 
 /** Setting the system's clock neither ends nor prolongs a lease. */
 const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-
-const sayNotRenewed = (cause: Unavailable) =>
-  Effect.logWarning(`LT0501 the lease could not be renewed: ${cause.message}`)

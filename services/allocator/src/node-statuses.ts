@@ -10,7 +10,8 @@ export const followStatuses = (
   onStatus: (status: NodeStatus) => Effect.Effect<void>
 ): Effect.Effect<ReadonlyMap<string, HeardNode>, never, Bus | Scope.Scope> =>
   Effect.gen(function* () {
-    const { connection, connected } = yield* Bus
+    const bus = yield* Bus
+    const { connected } = bus
     const heard = new Map<string, HeardNode>()
     /** Subjects heard of since what is stored began to be read: what is stored of them is older. */
     const fresh = new Set<string>()
@@ -29,8 +30,8 @@ export const followStatuses = (
         })
         yield* onStatus(status)
       })
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
+    const listen = Effect.acquireRelease(
+      Effect.map(bus.connection, (connection) =>
         connection.subscribe(statusFilter, {
           callback: (error, message) => {
             if (error !== null) return
@@ -39,11 +40,16 @@ export const followStatuses = (
           }
         })
       ),
-      (subscription) => Effect.sync(() => subscription.unsubscribe())
+      (subscription) => Effect.sync(() => subscription.unsubscribe()),
+      { interruptible: true }
     )
-    yield* SubscriptionRef.changes(connected).pipe(
-      Stream.filter(({ up }) => up),
-      Stream.runForEach(() => readAll(fresh, take)),
+    yield* listen.pipe(
+      Effect.andThen(
+        SubscriptionRef.changes(connected).pipe(
+          Stream.filter(({ up }) => up),
+          Stream.runForEach(() => readAll(fresh, take))
+        )
+      ),
       Effect.forkScoped
     )
     return heard

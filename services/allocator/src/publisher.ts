@@ -1,9 +1,9 @@
-import { Bus, type BusUnavailable } from "@lowtide/bus/connection"
+import { Bus, type BusUnavailable, connectionLost } from "@lowtide/bus/connection"
 import { ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
 import { headKey, stateStream, stateSubject } from "@lowtide/bus/subjects"
 import { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Effect, Option, Queue, Ref, Result, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Option, Queue, Result, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
 
 /** How often a cluster's head is repeated when nothing else is, so that silence is told from loss; speakers allow 60 s. */
 const heartbeatMs = 20_000
@@ -18,8 +18,10 @@ export interface Publisher {
 
 type Work =
   | { readonly _tag: "Batch"; readonly intents: ReadonlyArray<IntentRow>; readonly heads: ReadonlyArray<IntentHeadRow> }
-  | { readonly _tag: "Reconcile"; readonly why: string }
-  | { readonly _tag: "Heartbeat" }
+  | { readonly _tag: "Reconcile" }
+
+/** Batches that may wait for NATS; beyond it they are read from the ledger when it answers again. */
+const waitingMax = 1_000
 
 /**
  * Starts the one loop that publishes. A batch goes out at once; after any failure, a reconnection or a wiped server, the
@@ -28,41 +30,70 @@ type Work =
  */
 export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scope.Scope> = Effect.gen(function* () {
   const { connected } = yield* Bus
-  const work = yield* Queue.unbounded<Work>()
-  const unpublished = yield* Ref.make(0)
-  yield* Queue.offer(work, { _tag: "Reconcile", why: "start" })
+  const work = yield* Queue.dropping<Work>(waitingMax)
+  let unpublished = 0
+  /** Whether the stream may lack something that no waiting batch has. */
+  let isBehind = true
+  /** Clusters of which the stream knows more than the ledger. */
+  let ahead: ReadonlySet<string> = new Set()
+  const reconcileSoon = Effect.suspend(() => {
+    isBehind = true
+    return Queue.offer(work, { _tag: "Reconcile" })
+  })
+  yield* reconcileSoon
   yield* SubscriptionRef.changes(connected).pipe(
     Stream.filter(({ up, times }) => up && times > 1),
-    Stream.runForEach(() => Queue.offer(work, { _tag: "Reconcile", why: "reconnected" })),
+    Stream.runForEach(() => reconcileSoon),
     Effect.forkScoped
   )
-  yield* Queue.offer(work, { _tag: "Heartbeat" }).pipe(Effect.delay(heartbeatMs), Effect.forever, Effect.forkScoped)
+  yield* reconcileSoon.pipe(Effect.delay(heartbeatMs), Effect.forever, Effect.forkScoped)
+  /** What waits is committed: the ledger has it, and reading it there covers it. */
+  const reconcileOnce = Effect.gen(function* () {
+    yield* SubscriptionRef.changes(connected).pipe(
+      Stream.takeUntil(({ up }) => up),
+      Stream.runDrain
+    )
+    isBehind = false
+    yield* Queue.clear(work)
+    const covered = unpublished
+    ahead = yield* Effect.raceFirst(reconcileAll, connectionLost("publish"))
+    unpublished -= covered
+  }).pipe(
+    Effect.tapError((error) => {
+      isBehind = true
+      return Effect.logWarning(`publishing waits: ${error.message}`)
+    })
+  )
   const loop = Effect.gen(function* () {
     const next = yield* Queue.take(work)
-    if (next._tag === "Batch") {
-      const sent = yield* Effect.result(publishBatch(next.intents, next.heads))
-      yield* Ref.update(unpublished, (count) => Math.max(0, count - next.intents.length))
-      if (Result.isSuccess(sent)) return
+    if (next._tag === "Batch" && !isBehind) {
+      const sent = yield* Effect.result(publishBatch(without(ahead, next.intents), without(ahead, next.heads)))
+      if (Result.isSuccess(sent)) {
+        unpublished -= next.intents.length
+        return
+      }
       yield* Effect.logWarning(`publishing is behind: ${sent.failure.message}`)
     }
-    yield* reconcileAll.pipe(
-      Effect.tapError((error) => Effect.logWarning(`publishing waits: ${error.message}`)),
-      Effect.retry(
-        Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
-      )
+    yield* Effect.retry(
+      reconcileOnce,
+      Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
     )
-    yield* Ref.set(unpublished, 0)
   })
   yield* loop.pipe(Effect.forever, Effect.forkScoped)
   return {
     publish: ({ intents, intentHeads }) => {
       if (intents.length === 0) return
-      Effect.runSync(Ref.update(unpublished, (count) => count + intents.length))
-      Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads })
+      unpublished += intents.length
+      if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads })) isBehind = true
     },
-    unpublished: Ref.get(unpublished)
+    unpublished: Effect.sync(() => unpublished)
   }
 })
+
+const without = <Row extends { readonly cluster: string }>(
+  clusters: ReadonlySet<string>,
+  rows: ReadonlyArray<Row>
+): ReadonlyArray<Row> => rows.filter(({ cluster }) => !clusters.has(cluster))
 
 const publishBatch = (
   intents: ReadonlyArray<IntentRow>,
@@ -77,22 +108,31 @@ const publishBatch = (
     )
   )
 
-const reconcileAll: Effect.Effect<void, BusUnavailable | Unavailable, Bus | Ledger> = Effect.gen(function* () {
-  yield* ensureStreams
-  const ledger = yield* Ledger
-  for (const head of yield* ledger.intentHeads) yield* reconcile(head)
-})
+/** Answers the clusters for which nothing may be published. */
+const reconcileAll: Effect.Effect<ReadonlySet<string>, BusUnavailable | Unavailable, Bus | Ledger> = Effect.gen(
+  function* () {
+    yield* ensureStreams
+    const ledger = yield* Ledger
+    const ahead = new Set<string>()
+    for (const head of yield* ledger.intentHeads) if (!(yield* reconcile(head))) ahead.add(head.cluster)
+    return ahead
+  }
+)
 
-/** Sends what the stream lacks of one cluster, and its head in any case, which tells readers that the centre lives. */
-const reconcile = (head: IntentHeadRow): Effect.Effect<void, BusUnavailable | Unavailable, Bus | Ledger> =>
+/**
+ * Sends what the stream lacks of one cluster, and its head in any case, which tells readers that the centre lives. False,
+ * and nothing sent, when the stream knows more than the ledger.
+ */
+const reconcile = (head: IntentHeadRow): Effect.Effect<boolean, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const marker = yield* readMarker(head.cluster)
-    if (marker !== undefined && isAhead(marker, head)) {
-      return yield* Effect.logError(
+    if (marker !== undefined && marker.cseq > head.cseq) {
+      yield* Effect.logError(
         `LT0505 cluster ${head.cluster}: the stream's head is cseq ${marker.cseq} of epoch ${marker.stamp.epoch}, the ledger's is ${head.cseq}: ` +
           "the database has lost history; nothing is published for this cluster and speakers keep what they have"
       )
+      return false
     }
     const isWhole = marker?.cseq === head.cseq && marker.digest === head.digest
     const since = marker === undefined || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
@@ -101,9 +141,8 @@ const reconcile = (head: IntentHeadRow): Effect.Effect<void, BusUnavailable | Un
     if (missing.length > 0) {
       yield* Effect.logInfo(`cluster ${head.cluster}: ${missing.length} messages after cseq ${since} published again`)
     }
+    return true
   })
-
-const isAhead = (marker: ClusterHead, head: IntentHeadRow): boolean => marker.cseq > head.cseq
 
 const readMarker = (cluster: string): Effect.Effect<ClusterHead | undefined, BusUnavailable, Bus> =>
   readLast(stateStream, stateSubject(cluster, headKey)).pipe(

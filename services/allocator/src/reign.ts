@@ -91,7 +91,7 @@ export const beginReign = (
             Effect.flatMap(Option.match({ onNone: () => answer(asAgent(received)), onSome: storedReply })),
             Effect.catch((error) => tryAgain(error))
           )
-    )
+    ).pipe(Effect.forkScoped)
     return {
       memory,
       read: (look) =>

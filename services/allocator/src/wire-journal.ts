@@ -4,7 +4,7 @@ import type { StoredMessage } from "@lowtide/bus/ordered-consumer"
 import { type WireEntry, WireReport } from "@lowtide/bus/status"
 import { wireFilter, wireStream, wireSubject } from "@lowtide/bus/subjects"
 import { Ledger, type WireRow } from "@lowtide/ledger"
-import { Effect, Option, Schedule, Schema, type Scope, Stream } from "effect"
+import { Data, Effect, Option, Schedule, Schema, Stream } from "effect"
 
 /** Reports that share a row are gathered for this long at most. */
 const gatherMs = 200
@@ -16,31 +16,39 @@ const gatherMax = 1_000
 const checkpointName = "wire"
 
 /**
- * Writes what speakers told their routers into the wire journal, until the scope closes. Reports of one VIP and stamp that
- * come within a fifth of a second share a row; rows and the reader's place are written together, so none is lost or
- * written twice.
+ * Writes what speakers told their routers into the wire journal, for as long as it runs. Reports of one VIP and stamp that
+ * come within a fifth of a second share a row. Rows and the reader's place are written together, and only from the place
+ * where it was, so none is lost or written twice, neither by a lost answer nor by two who lead for a moment.
  */
-export const keepWireJournal: Effect.Effect<void, never, Bus | Ledger | Scope.Scope> = Effect.gen(function* () {
+export const keepWireJournal: Effect.Effect<never, never, Bus | Ledger> = Effect.gen(function* () {
   const ledger = yield* Ledger
-  const checkpoint = yield* ledger.checkpoint(checkpointName).pipe(Effect.retry(forever), Effect.orDie)
-  const from = Option.match(checkpoint, { onNone: () => 1, onSome: ({ position }) => position + 1 })
-  yield* followStream(wireStream, wireFilter, from).pipe(
+  const checkpoint = yield* ledger.checkpoint(checkpointName)
+  let position = Option.match(checkpoint, { onNone: () => 0, onSome: (found) => found.position })
+  yield* followStream(wireStream, wireFilter, position + 1).pipe(
     Stream.groupedWithin(gatherMax, gatherMs),
-    Stream.runForEach((messages) => {
-      const last = messages[messages.length - 1]
-      return last === undefined
-        ? Effect.void
-        : ledger.appendWire(wireRows(messages), { name: checkpointName, version: 1, position: last.sequence }).pipe(
-            Effect.tapError((error) => Effect.logWarning(`the wire journal waits: ${error.message}`)),
-            Effect.retry(forever),
-            Effect.orDie
-          )
-    }),
-    Effect.forkScoped
+    Stream.runForEach((messages) =>
+      Effect.gen(function* () {
+        const last = messages[messages.length - 1]
+        if (last === undefined) return
+        const move = { name: checkpointName, version: 1, position: last.sequence, after: position }
+        if (!(yield* ledger.appendWire(wireRows(messages), move))) return yield* new PlaceLost({ after: position })
+        position = last.sequence
+      })
+    )
   )
-})
+}).pipe(
+  Effect.tapError((error) => Effect.logWarning(`the wire journal reads its place again: ${error.message}`)),
+  Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])),
+  Effect.orDie,
+  Effect.andThen(Effect.never)
+)
 
-const forever = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
+/** The reader's place in the database is another than it went on from: it reads its place again. */
+class PlaceLost extends Data.TaggedError("PlaceLost")<{ readonly after: number }> {
+  override get message() {
+    return `expected the checkpoint at ${this.after}`
+  }
+}
 
 type Applied = Extract<WireEntry, { readonly _tag: "Applied" }>
 

@@ -2,7 +2,7 @@ import { Bus, layerBus } from "@lowtide/bus/connection"
 import { followState } from "@lowtide/bus/follow-state"
 import { publishAll } from "@lowtide/bus/streams"
 import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
-import { Effect, type Queue as EffectQueue, Queue, Schedule, Stream, SubscriptionRef } from "effect"
+import { Effect, type Queue as EffectQueue, Queue, Stream, SubscriptionRef } from "effect"
 import type { LocalSettings } from "./peer-options.ts"
 import type { Speaker } from "./speaker.ts"
 
@@ -35,9 +35,6 @@ export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
     concurrency: "unbounded"
   }).pipe(
     Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
-    Effect.tapError((error) => Effect.logError(`LT0502 ${error.message}; what is saved is announced`)),
-    Effect.retry(Schedule.spaced("1 second")),
-    Effect.orDie,
     Effect.andThen(Effect.never)
   )
 

@@ -9,7 +9,6 @@ import {
   servingNodes
 } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
-import type { NatsConnection } from "@nats-io/transport-node"
 import { Effect, Layer, SubscriptionRef } from "effect"
 import { Centre, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
@@ -277,6 +276,6 @@ export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service
 export const deafBus: Layer.Layer<Bus> = Layer.effect(
   Bus,
   Effect.map(SubscriptionRef.make({ up: false, times: 0 }), (connected) =>
-    Bus.of({ connection: {} as NatsConnection, connected })
+    Bus.of({ connection: Effect.never, connected })
   )
 )

@@ -1,0 +1,228 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  ensureStreams,
+  layerBus,
+  publishAll,
+  readStored,
+  seal,
+  stateFilter,
+  stateStream,
+  stateSubject
+} from "@lowtide/bus"
+import type { ClusterHead, Command } from "@lowtide/domain"
+import { Ledger, Unavailable } from "@lowtide/ledger"
+import { memoryLedger, startNats } from "@lowtide/testkit"
+import { Effect, Layer, Logger, Schedule } from "effect"
+import { decideBatch } from "../src/decide-batch.ts"
+import { loadMemory } from "../src/memory.ts"
+import { startPublisher } from "../src/publisher.ts"
+import { announcing, forgetService, received, service, signingKey } from "./orders.ts"
+
+const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
+  look.pipe(
+    Effect.catch(() => Effect.succeed(false)),
+    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("20 millis")),
+    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
+  )
+
+/** A server, a ledger and what commits to it; what the log says is kept. */
+const setting = Effect.gen(function* () {
+  const server = yield* startNats()
+  const lines: Array<string> = []
+  const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+  const state = { isAway: false, reads: 0 }
+  const flaky = Layer.effect(
+    Ledger,
+    Effect.map(Ledger, (ledger) =>
+      Ledger.of({
+        ...ledger,
+        intentsSince: (cluster, cseq) => {
+          state.reads += 1
+          return state.isAway
+            ? Effect.fail(new Unavailable({ operation: "intents", cause: new Error("away") }))
+            : ledger.intentsSince(cluster, cseq)
+        }
+      })
+    )
+  ).pipe(Layer.provide(memoryLedger()))
+  const services = yield* Layer.build(
+    Layer.mergeAll(flaky, layerBus({ servers: [server.url], name: "test" }), Logger.layer([log]))
+  )
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideContext(effect, services)
+  const ledger = yield* within(Ledger)
+  yield* ledger.acquireLease("test", 60_000)
+  const memory = yield* within(loadMemory)
+  let count = 0
+  const commit = (...commands: ReadonlyArray<Command>) =>
+    Effect.gen(function* () {
+      const { batch } = decideBatch(
+        memory,
+        commands.map((command) => received(command, ++count)),
+        signingKey,
+        0
+      )
+      memory.head = { ...memory.head, ...(yield* ledger.append(batch)) }
+      return batch
+    })
+  /** What the stream has, and whether that is all that the ledger has. */
+  const stored = within(readStored(stateStream, stateFilter("east"), { _tag: "LastPerSubject" })).pipe(
+    Effect.map((messages) => new Map(messages.map(({ subject, text }) => [subject, text])))
+  )
+  const wanted = Effect.gen(function* () {
+    const [head] = yield* ledger.intentHeads
+    const rows = [...(yield* ledger.intentsSince("east", 0)), { subject: "head", envelope: head?.envelope ?? "" }]
+    return new Map(rows.map(({ subject, envelope }) => [stateSubject("east", subject), envelope]))
+  })
+  const isWhole = Effect.gen(function* () {
+    const [has, should] = [yield* stored, yield* wanted]
+    return has.size === should.size && [...should].every(([subject, text]) => has.get(subject) === text)
+  })
+  const storeAgain = until("streams again", Effect.as(within(ensureStreams), true))
+  return { server, lines, state, within, commit, stored, isWhole, storeAgain, start: within(startPublisher) }
+})
+
+type Setting = Effect.Success<typeof setting>
+
+const publishing = (title: string, test: (given: Setting) => Effect.Effect<unknown, unknown, never>) =>
+  it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+
+describe("the publisher", () => {
+  publishing("sends what was committed before it began, and each batch as it is committed, the head last", (given) =>
+    Effect.gen(function* () {
+      yield* given.commit(...announcing, service("a"))
+      const publisher = yield* given.start
+      yield* until("what was there", given.isWhole)
+      const batch = yield* given.commit(service("b"), forgetService("a"))
+      publisher.publish(batch)
+      yield* until("the batch", given.isWhole)
+      yield* until(
+        "nothing to wait",
+        Effect.map(publisher.unpublished, (count) => count === 0)
+      )
+      const [last] = [...(yield* given.stored).keys()].slice(-1)
+      assert.strictEqual(last, stateSubject("east", "head"), "in the order of the stream")
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("loses nothing that is committed while the server is away, and says how much waits", (given) =>
+    Effect.gen(function* () {
+      const publisher = yield* given.start
+      publisher.publish(yield* given.commit(...announcing))
+      yield* until("the first", given.isWhole)
+      yield* given.server.kill
+      let waiting = 0
+      for (let n = 0; n < 5; n++) {
+        const batch = yield* given.commit(service(`s${n}`))
+        waiting += batch.intents.length
+        publisher.publish(batch)
+      }
+      assert.strictEqual(yield* publisher.unpublished, waiting)
+      yield* given.server.restart
+      yield* until("all of it", given.isWhole)
+      yield* until(
+        "nothing to wait",
+        Effect.map(publisher.unpublished, (count) => count === 0)
+      )
+      publisher.publish(yield* given.commit(service("later")))
+      yield* until("what comes later", given.isWhole)
+      assert.strictEqual(yield* publisher.unpublished, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("reads from the ledger what is more than may wait", (given) =>
+    Effect.gen(function* () {
+      const publisher = yield* given.start
+      publisher.publish(yield* given.commit(...announcing))
+      yield* until("the first", given.isWhole)
+      yield* given.server.kill
+      for (let n = 0; n < 1_200; n++)
+        publisher.publish(yield* given.commit(n % 2 === 0 ? service("a") : forgetService("a")))
+      yield* given.server.restart
+      yield* until("all of it", given.isWhole)
+      yield* until(
+        "nothing to wait",
+        Effect.map(publisher.unpublished, (count) => count === 0)
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("fills a server that was wiped", (given) =>
+    Effect.gen(function* () {
+      const publisher = yield* given.start
+      publisher.publish(yield* given.commit(...announcing, service("a")))
+      yield* until("the first", given.isWhole)
+      yield* given.server.stop
+      yield* given.server.wipe
+      yield* given.server.restart
+      yield* until("all of it", given.isWhole)
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("goes on from the stream's head: sends what came after it, and only that", (given) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      const first = yield* given.commit(...announcing, service("a"))
+      const head = { subject: stateSubject("east", "head"), text: first.intentHeads[0]?.envelope ?? "" }
+      yield* given.within(publishAll([head])) // its messages are left out, to see that they are not sent
+      const second = yield* given.commit(service("b"))
+      yield* given.start
+      yield* until(
+        "the second",
+        Effect.map(given.stored, (has) => has.size === second.intents.length + 1)
+      )
+      assert.deepStrictEqual(
+        new Set((yield* given.stored).keys()),
+        new Set([...second.intents.map(({ subject }) => stateSubject("east", subject)), head.subject])
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("sends everything when the stream's head is of another set", (given) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      const batch = yield* given.commit(...announcing, service("a"))
+      const head = JSON.parse(JSON.parse(batch.intentHeads[0]?.envelope ?? "").payload) as ClusterHead
+      const other = seal(signingKey, JSON.stringify({ ...head, digest: "0".repeat(64) }))
+      yield* given.within(publishAll([{ subject: stateSubject("east", "head"), text: other }]))
+      yield* given.start
+      yield* until("all of it", given.isWhole)
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("publishes nothing of a cluster of which the stream knows more, and says LT0505", (given) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      const batch = yield* given.commit(...announcing)
+      const head = JSON.parse(JSON.parse(batch.intentHeads[0]?.envelope ?? "").payload) as ClusterHead
+      const ahead = seal(signingKey, JSON.stringify({ ...head, cseq: head.cseq + 100 }))
+      yield* given.within(publishAll([{ subject: stateSubject("east", "head"), text: ahead }]))
+      const publisher = yield* given.start
+      yield* until(
+        "the complaint",
+        Effect.sync(() => given.lines.some((line) => line.startsWith("LT0505 cluster east")))
+      )
+      publisher.publish(yield* given.commit(service("a")))
+      yield* until(
+        "nothing to wait",
+        Effect.map(publisher.unpublished, (count) => count === 0)
+      )
+      assert.deepStrictEqual([...(yield* given.stored).values()], [ahead])
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("tries again until the ledger answers", (given) =>
+    Effect.gen(function* () {
+      yield* given.commit(...announcing)
+      given.state.isAway = true
+      yield* given.start
+      yield* until(
+        "some tries",
+        Effect.sync(() => given.state.reads >= 2)
+      )
+      assert.strictEqual((yield* given.stored).size, 0)
+      given.state.isAway = false
+      yield* until("all of it", given.isWhole)
+    }).pipe(Effect.scoped)
+  )
+})

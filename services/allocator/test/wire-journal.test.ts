@@ -1,0 +1,112 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { WireEntry } from "@lowtide/bus/status"
+import { wireSubject } from "@lowtide/bus/subjects"
+import { wireRows } from "../src/wire-journal.ts"
+
+const at = "2026-01-01T00:00:00.000Z"
+const stamp = (seq: number) => ({ incarnation: 1, epoch: 2, seq })
+
+const applied = (address: string, seq: number, verdict = "Announced"): WireEntry => ({
+  _tag: "Applied",
+  network: "default",
+  address,
+  stamp: stamp(seq),
+  cseq: 1,
+  verdict,
+  trigger: "intent",
+  receivedAt: at,
+  savedAt: null,
+  peers: [{ peer: "tor", action: "announced", writtenAt: at }]
+})
+
+const message = (
+  node: string,
+  entries: ReadonlyArray<WireEntry>,
+  cluster = "east",
+  subject = wireSubject(cluster, node)
+) => ({
+  subject,
+  text: JSON.stringify({ _tag: "WireReport", cluster, node, entries }),
+  sequence: 1,
+  storedAtMs: 0
+})
+
+const nodesOf = (detail: string) =>
+  (JSON.parse(detail).entries as ReadonlyArray<{ node: string }>).map(({ node }) => node)
+
+describe("the rows of reports", () => {
+  it("are one for each VIP and stamp of a cluster, with what each node did", () => {
+    const rows = wireRows([
+      message("n1", [applied("192.0.2.1", 5), applied("192.0.2.2", 5)]),
+      message("n2", [applied("192.0.2.1", 5, "NoLocalEndpoint")]),
+      message("n1", [applied("192.0.2.1", 6)]),
+      message("n1", [applied("192.0.2.1", 5)], "west")
+    ])
+    assert.deepStrictEqual(
+      rows.map(({ cluster, address, stampSeq, detail }) => [cluster, address, stampSeq, nodesOf(detail)]),
+      [
+        ["east", "192.0.2.1", 5, ["n1", "n2"]],
+        ["east", "192.0.2.2", 5, ["n1"]],
+        ["east", "192.0.2.1", 6, ["n1"]],
+        ["west", "192.0.2.1", 5, ["n1"]]
+      ]
+    )
+    const { detail, ...columns } = rows[0]!
+    assert.deepStrictEqual(columns, {
+      cluster: "east",
+      network: "default",
+      address: "192.0.2.1",
+      stampIncarnation: 1,
+      stampEpoch: 2,
+      stampSeq: 5,
+      kind: "applied"
+    })
+    assert.deepStrictEqual(JSON.parse(detail).entries[1], {
+      node: "n2",
+      verdict: "NoLocalEndpoint",
+      trigger: "intent",
+      receivedAt: at,
+      savedAt: null,
+      peers: [{ peer: "tor", action: "announced", writtenAt: at }]
+    })
+  })
+
+  it("are one for each change of a session and each status written", () => {
+    const session = { peer: "tor", change: "refused", at, code: "LT0301", detail: "bad peer AS" } as const
+    const rows = wireRows([
+      message("n1", [{ _tag: "Session", ...session }]),
+      message("agent", [{ _tag: "StatusWritten", namespace: "shop", name: "web", stamp: stamp(5), at }])
+    ])
+    const { peer, ...said } = session
+    assert.deepStrictEqual(
+      rows.map(({ detail, ...columns }) => ({ ...columns, ...JSON.parse(detail) })),
+      [
+        { cluster: "east", node: "n1", peer, kind: "session", ...said },
+        {
+          cluster: "east",
+          node: "agent",
+          stampIncarnation: 1,
+          stampEpoch: 2,
+          stampSeq: 5,
+          kind: "status-written",
+          namespace: "shop",
+          name: "web",
+          at
+        }
+      ]
+    )
+  })
+
+  it("are none of a report that cannot be read or is another's, and those of the reports beside it", () => {
+    const good = message("n1", [applied("192.0.2.1", 5)])
+    const forged = message("n2", [applied("192.0.2.9", 5)], "east", wireSubject("east", "n1"))
+    const foreign = message("n1", [applied("192.0.2.9", 5)], "west", wireSubject("east", "n1"))
+    const broken = { ...good, text: "{" }
+    const rows = wireRows([broken, { ...good, text: "{}" }, forged, good, foreign])
+    assert.deepStrictEqual(
+      rows.map(({ address }) => address),
+      ["192.0.2.1"]
+    )
+    assert.deepStrictEqual(wireRows([broken]), [])
+  })
+})
