@@ -34,7 +34,9 @@ export const bundle = async (service, { root = projectRoot } = {}) => {
     external: ["koffi", "pg-native"],
     sourcemap: "linked",
     legalComments: "none",
-    banner: { js: 'import{createRequire as bundleRequire}from"node:module";const require=bundleRequire(import.meta.url);' },
+    banner: {
+      js: 'import{createRequire as bundleRequire}from"node:module";const require=bundleRequire(import.meta.url);'
+    },
     logLevel: "silent"
   })
   mkdirSync(join(folder, "dist"), { recursive: true })
