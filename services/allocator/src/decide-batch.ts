@@ -128,7 +128,7 @@ const eventRows = (
     const version = (versions.get(event.stream) ?? 0) + 1
     versions.set(event.stream, version)
     const { envelope, receivedAt } = received
-    const { before, after, detail } = event
+    const { before, after } = event
     return {
       stream: event.stream,
       version,
@@ -141,7 +141,7 @@ const eventRows = (
       commandId: envelope.commandId,
       correlationId: envelope.correlationId,
       reasonCode: event.reason,
-      data: JSON.stringify({ before, after, ...(detail === undefined ? {} : { detail }) }),
+      data: JSON.stringify({ before, after }),
       meta: JSON.stringify({ receivedAt, ...(envelope.words === undefined ? {} : { words: envelope.words }) })
     }
   })

@@ -67,7 +67,10 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
   const loop = Effect.gen(function* () {
     const next = yield* Queue.take(work)
     if (next._tag === "Batch" && !isBehind) {
-      const sent = yield* Effect.result(publishBatch(without(ahead, next.intents), without(ahead, next.heads)))
+      const sent = yield* publishBatch(without(ahead, next.intents), without(ahead, next.heads)).pipe(
+        Effect.raceFirst(connectionLost("publish")),
+        Effect.result
+      )
       if (Result.isSuccess(sent)) {
         unpublished -= next.intents.length
         return

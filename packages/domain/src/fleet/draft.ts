@@ -11,7 +11,7 @@ export interface DecisionContext {
   readonly hasConfirmed: (cluster: string, node: string, address: string) => boolean
 }
 
-/** How long a withdrawn address rests before another holder may have it, unless its pool says otherwise: 10 minutes. */
+/** How long a withdrawn address rests before another holder may have it: 10 minutes. */
 export const quarantineMs = 600_000
 
 /** One command being decided: every event is applied at once, so that what follows sees it. */

@@ -45,7 +45,7 @@ export type ReasonCode =
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the
- * stream ends; `detail` says why in words and figures (what lost, what was tried).
+ * stream ends.
  */
 export interface DomainEvent {
   readonly stream: string
@@ -53,7 +53,6 @@ export interface DomainEvent {
   readonly reason: ReasonCode
   readonly before: StreamState | null
   readonly after: StreamState | null
-  readonly detail?: Readonly<Record<string, unknown>>
   readonly about: EventSubject
 }
 

@@ -60,7 +60,8 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
   const reported = new Set(inventory.findings)
   for (const [key, { object, reportedCount }] of [...cluster.findings]) {
     // What stands on the cluster itself is said by RegisterCluster, which knows when it is over.
-    if (reportedCount > 0 && object.kind !== "Cluster" && !reported.has(key)) reportFindings(draft, cluster, object, "agent", [])
+    if (reportedCount > 0 && object.kind !== "Cluster" && !reported.has(key))
+      reportFindings(draft, cluster, object, "agent", [])
   }
 }
 
