@@ -20,6 +20,9 @@ const decodeCommand = Schema.decodeUnknownResult(Schema.fromJsonString(AgentComm
 /** How long one try waits for its answer; a commit that takes longer is asked for again. */
 const replyTimeoutMs = 5_000
 
+/** How long commands that are on their way to an allocator that stops are waited for. */
+const drainMs = 1_000
+
 /** Sends a command until it is answered for good. Repeats carry the same id, so it is decided once. */
 export const sendCommand = (
   cluster: string,
@@ -80,7 +83,12 @@ export const serveCommands = (
           }
         })
       ),
-      (subscription) => Effect.sync(() => subscription.unsubscribe())
+      // Those on their way are still answered; without a server there is nothing on its way.
+      (subscription) =>
+        busCall("drain", () => subscription.drain()).pipe(
+          Effect.timeout(drainMs),
+          Effect.catch(() => Effect.sync(() => subscription.unsubscribe()))
+        )
     )
   })
 

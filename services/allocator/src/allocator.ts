@@ -6,6 +6,7 @@ import { ensureStreams } from "@lowtide/bus/streams"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { Centre, type HeardNode } from "./centre.ts"
+import { Defects } from "./defects.ts"
 import { awaitLease, keepLease } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
 import { beginReign, type Reign } from "./reign.ts"
@@ -34,7 +35,7 @@ export const layerAllocator = (
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
       yield* Fiber.await(prepared).pipe(
-        Effect.andThen(reignForEver(key, current, nodes)),
+        Effect.andThen(reignForEver(key, current, nodes, new Defects())),
         Effect.catchCause((cause) => Deferred.failCause(ended, cause)), // a defect as well: nobody would lead on
         Effect.forkScoped
       )
@@ -42,12 +43,17 @@ export const layerAllocator = (
     })
   )
 
-const reignForEver = (key: SigningKey, current: Ref.Ref<Reign | undefined>, nodes: ReadonlyMap<string, HeardNode>) =>
+const reignForEver = (
+  key: SigningKey,
+  current: Ref.Ref<Reign | undefined>,
+  nodes: ReadonlyMap<string, HeardNode>,
+  defects: Defects
+) =>
   Effect.gen(function* () {
     const holder = randomUUID()
     const epoch = yield* awaitLease(holder)
     yield* Effect.logInfo(`leading with epoch ${epoch}`)
-    yield* Effect.raceFirst(keepLease(epoch), reignWith(epoch, key, current, nodes)).pipe(
+    yield* Effect.raceFirst(keepLease(epoch), reignWith(epoch, key, current, nodes, defects)).pipe(
       Effect.onExit(() => Ref.set(current, undefined)),
       Effect.catch((error) =>
         error instanceof Fenced || error instanceof ProjectionConflict
@@ -63,11 +69,12 @@ const reignWith = (
   epoch: number,
   key: SigningKey,
   current: Ref.Ref<Reign | undefined>,
-  nodes: ReadonlyMap<string, HeardNode>
+  nodes: ReadonlyMap<string, HeardNode>,
+  defects: Defects
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const reign = yield* beginReign(epoch, key)
+      const reign = yield* beginReign(epoch, key, defects)
       yield* Ref.set(current, reign)
       yield* Effect.forkScoped(keepWireJournal)
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))

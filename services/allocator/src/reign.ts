@@ -12,7 +12,8 @@ import {
   type Unavailable
 } from "@lowtide/ledger"
 import { Cause, Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
-import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
+import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
+import type { Defects } from "./defects.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
@@ -39,7 +40,8 @@ export interface Reign {
 /** Loads the state, starts publishing and answers commands, until the scope closes. */
 export const beginReign = (
   epoch: number,
-  key: SigningKey
+  key: SigningKey,
+  defects: Defects
 ): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -59,7 +61,15 @@ export const beginReign = (
         yield* sayNotices(decided.events)
         return decided.replies
       },
-      (commit, commands) => Effect.catchDefect(commit, (defect) => blame(commands, defect))
+      // What broke an invariant left the memory half changed.
+      (commit, commands) =>
+        Effect.catchDefect(commit, (defect) => {
+          defects.blame(commands, defect)
+          const why = defect instanceof Error ? defect.message : String(defect)
+          return Effect.logError(`LT0506 a command could not be decided: ${why}`).pipe(
+            Effect.andThen(new MemoryLost({ why }))
+          )
+        })
     )
     const notLost = Effect.flatMap(Deferred.isDone(over), (isOver) =>
       isOver ? Effect.fail(new MemoryLost({ why: "the batch before failed" })) : Effect.void
@@ -67,14 +77,15 @@ export const beginReign = (
     const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
       commit: (commands) =>
         notLost.pipe(
-          Effect.andThen(inParts(commands, commitBatch)),
+          Effect.andThen(defects.commitApart(commands, commitBatch)),
           Effect.tapError((error) => Deferred.fail(over, error)),
           Semaphore.withPermit(committing)
         )
     })
     const answer = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
       Effect.gen(function* () {
-        if (undecidable.has(envelope.commandId)) return refusedAsDefect(envelope)
+        const refusal = defects.refusal(envelope)
+        if (refusal !== undefined) return refusal
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
         return yield* group.submit({ envelope, receivedAt })
       }).pipe(
@@ -118,49 +129,8 @@ const clusterOf = (command: Command): string => ("cluster" in command ? command.
 const storedReply = ({ outcome }: { readonly outcome: string }): Effect.Effect<CommandReply> =>
   Effect.succeed(JSON.parse(outcome) as CommandReply)
 
-const refusedAsDefect = ({ command }: CommandEnvelope): CommandReply => ({
-  _tag: "Refused",
-  code: "LT0506",
-  message: `this ${command._tag} meets a defect of the allocator; its log has the details`
-})
-
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })
-
-/**
- * A command that breaks an invariant leaves the memory half changed: the memory goes, and the command is not tried again.
- * Where it is not known which of a batch it was, each of them is decided alone when it comes again.
- */
-const blame = (commands: ReadonlyArray<ReceivedCommand>, defect: unknown): Effect.Effect<never, MemoryLost> => {
-  const [only, ...others] = commands
-  const guilty =
-    defect instanceof DecisionDefect
-      ? defect.commandId
-      : only !== undefined && others.length === 0
-        ? only.envelope.commandId
-        : undefined
-  if (guilty !== undefined) undecidable.add(guilty)
-  else for (const { envelope } of commands) suspected.add(envelope.commandId)
-  const why = defect instanceof Error ? defect.message : String(defect)
-  return Effect.logError(`LT0506 a command could not be decided: ${why}`).pipe(Effect.andThen(new MemoryLost({ why })))
-}
-
-/** A batch with a suspected command goes one by one: what is committed before the guilty one stays so. */
-const inParts = <E>(
-  commands: ReadonlyArray<ReceivedCommand>,
-  commit: (part: ReadonlyArray<ReceivedCommand>) => Effect.Effect<ReadonlyArray<CommandReply>, E>
-): Effect.Effect<ReadonlyArray<CommandReply>, E> => {
-  if (!commands.some(({ envelope }) => suspected.has(envelope.commandId))) return commit(commands)
-  return Effect.forEach(commands, (command) =>
-    Effect.tap(commit([command]), () => Effect.sync(() => suspected.delete(command.envelope.commandId)))
-  ).pipe(Effect.map((replies) => replies.flat()))
-}
-
-/** Ids of commands that met a defect in this process. They grow by one a defect, each of which is logged. */
-const undecidable = new Set<string>()
-
-/** Ids of commands one of which met a defect, until each is decided alone. */
-const suspected = new Set<string>()
 
 /** Commits, and lets the memory know the new head. On an unknown outcome the memory goes, whatever the outcome was. */
 const writeBatch = (

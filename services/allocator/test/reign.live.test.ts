@@ -1,0 +1,220 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCommand } from "@lowtide/bus"
+import type { Command } from "@lowtide/domain"
+import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
+import { memoryLedger, startNats } from "@lowtide/testkit"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { layerAllocator } from "../src/allocator.ts"
+import { Centre } from "../src/centre.ts"
+import { announcing, service, signingKey, uuid } from "./orders.ts"
+
+type Append = Ledger["Service"]["append"]
+
+const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
+  look.pipe(
+    Effect.catch(() => Effect.succeed(false)),
+    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("10 millis")),
+    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
+  )
+
+/** A whole allocator over a ledger in memory, whose appends go through `around`, and a real NATS. */
+const leading = Effect.gen(function* () {
+  const server = yield* startNats()
+  const state: { around: (append: Append, batch: Batch) => ReturnType<Append>; loads: number; appends: number } = {
+    around: (append, batch) => append(batch),
+    loads: 0,
+    appends: 0
+  }
+  const ledger = Layer.effect(
+    Ledger,
+    Effect.map(Ledger, (memory) =>
+      Ledger.of({
+        ...memory,
+        append: (batch) =>
+          Effect.suspend(() => {
+            state.appends += 1
+            return state.around(memory.append, batch)
+          }),
+        load: Effect.suspend(() => {
+          state.loads += 1
+          return memory.load
+        })
+      })
+    )
+  ).pipe(Layer.provide(memoryLedger()))
+  const services = yield* Layer.build(
+    layerAllocator(signingKey, Effect.void).pipe(
+      Layer.provideMerge(Layer.mergeAll(ledger, layerBus({ servers: [server.url], name: "test" })))
+    )
+  )
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideContext(effect, services)
+  const centre = yield* within(Centre)
+  yield* within(ensureStreams)
+  yield* until(
+    "a leader",
+    Effect.map(centre.health, ({ role }) => role === "leader")
+  )
+  let count = 0
+  const send = (command: Command, id = ++count) =>
+    within(sendCommand("east", { commandId: uuid(id), correlationId: uuid(id), command: command as never }))
+  const events = within(Effect.flatMap(Ledger, (store) => store.events({ order: "asc", limit: 10_000 })))
+  /** Asks once, without the sender's retries. */
+  const ask = (command: Command, id: number, attempt = 1): Effect.Effect<CommandReply> =>
+    within(
+      Effect.gen(function* () {
+        const connection = yield* (yield* Bus).connection
+        const text = JSON.stringify({ commandId: uuid(id), correlationId: uuid(id), attempt, command })
+        return JSON.parse(
+          (yield* Effect.promise(() => connection.request(commandSubject("east"), text, { timeout: 10_000 }))).string()
+        )
+      })
+    )
+  const typesOf = (id: number) =>
+    Effect.map(events, (all) => all.filter(({ commandId }) => commandId === uuid(id)).map(({ type }) => type))
+  return { state, within, centre, send, ask, events, typesOf }
+})
+
+type Leader = Effect.Success<typeof leading>
+
+const allocating = (title: string, test: (leader: Leader) => Effect.Effect<unknown, unknown>) =>
+  it.live(title, () => leading.pipe(Effect.flatMap(test), Effect.scoped))
+
+const lost = new Unavailable({ operation: "append", cause: new Error("connection lost") })
+/** Well formed as a message, and nothing that can be decided: an agent reads addresses before it sends them. */
+const undecidable = service("bad", { requestedAddresses: ["192.0.2.256"] })
+
+const addressesOf = (leader: Leader) =>
+  leader.centre.read(({ fleet }) => [...fleet.cluster("east").addressesOf].map(([name]) => name).sort())
+
+describe("a commit", () => {
+  allocating("that fails is answered with another try, from a memory loaded anew", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const { loads } = leader.state
+      let failures = 3
+      leader.state.around = (append, batch) => (failures-- > 0 ? Effect.fail(lost) : append(batch))
+      const reply = yield* leader.send(service("web"), 100)
+      assert.strictEqual(reply._tag, "Done")
+      assert.deepStrictEqual(yield* leader.typesOf(100), ["ServiceObserved", "VipAssigned"])
+      assert.isAtLeast(leader.state.loads, loads + 3)
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/web"])
+    })
+  )
+
+  allocating("of which the answer was lost is not repeated: the same id gets the answer that was stored", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      let isLost = true
+      leader.state.around = (append, batch) =>
+        Effect.tap(append(batch), () => {
+          if (!isLost) return Effect.void
+          isLost = false
+          return Effect.fail(lost)
+        })
+      const before = (yield* leader.events).length
+      const reply = yield* leader.send(service("web"), 100)
+      assert.deepStrictEqual(reply, { _tag: "Done", seqFrom: before + 1, seqTo: before + 2 })
+      assert.deepStrictEqual(yield* leader.typesOf(100), ["ServiceObserved", "VipAssigned"])
+      assert.strictEqual((yield* leader.events).length, before + 2)
+    })
+  )
+
+  allocating("that fails leaves nothing to read, and nothing for the next batch to build on", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const failing = yield* Deferred.make<void>()
+      const before = (yield* leader.events).length
+      let isFirst = true
+      leader.state.around = (append, batch) => {
+        if (!isFirst) return append(batch)
+        isFirst = false
+        return Effect.andThen(Deferred.await(failing), Effect.fail(lost))
+      }
+      const first = yield* Effect.forkChild(leader.ask(service("web"), 100))
+      yield* until(
+        "the batch under way",
+        Effect.sync(() => !isFirst)
+      )
+      const reading = yield* Effect.forkChild(Effect.exit(addressesOf(leader)))
+      const second = yield* Effect.forkChild(leader.ask(service("other"), 101))
+      yield* Effect.sleep("50 millis") // both wait behind the batch: nothing shows that from outside
+      const { appends } = leader.state
+      yield* Deferred.succeed(failing, undefined)
+      assert.strictEqual((yield* Fiber.join(first))._tag, "TryAgain")
+      assert.strictEqual((yield* Fiber.join(second))._tag, "TryAgain")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(reading)), "what may not be stored is not shown")
+      assert.strictEqual(leader.state.appends, appends, "the next batch is not tried on a memory that is lost")
+      yield* until(
+        "a leader",
+        Effect.map(leader.centre.health, ({ role }) => role === "leader")
+      )
+      assert.strictEqual((yield* leader.events).length, before)
+      assert.strictEqual((yield* leader.ask(service("web"), 100, 2))._tag, "Done")
+    })
+  )
+
+  allocating("of commands that decide to nothing writes nothing", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const { appends } = leader.state
+      for (const command of announcing) {
+        assert.deepStrictEqual(yield* leader.send(command), { _tag: "Done", seqFrom: null, seqTo: null })
+      }
+      assert.strictEqual(leader.state.appends, appends)
+    })
+  )
+
+  allocating("in which the database dies on the batch costs that batch, not the allocator", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      leader.state.around = (append, batch) =>
+        batch.events.some(({ service }) => service === "cursed") ? Effect.die(new Error("a key twice")) : append(batch)
+      const [cursed, ...others] = yield* Effect.forEach(
+        ["cursed", "a", "b", "c"],
+        (name) => leader.send(service(name)),
+        { concurrency: "unbounded" }
+      )
+      assert.deepInclude(cursed, { _tag: "Refused", code: "LT0506" })
+      for (const other of others) assert.strictEqual(other._tag, "Done")
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/a", "shop/b", "shop/c"])
+    })
+  )
+})
+
+describe("a command that meets a defect", () => {
+  allocating("is refused when it comes again, and the others of its batch are carried out", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const replies = yield* Effect.forEach(
+        [service("a"), undecidable, service("b")],
+        (command) => leader.send(command),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        replies.map((reply) => (reply._tag === "Refused" ? reply.code : reply._tag)),
+        ["Done", "LT0506", "Done"]
+      )
+      const { loads } = leader.state
+      assert.strictEqual((yield* leader.ask(undecidable, announcing.length + 2, 9))._tag, "Refused", "for good")
+      assert.strictEqual(leader.state.loads, loads, "and without the memory being lost again")
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/a", "shop/b"])
+    })
+  )
+})
+
+describe("another leader", () => {
+  allocating("ends this allocator: nothing was written", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const before = (yield* leader.events).length
+      leader.state.around = (_append, { expected }) =>
+        Effect.fail(new Fenced({ expected, found: { epoch: expected.epoch + 1, seq: expected.seq } }))
+      assert.strictEqual((yield* leader.ask(service("web"), 100))._tag, "TryAgain")
+      const fenced = yield* Effect.flip(leader.centre.ended)
+      assert.strictEqual(fenced._tag, "Fenced")
+      assert.strictEqual((yield* leader.events).length, before)
+      assert.strictEqual((yield* Effect.flip(addressesOf(leader)))._tag, "Unavailable")
+    })
+  )
+})
