@@ -76,14 +76,14 @@ const objectTelling = (cluster: string, { ref, raw, object }: ObservedObject): T
 }
 
 /** The age that objects state decides who came first; the order in the folder decides the rest. */
-const byAge = (left: ObservedObject, right: ObservedObject): number =>
-  (left.raw.creationTimestamp ?? "") < (right.raw.creationTimestamp ?? "")
-    ? -1
-    : (left.raw.creationTimestamp ?? "") > (right.raw.creationTimestamp ?? "")
-      ? 1
-      : 0
+const byAge = (left: ObservedObject, right: ObservedObject): number => {
+  const [leftAge, rightAge] = [left.raw.creationTimestamp ?? "", right.raw.creationTimestamp ?? ""]
+  return leftAge < rightAge ? -1 : leftAge > rightAge ? 1 : 0
+}
 
 const aboutObject = (ref: ObjectRef): string => `object ${objectKey(ref)}`
+
+const aboutService = (key: string): string => `object Service/${key}`
 
 /** The set of nodes with a serving endpoint, for every Service that has an EndpointSlice or is there itself. */
 const endpointTellings = (cluster: string, { objects }: ClusterChange): Tellings => {
@@ -142,14 +142,30 @@ const goneTellings = (
   const kept = new Set(refused.map(aboutObject))
   return [...told.keys()].flatMap((about): ReadonlyArray<Telling> => {
     if (wanted.has(about)) return []
-    const [kind = "", key = ""] = about.split(" ", 2)
-    if (kind === "findings") {
-      const command: Command = { _tag: "ReportFindings", cluster, object: refOfKey(key), findings: [] }
-      return [{ about, text: undefined, phase: "configuration", command }]
+    const kind = about.slice(0, about.indexOf(" ")) // what follows may be a path, with spaces of its own
+    const key = about.slice(kind.length + 1)
+    const isGone = (object: string) => isComplete && !kept.has(object)
+    switch (kind) {
+      case "findings": {
+        const command: Command = { _tag: "ReportFindings", cluster, object: refOfKey(key), findings: [] }
+        return [{ about, text: undefined, phase: "configuration", command }]
+      }
+      case "object": {
+        if (!isGone(about)) return []
+        const command = forget(cluster, refOfKey(key))
+        const phase = command._tag === "ForgetService" ? "services" : "configuration"
+        return [{ about, text: undefined, phase, command }]
+      }
+      case "endpoints": {
+        // After its Service, which takes them along: said so that they are told anew when it comes back.
+        if (!isGone(aboutService(key))) return []
+        const [namespace = "", name = ""] = key.split("/")
+        const command: Command = { _tag: "ObserveServingNodes", cluster, namespace, name, nodes: [] }
+        return [{ about, text: undefined, phase: "endpoints", command }]
+      }
+      default:
+        return []
     }
-    if (kind !== "object" || !isComplete || kept.has(about)) return []
-    const command = forget(cluster, refOfKey(key))
-    return [{ about, text: undefined, phase: command._tag === "ForgetService" ? "services" : "configuration", command }]
   })
 }
 

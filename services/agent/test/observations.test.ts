@@ -1,7 +1,7 @@
-import { finding } from "@lowtide/domain"
-import type { ClusterChange } from "@lowtide/kube"
+import { decodeObject, finding, type ObjectRef, objectKey, parseManifests } from "@lowtide/domain"
+import type { ClusterChange, ObservedObject } from "@lowtide/kube"
 import { assert, describe, it } from "vitest"
-import { inventory, tellings } from "../src/observations.ts"
+import { inventory, type Told, tellings } from "../src/observations.ts"
 
 const pool = { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
 const facts = { object: pool, expected: "a", found: "b" }
@@ -55,6 +55,186 @@ describe("findings that are gone", () => {
           findings: []
         }
       ]
+    )
+  })
+})
+
+const manifests = {
+  network: "{ apiVersion: lowtide.dev/v1alpha1, kind: Cluster, metadata: { name: east }, spec: { network: inner } }",
+  namespace: "{ apiVersion: v1, kind: Namespace, metadata: { name: shop } }",
+  node: "{ apiVersion: v1, kind: Node, metadata: { name: n1 } }",
+  pool: "{ apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: { name: public, namespace: metallb-system }, spec: { addresses: [192.0.2.0/28] } }",
+  service:
+    "{ apiVersion: v1, kind: Service, metadata: { name: web, namespace: shop }, spec: { type: LoadBalancer, ports: [{ port: 80 }] } }",
+  slice: slice(["n1", "n2"])
+}
+
+function slice(nodes: ReadonlyArray<string>): string {
+  const endpoints = nodes.map((nodeName) => ({ addresses: ["10.2.0.1"], conditions: { ready: true }, nodeName }))
+  return JSON.stringify({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: "web-1", namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
+    addressType: "IPv4",
+    endpoints
+  })
+}
+
+const observed = (text: string): ObservedObject => {
+  const [manifest] = parseManifests(text, { file: "a.yaml" }).manifests
+  const { object, findings } = decodeObject(manifest!.object)
+  assert.isDefined(object, JSON.stringify(findings))
+  const { kind, namespace, name } = manifest!.object
+  const ref: ObjectRef = { kind, ...(namespace === "" ? {} : { namespace }), name }
+  return { key: objectKey(ref), ref, raw: manifest!.object, object: object! }
+}
+
+const look = (texts: ReadonlyArray<string>, more: Partial<ClusterChange> = {}): ClusterChange => ({
+  ...change([]),
+  objects: new Map(texts.map(observed).map((object) => [object.key, object])),
+  ...more
+})
+
+/** What is told, and what will have been told once it is answered. */
+const say = (seen: ClusterChange, told: Told = new Map()) => {
+  const news = tellings("east", seen, told)
+  const after = new Map(told)
+  for (const { about, text } of news) {
+    if (text === undefined) after.delete(about)
+    else after.set(about, text)
+  }
+  return { news, told: after, tags: news.map(({ command, phase }) => `${phase} ${command._tag}`) }
+}
+
+const whole = Object.values(manifests)
+
+describe("what is told of a cluster", () => {
+  it("is everything at first, what others rest on before it, and nothing a second time", () => {
+    const first = say(look(whole))
+    assert.deepStrictEqual(first.tags, [
+      "cluster RegisterCluster",
+      "cluster ObserveNamespace",
+      "cluster ObserveNode",
+      "configuration ApplyManifest",
+      "services ObserveService",
+      "endpoints ObserveServingNodes"
+    ])
+    assert.deepStrictEqual(first.news[0]?.command, { _tag: "RegisterCluster", cluster: "east", network: "inner" })
+    assert.deepStrictEqual(first.news.at(-1)?.command, {
+      _tag: "ObserveServingNodes",
+      cluster: "east",
+      namespace: "shop",
+      name: "web",
+      nodes: ["n1", "n2"]
+    })
+    assert.deepStrictEqual(say(look(whole), first.told).tags, [])
+  })
+
+  it("is what changed", () => {
+    const { told } = say(look(whole))
+    const moved = look([...whole.slice(0, -1), slice(["n2"])])
+    const { news } = say(moved, told)
+    assert.deepStrictEqual(
+      news.map(({ about }) => about),
+      ["endpoints shop/web"]
+    )
+    const back = say(look(whole), say(moved, told).told)
+    assert.deepStrictEqual(back.tags, ["endpoints ObserveServingNodes"], "A, B, A is told as three")
+  })
+
+  it("is what is gone, the endpoints of a Service with it, and all of it anew when it is back", () => {
+    const { told } = say(look(whole))
+    const without = look([manifests.network, manifests.namespace, manifests.slice])
+    const gone = say(without, told)
+    assert.sameDeepMembers(
+      gone.news.map(({ command }) => command),
+      [
+        { _tag: "ForgetNode", cluster: "east", name: "n1" },
+        { _tag: "DeleteManifest", cluster: "east", kind: "IPAddressPool", namespace: "metallb-system", name: "public" },
+        { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" },
+        { _tag: "ObserveServingNodes", cluster: "east", namespace: "shop", name: "web", nodes: [] }
+      ]
+    )
+    assert.deepStrictEqual(
+      gone.news.filter(({ about }) => about.endsWith("shop/web")).map(({ phase }) => phase),
+      ["services", "endpoints"]
+    )
+    assert.deepStrictEqual(say(without, gone.told).tags, [])
+    assert.deepStrictEqual(say(look(whole), gone.told).tags, [
+      "cluster ObserveNode",
+      "configuration ApplyManifest",
+      "services ObserveService",
+      "endpoints ObserveServingNodes"
+    ])
+    assert.deepStrictEqual(
+      say(look([manifests.network]), told).news.filter(({ command }) => command._tag === "ForgetNamespace").length,
+      1
+    )
+  })
+
+  it("is not that an object is gone which is there and wrong", () => {
+    const { told } = say(look(whole))
+    const refused = [
+      { kind: "Service", namespace: "shop", name: "web" },
+      { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
+    ]
+    const seen = look([manifests.network, manifests.namespace, manifests.node, manifests.slice], { refused })
+    assert.deepStrictEqual(say(seen, told).tags, [])
+    assert.deepInclude(inventory("east", seen), {
+      services: ["shop/web"],
+      manifests: ["IPAddressPool/metallb-system/public"]
+    })
+  })
+
+  it("is not that anything is gone while a part of the source cannot be read", () => {
+    const { told } = say(look(whole))
+    const seen = look([], { isComplete: false })
+    assert.deepStrictEqual(say(seen, told).tags, [])
+    assert.isUndefined(inventory("east", seen))
+  })
+})
+
+describe("the network of a cluster", () => {
+  const network = (seen: ClusterChange, told?: Told) =>
+    say(seen, told).news.flatMap(({ command }) => (command._tag === "RegisterCluster" ? [command.network] : []))
+
+  it("is the default where no object names one", () => {
+    assert.deepStrictEqual(network(look([])), ["default"])
+  })
+
+  it("is not told while the object that names it cannot be read, or while not all has been read", () => {
+    const { told } = say(look([manifests.network]))
+    const refused = [{ kind: "Cluster", name: "east" }]
+    assert.deepStrictEqual(network(look([], { refused })), [])
+    assert.deepStrictEqual(network(look([], { refused }), told), [])
+    assert.deepStrictEqual(network(look([], { isComplete: false })), [])
+    assert.deepStrictEqual(network(look([manifests.network], { isComplete: false })), ["inner"])
+    assert.deepStrictEqual(network(look([]), told), ["default"], "once the object is gone")
+  })
+})
+
+describe("findings of an object", () => {
+  it("are told together, again when they change, and taken back when there are none", () => {
+    const first = say(change(["LT0105"]))
+    const more = say(change(["LT0105", "LT0139"]), first.told)
+    assert.deepStrictEqual(
+      more.news.map(({ command }) => command._tag === "ReportFindings" && command.findings.length),
+      [2]
+    )
+    const resolved = say(change([]), more.told)
+    assert.deepStrictEqual(
+      resolved.news.map(({ command }) => command._tag === "ReportFindings" && command.findings),
+      [[]]
+    )
+    assert.deepStrictEqual(say(change([]), resolved.told).tags, [])
+  })
+
+  it("are taken back of a file with spaces in its path", () => {
+    const told = new Map([["findings File//my shop/web front.yaml", "..."]])
+    const news = say(change([]), told).news.filter(({ about }) => about.startsWith("findings"))
+    assert.deepStrictEqual(
+      news.map(({ command }) => command._tag === "ReportFindings" && command.object),
+      [{ kind: "File", name: "my shop/web front.yaml" }]
     )
   })
 })
