@@ -3,15 +3,8 @@ import { type KeyRing, open } from "@lowtide/bus/envelope"
 import { followState, type StateText } from "@lowtide/bus/follow-state"
 import type { WireReport } from "@lowtide/bus/status"
 import { publishAll } from "@lowtide/bus/streams"
-import { headKey, wireSubject } from "@lowtide/bus/subjects"
-import {
-  compareStamps,
-  messageKey,
-  type ObjectFindings,
-  type ServiceAnswer,
-  type Stamp,
-  StateMessage
-} from "@lowtide/domain"
+import { wireSubject } from "@lowtide/bus/subjects"
+import { compareStamps, messageKey, type ObjectFindings, type ServiceAnswer, StateMessage } from "@lowtide/domain"
 import { type ObjectStatus, type StatusUnwritable, writeStatus } from "@lowtide/kube"
 import { Effect, Option, Queue, Result, Schema, Stream } from "effect"
 
@@ -25,48 +18,78 @@ const reporter = "agent"
 export const writeStatuses = (cluster: string, keys: KeyRing, folder: string): Effect.Effect<void, never, Bus> =>
   Effect.gen(function* () {
     const resync = yield* Queue.sliding<void>(1)
-    const newest = new Map<string, Stamp>()
+    const written = new Map<string, Place>()
     yield* followState(cluster, resync).pipe(
       Stream.runForEach((item) =>
-        Effect.forEach(
-          item._tag === "Snapshot" ? item.items : [item.item],
-          (text) => take(cluster, keys, folder, newest, text),
-          {
-            discard: true
+        Effect.gen(function* () {
+          const texts = item._tag === "Snapshot" ? item.items : [item.item]
+          const messages = yield* Effect.forEach(texts, (text) => readMessage(cluster, keys, text))
+          for (const message of newestOf(messages.flatMap((message) => message ?? []))) {
+            yield* write(folder, written, message)
           }
-        )
+        })
       )
     )
   })
 
+type StatusMessage = ServiceAnswer | ObjectFindings
+
+/** Where a message stands among those of its cluster. */
+type Place = Pick<StatusMessage, "stamp" | "cseq">
+
 const decodeMessage = Schema.decodeUnknownOption(Schema.fromJsonString(StateMessage))
 
-const take = Effect.fnUntraced(function* (
-  cluster: string,
-  keys: KeyRing,
-  folder: string,
-  newest: Map<string, Stamp>,
-  { key, envelope }: StateText
-) {
-  if (key === headKey || !(key.startsWith("svc.") || key.startsWith("obj."))) return
+/** A status for an object of the cluster; undefined for any other message, and for one that is not to be believed. */
+const readMessage = Effect.fnUntraced(function* (cluster: string, keys: KeyRing, { key, envelope }: StateText) {
+  if (!key.startsWith("svc.") && !key.startsWith("obj.")) return undefined
   const payload = open(keys, envelope)
   if (Result.isFailure(payload)) {
-    return yield* Effect.logError(`LT0401 ${key}: ${payload.failure.message}; it is ignored`)
+    yield* Effect.logError(`LT0401 ${key}: ${payload.failure.message}; it is ignored`)
+    return undefined
   }
   const message = Option.getOrUndefined(decodeMessage(payload.success))
-  const isOurs =
+  if (
     (message?._tag === "ServiceAnswer" || message?._tag === "ObjectFindings") &&
     message.cluster === cluster &&
     messageKey(message) === key
-  if (!isOurs) return yield* Effect.logError(`LT0404 ${key}: not a status for cluster ${cluster}; it is ignored`)
-  const held = newest.get(key)
-  if (held !== undefined && compareStamps(message.stamp, held) <= 0) return
-  newest.set(key, message.stamp)
-  const written = yield* writeStatus(
-    folder,
-    message._tag === "ServiceAnswer" ? serviceStatus(message) : objectStatus(message)
-  ).pipe(Effect.catch((error: StatusUnwritable) => Effect.as(Effect.logError(error.message), false)))
-  if (written && message._tag === "ServiceAnswer") yield* reportWritten(cluster, message)
+  ) {
+    return message
+  }
+  yield* Effect.logError(`LT0404 ${key}: not a status for cluster ${cluster}; it is ignored`)
+  return undefined
+})
+
+/** The object that a status is of: a Service by its name, since one may follow another under it. */
+const objectOf = (message: StatusMessage): string =>
+  message._tag === "ServiceAnswer"
+    ? `Service/${message.namespace}/${message.name}`
+    : `${message.object.kind}/${message.object.namespace}/${message.object.name}`
+
+/** Of two messages of one event the later one counts: a Service may take the place of another by it. */
+const isNewer = (message: Place, held: Place | undefined): boolean =>
+  held === undefined || (compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq) > 0
+
+/** The newest message of each object, so that no status is written that is out of date already. */
+const newestOf = (messages: ReadonlyArray<StatusMessage>): ReadonlyArray<StatusMessage> => {
+  const newest = new Map<string, StatusMessage>()
+  for (const message of messages) {
+    const object = objectOf(message)
+    if (isNewer(message, newest.get(object))) newest.set(object, message)
+  }
+  return [...newest.values()]
+}
+
+/** One that could not be written is written when it comes again. */
+const write = Effect.fnUntraced(function* (folder: string, written: Map<string, Place>, message: StatusMessage) {
+  if (!isNewer(message, written.get(objectOf(message)))) return
+  const status = message._tag === "ServiceAnswer" ? serviceStatus(message) : objectStatus(message)
+  yield* writeStatus(folder, status).pipe(
+    Effect.tap((isChanged) => {
+      written.set(objectOf(message), { stamp: message.stamp, cseq: message.cseq })
+      return isChanged && message._tag === "ServiceAnswer" ? reportWritten(message) : Effect.void
+    }),
+    Effect.catch((error: StatusUnwritable) => Effect.logError(error.message))
+  )
 })
 
 /** `status.loadBalancer.ingress` as Kubernetes has it, and a condition that says why there is none. */
@@ -140,7 +163,7 @@ const camel = (reason: string): string =>
     .join("")
 
 /** Lets `trace` show when the status was written. It is a courtesy: a server that is away is not waited for. */
-const reportWritten = Effect.fnUntraced(function* (cluster: string, { namespace, name, stamp }: ServiceAnswer) {
+const reportWritten = Effect.fnUntraced(function* ({ cluster, namespace, name, stamp }: ServiceAnswer) {
   const report: WireReport = {
     _tag: "WireReport",
     cluster,

@@ -1,21 +1,14 @@
-import { decodeObject, finding, type ObjectRef, objectKey, parseManifests } from "@lowtide/domain"
-import type { ClusterChange, ObservedObject } from "@lowtide/kube"
+import { finding } from "@lowtide/domain"
+import type { ClusterChange } from "@lowtide/kube"
 import { assert, describe, it } from "vitest"
 import { inventory, type Told, tellings } from "../src/observations.ts"
+import { lookAt, sliceOf, texts } from "./looks.ts"
 
 const pool = { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
 const facts = { object: pool, expected: "a", found: "b" }
 
-const change = (codes: ReadonlyArray<"LT0104" | "LT0105" | "LT0139">): ClusterChange => ({
-  objects: new Map(),
-  refused: [],
-  isComplete: true,
-  put: [],
-  deleted: [],
-  findings: codes.map((code) => finding(code, facts)),
-  changedAtMs: 0,
-  readAtMs: 0
-})
+const change = (codes: ReadonlyArray<"LT0104" | "LT0105" | "LT0139">): ClusterChange =>
+  lookAt([], { findings: codes.map((code) => finding(code, facts)) })
 
 const toldCodes = (codes: ReadonlyArray<"LT0104" | "LT0105" | "LT0139">) =>
   tellings("east", change(codes), new Map()).flatMap(({ command }) =>
@@ -59,42 +52,6 @@ describe("findings that are gone", () => {
   })
 })
 
-const manifests = {
-  network: "{ apiVersion: lowtide.dev/v1alpha1, kind: Cluster, metadata: { name: east }, spec: { network: inner } }",
-  namespace: "{ apiVersion: v1, kind: Namespace, metadata: { name: shop } }",
-  node: "{ apiVersion: v1, kind: Node, metadata: { name: n1 } }",
-  pool: "{ apiVersion: metallb.io/v1beta1, kind: IPAddressPool, metadata: { name: public, namespace: metallb-system }, spec: { addresses: [192.0.2.0/28] } }",
-  service:
-    "{ apiVersion: v1, kind: Service, metadata: { name: web, namespace: shop }, spec: { type: LoadBalancer, ports: [{ port: 80 }] } }",
-  slice: slice(["n1", "n2"])
-}
-
-function slice(nodes: ReadonlyArray<string>): string {
-  const endpoints = nodes.map((nodeName) => ({ addresses: ["10.2.0.1"], conditions: { ready: true }, nodeName }))
-  return JSON.stringify({
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { name: "web-1", namespace: "shop", labels: { "kubernetes.io/service-name": "web" } },
-    addressType: "IPv4",
-    endpoints
-  })
-}
-
-const observed = (text: string): ObservedObject => {
-  const [manifest] = parseManifests(text, { file: "a.yaml" }).manifests
-  const { object, findings } = decodeObject(manifest!.object)
-  assert.isDefined(object, JSON.stringify(findings))
-  const { kind, namespace, name } = manifest!.object
-  const ref: ObjectRef = { kind, ...(namespace === "" ? {} : { namespace }), name }
-  return { key: objectKey(ref), ref, raw: manifest!.object, object: object! }
-}
-
-const look = (texts: ReadonlyArray<string>, more: Partial<ClusterChange> = {}): ClusterChange => ({
-  ...change([]),
-  objects: new Map(texts.map(observed).map((object) => [object.key, object])),
-  ...more
-})
-
 /** What is told, and what will have been told once it is answered. */
 const say = (seen: ClusterChange, told: Told = new Map()) => {
   const news = tellings("east", seen, told)
@@ -106,11 +63,11 @@ const say = (seen: ClusterChange, told: Told = new Map()) => {
   return { news, told: after, tags: news.map(({ command, phase }) => `${phase} ${command._tag}`) }
 }
 
-const whole = Object.values(manifests)
+const whole = Object.values(texts)
 
 describe("what is told of a cluster", () => {
   it("is everything at first, what others rest on before it, and nothing a second time", () => {
-    const first = say(look(whole))
+    const first = say(lookAt(whole))
     assert.deepStrictEqual(first.tags, [
       "cluster RegisterCluster",
       "cluster ObserveNamespace",
@@ -127,24 +84,24 @@ describe("what is told of a cluster", () => {
       name: "web",
       nodes: ["n1", "n2"]
     })
-    assert.deepStrictEqual(say(look(whole), first.told).tags, [])
+    assert.deepStrictEqual(say(lookAt(whole), first.told).tags, [])
   })
 
   it("is what changed", () => {
-    const { told } = say(look(whole))
-    const moved = look([...whole.slice(0, -1), slice(["n2"])])
+    const { told } = say(lookAt(whole))
+    const moved = lookAt([...whole.slice(0, -1), sliceOf(["n2"])])
     const { news } = say(moved, told)
     assert.deepStrictEqual(
       news.map(({ about }) => about),
       ["endpoints shop/web"]
     )
-    const back = say(look(whole), say(moved, told).told)
+    const back = say(lookAt(whole), say(moved, told).told)
     assert.deepStrictEqual(back.tags, ["endpoints ObserveServingNodes"], "A, B, A is told as three")
   })
 
   it("is what is gone, the endpoints of a Service with it, and all of it anew when it is back", () => {
-    const { told } = say(look(whole))
-    const without = look([manifests.network, manifests.namespace, manifests.slice])
+    const { told } = say(lookAt(whole))
+    const without = lookAt([texts.network, texts.namespace, texts.slice])
     const gone = say(without, told)
     assert.sameDeepMembers(
       gone.news.map(({ command }) => command),
@@ -160,25 +117,25 @@ describe("what is told of a cluster", () => {
       ["services", "endpoints"]
     )
     assert.deepStrictEqual(say(without, gone.told).tags, [])
-    assert.deepStrictEqual(say(look(whole), gone.told).tags, [
+    assert.deepStrictEqual(say(lookAt(whole), gone.told).tags, [
       "cluster ObserveNode",
       "configuration ApplyManifest",
       "services ObserveService",
       "endpoints ObserveServingNodes"
     ])
     assert.deepStrictEqual(
-      say(look([manifests.network]), told).news.filter(({ command }) => command._tag === "ForgetNamespace").length,
+      say(lookAt([texts.network]), told).news.filter(({ command }) => command._tag === "ForgetNamespace").length,
       1
     )
   })
 
   it("is not that an object is gone which is there and wrong", () => {
-    const { told } = say(look(whole))
+    const { told } = say(lookAt(whole))
     const refused = [
       { kind: "Service", namespace: "shop", name: "web" },
       { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
     ]
-    const seen = look([manifests.network, manifests.namespace, manifests.node, manifests.slice], { refused })
+    const seen = lookAt([texts.network, texts.namespace, texts.node, texts.slice], { refused })
     assert.deepStrictEqual(say(seen, told).tags, [])
     assert.deepInclude(inventory("east", seen), {
       services: ["shop/web"],
@@ -187,8 +144,8 @@ describe("what is told of a cluster", () => {
   })
 
   it("is not that anything is gone while a part of the source cannot be read", () => {
-    const { told } = say(look(whole))
-    const seen = look([], { isComplete: false })
+    const { told } = say(lookAt(whole))
+    const seen = lookAt([], { isComplete: false })
     assert.deepStrictEqual(say(seen, told).tags, [])
     assert.isUndefined(inventory("east", seen))
   })
@@ -199,17 +156,17 @@ describe("the network of a cluster", () => {
     say(seen, told).news.flatMap(({ command }) => (command._tag === "RegisterCluster" ? [command.network] : []))
 
   it("is the default where no object names one", () => {
-    assert.deepStrictEqual(network(look([])), ["default"])
+    assert.deepStrictEqual(network(lookAt([])), ["default"])
   })
 
   it("is not told while the object that names it cannot be read, or while not all has been read", () => {
-    const { told } = say(look([manifests.network]))
+    const { told } = say(lookAt([texts.network]))
     const refused = [{ kind: "Cluster", name: "east" }]
-    assert.deepStrictEqual(network(look([], { refused })), [])
-    assert.deepStrictEqual(network(look([], { refused }), told), [])
-    assert.deepStrictEqual(network(look([], { isComplete: false })), [])
-    assert.deepStrictEqual(network(look([manifests.network], { isComplete: false })), ["inner"])
-    assert.deepStrictEqual(network(look([]), told), ["default"], "once the object is gone")
+    assert.deepStrictEqual(network(lookAt([], { refused })), [])
+    assert.deepStrictEqual(network(lookAt([], { refused }), told), [])
+    assert.deepStrictEqual(network(lookAt([], { isComplete: false })), [])
+    assert.deepStrictEqual(network(lookAt([texts.network], { isComplete: false })), ["inner"])
+    assert.deepStrictEqual(network(lookAt([]), told), ["default"], "once the object is gone")
   })
 })
 

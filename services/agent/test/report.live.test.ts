@@ -1,0 +1,149 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type CommandReply, layerBus, serveCommands } from "@lowtide/bus"
+import type { Command } from "@lowtide/domain"
+import { type ClusterChange, ClusterSource } from "@lowtide/kube"
+import { startNats } from "@lowtide/testkit"
+import { Effect, Exit, Layer, Queue, Schedule, Scope, Stream } from "effect"
+import { reportCluster } from "../src/report.ts"
+import { lookAt, texts } from "./looks.ts"
+
+const done: CommandReply = { _tag: "Done", seqFrom: null, seqTo: null }
+
+const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
+  look.pipe(
+    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("20 millis")),
+    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
+  )
+
+interface Asked {
+  readonly commandId: string
+  readonly correlationId: string
+  readonly observedAt?: string
+  readonly command: Command
+}
+
+/** An agent over looks that the test hands out, and a centre that answers as told. */
+const setting = Effect.gen(function* () {
+  const server = yield* startNats()
+  const looks = yield* Queue.unbounded<ClusterChange>()
+  const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
+  const asked: Array<Asked> = []
+  const state = { underWay: 0, mostUnderWay: 0 }
+  const centre = (reply: (command: Command) => CommandReply = () => done) =>
+    serveCommands((envelope) =>
+      Effect.gen(function* () {
+        asked.push(envelope as Asked)
+        state.mostUnderWay = Math.max(state.mostUnderWay, ++state.underWay)
+        yield* Effect.yieldNow
+        state.underWay--
+        return reply(envelope.command as Command)
+      })
+    ).pipe(Effect.provideContext(bus))
+  yield* reportCluster("east").pipe(
+    Effect.provideContext(bus),
+    Effect.provideService(ClusterSource, ClusterSource.of({ changes: Stream.fromQueue(looks) })),
+    Effect.forkScoped
+  )
+  const tags = () => asked.map(({ command }) => command._tag)
+  return {
+    asked,
+    tags,
+    centre,
+    see: (change: ClusterChange) => Queue.offer(looks, change),
+    untilAsked: (count: number) =>
+      until(
+        `${count} commands, found ${tags()}`,
+        Effect.sync(() => asked.length >= count)
+      )
+  }
+})
+
+const reporting = (
+  title: string,
+  test: (given: Effect.Success<typeof setting>) => Effect.Effect<unknown, unknown, Scope.Scope>
+) => it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+
+const all = [texts.pool, texts.service, texts.node]
+const first = [
+  "RegisterCluster",
+  "ObserveNode",
+  "ApplyManifest",
+  "ObserveService",
+  "ObserveServingNodes",
+  "ObserveInventory"
+]
+
+describe("an agent's report", () => {
+  reporting("is what the cluster is like, in its order, and once everything that there is", (given) =>
+    Effect.gen(function* () {
+      yield* given.centre()
+      yield* given.see(lookAt(all, { changedAtMs: Date.UTC(2026, 0, 1) }))
+      yield* given.untilAsked(first.length)
+      assert.deepStrictEqual(given.tags(), first)
+      assert.strictEqual(given.asked[0]?.observedAt, "2026-01-01T00:00:00.000Z")
+      assert.strictEqual(new Set(given.asked.map(({ commandId }) => commandId)).size, first.length)
+      const ofLook = given.asked.slice(0, -1)
+      assert.strictEqual(new Set(ofLook.map(({ correlationId }) => correlationId)).size, 1, "one look, one correlation")
+
+      yield* given.see(lookAt(all))
+      yield* given.see(lookAt([texts.pool, texts.node]))
+      yield* given.untilAsked(first.length + 2)
+      assert.deepStrictEqual(given.tags().slice(first.length), ["ForgetService", "ObserveServingNodes"])
+    })
+  )
+
+  reporting("waits with the inventory until everything could be read", (given) =>
+    Effect.gen(function* () {
+      yield* given.centre()
+      yield* given.see(lookAt([texts.pool], { isComplete: false }))
+      yield* given.untilAsked(1)
+      yield* given.see(lookAt(all))
+      yield* given.untilAsked(first.length)
+      assert.deepStrictEqual(given.tags().filter((tag) => tag === "ObserveInventory").length, 1)
+      assert.deepStrictEqual(given.tags().at(-1), "ObserveInventory")
+    })
+  )
+
+  reporting("says A, B, A as three, each under an id of its own", (given) =>
+    Effect.gen(function* () {
+      yield* given.centre()
+      for (const look of [all, [texts.pool, texts.node], all]) yield* given.see(lookAt(look))
+      yield* given.untilAsked(first.length + 4)
+      const ofService = given.asked.filter(({ command }) => command._tag === "ObserveService")
+      assert.strictEqual(ofService.length, 2)
+      assert.deepStrictEqual(ofService[0]?.command, ofService[1]?.command)
+      assert.notStrictEqual(ofService[0]?.commandId, ofService[1]?.commandId)
+    })
+  )
+
+  reporting("waits for a centre that is away, and is then told once", (given) =>
+    Effect.gen(function* () {
+      yield* given.see(lookAt(all))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(given.asked, [])
+      const scope = yield* Scope.make()
+      yield* given.centre().pipe(Scope.provide(scope))
+      yield* given.untilAsked(first.length)
+      assert.deepStrictEqual(given.tags(), first)
+      yield* Scope.close(scope, Exit.void)
+      yield* given.see(lookAt([texts.pool, texts.node]))
+      yield* given.centre()
+      yield* given.untilAsked(first.length + 2)
+      assert.deepStrictEqual(given.tags().slice(first.length), ["ForgetService", "ObserveServingNodes"])
+    })
+  )
+
+  reporting("goes on past a command that is refused, and does not repeat it", (given) =>
+    Effect.gen(function* () {
+      yield* given.centre((command) =>
+        command._tag === "ApplyManifest" ? { _tag: "Refused", code: "LT0506", message: "a defect" } : done
+      )
+      yield* given.see(lookAt(all))
+      yield* given.untilAsked(first.length)
+      yield* given.see(lookAt([texts.pool, texts.node]))
+      yield* given.untilAsked(first.length + 2)
+      assert.strictEqual(given.tags().filter((tag) => tag === "ApplyManifest").length, 1)
+    })
+  )
+})

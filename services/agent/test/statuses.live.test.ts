@@ -1,0 +1,243 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  type Bus,
+  ensureStreams,
+  generateKey,
+  layerBus,
+  publishAll,
+  readKeyRing,
+  readSigningKey,
+  readStored,
+  seal,
+  stateSubject,
+  wireFilter,
+  wireStream
+} from "@lowtide/bus"
+import { messageKey, type ObjectFindings, type ServiceAnswer } from "@lowtide/domain"
+import { startNats } from "@lowtide/testkit"
+import { Effect, Layer, Schedule, type Scope } from "effect"
+import { writeStatuses } from "../src/statuses.ts"
+
+const pair = generateKey()
+const key = readSigningKey("k1", pair.privatePem)
+const keys = readKeyRing({ k1: pair.publicPem })
+const stranger = readSigningKey("k1", generateKey().privatePem)
+
+const at = (seq: number) => ({ incarnation: 1, epoch: 1, seq })
+
+const answer = (seq: number, address: string | undefined, more: Partial<ServiceAnswer> = {}): ServiceAnswer => ({
+  _tag: "ServiceAnswer",
+  stamp: at(seq),
+  cseq: seq,
+  prevCseq: seq - 1,
+  cluster: "east",
+  namespace: "shop",
+  name: "web",
+  uid: "uid-web",
+  addresses: address === undefined ? [] : [{ address, pool: "public" }],
+  refusal: null,
+  cause: { seq, type: "VipAssigned", reason: "pool-selected", actor: "test" },
+  ...more
+})
+
+const found = (seq: number, more: Partial<ObjectFindings> = {}): ObjectFindings => ({
+  _tag: "ObjectFindings",
+  stamp: at(seq),
+  cseq: seq,
+  prevCseq: seq - 1,
+  cluster: "east",
+  object: { kind: "IPAddressPool", namespace: "metallb-system", name: "public" },
+  findings: [{ code: "LT0121", severity: "error", field: "spec", message: "overlaps", fix: "shrink it" }],
+  cause: { seq, type: "FindingsReported", reason: "judged", actor: "test" },
+  ...more
+})
+
+const message = (content: ServiceAnswer | ObjectFindings, by = key, under = messageKey(content)) => ({
+  subject: stateSubject("east", under),
+  text: seal(by, JSON.stringify(content))
+})
+
+const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
+  look.pipe(
+    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
+    Effect.retry(Schedule.spaced("20 millis")),
+    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
+  )
+
+/** A folder of statuses, a server with streams, and the agent's writer when it is started. */
+const setting = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-statuses-"))),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  )
+  const server = yield* startNats()
+  const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R | Bus>) => Effect.provideContext(effect, bus)
+  yield* within(ensureStreams)
+  const text = (name = "web") => {
+    const path = join(folder, "Service", "shop", `${name}.yaml`)
+    return existsSync(path) ? readFileSync(path, "utf8") : ""
+  }
+  return {
+    folder,
+    server,
+    text,
+    start: within(Effect.forkScoped(writeStatuses("east", keys, folder))),
+    publish: (...messages: ReadonlyArray<ReturnType<typeof message>>) => within(publishAll(messages)),
+    /** Waits until everything published so far has been looked at: this one comes after it. */
+    caughtUp: Effect.gen(function* () {
+      const name = `last-${Math.random().toString(36).slice(2)}`
+      yield* within(publishAll([message(answer(1, "192.0.2.9", { name, uid: name }))]))
+      yield* until(
+        "the last status",
+        Effect.sync(() => text(name).includes("192.0.2.9"))
+      )
+    }),
+    /** Names of Services whose status was reported as written. */
+    reports: within(readStored(wireStream, wireFilter, { _tag: "Sequence", sequence: 1 })).pipe(
+      Effect.map((reports) =>
+        reports
+          .map(({ text }) => JSON.parse(text).entries[0])
+          .filter(({ name }) => name === "web")
+          .map(({ stamp }) => stamp.seq as number)
+      )
+    )
+  }
+})
+
+const writing = (
+  title: string,
+  test: (given: Effect.Success<typeof setting>) => Effect.Effect<unknown, unknown, Scope.Scope>
+) => it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+
+describe("the status of a Service", () => {
+  writing("is what the centre answers, stored or new, and is reported once for each change", (given) =>
+    Effect.gen(function* () {
+      yield* given.publish(message(answer(1, "192.0.2.1")))
+      yield* given.start
+      yield* until(
+        "the stored one",
+        Effect.sync(() => given.text().includes("192.0.2.1"))
+      )
+      yield* given.publish(message(answer(2, "192.0.2.2")))
+      yield* until(
+        "the new one",
+        Effect.sync(() => given.text().includes("192.0.2.2"))
+      )
+      assert.notInclude(given.text(), "192.0.2.1")
+      assert.include(given.text(), "PoolSelected")
+      yield* given.publish(message(answer(3, "192.0.2.2"))) // says the same
+      yield* given.caughtUp
+      yield* until(
+        "both reports",
+        Effect.map(given.reports, (seqs) => seqs.length >= 2)
+      )
+      assert.deepStrictEqual(yield* given.reports, [1, 2])
+    })
+  )
+
+  writing("says why there is none", (given) =>
+    Effect.gen(function* () {
+      yield* given.start
+      const refusal = { code: "LT0203", message: "no pool has it", fix: "ask for another" }
+      yield* given.publish(message(answer(1, undefined, { refusal })))
+      yield* until(
+        "the refusal",
+        Effect.sync(() => given.text().includes("LT0203"))
+      )
+      assert.include(given.text(), "no pool has it. Fix: ask for another")
+      assert.match(given.text(), /ingress: \[\]/)
+    })
+  )
+
+  writing("is never an older one, whatever comes later", (given) =>
+    Effect.gen(function* () {
+      yield* given.start
+      yield* given.publish(message(answer(5, "192.0.2.5")))
+      yield* until(
+        "the newest",
+        Effect.sync(() => given.text().includes("192.0.2.5"))
+      )
+      yield* given.publish(message(answer(4, "192.0.2.4")), message(answer(5, "192.0.2.6")))
+      yield* given.caughtUp
+      assert.include(given.text(), "192.0.2.5")
+      yield* given.publish(message(answer(1, "192.0.2.7", { stamp: { incarnation: 1, epoch: 2, seq: 1 } })))
+      yield* until(
+        "one of a later epoch",
+        Effect.sync(() => given.text().includes("192.0.2.7"))
+      )
+    })
+  )
+
+  writing("is that of the Service which has the name now, not of the one that had it", (given) =>
+    Effect.gen(function* () {
+      const later = message(answer(6, "192.0.2.1", { uid: "uid-2" }))
+      const tombstone = message(answer(6, undefined, { cseq: 5 })) // of the same event, and before it
+      yield* given.publish(later, tombstone)
+      yield* given.start
+      yield* given.caughtUp
+      assert.include(given.text(), "192.0.2.1")
+      assert.deepStrictEqual(yield* given.reports, [6], "nothing out of date was written on the way")
+    })
+  )
+
+  writing("is not what somebody else says", (given) =>
+    Effect.gen(function* () {
+      yield* given.start
+      yield* given.caughtUp // so that it hears each of them
+      const forged = message(answer(9, "192.0.2.66"), stranger)
+      const foreign = message(answer(9, "192.0.2.67", { cluster: "west" }))
+      const misplaced = message(answer(9, "192.0.2.68"), key, "svc.uid-other")
+      const another = message(found(9), key, "svc.uid-web")
+      yield* given.publish(forged, foreign, misplaced, another, { ...forged, text: "{" })
+      yield* given.caughtUp
+      assert.strictEqual(given.text(), "")
+      assert.isFalse(existsSync(join(given.folder, "IPAddressPool")))
+    })
+  )
+
+  writing("is written again when the folder takes it again, at the next look at everything", (given) =>
+    Effect.gen(function* () {
+      writeFileSync(join(given.folder, "Service"), "in the way")
+      yield* given.start
+      yield* given.publish(message(answer(1, "192.0.2.1")), message(found(1)))
+      const other = join(given.folder, "IPAddressPool", "metallb-system", "public.yaml")
+      yield* until(
+        "the other status",
+        Effect.sync(() => existsSync(other))
+      )
+      rmSync(join(given.folder, "Service"))
+      yield* given.server.kill
+      yield* given.server.restart
+      yield* until(
+        "the status",
+        Effect.sync(() => given.text().includes("192.0.2.1"))
+      )
+    })
+  )
+})
+
+describe("the status of a configuration object", () => {
+  writing("lists what was found, and that nothing is", (given) =>
+    Effect.gen(function* () {
+      const path = join(given.folder, "IPAddressPool", "metallb-system", "public.yaml")
+      const text = () => (existsSync(path) ? readFileSync(path, "utf8") : "")
+      yield* given.start
+      yield* given.publish(message(found(1)))
+      yield* until(
+        "the finding",
+        Effect.sync(() => text().includes("LT0121 overlaps. Fix: shrink it"))
+      )
+      assert.include(text(), "metallb.io/v1beta1")
+      yield* given.publish(message(found(2, { findings: [] })))
+      yield* until(
+        "that all is well",
+        Effect.sync(() => text().includes("reason: Accepted"))
+      )
+      assert.notInclude(text(), "LT0121")
+    })
+  )
+})
