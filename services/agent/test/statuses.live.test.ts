@@ -17,9 +17,10 @@ import {
   wireStream
 } from "@lowtide/bus"
 import { messageKey, type ObjectFindings, type ServiceAnswer } from "@lowtide/domain"
-import { startNats } from "@lowtide/testkit"
-import { Effect, Layer, Schedule, type Scope } from "effect"
+import type { NatsServer } from "@lowtide/testkit"
+import { Effect, Layer, type Scope } from "effect"
 import { writeStatuses } from "../src/statuses.ts"
+import { onNats, until } from "./live.ts"
 
 const pair = generateKey()
 const key = readSigningKey("k1", pair.privatePem)
@@ -60,20 +61,12 @@ const message = (content: ServiceAnswer | ObjectFindings, by = key, under = mess
   text: seal(by, JSON.stringify(content))
 })
 
-const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
-  look.pipe(
-    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
-    Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
-  )
-
 /** A folder of statuses, a server with streams, and the agent's writer when it is started. */
-const setting = Effect.gen(function* () {
+const setting = Effect.fnUntraced(function* (server: NatsServer) {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-statuses-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
-  const server = yield* startNats()
   const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
   const within = <A, E, R>(effect: Effect.Effect<A, E, R | Bus>) => Effect.provideContext(effect, bus)
   yield* within(ensureStreams)
@@ -110,8 +103,8 @@ const setting = Effect.gen(function* () {
 
 const writing = (
   title: string,
-  test: (given: Effect.Success<typeof setting>) => Effect.Effect<unknown, unknown, Scope.Scope>
-) => it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+  test: (given: Effect.Success<ReturnType<typeof setting>>) => Effect.Effect<unknown, unknown, Scope.Scope>
+) => it.live(title, () => onNats((server) => Effect.flatMap(setting(server), test)))
 
 describe("the status of a Service", () => {
   writing("is what the centre answers, stored or new, and is reported once for each change", (given) =>
@@ -174,12 +167,19 @@ describe("the status of a Service", () => {
 
   writing("is that of the Service which has the name now, not of the one that had it", (given) =>
     Effect.gen(function* () {
-      const later = message(answer(6, "192.0.2.1", { uid: "uid-2" }))
-      const tombstone = message(answer(6, undefined, { cseq: 5 })) // of the same event, and before it
-      yield* given.publish(later, tombstone)
+      // Both of one event, the last word to the one that is gone before the answer to the other, in either order of arrival.
+      const gone = { cseq: 5 }
+      const other = { name: "api", cseq: 6 }
+      yield* given.publish(
+        message(answer(6, undefined, gone)),
+        message(answer(6, "192.0.2.1", { uid: "uid-2" })),
+        message(answer(6, "192.0.2.2", { ...other, uid: "uid-4" })),
+        message(answer(6, undefined, { ...other, ...gone, uid: "uid-3" }))
+      )
       yield* given.start
       yield* given.caughtUp
       assert.include(given.text(), "192.0.2.1")
+      assert.include(given.text("api"), "192.0.2.2")
       assert.deepStrictEqual(yield* given.reports, [6], "nothing out of date was written on the way")
     })
   )

@@ -246,6 +246,8 @@ describe("the messages of a batch", () => {
           assert.deepInclude(head, yield* headFromScratch("east"))
           assert.strictEqual(head?.cseq, leader.memory().book.cseq("east"))
           const stored = JSON.parse(JSON.parse(head?.envelope ?? "").payload)
+          const newest = Math.max(...(yield* (yield* Ledger).intentsSince("east", 0)).map(({ seq }) => seq))
+          assert.deepStrictEqual([head?.seq, stored.stamp.seq], [newest, newest], "as new as its newest message")
           assert.deepInclude(stored, { _tag: "ClusterHead", cluster: "east", cseq: head?.cseq, digest: head?.digest })
         }
       })

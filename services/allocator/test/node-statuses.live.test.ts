@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ensureStreams, layerBus, type NodeStatus, publishAll, statusSubject } from "@lowtide/bus"
-import { startNats } from "@lowtide/testkit"
-import { Deferred, Effect, Layer, Schedule, type Scope } from "effect"
+import type { NatsServer } from "@lowtide/testkit"
+import { Deferred, Effect, Layer, type Scope } from "effect"
 import { followStatuses } from "../src/node-statuses.ts"
+import { onNats, until } from "./live.ts"
 
 const status = (node: string, cseq: number): NodeStatus => ({
   _tag: "NodeStatus",
@@ -23,15 +24,7 @@ const message = (said: NodeStatus, subject = statusSubject(said.cluster, said.no
   text: JSON.stringify(said)
 })
 
-const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
-  look.pipe(
-    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
-    Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
-  )
-
-const setting = Effect.gen(function* () {
-  const server = yield* startNats()
+const setting = Effect.fnUntraced(function* (server: NatsServer) {
   const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
   const publish = (...messages: ReadonlyArray<ReturnType<typeof message>>) =>
     Effect.provideContext(publishAll(messages), bus)
@@ -60,8 +53,8 @@ const setting = Effect.gen(function* () {
 
 const following = (
   title: string,
-  test: (given: Effect.Success<typeof setting>) => Effect.Effect<unknown, unknown, Scope.Scope>
-) => it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+  test: (given: Effect.Success<ReturnType<typeof setting>>) => Effect.Effect<unknown, unknown, Scope.Scope>
+) => it.live(title, () => onNats((server) => Effect.flatMap(setting(server), test)))
 
 describe("the newest status of every node", () => {
   following("is the stored one at first, and then each one that comes", (given) =>

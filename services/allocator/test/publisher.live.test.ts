@@ -11,24 +11,16 @@ import {
 } from "@lowtide/bus"
 import type { ClusterHead, Command } from "@lowtide/domain"
 import { Ledger, Unavailable } from "@lowtide/ledger"
-import { memoryLedger, startNats } from "@lowtide/testkit"
-import { Effect, Layer, Logger, Schedule } from "effect"
+import { memoryLedger, type NatsServer } from "@lowtide/testkit"
+import { Effect, Layer, Logger } from "effect"
 import { decideBatch } from "../src/decide-batch.ts"
 import { loadMemory } from "../src/memory.ts"
 import { startPublisher } from "../src/publisher.ts"
+import { onNats, until } from "./live.ts"
 import { announcing, forgetService, received, service, signingKey } from "./orders.ts"
 
-const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
-  look.pipe(
-    Effect.catch(() => Effect.succeed(false)),
-    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
-    Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
-  )
-
 /** A server, a ledger and what commits to it; what the log says is kept. */
-const setting = Effect.gen(function* () {
-  const server = yield* startNats()
+const setting = Effect.fnUntraced(function* (server: NatsServer) {
   const lines: Array<string> = []
   const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
   const state = { isAway: false, reads: 0 }
@@ -82,10 +74,10 @@ const setting = Effect.gen(function* () {
   return { server, lines, state, within, commit, stored, isWhole, storeAgain, start: within(startPublisher) }
 })
 
-type Setting = Effect.Success<typeof setting>
+type Setting = Effect.Success<ReturnType<typeof setting>>
 
 const publishing = (title: string, test: (given: Setting) => Effect.Effect<unknown, unknown, never>) =>
-  it.live(title, () => setting.pipe(Effect.flatMap(test), Effect.scoped))
+  it.live(title, () => onNats((server) => Effect.flatMap(setting(server), test)))
 
 describe("the publisher", () => {
   publishing("sends what was committed before it began, and each batch as it is committed, the head last", (given) =>
@@ -139,6 +131,24 @@ describe("the publisher", () => {
       for (let n = 0; n < 1_200; n++)
         publisher.publish(yield* given.commit(n % 2 === 0 ? service("a") : forgetService("a")))
       yield* given.server.restart
+      yield* until("all of it", given.isWhole)
+      yield* until(
+        "nothing to wait",
+        Effect.map(publisher.unpublished, (count) => count === 0)
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("reads from the ledger what came faster than it can send", (given) =>
+    Effect.gen(function* () {
+      const publisher = yield* given.start
+      publisher.publish(yield* given.commit(...announcing))
+      yield* until("the first", given.isWhole)
+      const batches = yield* Effect.forEach(
+        Array.from({ length: 1_200 }, (_, n) => service(`s${n % 10}`, { labels: { n: `${n}` } })),
+        (command, n) => given.commit(n % 3 === 0 ? forgetService(`s${n % 10}`) : command)
+      )
+      for (const batch of batches) publisher.publish(batch)
       yield* until("all of it", given.isWhole)
       yield* until(
         "nothing to wait",

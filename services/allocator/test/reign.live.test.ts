@@ -2,25 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCommand } from "@lowtide/bus"
 import type { Command } from "@lowtide/domain"
 import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
-import { memoryLedger, startNats } from "@lowtide/testkit"
-import { Deferred, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { memoryLedger, type NatsServer } from "@lowtide/testkit"
+import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { layerAllocator } from "../src/allocator.ts"
 import { Centre } from "../src/centre.ts"
+import { onNats, until } from "./live.ts"
 import { announcing, service, signingKey, uuid } from "./orders.ts"
 
 type Append = Ledger["Service"]["append"]
 
-const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>) =>
-  look.pipe(
-    Effect.catch(() => Effect.succeed(false)),
-    Effect.flatMap((isSo) => (isSo ? Effect.void : Effect.fail("not yet"))),
-    Effect.retry(Schedule.spaced("10 millis")),
-    Effect.timeoutOrElse({ duration: 20_000, orElse: () => Effect.die(new Error(`expected ${what}`)) })
-  )
-
 /** A whole allocator over a ledger in memory, whose appends go through `around`, and a real NATS. */
-const leading = Effect.gen(function* () {
-  const server = yield* startNats()
+const leading = Effect.fnUntraced(function* (server: NatsServer) {
   const state: { around: (append: Append, batch: Batch) => ReturnType<Append>; loads: number; appends: number } = {
     around: (append, batch) => append(batch),
     loads: 0,
@@ -75,10 +67,10 @@ const leading = Effect.gen(function* () {
   return { state, within, centre, send, ask, events, typesOf }
 })
 
-type Leader = Effect.Success<typeof leading>
+type Leader = Effect.Success<ReturnType<typeof leading>>
 
 const allocating = (title: string, test: (leader: Leader) => Effect.Effect<unknown, unknown>) =>
-  it.live(title, () => leading.pipe(Effect.flatMap(test), Effect.scoped))
+  it.live(title, () => onNats((server) => Effect.flatMap(leading(server), test)))
 
 const lost = new Unavailable({ operation: "append", cause: new Error("connection lost") })
 /** Well formed as a message, and nothing that can be decided: an agent reads addresses before it sends them. */
