@@ -75,6 +75,15 @@ export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Eff
     }
   })
 
+/** How many subjects have a stored message under a filter. */
+export const countStored = (stream: string, filter: string): Effect.Effect<number, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const connection = yield* (yield* Bus).connection
+    const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+    const { state } = yield* busCall(`count ${filter}`, () => manager.streams.info(stream, { subjects_filter: filter }))
+    return Object.keys(state.subjects ?? {}).length
+  })
+
 /** A reader who has never been connected is not kept waiting longer. */
 const firstConnectionTimeoutMs = 2_000
 

@@ -1,6 +1,6 @@
 import { Bus, type BusUnavailable, connectionLost } from "@lowtide/bus/connection"
-import { ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
-import { headKey, stateStream, stateSubject } from "@lowtide/bus/subjects"
+import { countStored, ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
+import { headKey, stateFilter, stateStream, stateSubject } from "@lowtide/bus/subjects"
 import { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Effect, Option, Queue, Result, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
@@ -137,7 +137,10 @@ const reconcile = (head: IntentHeadRow): Effect.Effect<boolean, BusUnavailable |
       )
       return false
     }
-    const isWhole = marker?.cseq === head.cseq && marker.digest === head.digest
+    const isWhole =
+      marker?.cseq === head.cseq &&
+      marker.digest === head.digest &&
+      (yield* countStored(stateStream, stateFilter(head.cluster))) === head.count + 1 // the head is one more
     const since = marker === undefined || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
     const missing = isWhole ? [] : yield* ledger.intentsSince(head.cluster, since)
     yield* publishBatch(missing, [head])
