@@ -36,7 +36,8 @@ export const openConsumer = (
             : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.sequence })
         })
       ),
-      (consumer) => busCall("delete consumer", () => consumer.delete()).pipe(Effect.timeout(deleteMs), Effect.ignore)
+      (consumer) => busCall("delete consumer", () => consumer.delete()).pipe(Effect.timeout(deleteMs), Effect.ignore),
+      { interruptible: true } // a request that a lost connection took with it would be waited for
     )
   })
 

@@ -146,4 +146,16 @@ describe("readStored", () => {
       })
     )
   )
+
+  it.live("fails with the connection, and does not wait for answers that went with it", () =>
+    withBus((server) =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        yield* server.kill
+        const startedMs = Date.now()
+        assert.strictEqual((yield* Effect.flip(newest))._tag, "BusUnavailable")
+        assert.isBelow(Date.now() - startedMs, 4_000, "a request is given up after 5 s")
+      })
+    )
+  )
 })
