@@ -165,7 +165,9 @@ describe("the publisher", () => {
       yield* given.server.stop
       yield* given.server.wipe
       yield* given.server.restart
+      const startedMs = Date.now()
       yield* until("all of it", given.isWhole)
+      assert.isBelow(Date.now() - startedMs, 15_000, "at its return, not by the heartbeat 20 s later")
     }).pipe(Effect.scoped)
   )
 
