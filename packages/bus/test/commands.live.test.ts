@@ -122,6 +122,22 @@ describe("a command", () => {
     )
   )
 
+  it.live("is answered when it is on its way as the allocator stops", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        yield* serving(Effect.succeed(done)).pipe(Scope.provide(scope))
+        const connection = yield* (yield* Bus).connection
+        yield* Effect.promise(() => connection.flush())
+        const text = JSON.stringify({ ...command(1), attempt: 1 })
+        const answer = connection.request(commandSubject("east"), text, { timeout: 3_000 })
+        yield* Scope.close(scope, Exit.void) // what was sent comes after this has begun
+        const reply = yield* Effect.promise(() => answer)
+        assert.deepStrictEqual(reply.json(), done)
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.live("loses no answer when the server restarts under it", () =>
     withBus((server) =>
       Effect.gen(function* () {
