@@ -88,7 +88,21 @@ const tryTraffic = (fleet: Fleet, { services }: Settled) =>
 
 const summarise = (fleet: Fleet, settled: Settled, traffic: Effect.Success<ReturnType<typeof tryTraffic>>) => {
   const { services, checks, secondsToFirstRoute, secondsToAllRoutes } = settled
-  const differences = checks.flatMap(({ cluster, differences }) => differences.map((text) => `${cluster}: ${text}`))
+  const differences = [
+    ...checks.flatMap(({ cluster, differences, unheard }) => [
+      ...differences.map((text) => `${cluster}: ${text}`),
+      ...unheard.map((service) => `${cluster}: ${service}: its nodes do not say that they announce it`)
+    ]),
+    ...services
+      .filter(({ addresses }) => addresses.length === 0)
+      .map(
+        ({ cluster, namespace, name, refusal }) =>
+          `${cluster}: ${namespace}/${name} has no address: ${refusal?.message ?? "no answer"}`
+      ),
+    ...traffic
+      .filter(({ ok }) => !ok)
+      .map(({ cluster, address, answeredBy }) => `${cluster}: TCP to ${address}: ${answeredBy}`)
+  ]
   const vips = new Set(
     services.flatMap(({ network, addresses }) => addresses.map(({ address }) => `${network} ${address}`))
   )

@@ -103,6 +103,7 @@ const connectionOptions = (options: BusOptions): NodeConnectionOptions => ({
   reconnectTimeWait: 250,
   reconnectJitter: 100,
   waitOnFirstConnect: true,
+  ignoreAuthErrorAbort: true, // credentials may be put right on the server: a refusal is no end
   pingInterval: 5_000,
   maxPingOut: 2,
   ...(options.user === undefined ? {} : { user: options.user }),

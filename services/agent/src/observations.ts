@@ -33,6 +33,9 @@ export const tellings = (cluster: string, change: ClusterChange, told: Told): Re
     ...findingTellings(cluster, change)
   ])
   const news = [...wanted.values()].filter((telling) => told.get(telling.about) !== telling.text)
+  // Addresses are of a network: a Service gets none before its cluster's is known.
+  if (!wanted.has("cluster") && !told.has("cluster"))
+    return news.filter(({ phase }) => phase !== "services" && phase !== "endpoints")
   return [...news, ...goneTellings(cluster, change, told, wanted)]
 }
 

@@ -51,10 +51,12 @@ const tellChange = Effect.fnUntraced(function* (
       news.filter((telling) => telling.phase === phase),
       (telling) =>
         send(cluster, telling.command, change, ids, correlationId).pipe(
-          Effect.andThen(
-            Effect.sync(() =>
-              telling.text === undefined ? told.delete(telling.about) : told.set(telling.about, telling.text)
-            )
+          Effect.andThen((isTold) =>
+            Effect.sync(() => {
+              if (!isTold) return
+              if (telling.text === undefined) told.delete(telling.about)
+              else told.set(telling.about, telling.text)
+            })
           )
         ),
       { concurrency: commandsInFlight, discard: true }
@@ -62,7 +64,10 @@ const tellChange = Effect.fnUntraced(function* (
   }
 })
 
-/** A command that is refused for good is told: the centre knows it, and saying it again would change nothing. */
+/**
+ * Answers whether the centre has been told. A command refused for good is told: saying it again would change nothing. One
+ * that met a defect is not: an allocator without the defect takes it with the next change.
+ */
 const send = Effect.fnUntraced(function* (
   cluster: string,
   command: Command,
@@ -76,7 +81,9 @@ const send = Effect.fnUntraced(function* (
     observedAt: new Date(change.changedAtMs).toISOString(),
     command: command as Parameters<typeof sendCommand>[1]["command"]
   })
-  if (reply._tag === "Refused") yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
+  if (reply._tag === "Done") return true
+  yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
+  return reply.code !== "LT0506"
 })
 
 type CommandIds = (command: Command) => string

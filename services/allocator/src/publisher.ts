@@ -14,11 +14,25 @@ export interface Publisher {
   readonly publish: (batch: Batch) => void
   /** Messages committed and not yet stored in NATS, as far as known. */
   readonly unpublished: Effect.Effect<number>
+  /** Clusters of which the stream knows more than the ledger: the database has lost history. */
+  readonly ahead: Effect.Effect<ReadonlySet<string>>
 }
 
 type Work =
-  | { readonly _tag: "Batch"; readonly intents: ReadonlyArray<IntentRow>; readonly heads: ReadonlyArray<IntentHeadRow> }
+  | {
+      readonly _tag: "Batch"
+      readonly intents: ReadonlyArray<IntentRow>
+      readonly heads: ReadonlyArray<IntentHeadRow>
+      /** When it was committed, by the monotonic clock. */
+      readonly committedMs: number
+    }
   | { readonly _tag: "Reconcile" }
+
+/**
+ * A batch older than this is read from the ledger instead: the process may have been stopped, and another leader may have
+ * published what is newer.
+ */
+const freshMs = 2_000
 
 /** Batches that may wait for NATS; beyond it they are read from the ledger when it answers again. */
 const waitingMax = 1_000
@@ -36,6 +50,8 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
   let isBehind = true
   /** Clusters of which the stream knows more than the ledger. */
   let ahead: ReadonlySet<string> = new Set()
+  /** The newest message sent of each cluster: nothing older is sent after it. */
+  const sentCseq = new Map<string, number>()
   const reconcileSoon = Effect.suspend(() => {
     isBehind = true
     return Queue.offer(work, { _tag: "Reconcile" })
@@ -56,7 +72,7 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
     isBehind = false
     yield* Queue.clear(work)
     const covered = unpublished
-    ahead = yield* Effect.raceFirst(reconcileAll, connectionLost("publish"))
+    ahead = yield* Effect.raceFirst(reconcileAll(sentCseq), connectionLost("publish"))
     unpublished -= covered
   }).pipe(
     Effect.tapError((error) => {
@@ -66,8 +82,10 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
   )
   const loop = Effect.gen(function* () {
     const next = yield* Queue.take(work)
-    if (next._tag === "Batch" && !isBehind) {
-      const sent = yield* publishBatch(without(ahead, next.intents), without(ahead, next.heads)).pipe(
+    if (next._tag === "Batch" && !isBehind && performance.now() - next.committedMs < freshMs) {
+      const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
+        !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
+      const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), sentCseq).pipe(
         Effect.raceFirst(connectionLost("publish")),
         Effect.result
       )
@@ -87,20 +105,19 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
     publish: ({ intents, intentHeads }) => {
       if (intents.length === 0) return
       unpublished += intents.length
-      if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads })) isBehind = true
+      if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads, committedMs: performance.now() }))
+        isBehind = true
     },
-    unpublished: Effect.sync(() => unpublished)
+    unpublished: Effect.sync(() => unpublished),
+    ahead: Effect.sync(() => ahead)
   }
 })
 
-const without = <Row extends { readonly cluster: string }>(
-  clusters: ReadonlySet<string>,
-  rows: ReadonlyArray<Row>
-): ReadonlyArray<Row> => rows.filter(({ cluster }) => !clusters.has(cluster))
-
+/** Sends messages and then heads, and notes how far each cluster's are sent. */
 const publishBatch = (
   intents: ReadonlyArray<IntentRow>,
-  heads: ReadonlyArray<IntentHeadRow>
+  heads: ReadonlyArray<IntentHeadRow>,
+  sentCseq: Map<string, number>
 ): Effect.Effect<void, BusUnavailable, Bus> =>
   publishAll(
     intents.map(({ cluster, subject, envelope }) => ({ subject: stateSubject(cluster, subject), text: envelope ?? "" }))
@@ -108,25 +125,36 @@ const publishBatch = (
     // The head last: whoever reads it has, or can tell that it lacks, everything before it.
     Effect.andThen(
       publishAll(heads.map(({ cluster, envelope }) => ({ subject: stateSubject(cluster, headKey), text: envelope })))
+    ),
+    Effect.andThen(
+      Effect.sync(() => {
+        for (const { cluster, cseq } of [...intents, ...heads]) {
+          sentCseq.set(cluster, Math.max(cseq, sentCseq.get(cluster) ?? 0))
+        }
+      })
     )
   )
 
 /** Answers the clusters for which nothing may be published. */
-const reconcileAll: Effect.Effect<ReadonlySet<string>, BusUnavailable | Unavailable, Bus | Ledger> = Effect.gen(
-  function* () {
+const reconcileAll = (
+  sentCseq: Map<string, number>
+): Effect.Effect<ReadonlySet<string>, BusUnavailable | Unavailable, Bus | Ledger> =>
+  Effect.gen(function* () {
     yield* ensureStreams
     const ledger = yield* Ledger
     const ahead = new Set<string>()
-    for (const head of yield* ledger.intentHeads) if (!(yield* reconcile(head))) ahead.add(head.cluster)
+    for (const head of yield* ledger.intentHeads) if (!(yield* reconcile(head, sentCseq))) ahead.add(head.cluster)
     return ahead
-  }
-)
+  })
 
 /**
  * Sends what the stream lacks of one cluster, and its head in any case, which tells readers that the centre lives. False,
  * and nothing sent, when the stream knows more than the ledger.
  */
-const reconcile = (head: IntentHeadRow): Effect.Effect<boolean, BusUnavailable | Unavailable, Bus | Ledger> =>
+const reconcile = (
+  head: IntentHeadRow,
+  sentCseq: Map<string, number>
+): Effect.Effect<boolean, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const marker = yield* readMarker(head.cluster)
@@ -142,8 +170,11 @@ const reconcile = (head: IntentHeadRow): Effect.Effect<boolean, BusUnavailable |
       marker.digest === head.digest &&
       (yield* countStored(stateStream, stateFilter(head.cluster))) === head.count + 1 // the head is one more
     const since = marker === undefined || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
-    const missing = isWhole ? [] : yield* ledger.intentsSince(head.cluster, since)
-    yield* publishBatch(missing, [head])
+    // What was committed since the head was read is left to its own batch, which has its head.
+    const missing = isWhole
+      ? []
+      : (yield* ledger.intentsSince(head.cluster, since)).filter(({ cseq }) => cseq <= head.cseq)
+    yield* publishBatch(missing, [head], sentCseq)
     if (missing.length > 0) {
       yield* Effect.logInfo(`cluster ${head.cluster}: ${missing.length} messages after cseq ${since} published again`)
     }

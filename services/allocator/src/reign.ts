@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
-import type { Command, CommandEnvelope, DomainEvent } from "@lowtide/domain"
+import { type Command, type CommandEnvelope, codes, type DomainEvent } from "@lowtide/domain"
 import {
   type Fenced,
   Ledger,
@@ -86,6 +86,8 @@ export const beginReign = (
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
+        const ahead = yield* publisher.ahead
+        if (ahead.size > 0) return historyLost(ahead)
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
         return yield* group.submit({ envelope, receivedAt })
       }).pipe(
@@ -128,6 +130,15 @@ const clusterOf = (command: Command): string => ("cluster" in command ? command.
 
 const storedReply = ({ outcome }: { readonly outcome: string }): Effect.Effect<CommandReply> =>
   Effect.succeed(JSON.parse(outcome) as CommandReply)
+
+/**
+ * What the log has forgotten may hold addresses, and be announced: nothing is given out, released or confirmed until the
+ * database has its history again.
+ */
+const historyLost = (clusters: ReadonlySet<string>): CommandReply => ({
+  _tag: "TryAgain",
+  message: `LT0505 ${codes.LT0505.title}: NATS knows more of ${[...clusters].join(", ")} than the ledger. Fix: ${codes.LT0505.fix}`
+})
 
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })

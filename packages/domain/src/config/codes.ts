@@ -345,7 +345,7 @@ export const codes = {
   ),
   LT0505: error(
     "the database has lost history",
-    "NATS holds messages of a cluster that are newer than the ledger's newest. Nothing is published for the cluster, and its speakers keep what they have.",
+    "NATS holds messages of a cluster that are newer than the ledger's newest. Nothing is published for the cluster and nothing is decided for any, since a forgotten address may be in use; speakers keep what they have.",
     "Restore a newer backup, or fail over to the standby that has the missing events"
   ),
   LT0506: error(
