@@ -130,7 +130,7 @@ describe("an agent's report", () => {
   reporting("goes on past a command that is refused, and does not repeat it", (given) =>
     Effect.gen(function* () {
       yield* given.centre((command) =>
-        command._tag === "ApplyManifest" ? { _tag: "Refused", code: "LT0506", message: "a defect" } : done
+        command._tag === "ApplyManifest" ? { _tag: "Refused", code: "LT0507", message: "malformed" } : done
       )
       yield* given.see(lookAt(all))
       yield* given.untilAsked(first.length)
