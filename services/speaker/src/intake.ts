@@ -28,7 +28,7 @@ export interface IntakePort {
   readonly recordsFor: (node: NodeIntent) => ReadonlyArray<SavedRecord>
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
-  /** What is held agrees with a head, after a time in which it did not; or no longer does. */
+  /** What is held, saved and handed on agrees with a head, after a time in which it did not; or no longer does. */
   readonly onSync: (state: Sync["state"]) => void
   readonly monotonicMs: () => number
   readonly unixMs: () => number
@@ -52,6 +52,8 @@ export class Intake {
   #waiting: Array<Waiting> = []
   #isRunning = false
   #sync: Sync
+  /** What the owner was last told. */
+  #toldState: Sync["state"]
   /** What was complete before the messages that are being judged and saved; undefined when none are. */
   #completeBefore: number | undefined
   /** The head's text that the disk has. */
@@ -62,6 +64,7 @@ export class Intake {
     this.#held = held
     this.#port = port
     this.#sync = startSync(port.monotonicMs())
+    this.#toldState = this.#sync.state
     this.#savedHead = held.head?.envelope
   }
 
@@ -93,7 +96,8 @@ export class Intake {
   tick(): boolean {
     const before = this.#sync
     const { sync, resync } = onTick(before, this.#at())
-    this.#setSync(sync)
+    this.#sync = sync
+    if (this.#completeBefore === undefined) this.#tellSync()
     return resync
   }
 
@@ -109,6 +113,7 @@ export class Intake {
       const accepted = batch.flatMap((text) => this.#judge(text))
       if (accepted.length > 0) await this.#saveAndHandOn(accepted)
       this.#completeBefore = undefined
+      this.#tellSync()
       await new Promise(setImmediate)
     }
     this.#isRunning = false
@@ -153,22 +158,24 @@ export class Intake {
     const acceptance = this.#held.accept(judged.success)
     if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
     if (message._tag === "ClusterHead") {
-      if (acceptance._tag !== "Refused") this.#setSync(onHead(this.#sync, message, this.#held, this.#at()))
+      if (acceptance._tag !== "Refused") this.#sync = onHead(this.#sync, message, this.#held, this.#at())
       return []
     }
     const isSeen = acceptance._tag === "Accepted" || (acceptance._tag === "Refused" && acceptance.isSeen)
     const isNewer = message.stamp.incarnation > last.incarnation || message.cseq > last.cseq
-    if (isLive && isSeen && isNewer) this.#setSync(onLive(this.#sync, message, last.cseq, this.#at()))
+    if (isLive && isSeen && isNewer) this.#sync = onLive(this.#sync, message, last.cseq, this.#at())
     const isOurs = acceptance._tag === "Accepted" && acceptance.isOurs
     return isOurs && (message._tag === "VipIntent" || message._tag === "NodeIntent")
       ? [{ key, envelope, message, receivedAtMs }]
       : []
   }
 
-  #setSync(sync: Sync): void {
-    const before = this.#sync
-    this.#sync = sync
-    if (before.state !== sync.state) this.#port.onSync(sync.state)
+  /** Between batches: what a head vouches for may have come with it, and takes effect first. */
+  #tellSync(): void {
+    const { state } = this.#sync
+    if (state === this.#toldState) return
+    this.#toldState = state
+    this.#port.onSync(state)
   }
 
   #at() {

@@ -300,6 +300,7 @@ export class Speaker {
       state === "live" ? "everything the centre speaks of is held" : "held state may lack something; it stays in effect"
     this.#port.say("info", `sync ${state}: ${text}`)
     if (state === "live" && this.#isQuiet) {
+      this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
       this.#isQuiet = false
       this.#peers.change(++this.#turn, this.#fullTables())
       this.#saver.compact()

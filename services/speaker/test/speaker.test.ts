@@ -1,5 +1,6 @@
 import { Effect, Result } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
+import type { LoadedRecords } from "../src/journal.ts"
 import type { SavedRecord } from "../src/journal-record.ts"
 import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
@@ -11,20 +12,29 @@ afterEach(async () => {
 })
 
 /** A speaker on a disk that is a list. Its peer is on port 1 of the loopback, where nobody listens. */
-const make = (centre: HandCentre, records: ReadonlyArray<SavedRecord> = []) => {
+const make = (
+  centre: HandCentre,
+  records: ReadonlyArray<SavedRecord> = [],
+  damage: LoadedRecords["damage"] = "none"
+) => {
   const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
   const saved: Array<SavedRecord> = []
+  const snapshots: Array<ReadonlyArray<SavedRecord>> = []
   const clock = { nowMs: 0 }
+  const disk = { answers: Promise.resolve() }
   const speaker = new Speaker({
     settings: { cluster: clusterName, node: nodeName },
     trust: Result.getOrThrow(readTrust(files)),
     journal: {
-      append: async (batch) => void saved.push(...batch),
+      append: async (batch) => {
+        await disk.answers
+        saved.push(...batch)
+      },
       isLong: () => false,
-      compact: () => {},
+      compact: (all) => void snapshots.push(all),
       close: async () => {}
     },
-    loaded: { records, damage: "none", faults: [] },
+    loaded: { records, damage, faults: [] },
     runId: "run-1",
     say: () => {},
     resync: () => {},
@@ -35,11 +45,14 @@ const make = (centre: HandCentre, records: ReadonlyArray<SavedRecord> = []) => {
   })
   speakers.push(speaker)
   speaker.start()
-  const take = async (...items: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) => {
-    speaker.intake.take({ _tag: "Snapshot", items })
+  const settle = async () => {
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
   }
-  return { speaker, saved, clock, take }
+  const take = async (...items: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) => {
+    speaker.intake.take({ _tag: "Snapshot", items })
+    await settle()
+  }
+  return { speaker, saved, snapshots, clock, disk, settle, take }
 }
 
 const unreachable = nodeIntent([peer({ peerPort: 1, holdTimeSeconds: 90 })])
@@ -113,5 +126,37 @@ describe("Speaker", () => {
       ["198.51.100.3", "Withdrawn", "intent"]
     ])
     assert.deepStrictEqual(speaker.status().announcing, [], "its only session is down")
+  })
+
+  it("leaves its quiet state with the withdrawals that came with the head, not before them", async () => {
+    const centre = new HandCentre()
+    const records: ReadonlyArray<SavedRecord> = [
+      { _tag: "Message", ...centre.say(unreachable) },
+      { _tag: "Message", ...centre.say(vip("198.51.100.1")) },
+      { _tag: "Message", ...centre.say(vip("198.51.100.2")) },
+      { _tag: "Message", ...centre.say(vip("198.51.100.3")) },
+      { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
+    ]
+    const { speaker, take, disk, settle, snapshots } = make(centre, records, "lost")
+    const wanted = () => speaker.peers.running.map((running) => running.status().prefixesWanted)
+    const mostWanted = { count: 0 }
+    let release = () => {}
+    disk.answers = new Promise((resolve) => (release = resolve))
+    await take(centre.say(tombstone("198.51.100.1")), centre.head())
+    assert.deepStrictEqual(wanted(), [0], "the disk does not have the tombstone yet")
+    for (const running of speaker.peers.running) {
+      const change = running.change
+      Object.assign(running, {
+        change: (...given: Parameters<typeof change>) => {
+          change(...given)
+          mostWanted.count = Math.max(mostWanted.count, running.status().prefixesWanted)
+        }
+      })
+    }
+    release()
+    await settle()
+    assert.deepStrictEqual([wanted(), mostWanted.count], [[2], 2], "the withdrawn one was at no time wanted")
+    assert.isTrue(speaker.isReady)
+    assert.strictEqual(snapshots.length, 1)
   })
 })
