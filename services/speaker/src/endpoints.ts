@@ -15,7 +15,8 @@ export const noEndpoints: ServiceHealth = { servesHere: false, servesAnywhere: f
 
 /**
  * Which Services have endpoints that can serve, here and anywhere in the cluster. It begins with what was last known before
- * the process began, and keeps that for every Service until slices were read that say otherwise, or everything was read.
+ * the process began, and keeps that until everything was read, since a slice that cannot be read says nothing. What a slice
+ * said that this process did read, and says no more, is lost at once all the same.
  */
 export class EndpointView {
   readonly #node: string
@@ -24,11 +25,14 @@ export class EndpointView {
   /** By the slice's `namespace/name`. */
   readonly #serviceOfSlice = new Map<string, string>()
   readonly #health: Map<string, ServiceHealth>
+  /** What an earlier process knew and this one has not read otherwise; empty once everything was read. */
+  readonly #remembered: Map<string, ServiceHealth>
   #isComplete = false
 
   constructor(node: string, remembered: Iterable<readonly [string, ServiceHealth]> = []) {
     this.#node = node
     this.#health = new Map(remembered)
+    this.#remembered = new Map(this.#health)
   }
 
   /** `service` is `namespace/name`. */
@@ -46,22 +50,19 @@ export class EndpointView {
     const touched = new Set<string>()
     // Deletions first: a slice that moved to another Service is in both lists.
     for (const slice of change.deleted) {
-      const service = serviceOf(slice)
-      this.#slices.get(service)?.delete(slice.name)
       this.#serviceOfSlice.delete(`${slice.namespace}/${slice.name}`)
-      touched.add(service)
+      touched.add(this.#take(serviceOf(slice), slice.name, undefined))
     }
-    for (const slice of change.put) {
-      for (const service of this.#put(slice)) touched.add(service)
-    }
+    for (const slice of change.put) for (const service of this.#put(slice)) touched.add(service)
     if (change.isComplete && !this.#isComplete) {
       this.#isComplete = true
+      this.#remembered.clear()
       for (const service of this.#health.keys()) touched.add(service)
     }
     const changed = new Map<string, ServiceHealth>()
     for (const service of touched) {
       const before = this.health(service)
-      const now = this.#judge(service)
+      const now = this.#sum(service)
       if (before.servesHere === now.servesHere && before.servesAnywhere === now.servesAnywhere) continue
       if (now.servesAnywhere) this.#health.set(service, now)
       else this.#health.delete(service)
@@ -75,25 +76,51 @@ export class EndpointView {
     const service = serviceOf(slice)
     const id = `${slice.namespace}/${slice.name}`
     const before = this.#serviceOfSlice.get(id)
-    if (before !== undefined && before !== service) this.#slices.get(before)?.delete(slice.name)
+    if (before !== undefined && before !== service) this.#take(before, slice.name, undefined)
+    this.#take(service, slice.name, slice)
     this.#serviceOfSlice.set(id, service)
-    const slices = this.#slices.get(service) ?? new Map<string, EndpointSliceObject>()
-    slices.set(slice.name, slice)
-    this.#slices.set(service, slices)
     return before === undefined || before === service ? [service] : [service, before]
   }
 
-  #judge(service: string): ServiceHealth {
-    let health = noEndpoints
-    for (const slice of this.#slices.get(service)?.values() ?? []) {
-      for (const endpoint of slice.endpoints) {
-        if (!canServe(endpoint)) continue
-        const servesHere = health.servesHere || endpoint.nodeName === this.#node
-        health = { servesHere, servesAnywhere: true }
-      }
-    }
-    return health
+  /** Replaces one slice of a Service, whose name it answers; undefined: it is gone. */
+  #take(service: string, name: string, slice: EndpointSliceObject | undefined): string {
+    const slices = this.#slices.get(service) ?? new Map<string, EndpointSliceObject>()
+    const before = this.#judge(slices.get(name))
+    const now = this.#judge(slice)
+    if (slice === undefined) slices.delete(name)
+    else slices.set(name, slice)
+    if (slices.size === 0) this.#slices.delete(service)
+    else this.#slices.set(service, slices)
+    const remembered = this.#remembered.get(service)
+    if (remembered !== undefined) this.#remembered.set(service, without(remembered, before, now))
+    return service
   }
+
+  /** What is read of a Service, or remembered. */
+  #sum(service: string): ServiceHealth {
+    const slices = this.#slices.get(service)?.values() ?? []
+    return [...slices].map((slice) => this.#judge(slice)).reduce(either, this.#remembered.get(service) ?? noEndpoints)
+  }
+
+  #judge(slice: EndpointSliceObject | undefined): ServiceHealth {
+    const serving = slice?.endpoints.filter(canServe) ?? []
+    return {
+      servesHere: serving.some(({ nodeName }) => nodeName === this.#node),
+      servesAnywhere: serving.length > 0
+    }
+  }
+}
+
+const either = (left: ServiceHealth, right: ServiceHealth): ServiceHealth => ({
+  servesHere: left.servesHere || right.servesHere,
+  servesAnywhere: left.servesAnywhere || right.servesAnywhere
+})
+
+/** What was remembered, less what a slice said `before` and does not say `now`: that is where it was remembered from. */
+const without = (remembered: ServiceHealth, before: ServiceHealth, now: ServiceHealth): ServiceHealth => {
+  const servesHere = remembered.servesHere && !(before.servesHere && !now.servesHere)
+  const isLost = before.servesAnywhere && !now.servesAnywhere
+  return { servesHere, servesAnywhere: servesHere || (remembered.servesAnywhere && !isLost) }
 }
 
 const serviceOf = (slice: EndpointSliceObject): string => `${slice.namespace}/${slice.service}`

@@ -13,6 +13,7 @@ const slice = (
   endpoints: nodes.map((nodeName) => ({ addresses: ["10.0.0.1"], ...(nodeName !== undefined && { nodeName }) }))
 })
 const all = (...put: ReadonlyArray<EndpointSliceObject>) => ({ put, deleted: [], isComplete: true })
+const part = (...put: ReadonlyArray<EndpointSliceObject>) => ({ ...all(...put), isComplete: false })
 const gone = (...deleted: ReadonlyArray<EndpointSliceObject>) => ({ put: [], deleted, isComplete: true })
 const here = { servesHere: true, servesAnywhere: true }
 const elsewhere = { servesHere: false, servesAnywhere: true }
@@ -59,13 +60,39 @@ describe("EndpointView", () => {
       ["shop/c", here]
     ])
     assert.strictEqual(view.apply({ put: [], deleted: [], isComplete: false }).size, 0)
-    assert.deepStrictEqual(
-      [...view.apply({ put: [slice("a", [])], deleted: [], isComplete: false })],
-      [["shop/a", nowhere]]
-    )
+    assert.strictEqual(view.apply(part(slice("a", []))).size, 0, "what serves may be in a slice that cannot be read")
     assert.deepStrictEqual(view.health("shop/b"), here)
-    assert.deepStrictEqual([...view.apply(all(slice("b", ["east-1"])))], [["shop/c", nowhere]])
+    assert.deepStrictEqual(Object.fromEntries(view.apply(all(slice("b", ["east-1"])))), {
+      "shop/a": nowhere,
+      "shop/c": nowhere
+    })
     assert.deepStrictEqual([...view.known], [["shop/b", here]])
+  })
+
+  it("keeps a Service of whose two slices one cannot be read after a restart", () => {
+    const view = new EndpointView("east-1", [["shop/a", here]])
+    assert.strictEqual(view.apply(part(slice("a", ["east-2"], "a-1"))).size, 0)
+    assert.deepStrictEqual(
+      [...view.apply(all(slice("a", ["east-2"], "a-2")))],
+      [["shop/a", elsewhere]],
+      "all is read now, and none is here"
+    )
+  })
+
+  it("loses at once what a slice that can be read said and says no more, whatever others cannot be read", () => {
+    const losses: ReadonlyArray<Parameters<EndpointView["apply"]>[0]> = [
+      part(slice("a", [], "a-1")),
+      { ...gone(slice("a", [], "a-1")), isComplete: false },
+      part(slice("b", ["east-1"], "a-1"))
+    ]
+    for (const loss of losses) {
+      const view = new EndpointView("east-1", [["shop/a", here]])
+      view.apply(part(slice("a", ["east-1"], "a-1")))
+      assert.deepStrictEqual(view.apply(loss).get("shop/a"), nowhere)
+    }
+    const view = new EndpointView("east-1", [["shop/a", here]])
+    view.apply(part(slice("a", ["east-1", "east-2"], "a-1")))
+    assert.deepStrictEqual(view.apply(part(slice("a", ["east-2"], "a-1"))).get("shop/a"), elsewhere)
   })
 
   it("follows a slice that moves to another Service", () => {
