@@ -125,7 +125,8 @@ export interface BgpPeer {
   /**
    * Changes what the peer is to have; of several changes of a route the last counts. Changes of one event-loop turn
    * are sent together at the end of that turn. `token` comes back in `RoutesWritten`; one given while no session is up
-   * comes back when the next session's table was written. Of more than 65,536 waiting tokens the oldest are dropped.
+   * comes back when the next session's table and every change before the token were written: the table alone may be
+   * older. Of more than 65,536 waiting tokens the oldest are dropped.
    */
   readonly change: (changes: ReadonlyArray<RouteChange>, token?: number) => void
   readonly status: () => PeerStatus

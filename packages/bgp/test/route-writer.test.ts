@@ -42,7 +42,16 @@ const start = () => {
     writer.changed(token)
     writer.pump()
   }
-  return { writer, kernel, chunks, takeAll, change, tokens: () => written.flatMap(({ tokens }) => tokens), written }
+  return {
+    rib,
+    writer,
+    kernel,
+    chunks,
+    takeAll,
+    change,
+    tokens: () => written.flatMap(({ tokens }) => tokens),
+    written
+  }
 }
 
 describe("writing routes", () => {
@@ -134,6 +143,22 @@ describe("writing routes", () => {
         [1, false, [2]]
       ]
     )
+  })
+
+  it("a token given when the session is up comes back after the table and a withdrawal that waits behind it", () => {
+    const { rib, writer, kernel, change, takeAll, tokens, written } = start()
+    change(40_000, 1)
+    writer.prepare(context)
+    rib.change(routes(1).map(({ prefix }) => ({ prefix, attributes: undefined })))
+    writer.changed(2)
+    writer.changed(2) // as the owner does at SessionEstablished
+    kernel.room = 1
+    writer.begin(context)
+    while (written.length === 0) takeAll()
+    assert.deepStrictEqual([written.at(-1)?.isTable, tokens()], [true, [1]], "the withdrawal is not taken yet")
+    takeAll()
+    assert.deepStrictEqual(tokens(), [1, 2, 2])
+    assert.deepInclude(written.at(-1), { announced: 0, withdrawn: 1, isTable: false })
   })
 
   it("a table made ready for another session than came up is made anew", () => {

@@ -1,12 +1,13 @@
 import type { BgpPeer, PeerEvent, PeerOptions, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
-import { startPeer } from "@lowtide/bgp/session"
+import type { startPeer } from "@lowtide/bgp/session"
 import { Effect, Exit, Scope } from "effect"
 import type { SessionTrace } from "./confirm.ts"
 import { isSamePeer, sessionName } from "./peer-options.ts"
 
 /** What the peers ask of their owner. */
 export interface PeersPort {
+  readonly startPeer: typeof startPeer
   /** Runs on the turn in which it happened. */
   readonly onEvent: (peer: string, event: PeerEvent) => void
   /** A session that was stopped is gone, or begun anew. */
@@ -31,7 +32,7 @@ export class Peers {
   readonly #port: PeersPort
   readonly #slots = new Map<string, Slot>()
   /** By `sessionName`. */
-  readonly #traces = new Map<string, Trace & { tableTurn: number }>()
+  readonly #traces = new Map<string, Trace>()
   readonly #startedAtMs: number
   #turn = 0
 
@@ -127,7 +128,7 @@ export class Peers {
     const scope = Scope.makeUnsafe()
     const peer = Effect.runSync(
       Scope.provide(
-        startPeer(options, (event) => this.#onEvent(options, event)),
+        this.#port.startPeer(options, (event) => this.#onEvent(options, event)),
         scope
       )
     )
@@ -135,18 +136,22 @@ export class Peers {
     peer.change(this.#port.table(slot.name), this.#turn)
   }
 
-  #trace(session: string, holdTimeSeconds: number): Trace & { tableTurn: number } {
+  #trace(session: string, holdTimeSeconds: number): Trace {
     const known = this.#traces.get(session)
     if (known !== undefined) return known
     const trace = {
       isUp: false,
       writtenTurn: -1,
-      tableTurn: -1,
       downSinceMs: this.#startedAtMs,
       holdTimeMs: holdMs(holdTimeSeconds)
     }
     this.#traces.set(session, trace)
     return trace
+  }
+
+  #runningWith(options: PeerOptions): BgpPeer | undefined {
+    const peer = this.#slots.get(options.name)?.running?.peer
+    return peer?.options === options ? peer : undefined
   }
 
   #onEvent(options: PeerOptions, event: PeerEvent): void {
@@ -155,18 +160,17 @@ export class Peers {
       case "SessionEstablished":
         trace.isUp = true
         trace.holdTimeMs = holdMs(event.holdTimeSeconds)
-        trace.tableTurn = this.#turn
+        // The table was made before this moment, and changes wait behind it: only the token says that all of it is written.
+        this.#runningWith(options)?.change([], this.#turn)
         break
       case "SessionEnded":
         trace.isUp = false
         trace.downSinceMs = this.#port.monotonicMs()
         break
-      case "TableWritten":
-        trace.writtenTurn = Math.max(trace.writtenTurn, trace.tableTurn)
-        break
       case "RoutesWritten":
         trace.writtenTurn = Math.max(trace.writtenTurn, event.token)
         break
+      case "TableWritten":
       case "ConnectFailed":
       case "RoutesRefused":
         break

@@ -1,5 +1,6 @@
 import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
+import { startPeer } from "@lowtide/bgp/session"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
@@ -89,6 +90,7 @@ export class Speaker {
     })
     this.#peers = new Peers(
       {
+        startPeer,
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
         onStopped: () => this.#changed("now"),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),

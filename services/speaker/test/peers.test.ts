@@ -1,0 +1,85 @@
+import type { PeerEvent, PeerOptions, PeerStatus } from "@lowtide/bgp/peer"
+import type { RouteChange } from "@lowtide/bgp/route"
+import { Effect } from "effect"
+import { assert, describe, it } from "vitest"
+import { Peers } from "../src/peers.ts"
+
+const options: PeerOptions = {
+  name: "router",
+  host: "192.0.2.1",
+  port: 179,
+  localAsn: 64496,
+  peerAsn: 64511,
+  routerId: "192.0.2.11",
+  holdTimeSeconds: 9,
+  families: [4, 6]
+}
+const established: PeerEvent = {
+  _tag: "SessionEstablished",
+  remoteRouterId: "192.0.2.1",
+  holdTimeSeconds: 9,
+  families: [4, 6]
+}
+const written = (token: number): PeerEvent => ({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
+
+/** One peer whose session is played by the test, and what it was given. */
+const play = () => {
+  const given: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
+  const heard: Array<(event: PeerEvent) => void> = []
+  const clock = { nowMs: 0 }
+  const peers = new Peers(
+    {
+      startPeer: (started, onEvent) => {
+        heard.push(onEvent)
+        return Effect.succeed({
+          options: started,
+          change: (changes, token) => void given.push({ changes, token }),
+          status: () => ({ state: "Idle" }) as PeerStatus,
+          stop: () => Effect.void
+        })
+      },
+      onEvent: () => {},
+      onStopped: () => {},
+      table: () => [],
+      monotonicMs: () => clock.nowMs
+    },
+    new Map()
+  )
+  peers.configure(new Map([[options.name, options]]))
+  const hear = (event: PeerEvent) => heard.at(-1)?.(event)
+  const writtenTurn = () => [...peers.traces].map((trace) => trace.writtenTurn)
+  return { peers, given, hear, writtenTurn, clock }
+}
+
+describe("Peers", () => {
+  it("does not take a turn for written because a table is that was made before it", () => {
+    const { peers, given, hear, writtenTurn } = play()
+    peers.change(1, new Map())
+    peers.change(2, new Map()) // a withdrawal, after the table was made and before the session is up
+    hear(established)
+    hear(written(1))
+    hear({ _tag: "TableWritten", announced: 3 })
+    assert.deepStrictEqual(writtenTurn(), [1])
+    assert.deepStrictEqual(given.at(-1), { changes: [], token: 2 }, "the turn goes behind the table and all changes")
+    hear(written(2))
+    assert.deepStrictEqual(writtenTurn(), [2])
+  })
+
+  it("hands a session that comes up again the turn of that moment, also when its token came back before", () => {
+    const { peers, given, hear, writtenTurn, clock } = play()
+    peers.change(7, new Map())
+    hear(established)
+    hear(written(7))
+    clock.nowMs = 5_000
+    hear({ _tag: "SessionEnded", reason: "closed", retryInMs: 1_000 })
+    assert.deepStrictEqual(
+      [...peers.traces].map(({ isUp, downSinceMs, holdTimeMs }) => [isUp, downSinceMs, holdTimeMs]),
+      [[false, 5_000, 9_000]]
+    )
+    peers.change(8, new Map())
+    given.length = 0
+    hear(established)
+    hear({ _tag: "TableWritten", announced: 0 })
+    assert.deepStrictEqual([given, writtenTurn()], [[{ changes: [], token: 8 }], [7]])
+  })
+})
