@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -158,9 +158,16 @@ const run = (options: DemoOptions) =>
     return yield* Effect.scoped(stayUp(fleet))
   })
 
-/** For what only processes look at; it goes with the demo. */
+const folderPrefix = "lowtide-demo-"
+
+/** For what only processes look at; it goes with the demo, and with the next one if this one is killed. */
 const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-demo-"))),
+  Effect.sync(() => {
+    removeAbandoned()
+    const folder = mkdtempSync(join(tmpdir(), folderPrefix))
+    writeFileSync(join(folder, "demo.pid"), String(process.pid))
+    return folder
+  }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
@@ -177,6 +184,17 @@ const keptFolderAnew = (wanted: string | undefined): Effect.Effect<string, LabEr
     mkdirSync(folder, { recursive: true })
     return Effect.succeed(folder)
   })
+
+/** Removes the folders of demos whose process is gone. */
+const removeAbandoned = (): void => {
+  for (const name of readdirSync(tmpdir()).filter((name) => name.startsWith(folderPrefix))) {
+    const folder = join(tmpdir(), name)
+    try {
+      const pid = readFileSync(join(folder, "demo.pid"), "utf8")
+      if (!existsSync(`/proc/${pid}`)) rmSync(folder, { recursive: true, force: true })
+    } catch {} // another user's, or one that is being made
+  }
+}
 
 /** The pid of a demo that runs in the kept folder. */
 const runningDemo = (): number | undefined => {
@@ -226,7 +244,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
     const pids = yield* Effect.forEach(fleet.components.values(), ({ name, pid }) =>
       Effect.map(pid, (value) => `${name} ${value}`)
     )
-    const [first] = settled.services.filter(({ addresses }) => addresses.length > 0)
+    const first = settled.services.find(({ addresses, announcing }) => addresses.length > 0 && announcing.length > 0)
     const address = first?.addresses[0]?.address ?? ""
     process.stdout.write(
       `${[

@@ -15,13 +15,17 @@ import type { ClusterChange, ObservedObject } from "@lowtide/kube"
  */
 export type Told = ReadonlyMap<string, string>
 
+/** In the order in which they are told: Advertisements name pools and peers, Services need all of it. */
+export const phases = ["cluster", "configuration", "advertisements", "services", "endpoints"] as const
+export type Phase = (typeof phases)[number]
+
 /** One command, and what will have been told once it is answered: undefined where the thing is gone. */
 export interface Telling {
   readonly about: string
   readonly text: string | undefined
   readonly command: Command
   /** Commands of a later phase rest on the ones before: a Service finds its pool there. */
-  readonly phase: "cluster" | "configuration" | "services" | "endpoints"
+  readonly phase: Phase
 }
 
 /** Everything that the centre has yet to be told, given what it was told before. Pure: the same cluster gives the same. */
@@ -62,10 +66,11 @@ const objectTelling = (cluster: string, { ref, raw, object }: ObservedObject): T
   switch (object._tag) {
     case "IPAddressPool":
     case "BGPPeer":
-    case "BGPAdvertisement":
     case "Community":
     case "BFDProfile":
       return [telling(about, "configuration", { _tag: "ApplyManifest", cluster, manifest: raw })]
+    case "BGPAdvertisement":
+      return [telling(about, "advertisements", { _tag: "ApplyManifest", cluster, manifest: raw })]
     case "Namespace":
       return [telling(about, "cluster", { _tag: "ObserveNamespace", cluster, namespace: object.value })]
     case "Node":

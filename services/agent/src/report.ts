@@ -4,12 +4,10 @@ import type { Bus } from "@lowtide/bus/connection"
 import { type Command, type Finding, findingText } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import { Effect, Stream } from "effect"
-import { inventory, type Telling, tellings } from "./observations.ts"
+import { inventory, phases, tellings } from "./observations.ts"
 
 /** Commands under way at once: enough for the centre to commit many together. */
 const commandsInFlight = 64
-
-const phases: ReadonlyArray<Telling["phase"]> = ["cluster", "configuration", "services", "endpoints"]
 
 /**
  * Tells the centre what its cluster is like, and then every change, for ever. Each look at the source is compared with

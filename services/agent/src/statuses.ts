@@ -5,7 +5,7 @@ import type { WireReport } from "@lowtide/bus/status"
 import { publishAll } from "@lowtide/bus/streams"
 import { wireSubject } from "@lowtide/bus/subjects"
 import { compareStamps, messageKey, type ObjectFindings, type ServiceAnswer, StateMessage } from "@lowtide/domain"
-import { type ObjectStatus, type StatusUnwritable, writeStatus } from "@lowtide/kube"
+import { type ObjectStatus, removeStatus, type StatusUnwritable, writeStatus } from "@lowtide/kube"
 import { Effect, Option, Queue, Result, Schema, Stream } from "effect"
 
 /** The name under which an agent reports what it did; nodes have names of their own. */
@@ -18,15 +18,15 @@ const reporter = "agent"
 export const writeStatuses = (cluster: string, keys: KeyRing, folder: string): Effect.Effect<void, never, Bus> =>
   Effect.gen(function* () {
     const resync = yield* Queue.sliding<void>(1)
-    const written = new Map<string, Place>()
+    const held = new Map<string, Held>()
     yield* followState(cluster, resync).pipe(
       Stream.runForEach((item) =>
         Effect.gen(function* () {
           const texts = item._tag === "Snapshot" ? item.items : [item.item]
           const messages = yield* Effect.forEach(texts, (text) => readMessage(cluster, keys, text))
-          for (const message of newestOf(messages.flatMap((message) => message ?? []))) {
-            yield* write(folder, written, message)
-          }
+          const changed = new Set<Held>()
+          for (const message of newestOf(messages.flatMap((message) => message ?? []))) take(held, changed, message)
+          for (const object of changed) yield* write(folder, object)
         })
       )
     )
@@ -34,8 +34,11 @@ export const writeStatuses = (cluster: string, keys: KeyRing, folder: string): E
 
 type StatusMessage = ServiceAnswer | ObjectFindings
 
-/** Where a message stands among those of its cluster. */
-type Place = Pick<StatusMessage, "stamp" | "cseq">
+/** What is said of one object: its addresses, if it is a Service, and what is wrong with it. One status is made of both. */
+interface Held {
+  answer: ServiceAnswer | undefined
+  findings: ObjectFindings | undefined
+}
 
 const decodeMessage = Schema.decodeUnknownOption(Schema.fromJsonString(StateMessage))
 
@@ -66,81 +69,94 @@ const objectOf = (message: StatusMessage): string =>
     : `${message.object.kind}/${message.object.namespace}/${message.object.name}`
 
 /** Of two messages of one event the later one counts: a Service may take the place of another by it. */
-const isNewer = (message: Place, held: Place | undefined): boolean =>
+const isNewer = (message: StatusMessage, held: StatusMessage | undefined): boolean =>
   held === undefined || (compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq) > 0
 
-/** The newest message of each object, so that no status is written that is out of date already. */
+/** The newest message of each object and sort, so that no status is written that is out of date already. */
 const newestOf = (messages: ReadonlyArray<StatusMessage>): ReadonlyArray<StatusMessage> => {
   const newest = new Map<string, StatusMessage>()
   for (const message of messages) {
-    const object = objectOf(message)
-    if (isNewer(message, newest.get(object))) newest.set(object, message)
+    const key = `${message._tag} ${objectOf(message)}`
+    if (isNewer(message, newest.get(key))) newest.set(key, message)
   }
   return [...newest.values()]
 }
 
-/** One that could not be written is written when it comes again. */
-const write = Effect.fnUntraced(function* (folder: string, written: Map<string, Place>, message: StatusMessage) {
-  if (!isNewer(message, written.get(objectOf(message)))) return
-  const status = message._tag === "ServiceAnswer" ? serviceStatus(message) : objectStatus(message)
-  yield* writeStatus(folder, status).pipe(
-    Effect.tap((isChanged) => {
-      written.set(objectOf(message), { stamp: message.stamp, cseq: message.cseq })
-      return isChanged && message._tag === "ServiceAnswer" ? reportWritten(message) : Effect.void
-    }),
-    Effect.catch((error: StatusUnwritable) => Effect.logError(error.message))
+/** Notes a message that is news of its object. */
+const take = (held: Map<string, Held>, changed: Set<Held>, message: StatusMessage): void => {
+  const key = objectOf(message)
+  const object = held.get(key) ?? { answer: undefined, findings: undefined }
+  held.set(key, object)
+  if (message._tag === "ServiceAnswer") {
+    if (!isNewer(message, object.answer)) return
+    object.answer = message
+  } else {
+    if (!isNewer(message, object.findings)) return
+    object.findings = message
+  }
+  changed.add(object)
+}
+
+/** Writes what is held of an object. What could not be written is forgotten, and written when it comes again. */
+const write = Effect.fnUntraced(function* (folder: string, object: Held) {
+  const { answer, findings } = object
+  if (answer === undefined && findings === undefined) return
+  const isGone = answer?.cause.type === "ServiceGone"
+  const { namespace, name } = answer ?? findings?.object ?? { namespace: "", name: "" }
+  const ref = { kind: findings?.object.kind ?? "Service", namespace, name }
+  const written = isGone ? removeStatus(folder, ref) : writeStatus(folder, statusOf(ref, object))
+  yield* written.pipe(
+    Effect.tap((isChanged) => (isChanged && answer !== undefined ? reportWritten(answer) : Effect.void)),
+    Effect.catch((error: StatusUnwritable) =>
+      Effect.sync(() => {
+        object.answer = undefined
+        object.findings = undefined
+      }).pipe(Effect.andThen(Effect.logError(error.message)))
+    )
   )
 })
 
-/** `status.loadBalancer.ingress` as Kubernetes has it, and a condition that says why there is none. */
-const serviceStatus = ({ namespace, name, addresses, refusal, cause }: ServiceAnswer): ObjectStatus => ({
-  apiVersion: "v1",
-  kind: "Service",
-  namespace,
-  name,
+const statusOf = (
+  object: Pick<ObjectStatus, "kind" | "namespace" | "name">,
+  { answer, findings }: Held
+): ObjectStatus => ({
+  apiVersion: apiVersionOf(object.kind),
+  ...object,
   status: {
-    loadBalancer: { ingress: addresses.map(({ address }) => ({ ip: address, ipMode: "VIP" })) },
+    ...(answer === undefined
+      ? {}
+      : { loadBalancer: { ingress: answer.addresses.map(({ address }) => ({ ip: address, ipMode: "VIP" })) } }),
     conditions: [
-      refusal === null
-        ? {
-            type: "lowtide.dev/Assigned",
-            status: addresses.length > 0 ? "True" : "False",
-            reason: camel(cause.reason),
-            message: ""
-          }
-        : {
-            type: "lowtide.dev/Assigned",
-            status: "False",
-            reason: refusal.code,
-            message: `${refusal.message}. Fix: ${refusal.fix}`
-          }
+      ...(answer === undefined ? [] : [assignedCondition(answer)]),
+      ...(findings === undefined ? [] : [acceptedCondition(findings)])
     ]
   }
 })
 
-const objectStatus = ({ object, findings }: ObjectFindings): ObjectStatus => {
+/** Whether the Service has an address, and what it asks for and does not get. */
+const assignedCondition = ({ addresses, refusal, cause }: ServiceAnswer) => ({
+  type: "lowtide.dev/Assigned",
+  status: addresses.length > 0 ? "True" : "False",
+  reason: refusal === null ? camel(cause.reason) : refusal.code,
+  message: refusal === null ? "" : `${refusal.message}. Fix: ${refusal.fix}`
+})
+
+/** Whether the object is in effect as it stands. */
+const acceptedCondition = ({ findings }: ObjectFindings) => {
   const errors = findings.filter(({ severity }) => severity === "error")
   return {
-    apiVersion:
-      object.kind === "File" || object.kind === "Cluster" ? "lowtide.dev/v1alpha1" : apiVersionOf(object.kind),
-    kind: object.kind,
-    namespace: object.namespace,
-    name: object.name,
-    status: {
-      conditions: [
-        {
-          type: "lowtide.dev/Accepted",
-          status: errors.length === 0 ? "True" : "False",
-          reason: errors[0]?.code ?? findings[0]?.code ?? "Accepted",
-          message: findings.map(({ code, message, fix }) => `${code} ${message}. Fix: ${fix}`).join("\n")
-        }
-      ]
-    }
+    type: "lowtide.dev/Accepted",
+    status: errors.length === 0 ? "True" : "False",
+    reason: errors[0]?.code ?? findings[0]?.code ?? "Accepted",
+    message: findings.map(({ code, message, fix }) => `${code} ${message}. Fix: ${fix}`).join("\n")
   }
 }
 
 const apiVersionOf = (kind: string): string => {
   switch (kind) {
+    case "File":
+    case "Cluster":
+      return "lowtide.dev/v1alpha1"
     case "BGPPeer":
       return "metallb.io/v1beta2"
     case "IPAddressPool":

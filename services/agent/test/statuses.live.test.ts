@@ -132,6 +132,25 @@ describe("the status of a Service", () => {
     })
   )
 
+  writing("keeps its addresses while it is found wrong and when it is mended, and goes with the Service", (given) =>
+    Effect.gen(function* () {
+      yield* given.start
+      const object = { kind: "Service", namespace: "shop", name: "web" }
+      yield* given.publish(message(answer(1, "192.0.2.1")), message(found(2, { object })))
+      yield* given.caughtUp
+      assert.include(given.text(), "192.0.2.1")
+      assert.include(given.text(), "LT0121")
+      yield* given.publish(message(found(3, { object, findings: [] })))
+      yield* given.caughtUp
+      assert.include(given.text(), "192.0.2.1")
+      assert.notInclude(given.text(), "LT0121")
+      const gone = { seq: 4, type: "ServiceGone", reason: "gone", actor: "test" }
+      yield* given.publish(message(answer(4, undefined, { cause: gone })))
+      yield* given.caughtUp
+      assert.strictEqual(given.text(), "")
+    })
+  )
+
   writing("says why there is none", (given) =>
     Effect.gen(function* () {
       yield* given.start

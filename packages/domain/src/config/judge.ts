@@ -115,7 +115,7 @@ const judgePools = (
       field: `spec.addresses[${clash.index}]`,
       expected: `no addresses of pool ${clash.pool.name}, which stays in effect`,
       found: `${candidate.value.ranges[clash.index]}, which overlaps its ${clash.range}`,
-      fix: `Take ${clash.range} out of one of the pools ${clash.pool.name} and ${candidate.value.name}`
+      fix: `Take ${candidate.value.ranges[clash.index]} out of pool ${candidate.value.name}, or what it shares with it out of pool ${clash.pool.name}`
     })
   }
   // One that gives out nothing contradicts nobody: another pool may have its ranges already.
