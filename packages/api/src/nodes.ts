@@ -4,7 +4,7 @@ import { Instant, reading } from "./reading.ts"
 
 /**
  * How well a node's speaker is heard. `live`: it holds all that the centre says. `stale`: it lags behind. `silent`: no
- * status for a minute; it announces what it last had. `unknown`: no status ever.
+ * status for 45 s, so that what it announces is not known. `unknown`: no status ever.
  */
 export const NodeSync = Schema.Literals(["live", "stale", "silent", "unknown"])
 export type NodeSync = typeof NodeSync.Type
@@ -17,10 +17,12 @@ export const NodeView = Schema.Struct({
   addresses: Schema.Array(Schema.String),
   excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
   sessions: Schema.Struct({
-    up: Schema.Int,
+    up: Schema.Int.annotate({ description: "Established; 0 while the node is silent" }),
     total: Schema.Int.annotate({ description: "Peers that the configuration gives the node" })
   }),
-  announcing: Schema.Int.annotate({ description: "VIPs on at least one established session" }),
+  announcing: Schema.Int.annotate({
+    description: "VIPs on at least one established session; 0 while the node is silent"
+  }),
   sync: NodeSync,
   lastHeard: Schema.NullOr(Instant).annotate({ description: "When its newest status came in, the allocator's clock" }),
   refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String })).annotate({

@@ -6,7 +6,9 @@ import { reading } from "./reading.ts"
 /** One node's session with a peer, by the node's newest status. */
 export const PeerSession = Schema.Struct({
   node: Schema.String,
-  state: Schema.String.annotate({ description: "RFC 4271 §8.2.2 state; Unknown when the node never spoke of it" }),
+  state: Schema.String.annotate({
+    description: "RFC 4271 §8.2.2 state; Unknown when the node is silent or never spoke of it"
+  }),
   since: Schema.NullOr(Schema.String).annotate({ description: "RFC 3339, the node's clock" }),
   prefixes: Schema.Int.annotate({ description: "Prefixes on the wire" }),
   lastError: Schema.NullOr(Schema.String),

@@ -23,7 +23,7 @@ export const ServiceView = Schema.Struct({
   state: ServiceStanding,
   trafficPolicy: Schema.Literals(["Cluster", "Local"]),
   announcing: Schema.Array(Schema.String).annotate({
-    description: "Nodes that announce an address of it, by their newest status"
+    description: "Nodes that announce an address of it, by their newest status; silent nodes are not counted"
   }),
   eligible: Schema.Array(Schema.String).annotate({
     description: "Candidates that are to announce it: not excluded, and with endpoints where the policy asks for them"

@@ -142,9 +142,9 @@ const peers: PeerList = {
           state: "Idle",
           prefixes: 0,
           lastError: "NOTIFICATION 2/2 Bad Peer AS",
-          lastErrorCode: "LT0302",
-          sync: "silent"
-        }
+          lastErrorCode: "LT0302"
+        },
+        { ...session, node: "east-3", state: "Unknown", since: null, prefixes: 0, sync: "silent" }
       ],
       findings: [
         {
@@ -202,6 +202,30 @@ const nodes: NodeList = {
       lastHeard: null,
       refused: [{ code: "LT0401", message: "the signature does not fit", at: "2026-11-23T14:05:00.000Z" }],
       findings: []
+    },
+    {
+      cluster: "east",
+      name: "east-3",
+      present: true,
+      addresses: ["198.51.100.13"],
+      excluded: null,
+      sessions: { up: 0, total: 1 },
+      announcing: 0,
+      sync: "silent",
+      lastHeard: "2026-11-23T16:04:00.000Z",
+      refused: [],
+      findings: [
+        {
+          code: "LT0307",
+          severity: "warning",
+          object: { kind: "Node", name: "east-3" },
+          field: "",
+          message: "Node east-3: speaker silent: expected a status every 20 s at least, found last heard 60 s ago",
+          expected: "a status every 20 s at least",
+          found: "last heard 60 s ago",
+          fix: "Look at the speaker's process and its connection to NATS; what its routers still have is theirs to say"
+        }
+      ]
     }
   ]
 }

@@ -301,6 +301,11 @@ export const codes = {
     "The peer does not take routes of this IP version, so they are not announced to it.",
     "Activate the address family for this session on the peer"
   ),
+  LT0307: warning(
+    "speaker silent",
+    "The node's speaker tells its status every 20 s at least and has not for 45 s: it has ended or hangs, or is cut off from NATS. What it said last is no longer shown. A speaker that is only cut off keeps its sessions and announces on; of one that has ended the routers keep what they are set to keep.",
+    "Look at the speaker's process and its connection to NATS; what its routers still have is theirs to say"
+  ),
 
   LT0401: error(
     "bad signature",

@@ -17,9 +17,15 @@ export const FleetHandlers = HttpApiBuilder.group(
     const centre = yield* Centre
     const asked = Effect.provideService(Centre, centre)
     return handlers.handleAll({
-      services: ({ query }) => asked(look(query.cluster, (view) => serviceList(view, query))),
+      services: Effect.fnUntraced(function* ({ query }) {
+        const nowMs = yield* Clock.currentTimeMillis
+        return yield* asked(look(query.cluster, (view) => serviceList(view, query, nowMs)))
+      }),
       pools: ({ query }) => asked(look(query.cluster, (view) => poolList(view, query))),
-      findings: ({ query }) => asked(look(query.cluster, (view) => findingList(view, query))),
+      findings: Effect.fnUntraced(function* ({ query }) {
+        const nowMs = yield* Clock.currentTimeMillis
+        return yield* asked(look(query.cluster, (view) => findingList(view, query, nowMs)))
+      }),
       peers: Effect.fnUntraced(function* ({ query }) {
         const nowMs = yield* Clock.currentTimeMillis
         return yield* asked(look(query.cluster, (view) => peerList(view, query, nowMs)))

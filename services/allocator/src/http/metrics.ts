@@ -56,10 +56,15 @@ export interface Sample {
 /** The fleet in figures. They are made for each request, so that what is gone leaves nothing behind. */
 export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<Sample> => [
   { name: "lowtide_log_position", help: "Seq of the last committed event", labels: {}, value: view.head.seq },
-  ...tally("lowtide_services", "Services by where they stand", serviceList(view, {}).items, ({ cluster, state }) => ({
-    cluster,
-    state
-  })),
+  ...tally(
+    "lowtide_services",
+    "Services by where they stand",
+    serviceList(view, {}, nowMs).items,
+    ({ cluster, state }) => ({
+      cluster,
+      state
+    })
+  ),
   ...tally(
     "lowtide_nodes",
     "Nodes by how well their speakers are heard",

@@ -8,7 +8,7 @@ import { Effect, Layer, Result } from "effect"
 import { HttpServer } from "effect/http"
 import type { CentreHealth } from "../../src/centre.ts"
 import { layerHttp, parseApiListen } from "../../src/http/index.ts"
-import { commitSample, deafBus, fixedCentre, startMs } from "./sample.ts"
+import { commitSample, deafBus, fixedCentre, sampleNodes, startMs } from "./sample.ts"
 
 /** The API over the sample, served for the time of a test. */
 const served = (listen: string, health?: CentreHealth) => {
@@ -16,7 +16,10 @@ const served = (listen: string, health?: CentreHealth) => {
   const ledger = memoryLedger({ nowMs: () => clock.nowMs })
   const centre = Layer.unwrap(
     Effect.map(commitSample(clock), (view) =>
-      fixedCentre(view, health === undefined ? {} : { health: Effect.succeed(health) })
+      fixedCentre(
+        { ...view, nodes: sampleNodes(Date.now()) },
+        health === undefined ? {} : { health: Effect.succeed(health) }
+      )
     )
   )
   return layerHttp(listen).pipe(Layer.provide([centre, deafBus]), Layer.provide(ledger))

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
+import { fleetSamples } from "../../src/http/metrics.ts"
 import { findingList } from "../../src/http/views/findings.ts"
 import { nodeList } from "../../src/http/views/nodes.ts"
 import { peerList } from "../../src/http/views/peers.ts"
@@ -10,6 +11,9 @@ import { serviceList } from "../../src/http/views/services.ts"
 import { commitSample, startMs } from "./sample.ts"
 
 const nowMs = startMs + 60_000
+
+/** When east-2, which is silent at `nowMs`, had just been heard. */
+const earlierMs = nowMs - 120_000
 
 const viewed = (check: (view: CommittedView) => void) =>
   Effect.suspend(() => {
@@ -20,7 +24,7 @@ const viewed = (check: (view: CommittedView) => void) =>
 describe("services", () => {
   it.effect("says where each stands, with its announcers, and leaves out what wants no address", () =>
     viewed((view) => {
-      const { items, position, asOf } = serviceList(view, { cluster: "east" })
+      const { items, position, asOf } = serviceList(view, { cluster: "east" }, nowMs)
       expect(items.map(({ name, state }) => [name, state])).toEqual([
         ["api", "Pending"],
         ["broken", "Invalid"],
@@ -41,14 +45,14 @@ describe("services", () => {
 
   it.effect("counts under policy Local only nodes with an endpoint of their own as eligible", () =>
     viewed((view) => {
-      const local = serviceList(view, { cluster: "east" }).items.find(({ name }) => name === "local")
+      const local = serviceList(view, { cluster: "east" }, nowMs).items.find(({ name }) => name === "local")
       expect(local).toMatchObject({ eligible: ["east-2"], announcing: [] })
     })
   )
 
   it.effect("carries the refusal with code, message and fix, and the findings of a manifest that cannot be read", () =>
     viewed((view) => {
-      const { items } = serviceList(view, { cluster: "east" })
+      const { items } = serviceList(view, { cluster: "east" }, nowMs)
       expect(items[0]?.refusal?.code).toBe("LT0202")
       expect(items[0]?.refusal?.message).toContain("203.0.113.9")
       expect(items[0]?.refusal?.fix).not.toBe("")
@@ -59,8 +63,8 @@ describe("services", () => {
 
   it.effect("filters by namespace", () =>
     viewed((view) => {
-      expect(serviceList(view, { namespace: "nowhere" }).items).toEqual([])
-      expect(serviceList(view, { namespace: "shop" }).items).toHaveLength(5)
+      expect(serviceList(view, { namespace: "nowhere" }, nowMs).items).toEqual([])
+      expect(serviceList(view, { namespace: "shop" }, nowMs).items).toHaveLength(5)
     })
   )
 })
@@ -104,11 +108,11 @@ describe("pools", () => {
 describe("peers and nodes", () => {
   it.effect("show one session a node, whether its speaker was heard or not", () =>
     viewed((view) => {
-      const [peer] = peerList(view, {}, nowMs).items
+      const [peer] = peerList(view, {}, earlierMs).items
       expect(peer).toMatchObject({ name: "tor-a", state: "Accepted", peerAsn: 64496, peerPort: 179 })
       expect(peer?.sessions.map(({ node, state, sync, lastErrorCode }) => [node, state, sync, lastErrorCode])).toEqual([
         ["east-1", "Established", "live", null],
-        ["east-2", "Idle", "silent", "LT0302"],
+        ["east-2", "Idle", "live", "LT0302"],
         ["east-3", "Unknown", "unknown", null]
       ])
       expect(peer?.findings.map(({ field, code, fix }) => [field, code, fix !== ""])).toEqual([
@@ -117,11 +121,11 @@ describe("peers and nodes", () => {
     })
   )
 
-  it.effect("call a speaker silent a minute after its last status, and not before", () =>
+  it.effect("call a speaker silent 45 s after its last status, and not before", () =>
     viewed((view) => {
       const syncAt = (ms: number) => nodeList(view, {}, ms).items[0]?.sync
-      expect(syncAt(nowMs + 60_000)).toBe("live")
-      expect(syncAt(nowMs + 60_001)).toBe("silent")
+      expect(syncAt(nowMs + 45_000)).toBe("live")
+      expect(syncAt(nowMs + 45_001)).toBe("silent")
       const [first, second, third] = nodeList(view, {}, nowMs).items
       expect(first).toMatchObject({ sessions: { up: 1, total: 1 }, announcing: 1, excluded: null })
       expect(second).toMatchObject({ sessions: { up: 0, total: 1 }, sync: "silent" })
@@ -134,17 +138,71 @@ describe("peers and nodes", () => {
 describe("findings", () => {
   it.effect("are those of objects, of refused Services and of sessions", () =>
     viewed((view) => {
-      const found = findingList(view, {}).items.map(({ object, code }) => `${object.kind} ${object.name} ${code}`)
+      const found = findingList(view, {}, earlierMs).items.map(
+        ({ object, code }) => `${object.kind} ${object.name} ${code}`
+      )
       expect(found).toEqual([
         "BGPPeer tor-a LT0302",
         "IPAddressPool twice LT0121",
         "Service api LT0202",
         "Service broken LT0107"
       ])
-      for (const item of findingList(view, {}).items) {
+      for (const item of findingList(view, {}, earlierMs).items) {
         expect(item.fix).not.toBe("")
         expect(item.message).toContain(item.object.name)
       }
+    })
+  )
+})
+
+describe("a silent speaker", () => {
+  /** When east-1, which announced 192.0.2.1 over an established session, has been silent for 46 s. */
+  const silentMs = nowMs + 46_000
+
+  it.effect("is not said to announce anything", () =>
+    viewed((view) => {
+      const web = (ms: number) => serviceList(view, { cluster: "east" }, ms).items.find(({ name }) => name === "web")
+      expect(web(nowMs)).toMatchObject({ state: "Announced", announcing: ["east-1"] })
+      expect(web(silentMs)).toMatchObject({ state: "Assigned", announcing: [], eligible: ["east-1", "east-2"] })
+      expect(nodeList(view, {}, silentMs).items[0]).toMatchObject({ sessions: { up: 0, total: 1 }, announcing: 0 })
+    })
+  )
+
+  it.effect("has sessions of which nothing is known, and no findings of them", () =>
+    viewed((view) => {
+      const [peer] = peerList(view, {}, silentMs).items
+      expect(peer?.sessions.slice(0, 2)).toEqual(
+        ["east-1", "east-2"].map((node) => ({
+          node,
+          state: "Unknown",
+          since: null,
+          prefixes: 0,
+          lastError: null,
+          lastErrorCode: null,
+          sync: "silent"
+        }))
+      )
+      expect(peer?.findings).toEqual([])
+      const sessions = fleetSamples(view, silentMs).filter(({ name }) => name === "lowtide_sessions")
+      expect(sessions.map(({ labels, value }) => [labels.state, value])).toEqual([["Unknown", 3]])
+    })
+  )
+
+  it.effect("is a finding of its node, and one that was never heard is none", () =>
+    viewed((view) => {
+      const found = findingList(view, { cluster: "east" }, silentMs).items.filter(({ code }) => code === "LT0307")
+      expect(found.map(({ object, since, severity }) => [object, since, severity])).toEqual([
+        [{ kind: "Node", name: "east-1" }, new Date(nowMs).toISOString(), "warning"],
+        [{ kind: "Node", name: "east-2" }, new Date(nowMs - 120_000).toISOString(), "warning"]
+      ])
+      expect(found[0]?.message).toBe(
+        "Node east-1: speaker silent: expected a status every 20 s at least, found last heard 46 s ago"
+      )
+      expect(nodeList(view, {}, silentMs).items.map(({ findings }) => findings.map(({ code }) => code))).toEqual([
+        ["LT0307"],
+        ["LT0307"],
+        []
+      ])
     })
   )
 })

@@ -4,12 +4,15 @@ import { ageCell, codesCell } from "./standing.ts"
 
 const tones: { readonly [Sync in NodeSync]: Tone } = { live: "good", stale: "warning", silent: "bad", unknown: "faint" }
 
-/** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node. */
+/** Whether the node tells what it does. */
+const isHeard = (sync: NodeSync): boolean => sync === "live" || sync === "stale"
+
+/** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node; none of a silent one. */
 export const nodeColumns = (nowMs: number): ReadonlyArray<Column<NodeView>> => [
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
   { title: "NAME", cell: ({ name }) => name },
   { title: "SESSIONS", cell: ({ sessions }) => `${sessions.up}/${sessions.total}` },
-  { title: "VIPS", cell: ({ announcing }) => String(announcing) },
+  { title: "VIPS", cell: ({ announcing, sync }) => (isHeard(sync) ? String(announcing) : "") },
   { title: "SYNC", cell: ({ sync }) => ({ text: sync, tone: tones[sync] }) },
   { title: "HEARD", cell: ({ lastHeard }) => ageCell(lastHeard, nowMs) },
   { title: "EXCLUDED", cell: ({ excluded, present }) => (present ? (excluded ?? "") : "gone") },

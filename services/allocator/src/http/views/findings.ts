@@ -1,9 +1,19 @@
 import type { ClusterFinding, FindingList, FindingView } from "@lowtide/api/finding"
 import type { ListFilter } from "@lowtide/api/parameters"
-import { type ClusterMemory, codes, type Finding, type FindingCode, objectKey, streamOf } from "@lowtide/domain"
+import {
+  type ClusterMemory,
+  codes,
+  type Finding,
+  type FindingCode,
+  finding,
+  type NodeState,
+  objectKey,
+  streamOf
+} from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
+import { isSilent, statusAtLeastMs } from "./sync.ts"
 
 /** What is wrong with one configuration object, a node or a Service, its refusal aside. */
 export const findingsOn = (
@@ -11,14 +21,15 @@ export const findingsOn = (
   object: { readonly kind: string; readonly namespace?: string; readonly name: string }
 ): ReadonlyArray<FindingView> => cluster.findings.get(objectKey(object))?.findings ?? []
 
-/** Everything that is wrong in the fleet: with objects, with what Services ask for, with sessions. */
-export const findingList = (view: CommittedView, filter: ListFilter): FindingList => ({
+/** Everything that is wrong in the fleet: with objects, with what Services ask for, with sessions and speakers. */
+export const findingList = (view: CommittedView, filter: ListFilter, nowMs: number): FindingList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
       ...objectFindings(view, cluster),
       ...refusals(view, cluster),
-      ...sessionFindings(view, cluster)
+      ...sessionFindings(view, cluster, nowMs),
+      ...silences(view, cluster, nowMs)
     ])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
     .sort(byText(sortKey))
@@ -47,11 +58,38 @@ const refusals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<Cl
     return withCluster(cluster.name, view.recordedAt(stream), state.refusal)
   })
 
-/** What is wrong with the sessions of a cluster's peers, node by node. */
-export const sessionFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
+/** What is wrong with the sessions of a cluster's peers, node by node; nothing is known of those of a silent node. */
+export const sessionFindings = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  nowMs: number
+): ReadonlyArray<ClusterFinding> =>
   [...view.nodes.values()]
-    .filter(({ status }) => status.cluster === cluster.name)
+    .filter((heard) => heard.status.cluster === cluster.name && !isSilent(heard, nowMs))
     .flatMap((heard) => faultsOfSessions(cluster, heard))
+
+/** That a node's speaker was heard and is not any more. A node whose object is gone may be silent. */
+export const silenceOf = (
+  { present, node }: NodeState,
+  heard: HeardNode | undefined,
+  nowMs: number
+): ReadonlyArray<Finding> =>
+  !present || heard === undefined || !isSilent(heard, nowMs)
+    ? []
+    : [
+        finding("LT0307", {
+          object: { kind: "Node", name: node.name },
+          expected: `a status every ${statusAtLeastMs / 1000} s at least`,
+          found: `last heard ${Math.floor((nowMs - heard.heardAtMs) / 1000)} s ago`
+        })
+      ]
+
+const silences = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...cluster.nodes.values()].flatMap((state) => {
+    const heard = view.nodes.get(`${cluster.name}/${state.node.name}`)
+    const since = heard === undefined ? undefined : new Date(heard.heardAtMs).toISOString()
+    return silenceOf(state, heard, nowMs).map((found) => withCluster(cluster.name, since, found))
+  })
 
 /** A session that is not established and says why, or that is and lacks something. */
 const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): ReadonlyArray<ClusterFinding> =>

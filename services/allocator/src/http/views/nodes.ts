@@ -3,9 +3,9 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { findingsOn } from "./findings.ts"
+import { findingsOn, silenceOf } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
-import { syncOf } from "./sync.ts"
+import { currentStatus, syncOf } from "./sync.ts"
 
 /** Nodes that the log knows, the vanished ones too: what they announced they may announce still. */
 export const nodeList = (view: CommittedView, filter: ListFilter, nowMs: number): NodeList => ({
@@ -18,6 +18,7 @@ export const nodeList = (view: CommittedView, filter: ListFilter, nowMs: number)
 const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, nowMs: number): NodeView => {
   const { name, addresses } = state.node
   const heard = view.nodes.get(`${cluster.name}/${name}`)
+  const current = currentStatus(heard, nowMs)
   const intent = resolveNode(view.fleet, cluster, state)
   return {
     cluster: cluster.name,
@@ -26,13 +27,13 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
     addresses,
     excluded: intent.excluded,
     sessions: {
-      up: heard?.status.sessions.filter((session) => session.state === "Established").length ?? 0,
+      up: current?.sessions.filter((session) => session.state === "Established").length ?? 0,
       total: intent.peers.length
     },
-    announcing: heard?.status.announcing.length ?? 0,
+    announcing: current?.announcing.length ?? 0,
     sync: syncOf(heard, nowMs),
     lastHeard: heard === undefined ? null : new Date(heard.heardAtMs).toISOString(),
     refused: heard?.status.refused ?? [],
-    findings: findingsOn(cluster, { kind: "Node", name })
+    findings: [...findingsOn(cluster, { kind: "Node", name }), ...silenceOf(state, heard, nowMs)]
   }
 }

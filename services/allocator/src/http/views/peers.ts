@@ -5,7 +5,7 @@ import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { findingsOn, sessionFindings } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
-import { syncOf } from "./sync.ts"
+import { currentStatus, syncOf } from "./sync.ts"
 
 /** Peers in effect with their sessions, and peers that are not in effect with what is wrong with them. */
 export const peerList = (view: CommittedView, filter: ListFilter, nowMs: number): PeerList => ({
@@ -26,7 +26,7 @@ const peersOf = (
   const isWanted = (peer: PeerFacts) => namespace === undefined || peer.namespace === namespace
   const accepted = view.fleet.config(cluster).peers
   const names = new Set(accepted.map(({ name }) => name))
-  const ofSessions = sessionFindings(view, cluster)
+  const ofSessions = sessionFindings(view, cluster, nowMs)
   return [
     ...accepted.filter(isWanted).map(
       (peer): PeerView => ({
@@ -77,7 +77,7 @@ const sessionsOf = (
     .filter(({ present, node }) => present && selects(peer.nodeSelectors, node.labels))
     .map(({ node }): PeerSession => {
       const heard = view.nodes.get(`${cluster.name}/${node.name}`)
-      const session = heard?.status.sessions.find((session) => session.peer === peer.name)
+      const session = currentStatus(heard, nowMs)?.sessions.find((session) => session.peer === peer.name)
       return {
         node: node.name,
         state: session?.state ?? "Unknown",

@@ -15,12 +15,13 @@ import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { findingsOn } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
+import { currentStatus } from "./sync.ts"
 
 /** Services that are to have an address, that hold one, or whose manifest cannot be read. */
-export const serviceList = (view: CommittedView, filter: ListFilter): ServiceList => ({
+export const serviceList = (view: CommittedView, filter: ListFilter, nowMs: number): ServiceList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
-    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace), ...invalid(view, cluster)])
+    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace, nowMs), ...invalid(view, cluster)])
     .filter(({ namespace }) => filter.namespace === undefined || namespace === filter.namespace)
     .sort(byText(({ cluster, namespace, name }) => [cluster, namespace, name].join("\u0000")))
 })
@@ -28,9 +29,10 @@ export const serviceList = (view: CommittedView, filter: ListFilter): ServiceLis
 const servicesOf = (
   view: CommittedView,
   cluster: ClusterMemory,
-  namespace: string | undefined
+  namespace: string | undefined,
+  nowMs: number
 ): ReadonlyArray<ServiceView> => {
-  const announcers = announcersOf(view, cluster)
+  const announcers = announcersOf(view, cluster, nowMs)
   const judge = makeJudge(view, cluster)
   return [...cluster.services.values()]
     .filter(({ service }) => namespace === undefined || service.namespace === namespace)
@@ -119,11 +121,16 @@ const makeJudge = (view: CommittedView, cluster: ClusterMemory): Judge => {
   }
 }
 
-/** Nodes by the address that they announce. */
-const announcersOf = (view: CommittedView, cluster: ClusterMemory): ReadonlyMap<string, ReadonlyArray<string>> => {
+/** Nodes by the address that they announce; what a silent node announces is not known. */
+const announcersOf = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  nowMs: number
+): ReadonlyMap<string, ReadonlyArray<string>> => {
   const nodes = new Map<string, Array<string>>()
-  for (const { status } of view.nodes.values()) {
-    if (status.cluster !== cluster.name) continue
+  for (const heard of view.nodes.values()) {
+    const status = currentStatus(heard, nowMs)
+    if (status?.cluster !== cluster.name) continue
     for (const address of status.announcing) nodes.set(address, [...(nodes.get(address) ?? []), status.node])
   }
   return nodes
