@@ -2,12 +2,16 @@ import { type NatsServer, startNats } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect, type Scope } from "effect"
 
-/** Waits until it is so, 20 s at most; a look that fails says not yet. */
-export const until = <E, R>(what: string, look: Effect.Effect<boolean, E, R>): Effect.Effect<void, never, R> =>
+/** Waits until it is so, 20 s at most unless said otherwise; a look that fails says not yet. */
+export const until = <E, R>(
+  what: string,
+  look: Effect.Effect<boolean, E, R>,
+  deadlineMs = 20_000
+): Effect.Effect<void, never, R> =>
   waitUntil(
     what,
     Effect.catch(look, () => Effect.succeed(false)),
-    { deadlineMs: 20_000 }
+    { deadlineMs }
   ).pipe(Effect.orDie)
 
 /** A server that outlives what the test connects to it. */
