@@ -25,14 +25,15 @@ interface Owner {
 /** Holds the folder for this process until the scope closes. A lock whose process is gone is taken over. */
 export const lockState = (folder: string): Effect.Effect<void, StateLocked, Scope.Scope> => {
   const path = join(folder, "lock")
-  const own = describeProcess(process.pid)
+  const text = JSON.stringify(describeProcess(process.pid) ?? { pid: process.pid, startedAtTicks: "", bootId: "" })
   return Effect.acquireRelease(
     Effect.suspend(() => {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      const holder = take(path, JSON.stringify(own ?? { pid: process.pid, startedAtTicks: "", bootId: "" }))
+      const holder = take(path, text)
       return holder === undefined ? Effect.void : Effect.fail(new StateLocked({ path, pid: holder.pid }))
     }),
-    () => Effect.sync(() => rmSync(path, { force: true }))
+    // Of a folder that was emptied under this process another may hold a lock by now: that one stays.
+    () => Effect.sync(() => readOwner(path)?.text === text && rmSync(path, { force: true }))
   )
 }
 

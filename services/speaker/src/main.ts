@@ -9,6 +9,7 @@ import { sliceChange } from "./endpoints.ts"
 import { openJournal } from "./journal.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
+import { lockNode } from "./node-lock.ts"
 import { Speaker } from "./speaker.ts"
 import { runUplink } from "./uplink.ts"
 
@@ -35,6 +36,7 @@ const RunningLive = Layer.effect(
   Effect.gen(function* () {
     const { settings, trust, stateFolder } = yield* Settings
     yield* lockState(stateFolder)
+    yield* lockNode(settings.cluster, settings.node)
     const { journal, loaded } = openJournal(stateFolder)
     const resync = yield* Queue.sliding<void>(1)
     const statusWake = yield* Queue.sliding<void>(1)

@@ -4,7 +4,8 @@ import { headKey } from "@lowtide/bus/subjects"
 import type { NodeIntent, NodePeer, NumberedMessage, Stamp, VipIntent } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
 
-export const clusterName = "east"
+/** One of each test run: two speakers of one node refuse each other, also those of two runs on one machine. */
+export const clusterName = `east-${process.pid}`
 export const nodeName = "east-1"
 
 const cause = { seq: 1, type: "VipAssigned", reason: "requested", actor: "test" }

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { lockState } from "../src/lock.ts"
+import { lockNode, nodeSocketName } from "../src/node-lock.ts"
 import { isSamePeer, type LocalSettings, routerIdOf, wantedPeers } from "../src/peer-options.ts"
 import { RefusalLog, recentMax, repeatMs } from "../src/refusals.ts"
 import { StatusPace } from "../src/status-pace.ts"
@@ -132,4 +133,48 @@ describe("lockState", () => {
         assert.isTrue(Result.isSuccess(await lock(folder)), text)
       }
     }))
+
+  it("leaves the lock of another alone at its end", () =>
+    inFolder(async (folder) => {
+      const path = join(folder, "lock")
+      const other = JSON.stringify({ pid: 1, startedAtTicks: "1", bootId: "b" })
+      await Effect.runPromise(
+        Effect.scoped(
+          Effect.andThen(
+            lockState(folder),
+            Effect.sync(() => writeFileSync(path, other))
+          )
+        )
+      )
+      assert.strictEqual(readFileSync(path, "utf8"), other)
+    }))
+})
+
+describe("lockNode", () => {
+  const cluster = `east-${process.pid}`
+  const lock = (node: string) => Effect.runPromise(Effect.scoped(Effect.result(lockNode(cluster, node))))
+
+  it("refuses a second speaker of the node, lets one of another be, and is free again after the first", async () => {
+    const longName = "n".repeat(253)
+    const longest = "n".repeat(107 - Buffer.byteLength(nodeSocketName(cluster, "")))
+    for (const node of ["east-1", longest, longName]) {
+      const nested = Effect.scoped(
+        Effect.andThen(
+          lockNode(cluster, node),
+          Effect.promise(() => Promise.all([lock(node), lock(`${node}x`)]))
+        )
+      )
+      const [refused, other] = await Effect.runPromise(nested)
+      const message = Result.isFailure(refused) ? refused.failure.message : ""
+      assert.include(message, `expected to be the only speaker of node ${node}, cluster ${cluster}`)
+      assert.include(message, `@${nodeSocketName(cluster, node)}`)
+      assert.isTrue(Result.isSuccess(other))
+      assert.isTrue(Result.isSuccess(await lock(node)))
+    }
+  })
+
+  it("tells clusters and nodes apart whose names are alike put together", () => {
+    assert.notStrictEqual(nodeSocketName("a", "b-c"), nodeSocketName("a-b", "c"))
+    assert.isAtMost(Buffer.byteLength(nodeSocketName("ü".repeat(100), "n")), 107)
+  })
 })

@@ -402,7 +402,7 @@ describe("speaker", () => {
   )
 
   it.live(
-    "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder",
+    "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder and node",
     () =>
       Effect.gen(function* () {
         const nats = yield* startNats()
@@ -429,6 +429,9 @@ describe("speaker", () => {
         const third = yield* node.start(nats.url)
         assert.strictEqual((yield* third.ended).code, 1)
         assert.include(yield* third.log, `found process ${second.pid}`)
+        const elsewhere = yield* node.start(nats.url, { LOWTIDE_STATE_DIR: join(node.folder, "state-2") })
+        assert.strictEqual((yield* elsewhere.ended).code, 1)
+        assert.include(yield* elsewhere.log, `expected to be the only speaker of node ${nodeName}`)
         yield* second.stop
         assert.strictEqual((yield* second.ended).code, 0, "also while it waits for NATS")
         const fourth = yield* node.start(nats.url, { LOWTIDE_NODE: "", LOWTIDE_ROUTER_ID: "2001:db8::1" })

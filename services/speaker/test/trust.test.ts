@@ -83,7 +83,7 @@ describe("readTrust", () => {
     const text = seal(other, JSON.stringify({ cluster: clusterName, prefixes: ["198.51.100.0/24"] }))
     assert.include(read({ allowedText: text }), "signature by the install key")
     assert.include(
-      read({ allowedText: seal(centre.key, '{"cluster":"east","prefixes":[]}') }),
+      read({ allowedText: seal(centre.key, `{"cluster":"${clusterName}","prefixes":[]}`) }),
       "signature by the install key"
     )
   })
