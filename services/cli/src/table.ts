@@ -4,10 +4,11 @@ export type Tone = "good" | "warning" | "bad" | "faint"
 /** One cell; a bare text has no tone. An empty text is shown as `-`. */
 export type Cell = string | { readonly text: string; readonly tone: Tone }
 
-/** A column: its title, and the cell of a row. `isWide` ones are left out of the narrow table. */
+/** A column: its title, and the cell of a row. `isWide` ones are left out of the narrow table; `wideCell` says more in the wide one. */
 export interface Column<Row> {
   readonly title: string
   readonly cell: (row: Row) => Cell
+  readonly wideCell?: (row: Row) => Cell
   readonly isWide?: boolean
 }
 
@@ -30,7 +31,7 @@ export const formatTable = <Row>(
   const shown = columns.filter((column) => options.isWide || column.isWide !== true)
   const lines: ReadonlyArray<ReadonlyArray<Cell>> = [
     shown.map(({ title }) => title),
-    ...rows.map((row) => shown.map(({ cell }) => cell(row)))
+    ...rows.map((row) => shown.map(({ cell, wideCell = cell }) => (options.isWide ? wideCell(row) : cell(row))))
   ]
   const widths = shown.map((_, index) => Math.max(...lines.map((line) => widthOf(textOf(line[index] ?? "")))))
   return lines

@@ -135,7 +135,14 @@ const peers: PeerList = {
       peerAsn: 64496,
       myAsn: 64512,
       sessions: [
-        { ...session, node: "east-1", state: "Established", prefixes: 2 },
+        {
+          ...session,
+          node: "east-1",
+          state: "Established",
+          prefixes: 2,
+          lastError: "hold timer expired",
+          lastErrorCode: "LT0304"
+        },
         {
           ...session,
           node: "east-2",

@@ -11,6 +11,7 @@ const goldens = [
   ["get-pools", "get po"],
   ["get-pools-wide", "get pools -o wide"],
   ["get-peers", "get peers"],
+  ["get-peers-wide", "get peers -o wide"],
   ["get-nodes", "get no -o wide"],
   ["get-findings", "get findings -o wide"],
   ["get-help", "get --help"],

@@ -20,7 +20,7 @@ const stateCell = ({ peer, session }: PeerRow): Cell => {
   return { text: session.state, tone: session.state === "Established" ? "good" : "bad" }
 }
 
-/** Columns of `lowtide get peers`. */
+/** Columns of `lowtide get peers`. Only the wide table has the last error of a session that has come up since. */
 export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "CLUSTER", cell: ({ peer }) => peer.cluster },
   { title: "NAME", cell: ({ peer }) => peer.name },
@@ -34,7 +34,11 @@ export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "PREFIXES", cell: ({ session }) => String(session?.prefixes ?? 0) },
   { title: "HEARD", cell: ({ session }) => session?.sync ?? "", isWide: true },
   { title: "FINDINGS", cell: ({ peer, session }) => codesCell(findingsOf(peer, session)) },
-  { title: "LAST-ERROR", cell: ({ session }) => session?.lastError ?? "" }
+  {
+    title: "LAST-ERROR",
+    cell: ({ session }) => (session?.state === "Established" ? "" : (session?.lastError ?? "")),
+    wideCell: ({ session }) => session?.lastError ?? ""
+  }
 ]
 
 /** A peer that cannot be read has AS 0, which is none (RFC 7607). */
