@@ -7,7 +7,7 @@ const put = (...pairs: ReadonlyArray<readonly [key: string, text: string]>) =>
   publishAll(pairs.map(([key, text]) => ({ subject: stateSubject("east", key), text })))
 
 const following = Effect.gen(function* () {
-  const resync = yield* Queue.sliding<void>(1)
+  const resync = yield* Queue.unbounded<void>()
   const seen: Array<StateItem> = []
   yield* followState("east", resync).pipe(
     Stream.runForEach((item) => Effect.sync(() => seen.push(item))),
