@@ -9,6 +9,8 @@ import { announcing, World } from "./world.ts"
  */
 class Auditor {
   readonly #vips = new Map<string, VipState>()
+  /** How many messages there were when a VIP was withdrawn everywhere last. */
+  readonly #quarantinedAt = new Map<string, number>()
   /** The log's length when a VIP was released last. */
   readonly #releasedAt = new Map<string, number>()
   /** Pools deleted while in use, `cluster/name`. */
@@ -28,10 +30,13 @@ class Auditor {
     if (event.type === "VipQuarantined") {
       assert.strictEqual(before?.phase, "withdrawing")
       const tombstone = this.#tombstone(world, after, this.#releasedAt.get(event.stream) ?? 0)
-      for (const node of before?.obliged ?? []) {
+      // Who may have announced it is read from the messages that went out, not from what the log says of it.
+      const since = this.#quarantinedAt.get(event.stream) ?? 0
+      for (const node of announcersSince(world, after, since)) {
         const confirmed = world.confirmed.get(`${after.cluster}/${node}`) ?? -1
         assert.isAtLeast(confirmed, tombstone, `${node} has confirmed ${after.address}`)
       }
+      this.#quarantinedAt.set(event.stream, world.messages.length)
     }
     if (event.type === "VipFreed") assert.isAtMost(before?.quarantineEndMs ?? Number.POSITIVE_INFINITY, world.nowMs)
     this.#ports(after)
@@ -89,6 +94,18 @@ class Auditor {
     return first?.cseq ?? Number.POSITIVE_INFINITY
   }
 }
+
+/** Nodes that a message since then let announce a VIP. */
+const announcersSince = (world: World, { cluster, address }: VipState, since: number): ReadonlySet<string> =>
+  new Set(
+    world.messages
+      .slice(since)
+      .flatMap((message) =>
+        message._tag === "VipIntent" && message.cluster === cluster && message.address === address
+          ? message.admission.candidates
+          : []
+      )
+  )
 
 const stateText = (fleet: Fleet): string =>
   JSON.stringify([

@@ -102,15 +102,17 @@ export const resolveNode = (
   _tag: "NodeIntent",
   cluster: cluster.name,
   node: node.name,
-  peers: present
-    ? fleet
-        .config(cluster)
-        .peers.filter((peer) => selects(peer.nodeSelectors, node.labels))
-        .map(nodePeer)
-    : [],
+  peers: present ? peersOn(fleet.config(cluster).peers, node.labels).map(nodePeer) : [],
   addresses: node.addresses,
   excluded: Object.hasOwn(node.labels, excludeLabel) ? "label" : node.networkUnavailable ? "network-unavailable" : null
 })
+
+/** The peers of one node: those that select it, but for one that yields to another of them. */
+const peersOn = (peers: ReadonlyArray<Peer>, labels: Readonly<Record<string, string>>): ReadonlyArray<Peer> => {
+  const selecting = peers.filter((peer) => selects(peer.nodeSelectors, labels))
+  const names = new Set(selecting.map(({ name }) => name))
+  return selecting.filter(({ yieldsTo = [] }) => !yieldsTo.some((older) => names.has(older)))
+}
 
 const nodePeer = (peer: Peer): NodePeer => ({
   name: peer.name,

@@ -11,7 +11,11 @@ export interface PeerContext {
   readonly report: Report
 }
 
-/** The peers that take effect: on a node one session to an address and port, the older peer's. */
+/**
+ * The peers that take effect: on a node one session to an address and port, the older peer's. A peer that meets an older one
+ * on every node is refused; one that meets it on some nodes only yields there, so that the label of one node takes no
+ * session from another.
+ */
 export const judgePeers = (
   candidates: ReadonlyArray<Candidate<"BGPPeer">>,
   { nodes, bfdProfiles, report }: PeerContext
@@ -22,9 +26,18 @@ export const judgePeers = (
     if (peer.bfdProfile !== undefined && !bfdProfiles.has(peer.bfdProfile)) {
       report(candidate, "LT0135", { field: "spec.bfdProfile", expected: known(bfdProfiles), found: peer.bfdProfile })
     }
-    const other = kept.find((before) => sameSession(before, peer) && meeting(before, peer, nodes) !== undefined)
-    if (other === undefined) kept.push(peer)
-    else {
+    const met = kept.filter((before) => sameSession(before, peer) && meeting(before, peer, nodes) !== undefined)
+    const other = met.find((before) => selectAlike(before, peer))
+    if (other === undefined) {
+      kept.push(met.length === 0 ? peer : { ...peer, yieldsTo: met.map(({ name }) => name) })
+      for (const older of met) {
+        report(candidate, "LT0143", {
+          field: "spec.nodeSelectors",
+          expected: `no node with another session to ${older.peerAddress} port ${older.peerPort}, which peer ${older.name} has`,
+          found: `both on ${meeting(older, peer, nodes)}`
+        })
+      }
+    } else {
       report(candidate, "LT0123", {
         field: "spec.peerAddress",
         expected: `no session to ${other.peerAddress} port ${other.peerPort} beside that of peer ${other.name}, which stays in effect`,
@@ -58,6 +71,12 @@ const mayMeet = (left: ReadonlyArray<LabelSelector>, right: ReadonlyArray<LabelS
   if (left.length === 0 || right.length === 0) return true
   const texts = new Set(left.map(selectorText))
   return right.some((selector) => texts.has(selectorText(selector)))
+}
+
+/** Whether both choose the same nodes, whichever there are. */
+const selectAlike = (left: Peer, right: Peer): boolean => {
+  const texts = ({ nodeSelectors }: Peer) => nodeSelectors.map(selectorText).sort().join(" | ")
+  return texts(left) === texts(right)
 }
 
 const sameSession = (left: Peer, right: Peer): boolean =>

@@ -30,6 +30,8 @@ export interface Peer {
   /** Empty: every node. */
   readonly nodeSelectors: ReadonlyArray<LabelSelector>
   readonly ebgpMultiHop: boolean
+  /** Set by `judge`: older peers with the same session, to which this one yields on nodes that both select. */
+  readonly yieldsTo?: ReadonlyArray<string>
   /** Kept, without effect: see finding LT0131. */
   readonly bfdProfile?: string
   /** Kept, without effect: see finding LT0132. */
