@@ -50,6 +50,21 @@ const restoreMessage = (
   return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
 }
 
+/** Stands for the sessions whose records a damaged disk may have lost; no `sessionName` is without spaces. */
+export const lostSession = "lost"
+
+/** RFC 4271 §10 suggests 90 s, and some routers' own default is 180 s. */
+const holdTimeSecondsUnknown = 180
+
+/**
+ * The sessions to reckon with after a loss: one more than is known, since its router may believe what an earlier process
+ * told it. Its hold time is taken to be the longest that is known.
+ */
+export const withLostSession = (sessions: ReadonlyMap<string, number>): ReadonlyMap<string, number> => {
+  const known = [...sessions.values()].filter(Number.isFinite)
+  return new Map([...sessions, [lostSession, known.length === 0 ? holdTimeSecondsUnknown : Math.max(...known)]])
+}
+
 /** Everything worth keeping, for a snapshot. */
 export const recordsOf = (state: Pick<SavedState, "held" | "health" | "sessions">): ReadonlyArray<SavedRecord> => {
   const { held } = state

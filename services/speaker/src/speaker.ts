@@ -16,7 +16,14 @@ import { Peers } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
 import { type RouteDifference, RouteTable } from "./route-table.ts"
-import { healthRecord, recordsOf, restoreState, type SavedState, sessionRecord } from "./saved-state.ts"
+import {
+  healthRecord,
+  recordsOf,
+  restoreState,
+  type SavedState,
+  sessionRecord,
+  withLostSession
+} from "./saved-state.ts"
 import { Saver } from "./saver.ts"
 import { announcedAddresses, sessionStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
@@ -80,7 +87,8 @@ export class Speaker {
     this.#isQuiet = loaded.damage === "lost"
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
     this.#table = new RouteTable((service) => this.#endpoints.health(service))
-    this.#sessionHoldTimes = new Map(this.#saved.sessions)
+    const sessions = this.#isQuiet ? withLostSession(this.#saved.sessions) : this.#saved.sessions
+    this.#sessionHoldTimes = new Map(sessions)
     this.#saver = new Saver({
       journal: port.journal,
       everything: () => this.#everything(),
@@ -96,7 +104,7 @@ export class Speaker {
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
         monotonicMs: port.monotonicMs
       },
-      this.#saved.sessions
+      sessions
     )
     this.#intake = new Intake(trust, this.#saved.held, {
       save: (records) => this.#saver.save(records),

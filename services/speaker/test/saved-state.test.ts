@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import type { SavedRecord } from "../src/journal-record.ts"
-import { recordsOf, restoreState } from "../src/saved-state.ts"
+import { lostSession, recordsOf, restoreState, withLostSession } from "../src/saved-state.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -56,5 +56,18 @@ describe("restoreState", () => {
       ["LT0402", "LT0401"]
     )
     assert.strictEqual(state.held.vips.size, 0)
+  })
+})
+
+describe("withLostSession", () => {
+  it("takes a lost session's hold time for the longest known, and for 180 s when none is", () => {
+    const hold = (...known: ReadonlyArray<number>) =>
+      withLostSession(new Map(known.map((seconds) => [`router ${seconds} 179`, seconds]))).get(lostSession)
+    assert.deepStrictEqual([hold(), hold(3, 90, 9), hold(Number.POSITIVE_INFINITY, 30)], [180, 90, 30])
+    assert.strictEqual(hold(Number.POSITIVE_INFINITY), 180, "one without a hold timer says nothing of others")
+    assert.deepStrictEqual(
+      [...withLostSession(new Map([["router 192.0.2.1 179", 9]])).keys()],
+      ["router 192.0.2.1 179", lostSession]
+    )
   })
 })

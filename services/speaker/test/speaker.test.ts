@@ -159,4 +159,21 @@ describe("Speaker", () => {
     assert.isTrue(speaker.isReady)
     assert.strictEqual(snapshots.length, 1)
   })
+
+  it("waits for sessions whose records a damaged disk may have lost, also in the process after the next snapshot", async () => {
+    const centre = new HandCentre()
+    const records: ReadonlyArray<SavedRecord> = [{ _tag: "Message", ...centre.say(nodeIntent([])) }]
+    const { speaker, take, clock, snapshots } = make(centre, records, "lost")
+    const messages = [centre.say(tombstone("198.51.100.2")), centre.head()]
+    await take(...messages)
+    clock.nowMs = 100_000
+    assert.deepStrictEqual([speaker.status().sync, speaker.status().confirmedCseq], ["live", 1])
+    const next = make(centre, snapshots[0])
+    await next.take(...messages)
+    next.clock.nowMs = 179_999
+    assert.strictEqual(next.speaker.status().confirmedCseq, 1)
+    clock.nowMs = 180_000
+    next.clock.nowMs = 180_000
+    assert.deepStrictEqual([speaker.status().confirmedCseq, next.speaker.status().confirmedCseq], [2, 2])
+  })
 })
