@@ -55,11 +55,13 @@ export class AuditGroup extends HttpApiGroup.make("audit")
     HttpApiEndpoint.get("holder", "/vips/:address/holder", {
       params: { address: IpText },
       query: {
-        at: Schema.optionalKey(InstantText.annotate({ description: "The moment asked about; now unless given" })),
-        network: Schema.optionalKey(Schema.String)
+        at: Schema.optionalKey(
+          InstantText.annotate({ description: "The moment asked about; now unless given, and not in the future" })
+        ),
+        network: Schema.optionalKey(Schema.String.annotate({ description: "Without, the one that knows the address" }))
       },
       success: HolderAnswer,
-      error: [AmbiguousProblem, UnavailableProblem]
+      error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "Who holds an address, or held it at a moment, and why"),
     HttpApiEndpoint.get("history", "/history", {
       query: historyQuery,

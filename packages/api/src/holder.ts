@@ -17,7 +17,9 @@ export type HolderView = typeof HolderView.Type
 /** Answer of `GET /v1/vips/{address}/holder`. */
 export const HolderAnswer = Schema.Struct({
   ...reading,
-  network: Schema.String,
+  network: Schema.NullOr(Schema.String).annotate({
+    description: "Null when none was asked about and none has ever given the address out"
+  }),
   address: Schema.String,
   at: Schema.NullOr(Instant).annotate({ description: "The moment asked about; null for now" }),
   /** What the address was going through then; `unknown` when it was never given out before. */

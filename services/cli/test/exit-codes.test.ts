@@ -35,6 +35,11 @@ describe("exit codes", () => {
     ],
     [
       2,
+      "who 192.0.2.1 --at 2026-11-23T16:05:01Z",
+      "error: --at: expected a moment that is past, found 2026-11-23T16:05:01.000Z; leave it out to ask about now\n"
+    ],
+    [
+      2,
       "history house/x",
       'error: expected an address, or TYPE/NAME of a service, address, pool, peer, node, cluster or file, found "house/x"; see `lowtide history --help`\n'
     ],
@@ -63,6 +68,11 @@ describe("exit codes", () => {
       2,
       "get nodes -s tcp://x",
       'error: server: expected http://HOST:PORT or unix:/PATH, found "tcp://x"; for example --server http://127.0.0.1:7070\n'
+    ],
+    [
+      3,
+      "who 192.0.2.8 --network nope",
+      'error: network: expected one of the networks [default], found "nope"; list what there is with `lowtide get`\n'
     ],
     [
       3,

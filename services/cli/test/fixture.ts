@@ -262,9 +262,10 @@ const holder: HolderAnswer = {
 const nobody: HolderAnswer = {
   ...holder,
   address: "192.0.2.9",
+  network: null,
   phase: "unknown",
   holder: null,
-  sentence: "192.0.2.9 (network default) has never been given out."
+  sentence: "192.0.2.9 has never been given out in any network (known: default)."
 }
 
 const line = { actor: "agent:east", cluster: "east", code: null, fix: null }
@@ -372,6 +373,9 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
   "/v1/findings": ok(findings),
   "/v1/vips/192.0.2.1/holder": ok(holder),
   "/v1/vips/192.0.2.9/holder": ok(nobody),
+  "/v1/vips/192.0.2.8/holder": problem(404, "not-found", {
+    detail: 'network: expected one of the networks [default], found "nope"'
+  }),
   "/v1/history": ok(history),
   "/v1/trace/service/east/shop/web": ok(trace),
   "/v1/trace/service/shop/web": problem(400, "ambiguous", {

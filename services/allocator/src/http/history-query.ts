@@ -6,7 +6,7 @@ import { Effect, type Schema } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
-import { unknownCluster } from "./views/clusters.ts"
+import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
 import { appliedOf, statusWrittenOf } from "./views/wire-rows.ts"
@@ -31,15 +31,17 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
   const centre = yield* Centre
   const ledger = yield* Ledger
   yield* refuseIncomplete(query)
-  const { reading, fault, networks, vips } = yield* orUnavailable(
+  const { reading, fault, networkFault, networks, vips } = yield* orUnavailable(
     centre.read((view) => ({
       reading: readingOf(view),
       fault: unknownCluster(view, query.cluster),
+      networkFault: unknownNetwork(view, query.network),
       networks: query.address === undefined ? [] : networksOf(view, canonicalIp(query.address)),
       vips: vipsOfService(view, query)
     }))
   )
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
+  if (networkFault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${networkFault}` })
   if (query.network === undefined && networks.length > 1) {
     return yield* new AmbiguousProblem({
       detail: "the address is known in several networks: name one",

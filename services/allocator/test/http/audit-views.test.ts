@@ -3,7 +3,7 @@ import type { VipIntent } from "@lowtide/domain"
 import type { StoredEvent, StoredHistory, StoredWire } from "@lowtide/ledger"
 import { describeEvent } from "../../src/http/views/describe.ts"
 import { historyEntries } from "../../src/http/views/history.ts"
-import { holderAnswer } from "../../src/http/views/holder.ts"
+import { holderAnswer, neverGivenOut } from "../../src/http/views/holder.ts"
 import { traceAnswer } from "../../src/http/views/trace.ts"
 
 const reading = { position: 40, asOf: "2026-11-23T14:09:00.000Z" }
@@ -70,6 +70,10 @@ describe("who holds a VIP", () => {
     expect(asked(at(9)).sentence).toBe(`192.0.2.1 (network default) had not been given out by ${at(9)}.`)
     const never = holderAnswer({ network: "default", address: "192.0.2.9", at: null }, [], reading)
     expect(never.sentence).toBe("192.0.2.9 (network default) has never been given out.")
+    const unnamed = (moment: string | null) =>
+      neverGivenOut({ address: "192.0.2.9", at: moment }, ["blue", "default"], reading).sentence
+    expect(unnamed(null)).toBe("192.0.2.9 has never been given out in any network (known: blue, default).")
+    expect(unnamed(at(9))).toBe(`192.0.2.9 had not been given out in any network by ${at(9)} (known: blue, default).`)
   })
 })
 

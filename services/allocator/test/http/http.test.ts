@@ -89,7 +89,23 @@ describe("the API", () => {
       expect(before).toMatchObject({ holder: null, phase: "unknown", at: "2026-11-23T14:05:00.000Z" })
       const never = yield* api.audit.holder({ params: { address: "2001:0DB8::00ff" }, query: {} })
       expect(never.address).toBe("2001:db8::ff")
-      expect(never.holder).toBeNull()
+      expect(never).toMatchObject({ holder: null, network: null })
+      expect(never.sentence).toBe("2001:db8::ff has never been given out in any network (known: default).")
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("knows nothing of a network that nobody has, and nothing of the future", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const ask = (query: { readonly network?: string; readonly at?: string }) =>
+        Effect.flip(api.audit.holder({ params: { address: "192.0.2.1" }, query }))
+      const elsewhere = yield* ask({ network: "nope" })
+      expect(elsewhere._tag).toBe("NotFoundProblem")
+      expect(elsewhere.message).toBe('network: expected one of the networks [default], found "nope"')
+      const history = yield* Effect.flip(api.audit.history({ query: { address: "192.0.2.1", network: "nope" } }))
+      expect([history._tag, history.message]).toEqual(["NotFoundProblem", elsewhere.message])
+      const soon = yield* ask({ at: new Date(Date.now() + 60_000).toISOString() })
+      expect(soon).toMatchObject({ _tag: "InvalidQueryProblem", field: "at" })
     }).pipe(Effect.provide(local()))
   )
 

@@ -32,6 +32,9 @@ export const who = Command.make(
       : yield* Effect.fromResult(parseMoment(at.value, nowMs)).pipe(
           Effect.mapError((what) => usageFault(`--at: ${what}`, "see `lowtide who --help`"))
         )
+    if (moment !== undefined && Date.parse(moment) > nowMs) {
+      return yield* usageFault(`--at: expected a moment that is past, found ${moment}`, "leave it out to ask about now")
+    }
     const query = {
       ...(moment === undefined ? {} : { at: moment }),
       ...(Option.isSome(network) ? { network: network.value } : {})

@@ -9,6 +9,17 @@ export const clustersOf = (view: CommittedView, filter: ListFilter): ReadonlyArr
     .filter(({ name }) => filter.cluster === undefined || filter.cluster === name)
     .sort(byText(({ name }) => name))
 
+/** The networks that have clusters, or had some that used addresses; by name. */
+export const networkNames = ({ fleet }: CommittedView): ReadonlyArray<string> =>
+  [...new Set([...fleet.networks.keys(), ...[...fleet.clusters.values()].map(({ network }) => network)])].sort()
+
+/** Why there is no answer about this network; undefined when there is one. */
+export const unknownNetwork = (view: CommittedView, network: string | undefined): string | undefined => {
+  const known = networkNames(view)
+  if (network === undefined || known.includes(network)) return undefined
+  return `expected one of the networks [${known.join(", ")}], found ${JSON.stringify(network)}`
+}
+
 /** Why a list about this cluster has no answer; undefined when it has one. */
 export const unknownCluster = (view: CommittedView, cluster: string | undefined): string | undefined => {
   if (cluster === undefined || view.fleet.clusters.has(cluster)) return undefined

@@ -2,6 +2,21 @@ import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
 import type { Reading } from "@lowtide/api/reading"
 import type { StoredHistory } from "@lowtide/ledger"
 
+/** What is said of an address that no network has ever given out, where none was named. */
+export const neverGivenOut = (
+  { address, at }: Omit<HolderQuestion, "network">,
+  networks: ReadonlyArray<string>,
+  reading: Reading
+): HolderAnswer => ({
+  ...reading,
+  network: null,
+  address,
+  at,
+  phase: "unknown",
+  holder: null,
+  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).`
+})
+
 /** Which VIP is asked about, and for which moment; null for now. */
 export interface HolderQuestion {
   readonly network: string
