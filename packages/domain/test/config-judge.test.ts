@@ -71,30 +71,49 @@ describe("judge: pools", () => {
 })
 
 describe("judge: peers", () => {
-  it.each<readonly [string, ReadonlyArray<string>, ReadonlyArray<string>, ReadonlyArray<string>?]>([
-    ["every node twice", [`peer a ${session("")}`, `peer b ${session("")}`], ["a"]],
-    ["another port", [`peer a ${session("")}`, `peer b ${session(", peerPort: 1179")}`], ["a", "b"]],
-    ["no nodes known, other labels", [`peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("y"))}`], ["a", "b"]],
-    ["no nodes known, equal selectors", [`peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("x"))}`], ["a"]],
-    [
-      "nodes that tell them apart",
-      ["node n {on: x}", `peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("y"))}`],
-      ["a", "b"]
-    ],
-    [
-      "a node with all and one label",
-      ["node n {on: x}", `peer a ${session("")}`, `peer b ${session(onlyOn("x"))}`],
-      ["a", "b"],
-      ["LT0143 b"] // b yields to a on the node, and goes on where a is not
-    ],
-    [
-      "no node with the label",
-      ["node n {on: z}", `peer a ${session("")}`, `peer b ${session(onlyOn("x"))}`],
-      ["a", "b"]
-    ]
-  ])(
-    "one session to an address on a node: %s",
-    (_, lines, expected, codes = expected.length === 2 ? [] : ["LT0123 b"]) => {
+  interface Row {
+    readonly title: string
+    readonly lines: ReadonlyArray<string>
+    readonly expected: ReadonlyArray<string>
+    readonly codes?: ReadonlyArray<string>
+  }
+  const rows: ReadonlyArray<Row> = [
+    { title: "every node twice", lines: [`peer a ${session("")}`, `peer b ${session("")}`], expected: ["a"] },
+    {
+      title: "another port",
+      lines: [`peer a ${session("")}`, `peer b ${session(", peerPort: 1179")}`],
+      expected: ["a", "b"]
+    },
+    {
+      title: "no nodes known, other labels",
+      lines: [`peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("y"))}`],
+      expected: ["a", "b"]
+    },
+    {
+      title: "no nodes known, equal selectors",
+      lines: [`peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("x"))}`],
+      expected: ["a"]
+    },
+    {
+      title: "nodes that tell them apart",
+      lines: ["node n {on: x}", `peer a ${session(onlyOn("x"))}`, `peer b ${session(onlyOn("y"))}`],
+      expected: ["a", "b"]
+    },
+    {
+      title: "a node with all and one label: b yields to a there, and goes on where a is not",
+      lines: ["node n {on: x}", `peer a ${session("")}`, `peer b ${session(onlyOn("x"))}`],
+      expected: ["a", "b"],
+      codes: ["LT0143 b"]
+    },
+    {
+      title: "no node with the label",
+      lines: ["node n {on: z}", `peer a ${session("")}`, `peer b ${session(onlyOn("x"))}`],
+      expected: ["a", "b"]
+    }
+  ]
+  it.each(rows)(
+    "one session to an address on a node: $title",
+    ({ lines, expected, codes = expected.length === 2 ? [] : ["LT0123 b"] }) => {
       const result = judged(...lines)
       assert.deepStrictEqual(result.peers, expected)
       assert.deepStrictEqual(result.codes, codes)
