@@ -25,6 +25,9 @@ export const ask = <A, E extends { readonly _tag: string; readonly message: stri
 
 const startHint = "start the demo with `npm run demo`, or name the server with --server URL"
 
+/** Its table has clusters, networks and Services. */
+const listHint = "list what there is with `lowtide get services -o wide`"
+
 /** The fault that a failed question amounts to. */
 export const faultOf = (error: { readonly _tag: string; readonly message: string }, server: string): CliFault => {
   switch (error._tag) {
@@ -32,7 +35,7 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       return new CliFault({
         exitCode: exitCodes.notFound,
         what: error.message,
-        next: "list what there is with `lowtide get`"
+        next: listHint
       })
     case "AmbiguousProblem": {
       const { candidates } = error as unknown as { readonly candidates: ReadonlyArray<string> }

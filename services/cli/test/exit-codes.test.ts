@@ -72,12 +72,12 @@ describe("exit codes", () => {
     [
       3,
       "who 192.0.2.8 --network nope",
-      'error: network: expected one of the networks [default], found "nope"; list what there is with `lowtide get`\n'
+      'error: network: expected one of the networks [default], found "nope"; list what there is with `lowtide get services -o wide`\n'
     ],
     [
       3,
       "trace service/shop/none",
-      "error: service: expected one that the log knows, found shop/none; list what there is with `lowtide get`\n"
+      "error: service: expected one that the log knows, found shop/none; list what there is with `lowtide get services -o wide`\n"
     ],
     [
       3,
@@ -91,6 +91,18 @@ describe("exit codes", () => {
     ],
     [7, "trace service/shop/later", "error: http://127.0.0.1:7070: the database does not answer; try again shortly\n"]
   ] as const
+  it("3 of an unknown cluster, with a hint that is a command which answers", async () => {
+    const detail = 'cluster: expected one of the clusters [east, west], found "nope"'
+    const body = JSON.stringify({ type: "https://lowtide.dev/problems/not-found", status: 404, title: "-", detail })
+    const fetch = async () =>
+      new Response(body, { status: 404, headers: { "content-type": "application/problem+json" } })
+    const { exitCode, stderr } = await lowtide("get svc --cluster nope", { fetch })
+    expect(exitCode).toBe(3)
+    expect(stderr.startsWith(`error: ${detail}; `)).toBe(true)
+    const hinted = /`lowtide (.*)`/.exec(stderr)?.[1] ?? ""
+    expect((await lowtide(hinted)).exitCode).toBe(0)
+  })
+
   for (const [code, commandLine, stderr] of table) {
     it(`${code} of lowtide ${commandLine}`, async () => {
       const ran = await lowtide(commandLine)
