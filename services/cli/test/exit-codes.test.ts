@@ -56,6 +56,16 @@ describe("exit codes", () => {
     [2, "history 192.0.2.1 --limit 0", "error: --limit: expected 1 to 1000, found 0; see `lowtide history --help`\n"],
     [
       2,
+      "history --before 0",
+      "error: --before: expected 1 to 9007199254740991, found 0; see `lowtide history --help`\n"
+    ],
+    [
+      2,
+      "history --before=-3",
+      "error: --before: expected 1 to 9007199254740991, found -3; see `lowtide history --help`\n"
+    ],
+    [
+      2,
       "trace pool/public",
       'error: expected service/[CLUSTER/]NAMESPACE/NAME, found "pool/public"; for example `lowtide trace service/east/shop/web`\n'
     ],

@@ -33,6 +33,12 @@ export const history = Command.make(
         "see `lowtide history --help`"
       )
     }
+    if (Option.isSome(before) && !isSeq(before.value)) {
+      return yield* usageFault(
+        `--before: expected 1 to ${Number.MAX_SAFE_INTEGER}, found ${before.value}`,
+        "see `lowtide history --help`"
+      )
+    }
     const about = Option.isNone(target) ? {} : yield* aboutOf(target.value)
     const query = { ...about, limit, ...(Option.isSome(before) ? { before: before.value } : {}) }
     const page = yield* ask(yield* serverFlag, (client) => client.audit.history({ query }))
@@ -53,6 +59,9 @@ export const history = Command.make(
     { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" }
   ])
 )
+
+/** Seqs count from 1. */
+const isSeq = (value: number): boolean => Number.isSafeInteger(value) && value >= 1
 
 const aboutOf = Effect.fnUntraced(function* (text: string) {
   const target = yield* Effect.fromResult(parseHistoryTarget(text)).pipe(
