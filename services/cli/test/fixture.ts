@@ -296,7 +296,7 @@ const history: HistoryPage = {
       seq: null,
       type: "applied",
       actor: "speaker:east",
-      what: "192.0.2.1: east-1 announced to tor-a on intent",
+      what: "on east-1: 192.0.2.1 announced to tor-a on intent",
       reason: null
     },
     {
@@ -352,7 +352,7 @@ const trace: TraceAnswer = {
       time: null,
       deltaMs: null,
       clock: "node",
-      detail: "192.0.2.1: nothing reported"
+      detail: "nothing reported of 192.0.2.1"
     }
   ]
 }

@@ -239,7 +239,23 @@ describe("a page of history", () => {
       detail: JSON.stringify({ entries: [entry("east-1"), entry("east-2")] })
     })
     const [shown] = historyEntries({ events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: "east-2" })
-    expect(shown?.what).toBe("192.0.2.1: east-2 told no peer (NoPeer) on intent")
+    expect(shown?.what).toBe("on east-2: 192.0.2.1 told to no peer (NoPeer) on intent")
+  })
+})
+
+describe("an address in a sentence", () => {
+  it("is followed by no colon, which one of IPv6 may end in", () => {
+    const peers = [{ peer: "router", action: "announced", writtenAt: at(1) }]
+    const entry = { node: "east-3", verdict: "Announced", trigger: "intent", receivedAt: null, savedAt: null, peers }
+    const applied = row(1, 1, {
+      kind: "applied",
+      address: "2001:db8:8001:1::",
+      detail: JSON.stringify({ entries: [entry, { ...entry, node: "east-4", peers: [] }] })
+    })
+    const read = { events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: undefined }
+    expect(historyEntries(read)[0]?.what).toBe(
+      "on east-3: 2001:db8:8001:1:: announced to router on intent; on east-4: 2001:db8:8001:1:: told to no peer (Announced) on intent"
+    )
   })
 })
 
@@ -286,8 +302,8 @@ describe("a trace", () => {
       "received allocator 1000: command received",
       "committed ledger 1000: event 10, epoch 1",
       "published 192.0.2.1 1000: intent of event 10: announced",
-      "node-received east-1 null: 192.0.2.1: nothing reported",
-      "node-received east-2 null: 192.0.2.1: nothing reported",
+      "node-received east-1 null: nothing reported of 192.0.2.1",
+      "node-received east-2 null: nothing reported of 192.0.2.1",
       "status-written agent:east null: nothing reported"
     ])
   })

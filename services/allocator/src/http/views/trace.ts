@@ -99,7 +99,7 @@ const vipHops = (
     ...[...nodes].sort().flatMap((node) => {
       const entry = entries.find((entry) => entry.node === node)
       return entry === undefined
-        ? [hop("node-received", node, null, null, "node", `${address}: nothing reported`)]
+        ? [hop("node-received", node, null, null, "node", `nothing reported of ${address}`)]
         : nodeHops(address, entry, from)
     })
   ]
@@ -151,13 +151,13 @@ const nodeHops = (address: string, entry: AppliedEntry, publishedAt: string | nu
   const before = savedAt ?? receivedAt ?? publishedAt
   const written = entry.peers.filter(({ action }) => action !== "unchanged")
   return [
-    hop("node-received", node, receivedAt, publishedAt, "node", `${address}: ${verdict}`),
+    hop("node-received", node, receivedAt, publishedAt, "node", `${address} judged ${verdict}`),
     hop("node-saved", node, savedAt, receivedAt, "node", `${address} saved`),
     ...written.map(({ peer, action, writtenAt }) =>
       hop("peer-written", `${node} to ${peer}`, writtenAt, before, "node", `${address} ${action}`)
     ),
     ...(written.length === 0
-      ? [hop("peer-written", node, null, null, "node", `${address}: no peer was told anything new`)]
+      ? [hop("peer-written", node, null, null, "node", `no peer was told anything new of ${address}`)]
       : [])
   ]
 }

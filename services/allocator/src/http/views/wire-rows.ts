@@ -67,14 +67,15 @@ const changeWords = (change: string | undefined): string => {
 const describeApplied = (row: StoredWire, node: string | undefined): Described | undefined => {
   const entries = appliedOf(row).filter((entry) => node === undefined || entry.node === node)
   if (entries.length === 0) return undefined
-  return plain(`${row.address ?? "?"}: ${entries.map(describeEntry).join("; ")}`)
+  return plain(entries.map((entry) => describeEntry(row.address ?? "?", entry)).join("; "))
 }
 
-const describeEntry = ({ node, verdict, trigger, peers }: AppliedEntry): string => {
+/** No colon follows the address: one of IPv6 may end in two. */
+const describeEntry = (address: string, { node, verdict, trigger, peers }: AppliedEntry): string => {
   const byAction = new Map<string, Array<string>>()
   for (const { peer, action } of peers) {
     if (action !== "unchanged") byAction.set(action, [...(byAction.get(action) ?? []), peer])
   }
   const told = [...byAction].map(([action, names]) => `${action} to ${names.join(", ")}`)
-  return `${node} ${told.length === 0 ? `told no peer (${verdict})` : told.join(", ")} on ${trigger}`
+  return `on ${node}: ${address} ${told.length === 0 ? `told to no peer (${verdict})` : told.join(", ")} on ${trigger}`
 }
