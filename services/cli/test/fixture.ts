@@ -237,7 +237,27 @@ const nodes: NodeList = {
   ]
 }
 
-const findings: FindingList = { ...reading, items: [{ cluster: "east", since: "2026-11-23T14:05:03.000Z", ...clash }] }
+const malformed = {
+  code: "LT0101",
+  severity: "error" as const,
+  object: { kind: "File", name: "metallb/pools.yaml" },
+  field: "",
+  message: "File metallb/pools.yaml: the document does not parse: expected YAML, found a tab as indentation",
+  expected: "YAML",
+  found: "a tab as indentation",
+  fix: "Correct the syntax at the line named",
+  source: { file: "metallb/pools.yaml", line: 45 }
+}
+
+const since = "2026-11-23T14:05:03.000Z"
+
+const findings: FindingList = {
+  ...reading,
+  items: [
+    { cluster: "east", since, ...malformed },
+    { cluster: "east", since, ...clash }
+  ]
+}
 
 const holder: HolderAnswer = {
   ...reading,

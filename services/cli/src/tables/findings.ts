@@ -2,8 +2,11 @@ import type { ClusterFinding } from "@lowtide/api/finding"
 import type { Column } from "../table.ts"
 import { ageCell } from "./standing.ts"
 
-const objectText = ({ object }: ClusterFinding): string =>
-  `${object.kind} ${object.namespace === undefined ? "" : `${object.namespace}/`}${object.name}`
+/** `Service shop/web`; a File with the line, without which nobody finds the place. */
+const objectText = ({ object, source }: ClusterFinding): string => {
+  const name = `${object.kind} ${object.namespace === undefined ? "" : `${object.namespace}/`}${object.name}`
+  return object.kind === "File" && source !== undefined ? `${name}:${source.line}` : name
+}
 
 /** Columns of `lowtide get findings`. */
 export const findingColumns = (nowMs: number): ReadonlyArray<Column<ClusterFinding>> => [
