@@ -276,7 +276,7 @@ const holder: HolderAnswer = {
     actor: "agent:east"
   },
   sentence:
-    "192.0.2.1 (network default) was held by east shop/web from 2026-11-23T14:05:09.000Z until now, from pool public, because pool-selected (event 12 by agent:east)."
+    "192.0.2.1 (network default) is held by east shop/web since 2026-11-23T14:05:09.000Z, from pool public, because pool-selected (event 12 by agent:east)."
 }
 
 const nobody: HolderAnswer = {

@@ -80,7 +80,7 @@ describe("the API", () => {
         services: [{ namespace: "shop", name: "web" }]
       })
       expect(now.sentence).toBe(
-        `192.0.2.1 (network default) was held by east shop/web from ${now.holder?.since} until now, from pool public, because pool-selected (event ${now.holder?.seq} by agent:east).`
+        `192.0.2.1 (network default) is held by east shop/web since ${now.holder?.since}, from pool public, because pool-selected (event ${now.holder?.seq} by agent:east).`
       )
       const before = yield* api.audit.holder({
         params: { address: "192.0.2.1" },

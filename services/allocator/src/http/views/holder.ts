@@ -72,11 +72,14 @@ export const holderAnswer = (
   return { ...answer, phase, holder, sentence: heldSentence(question, holder) }
 }
 
-/** `192.0.2.10 (network default) was held by east shop/web from … until now, from pool public, because …`. */
+/** `192.0.2.10 (network default) is held by east shop/web since …, from pool public, because …`; `was held … until …` once it is over. */
 const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
   const services = holder.services.map(({ namespace, name }) => `${holder.cluster} ${namespace}/${name}`).join(" and ")
-  const until = holder.until ?? "now"
-  return `${subjectOf(question)} was held by ${services} from ${holder.since} until ${until}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).`
+  const held =
+    holder.until === null
+      ? `is held by ${services} since ${holder.since}`
+      : `was held by ${services} from ${holder.since} until ${holder.until}`
+  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).`
 }
 
 const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<StoredHistory>, index: number): string => {
