@@ -57,6 +57,16 @@ describe("who holds a VIP", () => {
     )
   })
 
+  it("is said in the present while it lasts, also of an earlier moment", () => {
+    const held = [stretch(10, "assigned", ["web"])]
+    const present = `192.0.2.1 (network default) is held by east shop/web since ${at(10)}, from pool public, because pool-selected (event 10 by agent:east).`
+    for (const moment of [null, at(25)]) {
+      expect(holderAnswer({ network: "default", address: "192.0.2.1", at: moment }, held, reading).sentence).toBe(
+        present
+      )
+    }
+  })
+
   it("is nobody while it rests, and the sentence says after whom", () => {
     expect(asked(null)).toMatchObject({ holder: null, phase: "quarantined" })
     expect(asked(null).sentence).toBe(
