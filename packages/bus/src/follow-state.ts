@@ -42,7 +42,7 @@ export const followState = (
       yield* Effect.gen(function* () {
         yield* Queue.take(resync)
         yield* Queue.clear(resync)
-        const items = yield* readStored(stateStream, stateFilter(cluster), { _tag: "LastPerSubject" }).pipe(
+        const items = yield* readStored(stateStream, stateFilter(cluster)).pipe(
           Effect.tapError((error) => Effect.logWarning(`state of ${cluster} cannot be read yet: ${error.message}`)),
           Effect.retry(
             Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)

@@ -18,7 +18,7 @@ export const followStream = (
     const once = Stream.unwrap(
       Effect.gen(function* () {
         const sequence = yield* startOf(stream, place)
-        const consumer = yield* openConsumer(stream, filter, { _tag: "Sequence", sequence })
+        const consumer = yield* openConsumer(stream, filter, sequence)
         const messages = yield* openMessages(consumer)
         return Stream.fromAsyncIterable(messages, (cause) => new BusUnavailable({ operation, cause }))
       })

@@ -10,20 +10,21 @@ export interface StoredMessage {
   readonly storedAtMs: number
 }
 
-/** Where to begin: with the newest message of each subject, or with everything from a sequence on. */
-export type From = { readonly _tag: "LastPerSubject" } | { readonly _tag: "Sequence"; readonly sequence: number }
-
 /** Messages asked for ahead of the reader. */
 const readAhead = 500
 
 /** How long the server is given to forget a consumer; it does so by itself after five minutes. */
 const deleteMs = 1_000
 
-/** A consumer of our own for one reading, taken off the server when the scope closes. */
+/**
+ * A consumer of our own for one reading, taken off the server when the scope closes. It begins at a sequence also where
+ * the newest message of each subject is wanted, which is all that such a stream keeps: nats-server 2.9, asked for the last
+ * of each subject, delivers one message many times and others not at all when they are replaced while it delivers.
+ */
 export const openConsumer = (
   stream: string,
   filter: string,
-  from: From
+  fromSequence: number
 ): Effect.Effect<Consumer, BusUnavailable, Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const connection = yield* (yield* Bus).connection
@@ -31,9 +32,8 @@ export const openConsumer = (
       busCall(`read ${stream} ${filter}`, () =>
         jetstream(connection).consumers.get(stream, {
           filter_subjects: filter,
-          ...(from._tag === "LastPerSubject"
-            ? { deliver_policy: DeliverPolicy.LastPerSubject }
-            : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.sequence })
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: fromSequence
         })
       ),
       (consumer) => busCall("delete consumer", () => consumer.delete()).pipe(Effect.timeout(deleteMs), Effect.ignore),
@@ -41,11 +41,20 @@ export const openConsumer = (
     )
   })
 
+/** How long an open reading is given to end; a lost connection may have taken its end with it. */
+const closeMs = 1_000
+
 /** The consumer's messages, without end, until the scope closes. */
 export const openMessages = (consumer: Consumer): Effect.Effect<ConsumerMessages, BusUnavailable, Scope.Scope> =>
   Effect.acquireRelease(
     busCall("consume", () => consumer.consume({ max_messages: readAhead })),
-    (messages) => Effect.promise(async () => void (await messages.close()))
+    (messages) =>
+      Effect.ignore(
+        Effect.timeout(
+          busCall("close", () => messages.close()),
+          closeMs
+        )
+      )
   )
 
 export const storedMessage = (message: JsMsg): StoredMessage => ({

@@ -14,7 +14,7 @@ import {
 import { consumersOf, until, withBus } from "./live-bus.ts"
 
 const state = (key: string, text: string) => ({ subject: stateSubject("east", key), text })
-const newest = readStored(stateStream, stateFilter("east"), { _tag: "LastPerSubject" })
+const newest = readStored(stateStream, stateFilter("east"))
 const texts = Effect.map(newest, (messages) => messages.map(({ text }) => text))
 
 describe("streams", () => {
@@ -126,7 +126,7 @@ describe("readStored", () => {
         yield* ensureStreams
         yield* publishAll(Array.from({ length: 1_200 }, (_, n) => state(`svc.${n}`, `${n}`)))
         assert.strictEqual((yield* newest).length, 1_200)
-        const rest = yield* readStored(stateStream, stateFilter("east"), { _tag: "Sequence", sequence: 1_199 })
+        const rest = yield* readStored(stateStream, stateFilter("east"), 1_199)
         assert.deepStrictEqual(
           rest.map(({ sequence, text }) => [sequence, text]),
           [
@@ -135,6 +135,21 @@ describe("readStored", () => {
           ]
         )
         assert.strictEqual(yield* consumersOf(stateStream), 0)
+      })
+    )
+  )
+
+  it.live("has every subject, and ends, while they are stored anew all the time", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        const all = Array.from({ length: 30 }, (_, n) => state(`svc.${n}`, `${n}`))
+        yield* publishAll(all)
+        yield* publishAll(all).pipe(Effect.forever, Effect.forkScoped)
+        for (let reading = 0; reading < 60; reading++) {
+          const subjects = new Set((yield* newest).map(({ subject }) => subject))
+          assert.strictEqual(subjects.size, all.length, `reading ${reading}`)
+        }
       })
     )
   )

@@ -90,7 +90,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
       )
     }),
     /** Names of Services whose status was reported as written. */
-    reports: within(readStored(wireStream, wireFilter, { _tag: "Sequence", sequence: 1 })).pipe(
+    reports: within(readStored(wireStream, wireFilter)).pipe(
       Effect.map((reports) =>
         reports
           .map(({ text }) => JSON.parse(text).entries[0])

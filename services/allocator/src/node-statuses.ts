@@ -61,7 +61,7 @@ const readAll = (
   take: (subject: string, text: string, storedAtMs: number) => Effect.Effect<void>
 ) =>
   Effect.sync(() => fresh.clear()).pipe(
-    Effect.andThen(readStored(statusStream, statusFilter, { _tag: "LastPerSubject" })),
+    Effect.andThen(readStored(statusStream, statusFilter)),
     Effect.retry(statusRetry),
     Effect.flatMap((messages) =>
       Effect.forEach(

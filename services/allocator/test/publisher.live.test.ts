@@ -61,7 +61,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
       return batch
     })
   /** What the stream has, and whether that is all that the ledger has. */
-  const stored = within(readStored(stateStream, stateFilter("east"), { _tag: "LastPerSubject" })).pipe(
+  const stored = within(readStored(stateStream, stateFilter("east"))).pipe(
     Effect.map((messages) => new Map(messages.map(({ subject, text }) => [subject, text])))
   )
   const wanted = Effect.gen(function* () {

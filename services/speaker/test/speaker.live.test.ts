@@ -108,7 +108,7 @@ const waitForStatus = (what: string, isSo: (status: NodeStatus) => boolean) =>
   })
 
 const wireEntries: Effect.Effect<ReadonlyArray<WireEntry>, unknown, Bus> = Effect.map(
-  readStored(wireStream, wireSubject(clusterName, nodeName), { _tag: "Sequence", sequence: 1 }),
+  readStored(wireStream, wireSubject(clusterName, nodeName)),
   (stored) => stored.flatMap(({ text }) => (JSON.parse(text) as WireReport).entries)
 )
 

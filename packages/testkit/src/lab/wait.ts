@@ -7,7 +7,7 @@ export interface WaitOptions {
   readonly intervalMs?: number
 }
 
-/** Looks until `check` answers true. At the deadline fails with an operation that begins with `wait until`. Uses the real clock. */
+/** Looks until `check` answers true. At the deadline, also of a look that does not end, fails with an operation that begins with `wait until`. Uses the real clock. */
 export const waitUntil = <E, R>(
   what: string,
   check: Effect.Effect<boolean, E, R>,
@@ -20,21 +20,29 @@ export const waitUntil = <E, R>(
   ).pipe(Effect.asVoid)
 
 /** As `waitUntil`, for a value that is not there yet: looks until `read` answers something other than `undefined`. */
-export const waitFor = Effect.fnUntraced(function* <A, E, R>(
+export const waitFor = <A, E, R>(
   what: string,
   read: Effect.Effect<A | undefined, E, R>,
   options: WaitOptions = {}
-) {
+): Effect.Effect<A, E | LabError, R> => {
   const deadlineMs = options.deadlineMs ?? 10_000
-  const endMs = performance.now() + deadlineMs
-  for (;;) {
-    const value = yield* read
-    if (value !== undefined) return value
-    if (performance.now() > endMs)
-      return yield* new LabError({ operation: `wait until ${what}`, detail: `not so after ${deadlineMs} ms` })
-    yield* Effect.callback<void>((resume) => {
-      const timer = setTimeout(() => resume(Effect.void), options.intervalMs ?? 20)
-      return Effect.sync(() => clearTimeout(timer))
-    })
-  }
-})
+  const look = Effect.gen(function* () {
+    for (;;) {
+      const value = yield* read
+      if (value !== undefined) return value
+      yield* realSleep(options.intervalMs ?? 20)
+    }
+  })
+  const tooLate = Effect.flatMap(
+    realSleep(deadlineMs),
+    () => new LabError({ operation: `wait until ${what}`, detail: `not so after ${deadlineMs} ms` })
+  )
+  return Effect.raceFirst(look, tooLate)
+}
+
+/** Also where a test has the clock in its hand. */
+const realSleep = (ms: number) =>
+  Effect.callback<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), ms)
+    return Effect.sync(() => clearTimeout(timer))
+  })
