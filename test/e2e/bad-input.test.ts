@@ -10,7 +10,7 @@ import type { ServiceView } from "@lowtide/api/services"
 import { waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Context, Effect, Layer } from "effect"
 import type { Fleet } from "../../scripts/demo/fleet.ts"
-import { component, getsRoute, isSettled, newService, runningFleet, tables } from "./fleet-scope.ts"
+import { component, getsRoute, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
 
 /** One fleet for every case: each leaves it as it was. */
 class Running extends Context.Service<Running, Fleet>()("test/Running") {
@@ -330,6 +330,13 @@ const othersWork = Effect.fnUntraced(function* (fleet: Fleet) {
   writeFileSync(probe, newService("probe", "east-1"))
   yield* waitUntil("another Service gets its route meanwhile", getsRoute(fleet, "probe"))
   rmSync(probe)
+  yield* waitUntil(
+    "it goes when its file does",
+    services(fleet).pipe(
+      Effect.map((all) => all.every(({ name }) => name !== "probe")),
+      Effect.orElseSucceed(() => false)
+    )
+  )
 })
 
 layer(Running.layer, { timeout: "120 seconds", excludeTestServices: true })("bad input", (it) => {

@@ -150,7 +150,7 @@ describe("readStored", () => {
           const subjects = new Set((yield* newest).map(({ subject }) => subject))
           assert.strictEqual(subjects.size, all.length, `reading ${reading}`)
         }
-      })
+      }).pipe(Effect.scoped)
     )
   )
 

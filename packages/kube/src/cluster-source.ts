@@ -18,10 +18,11 @@ export interface ClusterChange {
   /** Objects that are there but have errors and were never read without; they are not gone. */
   readonly refused: ReadonlyArray<ObjectRef>
   /**
-   * Whether what is in neither list is known to be gone. False while the source, or a part of it, cannot be read: then
-   * absence says nothing.
+   * Texts of the parts of the source that do not parse as a whole. Empty when everything was read: what is in neither
+   * list is gone. Otherwise what they name may be there, and what they do not name is gone. Undefined where not even the
+   * text of a part is known: then absence says nothing.
    */
-  readonly isComplete: boolean
+  readonly unreadTexts: ReadonlyArray<string> | undefined
   /** New and changed objects; in the first change of a stream, all of them. */
   readonly put: ReadonlyArray<ObservedObject>
   readonly deleted: ReadonlyArray<ObservedObject>
@@ -32,6 +33,9 @@ export interface ClusterChange {
   /** When it was read, by this machine's clock, in milliseconds since 1970. */
   readonly readAtMs: number
 }
+
+/** Whether everything was read: what is not there is gone. */
+export const isComplete = ({ unreadTexts }: Pick<ClusterChange, "unreadTexts">): boolean => unreadTexts?.length === 0
 
 /** Where the observations of a cluster come from: a folder of manifests, or the cluster's own API. */
 export class ClusterSource extends Context.Service<

@@ -149,17 +149,22 @@ export class Folder {
   ): ClusterChange | undefined {
     const findings = this.#findings()
     const refused = this.#refused()
-    const isComplete =
-      !this.#isLost &&
-      this.#scan !== undefined &&
-      this.#scan.unreadable.length === 0 &&
-      [...this.#files.values()].every((file) => file.isWhole && file.doubt === undefined)
-    const report = JSON.stringify([findings, refused, isComplete])
+    const unreadTexts = this.#unreadTexts()
+    const report = JSON.stringify([findings, refused, unreadTexts])
     if (put.length === 0 && deleted.length === 0 && report === this.#lastReport) return undefined
     this.#lastReport = report
     const objects = new Map<string, ObservedObject>()
     for (const [key, { observed }] of this.#effective) if (observed !== undefined) objects.set(key, observed)
-    return { objects, refused, isComplete, put, deleted, findings, ...times }
+    return { objects, refused, unreadTexts, put, deleted, findings, ...times }
+  }
+
+  /** Of files with a document that does not parse; undefined while anything else cannot be read, or is in doubt. */
+  #unreadTexts(): ReadonlyArray<string> | undefined {
+    if (this.#isLost || this.#scan === undefined || this.#scan.unreadable.length > 0) return undefined
+    const files = [...this.#files.values()]
+    if (files.some(({ isWhole, text, doubt }) => doubt !== undefined || (!isWhole && text === undefined)))
+      return undefined
+    return files.flatMap(({ isWhole, text }) => (isWhole || text === undefined ? [] : [text]))
   }
 
   #refused(): ReadonlyArray<ObjectRef> {

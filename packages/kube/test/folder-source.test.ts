@@ -13,8 +13,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, Stream } from "effect"
-import type { ClusterChange } from "../src/index.ts"
-import { folderSource } from "../src/index.ts"
+import { type ClusterChange, folderSource, isComplete } from "../src/index.ts"
 
 /** Longest that a test waits for a change, in milliseconds. */
 const deadlineMs = 4000
@@ -99,7 +98,7 @@ describe("folderSource", () => {
             "Service/shop/three",
             "Service/shop/two"
           ])
-          assert.isTrue(first.isComplete)
+          assert.isTrue(isComplete(first))
           assert.deepStrictEqual(first.findings, [])
         })
     )
@@ -146,7 +145,7 @@ describe("folderSource", () => {
           write("b.yaml", service("two"))
           const change = yield* untilDeleted(next)
           assert.deepStrictEqual(deletedNames(change), ["three"])
-          assert.isTrue(change.isComplete)
+          assert.isTrue(change && isComplete(change))
           unlinkSync(join(root, "b.yaml"))
           assert.deepStrictEqual(deletedNames(yield* untilDeleted(next)), ["two"], "the last file may be deleted too")
         })
@@ -164,7 +163,7 @@ describe("folderSource", () => {
           appendFileSync(join(root, "a.yaml"), service("one", 8080).slice(0, 60))
           yield* Effect.sleep(6)
           appendFileSync(join(root, "a.yaml"), `${service("one", 8080).slice(60)}---\n${service("two")}`)
-          const changes = yield* until((change) => change.isComplete && portOf(change, "one") === 8080)
+          const changes = yield* until((change) => isComplete(change) && portOf(change, "one") === 8080)
           assert.deepStrictEqual(changes.flatMap(deletedNames), [])
           assert.isTrue(changes.every((change) => change.objects.size === 3))
           assert.deepStrictEqual(changes.flatMap(codesOf), [])
@@ -179,7 +178,7 @@ describe("folderSource", () => {
         unlinkSync(join(root, "a.yaml"))
         yield* Effect.sleep(6)
         write("a.yaml", service("one", 8080))
-        const changes = yield* until((change) => change.isComplete && portOf(change, "one") === 8080)
+        const changes = yield* until((change) => isComplete(change) && portOf(change, "one") === 8080)
         assert.deepStrictEqual(changes.flatMap(deletedNames), [])
       })
     )
@@ -192,14 +191,14 @@ describe("folderSource", () => {
         write("a.yaml", "")
         const empty = (yield* until((change) => codesOf(change).includes("LT0137"))).at(-1)
         assert.strictEqual(empty?.objects.size, 2)
-        assert.isFalse(empty?.isComplete)
+        assert.isFalse(empty && isComplete(empty))
         write("a.yaml", `${service("one", 8080)}---\nkind: "Service\n`)
         const broken = (yield* until((change) => codesOf(change).includes("LT0101"))).at(-1)
         assert.strictEqual(broken?.objects.size, 2, "two may be in the document that does not parse")
         assert.strictEqual(broken === undefined ? 0 : portOf(broken, "one"), 8080)
         assert.strictEqual(broken?.findings[0]?.source?.line, 9)
         write("a.yaml", service("one", 8080))
-        const good = (yield* until((change) => change.isComplete)).at(-1)
+        const good = (yield* until((change) => isComplete(change))).at(-1)
         assert.deepStrictEqual(
           good?.deleted.map((object) => object.key),
           ["Service/shop/two"]
@@ -218,7 +217,7 @@ describe("folderSource", () => {
         assert.deepStrictEqual(change === undefined ? [] : codesOf(change), ["LT0108", "LT0139"])
         assert.strictEqual(change === undefined ? 0 : portOf(change, "one"), 80)
         assert.deepStrictEqual(change?.deleted, [])
-        assert.isTrue(change?.isComplete)
+        assert.isTrue(change && isComplete(change))
       })
     )
   )
@@ -238,7 +237,7 @@ describe("folderSource", () => {
     watching({ "a.yaml": service("one"), "b.yaml": "{[" }, ({ next }) =>
       Effect.gen(function* () {
         const first = yield* next
-        assert.isFalse(first.isComplete)
+        assert.isFalse(isComplete(first))
         assert.deepStrictEqual(putNames(first), ["one"])
         assert.deepStrictEqual(codesOf(first), ["LT0101"])
       })
@@ -254,13 +253,13 @@ describe("folderSource", () => {
           renameSync(root, `${root}.away`)
           const lost = (yield* until((change) => codesOf(change).includes("LT0138"))).at(-1)
           assert.strictEqual(lost?.objects.size, 2)
-          assert.isFalse(lost?.isComplete)
+          assert.isFalse(lost && isComplete(lost))
           mkdirSync(root) // an empty mount point in its place is no better
           yield* Effect.sleep(250)
           rmSync(root, { recursive: true })
           writeFileSync(join(`${root}.away`, "a.yaml"), service("one", 8080))
           renameSync(`${root}.away`, root)
-          const back = (yield* until((change) => change.isComplete)).at(-1)
+          const back = (yield* until((change) => isComplete(change))).at(-1)
           assert.deepStrictEqual([putNames(back as ClusterChange), back?.deleted, back?.findings], [["one"], [], []])
           writeFileSync(join(root, "sub/b.yaml"), service("two", 8080))
           const edited = yield* next
@@ -318,7 +317,7 @@ describe("folderSource", () => {
           yield* next
           write("a.yaml", service("one"))
           write("b.yaml", `${service("three")}---\n${service("two")}---\n${service("four")}`)
-          const changes = yield* until((change) => change.isComplete && change.objects.size === 4)
+          const changes = yield* until((change) => isComplete(change) && change.objects.size === 4)
           assert.deepStrictEqual(changes.flatMap(deletedNames), [])
           assert.deepStrictEqual(changes.at(-1)?.findings, [])
         })

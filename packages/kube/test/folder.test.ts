@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { isComplete } from "../src/cluster-source.ts"
 import { settleMs } from "../src/file-state.ts"
 import { Folder } from "../src/folder.ts"
 import { redactSecrets } from "../src/redact.ts"
@@ -35,11 +36,14 @@ describe("Folder, looked at by the test's own clock", () => {
     folder.look("all", 0)
     unlinkSync(join(root, "a.yaml"))
     const doubted = folder.look(files(), 100)
-    assert.deepStrictEqual([doubted?.deleted, doubted?.isComplete, folder.nextLookMs], [[], false, 100 + settleMs])
+    assert.deepStrictEqual(
+      [doubted?.deleted, doubted && isComplete(doubted), folder.nextLookMs],
+      [[], false, 100 + settleMs]
+    )
     assert.isUndefined(folder.look(new Set(), 100 + settleMs - 1))
     const believed = folder.look(new Set(), 100 + settleMs)
     assert.deepStrictEqual(
-      [believed?.deleted.map(({ key }) => key), believed?.isComplete],
+      [believed?.deleted.map(({ key }) => key), believed && isComplete(believed)],
       [["Service/shop/one"], true]
     )
     assert.isUndefined(folder.nextLookMs)
@@ -53,7 +57,7 @@ describe("Folder, looked at by the test's own clock", () => {
     assert.deepStrictEqual(folder.look(files(), 100)?.deleted, [])
     writeFileSync(join(root, "a.yaml"), `${service("one")}---\n${service("three")}`)
     const whole = folder.look(files(), 100 + settleMs)
-    assert.deepStrictEqual([whole?.deleted, whole?.objects.size, whole?.isComplete], [[], 3, true])
+    assert.deepStrictEqual([whole?.deleted, whole?.objects.size, whole && isComplete(whole)], [[], 3, true])
   })
 
   it("doubts a last line without an end, which may be half a number", () => {
@@ -90,7 +94,7 @@ describe("Folder, looked at by the test's own clock", () => {
     renameSync(root, `${root}.away`) // kept, so that its inode is not given to the new one
     mkdirSync(root)
     const lost = folder.look("all", 100)
-    assert.deepStrictEqual([lost?.deleted, lost?.objects.size, lost?.isComplete], [[], 2, false])
+    assert.deepStrictEqual([lost?.deleted, lost?.objects.size, lost && isComplete(lost)], [[], 2, false])
     assert.isUndefined(folder.look("all", 100 + settleMs), "nor later")
   })
 })

@@ -7,7 +7,7 @@ import {
   objectKey,
   servingNodes
 } from "@lowtide/domain"
-import type { ClusterChange, ObservedObject } from "@lowtide/kube"
+import { type ClusterChange, isComplete, type ObservedObject } from "@lowtide/kube"
 
 /**
  * What the centre has been told of a cluster, by what it is about. Values are the texts of what was said, to tell a
@@ -51,12 +51,20 @@ const telling = (about: string, phase: Telling["phase"], command: Command): read
 ]
 
 /** The network is not told while the object that may name it cannot be read: it would move the cluster to another one. */
-const clusterTelling = (cluster: string, { objects, refused, isComplete }: ClusterChange): Tellings => {
-  const named = [...objects.values()].map(({ object }) => object).find((object) => object._tag === "Cluster")
-  if (named === undefined && (!isComplete || refused.some(({ kind }) => kind === "Cluster"))) return []
+const clusterTelling = (cluster: string, change: ClusterChange): Tellings => {
+  const named = [...change.objects.values()].map(({ object }) => object).find((object) => object._tag === "Cluster")
+  if (named === undefined && (mayHold(change, clusterKind) || change.refused.some(({ kind }) => kind === "Cluster")))
+    return []
   const network = named?._tag === "Cluster" ? named.value.network : defaultNetwork
   return [telling("cluster", "cluster", { _tag: "RegisterCluster", cluster, network })]
 }
+
+/** How a manifest in YAML or JSON says that it is a Cluster; a policy of that name is none. */
+const clusterKind = /\bkind["']?\s*:\s*["']?Cluster\b/
+
+/** Whether something of which the words can be told may stand in a part of the source that could not be read. */
+const mayHold = ({ unreadTexts }: ClusterChange, words: RegExp | string): boolean =>
+  unreadTexts?.some((text) => (typeof words === "string" ? text.includes(words) : words.test(text))) ?? true
 
 const objectTellings = (cluster: string, { objects }: ClusterChange): Tellings =>
   [...objects.values()].sort(byAge).flatMap((observed) => objectTelling(cluster, observed))
@@ -139,20 +147,20 @@ const findingTellings = (cluster: string, { findings }: ClusterChange): Tellings
 
 /**
  * What was told and is so no longer. An object counts as gone only when the source says that it is: not when a part of it
- * cannot be read, and not when the object is there and merely wrong.
+ * that cannot be read may hold the object, and not when the object is there and merely wrong.
  */
 const goneTellings = (
   cluster: string,
-  { isComplete, refused }: ClusterChange,
+  change: ClusterChange,
   told: Told,
   wanted: ReadonlyMap<string, Telling>
 ): ReadonlyArray<Telling> => {
-  const kept = new Set(refused.map(aboutObject))
+  const kept = new Set(change.refused.map(aboutObject))
   return [...told.keys()].flatMap((about): ReadonlyArray<Telling> => {
     if (wanted.has(about)) return []
     const kind = about.slice(0, about.indexOf(" ")) // what follows may be a path, with spaces of its own
     const key = about.slice(kind.length + 1)
-    const isGone = (object: string) => isComplete && !kept.has(object)
+    const isGone = (object: string) => !kept.has(object) && !mayHold(change, object.slice(object.lastIndexOf("/") + 1))
     switch (kind) {
       case "findings": {
         const command: Command = { _tag: "ReportFindings", cluster, object: refOfKey(key), findings: [] }
@@ -198,7 +206,7 @@ const refOfKey = (key: string): ObjectRef => {
 
 /** Everything that is there, for the centre to drop what went while nobody watched; undefined while that is not known. */
 export const inventory = (cluster: string, change: ClusterChange): Command | undefined => {
-  if (!change.isComplete) return undefined
+  if (!isComplete(change)) return undefined
   const refs = [...[...change.objects.values()].map(({ ref }) => ref), ...change.refused]
   const namesOf = (kind: string) => refs.filter((ref) => ref.kind === kind)
   return {

@@ -38,7 +38,7 @@ const observed = (text: string): ObservedObject => {
 export const lookAt = (manifests: ReadonlyArray<string>, more: Partial<ClusterChange> = {}): ClusterChange => ({
   objects: new Map(manifests.map(observed).map((object) => [object.key, object])),
   refused: [],
-  isComplete: true,
+  unreadTexts: [],
   put: [],
   deleted: [],
   findings: [],

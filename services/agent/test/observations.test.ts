@@ -145,9 +145,35 @@ describe("what is told of a cluster", () => {
 
   it("is not that anything is gone while a part of the source cannot be read", () => {
     const { told } = say(lookAt(whole))
-    const seen = lookAt([], { isComplete: false })
+    const seen = lookAt([], { unreadTexts: undefined })
     assert.deepStrictEqual(say(seen, told).tags, [])
     assert.isUndefined(inventory("east", seen))
+  })
+})
+
+describe("a part of the source that does not parse", () => {
+  const { told } = say(lookAt(whole))
+  const without = (unreadText: string) =>
+    say(lookAt([texts.network, texts.namespace, texts.node], { unreadTexts: [unreadText] }), told).tags
+
+  it("keeps what it names, and nothing else", () => {
+    assert.deepStrictEqual(without("kind: [\nmetadata: { name: public }"), [
+      "services ForgetService",
+      "endpoints ObserveServingNodes"
+    ])
+    assert.deepStrictEqual(without("kind: [\nmetadata: { name: web }"), ["configuration DeleteManifest"])
+    assert.deepStrictEqual(without("nonsense: ["), [
+      "configuration DeleteManifest",
+      "services ForgetService",
+      "endpoints ObserveServingNodes"
+    ])
+  })
+
+  it("leaves the default network in effect unless it may hold a Cluster", () => {
+    const registered = (unreadText: string) => say(lookAt([], { unreadTexts: [unreadText] })).tags
+    assert.deepStrictEqual(registered("{ externalTrafficPolicy: Cluster ["), ["cluster RegisterCluster"])
+    assert.deepStrictEqual(registered('{ "kind": "Cluster", ['), [])
+    assert.deepStrictEqual(registered("kind: Cluster\nspec: ["), [])
   })
 })
 
@@ -164,8 +190,8 @@ describe("the network of a cluster", () => {
     const refused = [{ kind: "Cluster", name: "east" }]
     assert.deepStrictEqual(network(lookAt([], { refused })), [])
     assert.deepStrictEqual(network(lookAt([], { refused }), told), [])
-    assert.deepStrictEqual(network(lookAt([], { isComplete: false })), [])
-    assert.deepStrictEqual(network(lookAt([texts.network], { isComplete: false })), ["inner"])
+    assert.deepStrictEqual(network(lookAt([], { unreadTexts: undefined })), [])
+    assert.deepStrictEqual(network(lookAt([texts.network], { unreadTexts: undefined })), ["inner"])
     assert.deepStrictEqual(network(lookAt([]), told), ["default"], "once the object is gone")
   })
 })

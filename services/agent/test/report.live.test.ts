@@ -89,7 +89,7 @@ describe("an agent's report", () => {
   reporting("waits with the inventory until everything could be read", (given) =>
     Effect.gen(function* () {
       yield* given.centre()
-      yield* given.see(lookAt([texts.pool], { isComplete: false }))
+      yield* given.see(lookAt([texts.pool], { unreadTexts: undefined }))
       yield* given.untilAsked(1)
       yield* given.see(lookAt(all))
       yield* given.untilAsked(first.length)

@@ -1,6 +1,7 @@
 import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
 import type { ClusterObject } from "@lowtide/domain/config/cluster-object"
 import { canServe, type EndpointSliceObject } from "@lowtide/domain/config/endpoint-slice"
+import { type ClusterChange, isComplete } from "@lowtide/kube/cluster-source"
 
 /** A change of what the cluster's EndpointSlices say, as its source tells it. */
 export interface SliceChange {
@@ -126,14 +127,10 @@ const without = (remembered: ServiceHealth, before: ServiceHealth, now: ServiceH
 const serviceOf = (slice: EndpointSliceObject): string => `${slice.namespace}/${slice.service}`
 
 /** The slices among what a source of cluster objects saw. */
-export const sliceChange = (change: {
-  readonly put: ReadonlyArray<{ readonly object: ClusterObject }>
-  readonly deleted: ReadonlyArray<{ readonly object: ClusterObject }>
-  readonly isComplete: boolean
-}): SliceChange => ({
+export const sliceChange = (change: Pick<ClusterChange, "put" | "deleted" | "unreadTexts">): SliceChange => ({
   put: slicesOf(change.put),
   deleted: slicesOf(change.deleted),
-  isComplete: change.isComplete
+  isComplete: isComplete(change)
 })
 
 const slicesOf = (objects: ReadonlyArray<{ readonly object: ClusterObject }>): ReadonlyArray<EndpointSliceObject> =>
