@@ -118,6 +118,28 @@ describe("whether a node announces a VIP", () => {
     assert.strictEqual(judged(nowhere, nowhere), "NoEndpoint")
   })
 
+  it.each([
+    { listed: ["n1"], policy: "Cluster", health: elsewhere, expected: "Announced" },
+    { listed: ["n2"], policy: "Cluster", health: elsewhere, expected: "Standby" },
+    { listed: [], policy: "Cluster", health: elsewhere, expected: "Standby" },
+    { listed: ["n2"], policy: "Local", health: here, expected: "Standby" },
+    { listed: ["n1"], policy: "Local", health: elsewhere, expected: "NoLocalEndpoint" },
+    { listed: ["n2"], policy: "Cluster", health: nowhere, expected: "NoEndpoint" }
+  ] as const)(
+    "under a listed admission of $listed, policy $policy: $expected",
+    ({ listed, policy, health, expected }) => {
+      const admission = { _tag: "Listed", nodes: [...listed], candidates: ["n1", "n2"] } as const
+      const intent = vip({ admission, services: [named("web", policy)] })
+      assert.strictEqual(judgeVip(node(), intent, () => health)._tag, expected)
+      assert.strictEqual(judgeVip(node({ excluded: "label" }), intent, () => health)._tag, "Excluded")
+    }
+  )
+
+  it("announces nothing of a VIP that lists it and of which it is no candidate", () => {
+    const admission = { _tag: "Listed", nodes: ["n1"], candidates: ["n2"] } as const
+    assert.strictEqual(judgeVip(node(), vip({ admission }), healthy)._tag, "NotCandidate")
+  })
+
   it("announces nothing for a VIP that no Service holds", () => {
     assert.strictEqual(judgeVip(node(), vip({ services: [] }), healthy)._tag, "NoEndpoint")
   })
@@ -129,7 +151,7 @@ describe("what a node announces to its peers", () => {
     const routes = Object.fromEntries([...byPeer].map(([name, prefixes]) => [name, [...prefixes.values()]]))
     return { routes, verdicts: Object.fromEntries([...verdicts].map(([address, { _tag }]) => [address, _tag])) }
   }
-  const plain = { prefix: "192.0.2.1/32", localPref: null, communities: [] }
+  const plain = { prefix: "192.0.2.1/32", localPref: null, communities: [], isStandby: false }
 
   it("is each route to those of its peers that the node has", () => {
     const { routes, verdicts } = wanted([vip({ routes: [route({ peers: ["tor-b", "tor-z"] })] })])
@@ -142,6 +164,21 @@ describe("what a node announces to its peers", () => {
     const { routes, verdicts } = wanted([vip({ routes: [route({ peers: ["tor-z"] })] }), other])
     assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [] })
     assert.deepStrictEqual(verdicts, { "192.0.2.1": "NoPeer", "192.0.2.2": "NoPeer" })
+  })
+
+  it("is a standby path of a VIP that lists others, and as good a path as any where an aggregate has an admitted VIP", () => {
+    const standby = vip({ admission: { _tag: "Listed", nodes: ["n2"], candidates: ["n1", "n2"] } })
+    const { routes, verdicts } = wanted([standby])
+    assert.deepStrictEqual(routes["tor-a"], [{ ...plain, isStandby: true }])
+    assert.deepStrictEqual(verdicts, { "192.0.2.1": "Standby" })
+    const within = (intent: VipIntent, address: string) => ({
+      ...intent,
+      address,
+      routes: [route({ prefix: "192.0.2.0/24" })]
+    })
+    const both = [within(standby, "192.0.2.1"), within(vip(), "192.0.2.2")]
+    for (const intents of [both, both.toReversed()])
+      assert.deepStrictEqual(wanted(intents).routes["tor-a"], [{ ...plain, prefix: "192.0.2.0/24" }])
   })
 
   it("is nothing of a VIP that the node does not announce", () => {
@@ -167,7 +204,7 @@ describe("what a node announces to its peers", () => {
       })
     ])
     assert.deepStrictEqual(routes["tor-a"], [
-      { prefix: "192.0.2.1/32", localPref, communities: ["64496:1", "64496:2", "64496:3"] }
+      { prefix: "192.0.2.1/32", localPref, communities: ["64496:1", "64496:2", "64496:3"], isStandby: false }
     ])
     assert.strictEqual(routes["tor-b"]?.[0]?.localPref, first, "each peer has its own")
   })
@@ -176,7 +213,7 @@ describe("what a node announces to its peers", () => {
     const aggregate = (address: string, community: string) =>
       vip({ address, routes: [route({ prefix: "192.0.2.0/24", communities: [community] })] })
     const both = [aggregate("192.0.2.1", "64496:2"), aggregate("192.0.2.2", "64496:1")]
-    const union = { prefix: "192.0.2.0/24", localPref: null, communities: ["64496:1", "64496:2"] }
+    const union = { prefix: "192.0.2.0/24", localPref: null, communities: ["64496:1", "64496:2"], isStandby: false }
     assert.deepStrictEqual(wanted(both).routes["tor-a"], [union])
     assert.deepStrictEqual(wanted(both.toReversed()).routes["tor-a"], [union])
     const [first, second] = both

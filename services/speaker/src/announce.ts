@@ -17,13 +17,13 @@ export class RouteTranslator {
     return changes
   }
 
-  #attributesOf({ localPref, communities }: WantedRoute): RouteAttributes {
-    const key = `${localPref ?? ""}|${communities.join(",")}`
+  #attributesOf(wanted: WantedRoute): RouteAttributes {
+    const key = `${wanted.isStandby}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
     let attributes = this.#attributes.get(key)
     if (attributes === undefined) {
       // Attribute sets come from a handful of Advertisements; past any sensible number the memory is given back.
       if (this.#attributes.size >= attributeSetsMax) this.#attributes.clear()
-      attributes = routeAttributes(localPref, communities)
+      attributes = routeAttributes(wanted)
       this.#attributes.set(key, attributes)
     }
     return attributes
@@ -33,8 +33,15 @@ export class RouteTranslator {
 /** Attribute sets that are remembered. */
 const attributeSetsMax = 4_096
 
+/**
+ * What makes a standby a worse path than any admitted one: to an external peer a longer AS_PATH (RFC 4271 §9.1.2.2 a), to
+ * an internal one the lowest LOCAL_PREF there is (§9.1.1).
+ */
+const standbyPrepend = 3
+const standbyLocalPref = 0
+
 /** Texts that are no community were refused where the Advertisement was read, and are left out. */
-const routeAttributes = (localPref: number | null, texts: ReadonlyArray<string>): RouteAttributes => {
+const routeAttributes = ({ isStandby, localPref, communities: texts }: WantedRoute): RouteAttributes => {
   const communities: Array<StandardCommunity> = []
   const largeCommunities: Array<LargeCommunity> = []
   for (const text of texts) {
@@ -42,5 +49,11 @@ const routeAttributes = (localPref: number | null, texts: ReadonlyArray<string>)
     if (community?._tag === "StandardCommunity") communities.push(community)
     else if (community?._tag === "LargeCommunity") largeCommunities.push(community)
   }
-  return { asPathPrepend: 0, communities, largeCommunities, ...(localPref === null ? {} : { localPref }) }
+  const preference = isStandby ? standbyLocalPref : localPref
+  return {
+    asPathPrepend: isStandby ? standbyPrepend : 0,
+    communities,
+    largeCommunities,
+    ...(preference === null ? {} : { localPref: preference })
+  }
 }

@@ -131,6 +131,7 @@ const isSameRoute = (left: WantedRoute | undefined, right: WantedRoute | undefin
   (left !== undefined &&
     right !== undefined &&
     left.localPref === right.localPref &&
+    left.isStandby === right.isStandby &&
     left.communities.join(" ") === right.communities.join(" "))
 
 const isSameVerdict = (left: Verdict | undefined, right: Verdict): boolean =>

@@ -18,7 +18,7 @@ export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): S
   }
 }
 
-/** The addresses that are announced on a session that is up, in the order of their messages. */
+/** The addresses that are announced as an equal on a session that is up, in the order of their messages. */
 export const announcedAddresses = (table: RouteTable, isUp: (peer: string) => boolean): ReadonlyArray<string> => {
   const upByPeer = new Map<string, boolean>()
   const isPeerUp = (peer: string): boolean => {

@@ -1,4 +1,5 @@
 import type { VipIntent } from "@lowtide/domain/announcing/intent"
+import { isOnTheWire } from "@lowtide/domain/announcing/node-routes"
 import type { AcceptedVip } from "./intake.ts"
 import type { RouteDifference, RouteTable } from "./route-table.ts"
 import type { VipTurn } from "./wire-report.ts"
@@ -45,7 +46,8 @@ export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTu
   }
   return [...addresses].flatMap((address) => {
     const intent = table.vip(address)
-    if (intent === undefined || table.verdicts.get(address)?._tag !== "Announced") return []
+    const verdict = table.verdicts.get(address)
+    if (intent === undefined || verdict === undefined || !isOnTheWire(verdict)) return []
     return { ...identity(table, intent), trigger: "session", actions: new Map([[peer, "announced"]]) }
   })
 }

@@ -31,6 +31,10 @@ const arbitraryVip = (pick: (below: number) => number) => {
       { namespace: "shop", name: `s${pick(3)}`, uid: "u", trafficPolicy: pick(2) === 0 ? "Local" : "Cluster" },
       { namespace: "shop", name: `s${pick(3)}`, uid: "u", trafficPolicy: "Local" }
     ],
+    admission:
+      pick(2) === 0
+        ? { _tag: "Open", candidates: ["east-1"] }
+        : { _tag: "Listed", nodes: pick(2) === 0 ? ["east-1"] : ["east-2"], candidates: ["east-1", "east-2"] },
     routes: [route(`${address}/32`), ...(pick(2) === 0 ? [route("198.51.100.0/24")] : [])]
   })
 }

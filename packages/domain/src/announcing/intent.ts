@@ -54,6 +54,16 @@ export const IntentService = Schema.Struct({
 })
 export type IntentService = typeof IntentService.Type
 
+/**
+ * Who announces a VIP as an equal. Open: every eligible candidate. Listed: eligible nodes among `nodes`; the other
+ * eligible candidates announce it as standby, a worse path that routers fall back to by themselves.
+ */
+export const Admission = Schema.Union([
+  Schema.TaggedStruct("Open", { candidates: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("Listed", { nodes: Schema.Array(Schema.String), candidates: Schema.Array(Schema.String) })
+])
+export type Admission = typeof Admission.Type
+
 /** The centre's wish for one VIP in one cluster. `withdrawn` is its tombstone: a VIP leaves a node by nothing else. */
 export const VipIntent = Schema.TaggedStruct("VipIntent", {
   ...Numbered,
@@ -62,11 +72,14 @@ export const VipIntent = Schema.TaggedStruct("VipIntent", {
   address: Schema.String,
   state: Schema.Literals(["announced", "withdrawn"]),
   services: Schema.Array(IntentService),
-  /** Open: every eligible candidate announces as an equal. */
-  admission: Schema.TaggedStruct("Open", { candidates: Schema.Array(Schema.String) }),
+  admission: Admission,
   routes: Schema.Array(AdvertisedRoute),
   /** Nodes that may have announced it since its last confirmed withdrawal. */
   obliged: Schema.Array(Schema.String),
+  /** Set on a commanded drain or deletion alone, never where observations are missing: it releases a speaker's brake. */
+  massWithdraw: Schema.optionalKey(
+    Schema.Struct({ reason: Schema.String, /** The seq of the event that ordered it. */ cause: Schema.Int })
+  ),
   cause: Cause
 })
 export type VipIntent = typeof VipIntent.Type
@@ -144,6 +157,10 @@ export const ClusterHead = Schema.TaggedStruct("ClusterHead", {
 })
 export type ClusterHead = typeof ClusterHead.Type
 
+/**
+ * Everything that a cluster is told. A reader passes over fields that it does not know, and refuses a variant that it does
+ * not know as a whole (LT0404), so that what it had stays in effect: the centre sends neither before the fleet is ready.
+ */
 export const StateMessage = Schema.Union([VipIntent, NodeIntent, ServiceAnswer, ObjectFindings, ClusterHead])
 export type StateMessage = typeof StateMessage.Type
 

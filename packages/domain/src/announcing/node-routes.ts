@@ -1,4 +1,4 @@
-import type { AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "./intent.ts"
+import type { Admission, AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "./intent.ts"
 
 /** What a node alone knows about a Service: whether endpoints serve, here and anywhere. */
 export interface ServiceHealth {
@@ -11,11 +11,14 @@ export interface WantedRoute {
   readonly prefix: string
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
+  /** To be a worse path than the same route of an admitted node. */
+  readonly isStandby: boolean
 }
 
 /** Why a node does or does not announce a VIP. */
 export type Verdict =
   | { readonly _tag: "Announced" }
+  | { readonly _tag: "Standby" }
   | { readonly _tag: "Withdrawn" }
   | { readonly _tag: "NotCandidate" }
   | { readonly _tag: "Excluded"; readonly why: NonNullable<NodeIntent["excluded"]> }
@@ -33,7 +36,8 @@ export interface NodeRoutes {
 
 /**
  * Whether this node announces a VIP. It does when it is a candidate, is not excluded, and one of the VIP's Services has
- * a serving endpoint: on this node under policy Local, anywhere in the cluster under policy Cluster.
+ * a serving endpoint: on this node under policy Local, anywhere in the cluster under policy Cluster. As a standby where
+ * the admission lists others.
  */
 export const judgeVip = (
   node: Pick<NodeIntent, "node" | "excluded">,
@@ -47,10 +51,19 @@ export const judgeVip = (
     const { servesHere, servesAnywhere } = health(service)
     return service.trafficPolicy === "Local" ? servesHere : servesAnywhere
   }
-  if (intent.services.some(serves)) return { _tag: "Announced" }
+  if (intent.services.some(serves)) return { _tag: isAdmitted(intent.admission, node.node) ? "Announced" : "Standby" }
   return intent.services.some((service) => health(service).servesAnywhere)
     ? { _tag: "NoLocalEndpoint" }
     : { _tag: "NoEndpoint" }
+}
+
+const isAdmitted = (admission: Admission, node: string): boolean => {
+  switch (admission._tag) {
+    case "Open":
+      return true
+    case "Listed":
+      return admission.nodes.includes(node)
+  }
 }
 
 /** Everything one node announces, from its own intent, the VIPs' intents and what it sees of its own endpoints. */
@@ -63,17 +76,22 @@ export const nodeRoutes = (
   const verdicts = new Map<string, Verdict>()
   for (const intent of intents) {
     let verdict = judgeVip(node, intent, health)
-    if (verdict._tag === "Announced" && !addRoutes(byPeer, node.node, intent.routes)) verdict = { _tag: "NoPeer" }
+    if (isOnTheWire(verdict) && !addRoutes(byPeer, node.node, intent.routes, verdict._tag === "Standby"))
+      verdict = { _tag: "NoPeer" }
     verdicts.set(intent.address, verdict)
   }
   return { byPeer, verdicts }
 }
 
+/** Whether the node's peers are to have the VIP, as an equal or as standby. */
+export const isOnTheWire = ({ _tag }: Verdict): boolean => _tag === "Announced" || _tag === "Standby"
+
 /** Adds a VIP's routes; false when none of its peers is a peer of this node. */
 const addRoutes = (
   byPeer: ReadonlyMap<string, Map<string, WantedRoute>>,
   node: string,
-  routes: ReadonlyArray<AdvertisedRoute>
+  routes: ReadonlyArray<AdvertisedRoute>,
+  isStandby: boolean
 ): boolean => {
   let added = false
   for (const route of routes) {
@@ -81,20 +99,24 @@ const addRoutes = (
     for (const peerName of route.peers) {
       const wanted = byPeer.get(peerName)
       if (wanted === undefined) continue
-      wanted.set(route.prefix, union(wanted.get(route.prefix), route))
+      const { prefix, localPref, communities } = route
+      wanted.set(prefix, union(wanted.get(prefix), { prefix, localPref, communities, isStandby }))
       added = true
     }
   }
   return added
 }
 
-/** One prefix wanted twice (an aggregate, or two Advertisements): communities are united, the higher preference wins. */
-const union = (present: WantedRoute | undefined, route: AdvertisedRoute): WantedRoute => {
-  if (present === undefined) return { prefix: route.prefix, localPref: route.localPref, communities: route.communities }
+/**
+ * One prefix wanted twice (an aggregate, or two Advertisements): communities are united, the higher preference wins, and
+ * it is as good a path as the better of the two.
+ */
+const union = (present: WantedRoute | undefined, route: WantedRoute): WantedRoute => {
+  if (present === undefined) return route
   const localPref =
     present.localPref === null || route.localPref === null
       ? (present.localPref ?? route.localPref)
       : Math.max(present.localPref, route.localPref)
   const communities = [...new Set([...present.communities, ...route.communities])].sort()
-  return { prefix: route.prefix, localPref, communities }
+  return { prefix: route.prefix, localPref, communities, isStandby: present.isStandby && route.isStandby }
 }

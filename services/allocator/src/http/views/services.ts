@@ -3,6 +3,7 @@ import type { ServiceList, ServiceView } from "@lowtide/api/services"
 import {
   addressesOf,
   type ClusterMemory,
+  isOnTheWire,
   judgeVip,
   resolveNode,
   resolveVip,
@@ -113,10 +114,12 @@ const makeJudge = (view: CommittedView, cluster: ClusterMemory): Judge => {
     const intent = resolveVip(view.fleet, cluster, vip, [])
     const { candidates } = intent.admission
     const announces = (node: string): boolean =>
-      judgeVip({ node, excluded: exclusions.get(node) ?? null }, intent, ({ namespace, name }) => {
-        const nodes = cluster.services.get(`${namespace}/${name}`)?.servingNodes ?? []
-        return { servesHere: nodes.includes(node), servesAnywhere: nodes.length > 0 }
-      })._tag === "Announced"
+      isOnTheWire(
+        judgeVip({ node, excluded: exclusions.get(node) ?? null }, intent, ({ namespace, name }) => {
+          const nodes = cluster.services.get(`${namespace}/${name}`)?.servingNodes ?? []
+          return { servesHere: nodes.includes(node), servesAnywhere: nodes.length > 0 }
+        })
+      )
     return { candidates, eligible: candidates.filter(announces) }
   }
 }

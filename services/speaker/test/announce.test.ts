@@ -1,0 +1,47 @@
+import { pathAttributes } from "@lowtide/bgp/route"
+import { parsePrefix } from "@lowtide/net"
+import { Result } from "effect"
+import { assert, describe, it } from "vitest"
+import { RouteTranslator } from "../src/announce.ts"
+
+const wanted = { prefix: "192.0.2.1/32", localPref: 200, communities: ["64496:1", "64496:1:2"], isStandby: false }
+const prefix = Result.getOrThrow(parsePrefix("192.0.2.1/32"))
+
+const onTheWire = (route: typeof wanted, isInternal: boolean) => {
+  const [change] = new RouteTranslator().changes([[route.prefix, route]])
+  assert.deepStrictEqual(change?.prefix, prefix)
+  const attributes = pathAttributes(change!.attributes!, { localAsn: 64496, isInternal, fourOctetAs: true })
+  const path = attributes.flatMap((attribute) =>
+    attribute._tag === "AsPath" ? attribute.segments.flatMap(({ asns }) => asns) : []
+  )
+  const localPref = attributes.find((attribute) => attribute._tag === "LocalPref")?.value
+  return { path, localPref }
+}
+
+describe("a route on its way to the wire", () => {
+  it("of an admitted node has our AS once, and to an internal peer its LOCAL_PREF", () => {
+    assert.deepStrictEqual(onTheWire(wanted, false), { path: [64496], localPref: undefined })
+    assert.deepStrictEqual(onTheWire(wanted, true), { path: [], localPref: 200 })
+  })
+
+  it("of a standby node is a worse path: a longer AS_PATH outside (RFC 4271 §9.1.2.2), LOCAL_PREF 0 inside (§9.1.1)", () => {
+    const standby = { ...wanted, isStandby: true }
+    assert.deepStrictEqual(onTheWire(standby, false), { path: [64496, 64496, 64496, 64496], localPref: undefined })
+    assert.deepStrictEqual(onTheWire(standby, true), { path: [], localPref: 0 })
+  })
+
+  it("that becomes standby is another, though all else of it is the same", () => {
+    const translator = new RouteTranslator()
+    const [admitted, standby, again] = [false, true, false].map(
+      (isStandby) => translator.changes([[wanted.prefix, { ...wanted, isStandby }]])[0]?.attributes
+    )
+    assert.notDeepEqual(admitted, standby)
+    assert.strictEqual(admitted, again, "routes of equal attributes share one object")
+  })
+
+  it("is withdrawn by nothing being wanted", () => {
+    assert.deepStrictEqual(new RouteTranslator().changes([[wanted.prefix, undefined]]), [
+      { prefix, attributes: undefined }
+    ])
+  })
+})
