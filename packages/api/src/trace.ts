@@ -1,7 +1,10 @@
 import { Schema } from "effect"
 import { Instant, reading } from "./reading.ts"
 
-/** The hops of a change in their order; the last four are told for each node. */
+/**
+ * The hops of a change in their order: from `node-received` to `peer-written` for each node; `node-changed` is what nodes
+ * told their peers of the same VIPs afterwards, for reasons of their own.
+ */
 export const TraceStep = Schema.Literals([
   "seen",
   "received",
@@ -10,7 +13,8 @@ export const TraceStep = Schema.Literals([
   "node-received",
   "node-saved",
   "peer-written",
-  "status-written"
+  "status-written",
+  "node-changed"
 ])
 export type TraceStep = typeof TraceStep.Type
 

@@ -2,12 +2,14 @@ import { assert, describe, it } from "vitest"
 import {
   type Content,
   messageKey,
-  resolveFindings,
   resolveNode,
+  resolveObject,
   resolveService,
   resolveVip,
   vipKey
 } from "../src/announcing/index.ts"
+import { type ObjectRef, objectKey, rawRef } from "../src/config/index.ts"
+import type { ClusterMemory } from "../src/fleet/fleet.ts"
 import { Choices, clusters, randomAnnouncing } from "./random-fleet.ts"
 import { announcing, apply, observe, pool, service, World } from "./world.ts"
 
@@ -21,8 +23,17 @@ const everything = (world: World): ReadonlyArray<Content> =>
         return resolveVip(world.fleet, cluster, vip, world.book.obligedOf(cluster.name, vipKey(vip.address)))
       }),
       ...[...cluster.services.values()].map((state) => resolveService(world.fleet, cluster, state)),
-      ...[...cluster.findings.values()].map(({ object, findings }) => resolveFindings(cluster.name, object, findings))
+      ...[...objectsOf(cluster)].map(([, ref]) => resolveObject(cluster, ref))
     ]
+  )
+
+/** Configuration, and what has findings. */
+const objectsOf = (cluster: ClusterMemory): ReadonlyMap<string, ObjectRef> =>
+  new Map(
+    [
+      ...[...cluster.manifests.values()].map(({ manifest }) => rawRef(manifest)),
+      ...[...cluster.findings.values()].map(({ object }) => object)
+    ].map((ref) => [objectKey(ref), ref])
   )
 
 /** The messages in effect that nothing in the fleet stands behind any more. */
@@ -48,7 +59,7 @@ const assertTold = (world: World): void => {
         assert.deepStrictEqual([content.addresses, content.refusal], [[], null], "a Service that is gone has nothing")
         break
       default:
-        assert.deepStrictEqual([content._tag, content.findings], ["ObjectFindings", []])
+        assert.deepStrictEqual([content._tag, content.findings, content.gone], ["ObjectFindings", [], true])
     }
   }
 }
@@ -74,6 +85,27 @@ describe("the messages that a batch of events changes", () => {
       }
     }
   )
+})
+
+describe("what is said of a configuration object", () => {
+  const said = (world: World, name: string) => {
+    const message = world.message("east", `obj.IPAddressPool.metallb-system.${name}`)
+    return message?._tag === "ObjectFindings"
+      ? { codes: message.findings.map(({ code }) => code), gone: message.gone }
+      : undefined
+  }
+
+  it("is that it is accepted, what is wrong with it, and that it is gone", () => {
+    const world = new World()
+    world.do(apply("east", pool("public", ["192.0.2.0/28"])))
+    assert.deepStrictEqual(said(world, "public"), { codes: [], gone: undefined })
+    world.do(apply("east", pool("wide", ["192.0.2.0/24"])))
+    assert.deepStrictEqual(said(world, "wide"), { codes: ["LT0121"], gone: undefined })
+    for (const name of ["wide", "public"])
+      world.do({ _tag: "DeleteManifest", cluster: "east", kind: "IPAddressPool", namespace: "metallb-system", name })
+    assert.deepStrictEqual(said(world, "wide"), { codes: [], gone: true })
+    assert.deepStrictEqual(said(world, "public"), { codes: [], gone: true })
+  })
 })
 
 describe("the answer to a Service that is gone", () => {

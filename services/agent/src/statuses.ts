@@ -101,7 +101,8 @@ const take = (held: Map<string, Held>, changed: Set<Held>, message: StatusMessag
 const write = Effect.fnUntraced(function* (folder: string, object: Held) {
   const { answer, findings } = object
   if (answer === undefined && findings === undefined) return
-  const isGone = answer?.cause.type === "ServiceGone"
+  const isGone =
+    (answer === undefined || answer.cause.type === "ServiceGone") && (findings === undefined || findings.gone === true)
   const { namespace, name } = answer ?? findings?.object ?? { namespace: "", name: "" }
   const ref = { kind: findings?.object.kind ?? "Service", namespace, name }
   const written = isGone ? removeStatus(folder, ref) : writeStatus(folder, statusOf(ref, object))
@@ -128,7 +129,7 @@ const statusOf = (
       : { loadBalancer: { ingress: answer.addresses.map(({ address }) => ({ ip: address, ipMode: "VIP" })) } }),
     conditions: [
       ...(answer === undefined ? [] : [assignedCondition(answer)]),
-      ...(findings === undefined ? [] : [acceptedCondition(findings)])
+      ...(findings === undefined || findings.gone === true ? [] : [acceptedCondition(findings)])
     ]
   }
 })

@@ -140,7 +140,7 @@ describe("the status of a Service", () => {
       yield* given.caughtUp
       assert.include(given.text(), "192.0.2.1")
       assert.include(given.text(), "LT0121")
-      yield* given.publish(message(found(3, { object, findings: [] })))
+      yield* given.publish(message(found(3, { object, findings: [], gone: true })))
       yield* given.caughtUp
       assert.include(given.text(), "192.0.2.1")
       assert.notInclude(given.text(), "LT0121")
@@ -257,6 +257,11 @@ describe("the status of a configuration object", () => {
         Effect.sync(() => text().includes("reason: Accepted"))
       )
       assert.notInclude(text(), "LT0121")
+      yield* given.publish(message(found(3, { findings: [], gone: true })))
+      yield* until(
+        "no status any more",
+        Effect.sync(() => text() === "")
+      )
     })
   )
 })

@@ -1,14 +1,8 @@
+import { type ObjectRef, objectKey, rawRef } from "../config/index.ts"
 import type { DomainEvent } from "../fleet/event.ts"
 import type { Fleet } from "../fleet/fleet.ts"
-import { streamOf, type VipState } from "../fleet/stream.ts"
-import {
-  type Content,
-  resolveFindings,
-  resolveGoneService,
-  resolveNode,
-  resolveService,
-  resolveVip
-} from "./resolve.ts"
+import { type FindingsState, type ManifestState, streamOf, type VipState } from "../fleet/stream.ts"
+import { type Content, resolveGoneService, resolveNode, resolveObject, resolveService, resolveVip } from "./resolve.ts"
 
 /** A message that an event may have changed, with that event's place in its batch. */
 export interface AffectedContent {
@@ -52,11 +46,11 @@ export const affectedContents = (
       const service = cluster.services.get(stream.slice(stream.indexOf("/") + 1))
       return service === undefined ? undefined : resolveService(fleet, cluster, service)
     }),
-    ...entries(touched.findings, (_stream, index) => {
-      const event = events[index]
-      const state = event?.after ?? event?.before
-      if (state?._tag !== "Findings") return undefined
-      return resolveFindings(state.cluster, state.object, event?.after === null ? [] : state.findings)
+    ...entries(touched.objects, (_key, index) => {
+      const state = events[index]?.after ?? events[index]?.before
+      return state?._tag === "Findings" || state?._tag === "Manifest"
+        ? resolveObject(fleet.cluster(state.cluster), refOf(state))
+        : undefined
     })
   ]
 }
@@ -68,7 +62,8 @@ class Touched {
   readonly services = new Map<string, number>()
   /** By cluster and uid, which names a Service's message: the same stream may hold one Service after another. */
   readonly servicesGone = new Map<string, number>()
-  readonly findings = new Map<string, number>()
+  /** By cluster and object: configuration, and what has findings. */
+  readonly objects = new Map<string, number>()
 }
 
 const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number): void => {
@@ -87,15 +82,22 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
       touched.nodes.set(event.stream, index)
       return touchCluster(fleet, touched, state.cluster, index)
     case "Manifest":
+      touchObject(touched, state, index)
       return touchCluster(fleet, touched, state.cluster, index)
     case "Findings":
-      touched.findings.set(event.stream, index)
-      return
+      return touchObject(touched, state, index)
     case "Namespace":
     case "Cluster":
       return
   }
 }
+
+const touchObject = (touched: Touched, state: FindingsState | ManifestState, index: number): void => {
+  touched.objects.set(`${state.cluster}/${objectKey(refOf(state))}`, index)
+}
+
+const refOf = (state: FindingsState | ManifestState): ObjectRef =>
+  state._tag === "Findings" ? state.object : rawRef(state.manifest)
 
 const touchHolders = (touched: Touched, event: DomainEvent, index: number): void => {
   for (const state of [event.before, event.after] as ReadonlyArray<VipState | null>) {

@@ -127,7 +127,7 @@ export const ServiceAnswer = Schema.TaggedStruct("ServiceAnswer", {
 })
 export type ServiceAnswer = typeof ServiceAnswer.Type
 
-/** What the centre found in a configuration object, for its status. */
+/** What the centre makes of a configuration object, or found wrong in another one, for its status. */
 export const ObjectFindings = Schema.TaggedStruct("ObjectFindings", {
   ...Numbered,
   cluster: Schema.String,
@@ -141,6 +141,8 @@ export const ObjectFindings = Schema.TaggedStruct("ObjectFindings", {
       fix: Schema.String
     })
   ),
+  /** Set when there is nothing left to say of it: no status is to stand for it. */
+  gone: Schema.optionalKey(Schema.Literal(true)),
   cause: Cause
 })
 export type ObjectFindings = typeof ObjectFindings.Type

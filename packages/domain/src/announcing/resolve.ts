@@ -1,6 +1,14 @@
 import { addressBits, formatPrefix, parseIpAddress, prefixOf } from "@lowtide/net"
 import { Result } from "effect"
-import { type Advertisement, anySelectorMatches, excludeLabel, type Peer, selects } from "../config/index.ts"
+import {
+  type Advertisement,
+  anySelectorMatches,
+  excludeLabel,
+  type ObjectRef,
+  objectKey,
+  type Peer,
+  selects
+} from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
 import type { NodeState, ServiceState, VipState } from "../fleet/stream.ts"
 import type {
@@ -167,14 +175,18 @@ export const addressesOf = (cluster: ClusterMemory, { service }: ServiceState): 
   return [...held].sort((left, right) => rank(left) - rank(right))
 }
 
-/** What a configuration object's status is to say. */
-export const resolveFindings = (
-  cluster: string,
-  object: { readonly kind: string; readonly namespace?: string; readonly name: string },
-  findings: ObjectFindings["findings"]
-): Content<ObjectFindings> => ({
-  _tag: "ObjectFindings",
-  cluster,
-  object: { kind: object.kind, namespace: object.namespace ?? "", name: object.name },
-  findings: findings.map(({ code, severity, field, message, fix }) => ({ code, severity, field, message, fix }))
-})
+/**
+ * What an object's status is to say: of configuration whether it is accepted, as long as it is there; of anything else
+ * what is wrong with it, as long as something is.
+ */
+export const resolveObject = (cluster: ClusterMemory, ref: ObjectRef): Content<ObjectFindings> => {
+  const key = objectKey(ref)
+  const findings = cluster.findings.get(key)?.findings ?? []
+  return {
+    _tag: "ObjectFindings",
+    cluster: cluster.name,
+    object: { kind: ref.kind, namespace: ref.namespace ?? "", name: ref.name },
+    findings: findings.map(({ code, severity, field, message, fix }) => ({ code, severity, field, message, fix })),
+    ...(findings.length === 0 && !cluster.manifests.has(key) ? { gone: true as const } : {})
+  }
+}

@@ -285,7 +285,10 @@ describe("a trace", () => {
     obliged: [],
     cause: { seq, type: "VipAssigned", reason: "pool-selected", actor: "agent:east" }
   })
-  const traced = (published: Parameters<typeof traceAnswer>[0]["vips"][number]["published"]) =>
+  const traced = (
+    published: Parameters<typeof traceAnswer>[0]["vips"][number]["published"],
+    wire: Parameters<typeof traceAnswer>[0]["wire"] = []
+  ) =>
     traceAnswer(
       {
         cluster: "east",
@@ -301,7 +304,7 @@ describe("a trace", () => {
         ],
         vips: [{ address: "192.0.2.1", published }],
         answer: undefined,
-        wire: []
+        wire
       },
       reading
     ).hops.map(({ step, where, deltaMs, detail }) => `${step} ${where} ${deltaMs}: ${detail}`)
@@ -316,6 +319,36 @@ describe("a trace", () => {
       "node-received east-2 null: nothing reported of 192.0.2.1",
       "status-written agent:east null: nothing reported"
     ])
+  })
+
+  it("ends with what nodes did of themselves since: endpoints that went, sessions that came back", () => {
+    const later = (seconds: number, trigger: string, verdict: string, action: string) =>
+      row(1, seconds, {
+        kind: "applied",
+        address: "192.0.2.1",
+        detail: JSON.stringify({
+          entries: [
+            {
+              node: "east-1",
+              verdict,
+              trigger,
+              receivedAt: null,
+              savedAt: null,
+              peers: [{ peer: "router", action, writtenAt: at(seconds) }]
+            }
+          ]
+        })
+      })
+    const hops = traced({ _tag: "Absent" }, [
+      later(30, "session", "Announced", "announced"),
+      later(20, "endpoints", "NoEndpoint", "withdrawn"),
+      later(5, "endpoints", "NoEndpoint", "withdrawn")
+    ])
+    expect(hops.slice(-2)).toEqual([
+      "node-changed east-1 null: 192.0.2.1 withdrawn from router; endpoints changed: NoEndpoint",
+      "node-changed east-1 null: 192.0.2.1 announced to router; the session came up: Announced"
+    ])
+    expect(hops.filter((text) => text.startsWith("node-changed"))).toHaveLength(2)
   })
 
   it("says when NATS holds an older intent, a newer one, or does not answer", () => {

@@ -48,7 +48,8 @@ export const traceAnswer = (facts: TraceFacts, reading: Reading): TraceAnswer =>
       ...(facts.answer === undefined
         ? []
         : [publication(`agent:${facts.cluster}`, facts.answer, range, committed?.time ?? null, sayAnswer)]),
-      statusHop(facts, range, committed?.time ?? null)
+      statusHop(facts, range, committed?.time ?? null),
+      ...laterHops(facts, committed?.time ?? null)
     ]
   }
 }
@@ -177,6 +178,39 @@ const statusHop = (
   return writtenAt === undefined
     ? hop("status-written", `agent:${cluster}`, null, null, "agent", "nothing reported")
     : hop("status-written", `agent:${cluster}`, writtenAt, committedAt, "agent", `status of ${namespace}/${name}`)
+}
+
+/** Later changes of nodes that are told, the newest of them. */
+const laterHopsMax = 20
+
+/** What nodes told their peers of the VIPs after the change without being asked: their endpoints or sessions changed. */
+const laterHops = ({ vips, wire }: TraceFacts, committedAt: string | null): ReadonlyArray<TraceHop> => {
+  const addresses = new Set(vips.map(({ address }) => address))
+  return wire
+    .filter(({ address }) => address !== undefined && addresses.has(address))
+    .flatMap((row) => appliedOf(row).map((entry) => ({ row, entry })))
+    .filter(({ entry }) => entry.trigger !== "intent")
+    .map(({ row, entry }) => laterHop(row, entry))
+    .filter(({ time }) => committedAt === null || (time ?? "") > committedAt)
+    .sort((left, right) => Date.parse(left.time ?? "") - Date.parse(right.time ?? ""))
+    .slice(-laterHopsMax)
+}
+
+const laterHop = (
+  { address = "", recordedAt }: StoredWire,
+  { node, verdict, trigger, peers }: AppliedEntry
+): TraceHop => {
+  const told = peers.filter(({ action }) => action !== "unchanged")
+  const words = told.map(({ peer, action }) => `${action} ${action === "withdrawn" ? "from" : "to"} ${peer}`).join(", ")
+  const why = trigger === "endpoints" ? `endpoints changed: ${verdict}` : `the session came up: ${verdict}`
+  return hop(
+    "node-changed",
+    node,
+    told[0]?.writtenAt ?? recordedAt,
+    null,
+    "node",
+    `${address} ${words || "told to no peer"}; ${why}`
+  )
 }
 
 const hop = (
