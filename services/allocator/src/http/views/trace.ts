@@ -3,7 +3,7 @@ import type { TraceAnswer, TraceHop } from "@lowtide/api/trace"
 import type { NumberedMessage, ServiceAnswer, VipIntent } from "@lowtide/domain"
 import type { StoredEvent, StoredWire } from "@lowtide/ledger"
 import { describeEvent } from "./describe.ts"
-import { type AppliedEntry, appliedOf, statusWrittenOf } from "./wire-rows.ts"
+import { type AppliedEntry, appliedOf, statusWrittenOf, toldWords } from "./wire-rows.ts"
 
 /** What was found in NATS under one subject. */
 export type Publication<Message> =
@@ -196,21 +196,12 @@ const laterHops = ({ vips, wire }: TraceFacts, committedAt: string | null): Read
     .slice(-laterHopsMax)
 }
 
-const laterHop = (
-  { address = "", recordedAt }: StoredWire,
-  { node, verdict, trigger, peers }: AppliedEntry
-): TraceHop => {
-  const told = peers.filter(({ action }) => action !== "unchanged")
-  const words = told.map(({ peer, action }) => `${action} ${action === "withdrawn" ? "from" : "to"} ${peer}`).join(", ")
+const laterHop = ({ address = "", recordedAt }: StoredWire, entry: AppliedEntry): TraceHop => {
+  const { node, verdict, trigger, peers } = entry
+  const told = toldWords(peers) || "told to no peer"
+  const toldAt = peers.find(({ action }) => action !== "unchanged")?.writtenAt ?? recordedAt
   const why = trigger === "endpoints" ? `endpoints changed: ${verdict}` : `the session came up: ${verdict}`
-  return hop(
-    "node-changed",
-    node,
-    told[0]?.writtenAt ?? recordedAt,
-    null,
-    "node",
-    `${address} ${words || "told to no peer"}; ${why}`
-  )
+  return hop("node-changed", node, toldAt, null, "node", `${address} ${told}; ${why}`)
 }
 
 const hop = (

@@ -72,10 +72,17 @@ const describeApplied = (row: StoredWire, node: string | undefined): Described |
 
 /** No colon follows the address: one of IPv6 may end in two. */
 const describeEntry = (address: string, { node, verdict, trigger, peers }: AppliedEntry): string => {
+  const told = toldWords(peers)
+  return `on ${node}: ${address} ${told === "" ? `told to no peer (${verdict})` : told} on ${trigger}`
+}
+
+/** `announced to tor-a, tor-b, withdrawn from tor-c`; empty when no peer was told anything new. */
+export const toldWords = (peers: AppliedEntry["peers"]): string => {
   const byAction = new Map<string, Array<string>>()
   for (const { peer, action } of peers) {
     if (action !== "unchanged") byAction.set(action, [...(byAction.get(action) ?? []), peer])
   }
-  const told = [...byAction].map(([action, names]) => `${action} to ${names.join(", ")}`)
-  return `on ${node}: ${address} ${told.length === 0 ? `told to no peer (${verdict})` : told.join(", ")} on ${trigger}`
+  return [...byAction]
+    .map(([action, names]) => `${action} ${action === "withdrawn" ? "from" : "to"} ${names.join(", ")}`)
+    .join(", ")
 }
