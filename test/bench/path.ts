@@ -6,16 +6,18 @@
  * The baseline is one durable single-row commit on the same PostgreSQL, in the same run.
  */
 import { spawn } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { appendFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { NodeRuntime } from "@effect/platform-node"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { startPostgres } from "@lowtide/testkit"
 import { inNamespace } from "@lowtide/testkit/lab/index"
 import { Effect, Queue } from "effect"
 import pg from "pg"
-import type { Fleet } from "../../scripts/demo/fleet.ts"
-import { newService, runningFleet } from "../e2e/fleet-scope.ts"
+import { type Fleet, sampleClusters, sampleFolder } from "../../scripts/demo/fleet.ts"
+import { newService, runningFleetOn, services } from "../e2e/fleet-scope.ts"
 
 const changesCount = Number(process.argv[2] ?? 200)
 
@@ -38,7 +40,8 @@ interface KernelEvent {
 const main = Effect.gen(function* () {
   const commits = yield* singleCommits
   process.stderr.write("the sample fleet starts\n")
-  const fleet = yield* runningFleet
+  const samples = yield* samplesWithRoom
+  const fleet = yield* runningFleetOn({ ground: "namespaces", hasBird: true, samples })
   for (const cluster of fleet.site.clusters) {
     process.stderr.write(`${changesCount} changes with ${cluster.router.kind} as router\n`)
     const events = yield* kernelEvents(cluster.routerNamespace ?? "")
@@ -49,6 +52,30 @@ const main = Effect.gen(function* () {
     printFigures(cluster.router.kind, measured, commits)
   }
 })
+
+/** The samples with a pool that is asked first and has room for every change: nothing that goes gives its address back in time. */
+const samplesWithRoom = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-bench-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  ),
+  (folder) => {
+    cpSync(sampleFolder, folder, { recursive: true })
+    for (const { name } of sampleClusters) {
+      appendFileSync(join(folder, name, "cluster.yaml"), `    - ${roomPrefix}\n`) // the list of allowed prefixes ends the file
+      writeFileSync(join(folder, name, "metallb", "room.yaml"), roomText)
+    }
+    return folder
+  }
+)
+
+const roomPrefix = "198.18.0.0/16"
+
+const roomText = `apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: room, namespace: metallb-system, labels: {scope: world, tier: gold}}
+spec: {addresses: [${roomPrefix}], serviceAllocation: {priority: 1, namespaces: [shop]}}
+`
 
 /** What `ip monitor` tells of a namespace's routes, with the time at which it told. */
 const kernelEvents = Effect.fnUntraced(function* (namespace: string) {
@@ -81,7 +108,9 @@ const measureChange = Effect.fnUntraced(function* (
   let firstInKernelMs: number | undefined
   let allInKernelMs: number | undefined
   while (allInKernelMs === undefined) {
-    const event = yield* Queue.take(events)
+    const event = yield* Queue.take(events).pipe(
+      Effect.timeoutOrElse({ duration: routeDeadline, orElse: () => noRoute(fleet, cluster, name) })
+    )
     firstInKernelMs ??= event.atMs
     if (event.nextHopCount >= nodeCount) allInKernelMs = event.atMs
   }
@@ -94,6 +123,17 @@ const measureChange = Effect.fnUntraced(function* (
     hops: hops.hops
   }
 })
+
+/** A route that has not come by then will not come. */
+const routeDeadline = "30 seconds"
+
+const noRoute = (fleet: Fleet, cluster: string, name: string) =>
+  Effect.flatMap(services(fleet), (items) => {
+    const found = items.find((item) => item.cluster === cluster && item.name === name)
+    return Effect.fail(
+      new Error(`${cluster}/shop/${name}: expected a route within ${routeDeadline}, found ${JSON.stringify(found)}`)
+    )
+  })
 
 /** The steps of the newest change, each at its first time anywhere, once every one of them is known. */
 const traceHops = (fleet: Fleet, cluster: string, name: string) =>
@@ -182,4 +222,4 @@ const quantile = (values: ReadonlyArray<number>, share: number): number => {
 
 const round = (value: number): number => Math.round(value * 100) / 100
 
-await Effect.runPromise(Effect.scoped(main))
+NodeRuntime.runMain(Effect.scoped(main))

@@ -8,7 +8,9 @@ import { type Fleet, type FleetOptions, sampleClusters, sampleFolder, startFleet
 import { checkRouters } from "../../scripts/demo/verify.ts"
 
 /** The sample fleet, up and verified, in the scope of a test, on the ground that is asked for. */
-export const runningFleetOn = Effect.fnUntraced(function* (on: Pick<FleetOptions, "ground" | "hasBird">) {
+export const runningFleetOn = Effect.fnUntraced(function* (
+  on: Pick<FleetOptions, "ground" | "hasBird"> & Partial<Pick<FleetOptions, "samples">>
+) {
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-e2e-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -16,8 +18,8 @@ export const runningFleetOn = Effect.fnUntraced(function* (on: Pick<FleetOptions
   const fleet = yield* startFleet({
     folder,
     runFolder: folder,
-    ...on,
     samples: sampleFolder,
+    ...on,
     clusters: sampleClusters,
     apiPort: 0,
     say: () => {}
