@@ -3,6 +3,7 @@ import {
   type Finding,
   finding,
   isKindRead,
+  type Locate,
   type ObjectRef,
   objectKey,
   parseManifests,
@@ -19,6 +20,8 @@ export interface FileObject {
   readonly findings: ReadonlyArray<Finding>
   /** Equal exactly when the object means the same. */
   readonly fingerprint: string
+  /** Where one of its fields stands. */
+  readonly locate: Locate
 }
 
 /** What the text of one file holds. */
@@ -52,7 +55,7 @@ export const readManifestFile = (text: string, file: string): FileReading => {
     const { object } = decoded
     const observed = object === undefined ? undefined : { key, ref, raw: redacted, object }
     const fingerprint = object === undefined ? "" : JSON.stringify([object.value, object.createdAt])
-    objects.set(key, { key, ref, observed, findings: decoded.findings, fingerprint })
+    objects.set(key, { key, ref, observed, findings: decoded.findings, fingerprint, locate })
   }
   return { objects, findings, isWhole: parsed.findings.length === 0, manifestCount: parsed.manifests.length }
 }

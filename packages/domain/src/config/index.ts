@@ -10,6 +10,7 @@
  * EndpointSlice; lowtide.dev Cluster.
  */
 export * from "./advertisement.ts"
+export * from "./backend.ts"
 export * from "./bfd-profile.ts"
 export * from "./cluster-config.ts"
 export * from "./cluster-object.ts"
@@ -19,8 +20,8 @@ export * from "./decode.ts"
 export * from "./endpoint-slice.ts"
 export * from "./finding.ts"
 export * from "./fleet-cluster.ts"
-export { type Judgement, judge } from "./judge.ts"
-export { coveredPools } from "./judge-advertisements.ts"
+export { compareAge, type Judgement, judge } from "./judge.ts"
+export { coveredPools, localPrefUnset } from "./judge-advertisements.ts"
 export * from "./manifest.ts"
 export * from "./manifest-text.ts"
 export * from "./namespace.ts"
