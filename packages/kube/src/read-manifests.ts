@@ -12,14 +12,12 @@ export interface ManifestReading {
   /** Those without errors, by file in order of their paths, then as they stand in the file. */
   readonly objects: ReadonlyArray<ObservedObject>
   readonly findings: ReadonlyArray<Finding>
+  readonly isFile: boolean
   /** Where a field of one of the objects stands; the key is `objectKey`'s. */
   readonly locate: (key: string, field: string) => Source | undefined
 }
 
-/**
- * Reads a folder of manifests as an agent that starts now would, or one file; `folders` below it are named for a fleet's
- * folder. Fails with a sentence when there is neither.
- */
+/** Reads a folder of manifests as an agent that starts now would, or one file. Fails with a sentence when there is neither. */
 export const readManifests = (path: string): Result.Result<ManifestReading, string> => {
   const stats = statOf(path)
   if (stats?.isDirectory() === true) return Result.succeed(readFolder(path))
@@ -40,7 +38,12 @@ const readFolder = (path: string): ManifestReading => {
     change = folder.look("all", look * settleMs) ?? change
   }
   const objects = [...(change?.objects.values() ?? [])].sort((left, right) => compare(fileOf(left), fileOf(right)))
-  return { objects, findings: change?.findings ?? [], locate: (key, field) => folder.locate(key, field) }
+  return {
+    objects,
+    findings: change?.findings ?? [],
+    isFile: false,
+    locate: (key, field) => folder.locate(key, field)
+  }
 }
 
 /** A file that is written to all the while is read as it is then. */
@@ -56,6 +59,7 @@ const readFile = (text: string, name: string): ManifestReading => {
   return {
     objects: all.flatMap(({ observed }) => observed ?? []),
     findings: [...findings, ...all.flatMap((object) => object.findings)],
+    isFile: true,
     locate: (key, field) => objects.get(key)?.locate(field)
   }
 }

@@ -219,8 +219,8 @@ const announcement = ({ prefix, localPref, communities }: WantedRoute, isInterna
   }
 }
 
-/** IPv4 before IPv6, then by address, then by length. */
-const comparePrefixes = (left: string, right: string): number => {
+/** IPv4 before IPv6, then by address, then by length: for canonical texts of prefixes. */
+export const comparePrefixes = (left: string, right: string): number => {
   const [a, b] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
   if (a.address.family !== b.address.family) return a.address.family - b.address.family
   return a.address.value === b.address.value ? a.lengthBits - b.lengthBits : a.address.value < b.address.value ? -1 : 1
