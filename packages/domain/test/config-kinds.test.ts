@@ -1,5 +1,12 @@
 import { assert, describe, it } from "vitest"
-import { type ClusterObject, decodeObject, isKindRead, type RawObject, servingNodes } from "../src/config/index.ts"
+import {
+  type ClusterObject,
+  decodeObject,
+  isKindRead,
+  type RawObject,
+  servingNodes,
+  unreadKind
+} from "../src/config/index.ts"
 
 const raw = (apiVersion: string, kind: string, spec: unknown, more: Partial<RawObject> = {}): RawObject => ({
   apiVersion,
@@ -208,7 +215,7 @@ describe("Service", () => {
     [{ ipFamilyPolicy: "PreferDualStack", clusterIPs: ["10.16.0.1"] }, ["IPv4"]],
     [{ clusterIPs: ["2001:db8::1"] }, ["IPv6"]],
     [{ clusterIP: "2001:db8::1" }, ["IPv6"]],
-    [{ clusterIP: "None", clusterIPs: ["None"] }, ["IPv4"]]
+    [{ type: "ClusterIP", clusterIP: "None", clusterIPs: ["None"] }, ["IPv4"]]
   ])("%j has the IP versions %j", (spec, expected) => {
     assert.deepStrictEqual([...good("Service", service(spec)).ipFamilies], expected)
   })
@@ -251,6 +258,11 @@ describe("Service", () => {
       {},
       "192.0.2.1/32",
       'LT0109 metadata.annotations[metallb.io/loadBalancerIPs]: an IPv4 or IPv6 address | "192.0.2.1/32"'
+    ],
+    [
+      { clusterIP: "None" },
+      "192.0.2.1",
+      "LT0107 spec.clusterIP: a cluster address, or nothing, for type LoadBalancer | None"
     ],
     [
       { type: "Loadbalancer" },
@@ -351,6 +363,17 @@ describe("other kinds", () => {
   ])("%s %s is left alone without a word", (apiVersion, kind) => {
     assert.isFalse(isKindRead({ apiVersion, kind }))
     assert.deepStrictEqual(decodeObject(raw(apiVersion, kind, { any: 1 })), { findings: [] })
+  })
+
+  it.each([
+    ["metallb.io/v1beta1", "L2Advertisement", "LT0153"],
+    ["metallb.io/v1beta1", "IpAddressPool", "LT0153"],
+    ["lowtide.dev/v1alpha1", "Clutser", "LT0153"],
+    ["metallb.io/v1beta1", "ServiceBGPStatus", undefined],
+    ["metallb.io/v1beta1", "IPAddressPool", undefined],
+    ["apps/v1", "Deployment", undefined]
+  ])("%s %s is spoken of where its group is one of ours", (apiVersion, kind, code) => {
+    assert.strictEqual(unreadKind(raw(apiVersion, kind, {}))?.code, code)
   })
 
   it("a version that is not known of a kind that is read is a fault", () => {

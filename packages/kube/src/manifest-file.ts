@@ -7,7 +7,8 @@ import {
   type ObjectRef,
   objectKey,
   parseManifests,
-  rawRef
+  rawRef,
+  unreadKind
 } from "@lowtide/domain/config/index"
 import type { ObservedObject } from "./cluster-source.ts"
 import { redactSecrets } from "./redact.ts"
@@ -42,7 +43,11 @@ export const readManifestFile = (text: string, file: string): FileReading => {
   const objects = new Map<string, FileObject>()
   const findings = [...parsed.findings]
   for (const { object: raw, locate } of parsed.manifests) {
-    if (!isKindRead(raw)) continue
+    if (!isKindRead(raw)) {
+      const unread = unreadKind(raw, locate)
+      if (unread !== undefined) findings.push(unread)
+      continue
+    }
     const ref = rawRef(raw)
     const key = objectKey(ref)
     if (objects.has(key)) {
