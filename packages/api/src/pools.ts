@@ -5,6 +5,17 @@ import { reading } from "./reading.ts"
 /** How many addresses; a decimal text, since an IPv6 pool may have more than a JSON number holds. */
 export const AddressCount = Schema.String.annotate({ description: "Decimal; may exceed 2^53" })
 
+/** What a pool has of one IP version. Addresses are counted, not Services: one that several share is one. */
+export const PoolCounts = Schema.Struct({
+  total: AddressCount,
+  assigned: Schema.Int,
+  withdrawing: Schema.Int,
+  quarantined: Schema.Int,
+  elsewhere: Schema.Int,
+  available: AddressCount
+}).annotate({ identifier: "PoolCounts" })
+export type PoolCounts = typeof PoolCounts.Type
+
 /** One pool of one cluster. */
 export const PoolView = Schema.Struct({
   cluster: Schema.String,
@@ -22,6 +33,8 @@ export const PoolView = Schema.Struct({
     description: "Addresses of its ranges that another cluster of the network, or another pool, has taken"
   }),
   available: AddressCount,
+  ipv4: Schema.NullOr(PoolCounts).annotate({ description: "Null when the pool has no IPv4 addresses" }),
+  ipv6: Schema.NullOr(PoolCounts).annotate({ description: "Null when the pool has no IPv6 addresses" }),
   findings: Schema.Array(FindingView)
 }).annotate({ identifier: "Pool" })
 export type PoolView = typeof PoolView.Type

@@ -1,5 +1,5 @@
 import { relative, sep } from "node:path"
-import { type Finding, finding, type ObjectRef } from "@lowtide/domain/config/index"
+import { type Finding, finding, type ObjectRef, type Source } from "@lowtide/domain/config/index"
 import type { ClusterChange, ObservedObject } from "./cluster-source.ts"
 import { type FileState, lookAt, settleMs, unknownFile } from "./file-state.ts"
 import { readContent, type Scan, type Seen, scanFolder } from "./folder-scan.ts"
@@ -36,6 +36,11 @@ export class Folder {
       file.doubt === undefined ? [] : file.doubt.sinceMs + settleMs
     )
     return due.length === 0 ? undefined : Math.min(...due)
+  }
+
+  /** Where a field of an object in effect stands. */
+  locate(key: string, field: string): Source | undefined {
+    return this.#effective.get(key)?.locate(field)
   }
 
   /**

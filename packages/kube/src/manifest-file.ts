@@ -3,10 +3,12 @@ import {
   type Finding,
   finding,
   isKindRead,
+  type Locate,
   type ObjectRef,
   objectKey,
   parseManifests,
-  rawRef
+  rawRef,
+  unreadKind
 } from "@lowtide/domain/config/index"
 import type { ObservedObject } from "./cluster-source.ts"
 import { redactSecrets } from "./redact.ts"
@@ -19,6 +21,8 @@ export interface FileObject {
   readonly findings: ReadonlyArray<Finding>
   /** Equal exactly when the object means the same. */
   readonly fingerprint: string
+  /** Where one of its fields stands. */
+  readonly locate: Locate
 }
 
 /** What the text of one file holds. */
@@ -39,7 +43,11 @@ export const readManifestFile = (text: string, file: string): FileReading => {
   const objects = new Map<string, FileObject>()
   const findings = [...parsed.findings]
   for (const { object: raw, locate } of parsed.manifests) {
-    if (!isKindRead(raw)) continue
+    if (!isKindRead(raw)) {
+      const unread = unreadKind(raw, locate)
+      if (unread !== undefined) findings.push(unread)
+      continue
+    }
     const ref = rawRef(raw)
     const key = objectKey(ref)
     if (objects.has(key)) {
@@ -52,7 +60,7 @@ export const readManifestFile = (text: string, file: string): FileReading => {
     const { object } = decoded
     const observed = object === undefined ? undefined : { key, ref, raw: redacted, object }
     const fingerprint = object === undefined ? "" : JSON.stringify([object.value, object.createdAt])
-    objects.set(key, { key, ref, observed, findings: decoded.findings, fingerprint })
+    objects.set(key, { key, ref, observed, findings: decoded.findings, fingerprint, locate })
   }
   return { objects, findings, isWhole: parsed.findings.length === 0, manifestCount: parsed.manifests.length }
 }

@@ -1,23 +1,21 @@
 import {
-  type ClusterObject,
+  byAge,
   type Command,
-  defaultNetwork,
+  endpointTellings,
   type Finding,
+  networkTelling,
   type ObjectRef,
   objectKey,
-  servingNodes
+  objectTelling,
+  type Phase
 } from "@lowtide/domain"
-import { type ClusterChange, isComplete, type ObservedObject } from "@lowtide/kube"
+import { type ClusterChange, isComplete } from "@lowtide/kube"
 
 /**
  * What the centre has been told of a cluster, by what it is about. Values are the texts of what was said, to tell a
  * change from a repetition.
  */
 export type Told = ReadonlyMap<string, string>
-
-/** In the order in which they are told: Advertisements name pools and peers, Services need all of it. */
-export const phases = ["cluster", "configuration", "advertisements", "services", "endpoints"] as const
-export type Phase = (typeof phases)[number]
 
 /** One command, and what will have been told once it is answered: undefined where the thing is gone. */
 export interface Telling {
@@ -33,7 +31,7 @@ export const tellings = (cluster: string, change: ClusterChange, told: Told): Re
   const wanted = new Map([
     ...clusterTelling(cluster, change),
     ...objectTellings(cluster, change),
-    ...endpointTellings(cluster, change),
+    ...endpointsOf(cluster, change),
     ...findingTellings(cluster, change)
   ])
   const news = [...wanted.values()].filter((telling) => told.get(telling.about) !== telling.text)
@@ -52,11 +50,9 @@ const telling = (about: string, phase: Telling["phase"], command: Command): read
 
 /** The network is not told while the object that may name it cannot be read: it would move the cluster to another one. */
 const clusterTelling = (cluster: string, change: ClusterChange): Tellings => {
-  const named = [...change.objects.values()].map(({ object }) => object).find((object) => object._tag === "Cluster")
-  if (named === undefined && (mayHold(change, clusterKind) || change.refused.some(({ kind }) => kind === "Cluster")))
-    return []
-  const network = named?._tag === "Cluster" ? named.value.network : defaultNetwork
-  return [telling("cluster", "cluster", { _tag: "RegisterCluster", cluster, network })]
+  const isNamed = [...change.objects.values()].some(({ object }) => object._tag === "Cluster")
+  if (!isNamed && (mayHold(change, clusterKind) || change.refused.some(({ kind }) => kind === "Cluster"))) return []
+  return [telling("cluster", "cluster", networkTelling(cluster, change.objects.values()))]
 }
 
 /** How a manifest in YAML or JSON says that it is a Cluster; a policy of that name is none. */
@@ -67,56 +63,19 @@ const mayHold = ({ unreadTexts }: ClusterChange, words: RegExp | string): boolea
   unreadTexts?.some((text) => (typeof words === "string" ? text.includes(words) : words.test(text))) ?? true
 
 const objectTellings = (cluster: string, { objects }: ClusterChange): Tellings =>
-  [...objects.values()].sort(byAge).flatMap((observed) => objectTelling(cluster, observed))
-
-const objectTelling = (cluster: string, { ref, raw, object }: ObservedObject): Tellings => {
-  const about = aboutObject(ref)
-  switch (object._tag) {
-    case "IPAddressPool":
-    case "BGPPeer":
-    case "Community":
-    case "BFDProfile":
-      return [telling(about, "configuration", { _tag: "ApplyManifest", cluster, manifest: raw })]
-    case "BGPAdvertisement":
-      return [telling(about, "advertisements", { _tag: "ApplyManifest", cluster, manifest: raw })]
-    case "Namespace":
-      return [telling(about, "cluster", { _tag: "ObserveNamespace", cluster, namespace: object.value })]
-    case "Node":
-      return [telling(about, "cluster", { _tag: "ObserveNode", cluster, node: object.value })]
-    case "Service":
-      return [telling(about, "services", { _tag: "ObserveService", cluster, service: object.value })]
-    case "EndpointSlice":
-    case "Cluster":
-      return []
-  }
-}
-
-/** The age that objects state decides who came first; the order in the folder decides the rest. */
-const byAge = (left: ObservedObject, right: ObservedObject): number => {
-  const [leftAge, rightAge] = [left.raw.creationTimestamp ?? "", right.raw.creationTimestamp ?? ""]
-  return leftAge < rightAge ? -1 : leftAge > rightAge ? 1 : 0
-}
+  [...objects.values()].sort(byAge).flatMap((observed) => {
+    const told = objectTelling(cluster, observed)
+    return told === undefined ? [] : [telling(aboutObject(observed.ref), told.phase, told.command)]
+  })
 
 const aboutObject = (ref: ObjectRef): string => `object ${objectKey(ref)}`
 
 const aboutService = (key: string): string => `object Service/${key}`
 
-/** The set of nodes with a serving endpoint, for every Service that has an EndpointSlice or is there itself. */
-const endpointTellings = (cluster: string, { objects }: ClusterChange): Tellings => {
-  const slices = new Map<string, Array<Extract<ClusterObject, { readonly _tag: "EndpointSlice" }>["value"]>>()
-  for (const { object } of objects.values()) {
-    if (object._tag !== "EndpointSlice" || object.value.service === "") continue
-    const key = `${object.value.namespace}/${object.value.service}`
-    slices.set(key, [...(slices.get(key) ?? []), object.value])
-  }
-  return [...objects.values()].flatMap(({ object }) => {
-    if (object._tag !== "Service") return []
-    const { namespace, name } = object.value
-    const nodes = servingNodes(slices.get(`${namespace}/${name}`) ?? [])
-    const command: Command = { _tag: "ObserveServingNodes", cluster, namespace, name, nodes }
-    return [telling(`endpoints ${namespace}/${name}`, "endpoints", command)]
-  })
-}
+const endpointsOf = (cluster: string, { objects }: ClusterChange): Tellings =>
+  endpointTellings(cluster, objects.values()).map((command) =>
+    telling(`endpoints ${command.namespace}/${command.name}`, "endpoints", command)
+  )
 
 const configurationKinds: ReadonlySet<string> = new Set([
   "IPAddressPool",

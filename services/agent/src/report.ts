@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from "node:crypto"
 import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
-import { type Command, type Finding, findingText } from "@lowtide/domain"
+import { type Command, type Finding, findingText, phases } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import { Effect, Stream } from "effect"
-import { inventory, phases, tellings } from "./observations.ts"
+import { inventory, tellings } from "./observations.ts"
 
 /** Commands under way at once: enough for the centre to commit many together. */
 const commandsInFlight = 64

@@ -70,9 +70,9 @@ describe("what is told of a cluster", () => {
     const first = say(lookAt(whole))
     assert.deepStrictEqual(first.tags, [
       "cluster RegisterCluster",
-      "cluster ObserveNamespace",
       "cluster ObserveNode",
       "configuration ApplyManifest",
+      "cluster ObserveNamespace",
       "services ObserveService",
       "endpoints ObserveServingNodes"
     ])

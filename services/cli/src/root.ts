@@ -1,13 +1,19 @@
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
+import { usageFault } from "./fault.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /** How an answer is printed. `wide` only adds columns; `json` is the API's own object. */
 export type OutputFormat = "table" | "wide" | "json"
 
+/** `sarif` (OASIS SARIF 2.1.0) is a format of findings in files, so of `lint` alone. */
+const formats = ["table", "wide", "json", "sarif"] as const
+
 /** The command with the flags that every verb takes, before or after it. */
 export const root = Command.make("lowtide").pipe(
-  Command.withDescription("Asks a Lowtide allocator about the fleet: what is announced, who holds what, and why"),
+  Command.withDescription(
+    "Asks a Lowtide allocator about the fleet: what is announced, who holds what, and why; lint and preview need none"
+  ),
   Command.withSharedFlags({
     server: Flag.String("server").pipe(
       Flag.withAlias("s"),
@@ -16,17 +22,24 @@ export const root = Command.make("lowtide").pipe(
       ),
       Flag.optional
     ),
-    output: Flag.Literals("output", ["table", "wide", "json"]).pipe(
+    output: Flag.Literals("output", formats).pipe(
       Flag.withAlias("o"),
-      Flag.withDescription("How to print the answer"),
+      Flag.withDescription("How to print the answer; sarif for lint alone"),
       Flag.withDefault("table")
     ),
     json: Flag.Boolean("json").pipe(Flag.withDescription("The same as -o json"), Flag.withDefault(false))
   })
 )
 
+/** The format asked for, by either flag, where findings are what is printed. */
+export const findingsFormat = Effect.map(root, ({ output, json }) => (json ? "json" : output))
+
 /** The format asked for, by either flag. */
-export const outputFormat = Effect.map(root, ({ output, json }): OutputFormat => (json ? "json" : output))
+export const outputFormat = Effect.flatMap(findingsFormat, (format) =>
+  format === "sarif"
+    ? usageFault("output: expected table, wide or json, found sarif", "it is a format of `lowtide lint`")
+    : Effect.succeed<OutputFormat>(format)
+)
 
 /** The flag that names the server. */
 export const serverFlag = Effect.map(root, ({ server }) => server)

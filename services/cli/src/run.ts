@@ -6,11 +6,13 @@ import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
+import { lint } from "./verbs/lint.ts"
+import { preview } from "./verbs/preview.ts"
 import { trace } from "./verbs/trace.ts"
 import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
 
-const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, versionVerb]))
+const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, lint, preview, versionVerb]))
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
 export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["Service"]): Effect.Effect<number> =>

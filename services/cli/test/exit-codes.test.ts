@@ -16,7 +16,7 @@ describe("exit codes", () => {
     [
       2,
       "get nodes -o xml",
-      'error: Invalid value for flag --output: "xml". Expected: "table" | "wide" | "json"; see `lowtide get --help`\n'
+      'error: Invalid value for flag --output: "xml". Expected: "table" | "wide" | "json" | "sarif"; see `lowtide get --help`\n'
     ],
     [
       2,

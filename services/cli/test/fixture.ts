@@ -100,6 +100,11 @@ const pools: PoolList = {
       quarantined: 2,
       elsewhere: 1,
       available: "18446744073709551626",
+      ipv4: { total: "16", assigned: 1, withdrawing: 1, quarantined: 2, elsewhere: 1, available: "11" },
+      ipv6: {
+        ...{ total: "18446744073709551616", assigned: 1, withdrawing: 0, quarantined: 0, elsewhere: 0 },
+        available: "18446744073709551615"
+      },
       findings: []
     },
     {
@@ -116,6 +121,8 @@ const pools: PoolList = {
       quarantined: 0,
       elsewhere: 0,
       available: "0",
+      ipv4: { total: "13", assigned: 0, withdrawing: 0, quarantined: 0, elsewhere: 0, available: "0" },
+      ipv6: null,
       findings: [clash]
     }
   ]

@@ -1,6 +1,6 @@
-import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
+import { healthOn, type ServiceHealth } from "@lowtide/domain/announcing/node-routes"
 import type { ClusterObject } from "@lowtide/domain/config/cluster-object"
-import { canServe, type EndpointSliceObject } from "@lowtide/domain/config/endpoint-slice"
+import type { EndpointSliceObject } from "@lowtide/domain/config/endpoint-slice"
 import { type ClusterChange, isComplete } from "@lowtide/kube/cluster-source"
 
 /** A change of what the cluster's EndpointSlices say, as its source tells it. */
@@ -104,11 +104,7 @@ export class EndpointView {
   }
 
   #judge(slice: EndpointSliceObject | undefined): ServiceHealth {
-    const serving = slice?.endpoints.filter(canServe) ?? []
-    return {
-      servesHere: serving.some(({ nodeName }) => nodeName === this.#node),
-      servesAnywhere: serving.length > 0
-    }
+    return healthOn(this.#node, slice === undefined ? [] : [slice])
   }
 }
 

@@ -94,14 +94,15 @@ const chooseRequested = (chooser: Chooser): Choice => {
     if (Result.isFailure(pick)) return { picks: [], refusal: pick.failure }
     picks.push(pick.success)
   }
-  const missing = chooser.wish.families.filter((family) => !picks.some((pick) => familyOf(pick.address) === family))
-  if (missing.length > 0 && chooser.wish.needsAll) {
+  const [first, second] = picks
+  const isHeld = picks.every(({ address }) => heldBy(chooser).includes(address))
+  if (first !== undefined && second !== undefined && first.pool !== second.pool && !isHeld) {
     return {
       picks: [],
       refusal: refusal(chooser.service, "LT0207", {
         field: requestField,
-        expected: "one address of each IP family, since ipFamilyPolicy is RequireDualStack",
-        found: chooser.wish.requested.join(", ")
+        expected: "addresses of one pool",
+        found: `${first.address} of pool ${first.pool} and ${second.address} of pool ${second.pool}`
       })
     }
   }
@@ -229,6 +230,8 @@ const chooseFromPools = (
   }
   if (!needsAll) {
     for (const family of families) {
+      const own = before.find(({ address }) => familyOf(address) === family)
+      if (own !== undefined) return { picks: [own], refusal: null }
       for (const pool of pools) {
         const pick = pickFrom(chooser, pool, family, reason)
         if (pick !== undefined) return { picks: [pick], refusal: null }
@@ -249,7 +252,9 @@ const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyAr
       (address) => familyOf(address) === family && fleet.vip(cluster.network, address)?.phase !== "assigned"
     )
     const pool = address === undefined ? undefined : poolHolding(pools, Result.getOrThrow(parseIpAddress(address)))
-    if (address !== undefined && pool !== undefined) picks.push({ address, pool: pool.name, reason: "sticky" })
+    if (address === undefined || pool === undefined) continue
+    if (pool.avoidBuggyIPs && isBuggy(Result.getOrThrow(parseIpAddress(address)))) continue
+    picks.push({ address, pool: pool.name, reason: "sticky" })
   }
   return picks
 }
@@ -257,44 +262,59 @@ const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyAr
 const poolHolding = (pools: ReadonlyArray<AddressPool>, address: IpAddress): AddressPool | undefined =>
   pools.find((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
 
+/**
+ * An address of one pool and family: the lowest that nobody remembers, else the lowest that is free. One that its sharing
+ * key already has is as good as free: it is taken where it comes first. Sharing is a permission, not a wish.
+ */
 const pickFrom = (chooser: Chooser, pool: AddressPool, family: Family, reason: ReasonCode): AddressPick | undefined => {
+  const free = lowestFree(chooser, pool, family)
   const shared = sharedIn(chooser, pool, family)
-  if (shared !== undefined) return { address: shared, pool: pool.name, reason: "shared" }
-  const { taken, remembered } = chooser.fleet.network(chooser.cluster.network)
+  const found = shared === undefined || (free !== undefined && comesBefore(pool, free, shared)) ? free : shared
+  return found === undefined
+    ? undefined
+    : { address: formatIpAddress(found), pool: pool.name, reason: found === shared ? "shared" : reason }
+}
+
+const lowestFree = ({ fleet, cluster }: Chooser, pool: AddressPool, family: Family): IpAddress | undefined => {
+  const { taken, remembered } = fleet.network(cluster.network)
   for (const occupied of [remembered, taken]) {
     for (const range of poolRangesOf(pool, family)) {
       let found = occupied.lowestMissing(range)
       while (found !== undefined && pool.avoidBuggyIPs && isBuggy(found)) {
         found = occupied.lowestMissing(range, found.value + 1n)
       }
-      if (found !== undefined) return { address: formatIpAddress(found), pool: pool.name, reason }
+      if (found !== undefined) return found
     }
   }
   return undefined
+}
+
+/** By the order in which the pool lists its ranges, then by number. */
+const comesBefore = (pool: AddressPool, left: IpAddress, right: IpAddress): boolean => {
+  const rangeOf = (address: IpAddress) => poolRanges(pool).findIndex((range) => rangeContains(range, address))
+  const [leftRange, rightRange] = [rangeOf(left), rangeOf(right)]
+  return leftRange === rightRange ? left.value < right.value : leftRange < rightRange
 }
 
 /** IPv4 addresses ending in .0 or .255, which some old equipment drops. */
 const isBuggy = ({ family, value }: IpAddress): boolean =>
   family === 4 && ((value & 0xffn) === 0n || (value & 0xffn) === 0xffn)
 
-/** The lowest address of the pool that the Service's sharing key has and that it may share. */
-const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: Family): string | undefined => {
+/** The first address of the pool that the Service's sharing key has and that it may share. */
+const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: Family): IpAddress | undefined => {
   if (wish.holder.sharingKey === "") return undefined
   const ranges = poolRangesOf(pool, family)
-  const shareable = [...fleet.sharedVips(cluster, wish.holder.sharingKey)].flatMap((vip) => {
+  let first: IpAddress | undefined
+  for (const vip of fleet.sharedVips(cluster, wish.holder.sharingKey)) {
     const address = Result.getOrThrow(parseIpAddress(vip.address))
     const isOwn = vip.holders.some(
       (holder) => holder.namespace === wish.holder.namespace && holder.name === wish.holder.name
     )
-    const fits =
-      !isOwn && ranges.some((range) => rangeContains(range, address)) && Result.isSuccess(mayShare(vip, wish.holder))
-    return fits ? [address] : []
-  })
-  const lowest = shareable.reduce<IpAddress | undefined>(
-    (best, address) => (best === undefined || address.value < best.value ? address : best),
-    undefined
-  )
-  return lowest === undefined ? undefined : formatIpAddress(lowest)
+    if (isOwn || !ranges.some((range) => rangeContains(range, address))) continue
+    if (Result.isFailure(mayShare(vip, wish.holder))) continue
+    if (first === undefined || comesBefore(pool, address, first)) first = address
+  }
+  return first
 }
 
 const names = (pools: ReadonlyArray<AddressPool>): string => pools.map((pool) => pool.name).join(", ")

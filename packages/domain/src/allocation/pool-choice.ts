@@ -10,17 +10,10 @@ export const poolsInOrder = (
   service: ServiceObject
 ): ReadonlyArray<AddressPool> => {
   const automatic = pools.filter((pool) => pool.autoAssign)
-  const pinned = automatic.filter((pool) => isPinned(pool) && poolAdmits(pool, cluster, service))
-  const open = automatic.filter((pool) => !isPinned(pool))
+  const pinned = automatic.filter((pool) => pool.pinned === true && poolAdmits(pool, cluster, service))
+  const open = automatic.filter((pool) => pool.pinned !== true)
   return [...pinned.sort(byPriority), ...open.sort(byName)]
 }
-
-/** A pool that is for somebody, or that has a priority, goes before the others. */
-const isPinned = (pool: AddressPool): boolean =>
-  pool.priority !== undefined ||
-  pool.namespaces.length > 0 ||
-  pool.namespaceSelectors.length > 0 ||
-  pool.serviceSelectors.length > 0
 
 /** Lower numbers first; none, or 0, last; equals by name. */
 const byPriority = (left: AddressPool, right: AddressPool): number => rank(left) - rank(right) || byName(left, right)
@@ -32,7 +25,10 @@ const byName = (left: AddressPool, right: AddressPool): number =>
 
 /** Whether the pool may serve the Service: its namespace and any one Service selector, each only where the pool names some. */
 export const poolAdmits = (pool: AddressPool, cluster: ClusterMemory, service: ServiceObject): boolean => {
-  const labels = cluster.namespaces.get(service.namespace)?.namespace.labels ?? {}
+  // Every namespace has this label, also one that nobody has described.
+  const labels = cluster.namespaces.get(service.namespace)?.namespace.labels ?? {
+    "kubernetes.io/metadata.name": service.namespace
+  }
   const restrictsNamespace = pool.namespaces.length > 0 || pool.namespaceSelectors.length > 0
   const inNamespace =
     !restrictsNamespace ||

@@ -32,9 +32,14 @@ export const settleService = (draft: Draft, cluster: ClusterMemory, key: string)
   setRefusal(draft, cluster, key, choice.refusal)
 }
 
-/** Settles every Service of the cluster that is not served, in the order of their names. */
+/**
+ * Settles every Service of the cluster that would take more than it has, in the order of their names: those that are not
+ * served first, then those with one address that prefer two.
+ */
 export const settleUnserved = (draft: Draft, cluster: ClusterMemory): void => {
   for (const key of [...cluster.unserved].sort()) settleService(draft, cluster, key)
+  const single = [...cluster.preferring].filter((key) => cluster.addressesOf.get(key)?.length === 1)
+  for (const key of single.sort()) settleService(draft, cluster, key)
 }
 
 /** Passes over a cluster at most; each but the last one changes something, and keeping what one has ends it soon. */

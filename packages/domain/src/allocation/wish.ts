@@ -31,6 +31,15 @@ export const wantsAddress = (service: ServiceObject): boolean =>
 /** The Service's wish, or why it cannot be understood. */
 export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Finding> => {
   const families = familiesOf(service)
+  if (service.ipFamilyPolicy === "RequireDualStack" && families.length < 2) {
+    return Result.fail(
+      refusal(service, "LT0207", {
+        field: "spec.clusterIPs",
+        expected: "a cluster address of each IP version, since ipFamilyPolicy is RequireDualStack",
+        found: service.clusterIPs.join(", ")
+      })
+    )
+  }
   const foreign = service.requestedAddresses.find((address) => !families.includes(familyOf(address)))
   if (foreign !== undefined) {
     return Result.fail(
@@ -38,6 +47,19 @@ export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Findi
         field: requestField,
         expected: `addresses of ${families.map((family) => `IPv${family}`).join(" and ")}, the Service's own IP families`,
         found: foreign
+      })
+    )
+  }
+  const asked = service.requestedAddresses.map(familyOf)
+  const lacking = families.find((family) => !asked.includes(family))
+  // Without cluster addresses PreferDualStack may come to be of one IP version, so that one address is enough.
+  const isExact = service.ipFamilyPolicy === "RequireDualStack" || service.clusterIPs.length > 0
+  if (asked.length > 0 && lacking !== undefined && isExact) {
+    return Result.fail(
+      refusal(service, "LT0207", {
+        field: requestField,
+        expected: `an address of each of the Service's own IP families, IPv${lacking} as well`,
+        found: service.requestedAddresses.join(", ")
       })
     )
   }

@@ -1,9 +1,16 @@
+import { canServe, type EndpointSliceObject } from "../config/endpoint-slice.ts"
 import type { Admission, AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "./intent.ts"
 
 /** What a node alone knows about a Service: whether endpoints serve, here and anywhere. */
 export interface ServiceHealth {
   readonly servesHere: boolean
   readonly servesAnywhere: boolean
+}
+
+/** What a Service's EndpointSlices say to one node. */
+export const healthOn = (node: string, slices: Iterable<EndpointSliceObject>): ServiceHealth => {
+  const serving = [...slices].flatMap(({ endpoints }) => endpoints.filter(canServe))
+  return { servesHere: serving.some(({ nodeName }) => nodeName === node), servesAnywhere: serving.length > 0 }
 }
 
 /** The attributes of one route to one peer, before the session adds what is its own (next hop, AS path). */

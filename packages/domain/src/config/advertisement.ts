@@ -60,10 +60,17 @@ export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Adverti
 /** What has a colon must be a community; anything else may be an alias. */
 const readCommunities = (spec: Fields): ReadonlyArray<string> => {
   const texts = spec.strings("communities")
+  const seen = new Map<string, string>()
   for (const { path, value } of spec.items("communities")) {
-    if (typeof value === "string" && value.includes(":")) {
-      parseAt(spec.reader, path, value, communitySyntax, canonicalCommunity)
+    if (typeof value !== "string" || !value.includes(":")) continue
+    const community = parseAt(spec.reader, path, value, communitySyntax, canonicalCommunity)
+    if (community === undefined) continue
+    const other = seen.get(community)
+    // The same text twice was told of already.
+    if (other !== undefined && other !== value) {
+      spec.reader.report("LT0114", path, "each community once", `${value}, which is ${other} again`)
     }
+    seen.set(community, value)
   }
   return texts
 }

@@ -214,6 +214,26 @@ export const codes = {
     "Both peers select the node and ask for a session to one address and port, of which a node holds one. The older peer has it there; the other goes on elsewhere.",
     "Make their nodeSelectors disjoint, or delete one of them"
   ),
+  LT0150: error(
+    "two router ids on a node",
+    "FRR has one router id a node, and two peers that meet on one name different ones. The older peer stays in effect, the other is refused.",
+    "Give the peers one routerID, or nodeSelectors that no node satisfies both of"
+  ),
+  LT0151: error(
+    "two AS numbers on a node",
+    "FRR has one router a VRF and node, and two peers that meet there have different myASN. The older peer stays in effect, the other is refused.",
+    "Give the peers one myASN, show the router another by localASN, put one of them into a VRF of its own, or give them nodeSelectors that no node satisfies both of"
+  ),
+  LT0152: error(
+    "BFD echo with IPv6 routes",
+    "FRR runs BFD's echo function over IPv4 only, and IPv6 addresses are advertised to the peer. The peer is refused.",
+    "Set echoMode of the profile to false, or advertise IPv4 pools only to this peer"
+  ),
+  LT0153: warning(
+    "kind not read",
+    "The object is of a group whose kinds Lowtide reads, but of no kind that it knows: most often a spelling error, or a kind that has no counterpart here. It has no effect.",
+    "Correct the kind, or remove the object"
+  ),
 
   LT0201: error(
     "pool exhausted",

@@ -4,7 +4,7 @@ import { readBfdProfile } from "./bfd-profile.ts"
 import type { ClusterObject, Kind } from "./cluster-object.ts"
 import { readCommunityAliases } from "./community-aliases.ts"
 import { readEndpointSlice } from "./endpoint-slice.ts"
-import { type Finding, hasError, type ObjectRef } from "./finding.ts"
+import { type Finding, finding, hasError, type ObjectRef } from "./finding.ts"
 import { readFleetCluster } from "./fleet-cluster.ts"
 import { readNamespace } from "./namespace.ts"
 import { readNode } from "./node.ts"
@@ -91,6 +91,34 @@ export const rawRef = (raw: RawObject): ObjectRef => {
 
 /** Whether objects of this apiVersion's group and kind are read, in whatever version. */
 export const isKindRead = (object: Pick<RawObject, "apiVersion" | "kind">): boolean => kindOf(object) !== undefined
+
+/** Kinds of these groups are ours to read; what others write there about their own state is none of our business. */
+const ownGroups: ReadonlySet<string> = new Set(["metallb.io", "lowtide.dev"])
+const othersStatus: ReadonlySet<string> = new Set([
+  "ServiceBGPStatus",
+  "ServiceL2Status",
+  "ConfigurationState",
+  "MetalLB"
+])
+
+/** What is to be said of an object of a group that is read, but of no kind that is. */
+export const unreadKind = (raw: RawObject, locate?: Locate): Finding | undefined => {
+  const { group } = splitApiVersion(raw.apiVersion)
+  if (!ownGroups.has(group) || othersStatus.has(raw.kind) || isKindRead(raw)) return undefined
+  const known = Object.entries(kinds).flatMap(([kind, entry]) => (entry.group === group ? [kind] : []))
+  const near = known.find((kind) => kind.toLowerCase() === raw.kind.toLowerCase())
+  const fix = near !== undefined ? `Write ${near}` : raw.kind === "L2Advertisement" ? layer2Fix : undefined
+  return finding("LT0153", {
+    object: rawRef(raw),
+    field: "kind",
+    expected: `one of ${known.sort().join(", ")}`,
+    found: raw.kind,
+    ...(fix === undefined ? {} : { fix }),
+    source: locate?.("kind")
+  })
+}
+
+const layer2Fix = "Announce the pools by a BGPAdvertisement: Lowtide announces by BGP alone"
 
 const kindOf = (
   object: Pick<RawObject, "apiVersion" | "kind">

@@ -18,13 +18,16 @@ export const defaultNetwork = "default"
 export const readFleetCluster = (reader: ObjectReader, raw: RawObject): FleetCluster => {
   const spec = reader.fields("spec", raw.spec)
   const network = spec.parsed("network", nameSyntax, parseName) ?? defaultNetwork
+  const seen = new Set<string>()
   const allowedPrefixes = spec.items("allowedPrefixes").flatMap(({ path, value }) => {
     if (typeof value !== "string") {
       reader.report("LT0105", path, "text", show(value))
       return []
     }
     const prefix = parseAt(reader, path, value, prefixSyntax, canonicalPrefix)
-    return prefix === undefined ? [] : [prefix]
+    if (prefix === undefined) return []
+    if (seen.has(prefix)) reader.report("LT0114", path, "each prefix once", `${prefix} again`)
+    return seen.has(prefix) || !seen.add(prefix) ? [] : [prefix]
   })
   spec.reportUnknown()
   return { name: raw.name, network, allowedPrefixes }

@@ -18,8 +18,8 @@ export interface AdvertisementContext {
   readonly report: Report
 }
 
-/** The LOCAL_PREF that a router assumes where none is sent, by custom. */
-const localPrefUnset = 100
+/** The LOCAL_PREF of a route to an internal peer that has none of its own; routers assume it as well. */
+export const localPrefUnset = 100
 
 /** The advertisements that take effect, with names that exist and communities resolved. */
 export const judgeAdvertisements = (
@@ -144,5 +144,6 @@ const preferencesClash = (left: Advertisement, right: Advertisement, context: Ad
   )
 }
 
-const hasFamily = (pool: AddressPool, family: 4 | 6): boolean =>
+/** Whether the pool has addresses of the IP version. */
+export const hasFamily = (pool: AddressPool, family: 4 | 6): boolean =>
   pool.ranges.some((range) => range.includes(":") === (family === 6))

@@ -1,9 +1,11 @@
+import type { Backend } from "./backend.ts"
 import type { ClusterConfig } from "./cluster-config.ts"
 import { type ClusterObject, type Kind, refOf } from "./cluster-object.ts"
 import type { FindingCode } from "./codes.ts"
 import { type Finding, finding, formatObjectRef } from "./finding.ts"
 import { defaultNetwork } from "./fleet-cluster.ts"
 import { judgeAdvertisements } from "./judge-advertisements.ts"
+import { echoOverIpv6 } from "./judge-echo.ts"
 import { judgePeers } from "./judge-peers.ts"
 import { type AddressPool, textsOverlap } from "./pool.ts"
 
@@ -28,15 +30,16 @@ export type Report = (
  * creationTimestamp, objects with one before those without, then by name. So the order in which they are given does not
  * matter, and a new object never takes an old one out of effect. Services and endpoints are not looked at.
  *
- * Nodes decide whether two peers, or two advertisements, meet on one; without any, equal selectors and empty
+ * What a peer asks for is measured by what the backend can do, `native` unless named. Nodes decide whether two peers, or two advertisements, meet on one; without any, equal selectors and empty
  * ones meet.
  */
-export const judge = (objects: Iterable<ClusterObject>): Judgement => {
+export const judge = (objects: Iterable<ClusterObject>, options: { readonly backend?: Backend } = {}): Judgement => {
+  const { backend = "native" } = options
   const findings: Array<Finding> = []
   const report: Report = (object, code, facts) => {
     findings.push(finding(code, { object: refOf(object), ...facts, source: object.source }))
   }
-  const sorted = [...objects].sort(byAge)
+  const sorted = [...objects].sort(compareAge)
   const of = <Name extends Kind>(kind: Name): ReadonlyArray<Candidate<Name>> =>
     withoutDuplicates(
       sorted.filter((object): object is Candidate<Name> => object._tag === kind),
@@ -46,8 +49,12 @@ export const judge = (objects: Iterable<ClusterObject>): Judgement => {
   const communities = judgeAliases(of("Community"), report)
   const bfdProfiles = values(of("BFDProfile"))
   const nodes = of("Node").map((node) => node.value)
-  const peers = judgePeers(of("BGPPeer"), { nodes, bfdProfiles: names(bfdProfiles), report })
-  const advertisements = judgeAdvertisements(of("BGPAdvertisement"), { nodes, pools, peers, communities, report })
+  const candidates = of("BGPPeer")
+  const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report })
+  const advertisements = judgeAdvertisements(of("BGPAdvertisement"), { nodes, pools, peers: held, communities, report })
+  const echoing =
+    backend === "native" ? [] : echoOverIpv6({ candidates, peers: held, bfdProfiles, advertisements, pools, report })
+  const peers = held.filter(({ name }) => !echoing.includes(name))
   const network = judgeCluster(of("Cluster"), report)
   return {
     config: {
@@ -62,7 +69,8 @@ export const judge = (objects: Iterable<ClusterObject>): Judgement => {
   }
 }
 
-const byAge = (left: ClusterObject, right: ClusterObject): number =>
+/** Negative when `left` is the older of the two, and stays in effect where they contradict each other. */
+export const compareAge = (left: ClusterObject, right: ClusterObject): number =>
   compareTexts(left.createdAt ?? "~", right.createdAt ?? "~") || // "~" sorts after every digit
   compareTexts(left.value.name, right.value.name) ||
   compareTexts(refOf(left).namespace ?? "", refOf(right).namespace ?? "")

@@ -12,9 +12,17 @@ export interface Peer {
   readonly name: string
   readonly namespace: string
   readonly myAsn: number
+  /** 0 where `dynamicAsn` is set. */
   readonly peerAsn: number
-  /** Canonical text. */
+  /** The peer's AS is whatever it says, so long as it is ours (internal) or another (external). */
+  readonly dynamicAsn?: "internal" | "external"
+  /** The AS that this peer is shown in place of `myAsn`. */
+  readonly localAsn?: number
+  /** Canonical text; empty where `interface` is set. */
   readonly peerAddress: string
+  /** The peer is whoever is on this interface (unnumbered). */
+  readonly interface?: string
+  readonly vrf?: string
   /** 1..65535, 179 unless written. */
   readonly peerPort: number
   /** Canonical text, of the family of `peerAddress`. */
@@ -32,85 +40,100 @@ export interface Peer {
   readonly ebgpMultiHop: boolean
   /** Set by `judge`: older peers with the same session, to which this one yields on nodes that both select. */
   readonly yieldsTo?: ReadonlyArray<string>
-  /** Kept, without effect: see finding LT0131. */
   readonly bfdProfile?: string
-  /** Kept, without effect: see finding LT0132. */
   readonly enableGracefulRestart?: boolean
+  /** Where its password stands; the password itself is nobody's business here. */
+  readonly password?: "inline" | "secret"
+  readonly disableMP?: boolean
+  /** Both IP versions over the one session. */
+  readonly dualStackAddressFamily?: boolean
 }
 
 /** The hold time of a peer that names none, RFC 4271 §10. */
 export const defaultHoldTimeSeconds = 90
 
-/** Reads a BGPPeer of metallb.io/v1beta2, or of v1beta1, whose fields are a subset. */
+/**
+ * Reads a BGPPeer of metallb.io/v1beta2, or of v1beta1, whose fields are a subset. What a backend cannot do of it is
+ * `judge`'s to say.
+ */
 export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
   if (raw.apiVersion.endsWith("/v1beta1")) {
     reader.report("LT0136", "apiVersion", "metallb.io/v1beta2", raw.apiVersion, "Write apiVersion: metallb.io/v1beta2")
   }
   const spec = reader.fields("spec", raw.spec)
-  refuseUnsupported(spec)
-  warnWithoutEffect(spec)
+  const password = readPassword(spec)
   const myAsn = readAsn(spec, "myASN")
-  const peerAsn = spec.has("dynamicASN") ? undefined : readAsn(spec, "peerASN")
+  const remote = readRemoteAs(spec)
   const ebgpMultiHop = spec.boolean("ebgpMultiHop") ?? false
-  if (ebgpMultiHop && myAsn !== undefined && myAsn === peerAsn) {
+  if (ebgpMultiHop && myAsn !== undefined && myAsn === remote.peerAsn) {
     reader.report("LT0117", spec.at("ebgpMultiHop"), "false or nothing when myASN equals peerASN", "true")
   }
-  const bfdProfile = spec.string("bfdProfile")
-  const enableGracefulRestart = spec.boolean("enableGracefulRestart")
+  if (ebgpMultiHop && remote.dynamicAsn === "internal") {
+    reader.report("LT0117", spec.at("ebgpMultiHop"), "false or nothing when dynamicASN is internal", "true")
+  }
   const peer: Peer = {
     name: raw.name,
     namespace: raw.namespace,
     myAsn: myAsn ?? 0,
-    peerAsn: peerAsn ?? 0,
+    ...remote,
+    ...readLocalAsn(spec, myAsn),
     ...readAddresses(spec),
+    ...present("vrf", spec.string("vrf")),
     peerPort: spec.integer("peerPort", { min: 1, max: 65535 }) ?? 179,
     ...readTimers(spec),
     ...readRouterId(spec),
     nodeSelectors: readSelectors(spec, "nodeSelectors"),
     ebgpMultiHop,
-    ...(bfdProfile === undefined ? {} : { bfdProfile }),
-    ...(enableGracefulRestart === undefined ? {} : { enableGracefulRestart })
+    ...present("bfdProfile", spec.string("bfdProfile")),
+    ...present("enableGracefulRestart", spec.boolean("enableGracefulRestart")),
+    ...present("password", password),
+    ...present("disableMP", spec.boolean("disableMP")),
+    ...present("dualStackAddressFamily", spec.boolean("dualStackAddressFamily"))
   }
   spec.reportUnknown()
   return peer
 }
 
-/** What would make another session than the one asked for if it were ignored. The values of secrets are not shown. */
-const refuseUnsupported = (spec: Fields): void => {
-  for (const name of ["password", "passwordSecret"]) {
-    const value = spec.get(name)
-    if (value === undefined || value === "" || show(value) === "{}") continue
-    spec.reader.report("LT0130", spec.at(name), "no password", "one (not shown)")
+/** The field, or nothing at all where it is not set. */
+const present = <Name extends keyof Peer>(name: Name, value: Peer[Name] | undefined): Partial<Pick<Peer, Name>> =>
+  value === undefined ? {} : ({ [name]: value } as unknown as Pick<Peer, Name>)
+
+/** Whether there is a password, and where; its text is neither kept nor shown. */
+const readPassword = (spec: Fields): Peer["password"] => {
+  const inline = spec.get("password")
+  if (inline !== undefined && typeof inline !== "string") {
+    spec.reader.report("LT0105", spec.at("password"), "text", "something else (not shown)")
   }
-  if (spec.has("password") && spec.has("passwordSecret")) {
+  const isInline = inline !== undefined && inline !== ""
+  const secret = spec.nested("passwordSecret")
+  const secretName = secret.string("name")
+  const isSecret = secretName !== undefined || secret.string("namespace") !== undefined
+  secret.reportUnknown()
+  if (isSecret && secretName === undefined) secret.require("name", "the name of a Secret")
+  if (isInline && isSecret) {
     spec.reader.report("LT0115", spec.at("password"), "password or passwordSecret", "both")
   }
-  for (const name of ["interface", "dynamicASN", "vrf", "localASN"]) {
-    const value = spec.get(name)
-    if (value !== undefined && value !== "" && value !== 0) {
-      spec.reader.report("LT0133", spec.at(name), "nothing", show(value))
-    }
-  }
-  if (spec.has("dynamicASN") && spec.has("peerASN")) {
-    spec.reader.report("LT0115", spec.at("dynamicASN"), "peerASN or dynamicASN", "both")
-  }
-  if (spec.has("interface") && spec.has("peerAddress")) {
-    spec.reader.report("LT0115", spec.at("interface"), "peerAddress or interface", "both")
-  }
+  return isInline ? "inline" : isSecret ? "secret" : undefined
 }
 
-const warnWithoutEffect = (spec: Fields): void => {
-  if (spec.string("bfdProfile") !== undefined) {
-    spec.reader.report("LT0131", spec.at("bfdProfile"), "nothing", show(spec.get("bfdProfile")))
+const readRemoteAs = (spec: Fields): Pick<Peer, "peerAsn" | "dynamicAsn"> => {
+  const dynamicAsn = spec.oneOf("dynamicASN", ["internal", "external"])
+  const isDynamic = spec.has("dynamicASN") && spec.get("dynamicASN") !== ""
+  if (!isDynamic) return { peerAsn: readAsn(spec, "peerASN") ?? 0 }
+  if (spec.has("peerASN") && spec.get("peerASN") !== 0) {
+    spec.reader.report("LT0115", spec.at("dynamicASN"), "peerASN or dynamicASN", "both")
   }
-  if (spec.get("enableGracefulRestart") === true) {
-    spec.reader.report("LT0132", spec.at("enableGracefulRestart"), "false or nothing", "true")
+  return { peerAsn: 0, ...(dynamicAsn === undefined ? {} : { dynamicAsn }) }
+}
+
+/** 0 is none, as MetalLB writes it; our own AS would be no other. */
+const readLocalAsn = (spec: Fields, myAsn: number | undefined): Pick<Peer, "localAsn"> => {
+  if (!spec.has("localASN") || spec.get("localASN") === 0) return {}
+  const localAsn = readAsn(spec, "localASN")
+  if (localAsn !== undefined && localAsn === myAsn) {
+    spec.reader.report("LT0115", spec.at("localASN"), "an AS number other than myASN", String(localAsn))
   }
-  for (const name of ["disableMP", "dualStackAddressFamily"]) {
-    if (spec.boolean(name) !== true) continue
-    const fix = "Remove it: a session carries every IP version that both sides support"
-    spec.reader.report("LT0134", spec.at(name), "nothing", "true", fix)
-  }
+  return localAsn === undefined ? {} : { localAsn }
 }
 
 const readAsn = (spec: Fields, name: string): number | undefined => {
@@ -127,15 +150,23 @@ const readAsn = (spec: Fields, name: string): number | undefined => {
   return undefined
 }
 
-const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "sourceAddress"> => {
-  if (!spec.has("interface")) spec.require("peerAddress", "the address of the router")
+const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "sourceAddress"> => {
+  const unnumbered = spec.string("interface")
+  if (unnumbered === undefined) spec.require("peerAddress", "the address of the router")
+  else if (spec.has("peerAddress") && spec.get("peerAddress") !== "") {
+    spec.reader.report("LT0115", spec.at("interface"), "peerAddress or interface", "both")
+  }
   const peerAddress = spec.parsed("peerAddress", addressSyntax, canonicalAddress)
   const sourceAddress = spec.parsed("sourceAddress", addressSyntax, canonicalAddress)
   if (sourceAddress !== undefined && peerAddress !== undefined && familyOf(sourceAddress) !== familyOf(peerAddress)) {
     const expected = `an IPv${familyOf(peerAddress)} address, as peerAddress is`
     spec.reader.report("LT0109", spec.at("sourceAddress"), expected, show(sourceAddress))
   }
-  return { peerAddress: peerAddress ?? "", ...(sourceAddress === undefined ? {} : { sourceAddress }) }
+  return {
+    peerAddress: peerAddress ?? "",
+    ...(unnumbered === undefined ? {} : { interface: unnumbered }),
+    ...(sourceAddress === undefined ? {} : { sourceAddress })
+  }
 }
 
 const familyOf = (canonical: string): 4 | 6 => Result.getOrThrow(parseIpAddress(canonical)).family

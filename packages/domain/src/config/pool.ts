@@ -16,6 +16,8 @@ export interface AddressPool {
   readonly autoAssign: boolean
   /** True: IPv4 addresses ending in .0 or .255 are not given out. */
   readonly avoidBuggyIPs: boolean
+  /** `serviceAllocation` is written, whatever it says: the pool goes before those without. */
+  readonly pinned?: true
   /** Lower is preferred; absent (or written 0) comes last. */
   readonly priority?: number
   /** Namespaces by name; together with `namespaceSelectors` a union. Both empty: no restriction. */
@@ -42,6 +44,7 @@ export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
     ranges,
     autoAssign,
     avoidBuggyIPs,
+    ...(spec.has("serviceAllocation") ? { pinned: true } : {}),
     ...(priority === undefined || priority === 0 ? {} : { priority }),
     namespaces: allocation.strings("namespaces"),
     namespaceSelectors: readSelectors(allocation, "namespaceSelectors"),

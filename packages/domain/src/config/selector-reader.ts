@@ -27,7 +27,14 @@ export const selectorText = (selector: LabelSelector): string => {
 
 const readSelector = (fields: Fields): LabelSelector => {
   const matchLabels = fields.texts("matchLabels")
-  const matchExpressions = fields.mappings("matchExpressions").flatMap(readRequirement)
+  const seen = new Set<string>()
+  const matchExpressions = fields.mappings("matchExpressions").flatMap((item) =>
+    readRequirement(item).filter((requirement) => {
+      const text = selectorText({ matchLabels: {}, matchExpressions: [requirement] })
+      if (seen.has(text)) item.reader.report("LT0114", item.path, "each requirement once", "the same one again")
+      return !seen.has(text) && seen.add(text)
+    })
+  )
   fields.reportUnknown()
   return { matchLabels, matchExpressions }
 }

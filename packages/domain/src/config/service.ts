@@ -57,6 +57,10 @@ export const readService = (reader: ObjectReader, raw: RawObject): ServiceObject
   const annotations = asks ? readAnnotations(metadata) : { requested: [] }
   const loadBalancerClass = spec.string("loadBalancerClass")
   const clusterIPs = readClusterIps(spec)
+  const isHeadless = spec.get("clusterIP") === "None" || spec.items("clusterIPs").some(({ value }) => value === "None")
+  if (asks && isHeadless) {
+    reader.report("LT0107", spec.at("clusterIP"), "a cluster address, or nothing, for type LoadBalancer", "None")
+  }
   const ipFamilyPolicy =
     spec.oneOf("ipFamilyPolicy", ["SingleStack", "PreferDualStack", "RequireDualStack"]) ?? "SingleStack"
   return {

@@ -34,6 +34,8 @@ export interface ClusterMemory {
   readonly sharing: Map<string, Set<string>>
   /** Services that want an address they do not have. */
   readonly unserved: Set<string>
+  /** Services that would take an address of the other IP version as well, whether they have it or not. */
+  readonly preferring: Set<string>
   /** The judged configuration; dropped by every change of a manifest or a node and judged again when asked for. */
   config: ClusterConfig | undefined
 }
@@ -78,6 +80,7 @@ export class Fleet {
         vips: new Set(),
         sharing: new Map(),
         unserved: new Set(),
+        preferring: new Set(),
         config: undefined
       }
       this.clusters.set(name, cluster)
@@ -157,6 +160,8 @@ export class Fleet {
     put(cluster.services, key, after)
     if (after !== null && after.refusal !== null) cluster.unserved.add(key)
     else cluster.unserved.delete(key)
+    if (after?.service.ipFamilyPolicy === "PreferDualStack") cluster.preferring.add(key)
+    else cluster.preferring.delete(key)
   }
 
   #putVip(stream: string, after: VipState | undefined): void {

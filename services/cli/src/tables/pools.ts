@@ -1,6 +1,9 @@
-import type { PoolView } from "@lowtide/api/pools"
+import type { PoolCounts, PoolView } from "@lowtide/api/pools"
 import type { Column } from "../table.ts"
 import { codesCell } from "./standing.ts"
+
+/** `2/16`: assigned, of all. */
+const usedText = (counts: PoolCounts | null): string => (counts === null ? "" : `${counts.assigned}/${counts.total}`)
 
 /** Columns of `lowtide get pools`. RESTING: released, and not free yet. */
 export const poolColumns: ReadonlyArray<Column<PoolView>> = [
@@ -12,6 +15,10 @@ export const poolColumns: ReadonlyArray<Column<PoolView>> = [
   { title: "RESTING", cell: ({ withdrawing, quarantined }) => String(withdrawing + quarantined) },
   { title: "ELSEWHERE", cell: ({ elsewhere }) => String(elsewhere), isWide: true },
   { title: "AVAILABLE", cell: ({ available }) => available },
+  { title: "IPV4-FREE", cell: ({ ipv4 }) => ipv4?.available ?? "" },
+  { title: "IPV6-FREE", cell: ({ ipv6 }) => ipv6?.available ?? "" },
+  { title: "IPV4-USED", cell: ({ ipv4 }) => usedText(ipv4), isWide: true },
+  { title: "IPV6-USED", cell: ({ ipv6 }) => usedText(ipv6), isWide: true },
   { title: "AUTO", cell: ({ autoAssign }) => (autoAssign ? "yes" : "no") },
   { title: "PRIORITY", cell: ({ priority }) => (priority === null ? "" : String(priority)) },
   { title: "NETWORK", cell: ({ network }) => network, isWide: true },

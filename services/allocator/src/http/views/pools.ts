@@ -1,8 +1,9 @@
 import type { ListFilter } from "@lowtide/api/parameters"
-import type { PoolList, PoolView } from "@lowtide/api/pools"
+import type { PoolCounts, PoolList, PoolView } from "@lowtide/api/pools"
 import { type AddressPool, type ClusterMemory, decodeObject, type VipState } from "@lowtide/domain"
 import {
   type AddressRange,
+  type Family,
   type IpAddress,
   parseAddressRange,
   parseIpAddress,
@@ -50,23 +51,39 @@ interface Taken {
 const acceptedPool = (cluster: ClusterMemory, pool: AddressPool, taken: ReadonlyArray<Taken>): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
   const inside = taken.filter(({ address }) => ranges.some((range) => rangeContains(range, address)))
-  const own = inside.filter(({ vip }) => vip.cluster === cluster.name && vip.pool === pool.name)
-  const count = (phase: VipState["phase"]) => own.filter(({ vip }) => vip.phase === phase).length
-  const total = sum(ranges.map(rangeSize))
-  const avoided = pool.avoidBuggyIPs
-    ? sum(ranges.map(countBuggy)) - BigInt(inside.filter(({ address }) => isBuggy(address)).length)
-    : 0n
-  const available = pool.retired === true ? 0n : total - BigInt(inside.length) - avoided
-  return {
-    ...described(cluster, pool),
-    state: "Accepted",
-    total: total.toString(),
-    assigned: count("assigned"),
-    withdrawing: count("withdrawing"),
-    quarantined: count("quarantined"),
-    elsewhere: inside.length - own.length,
-    available: available.toString()
+  return { ...described(cluster, pool), state: "Accepted", ...countsOf(cluster, pool, { ranges, inside }) }
+}
+
+/** The counts of the whole pool and of each IP version; a pool that is retired, or not in effect, has nothing to give. */
+const countsOf = (
+  cluster: ClusterMemory,
+  pool: Pick<AddressPool, "name" | "retired"> & Partial<Pick<AddressPool, "avoidBuggyIPs">>,
+  { ranges, inside }: { readonly ranges: ReadonlyArray<AddressRange>; readonly inside: ReadonlyArray<Taken> },
+  isInEffect = true
+) => {
+  const countsWhere = (isCounted: (family: Family) => boolean): PoolCounts => {
+    const counted = ranges.filter(({ family }) => isCounted(family))
+    const all = inside.filter(({ address }) => isCounted(address.family))
+    const own = all.filter(({ vip }) => vip.cluster === cluster.name && vip.pool === pool.name)
+    const count = (phase: VipState["phase"]) => own.filter(({ vip }) => vip.phase === phase).length
+    const total = sum(counted.map(rangeSize))
+    const avoided =
+      pool.avoidBuggyIPs === true
+        ? sum(counted.map(countBuggy)) - BigInt(all.filter(({ address }) => isBuggy(address)).length)
+        : 0n
+    const gives = isInEffect && pool.retired !== true
+    return {
+      total: total.toString(),
+      assigned: count("assigned"),
+      withdrawing: count("withdrawing"),
+      quarantined: count("quarantined"),
+      elsewhere: all.length - own.length,
+      available: (gives ? total - BigInt(all.length) - avoided : 0n).toString()
+    }
   }
+  const ofFamily = (family: Family): PoolCounts | null =>
+    ranges.some((range) => range.family === family) ? countsWhere((counted) => counted === family) : null
+  return { ...countsWhere(() => true), ipv4: ofFamily(4), ipv6: ofFamily(6) }
 }
 
 type PoolFacts = Pick<AddressPool, "namespace" | "name" | "ranges" | "autoAssign" | "priority">
@@ -84,16 +101,7 @@ const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
 /** A pool that is not in effect gives out nothing. */
 const refusedPool = (cluster: ClusterMemory, pool: PoolFacts): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
-  return {
-    ...described(cluster, pool),
-    state: "Refused",
-    total: sum(ranges.map(rangeSize)).toString(),
-    assigned: 0,
-    withdrawing: 0,
-    quarantined: 0,
-    elsewhere: 0,
-    available: "0"
-  }
+  return { ...described(cluster, pool), state: "Refused", ...countsOf(cluster, pool, { ranges, inside: [] }, false) }
 }
 
 const refusedPools = (cluster: ClusterMemory, accepted: ReadonlySet<string>): ReadonlyArray<PoolFacts> => {

@@ -1,0 +1,71 @@
+import type { FindingCode } from "./codes.ts"
+import type { Peer } from "./peer.ts"
+
+/** What turns intents into BGP on a node: Lowtide's own BGP-4, the FRR on the node, or FRR-K8s. */
+export const backends = ["native", "frr", "frr-k8s"] as const
+export type Backend = (typeof backends)[number]
+
+/** Something that a peer asks for and a backend does not do. */
+export interface BackendLimit {
+  readonly code: FindingCode
+  readonly field: string
+  readonly expected: string
+  readonly found: string
+  readonly fix?: string
+}
+
+/** The largest port that an FRRConfiguration holds (frr-k8s, api/v1beta1). */
+export const frrK8sPortMax = 16_384
+
+/**
+ * What the backend cannot do of this peer. An error means that the session would be another one than the one asked for,
+ * so that there is none; a warning that there is one without it.
+ */
+export const peerLimits = (peer: Peer, backend: Backend): ReadonlyArray<BackendLimit> => {
+  switch (backend) {
+    case "native":
+      return nativeLimits(peer)
+    case "frr":
+      return frrLimits(peer)
+    case "frr-k8s":
+      return peer.peerPort <= frrK8sPortMax
+        ? frrLimits(peer)
+        : [
+            ...frrLimits(peer),
+            {
+              code: "LT0108",
+              field: "spec.peerPort",
+              expected: `a whole number in 1..${frrK8sPortMax}, which is all that an FRRConfiguration holds`,
+              found: String(peer.peerPort)
+            }
+          ]
+  }
+}
+
+const nativeLimits = (peer: Peer): ReadonlyArray<BackendLimit> => {
+  const limits: Array<BackendLimit> = []
+  const limit = (code: FindingCode, name: string, expected: string, found: string, fix?: string) =>
+    limits.push({ code, field: `spec.${name}`, expected, found, ...(fix === undefined ? {} : { fix }) })
+  if (peer.password !== undefined) {
+    limit("LT0130", peer.password === "inline" ? "password" : "passwordSecret", "no password", "one (not shown)")
+  }
+  for (const [name, value] of [
+    ["interface", peer.interface],
+    ["dynamicASN", peer.dynamicAsn],
+    ["vrf", peer.vrf],
+    ["localASN", peer.localAsn]
+  ] as const) {
+    if (value !== undefined) limit("LT0133", name, "nothing", JSON.stringify(value))
+  }
+  if (peer.bfdProfile !== undefined) limit("LT0131", "bfdProfile", "nothing", JSON.stringify(peer.bfdProfile))
+  if (peer.enableGracefulRestart === true) limit("LT0132", "enableGracefulRestart", "false or nothing", "true")
+  const fix = "Remove it: a session carries every IP version that both sides support"
+  if (peer.disableMP === true) limit("LT0134", "disableMP", "nothing", "true", fix)
+  if (peer.dualStackAddressFamily === true) limit("LT0134", "dualStackAddressFamily", "nothing", "true", fix)
+  return limits
+}
+
+const frrLimits = (peer: Peer): ReadonlyArray<BackendLimit> =>
+  peer.disableMP === true
+    ? [{ code: "LT0134", field: "spec.disableMP", expected: "nothing", found: "true", fix: "Remove it" }]
+    : []

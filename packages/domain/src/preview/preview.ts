@@ -1,0 +1,278 @@
+import { parsePrefix } from "@lowtide/net"
+import { Result } from "effect"
+import { wantsAddress } from "../allocation/wish.ts"
+import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
+import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
+import { healthOn, type Verdict } from "../announcing/node-routes.ts"
+import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
+import { type Backend, type EndpointSliceObject, type Finding, localPrefUnset } from "../config/index.ts"
+import type { Command } from "../fleet/command.ts"
+import { decide } from "../fleet/decide.ts"
+import type { DecisionContext } from "../fleet/draft.ts"
+import type { DomainEvent, ReasonCode } from "../fleet/event.ts"
+import { type ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import {
+  byAge,
+  endpointTellings,
+  networkTelling,
+  type Observation,
+  objectTelling,
+  phases,
+  slicesByService
+} from "../fleet/observation.ts"
+import type { ServiceState } from "../fleet/stream.ts"
+import { type ClusterInput, inOrder, judgedFindings, located } from "./findings.ts"
+
+/** How Services that wait together are taken. */
+export interface PreviewOptions {
+  /** One after another as they stand in the files, whatever their age. */
+  readonly servicesInOrder?: boolean
+}
+
+/** What one cluster's objects would come to. */
+export interface ClusterPreview {
+  readonly cluster: string
+  readonly network: string
+  readonly findings: ReadonlyArray<Finding>
+  readonly services: ReadonlyArray<PreviewedService>
+  readonly nodes: ReadonlyArray<PreviewedNode>
+}
+
+/** A Service of type LoadBalancer, in the order in which it was taken. */
+export interface PreviewedService {
+  readonly namespace: string
+  readonly name: string
+  readonly addresses: ReadonlyArray<string>
+  /** The pool of its addresses; null when it has none. */
+  readonly pool: string | null
+  /** Why it has these addresses, or not what it asks for. */
+  readonly reason: string
+  /** Beside an address: what it asks for and does not get. */
+  readonly refusal: Finding | null
+  /** What each node makes of it, by node: of several addresses, the best. */
+  readonly verdicts: ReadonlyMap<string, Verdict>
+}
+
+/** A node and the sessions that it would hold. */
+export interface PreviewedNode {
+  readonly name: string
+  readonly excluded: NodeIntent["excluded"]
+  readonly peers: ReadonlyArray<PreviewedPeer>
+}
+
+/** One session, and what would be announced over it. */
+export interface PreviewedPeer {
+  readonly name: string
+  readonly address: string
+  readonly asn: number
+  readonly announcements: ReadonlyArray<Announcement>
+}
+
+/** A route as the peer would get it. */
+export interface Announcement {
+  readonly prefix: string
+  /** Null to an external peer, which is sent none (RFC 4271 §5.1.5). */
+  readonly localPref: number | null
+  readonly communities: ReadonlyArray<string>
+  readonly largeCommunities: ReadonlyArray<string>
+}
+
+/**
+ * What the objects of one or more clusters would come to in a fleet that had nothing before: the commands of their agents
+ * through `decide`, what is then resolved for each VIP and node, and what each node makes of it. No two clusters of one
+ * network get the same address; the clusters are taken in the order given.
+ */
+export const preview = (
+  clusters: ReadonlyArray<ClusterInput>,
+  options: PreviewOptions = {}
+): ReadonlyArray<ClusterPreview> => {
+  const fleet = new Fleet()
+  const events: Array<DomainEvent> = []
+  for (const cluster of clusters) {
+    for (const command of commandsOf(cluster, options)) events.push(...decide(fleet, command, fromNothing))
+  }
+  const reasons = new Map(
+    events.flatMap(({ type, reason, about }) =>
+      type === "VipAssigned" ? [[`${about.cluster}/${about.namespace}/${about.service} ${about.address}`, reason]] : []
+    )
+  )
+  return clusters.map((cluster) => previewCluster(cluster, { fleet, reasons, options }))
+}
+
+/**
+ * All that is wrong with the objects of each cluster under a backend: what `judge` says of the configuration, and what its
+ * Services would be refused.
+ */
+export const lint = (
+  clusters: ReadonlyArray<ClusterInput>,
+  backend: Backend
+): ReadonlyArray<Pick<ClusterPreview, "cluster" | "findings">> =>
+  preview(clusters).map(({ cluster, services }, index) => {
+    const input = clusters[index]
+    const findings = input === undefined ? [] : findingsOf(input, services, backend)
+    return { cluster, findings }
+  })
+
+const findingsOf = (
+  input: ClusterInput,
+  services: ReadonlyArray<PreviewedService>,
+  backend: Backend
+): ReadonlyArray<Finding> => inOrder([...judgedFindings(input, backend), ...refusalsOf(input, services)])
+
+/** Nothing was ever announced, so nothing is to be confirmed. */
+const fromNothing: DecisionContext = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => true }
+
+/** What the cluster's agent would tell, in its order. */
+const commandsOf = (cluster: ClusterInput, options: PreviewOptions): ReadonlyArray<Command> => {
+  const told = inTellingOrder(cluster.observations, options).flatMap(
+    (observation) => objectTelling(cluster.name, observation) ?? []
+  )
+  return [
+    networkTelling(cluster.name, cluster.observations),
+    ...phases.flatMap((phase) => told.filter((telling) => telling.phase === phase).map(({ command }) => command)),
+    ...endpointTellings(cluster.name, cluster.observations)
+  ]
+}
+
+const inTellingOrder = (
+  observations: ReadonlyArray<Observation>,
+  { servicesInOrder = false }: PreviewOptions
+): ReadonlyArray<Observation> => {
+  if (!servicesInOrder) return observations.toSorted(byAge)
+  const isService = ({ object }: Observation): boolean => object._tag === "Service"
+  return [...observations.filter((each) => !isService(each)).sort(byAge), ...observations.filter(isService)]
+}
+
+interface Decided {
+  readonly fleet: Fleet
+  readonly reasons: ReadonlyMap<string, ReasonCode>
+  readonly options: PreviewOptions
+}
+
+const previewCluster = (input: ClusterInput, { fleet, reasons, options }: Decided): ClusterPreview => {
+  const cluster = fleet.cluster(input.name)
+  const slices = slicesByService(input.observations)
+  const intents = [...cluster.vips].flatMap((stream): ReadonlyArray<VipIntent> => {
+    const vip = fleet.vips.get(stream)
+    return vip?.phase === "assigned" ? [{ ...resolveVip(fleet, cluster, vip, []), ...unnumbered }] : []
+  })
+  const nodes = [...cluster.nodes.values()]
+    .map((node) => nodeOf({ ...resolveNode(fleet, cluster, node), ...unnumbered }, intents, slices))
+    .sort((left, right) => (left.shown.name < right.shown.name ? -1 : 1))
+  const services = inTellingOrder(input.observations, options).flatMap(({ object }) => {
+    if (object._tag !== "Service" || object.value.type !== "LoadBalancer") return []
+    const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
+    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes })
+  })
+  return {
+    cluster: input.name,
+    network: cluster.network,
+    findings: findingsOf(input, services, "native"),
+    services,
+    nodes: nodes.map(({ shown }) => shown)
+  }
+}
+
+/** A message that nobody is sent. */
+const unnumbered = {
+  stamp: { incarnation: 0, epoch: 0, seq: 0 },
+  cseq: 0,
+  prevCseq: 0,
+  cause: { seq: 0, type: "", reason: "", actor: "" }
+} as const
+
+interface NodeAnswer {
+  readonly shown: PreviewedNode
+  /** By address. */
+  readonly verdicts: ReadonlyMap<string, Verdict>
+}
+
+const nodeOf = (
+  node: NodeIntent,
+  intents: ReadonlyArray<VipIntent>,
+  slices: ReadonlyMap<string, ReadonlyArray<EndpointSliceObject>>
+): NodeAnswer => {
+  const health = ({ namespace, name }: { readonly namespace: string; readonly name: string }): ServiceHealth =>
+    healthOn(node.node, slices.get(`${namespace}/${name}`) ?? [])
+  const { byPeer, verdicts } = nodeRoutes(node, intents, health)
+  const peers = node.peers.map((peer): PreviewedPeer => {
+    const isInternal = peer.myAsn === peer.peerAsn
+    return {
+      name: peer.name,
+      address: peer.peerAddress,
+      asn: peer.peerAsn,
+      announcements: [...(byPeer.get(peer.name)?.values() ?? [])]
+        .map((route) => announcement(route, isInternal))
+        .sort((left, right) => comparePrefixes(left.prefix, right.prefix))
+    }
+  })
+  return { shown: { name: node.node, excluded: node.excluded, peers }, verdicts }
+}
+
+const announcement = ({ prefix, localPref, communities }: WantedRoute, isInternal: boolean): Announcement => {
+  const isLarge = (community: string): boolean => community.split(":").length === 3
+  return {
+    prefix,
+    localPref: isInternal ? (localPref ?? localPrefUnset) : null,
+    communities: communities.filter((community) => !isLarge(community)),
+    largeCommunities: communities.filter(isLarge)
+  }
+}
+
+/** IPv4 before IPv6, then by address, then by length: for canonical texts of prefixes. */
+export const comparePrefixes = (left: string, right: string): number => {
+  const [a, b] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
+  if (a.address.family !== b.address.family) return a.address.family - b.address.family
+  return a.address.value === b.address.value ? a.lengthBits - b.lengthBits : a.address.value < b.address.value ? -1 : 1
+}
+
+const serviceOf = ({
+  fleet,
+  cluster,
+  state,
+  reasons,
+  nodes
+}: {
+  readonly fleet: Fleet
+  readonly cluster: ClusterMemory
+  readonly state: ServiceState
+  readonly reasons: ReadonlyMap<string, ReasonCode>
+  readonly nodes: ReadonlyArray<NodeAnswer>
+}): PreviewedService => {
+  const { namespace, name } = state.service
+  const addresses = addressesOf(cluster, state)
+  const pools = [...new Set(addresses.map((address) => fleet.vip(cluster.network, address)?.pool ?? ""))]
+  const given = [...new Set(addresses.map((address) => reasons.get(`${cluster.name}/${namespace}/${name} ${address}`)))]
+  const refused = state.refusal === null ? [] : [`${state.refusal.code} ${state.refusal.message}`]
+  const ignored = wantsAddress(state.service)
+    ? []
+    : [`loadBalancerClass ${state.service.loadBalancerClass} is another's`]
+  return {
+    namespace,
+    name,
+    addresses,
+    pool: pools.length === 0 ? null : pools.join(", "),
+    reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored].join("; "),
+    refusal: state.refusal,
+    verdicts: new Map(
+      nodes.flatMap(({ shown, verdicts }) => {
+        const own = addresses.flatMap((address) => verdicts.get(address) ?? [])
+        const best = own.find(({ _tag }) => _tag === "Announced") ?? own[0]
+        return best === undefined ? [] : [[shown.name, best] as const]
+      })
+    )
+  }
+}
+
+/**
+ * What Services would not get. Where no pool was written at all, as in the folder of a team that has only Services,
+ * nothing is held against them.
+ */
+const refusalsOf = (input: ClusterInput, services: ReadonlyArray<PreviewedService>): ReadonlyArray<Finding> => {
+  const { observations, findings } = input
+  const hasPools =
+    observations.some(({ object }) => object._tag === "IPAddressPool") ||
+    findings.some(({ object }) => object.kind === "IPAddressPool")
+  if (!hasPools) return []
+  return services.flatMap(({ refusal }) => (refusal === null ? [] : located(input, refusal)))
+}

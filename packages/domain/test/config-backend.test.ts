@@ -1,0 +1,122 @@
+import { assert, describe, it } from "vitest"
+import { type Backend, backends, type ClusterObject, decodeObject, judge, type RawObject } from "../src/config/index.ts"
+
+const raw = (kind: string, name: string, spec: unknown): RawObject => ({
+  apiVersion: kind === "BGPPeer" ? "metallb.io/v1beta2" : "metallb.io/v1beta1",
+  kind,
+  namespace: "metallb-system",
+  name,
+  spec
+})
+
+const peer = (name: string, spec: object = {}): RawObject =>
+  raw("BGPPeer", name, { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1", ...spec })
+
+const read = (manifest: RawObject): ClusterObject => {
+  const { object, findings } = decodeObject(manifest)
+  assert.isDefined(object, JSON.stringify(findings))
+  return object!
+}
+
+/** `code name field` of each finding, and the peers that take effect. */
+const judged = (backend: Backend, ...manifests: ReadonlyArray<RawObject>) => {
+  const { config, findings } = judge(manifests.map(read), { backend })
+  return {
+    peers: config.peers.map(({ name }) => name),
+    findings: findings.map(({ code, object, field }) => `${code} ${object.name} ${field}`)
+  }
+}
+
+const echo = (echoMode: boolean): RawObject => raw("BFDProfile", "fast", { echoMode })
+
+describe("what a backend cannot do of one peer", () => {
+  const table: ReadonlyArray<readonly [spec: object, expected: { readonly [Key in Backend]: string }]> = [
+    [{}, { native: "", frr: "", "frr-k8s": "" }],
+    [{ password: "opensesame" }, { native: "LT0130 p spec.password", frr: "", "frr-k8s": "" }],
+    [{ passwordSecret: { name: "s" } }, { native: "LT0130 p spec.passwordSecret", frr: "", "frr-k8s": "" }],
+    [
+      { interface: "eth0", peerAddress: null },
+      { native: "LT0133 p spec.interface", frr: "", "frr-k8s": "" }
+    ],
+    [
+      { dynamicASN: "external", peerASN: null },
+      { native: "LT0133 p spec.dynamicASN", frr: "", "frr-k8s": "" }
+    ],
+    [{ vrf: "red" }, { native: "LT0133 p spec.vrf", frr: "", "frr-k8s": "" }],
+    [{ localASN: 64510 }, { native: "LT0133 p spec.localASN", frr: "", "frr-k8s": "" }],
+    [{ bfdProfile: "fast" }, { native: "LT0131 p spec.bfdProfile", frr: "", "frr-k8s": "" }],
+    [{ enableGracefulRestart: true }, { native: "LT0132 p spec.enableGracefulRestart", frr: "", "frr-k8s": "" }],
+    [
+      { disableMP: true },
+      { native: "LT0134 p spec.disableMP", frr: "LT0134 p spec.disableMP", "frr-k8s": "LT0134 p spec.disableMP" }
+    ],
+    [{ dualStackAddressFamily: true }, { native: "LT0134 p spec.dualStackAddressFamily", frr: "", "frr-k8s": "" }],
+    [{ peerPort: 20179 }, { native: "", frr: "", "frr-k8s": "LT0108 p spec.peerPort" }]
+  ]
+  for (const [spec, expected] of table) {
+    it.each(backends)(`${JSON.stringify(spec)} for %s`, (backend) => {
+      const result = judged(backend, peer("p", spec), echo(false))
+      assert.deepStrictEqual(result.findings, expected[backend] === "" ? [] : [expected[backend]])
+      const isRefused = /LT0130|LT0133|LT0108/.test(expected[backend])
+      assert.deepStrictEqual(result.peers, isRefused ? [] : ["p"], "an error refuses the peer, a warning does not")
+    })
+  }
+})
+
+describe("what FRR cannot do of several peers on a node", () => {
+  const other = (spec: object) => peer("q", { peerAddress: "10.1.0.2", ...spec })
+  const rows: ReadonlyArray<
+    readonly [title: string, first: RawObject, second: RawObject, native: string, frr: string]
+  > = [
+    ["two AS numbers", peer("p"), other({ myASN: 64497 }), "", "LT0151 q spec.myASN"],
+    ["two AS numbers, each in a VRF", peer("p"), other({ myASN: 64497, vrf: "red" }), "LT0133 q spec.vrf", ""],
+    [
+      "two router ids",
+      peer("p", { routerID: "10.9.9.1" }),
+      other({ routerID: "10.9.9.2" }),
+      "",
+      "LT0150 q spec.routerID"
+    ],
+    ["one router id named once", peer("p", { routerID: "10.9.9.1" }), other({}), "", ""],
+    ["one address, two ports", peer("p"), peer("q", { peerPort: 1179 }), "", "LT0123 q spec.peerAddress"],
+    ["one address, two VRFs", peer("p"), peer("q", { vrf: "red" }), "LT0133 q spec.vrf", ""]
+  ]
+  it.each(rows)("%s", (_, first, second, native, frr) => {
+    for (const backend of backends) {
+      const expected = backend === "native" ? native : frr
+      const result = judged(backend, first, second)
+      assert.deepStrictEqual(result.findings, expected === "" ? [] : [expected], backend)
+      assert.deepStrictEqual(result.peers, expected === "" ? ["p", "q"] : ["p"], backend)
+    }
+  })
+
+  it("nothing where no node has both", () => {
+    const on = (label: string) => ({ nodeSelectors: [{ matchLabels: { rack: label } }] })
+    const result = judged("frr", peer("p", on("a")), other({ myASN: 64497, ...on("b") }))
+    assert.deepStrictEqual(result, { peers: ["p", "q"], findings: [] })
+  })
+})
+
+describe("BFD's echo function", () => {
+  const pools = [
+    raw("IPAddressPool", "six", { addresses: ["2001:db8::/120"] }),
+    raw("IPAddressPool", "four", { addresses: ["192.0.2.0/28"] })
+  ]
+  const cases: ReadonlyArray<readonly [title: string, advertisement: object, isRefused: boolean]> = [
+    ["with IPv6 addresses", {}, true],
+    ["with IPv4 addresses", { ipAddressPools: ["four"] }, false],
+    ["with IPv6 addresses for others", { peers: ["q"] }, false]
+  ]
+  it.each(cases)("is refused by FRR %s", (_, advertisement, isRefused) => {
+    const manifests = [
+      ...pools,
+      echo(true),
+      peer("p", { bfdProfile: "fast" }),
+      peer("q", { peerAddress: "10.1.0.2" }),
+      raw("BGPAdvertisement", "a", advertisement)
+    ]
+    const result = judged("frr-k8s", ...manifests)
+    assert.deepStrictEqual(result.findings, isRefused ? ["LT0152 p spec.bfdProfile"] : [])
+    assert.deepStrictEqual(result.peers, isRefused ? ["q"] : ["p", "q"])
+  })
+})

@@ -1,0 +1,65 @@
+import { basename, resolve } from "node:path"
+import type { Finding, Source } from "@lowtide/domain/config/index"
+import { Result } from "effect"
+import type { ObservedObject } from "./cluster-source.ts"
+import { settleMs } from "./file-state.ts"
+import { Folder } from "./folder.ts"
+import { readContent, statOf } from "./folder-scan.ts"
+import { readManifestFile } from "./manifest-file.ts"
+
+/** What manifests say at one moment. */
+export interface ManifestReading {
+  /** Those without errors, by file in order of their paths, then as they stand in the file. */
+  readonly objects: ReadonlyArray<ObservedObject>
+  readonly findings: ReadonlyArray<Finding>
+  readonly isFile: boolean
+  /** Where a field of one of the objects stands; the key is `objectKey`'s. */
+  readonly locate: (key: string, field: string) => Source | undefined
+}
+
+/** Reads a folder of manifests as an agent that starts now would, or one file. Fails with a sentence when there is neither. */
+export const readManifests = (path: string): Result.Result<ManifestReading, string> => {
+  const stats = statOf(path)
+  if (stats?.isDirectory() === true) return Result.succeed(readFolder(path))
+  if (stats?.isFile() !== true) return Result.fail(`expected a folder of manifests or a file, found nothing at ${path}`)
+  const content = readContent(path)
+  return content._tag === "Text"
+    ? Result.succeed(readFile(content.text, basename(path)))
+    : Result.fail(
+        `expected a file that can be read, found ${content._tag === "Unreadable" ? content.reason : "nothing"} at ${path}`
+      )
+}
+
+/** Looks until nothing is in doubt: the second look, of a time at which what stayed the same is believed, is enough. */
+const readFolder = (path: string): ManifestReading => {
+  const folder = new Folder(resolve(path))
+  let change = folder.look("all", 0)
+  for (let look = 1; look < looksMax && folder.nextLookMs !== undefined; look++) {
+    change = folder.look("all", look * settleMs) ?? change
+  }
+  const objects = [...(change?.objects.values() ?? [])].sort((left, right) => compare(fileOf(left), fileOf(right)))
+  return {
+    objects,
+    findings: change?.findings ?? [],
+    isFile: false,
+    locate: (key, field) => folder.locate(key, field)
+  }
+}
+
+/** A file that is written to all the while is read as it is then. */
+const looksMax = 20
+
+const fileOf = ({ object }: ObservedObject): string => object.source?.file ?? ""
+
+const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+
+const readFile = (text: string, name: string): ManifestReading => {
+  const { objects, findings } = readManifestFile(text, name)
+  const all = [...objects.values()]
+  return {
+    objects: all.flatMap(({ observed }) => observed ?? []),
+    findings: [...findings, ...all.flatMap((object) => object.findings)],
+    isFile: true,
+    locate: (key, field) => objects.get(key)?.locate(field)
+  }
+}

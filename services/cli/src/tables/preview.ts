@@ -1,0 +1,102 @@
+import { type ClusterPreview, comparePrefixes, type PreviewedService, type Verdict } from "@lowtide/domain"
+import type { Cell, Column } from "../table.ts"
+
+/** Services of a preview: what each would get, and who would announce it. */
+export const previewServiceColumns: ReadonlyArray<Column<PreviewedService>> = [
+  { title: "SERVICE", cell: ({ namespace, name }) => `${namespace}/${name}` },
+  {
+    title: "ADDRESSES",
+    cell: ({ addresses }) => (addresses.length === 0 ? { text: "none", tone: "bad" } : addresses.join(" "))
+  },
+  { title: "POOL", cell: ({ pool }) => pool ?? "" },
+  { title: "NODES", cell: nodesCell },
+  {
+    title: "WHY",
+    cell: ({ reason, refusal }) =>
+      refusal === null ? reason : { text: shortReason(reason, refusal.code), tone: "bad" }
+  }
+]
+
+/** The refusal in full stands among the findings. */
+const shortReason = (reason: string, code: string): string => reason.slice(0, reason.indexOf(code) + code.length)
+
+/** `3/3`, or how many of how many and what keeps the others. */
+function nodesCell({ addresses, verdicts }: PreviewedService): Cell {
+  if (addresses.length === 0) return ""
+  const all = [...verdicts]
+  const others = all.filter(([, { _tag }]) => _tag !== "Announced")
+  const count = `${all.length - others.length}/${all.length}`
+  if (others.length === 0) return { text: count, tone: all.length === 0 ? "bad" : "good" }
+  const byWords = new Map<string, Array<string>>()
+  for (const [node, verdict] of others) {
+    const words = verdictWords(verdict)
+    const nodes = byWords.get(words)
+    if (nodes === undefined) byWords.set(words, [node])
+    else nodes.push(node)
+  }
+  const why = [...byWords].map(([words, nodes]) =>
+    nodes.length === all.length ? words : `${nodes.sort().join(" ")}: ${words}`
+  )
+  return { text: `${count} (${why.join("; ")})`, tone: others.length === all.length ? "bad" : "warning" }
+}
+
+const verdictWords = (verdict: Verdict): string => {
+  switch (verdict._tag) {
+    case "Announced":
+      return "announced"
+    case "Standby":
+      return "standby"
+    case "Withdrawn":
+      return "withdrawn"
+    case "NotCandidate":
+      return "no advertisement to a peer"
+    case "Excluded":
+      return verdict.why === "label" ? "excluded by label" : "network unavailable"
+    case "NoLocalEndpoint":
+      return "no endpoint on the node"
+    case "NoEndpoint":
+      return "no endpoint"
+    case "NoPeer":
+      return "no peer"
+  }
+}
+
+/** One prefix as one peer would see it: from which nodes, with which attributes. */
+interface PreviewedRoute {
+  readonly prefix: string
+  readonly peer: string
+  readonly asn: number
+  readonly nodes: ReadonlyArray<string>
+  readonly localPref: number | null
+  readonly communities: ReadonlyArray<string>
+}
+
+/** Routes by prefix and peer; the nodes that announce one alike are its equal-cost set at the router. */
+export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): ReadonlyArray<PreviewedRoute> => {
+  const routes = new Map<string, PreviewedRoute>()
+  for (const node of nodes) {
+    for (const { name, address, asn, announcements } of node.peers) {
+      for (const { prefix, localPref, communities, largeCommunities } of announcements) {
+        const all = [...communities, ...largeCommunities]
+        const key = JSON.stringify([prefix, name, localPref, all])
+        const present = routes.get(key)
+        const peer = address === "" ? name : `${name} ${address}`
+        routes.set(key, {
+          ...{ prefix, peer, asn, localPref, communities: all },
+          nodes: [...(present?.nodes ?? []), node.name]
+        })
+      }
+    }
+  }
+  return [...routes.values()].sort((left, right) => comparePrefixes(left.prefix, right.prefix))
+}
+
+/** Routes of a preview. */
+export const previewRouteColumns: ReadonlyArray<Column<PreviewedRoute>> = [
+  { title: "PREFIX", cell: ({ prefix }) => prefix },
+  { title: "PEER", cell: ({ peer }) => peer },
+  { title: "PEER-AS", cell: ({ asn }) => String(asn) },
+  { title: "FROM", cell: ({ nodes }) => nodes.join(" ") },
+  { title: "LOCAL-PREF", cell: ({ localPref }) => (localPref === null ? "" : String(localPref)) },
+  { title: "COMMUNITIES", cell: ({ communities }) => communities.join(" ") }
+]

@@ -1,0 +1,80 @@
+import { type ClusterPreview, hasError, preview as previewClusters } from "@lowtide/domain"
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Unmet } from "../fault.ts"
+import { countText, findingBlock, findingJson, plural } from "../findings.ts"
+import { filenameFlag, readFlag } from "../manifests.ts"
+import { type OutputFormat, outputFormat, print } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { formatTable } from "../table.ts"
+import { previewRouteColumns, previewRoutes, previewServiceColumns } from "../tables/preview.ts"
+
+/** `lowtide preview -f DIR`. */
+export const preview = Command.make(
+  "preview",
+  {
+    filename: filenameFlag,
+    servicesInOrder: Flag.Boolean("services-in-order").pipe(
+      Flag.withDescription("Take Services one after another as they stand in the files, whatever their age"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ filename, servicesInOrder }) {
+    const { err, hasColour } = yield* Surroundings
+    const format = yield* outputFormat
+    const { clusters } = yield* readFlag(filename)
+    const previews = previewClusters(clusters, { servicesInOrder })
+    const findings = previews.flatMap((each) => each.findings)
+    yield* print(previewJson(previews), (format) =>
+      previews.map((each) => previewText(each, { format, hasColour })).join("\n\n")
+    )
+    if (format !== "json") for (const found of findings) err(`\n${findingBlock(found, hasColour)}`)
+    if (hasError(findings)) return yield* new Unmet()
+  })
+).pipe(
+  Command.withDescription(
+    "Show which addresses manifests would give to Services, and what nodes would announce; no server is asked"
+  ),
+  Command.withExamples([
+    { command: "lowtide preview -f clusters/east", description: "As if a new fleet had this cluster alone" },
+    { command: "lowtide preview -f clusters", description: "Of every cluster: no address is given twice in a network" },
+    {
+      command: "lowtide preview -f clusters/east --json",
+      description: "Each node's announcements to each of its peers"
+    }
+  ])
+)
+
+/** The clusters of a fleet are named; of one there is no need. */
+const previewJson = (previews: ReadonlyArray<ClusterPreview>) => {
+  const isFleet = previews.length > 1
+  const of = <Item extends object>(items: (each: ClusterPreview) => ReadonlyArray<Item>) =>
+    previews.flatMap((each) => items(each).map((item) => ({ ...(isFleet ? { cluster: each.cluster } : {}), ...item })))
+  return {
+    findings: of(({ findings }) => findings.map(findingJson)),
+    services: of(({ services }) =>
+      services.map(({ namespace, name, addresses, pool, reason }) => ({ namespace, name, addresses, pool, reason }))
+    ),
+    nodes: of(({ nodes }) => nodes.map(({ name, peers }) => ({ name, peers })))
+  }
+}
+
+const previewText = (
+  each: ClusterPreview,
+  { format, hasColour }: { readonly format: OutputFormat; readonly hasColour: boolean }
+): string => {
+  const { cluster, network, services, nodes, findings } = each
+  const options = { isWide: format === "wide", hasColour }
+  const served = services.filter(({ addresses }) => addresses.length > 0).length
+  const asking = services.filter(({ addresses, refusal }) => addresses.length > 0 || refusal !== null).length
+  const routes = previewRoutes(each)
+  const prefixes = new Set(routes.map(({ prefix }) => prefix)).size
+  const summary =
+    `${cluster} (network ${network}): ${served} of ${plural(asking, "Service")} would have addresses; ` +
+    `${prefixes} ${prefixes === 1 ? "prefix" : "prefixes"} from ${plural(nodes.length, "node")}; ${countText(findings)}`
+  return [
+    summary,
+    ...(services.length === 0 ? [] : [formatTable(previewServiceColumns, services, options)]),
+    ...(routes.length === 0 ? [] : [formatTable(previewRouteColumns, routes, options)])
+  ].join("\n\n")
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { lowtide, type Ran } from "./fixture.ts"
+
+const root = join(import.meta.dirname, "../../..")
+
+/** A command line that asks no server, run where the fixtures are. */
+const offline = async (commandLine: string, workingFolder = join(import.meta.dirname, "fixtures")): Promise<Ran> => {
+  const ran = await lowtide(commandLine, { workingFolder })
+  expect(ran.asked).toEqual([])
+  return ran
+}
+
+const shown = ({ exitCode, stdout, stderr }: Ran): string =>
+  `${stdout}---- error stream\n${stderr}---- exit ${exitCode}\n`
+
+const goldens = [
+  ["lint-good", "lint -f good"],
+  ["lint-bad", "lint -f bad"],
+  ["lint-bad-json", "lint -f bad -o json"],
+  ["lint-bad-sarif", "lint -f bad -o sarif"],
+  ["lint-bad-frr-k8s", "lint --backend frr-k8s -f bad"],
+  ["preview-good", "preview -f good"],
+  ["preview-good-in-order", "preview -f good --services-in-order"],
+  ["preview-good-json", "preview -f good --json"],
+  ["preview-bad", "preview -f bad"],
+  ["lint-help", "lint --help"]
+] as const
+
+describe("offline verbs", () => {
+  for (const [name, commandLine] of goldens) {
+    it(`print of lowtide ${commandLine}`, async () => {
+      const text = shown(await offline(commandLine))
+      expect(text).not.toContain("opensesame")
+      await expect(text).toMatchFileSnapshot(`golden/${name}.txt`)
+    })
+  }
+
+  it("read one file as well as its folder", async () => {
+    const [folder, file] = [await offline("lint -f bad --json"), await offline("lint -f bad/all.yaml --json")]
+    expect(JSON.parse(file.stdout)).toEqual(JSON.parse(folder.stdout))
+    expect((await offline("lint -f bad/all.yaml")).stdout).toContain("bad/all.yaml:6")
+  })
+
+  it("know Services without a pool beside them for part of a configuration, which is no fault", async () => {
+    const { stdout } = await offline("preview -f good/services.yaml --json")
+    const { findings, services } = JSON.parse(stdout)
+    expect(findings).toEqual([])
+    expect(services[0].reason).toMatch(/^LT0208 /)
+  })
+
+  it("find nothing wrong with the samples, one by one and as a fleet", async () => {
+    for (const folder of ["deploy/samples", "deploy/samples/east", "deploy/samples/west"]) {
+      const { exitCode, stdout } = await offline(`lint -f ${folder} --json`, root)
+      expect(JSON.parse(stdout)).toEqual({ valid: true, findings: [] })
+      expect(exitCode).toBe(0)
+    }
+  })
+
+  it("give no address of the samples' network twice", async () => {
+    const { services, nodes } = JSON.parse((await offline("preview -f deploy/samples --json", root)).stdout)
+    const holders = new Map<string, Set<string>>()
+    for (const { cluster, addresses } of services) {
+      for (const address of addresses) holders.set(address, (holders.get(address) ?? new Set()).add(cluster))
+    }
+    expect(holders.size).toBe(42) // as the demo counts them
+    expect([...holders.values()].filter(({ size }) => size !== 1)).toEqual([])
+    expect(nodes.map(({ name }: { readonly name: string }) => name)).toEqual(
+      ["east-1", "east-2", "east-3", "west-1", "west-2", "west-3"] // each in its own cluster
+    )
+  })
+
+  const exits = [
+    [0, "lint -f good", ""],
+    [1, "lint -f bad", ""],
+    [0, "lint -f good --failure-threshold warning", ""],
+    [2, "lint -f nowhere", "expected a folder of manifests or a file, found nothing at "],
+    [2, "lint", "Missing required flag"],
+    [2, "lint -f good --backend bird", "native"],
+    [
+      2,
+      "preview -f good -o sarif",
+      "error: output: expected table, wide or json, found sarif; it is a format of `lowtide lint`"
+    ]
+  ] as const
+  for (const [code, commandLine, stderr] of exits) {
+    it(`end with ${code} of lowtide ${commandLine}`, async () => {
+      const ran = await offline(commandLine)
+      expect(ran.stderr).toContain(stderr)
+      expect(ran.exitCode).toBe(code)
+    })
+  }
+})
