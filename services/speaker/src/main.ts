@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { performance } from "node:perf_hooks"
+import { startPeer } from "@lowtide/bgp/session"
 import { ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
 import { runService, serveOperations } from "@lowtide/ops"
@@ -10,7 +11,7 @@ import { openJournal } from "./journal.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
-import { Speaker } from "./speaker.ts"
+import { Speaker, tickMs } from "./speaker.ts"
 import { runUplink } from "./uplink.ts"
 
 const monotonicMs = (): number => performance.now()
@@ -47,6 +48,7 @@ const RunningLive = Layer.effect(
       trust,
       journal,
       loaded,
+      startPeer,
       runId: randomUUID(),
       say: (severity, text) => run(logAt[severity](text)),
       resync: () => Queue.offerUnsafe(resync, undefined),
@@ -59,8 +61,15 @@ const RunningLive = Layer.effect(
       random: Math.random
     })
     yield* Effect.acquireRelease(
-      Effect.sync(() => speaker.start()),
-      () => speaker.stop({ subcode: "administrative-shutdown", text: "speaker stops" })
+      Effect.sync(() => {
+        speaker.start()
+        return setInterval(() => speaker.tick(), tickMs)
+      }),
+      (timer) =>
+        Effect.andThen(
+          Effect.sync(() => clearInterval(timer)),
+          speaker.stop({ subcode: "administrative-shutdown", text: "speaker stops" })
+        )
     )
     return Running.of({ speaker, resync, statusWake, wireWake })
   })

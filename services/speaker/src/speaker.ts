@@ -1,6 +1,5 @@
 import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
-import { startPeer } from "@lowtide/bgp/session"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
@@ -12,7 +11,7 @@ import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
-import { Peers } from "./peers.ts"
+import { Peers, type PeersPort } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
 import { type RouteDifference, RouteTable } from "./route-table.ts"
@@ -36,6 +35,7 @@ export interface SpeakerPort {
   readonly trust: Trust
   readonly journal: Journal
   readonly loaded: LoadedRecords
+  readonly startPeer: PeersPort["startPeer"]
   /** Names this run in statuses. */
   readonly runId: string
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
@@ -49,8 +49,8 @@ export interface SpeakerPort {
   readonly random: () => number
 }
 
-/** How often deadlines are looked at. */
-const tickMs = 500
+/** How often whoever runs a speaker calls its `tick`. */
+export const tickMs = 500
 
 /**
  * One node's speaker: from signed intents and its own view of endpoints to routes on its sessions. Everything that came
@@ -77,7 +77,6 @@ export class Speaker {
   #isQuiet: boolean
   /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
   #knowsSessions = false
-  #timer: NodeJS.Timeout | undefined
 
   constructor(port: SpeakerPort) {
     const { settings, trust, loaded } = port
@@ -98,7 +97,7 @@ export class Speaker {
     })
     this.#peers = new Peers(
       {
-        startPeer,
+        startPeer: port.startPeer,
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
         onStopped: () => this.#changed("now"),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
@@ -151,7 +150,6 @@ export class Speaker {
     this.#table.update({ node: held.nodeIntent?.message, vips })
     if (held.nodeIntent !== undefined) this.#configurePeers(held.nodeIntent.message)
     if (this.#port.loaded.damage === "repaired") this.#saver.compact()
-    this.#timer = setInterval(() => this.#tick(), tickMs)
     const from = held.nodeIntent === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
     this.#port.say(
       "info",
@@ -195,7 +193,6 @@ export class Speaker {
 
   /** Ends every session. */
   stop(reason: StopReason): Effect.Effect<void> {
-    clearInterval(this.#timer)
     return this.#peers.stopAll(reason)
   }
 
@@ -323,7 +320,8 @@ export class Speaker {
     return new Map(peers.map((peer) => [peer, this.#translator.changes(this.#table.wanted(peer))]))
   }
 
-  #tick(): void {
+  /** Looks at deadlines: what is stale, what is confirmed by the passing of time, what is to be reported. */
+  tick(): void {
     if (this.#intake.tick()) this.#port.resync()
     this.reporter.tick()
     const waiting = this.#pending.length

@@ -1,3 +1,4 @@
+import { startPeer } from "@lowtide/bgp/session"
 import { Effect, Result } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import type { LoadedRecords } from "../src/journal.ts"
@@ -35,6 +36,7 @@ const make = (
       close: async () => {}
     },
     loaded: { records, damage, faults: [] },
+    startPeer,
     runId: "run-1",
     say: () => {},
     resync: () => {},

@@ -1,0 +1,158 @@
+/** One deliberate breakage: a text of the product that stands once in its file, what takes its place, and what has to notice. */
+export interface Mutant {
+  readonly name: string
+  /** What is broken by it, as a sentence of people. */
+  readonly breaks: string
+  readonly file: string
+  readonly from: string
+  readonly to: string
+  readonly check: ReadonlyArray<string>
+}
+
+const histories = ["node", "scripts/sim.ts", "--seed", "1", "--count", "600", "--steps", "200"]
+const tests = (project: string, file: string): ReadonlyArray<string> => [
+  "node_modules/.bin/vitest",
+  "run",
+  "--project",
+  project,
+  file
+]
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    name: "no-confirmation",
+    breaks: "an address rests without waiting for the nodes to confirm",
+    file: "packages/domain/src/fleet/decide.ts",
+    from: "if (vip.obliged.every((node) => draft.context.hasConfirmed(clusterName, node, vip.address))) {",
+    to: "if (clusterName !== undefined) {",
+    check: histories
+  },
+  {
+    name: "any-confirmation",
+    breaks: "a confirmation from before the withdrawal counts",
+    file: "services/allocator/src/memory.ts",
+    from: "?? -1) >= entry.cseq",
+    to: "?? -1) >= 0",
+    check: histories
+  },
+  {
+    name: "no-hold-time",
+    breaks: "a session that is down counts as forgotten by its router at once",
+    file: "services/speaker/src/confirm.ts",
+    from: ": nowMs - downSinceMs >= holdTimeMs",
+    to: ": nowMs - downSinceMs >= 0 * holdTimeMs",
+    check: histories
+  },
+  {
+    name: "unwritten-withdrawal",
+    breaks: "a withdrawal counts as told before it was written",
+    file: "services/speaker/src/confirm.ts",
+    from: "isUp ? writtenTurn >= turn :",
+    to: "isUp ? writtenTurn >= turn - 1_000_000 :",
+    check: histories
+  },
+  {
+    name: "confirm-beyond-a-gap",
+    breaks: "a node confirms withdrawals that it may not have heard of",
+    file: "services/speaker/src/confirm.ts",
+    from: "confirmedCseq: Math.max(0, Math.min(facts.completeCseq, unconfirmed - 1)),",
+    to: "confirmedCseq: Math.max(0, Math.min(1_000_000, unconfirmed - 1)),",
+    check: histories
+  },
+  {
+    name: "forgotten-sessions",
+    breaks: "a speaker that was killed forgets who may believe what it said",
+    file: "services/speaker/src/saved-state.ts",
+    from: "sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)",
+    to: "sessions.delete(record.session)",
+    check: histories
+  },
+  {
+    name: "older-wins",
+    breaks: "an older intent takes the place of a newer one",
+    file: "services/speaker/src/held-state.ts",
+    from: "if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }",
+    to: "",
+    check: histories
+  },
+  {
+    name: "obliged-forgotten",
+    breaks: "a node that was a candidate before need not confirm",
+    file: "packages/domain/src/announcing/resolve.ts",
+    from: "[...new Set([...obligedBefore, ...vip.obliged, ...candidates])].sort()",
+    to: "[...new Set([...candidates])].sort()",
+    check: histories
+  },
+  {
+    name: "no-quarantine",
+    breaks: "an address does not rest",
+    file: "packages/domain/src/fleet/decide.ts",
+    from: "(vip.quarantineEndMs ?? 0) <= draft.context.nowMs",
+    to: "(vip.quarantineEndMs ?? 0) <= draft.context.nowMs + 1e12",
+    check: histories
+  },
+  {
+    name: "taken-forgotten",
+    breaks: "an address that somebody has is given to somebody else",
+    file: "packages/domain/src/fleet/fleet.ts",
+    from: "network.taken.add(address)",
+    to: "network.taken.delete(address)",
+    check: histories
+  },
+  {
+    name: "absence-believed",
+    breaks: "what a source that lost sight does not show is believed to be gone",
+    file: "services/agent/src/observations.ts",
+    from: "words.test(text))) ?? true",
+    to: "words.test(text))) ?? false",
+    check: histories
+  },
+  {
+    name: "digest-drifts",
+    breaks: "the head's digest does not follow the set",
+    file: "services/allocator/src/decide-batch.ts",
+    from: "if (cseqBefore !== undefined) digest.remove(key, cseqBefore)",
+    to: "",
+    check: histories
+  },
+  {
+    name: "state-beside-the-log",
+    breaks: "the current state is not what the log amounts to",
+    file: "services/allocator/src/decide-batch.ts",
+    from: "state: event.after === null ? null : JSON.stringify(event.after)",
+    to: "state: event.before === null ? null : JSON.stringify(event.before)",
+    check: histories
+  },
+  {
+    name: "no-fence",
+    breaks: "a replaced leader goes on writing",
+    file: "packages/ledger/src/append-statement.ts",
+    from: "where one and epoch = $2::int and seq = $3::bigint",
+    to: "where one and $2::int is not null and $3::bigint is not null",
+    check: tests("live", "packages/ledger/test/writers.live.test.ts")
+  },
+  {
+    name: "no-signature",
+    breaks: "an intent is believed without its signature",
+    file: "services/speaker/src/trust.ts",
+    from: 'if (Result.isFailure(payload)) return refuse("LT0401", `${key}: ${payload.failure.message}`)',
+    to: "if (Result.isFailure(payload)) return judgeUnsigned(trust, key, envelope)",
+    check: tests("unit", "services/speaker/test/trust.test.ts")
+  },
+  {
+    name: "nothing-kept",
+    breaks: "a speaker that starts announces nothing of what its disk has",
+    file: "services/speaker/src/saved-state.ts",
+    from: "refusals.push(...restoreMessage(trust, held, record))",
+    to: "refusals.push(...[])",
+    check: tests("unit", "services/speaker/test/saved-state.test.ts")
+  },
+  {
+    name: "empty-inventory-believed",
+    breaks: "an inventory of nothing withdraws everything",
+    file: "packages/domain/src/fleet/inventory.ts",
+    from: "listed.length === 0 && known.length > 0)",
+    to: "listed.length < 0 && known.length > 0)",
+    check: tests("unit", "packages/domain/test/allocation.test.ts")
+  }
+]

@@ -1,0 +1,100 @@
+import type { CommandReply } from "@lowtide/bus/commands"
+import type { CommandEnvelope } from "@lowtide/domain"
+import type { ClusterChange } from "@lowtide/kube"
+import { inventory, phases, type Telling, tellings } from "../../services/agent/src/observations.ts"
+import { outOfSight, type Site } from "./site.ts"
+
+/** A command on its way, with how often it was sent. */
+export interface Sent {
+  readonly agent: SimAgent
+  readonly envelope: CommandEnvelope
+  readonly attempt: number
+}
+
+interface Waiting {
+  readonly envelope: CommandEnvelope
+  readonly telling: Telling | undefined
+  attempt: number
+}
+
+/** A cluster's agent: what it says is the product's `tellings` and `inventory`; it sends phase by phase until it is answered. */
+export class SimAgent {
+  readonly site: Site
+  readonly #run: number
+  readonly #told = new Map<string, string>()
+  readonly waiting = new Map<string, Waiting>()
+  #phases: Array<ReadonlyArray<Telling>> = []
+  #seen: ClusterChange | undefined
+  #count = 0
+  #isInventoried = false
+
+  /** `run` tells the lives of an agent apart. */
+  constructor(site: Site, run: number) {
+    this.site = site
+    this.#run = run
+  }
+
+  get isIdle(): boolean {
+    return this.waiting.size === 0 && this.#phases.length === 0
+  }
+
+  /** Looks at its source, if what it saw before is told, and answers what there is to send. */
+  look(nowMs: number): ReadonlyArray<Sent> {
+    if (!this.isIdle) return []
+    const change = this.site.isVisible ? this.site.look(nowMs) : outOfSight(this.#seen, nowMs)
+    this.#seen = change
+    const news = tellings(this.site.name, change, this.#told)
+    this.#phases = phases.map((phase) => news.filter((telling) => telling.phase === phase))
+    return this.#next(nowMs)
+  }
+
+  /** Sends again what is not answered. */
+  resend(): ReadonlyArray<Sent> {
+    return [...this.waiting.values()].map((waiting) => {
+      waiting.attempt += 1
+      return { agent: this, envelope: waiting.envelope, attempt: waiting.attempt }
+    })
+  }
+
+  /** Takes an answer, and answers what there is to send then. */
+  answered(commandId: string, reply: CommandReply, nowMs: number): ReadonlyArray<Sent> {
+    const waiting = this.waiting.get(commandId)
+    if (waiting === undefined || reply._tag === "TryAgain") return []
+    this.waiting.delete(commandId)
+    const { telling } = waiting
+    if (telling !== undefined) {
+      if (telling.text === undefined) this.#told.delete(telling.about)
+      else this.#told.set(telling.about, telling.text)
+    }
+    return this.waiting.size > 0 ? [] : this.#next(nowMs)
+  }
+
+  #next(nowMs: number): ReadonlyArray<Sent> {
+    while (this.waiting.size === 0 && this.#phases.length > 0) {
+      for (const telling of this.#phases.shift() ?? []) this.#wait(telling.command, telling, nowMs)
+    }
+    if (this.waiting.size === 0 && !this.#isInventoried && this.#seen !== undefined) {
+      const whole = inventory(this.site.name, this.#seen)
+      if (whole !== undefined) {
+        this.#isInventoried = true
+        this.#wait(whole, undefined, nowMs)
+      }
+    }
+    return [...this.waiting.values()].map(({ envelope, attempt }) => ({ agent: this, envelope, attempt }))
+  }
+
+  #wait(command: CommandEnvelope["command"], telling: Telling | undefined, nowMs: number): void {
+    const number = (++this.#count).toString(16).padStart(12, "0")
+    const commandId = `00000000-0000-8000-${this.#run.toString(16).padStart(4, "0")}-${number}`
+    const { name } = this.site
+    const envelope: CommandEnvelope = {
+      commandId,
+      correlationId: commandId,
+      actor: `agent:${name}`,
+      actorKind: "agent",
+      observedAt: new Date(nowMs).toISOString(),
+      command
+    }
+    this.waiting.set(commandId, { envelope, telling, attempt: 1 })
+  }
+}

@@ -1,0 +1,80 @@
+import type { StateItem } from "@lowtide/bus/follow-state"
+import { headKey, keyOf, stateSubject } from "@lowtide/bus/subjects"
+import type { Choices } from "./choices.ts"
+
+/** Who follows a cluster's state: what has been sent to it and has not arrived yet, in order. */
+export interface Follower {
+  readonly cluster: string
+  isConnected: boolean
+  readonly inbox: Array<StateItem>
+}
+
+/**
+ * The cable between the processes, as NATS is one: the last message of each subject is stored, live messages reach those
+ * who are connected, in order, and some are lost; a server that was down comes back with or without its store.
+ */
+export class Cable {
+  isUp = true
+  readonly stored = new Map<string, string>()
+  readonly followers = new Set<Follower>()
+  /** The newest status of each node, as text. */
+  readonly statuses = new Map<string, string>()
+  readonly #choices: Choices
+
+  constructor(choices: Choices) {
+    this.#choices = choices
+  }
+
+  /** False when the server is away: nothing is stored then. */
+  publish(cluster: string, key: string, envelope: string): boolean {
+    if (!this.isUp) return false
+    this.stored.set(stateSubject(cluster, key), envelope)
+    for (const follower of this.followers) {
+      if (follower.cluster !== cluster || !follower.isConnected || this.#choices.oneIn(25)) continue
+      follower.inbox.push({ _tag: "Live", item: { key, envelope } })
+      if (this.#choices.oneIn(40)) follower.inbox.push({ _tag: "Live", item: { key, envelope } })
+    }
+    return true
+  }
+
+  /** What is stored of a cluster's head. */
+  marker(cluster: string): string | undefined {
+    return this.stored.get(stateSubject(cluster, headKey))
+  }
+
+  /** The reading that follows a connection or a gap; it arrives behind what was sent before it. */
+  snapshot(follower: Follower): void {
+    if (!this.isUp || !follower.isConnected) return
+    const prefix = stateSubject(follower.cluster, "")
+    const items = [...this.stored]
+      .filter(([subject]) => subject.startsWith(prefix))
+      .map(([subject, envelope]) => ({ key: keyOf(subject), envelope }))
+    follower.inbox.push({ _tag: "Snapshot", items })
+  }
+
+  down(): void {
+    this.isUp = false
+    for (const follower of this.followers) follower.isConnected = false
+  }
+
+  up(): void {
+    this.isUp = true
+    for (const follower of this.followers) this.connect(follower)
+  }
+
+  connect(follower: Follower): void {
+    if (!this.isUp || follower.isConnected) return
+    follower.isConnected = true
+    this.snapshot(follower)
+  }
+
+  disconnect(follower: Follower): void {
+    follower.isConnected = false
+    follower.inbox.length = 0
+  }
+
+  wipe(): void {
+    this.stored.clear()
+    this.statuses.clear()
+  }
+}

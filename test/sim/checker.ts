@@ -1,0 +1,144 @@
+import type { StoredCurrent, StoredEvent } from "@lowtide/ledger"
+import type { SimRouter } from "./router.ts"
+
+/** What a history showed to be broken, with the law. */
+export class Violation extends Error {}
+
+interface Vip {
+  readonly address: string
+  readonly cluster: string
+  readonly phase: string
+  readonly holders: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly uid: string }>
+  readonly lastHolders: ReadonlyArray<string>
+}
+
+/** How long an address rests after its withdrawal was confirmed. */
+const quarantineMs = 600_000
+
+const fail = (law: string, detail: string): never => {
+  throw new Violation(`${law}: ${detail}`)
+}
+
+/**
+ * The laws, written a second time: from the stored rows, the routers' tables and what is really so in the clusters. It
+ * shares no code with what it checks.
+ */
+export class Checker {
+  #seq = 0
+  #epoch = 0
+  readonly #vips = new Map<string, Vip>()
+  readonly #texts = new Map<number, string>()
+  readonly #newest = new Map<string, { readonly seq: number; readonly state: string | null }>()
+  /** When an address began to rest, by the database's clock. */
+  readonly #restedSince = new Map<string, number>()
+  readonly #acknowledged: Array<{ readonly commandId: string; readonly seqFrom: number; readonly seqTo: number }> = []
+
+  acknowledged(commandId: string, seqFrom: number, seqTo: number): void {
+    this.#acknowledged.push({ commandId, seqFrom, seqTo })
+  }
+
+  /** New rows of the log, in their order. `routers` by cluster, as they are at this moment; `exists` is the truth. */
+  events(
+    rows: ReadonlyArray<StoredEvent>,
+    routers: ReadonlyMap<string, SimRouter>,
+    wants: (cluster: string, service: string, uid: string) => boolean
+  ): void {
+    for (const row of rows) {
+      if (row.seq !== this.#seq + 1) fail("L2", `after event ${this.#seq} comes ${row.seq}`)
+      if (row.epoch < this.#epoch) fail("L2", `event ${row.seq} is of epoch ${row.epoch}, after ${this.#epoch}`)
+      this.#seq = row.seq
+      this.#epoch = row.epoch
+      this.#texts.set(row.seq, textOf(row))
+      const { before, after } = JSON.parse(row.data) as { readonly before: unknown; readonly after: unknown }
+      const known = this.#newest.get(row.stream)?.state ?? null
+      const beforeText = before === null ? null : JSON.stringify(before)
+      if (beforeText !== known) fail("L5", `event ${row.seq} says ${beforeText} was before it, the log ${known}`)
+      this.#newest.set(row.stream, { seq: row.seq, state: after === null ? null : JSON.stringify(after) })
+      if (row.stream.startsWith("vip:")) this.#vip(row, after as Vip, routers, wants)
+    }
+  }
+
+  #vip(
+    row: StoredEvent,
+    after: Vip,
+    routers: ReadonlyMap<string, SimRouter>,
+    wants: (cluster: string, service: string, uid: string) => boolean
+  ): void {
+    const before = this.#vips.get(row.stream)
+    this.#vips.set(row.stream, after)
+    if (row.type === "VipAssigned") {
+      const [holder] = after.holders
+      const isReturn =
+        before !== undefined &&
+        before.cluster === after.cluster &&
+        before.lastHolders.includes(`${holder?.namespace}/${holder?.name}`)
+      if (before?.phase === "assigned" && before.cluster !== after.cluster)
+        fail("L1", `event ${row.seq} gives ${after.address} to ${after.cluster}, ${before.cluster} has it`)
+      if (before?.phase !== "assigned" && !isReturn) {
+        if (before !== undefined && before.phase !== "free")
+          fail("L1", `event ${row.seq} gives ${after.address} away, which is ${before.phase}`)
+        const announcers = announcersOf(after.address, routers)
+        if (announcers.length > 0)
+          fail("L1", `event ${row.seq} gives ${after.address} away, which routers have from ${announcers.join(", ")}`)
+      }
+    }
+    if (row.type === "VipQuarantined") this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
+    if (row.type === "VipFreed") {
+      const restedMs = Date.parse(row.recordedAt) - (this.#restedSince.get(row.stream) ?? Number.NaN)
+      if (!(restedMs >= quarantineMs))
+        fail("L1", `event ${row.seq} frees ${after.address}, which rested for ${restedMs} ms`)
+    }
+    if (row.type === "VipReleased" && row.reasonCode === "service-gone") {
+      for (const { namespace, name, uid } of before?.holders ?? []) {
+        if (!after.holders.some((holder) => holder.uid === uid) && wants(after.cluster, `${namespace}/${name}`, uid))
+          fail(
+            "L9",
+            `event ${row.seq} releases ${after.address} of ${after.cluster} ${namespace}/${name}, which is there`
+          )
+      }
+    }
+  }
+
+  /** No address is in routers from two clusters. */
+  wire(routers: ReadonlyMap<string, SimRouter>): void {
+    const clusterOf = new Map<string, string>()
+    for (const [cluster, router] of routers) {
+      for (const { prefixes } of router.neighbours.values()) {
+        for (const prefix of prefixes) {
+          const other = clusterOf.get(prefix) ?? cluster
+          if (other !== cluster) fail("no double on the wire", `${prefix} is announced in ${other} and in ${cluster}`)
+          clusterOf.set(prefix, cluster)
+        }
+      }
+    }
+  }
+
+  /** What was acknowledged is in the log, as it was; the state beside the log is what the log amounts to. */
+  end(rows: ReadonlyArray<StoredEvent>, current: ReadonlyArray<StoredCurrent>): void {
+    const bySeq = new Map(rows.map((row) => [row.seq, row]))
+    for (const [seq, text] of this.#texts) {
+      const row = bySeq.get(seq)
+      if (row === undefined || textOf(row) !== text) fail("L2", `event ${seq} is not what it was`)
+    }
+    for (const { commandId, seqFrom, seqTo } of this.#acknowledged) {
+      for (let seq = seqFrom; seq <= seqTo; seq++) {
+        if (bySeq.get(seq)?.commandId !== commandId)
+          fail("L2", `event ${seq} was acknowledged to command ${commandId}, and is not its event`)
+      }
+    }
+    for (const row of current) {
+      const newest = this.#newest.get(row.stream)
+      if (newest?.seq !== row.seq || newest.state !== row.state)
+        fail("L5", `${row.stream} is ${row.state}, the log amounts to ${newest?.state}`)
+    }
+    if (current.length !== this.#newest.size) fail("L5", `${current.length} streams, the log has ${this.#newest.size}`)
+  }
+}
+
+const textOf = ({ seq, epoch, stream, version, type, commandId, data }: StoredEvent): string =>
+  JSON.stringify([seq, epoch, stream, version, type, commandId, data])
+
+const announcersOf = (address: string, routers: ReadonlyMap<string, SimRouter>): ReadonlyArray<string> =>
+  [...routers.values()].flatMap(({ neighbours }) =>
+    [...neighbours].flatMap(([node, { prefixes }]) => (prefixes.has(`${address}/32`) ? [node] : []))
+  )

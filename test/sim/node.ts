@@ -1,0 +1,150 @@
+import type { NodeStatus } from "@lowtide/bus/status"
+import { Effect, Result } from "effect"
+import type { SavedRecord } from "../../services/speaker/src/journal-record.ts"
+import { Speaker } from "../../services/speaker/src/speaker.ts"
+import type { Trust } from "../../services/speaker/src/trust.ts"
+import type { Cable, Follower } from "./cable.ts"
+import type { Choices } from "./choices.ts"
+import { SimPeer, type SimRouter } from "./router.ts"
+import type { Site } from "./site.ts"
+
+/** What a node runs on. */
+export interface NodeSetting {
+  readonly site: Site
+  readonly name: string
+  readonly trust: Trust
+  readonly router: SimRouter
+  readonly cable: Cable
+  readonly choices: Choices
+  readonly nowMs: () => number
+}
+
+/** A node: the product's speaker, on a disk that survives it and a session to a router that believes what it is told. */
+export class SimNode {
+  readonly name: string
+  readonly follower: Follower
+  readonly #setting: NodeSetting
+  readonly #disk: Array<SavedRecord> = []
+  #speaker: Speaker | undefined
+  #peers: ReadonlyArray<SimPeer> = []
+  #isSourceRead = false
+  /** The machine's wall clock is off by this much. */
+  wallOffsetMs = 0
+  /** It is lost for good: nothing of it comes back. */
+  isDead = false
+
+  constructor(setting: NodeSetting) {
+    this.#setting = setting
+    this.name = setting.name
+    this.follower = { cluster: setting.site.name, isConnected: false, inbox: [] }
+    setting.cable.followers.add(this.follower)
+  }
+
+  get isRunning(): boolean {
+    return this.#speaker !== undefined
+  }
+
+  get peers(): ReadonlyArray<SimPeer> {
+    return this.#peers.filter(({ isStopped }) => !isStopped)
+  }
+
+  start(): void {
+    if (this.isRunning || this.isDead) return
+    const { site, name, trust, router, cable, choices, nowMs } = this.#setting
+    const bootedAtMs = nowMs()
+    const mine: Array<SimPeer> = []
+    this.#peers = mine
+    const speaker = new Speaker({
+      settings: { cluster: site.name, node: name },
+      trust,
+      journal: {
+        append: async (records) => {
+          if (this.#speaker === speaker) this.#disk.push(...records)
+          else await new Promise<never>(() => undefined) // the process is gone, and its writes with it
+        },
+        isLong: () => false,
+        compact: (all) => void this.#disk.splice(0, this.#disk.length, ...all),
+        close: async () => undefined
+      },
+      loaded: { records: [...this.#disk], damage: "none", faults: [] },
+      startPeer: (options, onEvent) =>
+        Effect.sync(() => {
+          const peer = new SimPeer({
+            options,
+            node: name,
+            router,
+            onEvent: (event) => {
+              if (this.#speaker === speaker) Effect.runSync(Effect.sync(() => onEvent(event)))
+            },
+            nowMs
+          })
+          mine.push(peer)
+          return peer
+        }),
+      runId: `${name}-${bootedAtMs}`,
+      say: () => undefined,
+      resync: () => cable.snapshot(this.follower),
+      wake: () => undefined,
+      monotonicMs: () => nowMs() - bootedAtMs,
+      unixMs: () => nowMs() + this.wallOffsetMs,
+      random: () => choices.below(1000) / 1000
+    })
+    this.#speaker = speaker
+    this.#isSourceRead = false
+    speaker.start()
+    this.lookAtEndpoints()
+    cable.connect(this.follower)
+  }
+
+  /** SIGKILL. The router notices at once, or by its hold timer. */
+  kill(isNoticed: boolean): void {
+    if (this.#speaker === undefined) return
+    this.#speaker = undefined
+    for (const peer of this.#peers) peer.abandon(isNoticed)
+    this.#peers = []
+    this.#setting.cable.disconnect(this.follower)
+  }
+
+  die(): void {
+    this.kill(false)
+    this.isDead = true
+  }
+
+  /** What a node sees of its endpoints needs neither centre nor cable; nothing is believed of a source that is out of sight. */
+  lookAtEndpoints(): void {
+    const { site } = this.#setting
+    if (this.#speaker === undefined || !site.isVisible) return
+    const slices = site.slices
+    const names = new Set(slices.map(({ name }) => name))
+    const deleted = Array.from({ length: 5 }, (_, index) => `s${index}`)
+      .filter((service) => !names.has(`${service}-1`))
+      .map((service) => ({ namespace: "shop", name: `${service}-1`, service, endpoints: [] }))
+    this.#speaker.takeEndpoints({ put: slices, deleted: this.#isSourceRead ? deleted : [], isComplete: true })
+    this.#isSourceRead = true
+  }
+
+  /** Takes the next thing that the cable brought. */
+  receive(): void {
+    const item = this.follower.inbox.shift()
+    if (item !== undefined) this.#speaker?.intake.take(item)
+  }
+
+  tick(): void {
+    this.#speaker?.tick()
+  }
+
+  get status(): NodeStatus | undefined {
+    return this.#speaker?.status()
+  }
+}
+
+/** Turns of the event loop that a speaker needs to take, save and act on a batch. */
+const turns = 8
+
+export const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+}
+
+/** A trust as the files of an install give it. */
+export const trusted = <A>(trust: Result.Result<A, ReadonlyArray<string>>): A =>
+  Result.getOrThrowWith(trust, (faults) => new Error(faults.join("; ")))

@@ -1,0 +1,493 @@
+import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
+import { Ledger, type StoredEvent } from "@lowtide/ledger"
+import { memoryLedger } from "@lowtide/testkit"
+import { Context, Effect, Layer } from "effect"
+import { readTrust } from "../../services/speaker/src/trust.ts"
+import { type Sent, SimAgent } from "./agent.ts"
+import { Cable } from "./cable.ts"
+import { type CommitOutcome, type Seqs, SimAllocator } from "./centre.ts"
+import { Checker, Violation } from "./checker.ts"
+import { Choices } from "./choices.ts"
+import { SimNode, settle, trusted } from "./node.ts"
+import { SimRouter } from "./router.ts"
+import { Site } from "./site.ts"
+
+/** What one history did. */
+export interface Told {
+  /** Commands that were decided. */
+  readonly commands: number
+  readonly events: number
+  readonly faults: number
+}
+
+/** A law was broken, or nothing settled: with what led to it. */
+export class HistoryFailed extends Error {
+  readonly seed: number
+  constructor(seed: number, step: number, what: string, trail: ReadonlyArray<string>) {
+    super(`seed ${seed}, step ${step}: ${what}\n  ${trail.slice(-40).join("\n  ")}`)
+    this.seed = seed
+  }
+}
+
+const intentPair = generateKey()
+const installPair = generateKey()
+const signingKey = readSigningKey("centre-1", intentPair.privatePem)
+const clusters = ["east", "west"] as const
+const nodesPerCluster = 2
+
+/** Keys and allowed prefixes are the same in every history. */
+const trustOf = (cluster: string) =>
+  trusted(
+    readTrust({
+      cluster,
+      trustText: JSON.stringify({
+        cluster,
+        intentKeys: { "centre-1": intentPair.publicPem },
+        installKey: installPair.publicPem
+      }),
+      allowedText: seal(
+        readSigningKey("install", installPair.privatePem),
+        JSON.stringify({ cluster, prefixes: ["192.0.2.0/24"] })
+      )
+    })
+  )
+const trusts = new Map(clusters.map((cluster) => [cluster as string, trustOf(cluster)]))
+
+/**
+ * One history of two clusters, two allocators, four nodes and two routers, with everything that can go wrong on the way:
+ * lost, repeated and late messages, processes that die, stop and come back, commits whose outcome nobody learns, a cable
+ * that loses its store, clocks that jump, nodes that are lost for good, sources that lose sight. After each step the checker
+ * looks. At the end everything is mended, and has to settle. The same seed gives the same history.
+ */
+export const runHistory = async (seed: number, steps: number): Promise<Told> => {
+  const simulation = new Simulation(seed)
+  await simulation.run(steps)
+  return simulation.told
+}
+
+class Simulation {
+  readonly #seed: number
+  readonly #choices: Choices
+  readonly #cable: Cable
+  readonly #checker = new Checker()
+  readonly #sites: ReadonlyArray<Site>
+  readonly #agents = new Map<string, SimAgent>()
+  readonly #routers: ReadonlyMap<string, SimRouter>
+  readonly #nodes: ReadonlyArray<SimNode>
+  readonly #allocators: ReadonlyArray<SimAllocator>
+  readonly #ledger: Ledger["Service"]
+  readonly #trail: Array<string> = []
+  /** Commands on their way. */
+  #sent: Array<Sent> = []
+  /** Answers on their way. */
+  #answers: Array<{ readonly sent: Sent; readonly seqs: Seqs }> = []
+  #nowMs = 1_700_000_000_000
+  #databaseOffsetMs = 0
+  #seenSeq = 0
+  #runs = 0
+  #step = 0
+  #isMending = false
+  #commands = 0
+  #faults = 0
+
+  constructor(seed: number) {
+    this.#seed = seed
+    this.#choices = new Choices(seed)
+    this.#cable = new Cable(this.#choices)
+    const nowMs = () => this.#nowMs
+    const databaseNowMs = () => this.#nowMs + this.#databaseOffsetMs
+    const context = Effect.runSync(Effect.scoped(Layer.build(memoryLedger({ nowMs: databaseNowMs }))))
+    this.#ledger = Context.get(context, Ledger)
+    this.#sites = clusters.map((cluster) => new Site(cluster, nodesPerCluster))
+    this.#routers = new Map(clusters.map((cluster) => [cluster, new SimRouter()]))
+    for (const site of this.#sites) this.#agents.set(site.name, new SimAgent(site, ++this.#runs))
+    this.#nodes = this.#sites.flatMap((site) =>
+      site.nodes.map(
+        (name) =>
+          new SimNode({
+            site,
+            name,
+            trust: trusts.get(site.name)!,
+            router: this.#routers.get(site.name)!,
+            cable: this.#cable,
+            choices: this.#choices,
+            nowMs
+          })
+      )
+    )
+    const witness = {
+      acknowledged: (commandId: string, seqFrom: number, seqTo: number) =>
+        this.#checker.acknowledged(commandId, seqFrom, seqTo),
+      committed: () => this.#look()
+    }
+    this.#allocators = ["first", "second"].map(
+      (name) =>
+        new SimAllocator({
+          name,
+          key: signingKey,
+          ledger: this.#ledger,
+          cable: this.#cable,
+          nowMs,
+          databaseNowMs,
+          witness
+        })
+    )
+  }
+
+  get told(): Told {
+    return { commands: this.#commands, events: this.#seenSeq, faults: this.#faults }
+  }
+
+  async run(steps: number): Promise<void> {
+    try {
+      await this.#begin()
+      for (this.#step = 1; this.#step <= steps; this.#step++) {
+        await this.#act()
+        this.#checker.wire(this.#routers)
+      }
+      await this.#mend()
+      this.#checker.end(this.#rows(0), Effect.runSync(this.#ledger.load).current)
+    } catch (cause) {
+      if (cause instanceof HistoryFailed) throw cause
+      const what = cause instanceof Violation || !(cause instanceof Error) ? String(cause) : String(cause.stack)
+      throw new HistoryFailed(this.#seed, this.#step, what, this.#trail)
+    }
+  }
+
+  /** A fleet that is up and knows its clusters, before anything happens to it. */
+  async #begin(): Promise<void> {
+    for (const node of this.#nodes) node.start()
+    for (const site of this.#sites) for (let count = 0; count < 4; count++) site.change(this.#choices)
+    await this.#pass("100")
+    for (const agent of this.#agents.values()) this.#sent.push(...agent.look(this.#nowMs))
+    await this.#drain()
+  }
+
+  #rows(sinceSeq: number): ReadonlyArray<StoredEvent> {
+    return Effect.runSync(this.#ledger.events({ sinceSeq, limit: 1_000_000, order: "asc" }))
+  }
+
+  /** The checker sees what was committed at the moment at which it was. */
+  #look(): void {
+    const rows = this.#rows(this.#seenSeq + 1)
+    this.#seenSeq = rows.at(-1)?.seq ?? this.#seenSeq
+    this.#checker.events(rows, this.#routers, (cluster, service, uid) => {
+      const site = this.#sites.find(({ name }) => name === cluster)
+      return site?.services.get(service.slice(service.indexOf("/") + 1))?.uid === uid
+    })
+  }
+
+  #note(text: string): void {
+    this.#trail.push(text)
+  }
+
+  /** Ordinary life is more frequent than faults, and time passes all the while. */
+  async #act(): Promise<void> {
+    const choices = this.#choices
+    const kind = choices.weighted({
+      time: 10,
+      people: 8,
+      agent: 10,
+      command: 16,
+      commit: 14,
+      publish: 12,
+      cable: 16,
+      node: 12,
+      fault: 4
+    })
+    switch (kind) {
+      case "time":
+        return this.#pass(choices.weighted({ 100: 8, 1000: 8, 6000: 2, 95000: 1, 700000: 1 }))
+      case "people": {
+        choices.one(this.#sites).change(choices)
+        return
+      }
+      case "agent":
+        for (const agent of this.#agents.values()) this.#agent(agent)
+        return
+      case "command":
+        return this.#deliver()
+      case "commit":
+        return this.#commit(this.#outcome())
+      case "publish":
+        for (const allocator of this.#allocators) allocator.publish(choices)
+        return
+      case "cable":
+        return this.#bring()
+      case "node":
+        return this.#node(choices.one(this.#nodes))
+      case "fault":
+        this.#faults += 1
+        return this.#fault()
+    }
+  }
+
+  async #pass(ms: string): Promise<void> {
+    this.#nowMs += Number(ms)
+    if (!this.#isMending) this.#note(`${ms} ms pass`)
+    if (!this.#isMending) this.#recover()
+    for (const router of this.#routers.values()) router.timePassed(this.#nowMs)
+    for (const allocator of this.#allocators) {
+      allocator.lead()
+      allocator.expire()
+    }
+    for (const node of this.#nodes) node.tick()
+    await settle()
+  }
+
+  /** What is broken is mended by whoever looks after it, sooner or later. */
+  #recover(): void {
+    const isTime = () => this.#choices.oneIn(3)
+    if (!this.#cable.isUp && isTime()) this.#up()
+    for (const allocator of this.#allocators) {
+      if (!allocator.isRunning && isTime()) allocator.start()
+      if (allocator.isPaused && isTime()) allocator.isPaused = false
+    }
+    for (const site of this.#sites) if (!site.isVisible && isTime()) site.isVisible = true
+    for (const node of this.#nodes) {
+      if (!node.isRunning && isTime()) node.start()
+      if (isTime()) for (const peer of node.peers) peer.establish()
+    }
+  }
+
+  #agent(agent: SimAgent): void {
+    if (agent.isIdle) this.#sent.push(...agent.look(this.#nowMs))
+    else if (!this.#sent.some((sent) => sent.agent === agent)) this.#sent.push(...agent.resend())
+  }
+
+  /** Some commands and answers arrive, in any order, or are lost. */
+  #deliver(): void {
+    const choices = this.#choices
+    for (let count = 1 + choices.below(30); count > 0; count--) {
+      const [answer] = this.#answers.splice(choices.below(Math.max(1, this.#answers.length)), 1)
+      if (answer !== undefined && !choices.oneIn(30)) this.#answered(answer)
+      const [sent] = this.#sent.splice(choices.below(Math.max(1, this.#sent.length)), 1)
+      if (sent === undefined || !this.#cable.isUp || choices.oneIn(40)) continue
+      for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
+    }
+  }
+
+  #answered({ sent, seqs }: { readonly sent: Sent; readonly seqs: Seqs }): void {
+    if (this.#agents.get(sent.agent.site.name) !== sent.agent) return // that agent is gone
+    const reply = { _tag: "Done" as const, seqFrom: seqs?.seqFrom ?? null, seqTo: seqs?.seqTo ?? null }
+    this.#sent.push(...sent.agent.answered(sent.envelope.commandId, reply, this.#nowMs))
+  }
+
+  #outcome(): CommitOutcome {
+    return this.#choices.weighted({
+      done: 60,
+      "crash-before": 1,
+      refused: 2,
+      unknown: 3,
+      "crash-after": 2,
+      "crash-unpublished": 2
+    })
+  }
+
+  #commit(outcome: CommitOutcome): void {
+    for (const allocator of this.#allocators) {
+      if (!allocator.hasWork) continue
+      if (outcome !== "done") this.#note(`${allocator.name}: a commit ends ${outcome}`)
+      const before = this.#seenSeq
+      const answers = allocator.commit(this.#choices, outcome, () => this.#commands++)
+      if (this.#seenSeq > before) this.#note(`${allocator.name} commits events ${before + 1} to ${this.#seenSeq}`)
+      this.#answers.push(...answers)
+    }
+  }
+
+  async #bring(): Promise<void> {
+    const node = this.#choices.one(this.#nodes)
+    for (let count = 1 + this.#choices.below(6); count > 0; count--) node.receive()
+    await settle()
+  }
+
+  async #node(node: SimNode): Promise<void> {
+    switch (this.#choices.weighted({ write: 6, establish: 4, status: 5, endpoints: 4 })) {
+      case "write":
+        for (const peer of node.peers) peer.write()
+        break
+      case "establish":
+        for (const peer of node.peers) peer.establish()
+        break
+      case "status":
+        this.#report(node)
+        break
+      case "endpoints":
+        node.lookAtEndpoints()
+    }
+    await settle()
+  }
+
+  #report(node: SimNode): void {
+    const status = node.status
+    if (status === undefined || !this.#cable.isUp || !node.follower.isConnected) return
+    const text = JSON.stringify(status)
+    this.#cable.statuses.set(node.name, text)
+    for (const allocator of this.#allocators) allocator.hear(text)
+  }
+
+  async #fault(): Promise<void> {
+    const choices = this.#choices
+    const kind = choices.weighted({
+      "cable down": 2,
+      "cable wiped": 1,
+      "client lost": 4,
+      "allocator crash": 2,
+      "allocator pause": 2,
+      "agent crash": 2,
+      "source lost": 2,
+      "speaker killed": 3,
+      "session lost": 4,
+      "node lost for good": 1,
+      "clock jumps": 2
+    })
+    this.#note(kind)
+    const node = choices.one(this.#nodes)
+    const allocator = choices.one(this.#allocators)
+    const site = choices.one(this.#sites)
+    switch (kind) {
+      case "cable down":
+        this.#cable.down()
+        break
+      case "cable wiped":
+        this.#cable.down()
+        this.#cable.wipe()
+        break
+      case "client lost":
+        this.#cable.disconnect(node.follower)
+        if (node.isRunning) this.#cable.connect(node.follower)
+        break
+      case "allocator crash":
+        allocator.crash()
+        break
+      case "allocator pause":
+        allocator.isPaused = true
+        break
+      case "agent crash":
+        this.#agents.set(site.name, new SimAgent(site, ++this.#runs))
+        break
+      case "source lost":
+        site.isVisible = false
+        break
+      case "speaker killed":
+        node.kill(choices.oneIn(2))
+        break
+      case "session lost":
+        for (const peer of node.peers) peer.lose(choices.oneIn(2))
+        break
+      case "node lost for good":
+        if (this.#nodes.filter(({ isDead }) => isDead).length === 0) node.die()
+        break
+      case "clock jumps":
+        if (choices.oneIn(2)) node.wallOffsetMs += (choices.below(2) - 0.5) * 86_400_000
+        else this.#databaseOffsetMs += choices.below(3_600_000) // a database's clock may be set forward; see L10
+    }
+    await settle()
+  }
+
+  /** A server that is there again: who speaks and listens connects, and the leader looks what the stream lacks. */
+  #up(): void {
+    if (this.#cable.isUp) return
+    this.#cable.up()
+    for (const node of this.#nodes) if (!node.isRunning) this.#cable.disconnect(node.follower)
+    for (const allocator of this.#allocators) allocator.behind()
+  }
+
+  /** Everything works again, nothing is lost any more: what people wished has to be so in the end. */
+  async #mend(): Promise<void> {
+    this.#note("everything is mended")
+    this.#isMending = true
+    this.#up()
+    for (const site of this.#sites) site.isVisible = true
+    for (const allocator of this.#allocators) {
+      allocator.isPaused = false
+      allocator.start()
+    }
+    for (let round = 0; round < 60; round++) {
+      for (const node of this.#nodes) node.start()
+      await this.#pass("6000")
+      for (const agent of this.#agents.values()) {
+        this.#sent.push(...agent.resend())
+        this.#sent.push(...agent.look(this.#nowMs))
+      }
+      await this.#drain()
+      this.#checker.wire(this.#routers)
+      if (this.#isSettled()) return
+    }
+    throw new HistoryFailed(this.#seed, this.#step, `nothing settled: ${this.#unsettled().join("; ")}`, this.#trail)
+  }
+
+  async #drain(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) {
+      for (const sent of this.#sent.splice(0)) {
+        for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
+      }
+      this.#commit("done")
+      for (const answer of this.#answers.splice(0)) this.#answered(answer)
+      for (const allocator of this.#allocators) {
+        allocator.start()
+        while (allocator.hasUnpublished) allocator.publish(this.#choices)
+      }
+      for (const node of this.#nodes) {
+        if (node.isRunning) this.#cable.connect(node.follower)
+        while (node.follower.inbox.length > 0) node.receive()
+        node.lookAtEndpoints()
+      }
+      await settle()
+      for (const node of this.#nodes) {
+        for (const peer of node.peers) {
+          peer.establish()
+          peer.write()
+        }
+        this.#report(node)
+      }
+      await settle()
+    }
+  }
+
+  #isSettled(): boolean {
+    return this.#unsettled().length === 0
+  }
+
+  /** What is not yet as it should be: nodes that lack something, Services whose address is not announced by all that may. */
+  #unsettled(): ReadonlyArray<string> {
+    const lacking = this.#nodes.flatMap((node) =>
+      node.isDead || node.status?.sync === "live" ? [] : `${node.name} is ${node.status?.sync}`
+    )
+    return [...lacking, ...this.#sites.flatMap((site) => this.#wrongRoutes(site))]
+  }
+
+  #wrongRoutes(site: Site): ReadonlyArray<string> {
+    const router = this.#routers.get(site.name)!
+    const held = new Map<string, Array<string>>()
+    for (const { stream, state } of Effect.runSync(this.#ledger.load).current) {
+      if (!stream.startsWith("vip:") || state === null) continue
+      const vip = JSON.parse(state) as {
+        readonly cluster: string
+        readonly address: string
+        readonly phase: string
+        readonly holders: ReadonlyArray<{ readonly name: string }>
+      }
+      if (vip.cluster !== site.name || vip.phase !== "assigned") continue
+      held.set(
+        vip.address,
+        vip.holders.map(({ name }) => name)
+      )
+    }
+    return this.#nodes
+      .filter(({ name, isDead }) => site.nodes.includes(name) && !isDead)
+      .flatMap(({ name: node }) => {
+        const wanted = [...held].flatMap(([address, services]) => {
+          const mayAnnounce = site.present.has(node) && !site.excluded.has(node)
+          const serves = services.some((service) => {
+            const found = site.services.get(service)
+            return found?.policy === "Local" ? found.endpoints.has(node) : (found?.endpoints.size ?? 0) > 0
+          })
+          return mayAnnounce && serves ? `${address}/32` : []
+        })
+        const found = [...(router.neighbours.get(node)?.prefixes ?? [])]
+        const difference = [...wanted, ...found].filter((prefix) => wanted.includes(prefix) !== found.includes(prefix))
+        return difference.length === 0 ? [] : `${node}: expected ${wanted.sort()}, found ${found.sort()}`
+      })
+  }
+}

@@ -1,0 +1,193 @@
+import { decodeObject, objectKey, parseManifests, rawRef } from "@lowtide/domain"
+import type { EndpointSliceObject } from "@lowtide/domain/config/endpoint-slice"
+import type { ClusterChange, ObservedObject } from "@lowtide/kube"
+import type { Choices } from "./choices.ts"
+
+/** A Service as it really is in its cluster, whatever anybody has seen of it. */
+export interface TrueService {
+  readonly uid: string
+  readonly port: number
+  readonly policy: "Local" | "Cluster"
+  readonly requested: string | undefined
+  readonly sharingKey: string | undefined
+  readonly endpoints: ReadonlySet<string>
+}
+
+/** A cluster as it really is: what its people did, and what its source shows of that. */
+export class Site {
+  readonly name: string
+  readonly nodes: ReadonlyArray<string>
+  readonly services = new Map<string, TrueService>()
+  /** Node objects that are there, and those of them that are excluded from load balancing. */
+  readonly present: Set<string>
+  readonly excluded = new Set<string>()
+  /** While false the source is out of sight: it shows nothing, or what it showed before. */
+  isVisible = true
+  #uids = 0
+
+  constructor(name: string, nodeCount: number) {
+    this.name = name
+    this.nodes = Array.from({ length: nodeCount }, (_, index) => `${name}-${index + 1}`)
+    this.present = new Set(this.nodes)
+  }
+
+  /** One thing that people do. */
+  change(choices: Choices): void {
+    const name = `s${choices.below(5)}`
+    const service = this.services.get(name)
+    switch (choices.weighted({ put: 8, delete: 5, endpoints: 6, exclude: 1, node: 1 })) {
+      case "put": {
+        const isSame = service !== undefined && choices.oneIn(2)
+        this.services.set(name, {
+          uid: isSame ? service.uid : `uid-${this.name}-${++this.#uids}`,
+          port: 80 + choices.below(3),
+          policy: choices.one(["Local", "Cluster"]),
+          requested: choices.oneIn(4) ? `192.0.2.${choices.below(6)}` : undefined,
+          sharingKey: choices.oneIn(4) ? "shared" : undefined,
+          endpoints: new Set(this.nodes.filter(() => choices.below(3) > 0))
+        })
+        return
+      }
+      case "delete":
+        this.services.delete(name)
+        return
+      case "endpoints":
+        if (service === undefined) return
+        this.services.set(name, { ...service, endpoints: new Set(this.nodes.filter(() => choices.below(3) > 0)) })
+        return
+      case "exclude": {
+        const node = choices.one(this.nodes)
+        if (!this.excluded.delete(node)) this.excluded.add(node)
+        return
+      }
+      case "node": {
+        const node = choices.one(this.nodes)
+        // The last one stays: that nothing is there at all is not believed, and rightly.
+        if (!this.present.has(node)) this.present.add(node)
+        else if (this.present.size > 1) this.present.delete(node)
+      }
+    }
+  }
+
+  /** What a source that can see shows now. */
+  look(nowMs: number): ClusterChange {
+    const objects = [
+      ...fixed(this.name),
+      ...[...this.present].map((node) => nodeText(node, this.excluded.has(node))),
+      ...[...this.services].flatMap(([name, service]) => serviceTexts(name, service))
+    ].map(observed)
+    return change(new Map(objects.map((object) => [object.key, object])), [], nowMs)
+  }
+
+  /** What nodes see of endpoints. */
+  get slices(): ReadonlyArray<EndpointSliceObject> {
+    return [...this.services].map(([name, service]) => sliceOf(name, service))
+  }
+}
+
+/** The same as it was shown before, and no word of what is not there: the source has lost sight. */
+export const outOfSight = (before: ClusterChange | undefined, nowMs: number): ClusterChange =>
+  change(before?.objects ?? new Map(), undefined, nowMs)
+
+const change = (
+  objects: ReadonlyMap<string, ObservedObject>,
+  unreadTexts: ReadonlyArray<string> | undefined,
+  nowMs: number
+): ClusterChange => ({
+  objects,
+  refused: [],
+  unreadTexts,
+  put: [],
+  deleted: [],
+  findings: [],
+  changedAtMs: nowMs,
+  readAtMs: nowMs
+})
+
+const decoded = new Map<string, ObservedObject>()
+
+/** The texts are few and come again and again. */
+const observed = (text: string): ObservedObject => {
+  const known = decoded.get(text)
+  if (known !== undefined) return known
+  const raw = parseManifests(text, { file: "site.yaml" }).manifests[0]!.object
+  const { object, findings } = decodeObject(raw)
+  if (object === undefined) throw new Error(`the simulation's own manifest is wrong: ${JSON.stringify(findings)}`)
+  const ref = rawRef(raw)
+  const one: ObservedObject = { key: objectKey(ref), ref, raw, object }
+  if (decoded.size > 20_000) decoded.clear()
+  decoded.set(text, one)
+  return one
+}
+
+const metallb = (kind: string, version: string, name: string, spec: object): string =>
+  JSON.stringify({
+    apiVersion: `metallb.io/${version}`,
+    kind,
+    metadata: { name, namespace: "metallb-system" },
+    spec
+  })
+
+/** Both clusters are of one network and have the same eight addresses: who gets one is the centre's to say. */
+const fixed = (cluster: string): ReadonlyArray<string> => [
+  JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } }),
+  metallb("IPAddressPool", "v1beta1", "both", { addresses: ["192.0.2.0/29"] }),
+  metallb("BGPPeer", "v1beta2", "router", {
+    myASN: 64496,
+    peerASN: 64500,
+    peerAddress: cluster === "east" ? "10.1.0.1" : "10.2.0.1",
+    holdTime: "90s"
+  }),
+  metallb("BGPAdvertisement", "v1beta1", "all", {})
+]
+
+const nodeText = (name: string, isExcluded: boolean): string =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      name,
+      labels: isExcluded ? { "node.kubernetes.io/exclude-from-external-load-balancers": "" } : {}
+    }
+  })
+
+const serviceTexts = (name: string, service: TrueService): ReadonlyArray<string> => {
+  const { uid, port, policy, requested, sharingKey, endpoints } = service
+  return [
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: {
+        name,
+        namespace: "shop",
+        uid,
+        annotations: {
+          ...(requested === undefined ? {} : { "metallb.io/loadBalancerIPs": requested }),
+          ...(sharingKey === undefined ? {} : { "metallb.io/allow-shared-ip": sharingKey })
+        }
+      },
+      spec: {
+        type: "LoadBalancer",
+        externalTrafficPolicy: policy,
+        selector: { app: "one" },
+        ports: [{ port, protocol: "TCP" }],
+        ipFamilies: ["IPv4"],
+        ipFamilyPolicy: "SingleStack"
+      }
+    }),
+    JSON.stringify({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `${name}-1`, namespace: "shop", labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      endpoints: [...endpoints].map((nodeName) => ({ addresses: ["10.3.0.1"], nodeName }))
+    })
+  ]
+}
+
+const sliceOf = (name: string, { endpoints }: TrueService): EndpointSliceObject => ({
+  namespace: "shop",
+  name: `${name}-1`,
+  service: name,
+  endpoints: [...endpoints].map((nodeName) => ({ addresses: ["10.3.0.1"], nodeName }))
+})
