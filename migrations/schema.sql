@@ -1,5 +1,15 @@
 -- What the migrations beside this file lead to. Made by: node scripts/schema-sql.ts --update
 
+create table allocator (
+  id uuid not null,
+  name text not null,
+  url text,
+  position bigint not null,
+  started_at timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  PRIMARY KEY (id)
+) with (fillfactor=50);
+
 create table command_result (
   command_id uuid not null,
   seq_from bigint,

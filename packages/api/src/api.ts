@@ -1,5 +1,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import { AllocatorList } from "./allocators.ts"
+import { Currency, currencyParameters } from "./currency.ts"
 import { FindingList } from "./finding.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
@@ -84,6 +86,16 @@ export class AuditGroup extends HttpApiGroup.make("audit")
   )
   .prefix("/v1") {}
 
+/** The allocators themselves. */
+export class CentreGroup extends HttpApiGroup.make("centre")
+  .add(
+    HttpApiEndpoint.get("allocators", "/allocators", { success: AllocatorList, error: UnavailableProblem }).annotate(
+      OpenApi.Summary,
+      "The allocators, which one leads and how far the others have read"
+    )
+  )
+  .prefix("/v1") {}
+
 /** Whether to send requests here. */
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
@@ -92,14 +104,29 @@ export class HealthGroup extends HttpApiGroup.make("health").add(
   ),
   HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReadyProblem }).annotate(
     OpenApi.Summary,
-    "It leads, and what it needs is there"
+    "It leads or follows the log, and what it needs is there"
   )
 ) {}
 
+/** Every operation of `/v1` takes the parameters of `Currency`, which no endpoint names by itself. */
+const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, unknown> => {
+  const paths = spec["paths"] as Record<string, Record<string, { parameters?: ReadonlyArray<unknown> }>>
+  for (const [path, operations] of Object.entries(paths)) {
+    if (!path.startsWith("/v1/")) continue
+    for (const operation of Object.values(operations)) {
+      operation.parameters = [...(operation.parameters ?? []), ...currencyParameters]
+    }
+  }
+  return spec
+}
+
 /** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */
 export class LowtideApi extends HttpApi.make("lowtide")
-  .add(FleetGroup, AuditGroup, HealthGroup)
+  .add(FleetGroup, AuditGroup, CentreGroup)
+  .middleware(Currency)
+  .add(HealthGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(OpenApi.Transform, withCurrencyParameters)
   .annotateMerge(
     OpenApi.annotations({
       title: "Lowtide",

@@ -1,8 +1,12 @@
 import { Schema } from "effect"
+import { LeaderRef } from "./problems.ts"
 
-/** Answer of `GET /readyz`: this allocator leads, and what it needs is there. */
+/** Answer of `GET /readyz`: this allocator leads or follows the log, and what it needs is there. */
 export const Readiness = Schema.Struct({
-  role: Schema.Literals(["leader", "waiting"]),
+  role: Schema.Literals(["leader", "follower", "waiting"]),
+  leader: Schema.NullOr(LeaderRef).annotate({ description: "Who leads, as last seen" }),
+  lagEvents: Schema.Int.annotate({ description: "Events that a follower knows of and has not read" }),
+  lagSeconds: Schema.Number.annotate({ description: "Seconds since a follower was at the end of the log" }),
   database: Schema.Literals(["up", "down"]),
   nats: Schema.Literals(["up", "down"]).annotate({ description: "Down: changes commit and wait to be published" }),
   unpublished: Schema.Int.annotate({ description: "Messages committed and not yet stored in NATS" })

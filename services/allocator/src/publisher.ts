@@ -4,6 +4,7 @@ import { headKey, stateFilter, stateStream, stateSubject } from "@lowtide/bus/su
 import { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Effect, Option, Queue, Result, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { failpoint } from "./failpoint.ts"
 
 /** How often a cluster's head is repeated when nothing else is, so that silence is told from loss; speakers allow 60 s. */
 const heartbeatMs = 20_000
@@ -85,6 +86,7 @@ export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scop
     if (next._tag === "Batch" && !isBehind && performance.now() - next.committedMs < freshMs) {
       const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
         !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
+      yield* failpoint("before-publish")
       const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), sentCseq).pipe(
         Effect.raceFirst(connectionLost("publish")),
         Effect.result
@@ -122,6 +124,7 @@ const publishBatch = (
   publishAll(
     intents.map(({ cluster, subject, envelope }) => ({ subject: stateSubject(cluster, subject), text: envelope ?? "" }))
   ).pipe(
+    Effect.andThen(intents.length > 0 ? failpoint("mid-batch") : Effect.void),
     // The head last: whoever reads it has, or can tell that it lacks, everything before it.
     Effect.andThen(
       publishAll(heads.map(({ cluster, envelope }) => ({ subject: stateSubject(cluster, headKey), text: envelope })))

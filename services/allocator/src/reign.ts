@@ -14,6 +14,8 @@ import {
 import { Cause, Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import type { Defects } from "./defects.ts"
+import { failpoint, failpointDuring } from "./failpoint.ts"
+import type { LeaseTrust } from "./leader.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
@@ -41,7 +43,8 @@ export interface Reign {
 export const beginReign = (
   epoch: number,
   key: SigningKey,
-  defects: Defects
+  defects: Defects,
+  trust: LeaseTrust
 ): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -56,7 +59,11 @@ export const beginReign = (
       function* (commands: ReadonlyArray<ReceivedCommand>) {
         const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
         const decided = decideBatch(memory, commands, key, nowMs)
-        if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
+        if (decided.batch.events.length > 0) {
+          yield* failpoint("after-decide")
+          yield* writeBatch(ledger, memory, decided)
+          yield* failpoint("after-commit")
+        }
         publisher.publish(decided.batch)
         yield* sayNotices(decided.events)
         return decided.replies
@@ -74,9 +81,14 @@ export const beginReign = (
     const notLost = Effect.flatMap(Deferred.isDone(over), (isOver) =>
       isOver ? Effect.fail(new MemoryLost({ why: "the batch before failed" })) : Effect.void
     )
+    // A process that was stopped decides nothing before it knows that it leads still.
+    const trusted = Effect.flatMap(trust.isHeld, (isHeld) =>
+      isHeld ? Effect.void : Effect.fail(new MemoryLost({ why: "the lease was not renewed in time" }))
+    )
     const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
       commit: (commands) =>
         notLost.pipe(
+          Effect.andThen(trusted),
           Effect.andThen(defects.commitApart(commands, commitBatch)),
           Effect.tapError((error) => Deferred.fail(over, error)),
           Semaphore.withPermit(committing)
@@ -149,7 +161,7 @@ const writeBatch = (
   memory: Memory,
   decided: DecidedBatch
 ): Effect.Effect<void, MemoryLost | Fenced | ProjectionConflict> =>
-  ledger.append(decided.batch).pipe(
+  failpointDuring("sent", ledger.append(decided.batch)).pipe(
     Effect.catchTag("Unavailable", (error) => Effect.fail(new MemoryLost({ why: error.message }))),
     Effect.flatMap(({ seq, commitSeq, recordedAt }) =>
       Effect.sync(() => {

@@ -25,6 +25,18 @@ export const MetricsRoute = HttpRouter.add(
         value: health.role === "leader" ? 1 : 0
       },
       {
+        name: "lowtide_follower_lag_events",
+        help: "Events that a follower knows of and has not read; 0 in the leader",
+        labels: {},
+        value: health.lagEvents
+      },
+      {
+        name: "lowtide_follower_lag_seconds",
+        help: "Seconds since a follower was at the end of the log; 0 in the leader",
+        labels: {},
+        value: health.lagSeconds
+      },
+      {
         name: "lowtide_database_up",
         help: "1 while the database answers",
         labels: {},
