@@ -94,6 +94,13 @@ create table projection_checkpoint (
   PRIMARY KEY (name, version)
 ) with (fillfactor=50);
 
+create table recovery_order (
+  one boolean not null default true,
+  why text not null,
+  PRIMARY KEY (one),
+  CHECK (one)
+);
+
 create table stream_current (
   stream text not null,
   kind text not null,

@@ -56,7 +56,7 @@ export const makeCentreLab: Effect.Effect<CentreLab, unknown, Scope.Scope> = Eff
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-faults-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
-  const postgres = yield* startPostgres({ durable: false })
+  const postgres = yield* startPostgres() // durable: what is killed in here must lose nothing
   const nats = yield* startNats()
   const { privatePem, publicPem } = generateKey()
   const keyFile = join(folder, "signing.pem")

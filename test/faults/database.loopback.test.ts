@@ -40,7 +40,7 @@ describe("a commit that the database refuses", () => {
         "it is refused",
         Effect.map(one.process.log, (log) => log.includes("no space left on device"))
       )
-      assert.strictEqual((yield* lab.ask(service("web"), 1000, 2))?._tag, "TryAgain")
+      assert.deepStrictEqual(yield* lab.sql("select 1 from events where type = 'VipAssigned'"), [])
       yield* lab.sql("drop trigger refuse on events")
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "Done")
       yield* isExact(lab, [1000])
@@ -98,7 +98,9 @@ describe("would-be leaders", () => {
           const [leader] = yield* leading
           yield* leader === undefined ? Effect.void : leader.process.kill
         }
-        const epochs = yield* lab.sql("select epoch, min(seq), max(seq) from events group by epoch order by epoch")
+        const epochs = yield* lab.sql(
+          "select epoch, min(seq)::int, max(seq)::int from events group by epoch order by epoch"
+        )
         assert.lengthOf(epochs, 2)
         assert.isBelow(epochs[0].max, epochs[1].min)
       }).pipe(Effect.scoped)
@@ -116,18 +118,18 @@ describe("PostgreSQL under load", () => {
           concurrency: 8
         })
       )
-      const after = (count: number) =>
+      const untilAnswered = (count: number) =>
         waitUntil(
           `${count} are answered`,
           Effect.sync(() => answered >= count),
           { deadlineMs: 30_000, intervalMs: 1 }
         )
-      yield* after(10)
+      yield* untilAnswered(10)
       yield* lab.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lowtide-ledger'")
-      yield* after(40)
+      yield* untilAnswered(40)
       yield* lab.postgres.kill
       yield* lab.postgres.restart
-      yield* after(80)
+      yield* untilAnswered(80)
       yield* lab.postgres.stop
       yield* Effect.sleep("6 seconds") // longer than the lease
       yield* lab.postgres.restart

@@ -59,6 +59,15 @@ export class Ledger extends Context.Service<
     readonly renewLease: (epoch: number, ttlMs: number) => Effect.Effect<boolean, Unavailable>
     /** Lets the next one take over at once; nothing happens when `epoch` no longer holds the lease. */
     readonly releaseLease: (epoch: number) => Effect.Effect<void, Unavailable>
+    /**
+     * Raises the log's incarnation to `atLeast`, for the leader of that epoch, and takes off an order to recover, which is
+     * being carried out then. Nothing happens when another epoch leads.
+     */
+    readonly raiseIncarnation: (epoch: number, atLeast: number) => Effect.Effect<void, Unavailable>
+    /** Why the next leader is to recover whatever it finds: this database was restored. Null when it was not. */
+    readonly recoveryOrder: Effect.Effect<string | null, Unavailable>
+    /** Has the next leader recover. */
+    readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
     /** Says that an allocator runs, where it answers and how far it has read. One not heard of for an hour is forgotten. */
     readonly reportAllocator: (report: AllocatorReport) => Effect.Effect<void, Unavailable>
     /** Takes an allocator that ends off the list. */

@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { makeAllocators } from "./allocators.ts"
 import { makeAppend } from "./append.ts"
 import { openDatabase } from "./database.ts"
+import { makeIncarnations } from "./incarnations.ts"
 import { makeLease } from "./lease.ts"
 import { Ledger } from "./ledger.ts"
 import { makeLoad } from "./load.ts"
@@ -23,6 +24,7 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         ...makeLoad(database.readers),
         ...makeLease(database.lease),
         ...makeAllocators(database.readers),
+        ...makeIncarnations(database.readers),
         ...makeReads(database.kysely),
         ...makeWireJournal(database.readers, database.kysely)
       })

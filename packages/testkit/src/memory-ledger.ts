@@ -48,6 +48,17 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         ),
       renewLease: (epoch, ttlMs) => Effect.sync(() => lease.renew(epoch, ttlMs)),
       releaseLease: (epoch) => Effect.sync(() => lease.release(epoch)),
+      raiseIncarnation: (epoch, atLeast) =>
+        Effect.sync(() => {
+          if (tables.head.epoch !== epoch) return
+          tables.head = { ...tables.head, incarnation: Math.max(tables.head.incarnation, atLeast) }
+          tables.recoveryOrder = null
+        }),
+      recoveryOrder: Effect.sync(() => tables.recoveryOrder),
+      orderRecovery: (why) =>
+        Effect.sync(() => {
+          tables.recoveryOrder = why
+        }),
       reportAllocator: (report) =>
         Effect.sync(() => {
           const seenAt = iso(nowMs())

@@ -23,6 +23,7 @@ export interface MemoryTables {
   readonly results: Map<string, StoredCommandResult>
   readonly wire: Array<StoredWire>
   readonly checkpoints: Map<string, Checkpoint>
+  recoveryOrder: string | null
   readonly allocators: Map<string, Omit<StoredAllocator, "leads">>
 }
 
@@ -37,5 +38,6 @@ export const emptyTables = (recordedAt: string): MemoryTables => ({
   results: new Map(),
   wire: [],
   checkpoints: new Map(),
+  recoveryOrder: null,
   allocators: new Map()
 })

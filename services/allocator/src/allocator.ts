@@ -11,6 +11,7 @@ import { Defects } from "./defects.ts"
 import { Follower } from "./follower.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
+import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
@@ -23,6 +24,7 @@ interface Parts {
   readonly allocators: Allocators
   readonly follower: Follower
   readonly nodes: ReadonlyMap<string, HeardNode>
+  readonly answers: RollCallAnswers
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
   readonly defects: Defects
@@ -43,11 +45,13 @@ export const layerAllocator = (
     Effect.gen(function* () {
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
-      const nodes = yield* followStatuses((status) =>
-        Effect.flatMap(Ref.get(current), (reign) => confirm(reign, status))
-      )
+      const answers = new RollCallAnswers()
+      const nodes = yield* followStatuses((status) => {
+        answers.take(status)
+        return Effect.flatMap(Ref.get(current), (reign) => takeStatus(reign, status))
+      })
       const allocators = new Allocators({ ...identity, id: randomUUID() })
-      const parts = { key, allocators, follower: new Follower(), nodes, current, defects: new Defects() }
+      const parts = { key, allocators, follower: new Follower(), nodes, answers, current, defects: new Defects() }
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
       yield* Fiber.await(prepared).pipe(
@@ -86,10 +90,10 @@ const reignForEver = (parts: Parts) =>
   }).pipe(Effect.forever)
 
 /** Reigns until memory and database part, loading anew as long as the lease is held. */
-const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, current, defects }: Parts) =>
+const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, answers, current, defects }: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const reign = yield* beginReign(epoch, key, defects, trust)
+      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers)
       yield* Ref.set(current, reign)
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
@@ -112,10 +116,19 @@ const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, cur
     })
   )
 
+/** What a node holds may be more than the log has; else what it has withdrawn is of interest. */
+const takeStatus = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
+  (status.stamp === undefined || reign === undefined ? Effect.void : reign.noteStamp(status.stamp)).pipe(
+    Effect.andThen(confirm(reign, status))
+  )
+
 /** A node's confirmations matter while something of its cluster is being withdrawn, and to who withdraws later. */
 const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> => {
   if (reign === undefined) return Effect.void
-  const { cluster, node, confirmedCseq } = status
+  const { cluster, node, confirmedCseq, stamp } = status
+  // Numbers of an earlier incarnation say nothing of the messages of this one.
+  const { fleet, head } = reign.memory
+  if (fleet.recovery !== undefined && stamp?.incarnation !== head.incarnation) return Effect.void
   if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return Effect.void
   return Effect.asVoid(
     reign.submit(`speaker:${cluster}/${node}`, "speaker", {
@@ -173,7 +186,8 @@ const makeCentre = (
           lagSeconds: reign === undefined ? lag.seconds : 0,
           database: database._tag === "Success" ? "up" : "down",
           nats: (yield* SubscriptionRef.get(connected)).up ? "up" : "down",
-          unpublished: reign === undefined ? 0 : yield* reign.publisher.unpublished
+          unpublished: reign === undefined ? 0 : yield* reign.publisher.unpublished,
+          recovery: reign === undefined ? null : ((yield* reign.recovery) ?? null)
         }
       })
     })

@@ -2,6 +2,7 @@ import type { NodeStatus } from "@lowtide/bus/status"
 import type { Fleet } from "@lowtide/domain"
 import type { Fenced, Head, ProjectionConflict, StoredAllocator, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
+import type { RecoveryStanding } from "./recovery.ts"
 
 /** What readers may see: the fleet as it is committed, never a batch that may still fail. */
 export interface CommittedView {
@@ -53,4 +54,6 @@ export interface CentreHealth {
   readonly nats: "up" | "down"
   /** Messages committed and not yet stored in NATS. */
   readonly unpublished: number
+  /** How the leader's recovery from a loss of history stands; null when there never was one, and in a follower. */
+  readonly recovery: RecoveryStanding | null
 }

@@ -37,6 +37,8 @@ export const affectedContents = (
     ...entries(touched.vips, (stream) => {
       const vip = fleet.vips.get(stream)
       if (vip === undefined) return undefined
+      // What speakers hold of a VIP that was taken over stays in effect until its Service is seen, or it is released.
+      if (vip.holders.some(({ adopted }) => adopted === true)) return undefined
       return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
     }),
     // Before the Services that are there: one may have taken the place of one that is gone, and comes last then.
@@ -91,8 +93,10 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     case "Findings":
       touched.findings.set(event.stream, index)
       return
-    case "Namespace":
     case "Cluster":
+      return event.type === "ClusterRepublished" ? touchAll(fleet, touched, state.cluster, index) : undefined
+    case "Namespace":
+    case "Recovery":
       return
   }
 }
@@ -125,6 +129,13 @@ const touchCluster = (fleet: Fleet, touched: Touched, clusterName: string, index
   const cluster = fleet.cluster(clusterName)
   for (const stream of cluster.vips) touched.vips.set(stream, index)
   for (const name of cluster.nodes.keys()) touched.nodes.set(streamOf.node(clusterName, name), index)
+}
+
+/** Everything of a cluster that is published; free addresses have been withdrawn for good. */
+const touchAll = (fleet: Fleet, touched: Touched, clusterName: string, index: number): void => {
+  const cluster = fleet.cluster(clusterName)
+  touchCluster(fleet, touched, clusterName, index)
+  for (const key of cluster.services.keys()) touched.services.set(`service:${clusterName}/${key}`, index)
 }
 
 const entries = (

@@ -268,7 +268,8 @@ export const leaderHealth: CentreHealth = {
   lagSeconds: 0,
   database: "up",
   nats: "up",
-  unpublished: 0
+  unpublished: 0,
+  recovery: null
 }
 
 /** A centre whose committed view never changes. */
