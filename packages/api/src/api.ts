@@ -17,6 +17,7 @@ import {
   NotReadyProblem,
   UnavailableProblem
 } from "./problems.ts"
+import { BeginRecoveryOrder, FinishRecoveryOrder, RecoveryAnswer, ReleaseReservedOrder } from "./recovery.ts"
 import { ServiceList } from "./services.ts"
 import { TraceAnswer } from "./trace.ts"
 
@@ -92,7 +93,27 @@ export class CentreGroup extends HttpApiGroup.make("centre")
     HttpApiEndpoint.get("allocators", "/allocators", { success: AllocatorList, error: UnavailableProblem }).annotate(
       OpenApi.Summary,
       "The allocators, which one leads and how far the others have read"
-    )
+    ),
+    HttpApiEndpoint.get("recovery", "/recovery", { success: RecoveryAnswer, error: UnavailableProblem }).annotate(
+      OpenApi.Summary,
+      "How the recovery from a loss of history stands, and what it keeps reserved"
+    ),
+    HttpApiEndpoint.post("beginRecovery", "/recovery", {
+      payload: BeginRecoveryOrder,
+      success: RecoveryAnswer,
+      error: UnavailableProblem
+    }).annotate(OpenApi.Summary, "Recover as after a loss of history"),
+    HttpApiEndpoint.post("finishRecovery", "/recovery/finish", {
+      payload: FinishRecoveryOrder,
+      success: RecoveryAnswer,
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Go on without those that are still waited for"),
+    HttpApiEndpoint.post("releaseReserved", "/recovery/reserved/:address/release", {
+      params: { address: IpText },
+      payload: ReleaseReservedOrder,
+      success: RecoveryAnswer,
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Let an address go that a recovery reserved and no Service came back for")
   )
   .prefix("/v1") {}
 
@@ -110,7 +131,9 @@ export class HealthGroup extends HttpApiGroup.make("health").add(
 
 /** Every operation of `/v1` takes the parameters of `Currency`, which no endpoint names by itself. */
 const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, unknown> => {
-  const paths = spec["paths"] as Record<string, Record<string, { parameters?: ReadonlyArray<unknown> }>>
+  const { paths } = spec as {
+    readonly paths: Record<string, Record<string, { parameters?: ReadonlyArray<unknown> }>>
+  }
   for (const [path, operations] of Object.entries(paths)) {
     if (!path.startsWith("/v1/")) continue
     for (const operation of Object.values(operations)) {

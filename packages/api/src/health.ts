@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { LeaderRef } from "./problems.ts"
+import { RecoveryView } from "./recovery.ts"
 
 /** Answer of `GET /readyz`: this allocator leads or follows the log, and what it needs is there. */
 export const Readiness = Schema.Struct({
@@ -9,6 +10,7 @@ export const Readiness = Schema.Struct({
   lagSeconds: Schema.Number.annotate({ description: "Seconds since a follower was at the end of the log" }),
   database: Schema.Literals(["up", "down"]),
   nats: Schema.Literals(["up", "down"]).annotate({ description: "Down: changes commit and wait to be published" }),
-  unpublished: Schema.Int.annotate({ description: "Messages committed and not yet stored in NATS" })
+  unpublished: Schema.Int.annotate({ description: "Messages committed and not yet stored in NATS" }),
+  recovery: Schema.NullOr(RecoveryView).annotate({ description: "In the leader, once history was lost" })
 }).annotate({ identifier: "Readiness" })
 export type Readiness = typeof Readiness.Type

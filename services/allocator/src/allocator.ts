@@ -171,6 +171,15 @@ const makeCentre = (
           return yield* reign.read((memory) => look(viewOf(memory))).pipe(Effect.mapError(() => notRead))
         }),
       position: positionOf(parts),
+      order: (actor, words, command) =>
+        Effect.flatMap(Ref.get(current), (reign) =>
+          reign === undefined ? Effect.fail(notRead) : reign.submit(actor, "person", command, words)
+        ),
+      orderRecovery: (why) =>
+        ledger.orderRecovery(why).pipe(
+          Effect.andThen(Ref.get(current)),
+          Effect.flatMap((reign) => reign?.compareAgain ?? Effect.void)
+        ),
       allocators: Effect.sync(() => allocators.known),
       ended,
       resign,

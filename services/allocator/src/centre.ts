@@ -1,5 +1,6 @@
+import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
-import type { Fleet } from "@lowtide/domain"
+import type { Command, Fleet } from "@lowtide/domain"
 import type { Fenced, Head, ProjectionConflict, StoredAllocator, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 import type { RecoveryStanding } from "./recovery.ts"
@@ -33,6 +34,10 @@ export class Centre extends Context.Service<
     readonly position: Effect.Effect<number | undefined>
     /** The allocators on this database, as last seen. */
     readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>>
+    /** Carries out an order of a person, when this allocator leads; `words` are theirs. */
+    readonly order: (actor: string, words: string, command: Command) => Effect.Effect<CommandReply, Unavailable>
+    /** Has this leader recover as after a loss of history; the order outlives it. */
+    readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
     /** Gives up the lead and does not want it again: for a process that is to end, so that another leads at once. */
     readonly resign: Effect.Effect<void>
     /** Fails when this allocator may not go on: another leads, or the database contradicts it. The process ends then. */

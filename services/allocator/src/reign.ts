@@ -45,6 +45,8 @@ export interface Reign {
   ) => Effect.Effect<CommandReply>
   /** How the recovery from a loss of history stands; undefined when there never was one. */
   readonly recovery: Effect.Effect<RecoveryStanding | undefined>
+  /** Ends the reign, so that the next one compares the log with what others hold, and finds an order to recover. */
+  readonly compareAgain: Effect.Effect<void>
   /** A node holds something of this stamp: beyond the end of the log it proves that history was lost. */
   readonly noteStamp: (stamp: Stamp) => Effect.Effect<void>
   /** Fails when the reign is over. */
@@ -200,6 +202,7 @@ export const beginReign = (
       publisher,
       submit: (actor, actorKind, command, words) => answer(submit(actor, actorKind, command, words)),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
+      compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
       noteStamp: (stamp) =>
         isBeyond(memory.head, stamp)
           ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "a node holds what the log does not have" })))

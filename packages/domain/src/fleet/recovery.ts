@@ -24,8 +24,14 @@ export const beginRecovery = (draft: Draft, { incarnation, why, lostAfter }: Beg
 /** Decisions go on where everything is published anew. */
 export const finishRecovery = (draft: Draft, without: ReadonlyArray<string>): void => {
   const before = draft.fleet.recovery
-  if (before?.phase !== "recovering") return
-  const after: RecoveryState = { ...before, phase: "recovered", without, adoptedCount: adopted(draft).length }
+  if (before === undefined) return
+  if (before.phase === "recovered" && without.every((name) => before.without.includes(name))) return
+  const after: RecoveryState = {
+    ...before,
+    phase: "recovered",
+    without: [...new Set([...before.without, ...without])],
+    adoptedCount: adopted(draft).length
+  }
   draft.emit({
     stream: streamOf.recovery(),
     type: "HistoryRecovered",

@@ -37,6 +37,21 @@ export const MetricsRoute = HttpRouter.add(
         value: health.lagSeconds
       },
       {
+        name: "lowtide_recovering",
+        help: "1 while the leader recovers from a loss of history, in any cluster",
+        labels: {},
+        value:
+          health.recovery !== null && (health.recovery.phase === "recovering" || health.recovery.frozen.length > 0)
+            ? 1
+            : 0
+      },
+      {
+        name: "lowtide_reserved_addresses",
+        help: "Addresses that a recovery keeps for Services that have not come back",
+        labels: {},
+        value: health.recovery?.reserved ?? 0
+      },
+      {
         name: "lowtide_database_up",
         help: "1 while the database answers",
         labels: {},

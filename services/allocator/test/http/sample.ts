@@ -282,6 +282,8 @@ export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service
       allocators: Effect.succeed([]),
       ended: Effect.never,
       resign: Effect.void,
+      order: () => Effect.die("not in these tests"),
+      orderRecovery: () => Effect.void,
       health: Effect.succeed(leaderHealth),
       ...health
     })
