@@ -15,6 +15,8 @@ import * as commandResult from "./0009-command-result.ts"
 import * as wireJournal from "./0010-wire-journal.ts"
 import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
 import * as ledgerFunctions from "./0012-ledger-functions.ts"
+import * as allocators from "./0019-allocators.ts"
+import * as recoveryOrder from "./0020-recovery-order.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -29,5 +31,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0009-command-result": commandResult,
   "0010-wire-journal": wireJournal,
   "0011-projection-checkpoint": projectionCheckpoint,
-  "0012-ledger-functions": ledgerFunctions
+  "0012-ledger-functions": ledgerFunctions,
+  "0019-allocators": allocators,
+  "0020-recovery-order": recoveryOrder
 }

@@ -1,5 +1,15 @@
 -- What the migrations beside this file lead to. Made by: node scripts/schema-sql.ts --update
 
+create table allocator (
+  id uuid not null,
+  name text not null,
+  url text,
+  position bigint not null,
+  started_at timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  PRIMARY KEY (id)
+) with (fillfactor=50);
+
 create table command_result (
   command_id uuid not null,
   seq_from bigint,
@@ -83,6 +93,13 @@ create table projection_checkpoint (
   position bigint not null,
   PRIMARY KEY (name, version)
 ) with (fillfactor=50);
+
+create table recovery_order (
+  one boolean not null default true,
+  why text not null,
+  PRIMARY KEY (one),
+  CHECK (one)
+);
 
 create table stream_current (
   stream text not null,

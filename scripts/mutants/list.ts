@@ -134,9 +134,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "no-signature",
     breaks: "an intent is believed without its signature",
-    file: "services/speaker/src/trust.ts",
-    from: 'if (Result.isFailure(payload)) return refuse("LT0401", `${key}: ${payload.failure.message}`)',
-    to: "if (Result.isFailure(payload)) return judgeUnsigned(trust, key, envelope)",
+    file: "packages/bus/src/envelope.ts",
+    from: 'return verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.sig, "base64"))',
+    to: "return key !== undefined || verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.sig))",
     check: tests("unit", "services/speaker/test/trust.test.ts")
   },
   {

@@ -1,7 +1,7 @@
 import type { CommandReply } from "@lowtide/bus/commands"
-import type { CommandEnvelope } from "@lowtide/domain"
+import { type CommandEnvelope, phases } from "@lowtide/domain"
 import type { ClusterChange } from "@lowtide/kube"
-import { inventory, phases, type Telling, tellings } from "../../services/agent/src/observations.ts"
+import { inventory, type Telling, tellings } from "../../services/agent/src/observations.ts"
 import { outOfSight, type Site } from "./site.ts"
 
 /** A command on its way, with how often it was sent. */

@@ -1,5 +1,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import { AllocatorList } from "./allocators.ts"
+import { Currency, currencyParameters } from "./currency.ts"
 import { FindingList } from "./finding.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
@@ -15,6 +17,7 @@ import {
   NotReadyProblem,
   UnavailableProblem
 } from "./problems.ts"
+import { BeginRecoveryOrder, FinishRecoveryOrder, RecoveryAnswer, ReleaseReservedOrder } from "./recovery.ts"
 import { ServiceList } from "./services.ts"
 import { TraceAnswer } from "./trace.ts"
 
@@ -84,6 +87,36 @@ export class AuditGroup extends HttpApiGroup.make("audit")
   )
   .prefix("/v1") {}
 
+/** The allocators themselves. */
+export class CentreGroup extends HttpApiGroup.make("centre")
+  .add(
+    HttpApiEndpoint.get("allocators", "/allocators", { success: AllocatorList, error: UnavailableProblem }).annotate(
+      OpenApi.Summary,
+      "The allocators, which one leads and how far the others have read"
+    ),
+    HttpApiEndpoint.get("recovery", "/recovery", { success: RecoveryAnswer, error: UnavailableProblem }).annotate(
+      OpenApi.Summary,
+      "How the recovery from a loss of history stands, and what it keeps reserved"
+    ),
+    HttpApiEndpoint.post("beginRecovery", "/recovery", {
+      payload: BeginRecoveryOrder,
+      success: RecoveryAnswer,
+      error: UnavailableProblem
+    }).annotate(OpenApi.Summary, "Recover as after a loss of history"),
+    HttpApiEndpoint.post("finishRecovery", "/recovery/finish", {
+      payload: FinishRecoveryOrder,
+      success: RecoveryAnswer,
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Go on without those that are still waited for"),
+    HttpApiEndpoint.post("releaseReserved", "/recovery/reserved/:address/release", {
+      params: { address: IpText },
+      payload: ReleaseReservedOrder,
+      success: RecoveryAnswer,
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Let an address go that a recovery reserved and no Service came back for")
+  )
+  .prefix("/v1") {}
+
 /** Whether to send requests here. */
 export class HealthGroup extends HttpApiGroup.make("health").add(
   HttpApiEndpoint.get("healthz", "/healthz", { success: Schema.String.pipe(HttpApiSchema.asText()) }).annotate(
@@ -92,14 +125,31 @@ export class HealthGroup extends HttpApiGroup.make("health").add(
   ),
   HttpApiEndpoint.get("readyz", "/readyz", { success: Readiness, error: NotReadyProblem }).annotate(
     OpenApi.Summary,
-    "It leads, and what it needs is there"
+    "It leads or follows the log, and what it needs is there"
   )
 ) {}
 
+/** Every operation of `/v1` takes the parameters of `Currency`, which no endpoint names by itself. */
+const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, unknown> => {
+  const { paths } = spec as {
+    readonly paths: Record<string, Record<string, { parameters?: ReadonlyArray<unknown> }>>
+  }
+  for (const [path, operations] of Object.entries(paths)) {
+    if (!path.startsWith("/v1/")) continue
+    for (const operation of Object.values(operations)) {
+      operation.parameters = [...(operation.parameters ?? []), ...currencyParameters]
+    }
+  }
+  return spec
+}
+
 /** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */
 export class LowtideApi extends HttpApi.make("lowtide")
-  .add(FleetGroup, AuditGroup, HealthGroup)
+  .add(FleetGroup, AuditGroup, CentreGroup)
+  .middleware(Currency)
+  .add(HealthGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(OpenApi.Transform, withCurrencyParameters)
   .annotateMerge(
     OpenApi.annotations({
       title: "Lowtide",

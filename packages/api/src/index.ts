@@ -5,8 +5,10 @@
  * calls it, `docs/reference/openapi.json` is printed from it. All of it reads: what changes the fleet are commands.
  * Every answer says at which `position` of the log it holds. Errors are problem details (RFC 9457).
  */
+export * from "./allocators.ts"
 export * from "./api.ts"
 export * from "./client.ts"
+export * from "./currency.ts"
 export * from "./finding.ts"
 export * from "./health.ts"
 export * from "./history.ts"
@@ -17,5 +19,6 @@ export * from "./peers.ts"
 export * from "./pools.ts"
 export * from "./problems.ts"
 export * from "./reading.ts"
+export * from "./recovery.ts"
 export * from "./services.ts"
 export * from "./trace.ts"

@@ -37,3 +37,20 @@ export class NotReadyProblem extends HttpApiError.Problem<NotReadyProblem>()(
   { type: typeOf("not-ready"), status: 503, title: "Not Ready" },
   { reasons: Schema.Array(Schema.String) }
 ) {}
+
+/** Who leads, and where its API answers. */
+export const LeaderRef = Schema.Struct({ name: Schema.String, url: Schema.NullOr(Schema.String) })
+
+/** 503: only the leader may answer this, and this allocator does not lead; `leader` is whom to ask, null while nobody is known. */
+export class NotLeaderProblem extends HttpApiError.Problem<NotLeaderProblem>()(
+  "NotLeaderProblem",
+  { type: typeOf("not-leader"), status: 503, title: "Not the Leader" },
+  { leader: Schema.NullOr(LeaderRef) }
+) {}
+
+/** 503: the event that `min_seq` names was not read in time; `position` is how far this allocator is. */
+export class BehindProblem extends HttpApiError.Problem<BehindProblem>()(
+  "BehindProblem",
+  { type: typeOf("behind"), status: 503, title: "Behind" },
+  { position: Schema.Int }
+) {}

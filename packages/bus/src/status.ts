@@ -19,6 +19,18 @@ export const SessionStatus = Schema.Struct({
 })
 export type SessionStatus = typeof SessionStatus.Type
 
+/** A VIP as a node holds it, from the newest intent that it accepted. */
+export const HeldVip = Schema.Struct({
+  network: Schema.String,
+  address: Schema.String,
+  state: Schema.Literals(["announced", "withdrawn"]),
+  stamp: Stamp,
+  cseq: Schema.Int,
+  services: Schema.Array(Schema.Struct({ namespace: Schema.String, name: Schema.String, uid: Schema.String })),
+  obliged: Schema.Array(Schema.String)
+})
+export type HeldVip = typeof HeldVip.Type
+
 /** The newest status of one node: what it holds, what it announces, how its sessions are. */
 export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   cluster: Schema.String,
@@ -31,11 +43,24 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   sync: Schema.Literals(["live", "stale"]),
   /** The newest message applied. */
   cseq: Schema.Int,
+  /** Its stamp; missing of a node that holds none, and of an older release. */
+  stamp: Schema.optionalKey(Stamp),
   /** Everything up to this message that says "withdraw" is withdrawn on every session, or its hold time has passed. */
   confirmedCseq: Schema.Int,
   sessions: Schema.Array(SessionStatus),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),
+  /** The answer to a roll call: everything that the node holds, in as many statuses as it takes. */
+  held: Schema.optionalKey(
+    Schema.Struct({
+      /** Of the roll call. */
+      incarnation: Schema.Int,
+      /** From 0. */
+      part: Schema.Int,
+      parts: Schema.Int,
+      vips: Schema.Array(HeldVip)
+    })
+  ),
   /** Messages it refused: forged, not allowed, out of date. Code and words, the newest last, at most 20. */
   refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String }))
 })

@@ -84,6 +84,14 @@ export const countStored = (stream: string, filter: string): Effect.Effect<numbe
     return Object.keys(state.subjects ?? {}).length
   })
 
+/** Takes what is stored under a filter out of a stream. */
+export const purgeStored = (stream: string, filter: string): Effect.Effect<void, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const connection = yield* (yield* Bus).connection
+    const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+    yield* busCall(`purge ${filter}`, () => manager.streams.purge(stream, { filter }))
+  })
+
 /** A reader who has never been connected is not kept waiting longer. */
 const firstConnectionTimeoutMs = 2_000
 

@@ -15,6 +15,12 @@ export const stateSubject = (cluster: string, key: string): string => `lt.v1.sta
 /** A cluster's head, the last message of each batch. */
 export const headKey = "head"
 
+/** Under which a roll call is said, beside what the stream repeats. */
+export const rollCallKey = "rollcall"
+
+/** Where a roll call is said to one cluster: never stored. */
+export const rollCallSubject = (cluster: string): string => `lt.live.v1.state.${token(cluster)}.${rollCallKey}`
+
 /** Stored messages of one cluster, as a filter. */
 export const stateFilter = (cluster: string): string => `lt.v1.state.${token(cluster)}.>`
 

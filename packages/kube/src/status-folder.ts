@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { formatManifest } from "@lowtide/domain/config/index"
-import { Data, Effect } from "effect"
+import { formatIpAddress, parseIpAddress } from "@lowtide/net"
+import { Data, Effect, Result } from "effect"
 
 /** The status of one object, in the shape that the object has in its cluster. */
 export interface ObjectStatus {
@@ -57,6 +58,23 @@ export const removeStatus = (
     rmSync(path)
     return true
   })
+
+/** The addresses that the status of a Service lists; none when there is no status, or none that can be read. */
+export const readStatusAddresses = (
+  folder: string,
+  service: { readonly namespace: string; readonly name: string }
+): ReadonlyArray<string> => {
+  try {
+    const text = readText(statusPath(folder, { kind: "Service", ...service })) ?? ""
+    // As `writeStatus` writes it.
+    return [...text.matchAll(/^\s+- ip: "?([^"\s]+)"?$/gm)].flatMap(([, found = ""]) => {
+      const address = parseIpAddress(found)
+      return Result.isSuccess(address) ? formatIpAddress(address.success) : []
+    })
+  } catch {
+    return []
+  }
+}
 
 const attempt = (path: string, act: (path: string) => boolean): Effect.Effect<boolean, StatusUnwritable> =>
   Effect.try({ try: () => act(path), catch: (cause) => new StatusUnwritable({ path, cause }) })

@@ -1,4 +1,5 @@
 import { Context, type Effect, type Option } from "effect"
+import type { AllocatorReport, StoredAllocator } from "./allocators.ts"
 import type {
   Batch,
   Committed,
@@ -20,10 +21,14 @@ export interface Head extends HeadPosition {
   readonly recordedAt: string
 }
 
-/** Everything a new leader needs, from one instant of the database. */
-export interface Loaded {
+/** The newest state of every stream at one instant of the database: all that a reader needs. */
+export interface LoadedState {
   readonly head: Head
   readonly current: ReadonlyArray<StoredCurrent>
+}
+
+/** Everything a new leader needs, from one instant of the database. */
+export interface Loaded extends LoadedState {
   readonly intents: ReadonlyArray<StoredIntent>
   readonly intentHeads: ReadonlyArray<IntentHeadRow>
 }
@@ -40,6 +45,8 @@ export class Ledger extends Context.Service<
     readonly append: (batch: Batch) => Effect.Effect<Committed, Fenced | Unavailable | ProjectionConflict>
     /** The state at the head: no replay. Tombstones are included, their versions are still needed. */
     readonly load: Effect.Effect<Loaded, Unavailable>
+    /** The same without what is published, for those who only read. */
+    readonly loadState: Effect.Effect<LoadedState, Unavailable>
     /**
      * Takes the lease when it has expired by the database's clock: a new epoch, at the log's head as well. Waits for
      * the batch that the former leader may have in flight. `None`: somebody holds it.
@@ -52,6 +59,21 @@ export class Ledger extends Context.Service<
     readonly renewLease: (epoch: number, ttlMs: number) => Effect.Effect<boolean, Unavailable>
     /** Lets the next one take over at once; nothing happens when `epoch` no longer holds the lease. */
     readonly releaseLease: (epoch: number) => Effect.Effect<void, Unavailable>
+    /**
+     * Raises the log's incarnation to `atLeast`, for the leader of that epoch, and takes off an order to recover, which is
+     * being carried out then. Nothing happens when another epoch leads.
+     */
+    readonly raiseIncarnation: (epoch: number, atLeast: number) => Effect.Effect<void, Unavailable>
+    /** Why the next leader is to recover whatever it finds: this database was restored. Null when it was not. */
+    readonly recoveryOrder: Effect.Effect<string | null, Unavailable>
+    /** Has the next leader recover. */
+    readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
+    /** Says that an allocator runs, where it answers and how far it has read. One not heard of for an hour is forgotten. */
+    readonly reportAllocator: (report: AllocatorReport) => Effect.Effect<void, Unavailable>
+    /** Takes an allocator that ends off the list. */
+    readonly forgetAllocator: (id: string) => Effect.Effect<void, Unavailable>
+    /** Allocators that said lately that they run, by name; at most one of them leads. */
+    readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>, Unavailable>
     /** The cluster's intents that came after `cseq`, in the order of their cseq; for filling a cable that lost some. */
     readonly intentsSince: (cluster: string, cseq: number) => Effect.Effect<ReadonlyArray<StoredIntent>, Unavailable>
     readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>

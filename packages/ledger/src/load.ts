@@ -1,34 +1,41 @@
 import { Effect } from "effect"
 import type pg from "pg"
 import { ask } from "./database.ts"
-import type { Loaded } from "./ledger.ts"
+import type { Loaded, LoadedState } from "./ledger.ts"
 
 type Row = ReadonlyArray<never>
 
-/** `Ledger.load`: four tables of one snapshot. Rows come as arrays, which is what makes 100,000 of them quick. */
-export const makeLoad = (pool: pg.Pool) =>
-  Effect.acquireUseRelease(
-    ask("load", () => pool.connect()),
-    (client) => ask("load", () => loadFrom(client)),
-    (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
-  )
+/** What is loaded is of one snapshot. Rows come as arrays, which is what makes 100,000 of them quick. */
+export const makeLoad = (pool: pg.Pool) => ({
+  load: inSnapshot(pool, async (rows) => ({
+    ...(await loadState(rows)),
+    intents: (await rows("select cluster, subject, cseq, seq, envelope from intent")).map(toIntent),
+    intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")).map(toIntentHead)
+  })),
+  loadState: inSnapshot(pool, loadState)
+})
 
-const loadFrom = async (client: pg.PoolClient): Promise<Loaded> => {
-  const rows = async (text: string) => (await client.query<Array<never>>({ text, rowMode: "array" })).rows
-  await client.query("begin isolation level repeatable read read only")
+type Rows = (text: string) => Promise<ReadonlyArray<Row>>
+
+const loadState = async (rows: Rows): Promise<LoadedState> => {
   const [head] = await rows("select incarnation, epoch, seq, commit_seq, recorded_at from log_head")
   const current = await rows("select stream, kind, version, seq, state, recorded_at from stream_current order by seq")
-  const intents = await rows("select cluster, subject, cseq, seq, envelope from intent")
-  const intentHeads = await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")
-  await client.query("commit")
   if (head === undefined) throw new Error("expected one row in log_head, found none")
-  return {
-    head: toHead(head),
-    current: current.map(toCurrent),
-    intents: intents.map(toIntent),
-    intentHeads: intentHeads.map(toIntentHead)
-  }
+  return { head: toHead(head), current: current.map(toCurrent) }
 }
+
+const inSnapshot = <A>(pool: pg.Pool, read: (rows: Rows) => Promise<A>) =>
+  Effect.acquireUseRelease(
+    ask("load", () => pool.connect()),
+    (client) =>
+      ask("load", async () => {
+        await client.query("begin isolation level repeatable read read only")
+        const loaded = await read(async (text) => (await client.query<Array<never>>({ text, rowMode: "array" })).rows)
+        await client.query("commit")
+        return loaded
+      }),
+    (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
+  )
 
 const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Loaded["head"] =>
   ({ incarnation, epoch, seq, commitSeq, recordedAt }) as unknown as Loaded["head"]

@@ -1,6 +1,8 @@
 import { Effect, Layer } from "effect"
+import { makeAllocators } from "./allocators.ts"
 import { makeAppend } from "./append.ts"
 import { openDatabase } from "./database.ts"
+import { makeIncarnations } from "./incarnations.ts"
 import { makeLease } from "./lease.ts"
 import { Ledger } from "./ledger.ts"
 import { makeLoad } from "./load.ts"
@@ -19,8 +21,10 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
       const append = makeAppend(database.writer)
       return Ledger.of({
         append: Effect.fn("Ledger.append")((batch) => append(batch)),
-        load: makeLoad(database.readers),
+        ...makeLoad(database.readers),
         ...makeLease(database.lease),
+        ...makeAllocators(database.readers),
+        ...makeIncarnations(database.readers),
         ...makeReads(database.kysely),
         ...makeWireJournal(database.readers, database.kysely)
       })

@@ -10,6 +10,7 @@ export interface LedgerTables {
   readonly command_result: CommandResultTable
   readonly wire_journal: WireJournalTable
   readonly projection_checkpoint: ProjectionCheckpointTable
+  readonly allocator: AllocatorTable
 }
 
 interface EventsTable {
@@ -89,4 +90,13 @@ interface ProjectionCheckpointTable {
   readonly name: string
   readonly version: number
   readonly position: number
+}
+
+interface AllocatorTable {
+  readonly id: string
+  readonly name: string
+  readonly url: string | null
+  readonly position: number
+  readonly started_at: string
+  readonly seen_at: string
 }

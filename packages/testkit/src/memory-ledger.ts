@@ -38,15 +38,39 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         intents: [...tables.intents.values()],
         intentHeads: [...tables.intentHeads.values()]
       })),
-      acquireLease: (_holder, ttlMs) =>
+      loadState: Effect.sync(() => ({ head: tables.head, current: [...tables.current.values()] })),
+      acquireLease: (holder, ttlMs) =>
         Effect.sync(() =>
-          Option.map(lease.acquire(ttlMs, tables.head.epoch), (epoch) => {
+          Option.map(lease.acquire(holder, ttlMs, tables.head.epoch), (epoch) => {
             tables.head = { ...tables.head, epoch }
             return { epoch }
           })
         ),
       renewLease: (epoch, ttlMs) => Effect.sync(() => lease.renew(epoch, ttlMs)),
       releaseLease: (epoch) => Effect.sync(() => lease.release(epoch)),
+      raiseIncarnation: (epoch, atLeast) =>
+        Effect.sync(() => {
+          if (tables.head.epoch !== epoch) return
+          tables.head = { ...tables.head, incarnation: Math.max(tables.head.incarnation, atLeast) }
+          tables.recoveryOrder = null
+        }),
+      recoveryOrder: Effect.sync(() => tables.recoveryOrder),
+      orderRecovery: (why) =>
+        Effect.sync(() => {
+          tables.recoveryOrder = why
+        }),
+      reportAllocator: (report) =>
+        Effect.sync(() => {
+          const seenAt = iso(nowMs())
+          const startedAt = tables.allocators.get(report.id)?.startedAt ?? seenAt
+          tables.allocators.set(report.id, { ...report, startedAt, seenAt })
+        }),
+      forgetAllocator: (id) => Effect.sync(() => void tables.allocators.delete(id)),
+      allocators: Effect.sync(() =>
+        [...tables.allocators.values()]
+          .map((allocator) => ({ ...allocator, leads: lease.isHeldBy(allocator.id) }))
+          .sort((left, right) => (left.name < right.name ? -1 : 1))
+      ),
       commandResult: (id) => Effect.sync(() => Option.fromNullishOr(tables.results.get(id))),
       events: (filter) => Effect.sync(() => page(tables.events.filter(matches(filter)), filter)),
       holderAt: ({ network, address, at }) =>

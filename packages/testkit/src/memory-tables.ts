@@ -2,6 +2,7 @@ import type {
   Checkpoint,
   Head,
   IntentHeadRow,
+  StoredAllocator,
   StoredCommandResult,
   StoredCurrent,
   StoredEvent,
@@ -22,6 +23,8 @@ export interface MemoryTables {
   readonly results: Map<string, StoredCommandResult>
   readonly wire: Array<StoredWire>
   readonly checkpoints: Map<string, Checkpoint>
+  recoveryOrder: string | null
+  readonly allocators: Map<string, Omit<StoredAllocator, "leads">>
 }
 
 /** A ledger that was just migrated: epoch 0, seq 0, the first incarnation. */
@@ -34,5 +37,7 @@ export const emptyTables = (recordedAt: string): MemoryTables => ({
   intentHeads: new Map(),
   results: new Map(),
   wire: [],
-  checkpoints: new Map()
+  checkpoints: new Map(),
+  recoveryOrder: null,
+  allocators: new Map()
 })

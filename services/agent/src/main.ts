@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 import { Bus, layerBus, readKeyRing } from "@lowtide/bus"
-import { clusterSourceFolder } from "@lowtide/kube"
+import { clusterSourceFolder, readStatusAddresses } from "@lowtide/kube"
 import { parseListen, readSettings, runService, SettingsFault, serveOperations } from "@lowtide/ops"
-import { Config, Effect, Layer, Result, Schema, SubscriptionRef } from "effect"
+import { Config, Effect, Layer, PubSub, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
 import { writeStatuses } from "./statuses.ts"
 
@@ -39,7 +39,14 @@ const main = Effect.gen(function* () {
         Effect.map(({ up }) => (up ? [] : ["LT0502 NATS is away: changes wait, statuses stay as they are"]))
       )
     })
-    return yield* Effect.all([reportCluster(cluster), writeStatuses(cluster, keys, statuses)], {
+    const calls = yield* PubSub.sliding<number>(1)
+    const remembered = {
+      forgotten: Stream.changes(Stream.fromPubSub(calls)), // one call is repeated until it is answered
+      statusAddresses: (service: { readonly namespace: string; readonly name: string }) =>
+        readStatusAddresses(statuses, service)
+    }
+    const onRollCall = (incarnation: number) => Effect.asVoid(PubSub.publish(calls, incarnation))
+    return yield* Effect.all([reportCluster(cluster, remembered), writeStatuses(cluster, keys, statuses, onRollCall)], {
       concurrency: "unbounded",
       discard: true
     })

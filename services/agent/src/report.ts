@@ -3,7 +3,7 @@ import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import { type Command, type Finding, findingText, phases } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
-import { Effect, Stream } from "effect"
+import { Deferred, Effect, Queue, Stream } from "effect"
 import { inventory, tellings } from "./observations.ts"
 
 /** Commands under way at once: enough for the centre to commit many together. */
@@ -13,34 +13,66 @@ const commandsInFlight = 64
  * Tells the centre what its cluster is like, and then every change, for ever. Each look at the source is compared with
  * what the centre has acknowledged, so that a start, a change and a time without the centre are one path.
  */
-export const reportCluster = (cluster: string): Effect.Effect<void, never, ClusterSource | Bus> =>
+export const reportCluster = (
+  cluster: string,
+  remembered: Remembered = nothingRemembered
+): Effect.Effect<void, never, ClusterSource | Bus> =>
   Effect.gen(function* () {
     const source = yield* ClusterSource
     const told = new Map<string, string>()
     const ids = commandIds(cluster)
     const spoken = new Set<string>()
     let isInventoried = false
-    yield* source.changes.pipe(
-      Stream.runForEach((change) =>
+    let newest: ClusterChange | undefined
+    const tell = (change: ClusterChange): Effect.Effect<void, never, Bus> =>
+      Effect.gen(function* () {
+        newest = change
+        yield* sayFindings(change.findings, spoken)
+        yield* tellChange(cluster, change, told, ids, isInventoried ? undefined : remembered.statusAddresses)
+        if (isInventoried) return
+        const whole = inventory(cluster, change)
+        if (whole === undefined) return
+        yield* send(cluster, whole, change, ids, randomUUID())
+        isInventoried = true
+        yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
+      })
+    const again = yield* Queue.unbounded<ClusterChange>()
+    let forgotten = yield* Deferred.make<void>()
+    // A centre that has lost history may hold back for ever what is being told: telling begins anew, with everything.
+    yield* remembered.forgotten.pipe(
+      Stream.runForEach(() =>
         Effect.gen(function* () {
-          yield* sayFindings(change.findings, spoken)
-          yield* tellChange(cluster, change, told, ids)
-          if (isInventoried) return
-          const whole = inventory(cluster, change)
-          if (whole === undefined) return
-          yield* send(cluster, whole, change, ids, randomUUID())
-          isInventoried = true
-          yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
+          told.clear()
+          isInventoried = false
+          const before = forgotten
+          forgotten = yield* Deferred.make<void>()
+          yield* Deferred.succeed(before, undefined)
+          if (newest !== undefined) yield* Queue.offer(again, newest)
         })
-      )
+      ),
+      Effect.forkScoped
     )
-  })
+    yield* Stream.merge(source.changes, Stream.fromQueue(again)).pipe(
+      Stream.runForEach((change) => Effect.raceFirst(tell(change), Deferred.await(forgotten)))
+    )
+  }).pipe(Effect.scoped)
+
+/** What an agent knows of the time before, for a centre that does not. */
+export interface Remembered {
+  /** Something each time that the centre has forgotten what it was told. */
+  readonly forgotten: Stream.Stream<unknown>
+  /** What the status of a Service says that it has. */
+  readonly statusAddresses: (service: { readonly namespace: string; readonly name: string }) => ReadonlyArray<string>
+}
+
+const nothingRemembered: Remembered = { forgotten: Stream.never, statusAddresses: () => [] }
 
 const tellChange = Effect.fnUntraced(function* (
   cluster: string,
   change: ClusterChange,
   told: Map<string, string>,
-  ids: CommandIds
+  ids: CommandIds,
+  statusAddresses: Remembered["statusAddresses"] | undefined
 ) {
   const news = tellings(cluster, change, told)
   const correlationId = randomUUID()
@@ -48,7 +80,7 @@ const tellChange = Effect.fnUntraced(function* (
     yield* Effect.forEach(
       news.filter((telling) => telling.phase === phase),
       (telling) =>
-        send(cluster, telling.command, change, ids, correlationId).pipe(
+        send(cluster, withStatus(telling.command, statusAddresses), change, ids, correlationId).pipe(
           Effect.andThen((isTold) =>
             Effect.sync(() => {
               if (!isTold) return
@@ -61,6 +93,13 @@ const tellChange = Effect.fnUntraced(function* (
     )
   }
 })
+
+/** A first report of a Service says what its status has, which nobody else may know. */
+const withStatus = (command: Command, statusAddresses: Remembered["statusAddresses"] | undefined): Command => {
+  if (command._tag !== "ObserveService" || statusAddresses === undefined) return command
+  const addresses = statusAddresses(command.service)
+  return addresses.length === 0 ? command : { ...command, statusAddresses: addresses }
+}
 
 /**
  * Answers whether the centre has been told. A command refused for good is told: saying it again would change nothing. One

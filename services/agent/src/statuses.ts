@@ -3,7 +3,7 @@ import { type KeyRing, open } from "@lowtide/bus/envelope"
 import { followState, type StateText } from "@lowtide/bus/follow-state"
 import type { WireReport } from "@lowtide/bus/status"
 import { publishAll } from "@lowtide/bus/streams"
-import { wireSubject } from "@lowtide/bus/subjects"
+import { rollCallKey, wireSubject } from "@lowtide/bus/subjects"
 import { compareStamps, messageKey, type ObjectFindings, type ServiceAnswer, StateMessage } from "@lowtide/domain"
 import { type ObjectStatus, removeStatus, type StatusUnwritable, writeStatus } from "@lowtide/kube"
 import { Effect, Option, Queue, Result, Schema, Stream } from "effect"
@@ -15,7 +15,12 @@ const reporter = "agent"
  * Writes what the centre answers into the statuses of Services and configuration objects, for ever. Only signed messages
  * of the own cluster count, and never an older one after a newer.
  */
-export const writeStatuses = (cluster: string, keys: KeyRing, folder: string): Effect.Effect<void, never, Bus> =>
+export const writeStatuses = (
+  cluster: string,
+  keys: KeyRing,
+  folder: string,
+  onRollCall: (incarnation: number) => Effect.Effect<void> = () => Effect.void
+): Effect.Effect<void, never, Bus> =>
   Effect.gen(function* () {
     const resync = yield* Queue.sliding<void>(1)
     const held = new Map<string, Held>()
@@ -23,6 +28,10 @@ export const writeStatuses = (cluster: string, keys: KeyRing, folder: string): E
       Stream.runForEach((item) =>
         Effect.gen(function* () {
           const texts = item._tag === "Snapshot" ? item.items : [item.item]
+          for (const call of texts.filter(({ key }) => key === rollCallKey)) {
+            const incarnation = readRollCall(cluster, keys, call)
+            if (incarnation !== undefined) yield* onRollCall(incarnation)
+          }
           const messages = yield* Effect.forEach(texts, (text) => readMessage(cluster, keys, text))
           const changed = new Set<Held>()
           for (const message of newestOf(messages.flatMap((message) => message ?? []))) take(held, changed, message)
@@ -61,6 +70,13 @@ const readMessage = Effect.fnUntraced(function* (cluster: string, keys: KeyRing,
   yield* Effect.logError(`LT0404 ${key}: not a status for cluster ${cluster}; it is ignored`)
   return undefined
 })
+
+/** The incarnation of a roll call that is to be believed. */
+const readRollCall = (cluster: string, keys: KeyRing, { envelope }: StateText): number | undefined => {
+  const payload = open(keys, envelope)
+  const message = Result.isSuccess(payload) ? Option.getOrUndefined(decodeMessage(payload.success)) : undefined
+  return message?._tag === "RollCall" && message.cluster === cluster ? message.stamp.incarnation : undefined
+}
 
 /** The object that a status is of: a Service by its name, since one may follow another under it. */
 const objectOf = (message: StatusMessage): string =>

@@ -4,78 +4,98 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
-import { Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
-import { Centre, type HeardNode } from "./centre.ts"
+import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
+import { type AllocatorIdentity, Allocators, defaultAllocatorName } from "./allocators.ts"
+import { Centre, type CommittedView, type HeardNode } from "./centre.ts"
 import { Defects } from "./defects.ts"
-import { awaitLease, keepLease } from "./leader.ts"
+import { Follower } from "./follower.ts"
+import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
+import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
 /** How often addresses whose quarantine may be over are looked at. */
 const expireEveryMs = 1_000
 
+/** What an allocator is made of. */
+interface Parts {
+  readonly key: SigningKey
+  readonly allocators: Allocators
+  readonly follower: Follower
+  readonly nodes: ReadonlyMap<string, HeardNode>
+  readonly answers: RollCallAnswers
+  /** The present leadership of this allocator. */
+  readonly current: Ref.Ref<Reign | undefined>
+  readonly defects: Defects
+}
+
 /**
- * The allocator: leads when it can, and answers readers. It leaves the leadership by itself when the database is away for
- * too long, and comes back to it; only a fence ends it, since another allocator leads then. `prepare` brings the database
- * to its schema, and may wait for it as long as it takes.
+ * The allocator: leads when it can, else follows the log, and answers readers either way. It leaves the leadership by
+ * itself when the database is away for too long, and comes back to it; a fence ends it, since another allocator leads
+ * then. `prepare` brings the database to its schema, and may wait for it as long as it takes.
  */
 export const layerAllocator = (
   key: SigningKey,
-  prepare: Effect.Effect<unknown>
+  prepare: Effect.Effect<unknown>,
+  identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null }
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
     Effect.gen(function* () {
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
-      const nodes = yield* followStatuses((status) =>
-        Effect.flatMap(Ref.get(current), (reign) => confirm(reign, status))
-      )
+      const answers = new RollCallAnswers()
+      const nodes = yield* followStatuses((status) => {
+        answers.take(status)
+        return Effect.flatMap(Ref.get(current), (reign) => takeStatus(reign, status))
+      })
+      const allocators = new Allocators({ ...identity, id: randomUUID() })
+      const parts = { key, allocators, follower: new Follower(), nodes, answers, current, defects: new Defects() }
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
       yield* Fiber.await(prepared).pipe(
-        Effect.andThen(reignForEver(key, current, nodes, new Defects())),
+        Effect.andThen(allocators.report(Effect.map(positionOf(parts), (position) => position ?? 0))),
+        Effect.forkScoped
+      )
+      const leading = yield* Fiber.await(prepared).pipe(
+        Effect.andThen(reignForEver(parts)),
         Effect.catchCause((cause) => Deferred.failCause(ended, cause)), // a defect as well: nobody would lead on
         Effect.forkScoped
       )
-      return yield* makeCentre(current, nodes, Deferred.await(ended))
+      return yield* makeCentre(parts, Deferred.await(ended), Fiber.interrupt(leading))
     })
   )
 
-const reignForEver = (
-  key: SigningKey,
-  current: Ref.Ref<Reign | undefined>,
-  nodes: ReadonlyMap<string, HeardNode>,
-  defects: Defects
-) =>
+/** How long the database may take to hear that this allocator leads no longer; the lease ends by itself after that. */
+const releaseTimeout = "500 millis"
+
+const reignForEver = (parts: Parts) =>
   Effect.gen(function* () {
-    const holder = randomUUID()
-    const epoch = yield* awaitLease(holder)
+    const { allocators, current, follower } = parts
+    const ledger = yield* Ledger
+    const trust = new LeaseTrust()
+    const epoch = yield* Effect.raceFirst(awaitLease(allocators.self.id, trust), follower.follow)
     yield* Effect.logInfo(`leading with epoch ${epoch}`)
-    yield* Effect.raceFirst(keepLease(epoch), reignWith(epoch, key, current, nodes, defects)).pipe(
+    yield* allocators.look
+    yield* Effect.raceFirst(keepLease(epoch, trust), reignWith(epoch, trust, parts)).pipe(
       Effect.onExit(() => Ref.set(current, undefined)),
+      Effect.ensuring(ledger.releaseLease(epoch).pipe(Effect.timeout(releaseTimeout), Effect.ignore)),
       Effect.catch((error) =>
         error instanceof Fenced || error instanceof ProjectionConflict
           ? Effect.fail(error)
           : Effect.logWarning(error.message)
       )
     )
-    yield* Effect.ignore((yield* Ledger).releaseLease(epoch))
   }).pipe(Effect.forever)
 
 /** Reigns until memory and database part, loading anew as long as the lease is held. */
-const reignWith = (
-  epoch: number,
-  key: SigningKey,
-  current: Ref.Ref<Reign | undefined>,
-  nodes: ReadonlyMap<string, HeardNode>,
-  defects: Defects
-) =>
+const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, answers, current, defects }: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const reign = yield* beginReign(epoch, key, defects)
+      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers)
       yield* Ref.set(current, reign)
+      follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign
@@ -96,10 +116,19 @@ const reignWith = (
     })
   )
 
+/** What a node holds may be more than the log has; else what it has withdrawn is of interest. */
+const takeStatus = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
+  (status.stamp === undefined || reign === undefined ? Effect.void : reign.noteStamp(status.stamp)).pipe(
+    Effect.andThen(confirm(reign, status))
+  )
+
 /** A node's confirmations matter while something of its cluster is being withdrawn, and to who withdraws later. */
 const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> => {
   if (reign === undefined) return Effect.void
-  const { cluster, node, confirmedCseq } = status
+  const { cluster, node, confirmedCseq, stamp } = status
+  // Numbers of an earlier incarnation say nothing of the messages of this one.
+  const { fleet, head } = reign.memory
+  if (fleet.recovery !== undefined && stamp?.incarnation !== head.incarnation) return Effect.void
   if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return Effect.void
   return Effect.asVoid(
     reign.submit(`speaker:${cluster}/${node}`, "speaker", {
@@ -111,38 +140,63 @@ const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<vo
   )
 }
 
+/** Seq of the last event that readers are answered from; undefined before the first load. */
+const positionOf = ({ current, follower }: Parts): Effect.Effect<number | undefined> =>
+  Effect.map(Ref.get(current), (reign) => (reign?.memory ?? follower.followed)?.head.seq)
+
 const makeCentre = (
-  current: Ref.Ref<Reign | undefined>,
-  nodes: ReadonlyMap<string, HeardNode>,
-  ended: Effect.Effect<never, Fenced | ProjectionConflict>
+  parts: Parts,
+  ended: Effect.Effect<never, Fenced | ProjectionConflict>,
+  resign: Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
+    const { allocators, current, follower, nodes } = parts
     const { connected } = yield* Bus
     const ledger = yield* Ledger
-    const notLeading = new Unavailable({
+    const notRead = new Unavailable({
       operation: "read",
-      cause: new Error("this allocator does not lead, or the database is away")
+      cause: new Error("this allocator has not read the log yet, or leads and the database is away")
     })
+    const viewOf = ({ fleet, head, recordedAt }: Pick<Reign["memory"], "fleet" | "head" | "recordedAt">) => {
+      const view: CommittedView = { fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes }
+      return view
+    }
     return Centre.of({
       read: (look) =>
         Effect.gen(function* () {
           const reign = yield* Ref.get(current)
-          if (reign === undefined) return yield* notLeading
-          return yield* reign
-            .read(({ fleet, head, recordedAt }) =>
-              look({ fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes })
-            )
-            .pipe(Effect.mapError(() => notLeading))
+          if (reign === undefined) {
+            return follower.followed === undefined ? yield* notRead : look(viewOf(follower.followed))
+          }
+          return yield* reign.read((memory) => look(viewOf(memory))).pipe(Effect.mapError(() => notRead))
         }),
+      position: positionOf(parts),
+      order: (actor, words, command) =>
+        Effect.flatMap(Ref.get(current), (reign) =>
+          reign === undefined ? Effect.fail(notRead) : reign.submit(actor, "person", command, words)
+        ),
+      orderRecovery: (why) =>
+        ledger.orderRecovery(why).pipe(
+          Effect.andThen(Ref.get(current)),
+          Effect.flatMap((reign) => reign?.compareAgain ?? Effect.void)
+        ),
+      allocators: Effect.sync(() => allocators.known),
       ended,
+      resign,
       health: Effect.gen(function* () {
         const reign = yield* Ref.get(current)
         const database = yield* Effect.exit(ledger.head)
+        const lag = follower.lag(Number((yield* Clock.monotonicTimeNanos) / 1_000_000n))
+        const { leader } = allocators
         return {
-          role: reign === undefined ? "waiting" : "leader",
+          role: reign !== undefined ? "leader" : follower.followed !== undefined ? "follower" : "waiting",
+          leader: leader === undefined ? null : { name: leader.name, url: leader.url },
+          lagEvents: reign === undefined ? lag.events : 0,
+          lagSeconds: reign === undefined ? lag.seconds : 0,
           database: database._tag === "Success" ? "up" : "down",
           nats: (yield* SubscriptionRef.get(connected)).up ? "up" : "down",
-          unpublished: reign === undefined ? 0 : yield* reign.publisher.unpublished
+          unpublished: reign === undefined ? 0 : yield* reign.publisher.unpublished,
+          recovery: reign === undefined ? null : ((yield* reign.recovery) ?? null)
         }
       })
     })

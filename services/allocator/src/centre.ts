@@ -1,7 +1,9 @@
+import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
-import type { Fleet } from "@lowtide/domain"
-import type { Fenced, Head, ProjectionConflict, Unavailable } from "@lowtide/ledger"
+import type { Command, Fleet } from "@lowtide/domain"
+import type { Fenced, Head, ProjectionConflict, StoredAllocator, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
+import type { RecoveryStanding } from "./recovery.ts"
 
 /** What readers may see: the fleet as it is committed, never a batch that may still fail. */
 export interface CommittedView {
@@ -20,11 +22,24 @@ export interface HeardNode {
   readonly heardAtMs: number
 }
 
-/** The centre's state for its readers. `read` waits for a batch in flight, a few milliseconds, and runs in one turn. */
+/**
+ * The centre's state for its readers. `read` runs in one turn; in the leader it waits for a batch in flight, a few
+ * milliseconds, in a follower it answers from as far as the log was read.
+ */
 export class Centre extends Context.Service<
   Centre,
   {
     readonly read: <A>(look: (view: CommittedView) => A) => Effect.Effect<A, Unavailable>
+    /** Seq of the last event that readers are answered from; undefined while there is nothing to answer from. */
+    readonly position: Effect.Effect<number | undefined>
+    /** The allocators on this database, as last seen. */
+    readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>>
+    /** Carries out an order of a person, when this allocator leads; `words` are theirs. */
+    readonly order: (actor: string, words: string, command: Command) => Effect.Effect<CommandReply, Unavailable>
+    /** Has this leader recover as after a loss of history; the order outlives it. */
+    readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
+    /** Gives up the lead and does not want it again: for a process that is to end, so that another leads at once. */
+    readonly resign: Effect.Effect<void>
     /** Fails when this allocator may not go on: another leads, or the database contradicts it. The process ends then. */
     readonly ended: Effect.Effect<never, Fenced | ProjectionConflict>
     /** Whether this allocator leads, and whether what it needs is there, for `/readyz` and people. */
@@ -33,9 +48,17 @@ export class Centre extends Context.Service<
 >()("@lowtide/allocator/Centre") {}
 
 export interface CentreHealth {
-  readonly role: "leader" | "waiting"
+  /** `waiting`: it has not read the log yet. */
+  readonly role: "leader" | "follower" | "waiting"
+  /** Who leads, as last seen. */
+  readonly leader: { readonly name: string; readonly url: string | null } | null
+  /** How far a follower is behind the log's head: events as of its last look, and seconds since it was at the head. */
+  readonly lagEvents: number
+  readonly lagSeconds: number
   readonly database: "up" | "down"
   readonly nats: "up" | "down"
   /** Messages committed and not yet stored in NATS. */
   readonly unpublished: number
+  /** How the leader's recovery from a loss of history stands; null when there never was one, and in a follower. */
+  readonly recovery: RecoveryStanding | null
 }

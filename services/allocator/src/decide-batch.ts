@@ -26,6 +26,8 @@ export interface DecidedBatch {
   readonly batch: Batch
   readonly replies: ReadonlyArray<CommandReply>
   readonly events: ReadonlyArray<DomainEvent>
+  /** Whether it publishes everything of a cluster anew. */
+  readonly isAnew: boolean
   /** Clusters with new messages. */
   readonly clusters: ReadonlySet<string>
 }
@@ -65,15 +67,20 @@ export const decideBatch = (
     const after = versionsBefore.get(event.stream) ?? memory.fleet.versions.get(event.stream) ?? 0
     versionsBefore.set(event.stream, after - 1)
   }
+  const republished = caused.flatMap(({ event }) =>
+    event.type === "ClusterRepublished" ? (event.about.cluster ?? []) : []
+  )
+  for (const cluster of republished) memory.digests.delete(cluster)
   const messages = numberMessages(memory, caused)
   const { intents, heads } = sealMessages(memory, messages, key)
+  const removed = republished.flatMap((cluster) => removeOutdated(memory, cluster))
   return {
     batch: {
       expected: { epoch: memory.head.epoch, seq: memory.head.seq },
       events: eventRows(caused, versionsBefore),
       current: currentRows(memory, caused, versionsBefore),
       history: historyRows(memory, caused),
-      intents,
+      intents: [...intents, ...removed],
       intentHeads: heads,
       results: commands.flatMap(({ envelope }, index) => {
         const reply = replies[index]
@@ -89,6 +96,7 @@ export const decideBatch = (
     },
     replies,
     events: caused.map(({ event }) => event),
+    isAnew: republished.length > 0,
     clusters: new Set(messages.map(({ message }) => message.cluster))
   }
 }
@@ -196,9 +204,10 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
   )
   return affected.flatMap(({ content, eventIndex }) => {
     const cause = caused[eventIndex]
-    if (cause === undefined) return []
+    if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
-    const cseqBefore = memory.book.entries(content.cluster).get(key)?.cseq
+    const entry = memory.book.entries(content.cluster).get(key)
+    const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
     const message = memory.book.number(content, stamp, {
       seq: stamp.seq,
@@ -213,6 +222,14 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     return { key, message }
   })
 }
+
+/** What the new incarnation does not speak of any more; speakers leave it out of what they compare with the head. */
+const removeOutdated = (memory: Memory, cluster: string): ReadonlyArray<IntentRow> =>
+  [...memory.book.entries(cluster)].flatMap(([subject, { incarnation, cseq }]) => {
+    if (incarnation === memory.head.incarnation) return []
+    memory.book.remove(cluster, subject)
+    return { cluster, subject, cseq, seq: memory.head.seq, envelope: null }
+  })
 
 const stampOf = (memory: Memory, seq: number): Stamp => ({
   incarnation: memory.head.incarnation,

@@ -2,9 +2,11 @@ import { readFileSync } from "node:fs"
 import { layerBus, readSigningKey } from "@lowtide/bus"
 import { ledgerPostgres, migrate } from "@lowtide/ledger"
 import { readSettings, runService, SettingsFault } from "@lowtide/ops"
-import { Config, Effect, Layer, Redacted, Schedule } from "effect"
+import { Config, Effect, Layer, Option, Redacted, Schedule } from "effect"
 import { layerAllocator } from "./allocator.ts"
+import { defaultAllocatorName } from "./allocators.ts"
 import { Centre } from "./centre.ts"
+import { armFailpoint } from "./failpoint.ts"
 import { layerHttp } from "./http/index.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
@@ -13,11 +15,22 @@ const settings = {
   natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
-  listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070"))
+  listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070")),
+  name: Config.String("LOWTIDE_ALLOCATOR_NAME").pipe(Config.withDefault(defaultAllocatorName)),
+  url: Config.String("LOWTIDE_ALLOCATOR_URL").pipe(Config.option),
+  failpoint: Config.String("LOWTIDE_FAILPOINT").pipe(Config.option),
+  testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault(""))
 }
 
 const main = Effect.gen(function* () {
-  const { databaseUrl, natsUrl, signingKeyFile, signingKeyId, listen } = yield* readSettings(settings)
+  const read = yield* readSettings(settings)
+  const { databaseUrl, natsUrl, signingKeyFile, signingKeyId, listen, name, url: ownUrl } = read
+  if (Option.isSome(read.failpoint)) {
+    yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
+      Effect.mapError((fault) => new SettingsFault({ faults: [`LOWTIDE_FAILPOINT: ${fault}`] }))
+    )
+    yield* Effect.logWarning(`this allocator is made to fail at ${read.failpoint.value}, for a test`)
+  }
   const key = yield* Effect.try({
     try: () => readSigningKey(signingKeyId, readFileSync(signingKeyFile, "utf8")),
     catch: (cause) =>
@@ -32,15 +45,20 @@ const main = Effect.gen(function* () {
     ),
     Effect.orDie
   )
+  const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
   const live = layerHttp(listen).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity)),
     Layer.provide(layerBus({ servers: [natsUrl], name: "allocator" })),
     Layer.provide(ledgerPostgres(url))
   )
   return yield* Effect.gen(function* () {
     yield* Effect.logInfo(`the API listens on ${listen}`)
-    return yield* (yield* Centre).ended
+    const centre = yield* Centre
+    return yield* Effect.ensuring(centre.ended, centre.resign) // before requests in flight are waited for
   }).pipe(Effect.provide(live))
 })
+
+/** Where others on this machine reach what listens at `HOST:PORT` or `unix:/PATH`. */
+const urlOf = (listen: string): string => (listen.startsWith("unix:") ? listen : `http://${listen}`)
 
 runService(main)

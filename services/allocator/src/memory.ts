@@ -42,8 +42,9 @@ export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen
   const book = new IntentBook()
   const digests = new Map<string, SetDigest>()
   for (const { cluster, subject, cseq, envelope } of loaded.intents) {
-    book.restore(decodeStored(envelope))
-    digestOf(digests, cluster).add(subject, cseq)
+    const message = decodeStored(envelope)
+    book.restore(message)
+    if (message.stamp.incarnation === loaded.head.incarnation) digestOf(digests, cluster).add(subject, cseq)
   }
   for (const { cluster, cseq } of loaded.intentHeads) book.restoreCseq(cluster, cseq)
   const localNow = yield* Clock.currentTimeMillis
@@ -83,6 +84,8 @@ const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(StateMessag
 /** Our own database's word is believed without its signature, which other keys may have made; its shape is checked. */
 const decodeStored = (envelope: string): NumberedMessage => {
   const message = decodeMessage((JSON.parse(envelope) as { readonly payload: string }).payload)
-  if (message._tag === "ClusterHead") throw new TypeError("expected a numbered message among intents, found a head")
+  if (message._tag === "ClusterHead" || message._tag === "RollCall") {
+    throw new TypeError(`expected a numbered message among intents, found a ${message._tag}`)
+  }
   return message
 }

@@ -11,13 +11,13 @@ export interface Notice {
  * before. What an agent found is on the agent's log. Nothing is said again at a restart, since only events are looked at.
  */
 export const noticesOf = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<Notice> =>
-  events.flatMap(({ before, after }) => {
+  events.flatMap(({ before, after, about }) => {
     const known = new Set(faultsOf(before).map(({ message }) => message))
     return faultsOf(after)
       .filter(({ message }) => !known.has(message))
       .map(({ severity, code, message, fix }) => ({
         severity,
-        text: `${code} cluster ${after?.cluster}: ${message}. Fix: ${fix}`
+        text: `${code} cluster ${about.cluster}: ${message}. Fix: ${fix}`
       }))
   })
 

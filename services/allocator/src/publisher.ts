@@ -1,9 +1,11 @@
 import { Bus, type BusUnavailable, connectionLost } from "@lowtide/bus/connection"
-import { countStored, ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
+import { countStored, ensureStreams, publishAll, purgeStored, readLast } from "@lowtide/bus/streams"
 import { headKey, stateFilter, stateStream, stateSubject } from "@lowtide/bus/subjects"
-import { ClusterHead } from "@lowtide/domain"
+import type { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Effect, Option, Queue, Result, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Queue, Result, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { failpoint } from "./failpoint.ts"
+import { headOf } from "./loss.ts"
 
 /** How often a cluster's head is repeated when nothing else is, so that silence is told from loss; speakers allow 60 s. */
 const heartbeatMs = 20_000
@@ -12,6 +14,8 @@ const heartbeatMs = 20_000
 export interface Publisher {
   /** Hands over a batch just committed, in the order of commits. */
   readonly publish: (batch: Batch) => void
+  /** Looks for itself what the stream lacks. */
+  readonly publishAnew: () => void
   /** Messages committed and not yet stored in NATS, as far as known. */
   readonly unpublished: Effect.Effect<number>
   /** Clusters of which the stream knows more than the ledger: the database has lost history. */
@@ -42,76 +46,84 @@ const waitingMax = 1_000
  * loop compares each cluster's head in the stream with the ledger's and sends what came after it. Events are safe all
  * the while, and commands go on.
  */
-export const startPublisher: Effect.Effect<Publisher, never, Bus | Ledger | Scope.Scope> = Effect.gen(function* () {
-  const { connected } = yield* Bus
-  const work = yield* Queue.dropping<Work>(waitingMax)
-  let unpublished = 0
-  /** Whether the stream may lack something that no waiting batch has. */
-  let isBehind = true
-  /** Clusters of which the stream knows more than the ledger. */
-  let ahead: ReadonlySet<string> = new Set()
-  /** The newest message sent of each cluster: nothing older is sent after it. */
-  const sentCseq = new Map<string, number>()
-  const reconcileSoon = Effect.suspend(() => {
-    isBehind = true
-    return Queue.offer(work, { _tag: "Reconcile" })
-  })
-  yield* reconcileSoon
-  yield* SubscriptionRef.changes(connected).pipe(
-    Stream.filter(({ up, times }) => up && times > 1),
-    Stream.runForEach(() => reconcileSoon),
-    Effect.forkScoped
-  )
-  yield* reconcileSoon.pipe(Effect.delay(heartbeatMs), Effect.forever, Effect.forkScoped)
-  /** What waits is committed: the ledger has it, and reading it there covers it. */
-  const reconcileOnce = Effect.gen(function* () {
-    yield* SubscriptionRef.changes(connected).pipe(
-      Stream.takeUntil(({ up }) => up),
-      Stream.runDrain
-    )
-    isBehind = false
-    yield* Queue.clear(work)
-    const covered = unpublished
-    ahead = yield* Effect.raceFirst(reconcileAll(sentCseq), connectionLost("publish"))
-    unpublished -= covered
-  }).pipe(
-    Effect.tapError((error) => {
+export const startPublisher = (
+  isMuted: (cluster: string) => boolean = () => false
+): Effect.Effect<Publisher, never, Bus | Ledger | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { connected } = yield* Bus
+    const work = yield* Queue.dropping<Work>(waitingMax)
+    let unpublished = 0
+    /** Whether the stream may lack something that no waiting batch has. */
+    let isBehind = true
+    /** Clusters of which the stream knows more than the ledger. */
+    let ahead: ReadonlySet<string> = new Set()
+    /** The newest message sent of each cluster: nothing older is sent after it. */
+    const sentCseq = new Map<string, number>()
+    const reconcileSoon = Effect.suspend(() => {
       isBehind = true
-      return Effect.logWarning(`publishing waits: ${error.message}`)
+      return Queue.offer(work, { _tag: "Reconcile" })
     })
-  )
-  const loop = Effect.gen(function* () {
-    const next = yield* Queue.take(work)
-    if (next._tag === "Batch" && !isBehind && performance.now() - next.committedMs < freshMs) {
-      const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
-        !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
-      const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), sentCseq).pipe(
-        Effect.raceFirst(connectionLost("publish")),
-        Effect.result
-      )
-      if (Result.isSuccess(sent)) {
-        unpublished -= next.intents.length
-        return
-      }
-      yield* Effect.logWarning(`publishing is behind: ${sent.failure.message}`)
-    }
-    yield* Effect.retry(
-      reconcileOnce,
-      Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
+    yield* reconcileSoon
+    yield* SubscriptionRef.changes(connected).pipe(
+      Stream.filter(({ up, times }) => up && times > 1),
+      Stream.runForEach(() => reconcileSoon),
+      Effect.forkScoped
     )
-  })
-  yield* loop.pipe(Effect.forever, Effect.forkScoped)
-  return {
-    publish: ({ intents, intentHeads }) => {
-      if (intents.length === 0) return
-      unpublished += intents.length
-      if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads, committedMs: performance.now() }))
+    yield* reconcileSoon.pipe(Effect.delay(heartbeatMs), Effect.forever, Effect.forkScoped)
+    /** What waits is committed: the ledger has it, and reading it there covers it. */
+    const reconcileOnce = Effect.gen(function* () {
+      yield* SubscriptionRef.changes(connected).pipe(
+        Stream.takeUntil(({ up }) => up),
+        Stream.runDrain
+      )
+      isBehind = false
+      yield* Queue.clear(work)
+      const covered = unpublished
+      ahead = yield* Effect.raceFirst(reconcileAll(sentCseq, isMuted), connectionLost("publish"))
+      unpublished -= covered
+    }).pipe(
+      Effect.tapError((error) => {
         isBehind = true
-    },
-    unpublished: Effect.sync(() => unpublished),
-    ahead: Effect.sync(() => ahead)
-  }
-})
+        return Effect.logWarning(`publishing waits: ${error.message}`)
+      })
+    )
+    const loop = Effect.gen(function* () {
+      const next = yield* Queue.take(work)
+      if (next._tag === "Batch" && !isBehind && performance.now() - next.committedMs < freshMs) {
+        const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
+          !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
+        yield* failpoint("before-publish")
+        const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), sentCseq).pipe(
+          Effect.raceFirst(connectionLost("publish")),
+          Effect.result
+        )
+        if (Result.isSuccess(sent)) {
+          unpublished -= next.intents.length
+          return
+        }
+        yield* Effect.logWarning(`publishing is behind: ${sent.failure.message}`)
+      }
+      yield* Effect.retry(
+        reconcileOnce,
+        Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
+      )
+    })
+    yield* loop.pipe(Effect.forever, Effect.forkScoped)
+    return {
+      publish: ({ intents, intentHeads }) => {
+        if (intents.length === 0) return
+        unpublished += intents.length
+        if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads, committedMs: performance.now() }))
+          isBehind = true
+      },
+      publishAnew: () => {
+        isBehind = true
+        Queue.offerUnsafe(work, { _tag: "Reconcile" })
+      },
+      unpublished: Effect.sync(() => unpublished),
+      ahead: Effect.sync(() => ahead)
+    }
+  })
 
 /** Sends messages and then heads, and notes how far each cluster's are sent. */
 const publishBatch = (
@@ -122,6 +134,7 @@ const publishBatch = (
   publishAll(
     intents.map(({ cluster, subject, envelope }) => ({ subject: stateSubject(cluster, subject), text: envelope ?? "" }))
   ).pipe(
+    Effect.andThen(intents.length > 0 ? failpoint("mid-batch") : Effect.void),
     // The head last: whoever reads it has, or can tell that it lacks, everything before it.
     Effect.andThen(
       publishAll(heads.map(({ cluster, envelope }) => ({ subject: stateSubject(cluster, headKey), text: envelope })))
@@ -137,13 +150,16 @@ const publishBatch = (
 
 /** Answers the clusters for which nothing may be published. */
 const reconcileAll = (
-  sentCseq: Map<string, number>
+  sentCseq: Map<string, number>,
+  isMuted: (cluster: string) => boolean
 ): Effect.Effect<ReadonlySet<string>, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
     yield* ensureStreams
     const ledger = yield* Ledger
     const ahead = new Set<string>()
-    for (const head of yield* ledger.intentHeads) if (!(yield* reconcile(head, sentCseq))) ahead.add(head.cluster)
+    for (const head of yield* ledger.intentHeads) {
+      if (!isMuted(head.cluster) && !(yield* reconcile(head, sentCseq))) ahead.add(head.cluster)
+    }
     return ahead
   })
 
@@ -158,18 +174,23 @@ const reconcile = (
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const marker = yield* readMarker(head.cluster)
-    if (marker !== undefined && marker.cseq > head.cseq) {
+    const incarnation = headOf(head.envelope)?.stamp.incarnation ?? marker?.stamp.incarnation ?? 0
+    const isEarlier = marker !== undefined && marker.stamp.incarnation < incarnation
+    if (marker !== undefined && !isEarlier && (marker.stamp.incarnation > incarnation || marker.cseq > head.cseq)) {
       yield* Effect.logError(
         `LT0505 cluster ${head.cluster}: the stream's head is cseq ${marker.cseq} of epoch ${marker.stamp.epoch}, the ledger's is ${head.cseq}: ` +
           "the database has lost history; nothing is published for this cluster and speakers keep what they have"
       )
       return false
     }
+    // What an earlier incarnation said and this one does not is taken out; who holds it keeps it.
+    if (isEarlier) yield* purgeStored(stateStream, stateFilter(head.cluster))
     const isWhole =
+      !isEarlier &&
       marker?.cseq === head.cseq &&
       marker.digest === head.digest &&
       (yield* countStored(stateStream, stateFilter(head.cluster))) === head.count + 1 // the head is one more
-    const since = marker === undefined || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
+    const since = marker === undefined || isEarlier || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
     // What was committed since the head was read is left to its own batch, which has its head.
     const missing = isWhole
       ? []
@@ -183,15 +204,5 @@ const reconcile = (
 
 const readMarker = (cluster: string): Effect.Effect<ClusterHead | undefined, BusUnavailable, Bus> =>
   readLast(stateStream, stateSubject(cluster, headKey)).pipe(
-    Effect.map((stored) => (stored === undefined ? undefined : Option.getOrUndefined(decodeMarker(stored.text))))
+    Effect.map((stored) => (stored === undefined ? undefined : headOf(stored.text)))
   )
-
-const decodeHead = Schema.decodeUnknownOption(Schema.fromJsonString(ClusterHead))
-
-const decodeMarker = (envelope: string): Option.Option<ClusterHead> => {
-  try {
-    return decodeHead((JSON.parse(envelope) as { readonly payload?: unknown }).payload)
-  } catch {
-    return Option.none()
-  }
-}

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
-import { type Command, type CommandEnvelope, codes, type DomainEvent } from "@lowtide/domain"
+import { type Command, type CommandEnvelope, codes, type DomainEvent, type Stamp } from "@lowtide/domain"
 import {
   type Fenced,
   Ledger,
@@ -11,12 +11,17 @@ import {
   type ProjectionConflict,
   type Unavailable
 } from "@lowtide/ledger"
-import { Cause, Clock, Data, Deferred, Effect, Option, type Scope, Semaphore } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Option, Schedule, type Scope, Semaphore } from "effect"
+import type { HeardNode } from "./centre.ts"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import type { Defects } from "./defects.ts"
+import { failpoint, failpointDuring } from "./failpoint.ts"
+import type { LeaseTrust } from "./leader.ts"
+import { findLoss, isBeyond } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
+import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers } from "./recovery.ts"
 
 /** The memory no longer fits the database, or may not: it is thrown away, and whoever waits sends again. */
 export class MemoryLost extends Data.TaggedError("MemoryLost")<{ readonly why: string }> {
@@ -32,7 +37,18 @@ export interface Reign {
   readonly read: <A>(look: (memory: Memory) => A) => Effect.Effect<A, MemoryLost>
   readonly publisher: Publisher
   /** Decides a command of the allocator's own. */
-  readonly submit: (actor: string, kind: "system" | "speaker", command: Command) => Effect.Effect<CommandReply>
+  readonly submit: (
+    actor: string,
+    kind: CommandEnvelope["actorKind"],
+    command: Command,
+    words?: string
+  ) => Effect.Effect<CommandReply>
+  /** How the recovery from a loss of history stands; undefined when there never was one. */
+  readonly recovery: Effect.Effect<RecoveryStanding | undefined>
+  /** Ends the reign, so that the next one compares the log with what others hold, and finds an order to recover. */
+  readonly compareAgain: Effect.Effect<void>
+  /** A node holds something of this stamp: beyond the end of the log it proves that history was lost. */
+  readonly noteStamp: (stamp: Stamp) => Effect.Effect<void>
   /** Fails when the reign is over. */
   readonly over: Effect.Effect<never, MemoryLost | Fenced | ProjectionConflict>
 }
@@ -41,7 +57,10 @@ export interface Reign {
 export const beginReign = (
   epoch: number,
   key: SigningKey,
-  defects: Defects
+  defects: Defects,
+  trust: LeaseTrust,
+  nodes: ReadonlyMap<string, HeardNode>,
+  answers: RollCallAnswers
 ): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -50,14 +69,24 @@ export const beginReign = (
       return yield* new MemoryLost({ why: `expected epoch ${epoch} at the log's head, found ${memory.head.epoch}` })
     }
     const committing = yield* Semaphore.make(1)
-    const publisher = yield* startPublisher
+    let isCompared = false
+    const isMuted = (name: string) => {
+      const cluster = memory.fleet.clusters.get(name)
+      return !isCompared || (cluster !== undefined && memory.fleet.isFrozen(cluster))
+    }
+    const publisher = yield* startPublisher(isMuted)
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
     const commitBatch = Effect.fnUntraced(
       function* (commands: ReadonlyArray<ReceivedCommand>) {
         const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
         const decided = decideBatch(memory, commands, key, nowMs)
-        if (decided.batch.events.length > 0) yield* writeBatch(ledger, memory, decided)
-        publisher.publish(decided.batch)
+        if (decided.batch.events.length > 0) {
+          yield* failpoint("after-decide")
+          yield* writeBatch(ledger, memory, decided)
+          yield* failpoint("after-commit")
+        }
+        if (decided.isAnew) publisher.publishAnew()
+        else publisher.publish(decided.batch)
         yield* sayNotices(decided.events)
         return decided.replies
       },
@@ -74,9 +103,14 @@ export const beginReign = (
     const notLost = Effect.flatMap(Deferred.isDone(over), (isOver) =>
       isOver ? Effect.fail(new MemoryLost({ why: "the batch before failed" })) : Effect.void
     )
+    // A process that was stopped decides nothing before it knows that it leads still.
+    const trusted = Effect.flatMap(trust.isHeld, (isHeld) =>
+      isHeld ? Effect.void : Effect.fail(new MemoryLost({ why: "the lease was not renewed in time" }))
+    )
     const group = yield* makeGroupCommit<ReceivedCommand, CommandReply, MemoryLost | Fenced | ProjectionConflict>({
       commit: (commands) =>
         notLost.pipe(
+          Effect.andThen(trusted),
           Effect.andThen(defects.commitApart(commands, commitBatch)),
           Effect.tapError((error) => Deferred.fail(over, error)),
           Semaphore.withPermit(committing)
@@ -86,8 +120,22 @@ export const beginReign = (
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
+        if (!isCompared) return notCompared
         const ahead = yield* publisher.ahead
-        if (ahead.size > 0) return historyLost(ahead)
+        if (ahead.size > 0) {
+          // The next leadership compares all there is, and knows what to do.
+          yield* Deferred.fail(over, new MemoryLost({ why: `NATS has more of ${[...ahead].join(", ")} than the log` }))
+          return notCompared
+        }
+        const { command } = envelope
+        if (isHeldBack(memory, command)) {
+          if (command._tag === "ObserveInventory") recovery.noteInventory(command.cluster, command.nodes)
+          return heldBack
+        }
+        return yield* decideNow(envelope)
+      })
+    const decideNow = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
+      Effect.gen(function* () {
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
         return yield* group.submit({ envelope, receivedAt })
       }).pipe(
@@ -97,6 +145,45 @@ export const beginReign = (
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
       )
+    const submit = (actor: string, actorKind: CommandEnvelope["actorKind"], command: Command, words?: string) => ({
+      commandId: randomUUID(),
+      correlationId: randomUUID(),
+      actor,
+      actorKind,
+      command,
+      ...(words === undefined ? {} : { words })
+    })
+    const recovery = new Recovery({
+      memory,
+      key,
+      nodes,
+      answers,
+      submit: (command) => decideNow(submit("allocator", "system", command))
+    })
+    /** What the log lacks is found out before anything is decided on it. */
+    const compare = Effect.gen(function* () {
+      const loss = yield* findLoss(memory.head, nodes)
+      const begun = memory.fleet.recovery?.incarnation ?? 0
+      if (loss === undefined && memory.head.incarnation >= begun) {
+        isCompared = true
+        publisher.publishAnew() // what it passed over before
+        return yield* memory.fleet.recovery === undefined ? Effect.never : recovery.run
+      }
+      if (loss !== undefined) {
+        const { incarnation, seq } = memory.head
+        yield* Effect.logError(`LT0505 ${codes.LT0505.title}: ${loss.why}. Fix: ${codes.LT0505.fix}`)
+        yield* decideNow(
+          submit("allocator", "system", { _tag: "BeginRecovery", ...loss, lostAfter: { incarnation, seq } })
+        )
+      }
+      yield* ledger.raiseIncarnation(epoch, memory.fleet.recovery?.incarnation ?? 0)
+      return yield* Deferred.fail(over, new MemoryLost({ why: "a new incarnation begins" }))
+    })
+    yield* compare.pipe(
+      Effect.tapError((error) => Effect.logWarning(`the log is not compared yet: ${error.message}`)),
+      Effect.retry(Schedule.spaced("500 millis")),
+      Effect.forkScoped
+    )
     yield* serveCommands((received) =>
       (received.attempt ?? 1) === 1
         ? answer(asAgent(received))
@@ -113,8 +200,13 @@ export const beginReign = (
           Semaphore.withPermit(committing)
         ),
       publisher,
-      submit: (actor, actorKind, command) =>
-        answer({ commandId: randomUUID(), correlationId: randomUUID(), actor, actorKind, command }),
+      submit: (actor, actorKind, command, words) => answer(submit(actor, actorKind, command, words)),
+      recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
+      compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
+      noteStamp: (stamp) =>
+        isBeyond(memory.head, stamp)
+          ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "a node holds what the log does not have" })))
+          : Effect.void,
       over: Deferred.await(over)
     }
   })
@@ -131,14 +223,16 @@ const clusterOf = (command: Command): string => ("cluster" in command ? command.
 const storedReply = ({ outcome }: { readonly outcome: string }): Effect.Effect<CommandReply> =>
   Effect.succeed(JSON.parse(outcome) as CommandReply)
 
-/**
- * What the log has forgotten may hold addresses, and be announced: nothing is given out, released or confirmed until the
- * database has its history again.
- */
-const historyLost = (clusters: ReadonlySet<string>): CommandReply => ({
+/** What a log has forgotten may hold addresses, and be announced: nothing is decided before that can be said. */
+const notCompared: CommandReply = {
   _tag: "TryAgain",
-  message: `LT0505 ${codes.LT0505.title}: NATS knows more of ${[...clusters].join(", ")} than the ledger. Fix: ${codes.LT0505.fix}`
-})
+  message: "the log is being compared with what NATS and speakers hold"
+}
+
+const heldBack: CommandReply = {
+  _tag: "TryAgain",
+  message: `LT0520 ${codes.LT0520.title}. Fix: ${codes.LT0520.fix}`
+}
 
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })
@@ -149,7 +243,7 @@ const writeBatch = (
   memory: Memory,
   decided: DecidedBatch
 ): Effect.Effect<void, MemoryLost | Fenced | ProjectionConflict> =>
-  ledger.append(decided.batch).pipe(
+  failpointDuring("sent", ledger.append(decided.batch)).pipe(
     Effect.catchTag("Unavailable", (error) => Effect.fail(new MemoryLost({ why: error.message }))),
     Effect.flatMap(({ seq, commitSeq, recordedAt }) =>
       Effect.sync(() => {

@@ -74,7 +74,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
     return has.size === should.size && [...should].every(([subject, text]) => has.get(subject) === text)
   })
   const storeAgain = until("streams again", Effect.as(within(ensureStreams), true))
-  return { server, lines, state, within, commit, stored, isWhole, storeAgain, start: within(startPublisher) }
+  return { server, lines, state, within, commit, stored, isWhole, storeAgain, start: within(startPublisher()) }
 })
 
 type Setting = Effect.Success<ReturnType<typeof setting>>

@@ -1,5 +1,6 @@
-import { LowtideClient, layerClient } from "@lowtide/api/client"
-import { Effect, type Option } from "effect"
+import { LowtideClient, layerClient, parseServer, type ServerAddress } from "@lowtide/api/client"
+import type { NotLeaderProblem } from "@lowtide/api/problems"
+import { Effect, type Option, Result } from "effect"
 import { CliFault, exitCodes, usageFault } from "./fault.ts"
 import { chooseServer } from "./server.ts"
 import { Surroundings } from "./surroundings.ts"
@@ -16,12 +17,23 @@ export const ask = <A, E extends { readonly _tag: string; readonly message: stri
     const { serverVariable, workingFolder } = yield* Surroundings
     const sources = { flag: flag._tag === "Some" ? flag.value : undefined, variable: serverVariable, workingFolder }
     const { text, address } = yield* Effect.fromResult(chooseServer(sources))
-    return yield* LowtideClient.use(question).pipe(
+    const askAt = (at: ServerAddress) => LowtideClient.use(question).pipe(Effect.provide(layerClient(at)))
+    return yield* askAt(address).pipe(
+      Effect.catch((error) => {
+        const leader = leaderOf(error)
+        return leader === undefined ? Effect.fail(error) : askAt(leader)
+      }),
       Effect.timeout(`${answerTimeoutSeconds} seconds`),
-      Effect.provide(layerClient(address)),
       Effect.mapError((error) => faultOf(error, text))
     )
   })
+
+/** Where an allocator that does not lead sends whoever needs the leader. */
+const leaderOf = (error: { readonly _tag: string }): ServerAddress | undefined => {
+  if (error._tag !== "NotLeaderProblem") return undefined
+  const { leader } = error as unknown as NotLeaderProblem
+  return leader?.url == null ? undefined : Result.getOrUndefined(parseServer(leader.url))
+}
 
 const startHint = "start the demo with `npm run demo`, or name the server with --server URL"
 
@@ -47,6 +59,8 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       return usageFault(error.message, "see `lowtide --help`")
     case "UnavailableProblem":
     case "NotReadyProblem":
+    case "NotLeaderProblem":
+    case "BehindProblem":
       return new CliFault({
         exitCode: exitCodes.unreachable,
         what: `${server}: ${error.message}`,

@@ -2,7 +2,7 @@ import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 
 /** What can be listed. */
-export type ListType = "services" | "pools" | "peers" | "nodes" | "findings"
+export type ListType = "services" | "pools" | "peers" | "nodes" | "findings" | "allocators"
 
 /** What has a history. */
 export type HistoryType = "service" | "address" | "pool" | "peer" | "node" | "cluster" | "file"
@@ -22,7 +22,10 @@ const listNames: Readonly<Record<string, ListType>> = {
   no: "nodes",
   findings: "findings",
   finding: "findings",
-  fi: "findings"
+  fi: "findings",
+  allocators: "allocators",
+  allocator: "allocators",
+  al: "allocators"
 }
 
 const historyNames: Readonly<Record<string, HistoryType>> = {
@@ -58,7 +61,7 @@ export const parseListTarget = (text: string): Result.Result<ListTarget, string>
   const [word = "", ...name] = text.split("/")
   const type = Object.hasOwn(listNames, word) ? listNames[word] : undefined
   if (type === undefined || name.includes("")) {
-    const expected = "services, pools, peers, nodes or findings, perhaps with /NAME"
+    const expected = "services, pools, peers, nodes, findings or allocators, perhaps with /NAME"
     return Result.fail(`type: expected ${expected}, found ${JSON.stringify(text)}`)
   }
   return Result.succeed({ type, name })

@@ -1,18 +1,23 @@
+import { userInfo } from "node:os"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Effect, Exit, Layer, Option } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
+import { backup, restore } from "./verbs/backup.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
 import { lint } from "./verbs/lint.ts"
 import { preview } from "./verbs/preview.ts"
+import { recover } from "./verbs/recover.ts"
 import { trace } from "./verbs/trace.ts"
 import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
 
-const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, lint, preview, versionVerb]))
+const lowtide = root.pipe(
+  Command.withSubcommands([get, who, history, trace, lint, preview, recover, backup, restore, versionVerb])
+)
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
 export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["Service"]): Effect.Effect<number> =>
@@ -71,12 +76,13 @@ const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Servi
 
 const settings = Effect.all({
   serverVariable: Config.String("LOWTIDE_SERVER").pipe(Config.option),
+  databaseVariable: Config.String("DATABASE_URL").pipe(Config.option),
   noColour: Config.String("NO_COLOR").pipe(Config.option)
 })
 
 /** The process: reads its environment, runs the command line, sets the exit code. */
 export const main = async (): Promise<void> => {
-  const { serverVariable, noColour } = await Effect.runPromise(settings)
+  const { serverVariable, databaseVariable, noColour } = await Effect.runPromise(settings)
   const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
   // Whoever reads may stop reading, as `head` does: that is no fault.
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) =>
@@ -90,7 +96,9 @@ export const main = async (): Promise<void> => {
       nowMs: Date.now(),
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       workingFolder: process.cwd(),
-      serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined
+      serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined,
+      databaseVariable: isSet(databaseVariable) ? Option.getOrUndefined(databaseVariable) : undefined,
+      user: userInfo().username
     })
   )
 }

@@ -16,5 +16,9 @@ export class Surroundings extends Context.Service<
     readonly workingFolder: string
     /** `LOWTIDE_SERVER`. */
     readonly serverVariable: string | undefined
+    /** `DATABASE_URL`. Secret: it is never printed. */
+    readonly databaseVariable: string | undefined
+    /** Who runs the command, as the machine knows them. */
+    readonly user: string
   }
 >()("@lowtide/cli/Surroundings") {}

@@ -11,7 +11,7 @@ describe("exit codes", () => {
     [
       2,
       "get houses",
-      'error: type: expected services, pools, peers, nodes or findings, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+      'error: type: expected services, pools, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
     ],
     [
       2,

@@ -450,6 +450,8 @@ export const lowtide = (
       timeZone: "Europe/Berlin",
       workingFolder: "/",
       serverVariable: undefined,
+      databaseVariable: undefined,
+      user: "ada",
       ...surroundings
     }).pipe(Effect.provideService(FetchHttpClient.Fetch, watched))
   ).then((exitCode) => ({ exitCode, stdout: stdout.join(""), stderr: stderr.join(""), asked }))

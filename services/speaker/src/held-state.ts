@@ -42,7 +42,9 @@ export class HeldState {
   readonly #node: string
   readonly #seen = new Map<string, Seen>()
   readonly #vips = new Map<string, Held<VipIntent>>()
-  readonly #digest = new SetDigest()
+  /** Of the newest incarnation alone: what a new one does not speak of stays in effect, and is no part of its set. */
+  #digest = new SetDigest()
+  #newestStamp: Stamp | undefined
   #nodeIntent: Held<NodeIntent> | undefined
   #head: { readonly message: ClusterHead; readonly envelope: string } | undefined
   #newest: { readonly incarnation: number; readonly cseq: number } = { incarnation: 0, cseq: 0 }
@@ -70,6 +72,11 @@ export class HeldState {
     return this.#newest
   }
 
+  /** The stamp of the message with the highest number. */
+  get newestStamp(): Stamp | undefined {
+    return this.#newestStamp
+  }
+
   get digest(): string {
     return this.#digest.toString()
   }
@@ -86,6 +93,7 @@ export class HeldState {
   /** Takes a message when its stamp is newer than that of the one held under its key. */
   accept({ key, envelope, message, notAllowed }: TrustedMessage): Acceptance {
     if (message._tag === "ClusterHead") return this.#acceptHead(message, envelope)
+    if (message._tag === "RollCall") return { _tag: "Repeated" } // a question, which changes nothing
     const held = this.#seen.get(key)
     // One event may be told twice, under two numbers: then the number decides.
     const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq
@@ -98,12 +106,20 @@ export class HeldState {
 
   #see(key: string, envelope: string, { stamp, cseq }: NumberedMessage): void {
     const held = this.#seen.get(key)
-    if (held !== undefined) this.#digest.remove(key, held.cseq)
-    this.#digest.add(key, cseq)
-    this.#seen.set(key, { cseq, stamp, fingerprint: fingerprintOf(envelope) })
     const { incarnation } = stamp
-    if (incarnation > this.#newest.incarnation) this.#newest = { incarnation, cseq }
-    else if (incarnation === this.#newest.incarnation && cseq > this.#newest.cseq) this.#newest = { incarnation, cseq }
+    if (incarnation > this.#newest.incarnation) {
+      this.#digest = new SetDigest()
+      this.#newest = { incarnation, cseq }
+      this.#newestStamp = stamp
+    } else if (incarnation === this.#newest.incarnation && cseq > this.#newest.cseq) {
+      this.#newest = { incarnation, cseq }
+      this.#newestStamp = stamp
+    }
+    if (incarnation === this.#newest.incarnation) {
+      if (held?.stamp.incarnation === incarnation) this.#digest.remove(key, held.cseq)
+      this.#digest.add(key, cseq)
+    }
+    this.#seen.set(key, { cseq, stamp, fingerprint: fingerprintOf(envelope) })
   }
 
   /** Whether the message is one that this node acts on. */

@@ -1,6 +1,6 @@
 import type { StateItem, StateText } from "@lowtide/bus/follow-state"
 import { headKey } from "@lowtide/bus/subjects"
-import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import type { NodeIntent, RollCall, VipIntent } from "@lowtide/domain/announcing/intent"
 import { Result } from "effect"
 import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
@@ -28,6 +28,8 @@ export interface IntakePort {
   readonly recordsFor: (node: NodeIntent) => ReadonlyArray<SavedRecord>
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
+  /** The centre asks what this node holds. */
+  readonly onRollCall: (call: RollCall) => void
   /** What is held, saved and handed on agrees with a head, after a time in which it did not; or no longer does. */
   readonly onSync: (state: Sync["state"]) => void
   readonly monotonicMs: () => number
@@ -154,6 +156,10 @@ export class Intake {
       return []
     }
     const { message } = judged.success
+    if (message._tag === "RollCall") {
+      this.#port.onRollCall(message)
+      return []
+    }
     const last = this.#held.newest
     const acceptance = this.#held.accept(judged.success)
     if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)

@@ -24,7 +24,7 @@ import {
   withLostSession
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { announcedAddresses, sessionStatus } from "./status.ts"
+import { announcedAddresses, heldParts, sessionStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import type { Refusal, Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
@@ -77,6 +77,7 @@ export class Speaker {
   #isQuiet: boolean
   /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
   #knowsSessions = false
+  #heldParts: Array<NonNullable<NodeStatus["held"]>> = []
 
   constructor(port: SpeakerPort) {
     const { settings, trust, loaded } = port
@@ -110,6 +111,7 @@ export class Speaker {
       recordsFor: (node) => this.#newSessionRecords(node),
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
+      onRollCall: ({ stamp }) => this.#onRollCall(stamp.incarnation),
       onSync: (state) => this.#onSync(state),
       monotonicMs: port.monotonicMs,
       unixMs: port.unixMs,
@@ -182,6 +184,7 @@ export class Speaker {
       runId,
       sync: this.#intake.sync.state,
       cseq: held.newest.cseq,
+      ...(held.newestStamp === undefined ? {} : { stamp: held.newestStamp }),
       confirmedCseq: this.#confirm(),
       sessions: this.#peers.running.map((peer) =>
         sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
@@ -189,6 +192,23 @@ export class Speaker {
       announcing: this.#isQuiet ? [] : announcedAddresses(this.#table, (peer) => this.#peers.isUp(peer)),
       refused: this.refusals.recent
     }
+  }
+
+  /** What is still to be told in answer to a roll call, and from then on is. */
+  takeHeldPart(): NodeStatus["held"] {
+    return this.#heldParts.shift()
+  }
+
+  /** Whether an answer to a roll call is under way. */
+  get hasHeldParts(): boolean {
+    return this.#heldParts.length > 0
+  }
+
+  /** A call is repeated until the centre has its answer, which may be lost: it is given again, not twice at once. */
+  #onRollCall(incarnation: number): void {
+    if (this.#heldParts.length > 0) return
+    this.#heldParts = heldParts(this.#saved.held, incarnation)
+    this.#changed("now")
   }
 
   /** Ends every session. */

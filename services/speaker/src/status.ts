@@ -1,5 +1,6 @@
 import type { BgpPeer } from "@lowtide/bgp/peer"
-import type { SessionStatus } from "@lowtide/bus/status"
+import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
+import type { HeldState } from "./held-state.ts"
 import type { RouteTable } from "./route-table.ts"
 import type { SessionFault } from "./session-fault.ts"
 
@@ -34,4 +35,27 @@ export const announcedAddresses = (table: RouteTable, isUp: (peer: string) => bo
     )
     return isAnnounced ? address : []
   })
+}
+
+/** VIPs in one status: far below what one message may hold. */
+const vipsAPart = 1_000
+
+/** Everything that is held, as the answer to a roll call; a node that holds nothing says so. */
+export const heldParts = (held: HeldState, incarnation: number): Array<NonNullable<NodeStatus["held"]>> => {
+  const vips = [...held.vips.values()].map(({ message }) => ({
+    network: message.network,
+    address: message.address,
+    state: message.state,
+    stamp: message.stamp,
+    cseq: message.cseq,
+    services: message.services.map(({ namespace, name, uid }) => ({ namespace, name, uid })),
+    obliged: message.obliged
+  }))
+  const parts = Math.max(1, Math.ceil(vips.length / vipsAPart))
+  return Array.from({ length: parts }, (_, part) => ({
+    incarnation,
+    part,
+    parts,
+    vips: vips.slice(part * vipsAPart, (part + 1) * vipsAPart)
+  }))
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
 import { Envelope, type KeyRing, open, readKeyRing } from "@lowtide/bus/envelope"
-import { headKey } from "@lowtide/bus/subjects"
+import { headKey, rollCallKey } from "@lowtide/bus/subjects"
 import { StateMessage, type VipIntent } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
 import { formatPrefix, hostPrefix, type Prefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
@@ -135,6 +135,7 @@ export const judgeMessage = (trust: Trust, key: string, envelope: string): Resul
 /** The subject key that a message belongs under; undefined when it names no address. */
 const keyOfMessage = (message: StateMessage): string | undefined => {
   if (message._tag === "ClusterHead") return headKey
+  if (message._tag === "RollCall") return rollCallKey
   if (message._tag === "VipIntent" && Result.isFailure(parseIpAddress(message.address))) return undefined
   return messageKey(message)
 }

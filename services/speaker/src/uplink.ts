@@ -58,12 +58,13 @@ const followIntents = ({ settings, speaker, resync }: Uplink): Effect.Effect<voi
 const sendStatuses = ({ settings, speaker, statusWake, monotonicMs }: Uplink): Effect.Effect<never, never, Bus> =>
   Effect.gen(function* () {
     const waitMs = speaker.statusDueAtMs - monotonicMs()
-    if (waitMs > 0) {
+    if (waitMs > 0 && !speaker.hasHeldParts) {
       yield* Effect.timeoutOption(Queue.take(statusWake), Math.min(waitMs, statusLookMsMax))
       return
     }
     speaker.pace.sending(monotonicMs())
-    const text = JSON.stringify(speaker.status())
+    const held = speaker.takeHeldPart()
+    const text = JSON.stringify({ ...speaker.status(), ...(held === undefined ? {} : { held }) })
     yield* publishAll([{ subject: statusSubject(settings.cluster, settings.node), text }]).pipe(
       Effect.catch((error) =>
         Effect.andThen(

@@ -24,6 +24,7 @@ const make = (centre: HandCentre) => {
       accepted.push(one)
       log.push(`accepted ${one.vips.map(({ message }) => message.address).join(" ")}`)
     },
+    onRollCall: () => undefined,
     onRefused: ({ code }) => log.push(code),
     onSync: (state) => log.push(state),
     monotonicMs: () => clock.nowMs,

@@ -10,6 +10,7 @@ import { wantsAddress, wishOf } from "./wish.ts"
 
 /** Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. */
 export const settleService = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+  if (draft.fleet.isFrozen(cluster)) return
   const state = cluster.services.get(key)
   if (state === undefined) return releaseAll(draft, cluster, key, "service-gone")
   if (!wantsAddress(state.service)) {
@@ -104,7 +105,14 @@ const releaseAll = (draft: Draft, cluster: ClusterMemory, key: string, reason: R
   for (const address of [...(cluster.addressesOf.get(key) ?? [])]) release(draft, cluster, key, address, reason)
 }
 
-const release = (draft: Draft, cluster: ClusterMemory, key: string, address: string, reason: ReasonCode): void => {
+/** Takes an address from one of its holders; the last one leaves it to be withdrawn. */
+export const release = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  key: string,
+  address: string,
+  reason: ReasonCode
+): void => {
   const vip = draft.fleet.vip(cluster.network, address)
   const holder = vip?.holders.find((other) => `${other.namespace}/${other.name}` === key)
   if (vip === undefined || holder === undefined) return

@@ -31,6 +31,8 @@ export const affectedContents = (
     ...entries(touched.vips, (stream) => {
       const vip = fleet.vips.get(stream)
       if (vip === undefined) return undefined
+      // What speakers hold of a VIP that was taken over stays in effect until its Service is seen, or it is released.
+      if (vip.holders.some(({ adopted }) => adopted === true)) return undefined
       return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
     }),
     // Before the Services that are there: one may have taken the place of one that is gone, and comes last then.
@@ -46,12 +48,10 @@ export const affectedContents = (
       const service = cluster.services.get(stream.slice(stream.indexOf("/") + 1))
       return service === undefined ? undefined : resolveService(fleet, cluster, service)
     }),
-    ...entries(touched.objects, (_key, index) => {
-      const state = events[index]?.after ?? events[index]?.before
-      return state?._tag === "Findings" || state?._tag === "Manifest"
-        ? resolveObject(fleet.cluster(state.cluster), refOf(state))
-        : undefined
-    })
+    ...[...touched.objects.values()].map(({ cluster, ref, eventIndex }) => ({
+      content: resolveObject(fleet.cluster(cluster), ref),
+      eventIndex
+    }))
   ]
 }
 
@@ -63,7 +63,10 @@ class Touched {
   /** By cluster and uid, which names a Service's message: the same stream may hold one Service after another. */
   readonly servicesGone = new Map<string, number>()
   /** By cluster and object: configuration, and what has findings. */
-  readonly objects = new Map<string, number>()
+  readonly objects = new Map<
+    string,
+    { readonly cluster: string; readonly ref: ObjectRef; readonly eventIndex: number }
+  >()
 }
 
 const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number): void => {
@@ -86,14 +89,18 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
       return touchCluster(fleet, touched, state.cluster, index)
     case "Findings":
       return touchObject(touched, state, index)
-    case "Namespace":
     case "Cluster":
+      return event.type === "ClusterRepublished" ? touchAll(fleet, touched, state.cluster, index) : undefined
+    case "Namespace":
+    case "Recovery":
       return
   }
 }
 
-const touchObject = (touched: Touched, state: FindingsState | ManifestState, index: number): void => {
-  touched.objects.set(`${state.cluster}/${objectKey(refOf(state))}`, index)
+const touchObject = (touched: Touched, state: FindingsState | ManifestState, eventIndex: number): void => {
+  const { cluster } = state
+  const ref = refOf(state)
+  touched.objects.set(`${cluster}/${objectKey(ref)}`, { cluster, ref, eventIndex })
 }
 
 const refOf = (state: FindingsState | ManifestState): ObjectRef =>
@@ -127,6 +134,14 @@ const touchCluster = (fleet: Fleet, touched: Touched, clusterName: string, index
   const cluster = fleet.cluster(clusterName)
   for (const stream of cluster.vips) touched.vips.set(stream, index)
   for (const name of cluster.nodes.keys()) touched.nodes.set(streamOf.node(clusterName, name), index)
+}
+
+/** Everything of a cluster that is published; free addresses have been withdrawn for good. */
+const touchAll = (fleet: Fleet, touched: Touched, clusterName: string, index: number): void => {
+  const cluster = fleet.cluster(clusterName)
+  touchCluster(fleet, touched, clusterName, index)
+  for (const key of cluster.services.keys()) touched.services.set(`service:${clusterName}/${key}`, index)
+  for (const state of [...cluster.manifests.values(), ...cluster.findings.values()]) touchObject(touched, state, index)
 }
 
 const entries = (

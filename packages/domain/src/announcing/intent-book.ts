@@ -5,6 +5,8 @@ import { messageKey } from "./subject.ts"
 /** The message in effect for one subject. */
 export interface BookEntry {
   readonly cseq: number
+  /** Under which it was published. */
+  readonly incarnation: number
   /** What it says, as text, to tell a change from a repetition. */
   readonly contentText: string
   /** Nodes that it obliges to confirm; empty for messages that are not of a VIP. */
@@ -44,11 +46,17 @@ export class IntentBook {
   /** The message with its number, or undefined when the one in effect says the same. */
   number(content: Content, stamp: Stamp, cause: Cause): NumberedMessage | undefined {
     const book = this.#book(content.cluster)
-    if (book.entries.get(messageKey(content))?.contentText === JSON.stringify(content)) return undefined
+    const before = book.entries.get(messageKey(content))
+    if (before?.incarnation === stamp.incarnation && before.contentText === JSON.stringify(content)) return undefined
     const { _tag, ...rest } = content
     const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, cause } as NumberedMessage
     this.#put(numbered)
     return numbered
+  }
+
+  /** Forgets a message of an earlier incarnation. */
+  remove(cluster: string, key: string): void {
+    this.#clusters.get(cluster)?.entries.delete(key)
   }
 
   #put(message: NumberedMessage): void {
@@ -56,6 +64,7 @@ export class IntentBook {
     book.cseq = Math.max(book.cseq, message.cseq)
     book.entries.set(messageKey(message), {
       cseq: message.cseq,
+      incarnation: message.stamp.incarnation,
       contentText: JSON.stringify(contentOf(message)),
       obliged: message._tag === "VipIntent" ? message.obliged : [],
       withdraws: message._tag === "VipIntent" && message.state === "withdrawn"

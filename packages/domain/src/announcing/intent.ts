@@ -163,8 +163,19 @@ export type ClusterHead = typeof ClusterHead.Type
  * Everything that a cluster is told. A reader passes over fields that it does not know, and refuses a variant that it does
  * not know as a whole (LT0404), so that what it had stays in effect: the centre sends neither before the fleet is ready.
  */
-export const StateMessage = Schema.Union([VipIntent, NodeIntent, ServiceAnswer, ObjectFindings, ClusterHead])
+/**
+ * The centre has lost history, and asks everybody in the cluster what they remember. Said live and never stored; it changes
+ * nothing that is held.
+ */
+export const RollCall = Schema.TaggedStruct("RollCall", {
+  /** Of the incarnation that the loss began. */
+  stamp: Stamp,
+  cluster: Schema.String
+})
+export type RollCall = typeof RollCall.Type
+
+export const StateMessage = Schema.Union([VipIntent, NodeIntent, ServiceAnswer, ObjectFindings, ClusterHead, RollCall])
 export type StateMessage = typeof StateMessage.Type
 
-/** The messages that are numbered, which is all but the head. */
-export type NumberedMessage = Exclude<StateMessage, ClusterHead>
+/** The messages that are numbered, which is all but the head and the roll call. */
+export type NumberedMessage = Exclude<StateMessage, ClusterHead | RollCall>

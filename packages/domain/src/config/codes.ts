@@ -375,8 +375,8 @@ export const codes = {
   ),
   LT0505: error(
     "the database has lost history",
-    "NATS holds messages of a cluster that are newer than the ledger's newest. Nothing is published for the cluster and nothing is decided for any, since a forgotten address may be in use; speakers keep what they have.",
-    "Restore a newer backup, or fail over to the standby that has the missing events"
+    "NATS, or a speaker, holds messages that are newer than the ledger's newest, or of events that the ledger has otherwise. A new incarnation begins by recovering: nothing is given, taken or published before it has merged what others remember; speakers keep what they have.",
+    "Nothing, or wait for those that /v1/recovery names; restore the missing events instead if they exist"
   ),
   LT0506: error(
     "a command met a defect",
@@ -392,6 +392,17 @@ export const codes = {
     "a command about another cluster",
     "An agent speaks of a cluster other than the one whose subject it uses. It is refused.",
     "Correct LOWTIDE_CLUSTER of that agent"
+  ),
+
+  LT0520: warning(
+    "recovering lost history",
+    "The log has lost history. What speakers hold and what statuses say is being merged; until then nothing is given, taken or withdrawn, and the command is to be sent again.",
+    "Wait, or see who is waited for with `lowtide recover`, and go on without them with `lowtide recover --finish --reason WHY`"
+  ),
+  LT0521: warning(
+    "address reserved by a recovery",
+    "Speakers hold this VIP, or a status names it, and the log had lost it. It is kept for the Service that is to come back; its routes stay as they are.",
+    "Create the Service again, or let the address go with `lowtide recover --release ADDRESS --reason WHY`"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

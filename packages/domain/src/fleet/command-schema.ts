@@ -69,7 +69,11 @@ const Command = Schema.Union([
   Schema.TaggedStruct("ForgetNamespace", { cluster, name: Text }),
   Schema.TaggedStruct("ObserveNode", { cluster, node: NodeObject }),
   Schema.TaggedStruct("ForgetNode", { cluster, name: Text }),
-  Schema.TaggedStruct("ObserveService", { cluster, service: ServiceObject }),
+  Schema.TaggedStruct("ObserveService", {
+    cluster,
+    service: ServiceObject,
+    statusAddresses: Schema.optionalKey(Texts)
+  }),
   Schema.TaggedStruct("ForgetService", { cluster, namespace: Text, name: Text }),
   Schema.TaggedStruct("ObserveServingNodes", { cluster, namespace: Text, name: Text, nodes: Texts }),
   Schema.TaggedStruct("ObserveInventory", {

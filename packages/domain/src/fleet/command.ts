@@ -19,6 +19,11 @@ export type Command =
   | ObserveInventory
   | ConfirmWithdrawals
   | ExpireQuarantines
+  | BeginRecovery
+  | AdoptVips
+  | FinishRecovery
+  | RepublishCluster
+  | ReleaseAdopted
 
 /** Names the cluster's network: the routing domain in which its addresses are unique. */
 export interface RegisterCluster {
@@ -77,6 +82,8 @@ export interface ObserveService {
   readonly _tag: "ObserveService"
   readonly cluster: string
   readonly service: ServiceObject
+  /** What its status says that it has: told with a first report, and asked when the log has lost history. */
+  readonly statusAddresses?: ReadonlyArray<string>
 }
 
 export interface ForgetService {
@@ -123,6 +130,53 @@ export interface ConfirmWithdrawals {
 /** Frees the addresses whose quarantine ended at or before `nowMs` (the database's clock). */
 export interface ExpireQuarantines {
   readonly _tag: "ExpireQuarantines"
+}
+
+/** The log has lost history: a new incarnation begins, which decides nothing before it has asked who remembers. */
+export interface BeginRecovery {
+  readonly _tag: "BeginRecovery"
+  readonly incarnation: number
+  /** What shows the loss. */
+  readonly why: string
+  /** Where the log ends now. */
+  readonly lostAfter: { readonly incarnation: number; readonly seq: number }
+}
+
+/** A VIP as somebody else remembers it, from an intent that the log has lost. */
+export interface RememberedVip {
+  readonly network: string
+  readonly address: string
+  readonly state: "announced" | "withdrawn"
+  readonly services: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly uid: string }>
+  /** Nodes that may have announced it. */
+  readonly obliged: ReadonlyArray<string>
+}
+
+/** Takes over what others remember of a cluster's VIPs. */
+export interface AdoptVips {
+  readonly _tag: "AdoptVips"
+  readonly cluster: string
+  readonly vips: ReadonlyArray<RememberedVip>
+}
+
+/** Everybody who remembers has been asked, or a person does without the rest: decisions go on. */
+export interface FinishRecovery {
+  readonly _tag: "FinishRecovery"
+  /** Who was not heard. */
+  readonly without: ReadonlyArray<string>
+}
+
+/** Publishes everything of a cluster anew, under the present incarnation, and settles its Services. */
+export interface RepublishCluster {
+  readonly _tag: "RepublishCluster"
+  readonly cluster: string
+}
+
+/** Lets an address go that a recovery reserved and no Service has come back for. */
+export interface ReleaseAdopted {
+  readonly _tag: "ReleaseAdopted"
+  readonly network: string
+  readonly address: string
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

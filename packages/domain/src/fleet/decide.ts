@@ -7,6 +7,7 @@ import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
+import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
 import { streamOf } from "./stream.ts"
 
 /**
@@ -17,6 +18,7 @@ export const decide = (fleet: Fleet, command: Command, context: DecisionContext)
   const draft = new Draft(fleet, context)
   carryOut(draft, command)
   settleRest(draft)
+  if (draft.isFrozen()) return draft.events
   while (reviewRetired(draft)) settleRest(draft) // each round lets a pool go
   return draft.events
 }
@@ -64,6 +66,7 @@ const carryOut = (draft: Draft, command: Command): void => {
     case "ObserveService": {
       const cluster = draft.cluster(command.cluster)
       observeService(draft, cluster, command.service)
+      if (draft.fleet.isFrozen(cluster)) return adoptStatus(draft, cluster, command)
       return settleService(draft, cluster, `${command.service.namespace}/${command.service.name}`)
     }
     case "ForgetService":
@@ -91,6 +94,16 @@ const carryOut = (draft: Draft, command: Command): void => {
       return confirmWithdrawals(draft, command.cluster)
     case "ExpireQuarantines":
       return expireQuarantines(draft)
+    case "BeginRecovery":
+      return beginRecovery(draft, command)
+    case "AdoptVips":
+      return adoptVips(draft, draft.cluster(command.cluster), command.vips)
+    case "FinishRecovery":
+      return finishRecovery(draft, command.without)
+    case "RepublishCluster":
+      return republishCluster(draft, draft.cluster(command.cluster))
+    case "ReleaseAdopted":
+      return releaseAdopted(draft, command)
   }
 }
 
@@ -113,7 +126,12 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string):
     type: "ClusterRegistered",
     reason: "observed",
     before: isKnown ? { _tag: "Cluster", cluster: cluster.name, network: cluster.network } : null,
-    after: { _tag: "Cluster", cluster: cluster.name, network },
+    after: {
+      _tag: "Cluster",
+      cluster: cluster.name,
+      network,
+      ...(cluster.incarnation === 0 ? {} : { incarnation: cluster.incarnation })
+    },
     about: { cluster: cluster.name, network }
   })
 }
@@ -121,6 +139,7 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string):
 /** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */
 const confirmWithdrawals = (draft: Draft, clusterName: string): void => {
   const cluster = draft.cluster(clusterName)
+  if (draft.fleet.isFrozen(cluster)) return
   for (const stream of [...draft.fleet.withdrawing]) {
     const vip = draft.fleet.vips.get(stream)
     if (vip?.cluster !== clusterName) continue
@@ -133,6 +152,7 @@ const confirmWithdrawals = (draft: Draft, clusterName: string): void => {
 const expireQuarantines = (draft: Draft): void => {
   for (const stream of [...draft.fleet.quarantined]) {
     const vip = draft.fleet.vips.get(stream)
-    if (vip !== undefined && (vip.quarantineEndMs ?? 0) <= draft.context.nowMs) free(draft, vip)
+    if (vip === undefined || draft.fleet.isFrozen(draft.cluster(vip.cluster))) continue
+    if ((vip.quarantineEndMs ?? 0) <= draft.context.nowMs) free(draft, vip)
   }
 }

@@ -30,6 +30,11 @@ export class Draft {
     this.events.push(event)
   }
 
+  /** Whether history was lost and nothing may be given or taken anywhere yet. */
+  isFrozen(): boolean {
+    return this.fleet.recovery?.phase === "recovering"
+  }
+
   /** The cluster, which a command may be the first to name. */
   cluster(name: string): ClusterMemory {
     return this.fleet.cluster(name)

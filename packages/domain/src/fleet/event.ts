@@ -22,6 +22,10 @@ export type EventType =
   | "VipReleased"
   | "VipQuarantined"
   | "VipFreed"
+  | "VipAdopted"
+  | "HistoryLost"
+  | "HistoryRecovered"
+  | "ClusterRepublished"
 
 /** Stable, documented reasons (docs/reference/events.md). */
 export type ReasonCode =
@@ -42,6 +46,11 @@ export type ReasonCode =
   | "address-no-longer-wanted"
   | "withdrawal-confirmed"
   | "quarantine-over"
+  | "history-lost"
+  | "history-merged"
+  | "speakers-hold"
+  | "status-says"
+  | "released-by-person"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

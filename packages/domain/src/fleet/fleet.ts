@@ -9,6 +9,7 @@ import type {
   ManifestState,
   NamespaceState,
   NodeState,
+  RecoveryState,
   ServiceState,
   StreamState,
   VipState
@@ -19,6 +20,8 @@ import { streamOf } from "./stream.ts"
 export interface ClusterMemory {
   readonly name: string
   network: string
+  /** In which everything of it was published last; 0 while history was never lost. */
+  incarnation: number
   readonly services: Map<string, ServiceState>
   readonly nodes: Map<string, NodeState>
   readonly namespaces: Map<string, NamespaceState>
@@ -63,6 +66,8 @@ export class Fleet {
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
   readonly withdrawing = new Set<string>()
   readonly quarantined = new Set<string>()
+  /** The last loss of history; undefined when there never was one. */
+  recovery: RecoveryState | undefined
 
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
@@ -70,6 +75,7 @@ export class Fleet {
       cluster = {
         name,
         network: "default",
+        incarnation: 0,
         services: new Map(),
         nodes: new Map(),
         namespaces: new Map(),
@@ -99,6 +105,15 @@ export class Fleet {
 
   vip(network: string, address: string): VipState | undefined {
     return this.vips.get(streamOf.vip(network, address))
+  }
+
+  /**
+   * Whether nothing may be given, taken or published in the cluster, since history was lost and what remembers it has not
+   * been asked: until all of the fleet was, and until the cluster itself was published anew.
+   */
+  isFrozen(cluster: ClusterMemory): boolean {
+    const { recovery } = this
+    return recovery !== undefined && (recovery.phase === "recovering" || cluster.incarnation < recovery.incarnation)
   }
 
   /** The cluster's VIPs whose holders have this sharing key. */
@@ -143,6 +158,10 @@ export class Fleet {
         return put(this.cluster(state.cluster).findings, nameOf(stream), after as FindingsState | null)
       case "Cluster":
         this.cluster(state.cluster).network = state.network
+        this.cluster(state.cluster).incarnation = state.incarnation ?? 0
+        return
+      case "Recovery":
+        this.recovery = after as RecoveryState
         return
     }
   }

@@ -12,6 +12,7 @@ export type StreamState =
   | ManifestState
   | FindingsState
   | ClusterState
+  | RecoveryState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -24,6 +25,11 @@ export interface Holder {
   readonly ports: ReadonlyArray<string>
   /** What must be equal between Services that share: `Local` and the selector under policy Local, empty under Cluster. */
   readonly backendKey: string
+  /**
+   * Taken over from what speakers or a status said after the log had lost history: its ports and key are not known until
+   * the Service is seen again. While nobody sees it, it reserves the address.
+   */
+  readonly adopted?: true
 }
 
 /** The life of an address once it was given out. `free` remembers the last holder, who gets it back on return. */
@@ -93,6 +99,24 @@ export interface ClusterState {
   readonly _tag: "Cluster"
   readonly cluster: string
   readonly network: string
+  /** The incarnation in which everything of the cluster was published last; missing while history was never lost. */
+  readonly incarnation?: number
+}
+
+/** Since the log lost history: what is known of it, and whether all that remembers it has been asked. */
+export interface RecoveryState {
+  readonly _tag: "Recovery"
+  /** The incarnation that the loss began. */
+  readonly incarnation: number
+  readonly phase: "recovering" | "recovered"
+  /** What showed the loss. */
+  readonly why: string
+  /** Where the log ended when the loss was noticed: what others have from beyond is not in it. */
+  readonly lostAfter: { readonly incarnation: number; readonly seq: number }
+  /** When it is over: who was not heard, by a person's leave. */
+  readonly without: ReadonlyArray<string>
+  /** When it is over: addresses taken over from what others remembered. */
+  readonly adoptedCount: number
 }
 
 /**
@@ -108,5 +132,6 @@ export const streamOf = {
     `manifest:${cluster}/${kind}/${namespace}/${name}`,
   findings: (cluster: string, kind: string, namespace: string, name: string) =>
     `findings:${cluster}/${kind}/${namespace}/${name}`,
-  cluster: (cluster: string) => `cluster:${cluster}`
+  cluster: (cluster: string) => `cluster:${cluster}`,
+  recovery: () => "recovery:fleet"
 } as const

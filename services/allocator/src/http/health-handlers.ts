@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Centre, type CentreHealth } from "../centre.ts"
 
-/** `healthz`: the process answers. `readyz`: it leads and its database is up; NATS away is told, and no reason to go elsewhere. */
+/** `healthz`: the process answers. `readyz`: it leads or follows the log, and its database is up; NATS away is told, and no reason to go elsewhere. */
 export const HealthHandlers = HttpApiBuilder.group(
   LowtideApi,
   "health",
@@ -24,6 +24,6 @@ export const HealthHandlers = HttpApiBuilder.group(
 
 /** Why requests should not be sent to this allocator; empty when they may be. */
 export const whyNotReady = ({ role, database }: CentreHealth): ReadonlyArray<string> => [
-  ...(role === "leader" ? [] : ["another allocator leads, or none does yet"]),
+  ...(role === "waiting" ? ["the log is not read yet"] : []),
   ...(database === "up" ? [] : ["the database does not answer"])
 ]

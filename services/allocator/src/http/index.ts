@@ -6,6 +6,8 @@ import { HttpRouter, type HttpServerError, HttpServerResponse } from "effect/htt
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import type { Centre } from "../centre.ts"
 import { AuditHandlers } from "./audit-handlers.ts"
+import { CentreHandlers } from "./centre-handlers.ts"
+import { CurrencyLive } from "./currency.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
 import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
@@ -31,7 +33,8 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 /** Every route of the allocator: the API, `/openapi.json`, `/metrics`. Run it with `HttpRouter.serve`, or take `layerHttp`. */
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
-    Layer.provide([FleetHandlers, AuditHandlers, HealthHandlers]),
+    Layer.provide([FleetHandlers, AuditHandlers, CentreHandlers, HealthHandlers]),
+    Layer.provide(CurrencyLive),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),
   MetricsRoute,

@@ -25,6 +25,33 @@ export const MetricsRoute = HttpRouter.add(
         value: health.role === "leader" ? 1 : 0
       },
       {
+        name: "lowtide_follower_lag_events",
+        help: "Events that a follower knows of and has not read; 0 in the leader",
+        labels: {},
+        value: health.lagEvents
+      },
+      {
+        name: "lowtide_follower_lag_seconds",
+        help: "Seconds since a follower was at the end of the log; 0 in the leader",
+        labels: {},
+        value: health.lagSeconds
+      },
+      {
+        name: "lowtide_recovering",
+        help: "1 while the leader recovers from a loss of history, in any cluster",
+        labels: {},
+        value:
+          health.recovery !== null && (health.recovery.phase === "recovering" || health.recovery.frozen.length > 0)
+            ? 1
+            : 0
+      },
+      {
+        name: "lowtide_reserved_addresses",
+        help: "Addresses that a recovery keeps for Services that have not come back",
+        labels: {},
+        value: health.recovery?.reserved ?? 0
+      },
+      {
         name: "lowtide_database_up",
         help: "1 while the database answers",
         labels: {},

@@ -8,7 +8,7 @@ import { Effect, Layer, Result } from "effect"
 import { HttpServer } from "effect/http"
 import type { CentreHealth } from "../../src/centre.ts"
 import { layerHttp, parseApiListen } from "../../src/http/index.ts"
-import { commitSample, deafBus, fixedCentre, sampleNodes, startMs } from "./sample.ts"
+import { commitSample, deafBus, fixedCentre, leaderHealth, sampleNodes, startMs } from "./sample.ts"
 
 /** The API over the sample, served for the time of a test. */
 const served = (listen: string, health?: CentreHealth) => {
@@ -231,7 +231,7 @@ describe("the API", () => {
       expect(yield* get("/healthz")).toMatchObject({ status: 200, text: "ok\n" })
       expect((yield* get("/readyz")).status).toBe(200)
       const waiting = yield* Effect.all([get("/healthz"), get("/readyz")]).pipe(
-        Effect.provide(served("127.0.0.1:0", { role: "waiting", database: "down", nats: "up", unpublished: 0 }))
+        Effect.provide(served("127.0.0.1:0", { ...leaderHealth, role: "waiting", database: "down" }))
       )
       expect(waiting.map(({ status }) => status)).toEqual([200, 503])
       expect(JSON.parse(waiting[1].text)).toMatchObject({

@@ -10,7 +10,7 @@ import {
 } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Effect, Layer, SubscriptionRef } from "effect"
-import { Centre, type CommittedView, type HeardNode } from "../../src/centre.ts"
+import { Centre, type CentreHealth, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
 import { loadMemory } from "../../src/memory.ts"
 import { wireRows } from "../../src/wire-journal.ts"
@@ -260,14 +260,31 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
   return view
 })
 
+/** What a leader says that lacks nothing. */
+export const leaderHealth: CentreHealth = {
+  role: "leader",
+  leader: { name: "one", url: "http://127.0.0.1:7070" },
+  lagEvents: 0,
+  lagSeconds: 0,
+  database: "up",
+  nats: "up",
+  unpublished: 0,
+  recovery: null
+}
+
 /** A centre whose committed view never changes. */
 export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service"]> = {}): Layer.Layer<Centre> =>
   Layer.succeed(
     Centre,
     Centre.of({
       read: (look) => Effect.sync(() => look(view)),
+      position: Effect.succeed(view.head.seq),
+      allocators: Effect.succeed([]),
       ended: Effect.never,
-      health: Effect.succeed({ role: "leader", database: "up", nats: "up", unpublished: 0 }),
+      resign: Effect.void,
+      order: () => Effect.die("not in these tests"),
+      orderRecovery: () => Effect.void,
+      health: Effect.succeed(leaderHealth),
       ...health
     })
   )

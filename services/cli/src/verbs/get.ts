@@ -1,3 +1,4 @@
+import type { AllocatorView } from "@lowtide/api/allocators"
 import type { LowtideClient } from "@lowtide/api/client"
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -7,6 +8,7 @@ import { isNamed, type ListTarget, parseListTarget } from "../resource.ts"
 import { outputFormat, print, serverFlag } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
+import { allocatorColumns } from "../tables/allocators.ts"
 import { findingColumns } from "../tables/findings.ts"
 import { nodeColumns } from "../tables/nodes.ts"
 import { peerColumns, peerRows } from "../tables/peers.ts"
@@ -25,7 +27,9 @@ export const get = Command.make(
   "get",
   {
     target: Argument.String("type").pipe(
-      Argument.withDescription("services (svc), pools (po), peers (pe), nodes (no) or findings (fi); TYPE/NAME for one")
+      Argument.withDescription(
+        "services (svc), pools (po), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
+      )
     ),
     cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
     namespace: Flag.String("namespace").pipe(
@@ -53,7 +57,7 @@ export const get = Command.make(
     return yield* list(target, scope)
   })
 ).pipe(
-  Command.withDescription("List services, pools, peers, nodes or findings"),
+  Command.withDescription("List services, pools, peers, nodes, findings or allocators"),
   Command.withExamples([
     {
       command: "lowtide get services -n shop",
@@ -84,6 +88,14 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
       const query = cluster === undefined ? {} : { cluster }
       const answer = yield* fetchList(target, (client) => client.fleet.nodes({ query }), clusterName)
       return yield* show(answer, nodeColumns(nowMs), answer.items, answer.items.flatMap(linesOf))
+    }
+    case "allocators": {
+      const answer = yield* fetchList(
+        target,
+        (client) => client.centre.allocators({}),
+        ({ name }: AllocatorView) => [name]
+      )
+      return yield* show(answer, allocatorColumns(nowMs), answer.items, [])
     }
     case "findings": {
       const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)

@@ -1,12 +1,14 @@
-import type {
-  EventType,
-  FindingsState,
-  ManifestState,
-  NamespaceState,
-  NodeState,
-  ServiceState,
-  StreamState,
-  VipState
+import {
+  codes,
+  type EventType,
+  type FindingsState,
+  type ManifestState,
+  type NamespaceState,
+  type NodeState,
+  type RecoveryState,
+  type ServiceState,
+  type StreamState,
+  type VipState
 } from "@lowtide/domain"
 import type { StoredEvent } from "@lowtide/ledger"
 
@@ -105,7 +107,26 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     (vip) =>
       `${vip.address} is withdrawn everywhere and rests${vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`}`
   ),
-  VipFreed: about<VipState>((vip) => `${vip.address} of pool ${vip.pool} is free`)
+  VipFreed: about<VipState>((vip) => `${vip.address} of pool ${vip.pool} is free`),
+  VipAdopted: about<VipState>((vip) =>
+    vip.phase === "assigned"
+      ? `${vip.address} was taken over as held by ${holdersOf(vip)}, which the log had lost; it is reserved until they are seen`
+      : `${vip.address} was taken over as withdrawn, which the log had lost`
+  ),
+  HistoryLost: about<RecoveryState>(({ incarnation, why }) => ({
+    what: `the database has lost history (${why}): incarnation ${incarnation} begins, and decides nothing before it has asked what speakers hold`,
+    code: "LT0505",
+    fix: codes.LT0505.fix
+  })),
+  HistoryRecovered: about<RecoveryState>(
+    ({ incarnation, adoptedCount, without }) =>
+      `incarnation ${incarnation} has merged what is remembered: ${adoptedCount} addresses are reserved for who comes back${without.length === 0 ? "" : `; not heard: ${without.join(", ")}`}`
+  ),
+  ClusterRepublished: about((state) =>
+    state._tag === "Cluster"
+      ? `everything of cluster ${state.cluster} is published anew under incarnation ${state.incarnation ?? 0}`
+      : state._tag
+  )
 }
 
 const manifestName = ({ manifest }: ManifestState): string =>

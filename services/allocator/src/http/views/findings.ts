@@ -11,6 +11,7 @@ import {
   streamOf
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
+import { reservedVips } from "../../recovery.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
 import { isSilent, statusAtLeastMs } from "./sync.ts"
@@ -28,6 +29,7 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
     .flatMap((cluster) => [
       ...objectFindings(view, cluster),
       ...refusals(view, cluster),
+      ...reservations(view, cluster),
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs)
     ])
@@ -57,6 +59,26 @@ const refusals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<Cl
     const stream = streamOf.service(cluster.name, state.service.namespace, state.service.name)
     return withCluster(cluster.name, view.recordedAt(stream), state.refusal)
   })
+
+/** Addresses that a recovery keeps for Services that nobody has seen since. */
+const reservations = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
+  reservedVips(view)
+    .filter((vip) => vip.cluster === cluster.name)
+    .flatMap((vip) =>
+      vip.holders.flatMap(({ namespace, name, adopted }) =>
+        adopted === true
+          ? withCluster(
+              cluster.name,
+              view.recordedAt(streamOf.vip(vip.network, vip.address)),
+              finding("LT0521", {
+                object: { kind: "Service", namespace, name },
+                expected: `the Service that holds ${vip.address}`,
+                found: "none since history was lost"
+              })
+            )
+          : []
+      )
+    )
 
 /** What is wrong with the sessions of a cluster's peers, node by node; nothing is known of those of a silent node. */
 export const sessionFindings = (

@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+import { reading } from "./reading.ts"
+
+/** How the recovery from a loss of history stands. */
+export const RecoveryView = Schema.Struct({
+  incarnation: Schema.Int.annotate({ description: "That the loss began" }),
+  phase: Schema.Literals(["recovering", "recovered"]),
+  why: Schema.String.annotate({ description: "What showed the loss" }),
+  frozen: Schema.Array(Schema.String).annotate({
+    description: "Clusters in which nothing is decided or published yet"
+  }),
+  waitingFor: Schema.Array(Schema.String).annotate({
+    description: "Agents and nodes that have not told what they remember"
+  }),
+  reserved: Schema.Int.annotate({ description: "Addresses that are kept for Services that have not come back" })
+}).annotate({ identifier: "Recovery" })
+export type RecoveryView = typeof RecoveryView.Type
+
+/** Answer of `GET /v1/recovery`. */
+export const RecoveryAnswer = Schema.Struct({
+  ...reading,
+  recovery: Schema.NullOr(RecoveryView).annotate({ description: "Null: history was never lost" }),
+  reserved: Schema.Array(
+    Schema.Struct({
+      network: Schema.String,
+      address: Schema.String,
+      cluster: Schema.String,
+      services: Schema.Array(Schema.String).annotate({
+        description: "NAMESPACE/NAME, as speakers or a status name them"
+      })
+    })
+  )
+}).annotate({ identifier: "RecoveryAnswer" })
+export type RecoveryAnswer = typeof RecoveryAnswer.Type
+
+/** Who orders something, and why. Callers are not asked who they are: the name is what they say, and is recorded as such. */
+const order = {
+  user: Schema.NonEmptyString,
+  reason: Schema.NonEmptyString.annotate({ description: "In the words of who orders it; recorded" })
+}
+
+export const BeginRecoveryOrder = Schema.Struct(order).annotate({ identifier: "BeginRecoveryOrder" })
+
+export const FinishRecoveryOrder = Schema.Struct(order).annotate({ identifier: "FinishRecoveryOrder" })
+
+export const ReleaseReservedOrder = Schema.Struct({ ...order, network: Schema.String }).annotate({
+  identifier: "ReleaseReservedOrder"
+})

@@ -1,0 +1,170 @@
+import { release, settleAll } from "../allocation/settle.ts"
+import type { BeginRecovery, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
+import type { Draft } from "./draft.ts"
+import type { ClusterMemory } from "./fleet.ts"
+import { type Holder, type RecoveryState, streamOf, type VipState } from "./stream.ts"
+
+/** A pool that is not known while what a VIP's cluster is configured to have is not: its Service brings the true one. */
+export const unknownPool = "-"
+
+/** Begins a new incarnation, or does nothing when it has begun. */
+export const beginRecovery = (draft: Draft, { incarnation, why, lostAfter }: BeginRecovery): void => {
+  const before = draft.fleet.recovery ?? null
+  if (before !== null && before.incarnation >= incarnation) return
+  draft.emit({
+    stream: streamOf.recovery(),
+    type: "HistoryLost",
+    reason: "history-lost",
+    before,
+    after: { _tag: "Recovery", incarnation, phase: "recovering", why, lostAfter, without: [], adoptedCount: 0 },
+    about: {}
+  })
+}
+
+/** Decisions go on where everything is published anew. */
+export const finishRecovery = (draft: Draft, without: ReadonlyArray<string>): void => {
+  const before = draft.fleet.recovery
+  if (before === undefined) return
+  if (before.phase === "recovered" && without.every((name) => before.without.includes(name))) return
+  const after: RecoveryState = {
+    ...before,
+    phase: "recovered",
+    without: [...new Set([...before.without, ...without])],
+    adoptedCount: adopted(draft).length
+  }
+  draft.emit({
+    stream: streamOf.recovery(),
+    type: "HistoryRecovered",
+    reason: "history-merged",
+    before,
+    after,
+    about: {}
+  })
+}
+
+const adopted = (draft: Draft): ReadonlyArray<VipState> =>
+  [...draft.fleet.vips.values()].filter(({ holders }) => holders.some((holder) => holder.adopted === true))
+
+/** Takes over what an intent says that the log has lost: newer than anything the log has of the address. */
+export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyArray<RememberedVip>): void => {
+  for (const vip of vips) {
+    const before = draft.fleet.vip(vip.network, vip.address) ?? null
+    const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
+    const holders = vip.services.map(
+      ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
+    )
+    const isHeld = vip.state === "announced" && holders.length > 0
+    const isSame = before?.phase === "assigned" && before.cluster === cluster.name && namesOf(before) === names(holders)
+    if (isHeld && isSame) continue
+    if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) continue
+    emitAdopted(draft, before, {
+      _tag: "Vip",
+      network: vip.network,
+      address: vip.address,
+      pool: before?.pool ?? unknownPool,
+      cluster: cluster.name,
+      phase: isHeld ? "assigned" : "withdrawing",
+      holders: isHeld ? holders : [],
+      lastHolders: isHeld ? [] : (before?.holders ?? []).map(({ namespace, name }) => `${namespace}/${name}`),
+      obliged: [
+        ...new Set([
+          ...(before?.obliged ?? []),
+          ...(before === null ? [] : draft.context.obligedOf(before.cluster, vip.address)),
+          ...vip.obliged
+        ])
+      ].sort(),
+      quarantineEndMs: null
+    })
+  }
+}
+
+/** What a Service's status says that it has is its own, unless somebody is known to hold it. */
+export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: ObserveService): void => {
+  const { namespace, name, uid } = command.service
+  for (const address of command.statusAddresses ?? []) {
+    const before = draft.fleet.vip(cluster.network, address) ?? null
+    if (before !== null && before.phase !== "free") continue
+    emitAdopted(
+      draft,
+      before,
+      {
+        _tag: "Vip",
+        network: cluster.network,
+        address,
+        pool: before?.pool ?? unknownPool,
+        cluster: cluster.name,
+        phase: "assigned",
+        holders: [adoptedHolder({ namespace, name, uid })],
+        lastHolders: [],
+        obliged: [],
+        quarantineEndMs: null
+      },
+      "status-says"
+    )
+  }
+}
+
+const adoptedHolder = (service: Pick<Holder, "namespace" | "name" | "uid">): Holder => ({
+  ...service,
+  sharingKey: "",
+  ports: [],
+  backendKey: "",
+  adopted: true
+})
+
+const names = (holders: ReadonlyArray<Holder>): string =>
+  holders
+    .map(({ namespace, name }) => `${namespace}/${name}`)
+    .sort()
+    .join()
+
+const namesOf = (vip: VipState): string => names(vip.holders)
+
+const emitAdopted = (
+  draft: Draft,
+  before: VipState | null,
+  after: VipState,
+  reason: "speakers-hold" | "status-says" = "speakers-hold"
+): void => {
+  const [holder] = after.holders
+  draft.emit({
+    stream: streamOf.vip(after.network, after.address),
+    type: "VipAdopted",
+    reason,
+    before,
+    after,
+    about: {
+      network: after.network,
+      address: after.address,
+      pool: after.pool,
+      cluster: after.cluster,
+      ...(holder === undefined ? {} : { namespace: holder.namespace, service: holder.name, serviceUid: holder.uid })
+    }
+  })
+}
+
+/** From here on the cluster is decided about, and published, as before the loss. */
+export const republishCluster = (draft: Draft, cluster: ClusterMemory): void => {
+  const { recovery } = draft.fleet
+  if (recovery === undefined || recovery.phase === "recovering" || cluster.incarnation >= recovery.incarnation) return
+  const before = { _tag: "Cluster", cluster: cluster.name, network: cluster.network } as const
+  draft.emit({
+    stream: streamOf.cluster(cluster.name),
+    type: "ClusterRepublished",
+    reason: "history-merged",
+    before: cluster.incarnation === 0 ? before : { ...before, incarnation: cluster.incarnation },
+    after: { ...before, incarnation: recovery.incarnation },
+    about: { cluster: cluster.name, network: cluster.network }
+  })
+  settleAll(draft, cluster)
+}
+
+/** A reservation that no Service came back for goes the way of every release. */
+export const releaseAdopted = (draft: Draft, { network, address }: ReleaseAdopted): void => {
+  const vip = draft.fleet.vip(network, address)
+  if (vip === undefined || draft.fleet.isFrozen(draft.cluster(vip.cluster))) return
+  for (const { namespace, name, adopted } of vip.holders) {
+    if (adopted === true)
+      release(draft, draft.cluster(vip.cluster), `${namespace}/${name}`, address, "released-by-person")
+  }
+}

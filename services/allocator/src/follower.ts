@@ -1,0 +1,118 @@
+import { type DomainEvent, Fleet, type StreamState } from "@lowtide/domain"
+import { type Head, Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
+import { Clock, Data, Effect } from "effect"
+
+/** How often an allocator that does not lead looks for new events. */
+const followEveryMs = 200
+
+/** Events read at once. */
+const pageSize = 1_000
+
+/** The fleet as far as an allocator that does not lead has read the log. */
+export interface FollowedFleet {
+  readonly fleet: Fleet
+  readonly recordedAt: Map<string, string>
+  head: Head
+}
+
+/** The log is not the continuation of what was read: it lost history, or what was read was not all. */
+class NoContinuation extends Data.TaggedError("NoContinuation")<{ readonly why: string }> {
+  override get message() {
+    return `the state is loaded again: ${this.why}`
+  }
+}
+
+/**
+ * The log followed from outside, so that readers have an answer and a take-over finds them served meanwhile. Nothing is
+ * decided on it: whoever comes to lead loads the state anew.
+ */
+export class Follower {
+  #followed: FollowedFleet | undefined
+  #headSeq = 0
+  #atHeadMs: number | undefined
+
+  /** What is read so far; undefined before the first load, and in an allocator that leads. */
+  get followed(): FollowedFleet | undefined {
+    return this.#followed
+  }
+
+  /** How far behind the log's head it is: events of the last look, and seconds since it was known to be there. */
+  lag(monotonicMs: number): { readonly events: number; readonly seconds: number } {
+    return {
+      events: Math.max(0, this.#headSeq - (this.#followed?.head.seq ?? 0)),
+      seconds: this.#atHeadMs === undefined ? 0 : Math.max(0, monotonicMs - this.#atHeadMs) / 1_000
+    }
+  }
+
+  /** A leader has a memory of its own. */
+  forget(): void {
+    this.#followed = undefined
+    this.#atHeadMs = undefined
+  }
+
+  /** Follows for ever. While the database is away, what was read stays, and grows older. */
+  readonly follow: Effect.Effect<never, never, Ledger> = Effect.suspend(() => this.#look).pipe(
+    Effect.catchTag("NoContinuation", (error) =>
+      Effect.andThen(
+        Effect.logWarning(error.message),
+        Effect.sync(() => this.forget())
+      )
+    ),
+    Effect.ignore, // the next look tells as much; that the database is away is said by who waits for the lease
+    Effect.andThen(Effect.sleep(followEveryMs)),
+    Effect.forever
+  )
+
+  readonly #look: Effect.Effect<void, Unavailable | NoContinuation, Ledger> = Effect.gen({ self: this }, function* () {
+    const ledger = yield* Ledger
+    const startedMs = yield* monotonicMs
+    this.#followed ??= yield* loadFleet
+    const followed = this.#followed
+    const head = yield* ledger.head
+    this.#headSeq = head.seq
+    if (head.incarnation !== followed.head.incarnation || head.seq < followed.head.seq) {
+      return yield* new NoContinuation({
+        why: `expected incarnation ${followed.head.incarnation} and seq ${followed.head.seq} or more, found incarnation ${head.incarnation} and seq ${head.seq}`
+      })
+    }
+    while (followed.head.seq < head.seq) {
+      const sinceSeq = followed.head.seq + 1
+      const events = yield* ledger.events({ sinceSeq, untilSeq: head.seq, limit: pageSize, order: "asc" })
+      if (events[0]?.seq !== sinceSeq) return yield* new NoContinuation({ why: `event ${sinceSeq} is not there` })
+      yield* takeEvents(followed, events)
+    }
+    followed.head = head
+    this.#atHeadMs = startedMs
+  })
+}
+
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+const loadFleet: Effect.Effect<FollowedFleet, Unavailable, Ledger> = Effect.gen(function* () {
+  const { head, current } = yield* (yield* Ledger).loadState
+  const fleet = new Fleet()
+  const recordedAt = new Map<string, string>()
+  for (const row of current) {
+    fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
+    recordedAt.set(row.stream, row.recordedAt)
+  }
+  return { fleet, recordedAt, head }
+})
+
+/** Applies a page in one turn: a reader never sees half of it. */
+const takeEvents = (followed: FollowedFleet, events: ReadonlyArray<StoredEvent>): Effect.Effect<void, NoContinuation> =>
+  Effect.suspend(() => {
+    for (const { stream, version, data, seq, epoch, commitSeq, recordedAt } of events) {
+      const known = followed.fleet.versions.get(stream) ?? 0
+      if (version !== known + 1) {
+        return Effect.fail(
+          new NoContinuation({ why: `event ${seq} has version ${version} of ${stream}, of which ${known} were read` })
+        )
+      }
+      const { before, after } = JSON.parse(data) as Pick<DomainEvent, "before" | "after">
+      followed.fleet.apply({ stream, before, after } as DomainEvent)
+      followed.recordedAt.set(stream, recordedAt)
+      followed.head = { ...followed.head, seq, epoch, commitSeq, recordedAt }
+    }
+    return Effect.void
+  })

@@ -1,0 +1,110 @@
+import { Bus, type BusUnavailable } from "@lowtide/bus/connection"
+import { readStored } from "@lowtide/bus/read-stream"
+import { NodeStatus } from "@lowtide/bus/status"
+import { ensureStreams } from "@lowtide/bus/streams"
+import { headKey, keyOf, stateStream, statusFilter, statusStream } from "@lowtide/bus/subjects"
+import { ClusterHead, type Stamp } from "@lowtide/domain"
+import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
+import { Effect, Option, Schema } from "effect"
+import type { HeardNode } from "./centre.ts"
+
+/** The log lacks what others have from it. */
+export interface Loss {
+  /** The incarnation to begin: above every one that anybody knows. */
+  readonly incarnation: number
+  readonly why: string
+}
+
+/** Where somebody stands in the order of all intents. */
+interface Witness {
+  readonly who: string
+  readonly stamp: Stamp
+}
+
+/**
+ * A log without an event may be new, or all that is left: speakers that are there report themselves within this time, as they
+ * do each time that NATS is.
+ */
+const listenMs = 1_500
+
+/**
+ * Compares the log with what NATS holds and what speakers say that they hold. Waits for NATS, since nothing can be said
+ * without it. A head, or a node, that is beyond the log's end, or that comes from an event which the log has otherwise, is
+ * proof; so is an order to recover, which a restore leaves.
+ */
+export const findLoss = (
+  head: Head,
+  nodes: ReadonlyMap<string, HeardNode>
+): Effect.Effect<Loss | undefined, BusUnavailable | Unavailable, Bus | Ledger> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    yield* (yield* Bus).connection
+    yield* ensureStreams
+    if (head.seq === 0) yield* Effect.sleep(listenMs)
+    const witnesses = [...(yield* storedHeads), ...(yield* storedStatuses), ...heardStatuses(nodes)]
+    const incarnation = Math.max(head.incarnation, ...witnesses.map(({ stamp }) => stamp.incarnation)) + 1
+    const checked = new Set<string>()
+    for (const { who, stamp } of witnesses) {
+      const key = `${stamp.incarnation}/${stamp.epoch}/${stamp.seq}`
+      if (checked.has(key)) continue
+      checked.add(key)
+      if (yield* isUnknown(head, stamp)) return { incarnation, why: `${who} is at ${key}, the log at ${at(head)}` }
+    }
+    const order = yield* ledger.recoveryOrder
+    return order === null ? undefined : { incarnation, why: order }
+  })
+
+const at = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
+
+/** Whether a stamp is beyond the end of the log. */
+export const isBeyond = (head: Pick<Head, "incarnation" | "seq">, stamp: Stamp): boolean =>
+  stamp.incarnation > head.incarnation || (stamp.incarnation === head.incarnation && stamp.seq > head.seq)
+
+/** Whether the log does not have the event of this stamp: it is beyond the end, or another epoch's event has its place. */
+export const isUnknown = (
+  head: Pick<Head, "incarnation" | "seq">,
+  stamp: Stamp
+): Effect.Effect<boolean, Unavailable, Ledger> =>
+  Effect.gen(function* () {
+    if (isBeyond(head, stamp)) return true
+    if (stamp.incarnation < head.incarnation || stamp.seq < 1) return false
+    const ledger = yield* Ledger
+    const [event] = yield* ledger.events({ sinceSeq: stamp.seq, untilSeq: stamp.seq, limit: 1, order: "asc" })
+    return event !== undefined && event.epoch !== stamp.epoch
+  })
+
+const heardStatuses = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyArray<Witness> =>
+  [...nodes.values()].flatMap(({ status }) => witnessOf(status))
+
+const witnessOf = ({ cluster, node, stamp }: NodeStatus): ReadonlyArray<Witness> =>
+  stamp === undefined ? [] : [{ who: `node ${cluster}/${node}`, stamp }]
+
+const decodeStatus = Schema.decodeUnknownOption(Schema.fromJsonString(NodeStatus))
+
+const storedStatuses = readStored(statusStream, statusFilter).pipe(
+  Effect.map((stored) =>
+    stored.flatMap(({ text }) => Option.match(decodeStatus(text), { onNone: () => [], onSome: witnessOf }))
+  )
+)
+
+const decodeHead = Schema.decodeUnknownOption(Schema.fromJsonString(ClusterHead))
+
+/** A head as NATS holds it; none when it cannot be read. */
+export const headOf = (envelope: string): ClusterHead | undefined => {
+  try {
+    return Option.getOrUndefined(decodeHead((JSON.parse(envelope) as { readonly payload?: unknown }).payload))
+  } catch {
+    return undefined
+  }
+}
+
+/** The heads of all clusters in NATS. */
+export const readHeads = readStored(stateStream, "lt.v1.state.*.head").pipe(
+  Effect.map((stored) =>
+    stored.filter(({ subject }) => keyOf(subject) === headKey).flatMap(({ text }) => headOf(text) ?? [])
+  )
+)
+
+const storedHeads = Effect.map(readHeads, (heads) =>
+  heads.map(({ cluster, stamp }): Witness => ({ who: `the head of ${cluster} in NATS`, stamp }))
+)

@@ -1,0 +1,81 @@
+import type { BackupFault, BackupSummary } from "@lowtide/ledger/backup"
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { CliFault, exitCodes, usageFault } from "../fault.ts"
+import { print } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+
+const file = (description: string) => Argument.String("file").pipe(Argument.withDescription(description))
+
+const database = Flag.String("database").pipe(
+  Flag.withDescription("postgres://USER:PASSWORD@HOST:PORT/NAME; else DATABASE_URL"),
+  Flag.optional
+)
+
+/** These two verbs speak to the database itself: there may be no allocator. */
+const databaseUrl = Effect.fnUntraced(function* (flag: Option.Option<string>) {
+  const { databaseVariable } = yield* Surroundings
+  const url = Option.getOrUndefined(flag) ?? databaseVariable
+  if (url !== undefined) return url
+  return yield* usageFault("database: expected a URL, found none", "give --database URL, or set DATABASE_URL")
+})
+
+const exitOf: { readonly [Reason in BackupFault["reason"]]: number } = {
+  exists: exitCodes.conflict,
+  damaged: exitCodes.usage,
+  newer: exitCodes.usage,
+  "not-empty": exitCodes.conflict,
+  unavailable: exitCodes.unreachable
+}
+
+const nextOf: { readonly [Reason in BackupFault["reason"]]: string } = {
+  exists: "name another file",
+  damaged: "nothing was restored; use another backup",
+  newer: "nothing was restored",
+  "not-empty": "nothing was restored",
+  unavailable: "check the database, and that its role owns the tables"
+}
+
+const faultOf = ({ reason, message }: BackupFault): CliFault =>
+  new CliFault({ exitCode: exitOf[reason], what: message, next: nextOf[reason] })
+
+const sentence = (file: string, did: string, { head, rows, takenAt, sha256 }: BackupSummary): string =>
+  `${file} ${did}: ${rows} rows up to event ${head.seq} of incarnation ${head.incarnation}, taken ${takenAt}, SHA-256 ${sha256}`
+
+/** `lowtide backup FILE`. */
+export const backup = Command.make(
+  "backup",
+  { file: file("Where to; a file that is there is not written over"), database },
+  Effect.fnUntraced(function* ({ file, database }) {
+    const url = yield* databaseUrl(database)
+    const { writeBackup } = yield* Effect.promise(() => import("@lowtide/ledger/backup"))
+    const summary = yield* Effect.mapError(writeBackup(url, file), faultOf)
+    yield* print(summary, () => sentence(file, "is written", summary))
+  })
+).pipe(
+  Command.withDescription("Write all that the ledger holds, at one moment, to a file; allocators go on meanwhile"),
+  Command.withExamples([{ command: "lowtide backup /backups/ledger.gz", description: "The database of DATABASE_URL" }])
+)
+
+/** `lowtide restore FILE`. */
+export const restore = Command.make(
+  "restore",
+  { file: file("A backup, as `lowtide backup` wrote it"), database },
+  Effect.fnUntraced(function* ({ file, database }) {
+    const url = yield* databaseUrl(database)
+    const { restoreBackup } = yield* Effect.promise(() => import("@lowtide/ledger/backup"))
+    const summary = yield* Effect.mapError(restoreBackup(url, file), faultOf)
+    yield* print(
+      summary,
+      () => `${sentence(file, "is restored", summary)}. The next leader recovers: see \`lowtide recover\``
+    )
+  })
+).pipe(
+  Command.withDescription("Fill an empty database from a backup; the next leader asks who remembers what came after"),
+  Command.withExamples([
+    {
+      command: "lowtide restore /backups/ledger.gz --database postgres://lowtide@db/new",
+      description: "Into a new database"
+    }
+  ])
+)

@@ -1,0 +1,78 @@
+import type { RecoveryAnswer } from "@lowtide/api/recovery"
+import { parseIpAddress } from "@lowtide/net"
+import { Effect, Option, Result } from "effect"
+import { Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
+import { usageFault } from "../fault.ts"
+import { print, serverFlag } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+
+/** `lowtide recover`. */
+export const recover = Command.make(
+  "recover",
+  {
+    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with the order"), Flag.optional),
+    finish: Flag.Boolean("finish").pipe(
+      Flag.withDescription("Go on without those that are still waited for"),
+      Flag.withDefault(false)
+    ),
+    release: Flag.String("release").pipe(Flag.withDescription("Let this reserved address go"), Flag.optional),
+    network: Flag.String("network").pipe(
+      Flag.withDescription("The routing domain of --release"),
+      Flag.withDefault("default")
+    )
+  },
+  Effect.fnUntraced(function* ({ reason, finish, release, network }) {
+    const { user } = yield* Surroundings
+    const server = yield* serverFlag
+    const say = (answer: RecoveryAnswer) => print(answer, () => sentences(answer))
+    if (Option.isNone(reason)) {
+      if (finish || Option.isSome(release)) {
+        return yield* usageFault("reason: expected one with an order, found none", 'add --reason "WHY"')
+      }
+      return yield* say(yield* ask(server, (client) => client.centre.recovery({})))
+    }
+    const payload = { user, reason: reason.value }
+    if (Option.isSome(release)) {
+      const address = parseIpAddress(release.value)
+      if (Result.isFailure(address))
+        return yield* usageFault(`--release: ${address.failure}`, "see `lowtide recover --help`")
+      const params = { address: release.value }
+      return yield* say(
+        yield* ask(server, (client) => client.centre.releaseReserved({ params, payload: { ...payload, network } }))
+      )
+    }
+    return yield* say(
+      yield* ask(server, (client) =>
+        finish ? client.centre.finishRecovery({ payload }) : client.centre.beginRecovery({ payload })
+      )
+    )
+  })
+).pipe(
+  Command.withDescription("Show, begin or end the recovery from a loss of history; without --reason it only shows"),
+  Command.withExamples([
+    { command: "lowtide recover", description: "How it stands, who is waited for and what is reserved" },
+    {
+      command: 'lowtide recover --finish --reason "east-3 is gone for good"',
+      description: "Go on without those that are still waited for"
+    },
+    {
+      command: 'lowtide recover --release 192.0.2.7 --reason "its Service was retired"',
+      description: "Let an address go that is kept for a Service which does not come back"
+    }
+  ])
+)
+
+const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
+  if (recovery === null) return "No recovery: no history was lost that is known of."
+  const { incarnation, phase, why, frozen, waitingFor } = recovery
+  return [
+    `Incarnation ${incarnation}, ${phase}, because ${why}.`,
+    ...(frozen.length === 0 ? [] : [`Nothing is decided or published yet in ${frozen.join(", ")}.`]),
+    ...(waitingFor.length === 0 ? [] : [`Waiting for ${waitingFor.join(", ")}.`]),
+    ...reserved.map(
+      ({ network, address, cluster, services }) =>
+        `${address} of network ${network} is reserved for ${services.map((service) => `${cluster}/${service}`).join(", ")}.`
+    )
+  ].join("\n")
+}

@@ -1,0 +1,203 @@
+import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { startProcess, waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
+import pg from "pg"
+import type { Fleet } from "../../scripts/demo/fleet.ts"
+import { component, getsRoute, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
+
+/** The ledger's URL, over the socket that its server has in its folder. */
+const databaseOf = (fleet: Fleet): string => {
+  const folder = join(fleet.site.folder, "postgres")
+  const port = readdirSync(folder).flatMap((name) => /^\.s\.PGSQL\.(\d+)$/.exec(name)?.[1] ?? [])[0]
+  return `postgres://postgres@${encodeURIComponent(folder)}:${port}/postgres`
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: rows as the statement names them
+const sql = (fleet: Fleet, text: string): Effect.Effect<ReadonlyArray<any>> =>
+  Effect.promise(async () => {
+    const client = new pg.Client({ connectionString: databaseOf(fleet) })
+    await client.connect()
+    try {
+      return (await client.query(text)).rows
+    } finally {
+      await client.end()
+    }
+  })
+
+/** UPDATEs that each router has had so far: a route that flaps leaves some behind, however short. */
+const updates = (fleet: Fleet) => Effect.forEach(fleet.site.clusters, ({ router }) => router.updates)
+
+/** Addresses by Service, as readers see them. */
+const held = (fleet: Fleet) =>
+  Effect.map(services(fleet), (items) =>
+    Object.fromEntries(
+      items.map(({ cluster, namespace, name, addresses }) => [
+        `${cluster}/${namespace}/${name}`,
+        addresses.map(({ address }) => address).join(" ")
+      ])
+    )
+  )
+
+/** How often history was lost, and how many clusters were published anew since. */
+const recoveries = (fleet: Fleet) =>
+  sql(
+    fleet,
+    "select count(*) filter (where type = 'HistoryLost')::int as lost, count(*) filter (where type = 'ClusterRepublished')::int as republished from events"
+  ).pipe(
+    Effect.map(([counts]) => counts as { readonly lost: number; readonly republished: number }),
+    Effect.catchDefect(() => Effect.succeed({ lost: 0, republished: 0 }))
+  )
+
+const isRecovered = (fleet: Fleet) =>
+  Effect.map(recoveries(fleet), ({ lost, republished }) => lost === 1 && republished === 2)
+
+/** Runs the command, and answers what it prints; fails with what it says otherwise. */
+const lowtide = (fleet: Fleet, ...args: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const logFile = join(fleet.logs, `lowtide-${args[0]}.log`)
+    const ran = yield* startProcess({
+      name: "lowtide",
+      command: [process.execPath, join(import.meta.dirname, "../../services/cli/src/main.ts"), ...args],
+      logFile,
+      env: { DATABASE_URL: databaseOf(fleet), LOWTIDE_SERVER: fleet.apiUrl }
+    })
+    const { code } = yield* ran.ended
+    const log = yield* ran.log
+    assert.strictEqual(code, 0, log)
+    return log
+  }).pipe(Effect.scoped)
+
+/** No address has two holders, and none was given to another before it was free. */
+const noDouble = Effect.fnUntraced(function* (fleet: Fleet, before: Readonly<Record<string, string>>) {
+  const [{ doubles }] = yield* sql(
+    fleet,
+    "select count(*)::int as doubles from (select 1 from vip_history where to_seq is null group by network, address having count(*) > 1) d"
+  )
+  assert.strictEqual(doubles, 0)
+  // The samples have Services that share an address.
+  assert.deepStrictEqual(sharedIn(yield* held(fleet)), sharedIn(before))
+})
+
+const sharedIn = (held: Readonly<Record<string, string>>) => {
+  const addresses = Object.values(held).flatMap((text) => text.split(" "))
+  return addresses.filter((address, index) => address !== "" && addresses.indexOf(address) !== index).sort()
+}
+
+const untilSettled = (fleet: Fleet) =>
+  waitUntil("everything is as it should be", isSettled(fleet), { deadlineMs: 60_000 })
+
+const atRest = Effect.fnUntraced(function* (fleet: Fleet) {
+  yield* untilSettled(fleet)
+  for (;;) {
+    const before = JSON.stringify(yield* updates(fleet))
+    yield* Effect.sleep("1 second")
+    if (JSON.stringify(yield* updates(fleet)) === before) break
+  }
+  return { tables: yield* tables(fleet), updates: yield* updates(fleet), held: yield* held(fleet) }
+})
+
+const emptyDatabase = (fleet: Fleet) => sql(fleet, "drop schema public cascade; create schema public")
+
+it.live("PostgreSQL and NATS lost together: speakers and statuses remember, and no route changes", () =>
+  Effect.gen(function* () {
+    const fleet = yield* runningFleet
+    const before = yield* atRest(fleet)
+    yield* component(fleet, "allocator").kill
+    yield* component(fleet, "nats").kill
+    rmSync(join(fleet.site.folder, "nats/store"), { recursive: true, force: true })
+    yield* emptyDatabase(fleet)
+    yield* component(fleet, "nats").start
+    yield* component(fleet, "allocator").start
+    yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 60_000 })
+    assert.deepStrictEqual(yield* atRest(fleet), before, "no router was told anything, every Service has what it had")
+    assert.include(yield* lowtide(fleet, "recover"), "Incarnation 2, recovered, because node")
+    writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
+    yield* noDouble(fleet, before.held)
+  }).pipe(Effect.scoped)
+)
+
+it.live(
+  "F10: restored from a backup that lacks the last thousand events: no route changes, no address is given twice",
+  () =>
+    Effect.gen(function* () {
+      const fleet = yield* runningFleet
+      yield* untilSettled(fleet)
+      const file = join(fleet.logs, "ledger.gz")
+      yield* lowtide(fleet, "backup", file)
+      const [{ seq: backedUp }] = yield* sql(fleet, "select seq::int from log_head")
+      const drill = join(fleet.manifests, "east/services/drill.yaml")
+      const drilled = (round: number) =>
+        Array.from({ length: 80 }, (_, n) =>
+          newService(`drill-${n}`, "east-1").replace(
+            "namespace: shop}\nspec",
+            `namespace: shop, labels: {round: "${round}"}}\nspec`
+          )
+        ).join("---\n")
+      rmSync(join(fleet.manifests, "west/services/platform/vault.yaml")) // its address is withdrawn, and the backup has it held
+      for (let round = 0, seq = backedUp; seq < backedUp + 1_000; round++) {
+        writeFileSync(drill, drilled(round))
+        yield* waitUntil(
+          "the round is told",
+          sql(
+            fleet,
+            `select count(*)::int as n from stream_current where state::jsonb #>> '{service,labels,round}' = '${round}'`
+          ).pipe(Effect.map(([{ n }]) => n === 80)),
+          { deadlineMs: 30_000 }
+        )
+        ;[{ seq }] = yield* sql(fleet, "select seq::int from log_head")
+      }
+      const before = yield* atRest(fleet)
+      yield* component(fleet, "allocator").kill
+      yield* emptyDatabase(fleet)
+      yield* lowtide(fleet, "restore", file)
+      yield* component(fleet, "allocator").start
+      yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 60_000 })
+      assert.deepStrictEqual(yield* atRest(fleet), before, "no router was told anything, every Service has what it had")
+      yield* noDouble(fleet, before.held)
+      writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+      yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
+      yield* noDouble(fleet, before.held)
+    }).pipe(Effect.scoped)
+)
+
+it.live(
+  "F12: NATS with an old copy of its store, and with none: it is filled again, and nothing has to be recovered",
+  () =>
+    Effect.gen(function* () {
+      const fleet = yield* runningFleet
+      yield* untilSettled(fleet)
+      const store = join(fleet.site.folder, "nats/store")
+      const nats = component(fleet, "nats")
+      yield* nats.kill
+      cpSync(store, `${store}.old`, { recursive: true })
+      yield* nats.start
+      writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+      yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
+      const before = yield* atRest(fleet)
+      for (const old of [`${store}.old`, undefined]) {
+        yield* nats.kill
+        rmSync(store, { recursive: true, force: true })
+        if (old !== undefined) cpSync(old, store, { recursive: true })
+        yield* component(fleet, "allocator").kill
+        yield* nats.start
+        yield* component(fleet, "allocator").start
+        yield* waitUntil(
+          "NATS has every message",
+          Effect.tryPromise(() =>
+            fetch(`${fleet.apiUrl}/readyz`).then(
+              (answer) => answer.json() as Promise<{ role: string; unpublished: number }>
+            )
+          ).pipe(
+            Effect.map((ready) => ready.role === "leader" && ready.unpublished === 0),
+            Effect.orElseSucceed(() => false)
+          ),
+          { deadlineMs: 30_000 }
+        )
+        assert.deepStrictEqual(yield* atRest(fleet), before)
+      }
+      assert.deepStrictEqual(yield* recoveries(fleet), { lost: 0, republished: 0 })
+    }).pipe(Effect.scoped)
+)

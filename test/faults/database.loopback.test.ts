@@ -1,0 +1,141 @@
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect, Fiber } from "effect"
+import { type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
+import { announcing, service } from "./orders.ts"
+
+const leading = Effect.gen(function* () {
+  const lab = yield* makeCentreLab
+  const one = yield* lab.allocator("one")
+  yield* leads(one)
+  for (const command of announcing) yield* lab.send(command)
+  return { lab, one }
+})
+
+/** Every command that was answered is in the log once, and no seq is missing. */
+const isExact = Effect.fnUntraced(function* (lab: CentreLab, ids: ReadonlyArray<number>) {
+  const rows = yield* lab.sql("select command_id, count(*)::int as n from events where type = 'VipAssigned' group by 1")
+  assert.sameMembers(
+    rows.map(({ command_id, n }) => `${command_id} ${n}`),
+    ids.map((id) => `${uuid(id)} 1`)
+  )
+  const [{ events, seq }] = yield* lab.sql(
+    "select count(*)::int as events, (select seq::int from log_head) from events"
+  )
+  assert.strictEqual(events, seq)
+})
+
+describe("a commit that the database refuses", () => {
+  it.live("F6: for want of room: nothing is stored, who waits tries again, and it is done when there is room", () =>
+    Effect.gen(function* () {
+      const { lab, one } = yield* leading
+      yield* lab.sql(`
+        create function refuse() returns trigger language plpgsql as $$
+          begin raise exception 'no space left on device' using errcode = '53100'; end $$;
+        create trigger refuse before insert on events for each row execute function refuse()`)
+      const waiting = yield* Effect.forkScoped(lab.send(service("web"), 1000))
+      yield* waitUntil(
+        "it is refused",
+        Effect.map(one.process.log, (log) => log.includes("no space left on device"))
+      )
+      assert.deepStrictEqual(yield* lab.sql("select 1 from events where type = 'VipAssigned'"), [])
+      yield* lab.sql("drop trigger refuse on events")
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "Done")
+      yield* isExact(lab, [1000])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("F6: because it contradicts what is stored: the allocator ends, and the next one goes on", () =>
+    Effect.gen(function* () {
+      const { lab, one } = yield* leading
+      yield* lab.sql("update stream_current set version = version + 5 where kind = 'manifest'")
+      yield* lab.ask(
+        {
+          _tag: "DeleteManifest",
+          cluster: "east",
+          kind: "IPAddressPool",
+          namespace: "metallb-system",
+          name: "public"
+        },
+        1000
+      )
+      assert.strictEqual((yield* one.process.ended).code, 1)
+      assert.include(yield* one.process.log, "ledger state differs from the decider's")
+      yield* leads(yield* lab.allocator("next"))
+      assert.strictEqual((yield* lab.send(service("web"), 1001))._tag, "Done")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("would-be leaders", () => {
+  it.live(
+    "F8: with clocks hours apart: one leads at a time, by the database's clock, each with an epoch of its own",
+    () =>
+      Effect.gen(function* () {
+        const lab = yield* makeCentreLab
+        const skewed = (hours: number) => {
+          const file = join(lab.folder, `clock${hours}.mjs`)
+          const shift = `const now = Date.now; Date.now = () => now() + ${hours} * 3600000`
+          writeFileSync(file, shift)
+          return { NODE_OPTIONS: `--import=${file}` }
+        }
+        const contenders = yield* Effect.all([
+          lab.allocator("behind", skewed(-5)),
+          lab.allocator("ahead", skewed(5)),
+          lab.allocator("right")
+        ])
+        const leading = Effect.filter(contenders, (one) => Effect.map(one.role, (role) => role === "leader"))
+        for (let round = 1; round <= 2; round++) {
+          yield* waitUntil(
+            "one leads",
+            Effect.map(leading, ({ length }) => length === 1),
+            { deadlineMs: 30_000 }
+          )
+          if (round === 1) for (const command of announcing) yield* lab.send(command)
+          assert.strictEqual((yield* lab.send(service(`s${round}`)))._tag, "Done")
+          const [leader] = yield* leading
+          yield* leader === undefined ? Effect.void : leader.process.kill
+        }
+        const epochs = yield* lab.sql(
+          "select epoch, min(seq)::int, max(seq)::int from events group by epoch order by epoch"
+        )
+        assert.lengthOf(epochs, 2)
+        assert.isBelow(epochs[0].max, epochs[1].min)
+      }).pipe(Effect.scoped)
+  )
+})
+
+describe("PostgreSQL under load", () => {
+  it.live("F9: killed, its connections cut, stopped for a while: what was answered is stored once", () =>
+    Effect.gen(function* () {
+      const { lab } = yield* leading
+      const ids = Array.from({ length: 120 }, (_, index) => 1000 + index)
+      let answered = 0
+      const load = yield* Effect.forkScoped(
+        Effect.forEach(ids, (id) => Effect.tap(lab.send(service(`s${id}`), id), () => Effect.sync(() => answered++)), {
+          concurrency: 8
+        })
+      )
+      const untilAnswered = (count: number) =>
+        waitUntil(
+          `${count} are answered`,
+          Effect.sync(() => answered >= count),
+          { deadlineMs: 30_000, intervalMs: 1 }
+        )
+      yield* untilAnswered(10)
+      yield* lab.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lowtide-ledger'")
+      yield* untilAnswered(40)
+      yield* lab.postgres.kill
+      yield* lab.postgres.restart
+      yield* untilAnswered(80)
+      yield* lab.postgres.stop
+      yield* Effect.sleep("6 seconds") // longer than the lease
+      yield* lab.postgres.restart
+      const replies = yield* Fiber.join(load)
+      assert.isTrue(replies.every(({ _tag }) => _tag === "Done"))
+      yield* isExact(lab, ids)
+    }).pipe(Effect.scoped)
+  )
+})
