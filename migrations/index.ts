@@ -15,6 +15,7 @@ import * as commandResult from "./0009-command-result.ts"
 import * as wireJournal from "./0010-wire-journal.ts"
 import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
 import * as ledgerFunctions from "./0012-ledger-functions.ts"
+import * as wireSessions from "./0022-wire-sessions.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -29,5 +30,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0009-command-result": commandResult,
   "0010-wire-journal": wireJournal,
   "0011-projection-checkpoint": projectionCheckpoint,
-  "0012-ledger-functions": ledgerFunctions
+  "0012-ledger-functions": ledgerFunctions,
+  "0022-wire-sessions": wireSessions
 }

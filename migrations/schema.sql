@@ -147,6 +147,8 @@ CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network,
 
 CREATE INDEX wire_journal_cluster ON public.wire_journal USING btree (cluster, id);
 
+CREATE INDEX wire_journal_node_session ON public.wire_journal USING btree (cluster, node, peer, id) WHERE (kind = 'session'::text);
+
 CREATE INDEX wire_journal_session ON public.wire_journal USING btree (peer, id) WHERE (kind = 'session'::text);
 
 CREATE INDEX wire_journal_vip ON public.wire_journal USING btree (network, address, id) WHERE (address IS NOT NULL);

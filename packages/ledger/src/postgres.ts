@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { makeAppend } from "./append.ts"
+import { makeAsOf } from "./as-of.ts"
 import { openDatabase } from "./database.ts"
 import { makeLease } from "./lease.ts"
 import { Ledger } from "./ledger.ts"
@@ -22,6 +23,7 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         load: makeLoad(database.readers),
         ...makeLease(database.lease),
         ...makeReads(database.kysely),
+        ...makeAsOf(database.readers),
         ...makeWireJournal(database.readers, database.kysely)
       })
     })
