@@ -7,6 +7,7 @@
  */
 export * from "./api.ts"
 export * from "./client.ts"
+export * from "./diff.ts"
 export * from "./finding.ts"
 export * from "./health.ts"
 export * from "./history.ts"

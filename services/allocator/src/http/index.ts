@@ -9,6 +9,7 @@ import { AuditHandlers } from "./audit-handlers.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
 import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
+import { Past } from "./past.ts"
 import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
 export { type HttpServerServices, InvalidListen, layerHttpServer, parseApiListen } from "./server.ts"
@@ -32,6 +33,7 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
     Layer.provide([FleetHandlers, AuditHandlers, HealthHandlers]),
+    Layer.provide(Past.layer),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),
   MetricsRoute,
