@@ -16,6 +16,7 @@ import * as wireJournal from "./0010-wire-journal.ts"
 import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
 import * as ledgerFunctions from "./0012-ledger-functions.ts"
 import * as wireSessions from "./0022-wire-sessions.ts"
+import * as auditViews from "./0023-audit-views.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -31,5 +32,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0010-wire-journal": wireJournal,
   "0011-projection-checkpoint": projectionCheckpoint,
   "0012-ledger-functions": ledgerFunctions,
-  "0022-wire-sessions": wireSessions
+  "0022-wire-sessions": wireSessions,
+  "0023-audit-views": auditViews
 }

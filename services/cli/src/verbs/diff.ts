@@ -55,7 +55,11 @@ export const diff = Command.make(
     yield* print(answer, () => answer.items.map(({ sentence }) => sentence).join("\n"))
     const { items } = answer
     const between = `between ${answer.from.time} (event ${answer.from.position}) and ${answer.to.time} (event ${answer.to.position})`
-    err(items.length === 0 ? `nothing differs ${between}` : `${items.length} differences ${between}`)
+    err(
+      items.length === 0
+        ? `nothing differs ${between}`
+        : `${items.length} ${items.length === 1 ? "difference" : "differences"} ${between}`
+    )
     if (items.length > 0) return yield* new Unmet()
   })
 ).pipe(

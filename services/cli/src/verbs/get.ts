@@ -73,13 +73,16 @@ export const get = Command.make(
 )
 
 const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
-  const now = yield* Surroundings
-  // Ages are those that things had then.
-  const nowMs = scope.at?.includes("T") ? Date.parse(scope.at) : now.nowMs
+  const { nowMs } = yield* Surroundings
+  /** Ages are those that things had then. */
+  const thenMs = ({ asOf }: { readonly asOf: string }) => {
+    if (scope.at === undefined) return nowMs
+    return Date.parse(scope.at.includes("T") ? scope.at : asOf)
+  }
   switch (target.type) {
     case "services": {
       const answer = yield* fetchList(target, (client) => client.fleet.services({ query: scope }), serviceName)
-      return yield* show(answer, serviceColumns(nowMs), answer.items, answer.items.flatMap(serviceLines))
+      return yield* show(answer, serviceColumns(thenMs(answer)), answer.items, answer.items.flatMap(serviceLines))
     }
     case "pools": {
       const answer = yield* fetchList(target, (client) => client.fleet.pools({ query: scope }), clusterName)
@@ -87,16 +90,16 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     }
     case "peers": {
       const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)
-      return yield* show(answer, peerColumns(nowMs), peerRows(answer.items), answer.items.flatMap(linesOf))
+      return yield* show(answer, peerColumns(thenMs(answer)), peerRows(answer.items), answer.items.flatMap(linesOf))
     }
     case "nodes": {
       const { namespace: _, ...query } = scope
       const answer = yield* fetchList(target, (client) => client.fleet.nodes({ query }), clusterName)
-      return yield* show(answer, nodeColumns(nowMs), answer.items, answer.items.flatMap(linesOf))
+      return yield* show(answer, nodeColumns(thenMs(answer)), answer.items, answer.items.flatMap(linesOf))
     }
     case "findings": {
       const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)
-      yield* show(answer, findingColumns(nowMs), answer.items, [])
+      yield* show(answer, findingColumns(thenMs(answer)), answer.items, [])
       if (answer.items.length > 0) return yield* new Unmet()
     }
   }
