@@ -17,6 +17,8 @@ import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
 import * as ledgerFunctions from "./0012-ledger-functions.ts"
 import * as allocators from "./0019-allocators.ts"
 import * as recoveryOrder from "./0020-recovery-order.ts"
+import * as wireSessions from "./0022-wire-sessions.ts"
+import * as auditViews from "./0023-audit-views.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -33,5 +35,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0011-projection-checkpoint": projectionCheckpoint,
   "0012-ledger-functions": ledgerFunctions,
   "0019-allocators": allocators,
-  "0020-recovery-order": recoveryOrder
+  "0020-recovery-order": recoveryOrder,
+  "0022-wire-sessions": wireSessions,
+  "0023-audit-views": auditViews
 }

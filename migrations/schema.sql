@@ -164,6 +164,8 @@ CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network,
 
 CREATE INDEX wire_journal_cluster ON public.wire_journal USING btree (cluster, id);
 
+CREATE INDEX wire_journal_node_session ON public.wire_journal USING btree (cluster, node, peer, id) WHERE (kind = 'session'::text);
+
 CREATE INDEX wire_journal_session ON public.wire_journal USING btree (peer, id) WHERE (kind = 'session'::text);
 
 CREATE INDEX wire_journal_vip ON public.wire_journal USING btree (network, address, id) WHERE (address IS NOT NULL);
@@ -246,3 +248,27 @@ CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE ON public.events FOR
 CREATE TRIGGER events_refuse_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
 
 CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+
+-- view audit.events (seq bigint, recorded_at timestamp with time zone, observed_at timestamp with time zone, type text, reason text, actor text, actor_kind text, cluster text, namespace text, service text, network text, address inet, pool text, what text, words text, code text, stream text, version integer, correlation_id uuid, command_id uuid, event_id uuid, before json, after json)
+
+-- view audit.refusals (seq bigint, recorded_at timestamp with time zone, actor text, cluster text, namespace text, service text, code text, message text, expected text, found text, fix text, correlation_id uuid)
+
+-- view audit.sessions (id bigint, recorded_at timestamp with time zone, cluster text, node text, peer text, change text, at timestamp with time zone, code text, detail text)
+
+-- view audit.vip_history (network text, address inet, state text, pool text, cluster text, namespace text, service text, service_uid text, valid_from timestamp with time zone, valid_to timestamp with time zone, from_seq bigint, to_seq bigint, reason text, actor text)
+
+-- view audit.wire_reports (id bigint, recorded_at timestamp with time zone, cluster text, network text, address inet, node text, verdict text, trigger text, peer text, action text, written_at timestamp with time zone, received_at timestamp with time zone, saved_at timestamp with time zone, stamp_incarnation integer, stamp_epoch integer, stamp_seq bigint)
+
+-- function audit.announced_at(network text, address inet, at timestamp with time zone) returns TABLE(cluster text, node text, peer text, state text, since timestamp with time zone)
+
+-- function audit.event_words(type text, stream text, holder text, data json) returns text
+
+-- function audit.fields_changed(before json, after json) returns text
+
+-- function audit.holder_words(vip json) returns text
+
+-- function audit.list_words(list json) returns text
+
+-- function audit.name_words(object json) returns text
+
+-- function audit.who_at(network text, address inet, at timestamp with time zone) returns SETOF audit.vip_history

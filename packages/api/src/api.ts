@@ -2,12 +2,13 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
 import { AllocatorList } from "./allocators.ts"
 import { Currency, currencyParameters } from "./currency.ts"
+import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
 import { NodeList } from "./nodes.ts"
-import { InstantText, IpText, listFilter } from "./parameters.ts"
+import { at, IpText, listFilter } from "./parameters.ts"
 import { PeerList } from "./peers.ts"
 import { PoolList } from "./pools.ts"
 import {
@@ -21,9 +22,9 @@ import { BeginRecoveryOrder, FinishRecoveryOrder, RecoveryAnswer, ReleaseReserve
 import { ServiceList } from "./services.ts"
 import { TraceAnswer } from "./trace.ts"
 
-const listErrors = [NotFoundProblem, UnavailableProblem]
+const listErrors = [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
 
-/** The fleet as it stands. A cluster that is not known is a 404, an empty list says that it has none. */
+/** The fleet as it stands, or stood at the `at` of the request. A cluster that is not known is a 404, an empty list says that it has none. */
 export class FleetGroup extends HttpApiGroup.make("fleet")
   .add(
     HttpApiEndpoint.get("services", "/services", {
@@ -40,7 +41,7 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       "BGP peers and their sessions, node by node"
     ),
     HttpApiEndpoint.get("nodes", "/nodes", {
-      query: { cluster: listFilter.cluster },
+      query: { cluster: listFilter.cluster, at },
       success: NodeList,
       error: listErrors
     }).annotate(OpenApi.Summary, "Nodes and how well their speakers are heard"),
@@ -58,19 +59,22 @@ export class AuditGroup extends HttpApiGroup.make("audit")
     HttpApiEndpoint.get("holder", "/vips/:address/holder", {
       params: { address: IpText },
       query: {
-        at: Schema.optionalKey(
-          InstantText.annotate({ description: "The moment asked about; now unless given, and not in the future" })
-        ),
+        at,
         network: Schema.optionalKey(Schema.String.annotate({ description: "Without, the one that knows the address" }))
       },
       success: HolderAnswer,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "Who holds an address, or held it at a moment, and why"),
+    }).annotate(OpenApi.Summary, "Who holds an address, or held it at a moment, and why; and who had announced it"),
     HttpApiEndpoint.get("history", "/history", {
       query: historyQuery,
       success: HistoryPage,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "What happened, the newest last"),
+    HttpApiEndpoint.get("diff", "/diff", {
+      query: diffQuery,
+      success: DiffAnswer,
+      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "What was added, removed, moved and changed between two times"),
     HttpApiEndpoint.get("trace", "/trace/service/:namespace/:name", {
       params: { namespace: Schema.String, name: Schema.String },
       success: TraceAnswer,

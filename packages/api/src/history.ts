@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { IpText, Limit, SeqText } from "./parameters.ts"
+import { AtText, at, IpText, Limit, SeqText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** One line of a history: an event of the log, or a row of the wire journal. */
@@ -8,6 +8,9 @@ export const HistoryEntry = Schema.Struct({
   seq: Schema.NullOr(Schema.Int).annotate({ description: "Place in the log; null for a row of the wire journal" }),
   type: Schema.String,
   actor: Schema.String,
+  correlationId: Schema.NullOr(Schema.String).annotate({
+    description: "What else the same look at the source led to; null for a row of the wire journal"
+  }),
   cluster: Schema.NullOr(Schema.String),
   what: Schema.String,
   reason: Schema.NullOr(Schema.String),
@@ -29,6 +32,18 @@ export const historyQuery = {
   file: Schema.optionalKey(
     Schema.String.annotate({ description: "Path of a manifest in its cluster's folder; needs cluster" })
   ),
+  actor: Schema.optionalKey(Schema.String.annotate({ description: "As the events have it, `agent:east`" })),
+  type: Schema.optionalKey(
+    Schema.String.annotate({ description: "Event type, `VipAssigned`, or kind of wire report" })
+  ),
+  correlation: Schema.optionalKey(
+    Schema.String.pipe(
+      Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))
+    ).annotate({ description: "Correlation id: everything that one look at the source led to" })
+  ),
+  since: Schema.optionalKey(AtText.annotate({ description: "From this time, or this seq, on" })),
+  until: Schema.optionalKey(AtText.annotate({ description: "Up to and with this time, or this seq" })),
+  at,
   limit: Schema.optionalKey(Limit),
   before: Schema.optionalKey(SeqText.annotate({ description: "Only events before this seq: `next` of a page" }))
 }

@@ -14,6 +14,30 @@ export const HolderView = Schema.Struct({
 }).annotate({ identifier: "Holder" })
 export type HolderView = typeof HolderView.Type
 
+/**
+ * What one node had told one router of a VIP. `announced`, `withdrawn`: by its newest report. `lost`: announced on a
+ * session that ended afterwards. `unknown`: the session came up again afterwards, and no announcement is reported since.
+ */
+export const Announcement = Schema.Struct({
+  peer: Schema.String,
+  state: Schema.Literals(["announced", "withdrawn", "lost", "unknown"]),
+  since: Instant.annotate({ description: "RFC 3339, the node's clock" })
+})
+export type Announcement = typeof Announcement.Type
+
+/** What one node had told its routers of a VIP, by the wire journal. */
+export const Announcer = Schema.Struct({
+  node: Schema.String,
+  intended: Schema.Boolean.annotate({
+    description: "By the configuration then the node was to announce it if it could"
+  }),
+  verdict: Schema.NullOr(Schema.String).annotate({
+    description: "What the node last made of its intent; null when it has reported nothing of the VIP"
+  }),
+  peers: Schema.Array(Announcement)
+}).annotate({ identifier: "Announcer" })
+export type Announcer = typeof Announcer.Type
+
 /** Answer of `GET /v1/vips/{address}/holder`. */
 export const HolderAnswer = Schema.Struct({
   ...reading,
@@ -21,10 +45,16 @@ export const HolderAnswer = Schema.Struct({
     description: "Null when none was asked about and none has ever given the address out"
   }),
   address: Schema.String,
-  at: Schema.NullOr(Instant).annotate({ description: "The moment asked about; null for now" }),
+  at: Schema.NullOr(Instant).annotate({
+    description: "The moment asked about, or that of the event asked about; null for now"
+  }),
   /** What the address was going through then; `unknown` when it was never given out before. */
   phase: Schema.Literals(["assigned", "withdrawing", "quarantined", "free", "unknown"]),
   holder: Schema.NullOr(HolderView),
-  sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" })
+  sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" }),
+  announcers: Schema.Array(Announcer).annotate({
+    description: "Nodes that were to announce it then, or have reported of it; empty when it was nobody's"
+  }),
+  announcement: Schema.String.annotate({ description: "Which nodes had told which routers, as a sentence" })
 }).annotate({ identifier: "HolderAnswer" })
 export type HolderAnswer = typeof HolderAnswer.Type

@@ -4,9 +4,10 @@ import { Instant, reading } from "./reading.ts"
 
 /**
  * How well a node's speaker is heard. `live`: it holds all that the centre says. `stale`: it lags behind. `silent`: no
- * status for 45 s, so that what it announces is not known. `unknown`: no status ever.
+ * status for 45 s, so that what it announces is not known. `unknown`: no status ever. At an earlier time statuses are not
+ * known: `reported` then says that sessions and announcements are what the wire journal has of the node, `unknown` that it has nothing.
  */
-export const NodeSync = Schema.Literals(["live", "stale", "silent", "unknown"])
+export const NodeSync = Schema.Literals(["live", "stale", "silent", "reported", "unknown"])
 export type NodeSync = typeof NodeSync.Type
 
 /** One node and its speaker. */
@@ -17,14 +18,16 @@ export const NodeView = Schema.Struct({
   addresses: Schema.Array(Schema.String),
   excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
   sessions: Schema.Struct({
-    up: Schema.Int.annotate({ description: "Established; 0 while the node is silent" }),
+    up: Schema.Int.annotate({ description: "Established; 0 while the node is silent or unknown" }),
     total: Schema.Int.annotate({ description: "Peers that the configuration gives the node" })
   }),
   announcing: Schema.Int.annotate({
     description: "VIPs on at least one established session; 0 while the node is silent"
   }),
   sync: NodeSync,
-  lastHeard: Schema.NullOr(Instant).annotate({ description: "When its newest status came in, the allocator's clock" }),
+  lastHeard: Schema.NullOr(Instant).annotate({
+    description: "When its newest status came in, the allocator's clock; null at an earlier time"
+  }),
   refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String })).annotate({
     description: "Messages that its speaker refused, the newest last"
   }),

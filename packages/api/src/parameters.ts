@@ -27,6 +27,25 @@ export const InstantText = Schema.String.pipe(
   )
 ).annotate({ description: "RFC 3339, with offset" })
 
+/** A time or a place of the log as a request may write it: RFC 3339 with its offset, or the seq of an event. */
+export const AtText = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) =>
+      isSeqText(text) || (rfc3339.test(text) && !Number.isNaN(Date.parse(text)))
+        ? true
+        : `expected a time like 2026-11-23T14:05:01Z or the seq of an event, found ${JSON.stringify(text)}`
+    )
+  )
+).annotate({ description: "RFC 3339 with offset, not in the future, or the seq of an event" })
+
+/** Whether a text that `AtText` takes is a seq. */
+export const isSeqText = (text: string): boolean => /^[1-9]\d{0,14}$/.test(text)
+
+/** `at` of a read. */
+export const at = Schema.optionalKey(
+  AtText.annotate({ description: "The time (RFC 3339 with offset) or the seq of the event to answer for; now without" })
+)
+
 /** The most events that one page of the history has. */
 export const historyLimitMax = 1000
 
@@ -55,7 +74,8 @@ export const SeqText = integerBetween(1, Number.MAX_SAFE_INTEGER)
 /** Which part of the fleet a list is about. */
 export const listFilter = {
   cluster: Schema.optionalKey(Schema.String.annotate({ description: "Only this cluster" })),
-  namespace: Schema.optionalKey(Schema.String.annotate({ description: "Only objects of this namespace" }))
+  namespace: Schema.optionalKey(Schema.String.annotate({ description: "Only objects of this namespace" })),
+  at
 }
 
 /** The filters of a list, as handlers get them. */

@@ -7,7 +7,8 @@ import { reading } from "./reading.ts"
 export const PeerSession = Schema.Struct({
   node: Schema.String,
   state: Schema.String.annotate({
-    description: "RFC 4271 §8.2.2 state; Unknown when the node is silent or never spoke of it"
+    description:
+      "RFC 4271 §8.2.2 state; Unknown when the node is silent or never spoke of it. At an earlier time: Established, Down or Unknown"
   }),
   since: Schema.NullOr(Schema.String).annotate({ description: "RFC 3339, the node's clock" }),
   prefixes: Schema.Int.annotate({ description: "Prefixes on the wire" }),

@@ -57,6 +57,8 @@ export interface EventFilter {
   readonly pool?: string | undefined
   readonly stream?: string | undefined
   readonly correlationId?: string | undefined
+  readonly actor?: string | undefined
+  readonly type?: string | undefined
   readonly sinceSeq?: number | undefined
   readonly untilSeq?: number | undefined
   readonly limit: number

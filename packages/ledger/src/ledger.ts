@@ -11,7 +11,7 @@ import type {
 } from "./batch.ts"
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
 import type { EventFilter, StoredEvent } from "./event.ts"
-import type { Checkpoint, CheckpointMove, StoredWire, WireFilter, WireRow } from "./wire.ts"
+import type { Checkpoint, CheckpointMove, StoredWire, WireAt, WireFilter, WireRow } from "./wire.ts"
 
 /** Where the log ends. */
 export interface Head extends HeadPosition {
@@ -93,6 +93,11 @@ export class Ledger extends Context.Service<
     readonly head: Effect.Effect<Head, Unavailable>
     /** Seq of the last event recorded at or before `at` (ISO 8601); 0 when there was none. */
     readonly headAt: (at: string) => Effect.Effect<number, Unavailable>
+    /**
+     * The state of every stream after event `seq`, in the order of the events that led to it: what `load` would have
+     * answered then. Costs one look-up for each stream that has changed since.
+     */
+    readonly stateAt: (seq: number) => Effect.Effect<ReadonlyArray<StoredCurrent>, Unavailable>
     /** The database's clock, ISO 8601. */
     readonly now: Effect.Effect<string, Unavailable>
     /**
@@ -101,6 +106,8 @@ export class Ledger extends Context.Service<
      */
     readonly appendWire: (rows: ReadonlyArray<WireRow>, move?: CheckpointMove) => Effect.Effect<boolean, Unavailable>
     readonly wire: (filter: WireFilter) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
+    /** The newest rows about some VIPs and sessions that were written at or before a moment; any order. */
+    readonly wireAt: (query: WireAt) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
     /** The highest version's checkpoint of that name. */
     readonly checkpoint: (name: string) => Effect.Effect<Option.Option<Checkpoint>, Unavailable>
     readonly saveCheckpoint: (checkpoint: Checkpoint) => Effect.Effect<void, Unavailable>

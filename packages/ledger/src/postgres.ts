@@ -1,6 +1,7 @@
 import { Effect, Layer } from "effect"
 import { makeAllocators } from "./allocators.ts"
 import { makeAppend } from "./append.ts"
+import { makeAsOf } from "./as-of.ts"
 import { openDatabase } from "./database.ts"
 import { makeIncarnations } from "./incarnations.ts"
 import { makeLease } from "./lease.ts"
@@ -26,6 +27,7 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         ...makeAllocators(database.readers),
         ...makeIncarnations(database.readers),
         ...makeReads(database.kysely),
+        ...makeAsOf(database.readers),
         ...makeWireJournal(database.readers, database.kysely)
       })
     })

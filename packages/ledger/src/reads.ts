@@ -65,7 +65,9 @@ const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
     service: filter.service,
     pool: filter.pool,
     stream: filter.stream,
-    correlation_id: filter.correlationId
+    correlation_id: filter.correlationId,
+    actor: filter.actor,
+    type: filter.type
   }
   for (const [column, value] of Object.entries(equal)) {
     if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)

@@ -9,7 +9,7 @@ export const schemaText = async (url: string): Promise<string> => {
   await client.connect()
   try {
     const sections = []
-    for (const query of [tables, indexes, functions, triggers]) {
+    for (const query of [tables, indexes, functions, triggers, auditViews, auditFunctions]) {
       sections.push((await client.query<{ text: string }>(query)).rows.map((row) => row.text))
     }
     return `${header}\n${sections.flat().join("\n\n")}\n`
@@ -53,6 +53,18 @@ order by c.relname, n.relname`
 const functions = `
 select rtrim(pg_get_functiondef(p.oid), E'\\n') || ';' as text
 from pg_proc p where p.pronamespace = 'public'::regnamespace order by p.proname`
+
+/** What schema `audit` promises: the columns of its views, and what its functions take and answer. How they do it is in the migrations. */
+const auditViews = `
+select '-- view audit.' || c.relname || ' (' || string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', '
+  order by a.attnum) || ')' as text
+from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+where c.relnamespace = to_regnamespace('audit') and c.relkind = 'v' group by c.relname order by c.relname`
+
+const auditFunctions = `
+select '-- function audit.' || p.proname || '(' || pg_get_function_arguments(p.oid) || ') returns '
+  || pg_get_function_result(p.oid) as text
+from pg_proc p where p.pronamespace = to_regnamespace('audit') order by p.proname`
 
 const triggers = `
 select pg_get_triggerdef(t.oid) || ';' as text

@@ -83,10 +83,15 @@ const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
   for (const [column, value] of Object.entries(equal)) {
     if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)
   }
+  if (filter.untilAt !== undefined) query = query.where("recorded_at", "<=", filter.untilAt)
   return filter.sinceId === undefined ? query : query.where("id", ">", filter.sinceId)
 }
 
-const toWire = (row: Selectable<LedgerTables["wire_journal"]>): StoredWire => ({
+/** A row as the database has it. */
+export type WireJournalRow = Selectable<LedgerTables["wire_journal"]>
+
+/** Columns that are null are left out. */
+export const toWire = (row: WireJournalRow): StoredWire => ({
   id: row.id,
   recordedAt: row.recorded_at,
   cluster: row.cluster,

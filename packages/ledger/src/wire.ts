@@ -30,9 +30,23 @@ export interface WireFilter {
   readonly kind?: string | undefined
   /** Rows after this id. */
   readonly sinceId?: number | undefined
+  /** Rows written at or before this moment, ISO 8601. */
+  readonly untilAt?: string | undefined
   readonly limit: number
   /** By id. */
   readonly order: "asc" | "desc"
+}
+
+/** What of the wire journal is asked for at a moment. */
+export interface WireAt {
+  /** ISO 8601, the database's clock. */
+  readonly at: string
+  /** Rows of kind `applied` are read of these. */
+  readonly vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
+  /** Rows of kind `session` are read of these. */
+  readonly sessions: ReadonlyArray<{ readonly cluster: string; readonly node: string; readonly peer: string }>
+  /** Rows that are read of one VIP or session at most, the newest. */
+  readonly rowsEachMax: number
 }
 
 /** A checkpoint and the place from which it moves on: it is moved only from there, and what it comes with is written only then. */

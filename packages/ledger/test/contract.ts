@@ -412,6 +412,102 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
       })
     )
   })
+
+  describe(`${name}: what was so`, () => {
+    test(
+      "the state after any event is what a load answered then, tombstones included",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const versions = new Map<string, number>()
+        const write = (states: Readonly<Record<string, string | null>>) =>
+          Effect.gen(function* () {
+            const { seq } = yield* ledger.head
+            const rows = Object.entries(states).map(([stream, state], index) => {
+              const previousVersion = versions.get(stream) ?? 0
+              versions.set(stream, previousVersion + 1)
+              return {
+                stream,
+                kind: "pool",
+                version: previousVersion + 1,
+                previousVersion,
+                seq: seq + 1 + index,
+                state
+              }
+            })
+            yield* ledger.append({
+              ...emptyBatch({ epoch, seq }),
+              events: rows.map(({ stream, version, state }) =>
+                event(stream, version, { data: `{"before":null,"after":${state ?? "null"}}` })
+              ),
+              current: rows
+            })
+            const { head, current } = yield* ledger.load
+            return { seq: head.seq, current: [...current].sort((left, right) => left.seq - right.seq) }
+          })
+        const seen = [
+          yield* write({ "pool:a": '{"b":1,"a":[]}', "pool:b": "2" }),
+          yield* write({ "pool:a": "3" }),
+          yield* write({ "pool:b": null, "pool:c": "5" }),
+          yield* write({ "pool:b": "6", "pool:a": "7" })
+        ]
+        for (const { seq, current } of seen) assert.deepStrictEqual(yield* ledger.stateAt(seq), current, `after ${seq}`)
+        assert.deepStrictEqual(yield* ledger.stateAt(0), [])
+        const first = yield* ledger.stateAt(1)
+        assert.deepStrictEqual(
+          first.map(({ stream, version, state }) => [stream, version, state]),
+          [["pool:a", 1, '{"b":1,"a":[]}']]
+        )
+      })
+    )
+
+    test(
+      "events are found by actor and by type",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: [
+            event("pool:a", 1, { actor: "agent:a" }),
+            event("pool:a", 2, { actor: "agent:b" }),
+            event("pool:a", 3, { actor: "agent:a", type: "VipFreed" })
+          ]
+        })
+        const seqs = (filter: Partial<EventFilter>) =>
+          Effect.map(ledger.events({ ...all, ...filter }), (events) => events.map(({ seq }) => seq))
+        assert.deepStrictEqual(yield* seqs({ actor: "agent:a" }), [1, 3])
+        assert.deepStrictEqual(yield* seqs({ actor: "agent:a", type: "VipFreed" }), [3])
+      })
+    )
+
+    test(
+      "the wire journal answers the newest rows of each VIP and session up to a moment",
+      Effect.gen(function* () {
+        const { ledger } = yield* lead
+        const vip = { network: "default", address: "192.0.2.1" }
+        const session = { cluster: "a", node: "n1", peer: "tor" }
+        const row = (more: object, n: number) => ({ cluster: "a", kind: "applied", detail: `{"n":${n}}`, ...more })
+        yield* ledger.appendWire([row(vip, 1), row({ ...session, kind: "session" }, 2), row({ ...vip, kind: "x" }, 3)])
+        const between = (yield* ledger.wire({ limit: 1, order: "desc" }))[0]!.recordedAt
+        yield* untilAfter(between)
+        yield* ledger.appendWire([
+          row(vip, 4),
+          row({ ...vip, address: "192.0.2.2" }, 5),
+          row({ ...session, kind: "session" }, 6),
+          row({ ...session, node: "n2", kind: "session" }, 7)
+        ])
+        const asked = (at: string, rowsEachMax: number) =>
+          Effect.map(ledger.wireAt({ vips: [vip], sessions: [session], at, rowsEachMax }), (rows) =>
+            rows.map(({ detail }) => (JSON.parse(detail) as { readonly n: number }).n).sort()
+          )
+        const now = yield* ledger.now
+        assert.deepStrictEqual(yield* asked(now, 9), [1, 2, 4, 6])
+        assert.deepStrictEqual(yield* asked(now, 1), [4, 6])
+        assert.deepStrictEqual(yield* asked(between, 9), [1, 2])
+        const until = yield* ledger.wire({ untilAt: between, limit: 9, order: "asc" })
+        assert.strictEqual(until.length, 3)
+      })
+    )
+  })
 }
 
 /** Waits until the ledger's clock is past `at`. */

@@ -15,6 +15,7 @@ import {
   type StoredEvent,
   type StoredHistory,
   type StoredWire,
+  type WireAt,
   type WireFilter
 } from "@lowtide/ledger"
 import { Effect, Layer, Option } from "effect"
@@ -93,6 +94,8 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       ),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
+      stateAt: (seq) => Effect.sync(() => stateAt(tables, seq)),
+      wireAt: (query) => Effect.sync(() => wireAt(tables, query)),
       now: Effect.sync(() => iso(nowMs())),
       appendWire: (rows, move) =>
         Effect.sync(() => {
@@ -183,12 +186,50 @@ const historyOf = (tables: MemoryTables, network: string, address: string): Arra
   tables.history.get(`${network} ${address}`) ?? []
 
 const matches = (filter: EventFilter) => (event: StoredEvent) =>
-  same(filter, event, ["address", "network", "cluster", "namespace", "service", "pool", "stream", "correlationId"]) &&
+  same(filter, event, [
+    "address",
+    "network",
+    "cluster",
+    "namespace",
+    "service",
+    "pool",
+    "stream",
+    "correlationId",
+    "actor",
+    "type"
+  ]) &&
   event.seq >= (filter.sinceSeq ?? 0) &&
   event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
 
+const stateAt = (tables: MemoryTables, seq: number): ReadonlyArray<StoredCurrent> => {
+  const newest = new Map<string, StoredEvent>()
+  for (const event of tables.events) if (event.seq <= seq) newest.set(event.stream, event)
+  return [...newest.values()]
+    .sort((left, right) => left.seq - right.seq)
+    .map(({ stream, version, seq, recordedAt, data }) => {
+      const { after } = JSON.parse(data) as { readonly after?: unknown }
+      const kind = tables.current.get(stream)?.kind ?? ""
+      return { stream, kind, version, seq, recordedAt, state: after == null ? null : JSON.stringify(after) }
+    })
+}
+
+const wireAt = (tables: MemoryTables, { at, vips, sessions, rowsEachMax }: WireAt): ReadonlyArray<StoredWire> => {
+  const rows = tables.wire.filter(({ recordedAt }) => recordedAt <= iso(Date.parse(at)))
+  const newest = (filter: Omit<WireFilter, "limit" | "order">) =>
+    page(rows.filter(wireMatches({ ...filter, limit: rowsEachMax, order: "desc" })), {
+      limit: rowsEachMax,
+      order: "desc"
+    })
+  return [
+    ...vips.flatMap((vip) => newest({ ...vip, kind: "applied" })),
+    ...sessions.flatMap((session) => newest({ ...session, kind: "session" }))
+  ]
+}
+
 const wireMatches = (filter: WireFilter) => (row: StoredWire) =>
-  same(filter, row, ["network", "address", "cluster", "node", "peer", "kind"]) && row.id > (filter.sinceId ?? 0)
+  same(filter, row, ["network", "address", "cluster", "node", "peer", "kind"]) &&
+  row.id > (filter.sinceId ?? 0) &&
+  (filter.untilAt === undefined || row.recordedAt <= iso(Date.parse(filter.untilAt)))
 
 const same = <Key extends string>(
   filter: { readonly [K in Key]?: string | undefined },

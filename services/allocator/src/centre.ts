@@ -20,6 +20,8 @@ export interface HeardNode {
   readonly status: NodeStatus
   /** The allocator's clock, milliseconds since 1970. */
   readonly heardAtMs: number
+  /** Put together from the wire journal for an earlier moment, which `heardAtMs` is. */
+  readonly isReported?: true
 }
 
 /**

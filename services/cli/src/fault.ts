@@ -3,7 +3,7 @@ import { Data } from "effect"
 /** What a shell script goes by; documented in docs/reference/cli.md and never changed. */
 export const exitCodes = {
   ok: 0,
-  /** Nobody holds the address, or findings were listed. */
+  /** Nobody holds the address, findings were listed, or two times differ. */
   unmet: 1,
   /** Usage, or input that is not valid. */
   usage: 2,

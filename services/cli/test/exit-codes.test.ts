@@ -89,6 +89,14 @@ describe("exit codes", () => {
       "trace service/shop/none",
       "error: service: expected one that the log knows, found shop/none; list what there is with `lowtide get services -o wide`\n"
     ],
+    [1, "diff --from 12", ""],
+    [2, "diff", "error: --from: expected a time or the seq of an event, found nothing; see `lowtide diff --help`\n"],
+    [2, "diff --from 12 --address 192.0.2", ""],
+    [
+      2,
+      "get services --at 2026-11-24T00:00:00Z",
+      "error: --at: expected a moment that is past, found 2026-11-24T00:00:00.000Z; leave it out to ask about now\n"
+    ],
     [
       3,
       "get service/shop/none",

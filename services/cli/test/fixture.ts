@@ -1,4 +1,5 @@
 import type {
+  DiffAnswer,
   FindingList,
   HistoryPage,
   HolderAnswer,
@@ -283,7 +284,18 @@ const holder: HolderAnswer = {
     actor: "agent:east"
   },
   sentence:
-    "192.0.2.1 (network default) is held by east shop/web since 2026-11-23T14:05:09.000Z, from pool public, because pool-selected (event 12 by agent:east)."
+    "192.0.2.1 (network default) is held by east shop/web since 2026-11-23T14:05:09.000Z, from pool public, because pool-selected (event 12 by agent:east).",
+  announcers: [
+    {
+      node: "east-1",
+      intended: true,
+      verdict: "Announced",
+      peers: [{ peer: "tor-a", state: "announced", since: "2026-11-23T14:05:09.015Z" }]
+    },
+    { node: "east-2", intended: true, verdict: null, peers: [] }
+  ],
+  announcement:
+    "By their reports east-1 has announced it to tor-a; east-2 has reported nothing of it: what was announced there is not known."
 }
 
 const nobody: HolderAnswer = {
@@ -292,10 +304,18 @@ const nobody: HolderAnswer = {
   network: null,
   phase: "unknown",
   holder: null,
-  sentence: "192.0.2.9 has never been given out in any network (known: default)."
+  sentence: "192.0.2.9 has never been given out in any network (known: default).",
+  announcers: [],
+  announcement: ""
 }
 
-const line = { actor: "agent:east", cluster: "east", code: null, fix: null }
+const line = {
+  actor: "agent:east",
+  cluster: "east",
+  correlationId: "00000000-0000-4000-8000-000000000009",
+  code: null,
+  fix: null
+}
 
 const history: HistoryPage = {
   ...reading,
@@ -323,6 +343,7 @@ const history: HistoryPage = {
       seq: null,
       type: "applied",
       actor: "speaker:east",
+      correlationId: null,
       what: "on east-1: 192.0.2.1 announced to tor-a on intent",
       reason: null
     },
@@ -335,6 +356,31 @@ const history: HistoryPage = {
       reason: "refused",
       code: "LT0202",
       fix: "Ask for an address of a pool, or add it to one"
+    }
+  ]
+}
+
+const difference = { cluster: "east", before: null, after: null, seq: 20, time: "2026-11-23T14:05:15.000Z" }
+
+const diff: DiffAnswer = {
+  ...reading,
+  from: { position: 12, time: "2026-11-23T14:05:10.000Z" },
+  to: { position: 24, time: "2026-11-23T14:05:18.000Z" },
+  items: [
+    {
+      ...difference,
+      kind: "address",
+      change: "moved",
+      name: "default/192.0.2.1",
+      sentence:
+        "192.0.2.1 (network default) moved from east shop/web to east shop/api (event 20 at 2026-11-23T14:05:15.000Z)."
+    },
+    {
+      ...difference,
+      kind: "node",
+      change: "removed",
+      name: "east-3",
+      sentence: "Node east east-3 was removed (event 20 at 2026-11-23T14:05:15.000Z)."
     }
   ]
 }
@@ -404,6 +450,7 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
     detail: 'network: expected one of the networks [default], found "nope"'
   }),
   "/v1/history": ok(history),
+  "/v1/diff": ok(diff),
   "/v1/trace/service/east/shop/web": ok(trace),
   "/v1/trace/service/shop/web": problem(400, "ambiguous", {
     detail: "service shop/web is in several clusters: name one",

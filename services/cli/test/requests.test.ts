@@ -17,10 +17,25 @@ describe("what is asked", () => {
     ["history node/east/east-1", "/v1/history?cluster=east&node=east-1&limit=100"],
     ["history cluster/east", "/v1/history?cluster=east&limit=100"],
     ["history file/east/services/shop.yaml", "/v1/history?cluster=east&file=services%2Fshop.yaml&limit=100"],
-    ["history", "/v1/history?limit=100"]
+    ["history", "/v1/history?limit=100"],
+    ["get pools --at 12", "/v1/pools?at=12"],
+    [["get", "nodes", "--at", "5 minutes ago"], "/v1/nodes?at=2026-11-23T16%3A00%3A00.000Z"],
+    ["who 192.0.2.1 --at 12", "/v1/vips/192.0.2.1/holder?at=12"],
+    [
+      "history --actor agent:east --type VipAssigned --since 1h --until 24 --at 30",
+      "/v1/history?limit=100&actor=agent%3Aeast&type=VipAssigned&since=2026-11-23T15%3A05%3A00.000Z&until=24&at=30"
+    ],
+    [
+      "history cluster/east --correlation 00000000-0000-4000-8000-000000000009",
+      "/v1/history?cluster=east&limit=100&correlation=00000000-0000-4000-8000-000000000009"
+    ],
+    [
+      "diff --from 12 --to 24 --cluster east -n shop --pool public --address 2001:DB8::1 --kind address",
+      "/v1/diff?from=12&to=24&cluster=east&namespace=shop&pool=public&address=2001%3Adb8%3A%3A1&kind=address"
+    ]
   ] as const
   for (const [commandLine, request] of table) {
-    it(`by lowtide ${commandLine}`, async () => {
+    it(`by lowtide ${typeof commandLine === "string" ? commandLine : commandLine.join(" ")}`, async () => {
       const { asked } = await lowtide(commandLine)
       const parts = (text: string) => [text.split("?")[0], ...(text.split("?")[1] ?? "").split("&").sort()]
       expect(asked.map(parts)).toEqual([parts(request)])

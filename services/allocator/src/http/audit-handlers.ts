@@ -4,8 +4,10 @@ import type { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { Centre } from "../centre.ts"
+import { askDiff } from "./diff-query.ts"
 import { askHistory } from "./history-query.ts"
 import { askHolder } from "./holder-query.ts"
+import type { Past } from "./past.ts"
 import { askTrace, askTraceIn } from "./trace-query.ts"
 
 /** What the log and the wire journal are asked. */
@@ -13,10 +15,11 @@ export const AuditHandlers = HttpApiBuilder.group(
   LowtideApi,
   "audit",
   Effect.fn(function* (handlers) {
-    const services = yield* Effect.context<Centre | Ledger | Bus>()
+    const services = yield* Effect.context<Centre | Ledger | Bus | Past>()
     const asked = Effect.provideContext(services)
     return handlers.handleAll({
       holder: ({ params, query }) => asked(askHolder({ ...params, ...query })),
+      diff: ({ query }) => asked(askDiff(query)),
       history: ({ query }) => asked(askHistory(query)),
       trace: ({ params }) => asked(askTrace(params)),
       traceIn: ({ params }) => asked(askTraceIn(params))

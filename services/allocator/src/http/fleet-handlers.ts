@@ -1,39 +1,29 @@
 import { LowtideApi } from "@lowtide/api/api"
-import { Clock, Effect } from "effect"
+import type { Ledger } from "@lowtide/ledger"
+import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Centre } from "../centre.ts"
-import { look } from "./asking.ts"
+import type { Centre } from "../centre.ts"
+import { look } from "./look.ts"
+import type { Past } from "./past.ts"
 import { findingList } from "./views/findings.ts"
 import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
 import { serviceList } from "./views/services.ts"
 
-/** The lists: each one look at the committed fleet. */
+/** The lists: each one look at the fleet, as committed or at an earlier time. */
 export const FleetHandlers = HttpApiBuilder.group(
   LowtideApi,
   "fleet",
   Effect.fn(function* (handlers) {
-    const centre = yield* Centre
-    const asked = Effect.provideService(Centre, centre)
+    const services = yield* Effect.context<Centre | Ledger | Past>()
+    const asked = Effect.provideContext(services)
     return handlers.handleAll({
-      services: Effect.fnUntraced(function* ({ query }) {
-        const nowMs = yield* Clock.currentTimeMillis
-        return yield* asked(look(query.cluster, (view) => serviceList(view, query, nowMs)))
-      }),
-      pools: ({ query }) => asked(look(query.cluster, (view) => poolList(view, query))),
-      findings: Effect.fnUntraced(function* ({ query }) {
-        const nowMs = yield* Clock.currentTimeMillis
-        return yield* asked(look(query.cluster, (view) => findingList(view, query, nowMs)))
-      }),
-      peers: Effect.fnUntraced(function* ({ query }) {
-        const nowMs = yield* Clock.currentTimeMillis
-        return yield* asked(look(query.cluster, (view) => peerList(view, query, nowMs)))
-      }),
-      nodes: Effect.fnUntraced(function* ({ query }) {
-        const nowMs = yield* Clock.currentTimeMillis
-        return yield* asked(look(query.cluster, (view) => nodeList(view, query, nowMs)))
-      })
+      services: ({ query }) => asked(look(query, (view, nowMs) => serviceList(view, query, nowMs))),
+      pools: ({ query }) => asked(look(query, (view) => poolList(view, query))),
+      findings: ({ query }) => asked(look(query, (view, nowMs) => findingList(view, query, nowMs))),
+      peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),
+      nodes: ({ query }) => asked(look(query, (view, nowMs) => nodeList(view, query, nowMs)))
     })
   })
 )

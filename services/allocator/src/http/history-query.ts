@@ -6,6 +6,7 @@ import { Effect, type Schema } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
+import { type Moment, momentOf } from "./past.ts"
 import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
@@ -50,22 +51,29 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
   }
   const plan = planOf(query, query.network ?? networks[0], vips)
   const limit = query.limit ?? historyLimitDefault
-  const page = yield* readEvents(plan, query.before, limit)
+  const span = yield* spanOf(query)
+  const page = yield* readEvents(plan, span, limit)
   const endsAt =
     query.before === undefined
       ? undefined
       : (yield* orUnavailable(ledger.events({ sinceSeq: query.before, limit: 1, order: "asc" })))[0]?.recordedAt
   const wire = yield* Effect.forEach(plan.wire, (filter) =>
-    orUnavailable(ledger.wire({ ...filter, limit, order: "desc" }))
+    orUnavailable(ledger.wire({ ...filter, untilAt: span.until?.at, limit, order: "desc" }))
   )
   const items = historyEntries({
     events: page.events,
     hasOlder: page.next !== null,
-    wire: wire.flat().filter(plan.keepWire),
+    wire: wire
+      .flat()
+      .filter((row) => plan.keepWire(row) && (span.since === undefined || row.recordedAt >= span.since.at)),
     endsAt,
     node: query.node
   })
-  const answer: HistoryPage = { ...reading, items, next: page.next }
+  const answer: HistoryPage = {
+    ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
+    items,
+    next: page.next
+  }
   return answer
 })
 
@@ -78,6 +86,42 @@ const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQuery
   if (query.node !== undefined && query.cluster === undefined) return missing("cluster", "node")
   return Effect.void
 }
+
+/** The stretch of the log that a question is about, and the moments that bound it. */
+interface Span {
+  readonly sinceSeq: number | undefined
+  readonly untilSeq: number | undefined
+  readonly since: Moment | undefined
+  /** The earlier one of `until` and `at`. */
+  readonly until: Moment | undefined
+  readonly at: Moment | undefined
+}
+
+const spanOf = Effect.fnUntraced(function* (query: HistoryQuery) {
+  const moment = (field: "since" | "until" | "at") => {
+    const text = query[field]
+    return text === undefined ? Effect.succeed(undefined) : momentOf(text, field)
+  }
+  const [since, until, at] = [yield* moment("since"), yield* moment("until"), yield* moment("at")]
+  const ends = [until, at].flatMap((end) => end ?? []).sort((left, right) => left.position - right.position)
+  // What was recorded at the very time `since` is kept: the first event after all that is older.
+  const sinceSeq = since === undefined ? undefined : since.isSeq ? since.position : yield* firstSeqAt(since.at)
+  const untilSeqs = [...ends.map(({ position }) => position), ...(query.before === undefined ? [] : [query.before - 1])]
+  const span: Span = {
+    sinceSeq,
+    untilSeq: untilSeqs.length === 0 ? undefined : Math.min(...untilSeqs),
+    since,
+    until: ends[0],
+    at
+  }
+  return span
+})
+
+/** Times are whole milliseconds. */
+const firstSeqAt = Effect.fnUntraced(function* (at: string) {
+  const ledger = yield* Ledger
+  return 1 + (yield* orUnavailable(ledger.headAt(new Date(Date.parse(at) - 1).toISOString())))
+})
 
 /** Addresses that the Service of the question has now: the wire journal knows addresses, not Services. */
 const vipsOfService = (view: CommittedView, { cluster, namespace, service }: HistoryQuery) => {
@@ -92,6 +136,26 @@ const vipsOfService = (view: CommittedView, { cluster, namespace, service }: His
 const always = () => true
 
 const planOf = (
+  query: HistoryQuery,
+  network: string | undefined,
+  vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
+): Plan => {
+  const plan = aboutOf(query, network, vips)
+  const { actor, type, correlation } = query
+  const isOfLog = actor !== undefined || correlation !== undefined
+  return {
+    ...plan,
+    // By actor and by correlation id there is an index; a type is looked for among what the rest of the question leaves.
+    filter: { ...plan.filter, actor, correlationId: correlation },
+    keepEvent:
+      type === undefined ? plan.keepEvent : (event) => event.type === type && plan.keepEvent?.(event) !== false,
+    wire: isOfLog ? [] : plan.wire,
+    keepWire: (row) => (type === undefined || row.kind === type) && plan.keepWire(row)
+  }
+}
+
+/** By what the question is about. */
+const aboutOf = (
   query: HistoryQuery,
   network: string | undefined,
   vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
@@ -142,23 +206,25 @@ const isOfNode =
 
 const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
-/** Up to `limit` events before a seq, newest first, and the cursor behind them. */
-const readEvents = Effect.fnUntraced(function* (plan: Plan, before: number | undefined, limit: number) {
+/** Up to `limit` events of a stretch, newest first, and the cursor behind them. */
+const readEvents = Effect.fnUntraced(function* (plan: Plan, { sinceSeq, untilSeq: last }: Span, limit: number) {
   const ledger = yield* Ledger
   const kept: Array<StoredEvent> = []
-  let untilSeq = before === undefined ? undefined : before - 1
+  let untilSeq = last
   for (let scanned = 0; scanned < scanMax; ) {
     const size = plan.keepEvent === undefined ? limit + 1 : Math.min(500, scanMax - scanned)
-    const events = yield* orUnavailable(ledger.events({ ...plan.filter, untilSeq, limit: size, order: "desc" }))
+    const events = yield* orUnavailable(
+      ledger.events({ ...plan.filter, sinceSeq, untilSeq, limit: size, order: "desc" })
+    )
     scanned += events.length
     for (const event of events) {
       if (plan.keepEvent?.(event) === false) continue
       if (kept.length === limit) return { events: kept, next: kept.at(-1)?.seq ?? null }
       kept.push(event)
     }
-    const last = events.at(-1)
-    if (events.length < size || last === undefined) return { events: kept, next: null }
-    untilSeq = last.seq - 1
+    const oldest = events.at(-1)
+    if (events.length < size || oldest === undefined) return { events: kept, next: null }
+    untilSeq = oldest.seq - 1
   }
   return { events: kept, next: untilSeq === undefined || untilSeq < 1 ? null : untilSeq + 1 }
 })

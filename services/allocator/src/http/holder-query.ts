@@ -1,18 +1,21 @@
 import type { HolderAnswer } from "@lowtide/api/holder"
 import { canonicalIp } from "@lowtide/api/parameters"
-import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
+import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
+import { resolveNode, resolveVip } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
+import { type Moment, momentOf, Past, wireFactsAt } from "./past.ts"
 import { networkNames, unknownNetwork } from "./views/clusters.ts"
 import { holderAnswer, neverGivenOut } from "./views/holder.ts"
 import { readingOf } from "./views/reading.ts"
+import { announcementSentence, announcersOf, reportLateMsMax } from "./views/wire-facts.ts"
 
-/** How far ahead of the allocator's clock the clock of who asks may be, milliseconds. */
-const clockLeadMsMax = 1000
+/** Rows of the wire journal that are read of the VIP, and of each session. */
+const rowsEachMax = 500
 
-/** Who holds, or held, an address. Without a network, the one that knows the address is meant. */
+/** Who holds, or held, an address, and who had announced it. Without a network, the one that knows the address is meant. */
 export const askHolder = Effect.fnUntraced(function* (query: {
   readonly address: string
   readonly at?: string
@@ -21,8 +24,8 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const centre = yield* Centre
   const ledger = yield* Ledger
   const address = canonicalIp(query.address)
-  const at = query.at === undefined ? null : new Date(query.at).toISOString()
-  yield* refuseFuture(at)
+  const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
+  const at = moment?.at ?? null
   const { reading, networks, known, fault } = yield* orUnavailable(
     centre.read((view) => ({
       reading: readingOf(view),
@@ -39,20 +42,61 @@ export const askHolder = Effect.fnUntraced(function* (query: {
       candidates: networks
     })
   }
-  if (network === undefined) return neverGivenOut({ address, at }, known, reading)
+  if (network === undefined) {
+    const nobody: HolderAnswer = {
+      ...neverGivenOut({ address, at }, known, reading),
+      announcers: [],
+      announcement: ""
+    }
+    return nobody
+  }
   const stretches = yield* orUnavailable(ledger.history({ network, address }))
-  const answer: HolderAnswer = holderAnswer({ network, address, at }, stretches, reading)
+  const question = { network, address, at, ...(moment?.isSeq === true ? { seq: moment.position } : {}) }
+  const announcers = yield* askAnnouncers({ network, address }, moment)
+  const answer: HolderAnswer = {
+    ...holderAnswer(question, stretches, reading),
+    announcers,
+    announcement: announcementSentence(announcers, at)
+  }
   return answer
 })
 
-/** Nobody knows who will hold an address. */
-const refuseFuture = Effect.fnUntraced(function* (at: string | null) {
+/** Who was to announce a VIP, and what nodes had told their routers of it, at a moment or by now. */
+const askAnnouncers = Effect.fnUntraced(function* (
+  { network, address }: { readonly network: string; readonly address: string },
+  moment: Moment | undefined
+) {
+  const centre = yield* Centre
+  const ledger = yield* Ledger
   const nowMs = yield* Clock.currentTimeMillis
-  if (at === null || Date.parse(at) <= nowMs + clockLeadMsMax) return
-  return yield* new InvalidQueryProblem({
-    field: "at",
-    detail: `at: expected a moment that is past, found ${at}; it is ${new Date(nowMs).toISOString()}`
-  })
+  const toAnnounce = ({ fleet }: CommittedView) => {
+    const vip = fleet.vip(network, address)
+    if (vip === undefined || vip.phase === "free") return undefined
+    const cluster = fleet.cluster(vip.cluster)
+    const intent = resolveVip(fleet, cluster, vip, [])
+    const sessions = [...cluster.nodes.values()].flatMap((state) =>
+      resolveNode(fleet, cluster, state).peers.map(({ name }) => ({
+        cluster: vip.cluster,
+        node: state.node.name,
+        peer: name
+      }))
+    )
+    return {
+      vip: { cluster: vip.cluster, network, address },
+      intended: vip.phase === "assigned" ? intent.admission.candidates : vip.obliged,
+      sessions
+    }
+  }
+  const wanted =
+    moment === undefined
+      ? yield* orUnavailable(centre.read(toAnnounce))
+      : toAnnounce(yield* (yield* Past).viewAt(moment))
+  if (wanted === undefined) return []
+  const { vip, intended, sessions } = wanted
+  // A node's clock may be ahead: of what is so by now, no report is left out.
+  const at = moment?.at ?? new Date(nowMs + reportLateMsMax).toISOString()
+  const facts = yield* orUnavailable(wireFactsAt(ledger, { vips: [vip], sessions, at, rowsEachMax }))
+  return announcersOf(facts, vip, intended)
 })
 
 /** Networks that have given the address out at some time. */

@@ -11,6 +11,7 @@ import { CurrencyLive } from "./currency.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
 import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
+import { Past } from "./past.ts"
 import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
 export { type HttpServerServices, InvalidListen, layerHttpServer, parseApiListen } from "./server.ts"
@@ -34,7 +35,7 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
     Layer.provide([FleetHandlers, AuditHandlers, CentreHandlers, HealthHandlers]),
-    Layer.provide(CurrencyLive),
+    Layer.provide([CurrencyLive, Past.layer]),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),
   MetricsRoute,

@@ -2,40 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import { LowtideClient, layerClient, type ServerAddress } from "@lowtide/api"
-import { memoryLedger } from "@lowtide/testkit/memory-ledger"
-import { Effect, Layer, Result } from "effect"
-import { HttpServer } from "effect/http"
-import type { CentreHealth } from "../../src/centre.ts"
-import { layerHttp, parseApiListen } from "../../src/http/index.ts"
-import { commitSample, deafBus, fixedCentre, leaderHealth, sampleNodes, startMs } from "./sample.ts"
-
-/** The API over the sample, served for the time of a test. */
-const served = (listen: string, health?: CentreHealth) => {
-  const clock = { nowMs: startMs }
-  const ledger = memoryLedger({ nowMs: () => clock.nowMs })
-  const centre = Layer.unwrap(
-    Effect.map(commitSample(clock), (view) =>
-      fixedCentre(
-        { ...view, nodes: sampleNodes(Date.now()) },
-        health === undefined ? {} : { health: Effect.succeed(health) }
-      )
-    )
-  )
-  return layerHttp(listen).pipe(Layer.provide([centre, deafBus]), Layer.provide(ledger))
-}
-
-const addressOf = HttpServer.HttpServer.use(({ address }) =>
-  Effect.sync((): ServerAddress => {
-    if (address._tag === "UnixPathAddress") return { _tag: "UnixSocket", path: address.path }
-    if (address._tag === "InetAddressV4") return { _tag: "Url", url: `http://127.0.0.1:${address.port}` }
-    throw new Error(`expected a server on 127.0.0.1 or a socket, found ${address._tag}`)
-  })
-)
-
-/** The API served, and a client of it. */
-const withClient = (listen: string) =>
-  Layer.unwrap(Effect.map(addressOf, layerClient)).pipe(Layer.provideMerge(served(listen)))
+import { LowtideClient } from "@lowtide/api"
+import { Effect, Result } from "effect"
+import { parseApiListen } from "../../src/http/index.ts"
+import { leaderHealth } from "./sample.ts"
+import { addressOf, local, served, withClient } from "./served.ts"
 
 const get = (path: string) =>
   Effect.gen(function* () {
@@ -45,8 +16,6 @@ const get = (path: string) =>
     const text = yield* Effect.promise(() => response.text())
     return { status: response.status, type: response.headers.get("content-type") ?? "", text }
   })
-
-const local = () => withClient("127.0.0.1:0")
 
 describe("the API", () => {
   it.live("answers every list with its position, as its schema says", () =>

@@ -236,7 +236,7 @@ const key = readSigningKey("test", generateKey().privatePem)
 /** The sample committed to the ledger, one command a second by `clock`, with the view that readers get of it. */
 export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number }) {
   const ledger = yield* Ledger
-  yield* ledger.acquireLease("test", 3_600_000)
+  yield* ledger.acquireLease(uuid(0), 3_600_000)
   const memory = yield* loadMemory
   for (const [index, command] of sampleCommands.entries()) {
     clock.nowMs = startMs + index * 1000

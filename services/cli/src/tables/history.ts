@@ -11,6 +11,7 @@ export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<C
   { title: "SEQ", cell: ({ seq }) => (seq === null ? "" : String(seq)) },
   { title: "ACTOR", cell: ({ actor }) => actor },
   { title: "REASON", cell: ({ reason }) => reason ?? "" },
+  { title: "CORRELATION", cell: ({ correlationId }) => correlationId ?? "", isWide: true },
   { title: "WHAT", cell: historyWords }
 ]
 

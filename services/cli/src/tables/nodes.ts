@@ -2,10 +2,16 @@ import type { NodeSync, NodeView } from "@lowtide/api/nodes"
 import type { Column, Tone } from "../table.ts"
 import { ageCell, codesCell } from "./standing.ts"
 
-const tones: { readonly [Sync in NodeSync]: Tone } = { live: "good", stale: "warning", silent: "bad", unknown: "faint" }
+const tones: { readonly [Sync in NodeSync]: Tone } = {
+  live: "good",
+  stale: "warning",
+  silent: "bad",
+  reported: "good",
+  unknown: "faint"
+}
 
-/** Whether the node tells what it does. */
-const isHeard = (sync: NodeSync): boolean => sync === "live" || sync === "stale"
+/** Whether it is known what the node does. */
+const isHeard = (sync: NodeSync): boolean => sync === "live" || sync === "stale" || sync === "reported"
 
 /** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node; none of a silent one. */
 export const nodeColumns = (nowMs: number): ReadonlyArray<Column<NodeView>> => [

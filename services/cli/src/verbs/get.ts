@@ -3,6 +3,7 @@ import type { LowtideClient } from "@lowtide/api/client"
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
+import { atFlag, readMoment } from "../at.ts"
 import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { isNamed, type ListTarget, parseListTarget } from "../resource.ts"
 import { outputFormat, print, serverFlag } from "../root.ts"
@@ -20,6 +21,7 @@ import { findingLine } from "../tables/standing.ts"
 interface Scope {
   readonly cluster?: string
   readonly namespace?: string
+  readonly at?: string
 }
 
 /** `lowtide get TYPE[/NAME]`. */
@@ -41,9 +43,10 @@ export const get = Command.make(
       Flag.withAlias("A"),
       Flag.withDescription("Every namespace, as without -n"),
       Flag.withDefault(false)
-    )
+    ),
+    at: atFlag
   },
-  Effect.fnUntraced(function* ({ target: text, cluster, namespace, allNamespaces }) {
+  Effect.fnUntraced(function* ({ target: text, cluster, namespace, allNamespaces, at }) {
     if (allNamespaces && Option.isSome(namespace)) {
       return yield* usageFault("namespace: expected -n NAMESPACE or -A, found both", "leave one of them out")
     }
@@ -52,7 +55,8 @@ export const get = Command.make(
     )
     const scope = {
       ...(Option.isSome(cluster) ? { cluster: cluster.value } : {}),
-      ...(Option.isSome(namespace) ? { namespace: namespace.value } : {})
+      ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}),
+      ...(yield* readMoment("get", "at", at))
     }
     return yield* list(target, scope)
   })
@@ -64,16 +68,25 @@ export const get = Command.make(
       description: "Services of one namespace, their addresses and announcers"
     },
     { command: "lowtide get pools -o wide", description: "Pools with their ranges and what is left in them" },
-    { command: "lowtide get node/east/east-1 --json", description: "One node as the API gives it" }
+    { command: "lowtide get node/east/east-1 --json", description: "One node as the API gives it" },
+    {
+      command: 'lowtide get services --at "2 hours ago"',
+      description: "What there was, and who announced it by the wire journal"
+    }
   ])
 )
 
 const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
   const { nowMs } = yield* Surroundings
+  /** Ages are those that things had then. */
+  const thenMs = ({ asOf }: { readonly asOf: string }) => {
+    if (scope.at === undefined) return nowMs
+    return Date.parse(scope.at.includes("T") ? scope.at : asOf)
+  }
   switch (target.type) {
     case "services": {
       const answer = yield* fetchList(target, (client) => client.fleet.services({ query: scope }), serviceName)
-      return yield* show(answer, serviceColumns(nowMs), answer.items, answer.items.flatMap(serviceLines))
+      return yield* show(answer, serviceColumns(thenMs(answer)), answer.items, answer.items.flatMap(serviceLines))
     }
     case "pools": {
       const answer = yield* fetchList(target, (client) => client.fleet.pools({ query: scope }), clusterName)
@@ -81,13 +94,12 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     }
     case "peers": {
       const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)
-      return yield* show(answer, peerColumns(nowMs), peerRows(answer.items), answer.items.flatMap(linesOf))
+      return yield* show(answer, peerColumns(thenMs(answer)), peerRows(answer.items), answer.items.flatMap(linesOf))
     }
     case "nodes": {
-      const { cluster } = scope
-      const query = cluster === undefined ? {} : { cluster }
+      const { namespace: _, ...query } = scope
       const answer = yield* fetchList(target, (client) => client.fleet.nodes({ query }), clusterName)
-      return yield* show(answer, nodeColumns(nowMs), answer.items, answer.items.flatMap(linesOf))
+      return yield* show(answer, nodeColumns(thenMs(answer)), answer.items, answer.items.flatMap(linesOf))
     }
     case "allocators": {
       const answer = yield* fetchList(
@@ -99,7 +111,7 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     }
     case "findings": {
       const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)
-      yield* show(answer, findingColumns(nowMs), answer.items, [])
+      yield* show(answer, findingColumns(thenMs(answer)), answer.items, [])
       if (answer.items.length > 0) return yield* new Unmet()
     }
   }

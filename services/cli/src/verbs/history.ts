@@ -2,12 +2,19 @@ import { canonicalIp, historyLimitDefault, historyLimitMax } from "@lowtide/api/
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
+import { momentFlag, readMoment } from "../at.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
 import { print, serverFlag } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { historyColumns } from "../tables/history.ts"
+
+const textFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
+const given = <Name extends string>(name: Name, flag: Option.Option<string>) =>
+  (Option.isSome(flag) ? { [name]: flag.value } : {}) as { readonly [Key in Name]?: string }
 
 /** `lowtide history TYPE/NAME`. */
 export const history = Command.make(
@@ -23,9 +30,18 @@ export const history = Command.make(
       Flag.withDescription(`Events, 1 to ${historyLimitMax}; the newest ones`),
       Flag.withDefault(historyLimitDefault)
     ),
+    actor: textFlag("actor", "Only what this actor did: agent:CLUSTER, speaker:CLUSTER/NODE, allocator"),
+    type: textFlag("type", "Only events of this type, or wire reports of this kind: VipAssigned, session"),
+    correlation: textFlag(
+      "correlation",
+      "Only what one look at the source led to: a correlation id, in -o wide and JSON"
+    ),
+    since: momentFlag("since", "From then on"),
+    until: momentFlag("until", "Up to and with"),
+    at: momentFlag("at", "As it was known then"),
     before: Flag.Int("before").pipe(Flag.withDescription("Only events before this seq, for older pages"), Flag.optional)
   },
-  Effect.fnUntraced(function* ({ target, limit, before }) {
+  Effect.fnUntraced(function* ({ target, limit, before, ...filters }) {
     const { nowMs, timeZone, hasColour, err } = yield* Surroundings
     if (limit < 1 || limit > historyLimitMax) {
       return yield* usageFault(
@@ -40,7 +56,17 @@ export const history = Command.make(
       )
     }
     const about = Option.isNone(target) ? {} : yield* aboutOf(target.value)
-    const query = { ...about, limit, ...(Option.isSome(before) ? { before: before.value } : {}) }
+    const query = {
+      ...about,
+      limit,
+      ...given("actor", filters.actor),
+      ...given("type", filters.type),
+      ...given("correlation", filters.correlation),
+      ...(yield* readMoment("history", "since", filters.since)),
+      ...(yield* readMoment("history", "until", filters.until)),
+      ...(yield* readMoment("history", "at", filters.at)),
+      ...(Option.isSome(before) ? { before: before.value } : {})
+    }
     const page = yield* ask(yield* serverFlag, (client) => client.audit.history({ query }))
     yield* print(page, (format) =>
       page.items.length === 0
@@ -56,7 +82,8 @@ export const history = Command.make(
   ),
   Command.withExamples([
     { command: "lowtide history service/east/shop/web", description: "Everything about one Service" },
-    { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" }
+    { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" },
+    { command: "lowtide history --actor agent:east --since 24h", description: "What one actor did in a day" }
   ])
 )
 

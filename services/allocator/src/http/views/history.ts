@@ -46,6 +46,7 @@ const eventEntry = (event: StoredEvent): HistoryEntry => ({
   seq: event.seq,
   type: event.type,
   actor: event.actor,
+  correlationId: event.correlationId,
   cluster: event.cluster ?? null,
   reason: event.reasonCode,
   ...describeEvent(event)
@@ -62,6 +63,7 @@ const wireEntry = (row: StoredWire, node: string | undefined): HistoryEntry | un
       row.kind === "status-written"
         ? `agent:${row.cluster}`
         : `speaker:${row.cluster}${row.node === undefined ? "" : `/${row.node}`}`,
+    correlationId: null,
     cluster: row.cluster,
     reason: null,
     ...described,

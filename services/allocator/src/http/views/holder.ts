@@ -2,12 +2,15 @@ import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
 import type { Reading } from "@lowtide/api/reading"
 import type { StoredHistory } from "@lowtide/ledger"
 
+/** The part of the answer that the log has: who held it. Who announced it is the wire journal's to say. */
+export type HeldAnswer = Omit<HolderAnswer, "announcers" | "announcement">
+
 /** What is said of an address that no network has ever given out, where none was named. */
 export const neverGivenOut = (
   { address, at }: Omit<HolderQuestion, "network">,
   networks: ReadonlyArray<string>,
   reading: Reading
-): HolderAnswer => ({
+): HeldAnswer => ({
   ...reading,
   network: null,
   address,
@@ -23,6 +26,8 @@ export interface HolderQuestion {
   readonly address: string
   /** RFC 3339 in UTC, milliseconds. */
   readonly at: string | null
+  /** The event asked about, where one was named: of what its moment brought, what came after it is not counted. */
+  readonly seq?: number
 }
 
 interface HolderName {
@@ -40,10 +45,11 @@ export const holderAnswer = (
   question: HolderQuestion,
   stretches: ReadonlyArray<StoredHistory>,
   reading: Reading
-): HolderAnswer => {
-  const index = stretches.findLastIndex((stretch) => covers(stretch, question.at))
+): HeldAnswer => {
+  const index = stretches.findLastIndex((stretch) => covers(stretch, question))
   const stretch = stretches[index]
-  const answer = { ...reading, ...question }
+  const { network, address, at } = question
+  const answer = { ...reading, network, address, at }
   if (stretch === undefined) {
     return {
       ...answer,
@@ -97,7 +103,8 @@ const atWords = (at: string | null): string => (at === null ? "" : ` at ${at}`)
 
 const fullName = ({ cluster, namespace, name }: HolderName): string => `${cluster} ${namespace}/${name}`
 
-const covers = ({ validFrom, validTo }: StoredHistory, at: string | null): boolean => {
+const covers = ({ fromSeq, toSeq, validFrom, validTo }: StoredHistory, { at, seq }: HolderQuestion): boolean => {
+  if (seq !== undefined) return fromSeq <= seq && (toSeq === null || toSeq > seq)
   if (at === null) return validTo === null
   const instant = Date.parse(at)
   return Date.parse(validFrom) <= instant && (validTo === null || Date.parse(validTo) > instant)

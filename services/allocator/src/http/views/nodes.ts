@@ -32,7 +32,7 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
     },
     announcing: current?.announcing.length ?? 0,
     sync: syncOf(heard, nowMs),
-    lastHeard: heard === undefined ? null : new Date(heard.heardAtMs).toISOString(),
+    lastHeard: heard === undefined || heard.isReported === true ? null : new Date(heard.heardAtMs).toISOString(),
     refused: heard?.status.refused ?? [],
     findings: [...findingsOn(cluster, { kind: "Node", name }), ...silenceOf(state, heard, nowMs)]
   }

@@ -11,6 +11,7 @@ export const silentAfterMs = 45_000
 /** How well a node's speaker is heard. */
 export const syncOf = (heard: HeardNode | undefined, nowMs: number): NodeSync => {
   if (heard === undefined) return "unknown"
+  if (heard.isReported === true) return "reported"
   return isSilent(heard, nowMs) ? "silent" : heard.status.sync
 }
 

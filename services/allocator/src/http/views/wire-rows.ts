@@ -20,6 +20,9 @@ const SessionDetail = Schema.Struct({
   code: Schema.NullOr(Schema.String),
   detail: Schema.String
 })
+/** What became of a session. */
+export type SessionChange = typeof SessionDetail.Type
+
 const StatusDetail = Schema.Struct({ namespace: Schema.String, name: Schema.String, at: Schema.String })
 
 const reader = <Type>(schema: Schema.Codec<Type, unknown>) => {
@@ -33,6 +36,10 @@ const readSession = reader(SessionDetail)
 /** What nodes did about a VIP, of a row of kind `applied`; empty for another row. */
 export const appliedOf = (row: StoredWire): ReadonlyArray<AppliedEntry> =>
   row.kind === "applied" ? (readApplied(row)?.entries ?? []) : []
+
+/** What became of a session, of a row of kind `session`; undefined for another row. */
+export const sessionOf = (row: StoredWire): SessionChange | undefined =>
+  row.kind === "session" ? readSession(row) : undefined
 
 /** Which Service's status was written and when, of a row of kind `status-written`. */
 export const statusWrittenOf = reader(StatusDetail)

@@ -1,0 +1,59 @@
+import { Effect } from "effect"
+import type pg from "pg"
+import type { StoredCurrent } from "./batch.ts"
+import { ask } from "./database.ts"
+import type { StoredWire, WireAt } from "./wire.ts"
+import { toWire, type WireJournalRow } from "./wire-journal.ts"
+
+/**
+ * A stream that has not changed since is read from the table of current states. Of another one, the newest event up to
+ * `$1` is looked up by its versions, from the newest down: the index has stream, version and seq, so that what came later
+ * is passed over without reading it.
+ */
+const stateAtStatement = `
+select stream, kind, version, seq, state::text, recorded_at from stream_current where seq <= $1::bigint
+union all
+select c.stream, c.kind, e.version, e.seq, (e.data -> 'after')::text, e.recorded_at
+from stream_current c
+cross join lateral (
+  select version, seq, data, recorded_at from events
+  where stream = c.stream and seq <= $1::bigint
+  order by version desc limit 1
+) e
+where c.seq > $1::bigint
+order by seq`
+
+/** Each VIP and each session is looked up by itself, so that what others did costs nothing. */
+const wireAtStatement = `
+select w.* from jsonb_to_recordset($1::jsonb) as v (network text, address inet)
+cross join lateral (
+  select * from wire_journal j
+  where j.network = v.network and j.address = v.address and j.kind = 'applied' and j.recorded_at <= $3::timestamptz
+  order by j.id desc limit $4::int
+) w
+union all
+select w.* from jsonb_to_recordset($2::jsonb) as s (cluster text, node text, peer text)
+cross join lateral (
+  select * from wire_journal j
+  where j.kind = 'session' and j.cluster = s.cluster and j.node = s.node and j.peer = s.peer
+    and j.recorded_at <= $3::timestamptz
+  order by j.id desc limit $4::int
+) w`
+
+/** What was so at an earlier place of the log or of the wire journal. */
+export const makeAsOf = (pool: pg.Pool) => ({
+  stateAt: Effect.fn("Ledger.stateAt")((seq: number) =>
+    ask("stateAt", () => pool.query<Array<never>>({ text: stateAtStatement, values: [seq], rowMode: "array" })).pipe(
+      Effect.map(({ rows }): ReadonlyArray<StoredCurrent> => rows.map(toState))
+    )
+  ),
+  wireAt: Effect.fn("Ledger.wireAt")(({ vips, sessions, at, rowsEachMax }: WireAt) =>
+    ask("wireAt", () =>
+      pool.query<WireJournalRow>(wireAtStatement, [JSON.stringify(vips), JSON.stringify(sessions), at, rowsEachMax])
+    ).pipe(Effect.map(({ rows }): ReadonlyArray<StoredWire> => rows.map(toWire)))
+  )
+})
+
+/** An event that ends its stream has `null` for the state after it. */
+const toState = ([stream, kind, version, seq, state, recordedAt]: ReadonlyArray<never>): StoredCurrent =>
+  ({ stream, kind, version, seq, state: state === "null" ? null : state, recordedAt }) as unknown as StoredCurrent

@@ -1,0 +1,40 @@
+import type { DiffAnswer, diffQuery } from "@lowtide/api/diff"
+import { InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
+import { Ledger } from "@lowtide/ledger"
+import { Effect, type Schema } from "effect"
+import { Centre } from "../centre.ts"
+import { orUnavailable } from "./asking.ts"
+import { type Moment, momentOf } from "./past.ts"
+import { unknownCluster } from "./views/clusters.ts"
+import { diffItems } from "./views/diff.ts"
+import { readingOf } from "./views/reading.ts"
+
+/** What may be asked of two times. */
+export type DiffQuery = Schema.Struct<typeof diffQuery>["Type"]
+
+/** What was added, removed, moved and changed between two times. */
+export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
+  const centre = yield* Centre
+  const ledger = yield* Ledger
+  const { reading, fault } = yield* orUnavailable(
+    centre.read((view) => ({ reading: readingOf(view), fault: unknownCluster(view, query.cluster) }))
+  )
+  if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
+  const from = yield* momentOf(query.from, "from")
+  const now: Moment = { position: reading.position, recordedAt: reading.asOf, at: reading.asOf, isSeq: true }
+  const to = query.to === undefined ? now : yield* momentOf(query.to, "to")
+  if (from.position > to.position) {
+    const detail = `from: expected a time before ${to.at}, found ${from.at}`
+    return yield* new InvalidQueryProblem({ field: "from", detail })
+  }
+  const before = yield* orUnavailable(ledger.stateAt(from.position))
+  const after = yield* orUnavailable(ledger.stateAt(to.position))
+  const answer: DiffAnswer = {
+    position: to.position,
+    asOf: to.recordedAt,
+    from: { position: from.position, time: from.at },
+    to: { position: to.position, time: to.at },
+    items: diffItems(before, after, query)
+  }
+  return answer
+})

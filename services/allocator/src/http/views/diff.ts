@@ -1,0 +1,283 @@
+import type { DiffItem, DiffKind } from "@lowtide/api/diff"
+import { canonicalIp } from "@lowtide/api/parameters"
+import type { ServiceState, StreamState, VipState } from "@lowtide/domain"
+import type { StoredCurrent } from "@lowtide/ledger"
+import { byText } from "./reading.ts"
+
+/** What is compared of a fleet; with none of them all of it. */
+export interface DiffFilter {
+  readonly cluster?: string
+  readonly namespace?: string
+  readonly pool?: string
+  readonly address?: string
+  readonly kind?: DiffKind
+}
+
+/** One stream whose state differs, with the event that led to the later one. */
+interface Difference {
+  readonly stream: string
+  readonly before: StreamState | null
+  readonly after: StreamState | null
+  readonly seq: number
+  readonly time: string
+}
+
+/**
+ * What differs between the states of all streams at two places of the log: addresses first, then Services, nodes and
+ * configuration, each kind by name. What changed in between and is as it was is no difference.
+ */
+export const diffItems = (
+  before: ReadonlyArray<StoredCurrent>,
+  after: ReadonlyArray<StoredCurrent>,
+  filter: DiffFilter
+): ReadonlyArray<DiffItem> => {
+  const differences = differing(before, after)
+  const items = [...differences.flatMap(itemOf), ...servicesMoved(differences)]
+  return items
+    .filter(isWanted(filter))
+    .sort(byText((item) => `${kinds.indexOf(item.kind)} ${item.cluster} ${item.name}`))
+}
+
+const kinds: ReadonlyArray<DiffKind> = [
+  "address",
+  "service",
+  "node",
+  "configuration",
+  "namespace",
+  "cluster",
+  "finding"
+]
+
+/** A stream never leaves the log, so what was there before is in `after` too. */
+const differing = (
+  before: ReadonlyArray<StoredCurrent>,
+  after: ReadonlyArray<StoredCurrent>
+): ReadonlyArray<Difference> => {
+  const earlier = new Map(before.map((row) => [row.stream, row]))
+  return after.flatMap((row) => {
+    const old = earlier.get(row.stream)
+    if (old?.seq === row.seq || (old?.state ?? null) === row.state) return []
+    const { stream, seq, recordedAt: time } = row
+    return { stream, before: parse(old?.state ?? null), after: parse(row.state), seq, time }
+  })
+}
+
+const parse = (state: string | null): StreamState | null => (state === null ? null : (JSON.parse(state) as StreamState))
+
+const isWanted =
+  ({ cluster, namespace, pool, address, kind }: DiffFilter) =>
+  (item: DiffItem): boolean => {
+    const states = [item.before, item.after].flatMap((state) => (isState(state) ? [state] : []))
+    const vips = states.filter((state) => state._tag === "Vip")
+    const isOfAddress = (text: string) => vips.some((vip) => vip.address === canonicalIp(text))
+    return (
+      (cluster === undefined || item.cluster === cluster || states.some((state) => state.cluster === cluster)) &&
+      (namespace === undefined || namespacesOf(item, vips).has(namespace)) &&
+      (pool === undefined || vips.some((vip) => vip.pool === pool)) &&
+      (address === undefined || isOfAddress(address)) &&
+      (kind === undefined || item.kind === kind)
+    )
+  }
+
+/** Of a cluster's stream: every state but that of a recovery. */
+type ClusterState = Exclude<StreamState, { readonly _tag: "Recovery" }>
+
+const isState = (state: unknown): state is ClusterState =>
+  typeof state === "object" && state !== null && "_tag" in state && state._tag !== "Recovery"
+
+/** Namespaces of Services: of the Service itself, or of those that held the address. */
+const namespacesOf = ({ kind, name }: DiffItem, vips: ReadonlyArray<VipState>): ReadonlySet<string> =>
+  kind === "service"
+    ? new Set([name.slice(0, name.indexOf("/"))])
+    : new Set(
+        vips.flatMap(({ holders, lastHolders }) => [
+          ...holders.map(({ namespace }) => namespace),
+          ...lastHolders.map((holder) => holder.slice(0, holder.indexOf("/")))
+        ])
+      )
+
+const itemOf = (difference: Difference): ReadonlyArray<DiffItem> => {
+  const state = difference.after ?? difference.before
+  if (state === null || state._tag === "Recovery") return [] // of the log itself: the history tells it
+  const said = say(difference, state)
+  if (said === undefined) return []
+  const { before, after, seq, time } = difference
+  const sentence = `${said.sentence} (event ${seq} at ${time}).`
+  return [{ ...said, cluster: state.cluster, name: said.name, before, after, seq, time, sentence }]
+}
+
+interface Said {
+  readonly kind: DiffKind
+  readonly change: DiffItem["change"]
+  readonly name: string
+  readonly sentence: string
+}
+
+const say = (difference: Difference, state: ClusterState): Said | undefined => {
+  switch (state._tag) {
+    case "Vip":
+      return sayVip(difference.before as VipState | null, state)
+    case "Service":
+      return sayService(difference, state)
+    case "Node":
+      return sayPresence(difference, {
+        kind: "node",
+        name: state.node.name,
+        subject: `Node ${state.cluster} ${state.node.name}`
+      })
+    case "Manifest": {
+      const { kind, namespace, name } = state.manifest
+      const subject = `${kind} ${state.cluster} ${namespace === "" ? "" : `${namespace}/`}${name}`
+      return sayPresence(difference, { kind: "configuration", name: `${kind}/${namespace}/${name}`, subject })
+    }
+    case "Namespace":
+      return sayPresence(difference, {
+        kind: "namespace",
+        name: state.namespace.name,
+        subject: `Namespace ${state.cluster} ${state.namespace.name}`
+      })
+    case "Cluster":
+      return sayPresence(difference, { kind: "cluster", name: state.cluster, subject: `Cluster ${state.cluster}` })
+    case "Findings": {
+      const { kind, namespace = "", name } = state.object
+      const said = sayPresence(difference, {
+        kind: "finding",
+        name: `${kind}/${namespace}/${name}`,
+        subject: `${kind} ${state.cluster} ${namespace === "" ? "" : `${namespace}/`}${name}`
+      })
+      if (said.change === "removed") return { ...said, sentence: `${said.subject} has no findings any more` }
+      const codes = [...new Set(state.findings.map(({ code }) => code))].join(", ")
+      return { ...said, sentence: `${said.subject} has findings: ${codes}` }
+    }
+  }
+}
+
+const holdersOf = ({ cluster, holders }: VipState): string =>
+  holders.map(({ namespace, name }) => `${cluster} ${namespace}/${name}`).join(" and ")
+
+/** An address comes and goes with its holders; what a released one goes through afterwards is a change. */
+const sayVip = (before: VipState | null, after: VipState): Said => {
+  const name = `${after.network}/${after.address}`
+  const subject = `${after.address} (network ${after.network})`
+  const held = before === null ? "" : holdersOf(before)
+  const holds = holdersOf(after)
+  const of = { kind: "address", name } as const
+  if (held === "" && holds !== "") {
+    return { ...of, change: "added", sentence: `${subject} was given to ${holds}, from pool ${after.pool}` }
+  }
+  if (held !== "" && holds === "") {
+    return { ...of, change: "removed", sentence: `${subject} was released by ${held} and is ${after.phase}` }
+  }
+  if (held !== holds) {
+    const hasStayed = before?.holders.some(({ namespace, name }) => isHeldBy(after, before.cluster, namespace, name))
+    return hasStayed === true
+      ? { ...of, change: "changed", sentence: `${subject} is held by ${holds}, and was held by ${held}` }
+      : { ...of, change: "moved", sentence: `${subject} moved from ${held} to ${holds}` }
+  }
+  if (before !== null && before.pool !== after.pool) {
+    const by = holds === "" ? "" : ` of ${holds}`
+    return { ...of, change: "changed", sentence: `${subject}${by} is of pool ${after.pool}, and was of ${before.pool}` }
+  }
+  const was = before === null ? "" : `, and was ${before.phase}`
+  return holds === ""
+    ? { ...of, change: "changed", sentence: `${subject} is ${after.phase}${was}` }
+    : { ...of, change: "changed", sentence: `${subject} changed for ${holds}: ${changedFields(before, after)}` }
+}
+
+/** Whether it is refused what it asks for is said beside what changed of it. */
+const sayService = (difference: Difference, { cluster, service, refusal }: ServiceState): Said => {
+  const { namespace, name } = service
+  const subject = `Service ${cluster} ${namespace}/${name}`
+  const said = sayPresence(difference, { kind: "service", name: `${namespace}/${name}`, subject })
+  const before = difference.before?._tag === "Service" ? difference.before.refusal : null
+  if (said.change === "removed" || before?.message === refusal?.message) return said
+  return {
+    ...said,
+    sentence: `${said.sentence}; ${refusal === null ? "it is refused nothing any more" : `it is refused ${refusal.code}: ${refusal.message}`}`
+  }
+}
+
+interface Presence {
+  readonly kind: DiffKind
+  readonly name: string
+  readonly subject: string
+}
+
+const sayPresence = ({ before, after }: Difference, named: Presence): Said & Presence => {
+  const isThere = (state: StreamState | null) => state !== null && !(state._tag === "Node" && !state.present)
+  if (!isThere(before)) return { ...named, change: "added", sentence: `${named.subject} was added` }
+  if (!isThere(after)) return { ...named, change: "removed", sentence: `${named.subject} was removed` }
+  return { ...named, change: "changed", sentence: `${named.subject} changed: ${changedFields(before, after)}` }
+}
+
+/** `service.externalTrafficPolicy`, `servingNodes`, `refusal`: fields that differ, one level into what was observed. */
+const changedFields = (before: StreamState | null, after: StreamState | null): string => {
+  const [old, young] = [flat(before), flat(after)]
+  return [...new Set([...old.keys(), ...young.keys()])]
+    .filter((field) => old.get(field) !== young.get(field))
+    .sort()
+    .join(", ")
+}
+
+const flat = (state: object | null): ReadonlyMap<string, string> =>
+  new Map(
+    Object.entries(state ?? {}).flatMap(([field, value]: [string, unknown]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value) && field !== "refusal"
+        ? Object.entries(value).map(([inner, part]) => [`${field}.${inner}`, JSON.stringify(part)] as const)
+        : [[field, JSON.stringify(value)] as const]
+    )
+  )
+
+/** Services that have another address in the place of one that they had. */
+const servicesMoved = (differences: ReadonlyArray<Difference>): ReadonlyArray<DiffItem> => {
+  const moves = new Map<string, Move>()
+  for (const { before, after, seq, time } of differences) {
+    for (const [state, other, list] of [
+      [before, after, "lost"],
+      [after, before, "gained"]
+    ] as const) {
+      if (state?._tag !== "Vip") continue
+      for (const { namespace, name } of state.holders) {
+        if (isHeldBy(other, state.cluster, namespace, name)) continue
+        const key = `${state.cluster}/${namespace}/${name}`
+        const found = moves.get(key) ?? {
+          cluster: state.cluster,
+          name: `${namespace}/${name}`,
+          lost: [],
+          gained: [],
+          seq: 0,
+          time
+        }
+        found[list].push(state.address)
+        moves.set(key, seq > found.seq ? { ...found, seq, time } : found)
+      }
+    }
+  }
+  return [...moves.values()]
+    .filter(({ lost, gained }) => lost.length > 0 && gained.length > 0)
+    .map(({ cluster, name, lost, gained, seq, time }) => ({
+      kind: "service",
+      change: "moved",
+      cluster,
+      name,
+      before: lost.sort(),
+      after: gained.sort(),
+      seq,
+      time,
+      sentence: `Service ${cluster} ${name} moved from ${lost.join(" and ")} to ${gained.join(" and ")} (event ${seq} at ${time}).`
+    }))
+}
+
+interface Move {
+  readonly cluster: string
+  readonly name: string
+  readonly lost: Array<string>
+  readonly gained: Array<string>
+  readonly seq: number
+  readonly time: string
+}
+
+const isHeldBy = (state: StreamState | null, cluster: string, namespace: string, name: string): boolean =>
+  state?._tag === "Vip" &&
+  state.cluster === cluster &&
+  state.holders.some((holder) => holder.namespace === namespace && holder.name === name)

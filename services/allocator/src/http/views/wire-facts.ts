@@ -1,0 +1,151 @@
+import type { Announcement, Announcer } from "@lowtide/api/holder"
+import type { StoredWire } from "@lowtide/ledger"
+import { byText } from "./reading.ts"
+import { type AppliedEntry, appliedOf, type SessionChange, sessionOf } from "./wire-rows.ts"
+
+/** How long after the fact its report may come in, milliseconds: rows are read so far beyond the moment asked about. */
+export const reportLateMsMax = 60_000
+
+/** What one node last made of a VIP, and what it last told each peer of it. */
+interface Told {
+  readonly verdict: string
+  readonly peers: ReadonlyMap<string, { readonly action: "announced" | "withdrawn"; readonly writtenAt: string }>
+}
+
+/** What the wire journal has of some VIPs and sessions at one moment, by the nodes' own clocks. */
+export class WireFacts {
+  readonly #told = new Map<string, Told>()
+  readonly #sessions = new Map<string, SessionChange>()
+  readonly #nodes = new Map<string, Set<string>>()
+
+  /** Of these rows, in any order, what is not later than the moment. */
+  constructor(rows: ReadonlyArray<StoredWire>, atMs: number) {
+    for (const row of [...rows].sort((left, right) => left.id - right.id)) {
+      this.#noteSession(row, atMs)
+      for (const entry of appliedOf(row)) this.#noteApplied(row, entry, atMs)
+    }
+  }
+
+  /** The last that is reported of a node's session with a peer; undefined when nothing is. */
+  session(cluster: string, node: string, peer: string): SessionChange | undefined {
+    return this.#sessions.get(`${cluster}/${node}/${peer}`)
+  }
+
+  /** Nodes of the cluster that have reported anything of the VIP, by name. */
+  nodesOf(vip: VipName): ReadonlyArray<string> {
+    return [...(this.#nodes.get(vipKey(vip)) ?? [])].sort()
+  }
+
+  /** What the node last made of the VIP; null when it has reported nothing of it. */
+  verdict(vip: VipName, node: string): string | null {
+    return this.#told.get(`${vipKey(vip)} ${node}`)?.verdict ?? null
+  }
+
+  /** What the node had told its peers of the VIP, by the peers' names. */
+  announcements(vip: VipName, node: string): ReadonlyArray<Announcement> {
+    const told = this.#told.get(`${vipKey(vip)} ${node}`)
+    return [...(told?.peers ?? [])]
+      .map(([peer, { action, writtenAt }]) => {
+        const session = this.session(vip.cluster, node, peer)
+        return { peer, ...standing(action, writtenAt, session) }
+      })
+      .sort(byText(({ peer }) => peer))
+  }
+
+  #noteSession(row: StoredWire, atMs: number): void {
+    const session = sessionOf(row)
+    if (session === undefined || Date.parse(session.at) > atMs || session.change === "refused") return
+    this.#sessions.set(`${row.cluster}/${row.node}/${row.peer}`, session)
+  }
+
+  #noteApplied({ cluster, network = "", address = "" }: StoredWire, entry: AppliedEntry, atMs: number): void {
+    const written = entry.peers.filter(({ writtenAt }) => Date.parse(writtenAt) <= atMs)
+    const decidedAt = entry.savedAt ?? entry.receivedAt ?? entry.peers[0]?.writtenAt
+    if (written.length === 0 && decidedAt !== undefined && Date.parse(decidedAt) > atMs) return
+    const vip = vipKey({ cluster, network, address })
+    const key = `${vip} ${entry.node}`
+    const peers = new Map(this.#told.get(key)?.peers)
+    for (const { peer, action, writtenAt } of written) {
+      if (action === "announced" || action === "withdrawn") peers.set(peer, { action, writtenAt })
+    }
+    this.#told.set(key, { verdict: entry.verdict, peers })
+    const nodes = this.#nodes.get(vip)
+    if (nodes === undefined) this.#nodes.set(vip, new Set([entry.node]))
+    else nodes.add(entry.node)
+  }
+}
+
+/** A VIP in a cluster. */
+export interface VipName {
+  readonly cluster: string
+  readonly network: string
+  readonly address: string
+}
+
+const vipKey = ({ cluster, network, address }: VipName): string => `${cluster} ${network} ${address}`
+
+/** What was told ends with its session; a session that came up later begins with nothing. */
+const standing = (
+  action: "announced" | "withdrawn",
+  writtenAt: string,
+  session: SessionChange | undefined
+): Omit<Announcement, "peer"> => {
+  if (action === "withdrawn" || session === undefined || session.at <= writtenAt) {
+    return { state: action, since: writtenAt }
+  }
+  return { state: session.change === "down" ? "lost" : "unknown", since: session.at }
+}
+
+/** Who was to announce a VIP and who has reported of it, by name. */
+export const announcersOf = (
+  facts: WireFacts,
+  vip: VipName,
+  intended: ReadonlyArray<string>
+): ReadonlyArray<Announcer> =>
+  [...new Set([...intended, ...facts.nodesOf(vip)])].sort().map((node) => ({
+    node,
+    intended: intended.includes(node),
+    verdict: facts.verdict(vip, node),
+    peers: facts.announcements(vip, node)
+  }))
+
+/** Nodes that a sentence names; of more it has their number. */
+const namesMax = 8
+
+/**
+ * `At …, east-1 and east-2 had announced it to tor-a; east-3 had reported nothing of it.` Nodes of which the same is so share
+ * a clause; times are in the answer, not in the sentence. Empty when there is nobody to speak of.
+ */
+export const announcementSentence = (announcers: ReadonlyArray<Announcer>, at: string | null): string => {
+  const have = at === null ? "have" : "had"
+  const clauses = new Map<string, Array<string>>()
+  for (const announcer of announcers) {
+    const clause = clauseOf(announcer)
+    clauses.set(clause, [...(clauses.get(clause) ?? []), announcer.node])
+  }
+  if (clauses.size === 0) return ""
+  const text = [...clauses]
+    .map(([clause, nodes]) => `${list(nodes)} ${nodes.length === 1 && at === null ? "has" : have} ${clause}`)
+    .join("; ")
+  return `${at === null ? "By their reports " : `At ${at}, by their reports, `}${text}.`
+}
+
+const clauseOf = ({ verdict, peers }: Announcer): string => {
+  const of = (state: Announcement["state"]) => peers.filter((told) => told.state === state).map(({ peer }) => peer)
+  const parts = [
+    ...(of("announced").length > 0 ? [`announced it to ${list(of("announced"))}`] : []),
+    ...(of("withdrawn").length > 0 ? [`withdrawn it from ${list(of("withdrawn"))}`] : []),
+    ...(of("lost").length > 0 ? [`lost the session on which it was announced to ${list(of("lost"))}`] : []),
+    ...(of("unknown").length > 0 ? [`a new session, of which nothing is reported, with ${list(of("unknown"))}`] : [])
+  ]
+  if (parts.length > 0) return parts.join(" and ")
+  return verdict === null
+    ? "reported nothing of it: what was announced there is not known"
+    : `told no router of it (${verdict})`
+}
+
+/** `a`, `a and b`, `a, b and 7 more`. */
+const list = (names: ReadonlyArray<string>): string => {
+  if (names.length > namesMax) return `${names.slice(0, namesMax).join(", ")} and ${names.length - namesMax} more`
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
+}

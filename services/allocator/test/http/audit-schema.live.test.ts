@@ -1,0 +1,173 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
+import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
+import { Effect, Exit, Layer, Scope } from "effect"
+import pg from "pg"
+import { describeEvent } from "../../src/http/views/describe.ts"
+import { commitSample, startMs } from "./sample.ts"
+
+const scope = Scope.makeUnsafe()
+let server: PostgresServer | undefined
+
+/** Commits the sample to a real database, and asks it what a person with a SQL client asks. */
+const asked = <A>(body: (sql: Asker) => Effect.Effect<A, unknown, Ledger>) =>
+  Effect.gen(function* () {
+    const url = server?.url ?? ""
+    const client = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const client = new pg.Client({ connectionString: url })
+        await client.connect()
+        await client.query("set timezone = 'UTC'")
+        return client
+      }),
+      (client) => Effect.promise(() => client.end())
+    )
+    const ask: Asker = (text, values = []) =>
+      Effect.promise(async () => (await client.query<Record<string, unknown>>(text, [...values])).rows)
+    return yield* body(ask).pipe(Effect.provide(ledgerPostgres(url)))
+  }).pipe(Effect.scoped)
+
+type Asker = (text: string, values?: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<Record<string, unknown>>>
+
+beforeAll(async () => {
+  server = await Effect.runPromise(startPostgres({ durable: false }).pipe(Effect.provideService(Scope.Scope, scope)))
+  await Effect.runPromise(migrate(server.url))
+  await Effect.runPromise(
+    commitSample({ nowMs: startMs }).pipe(Effect.provide(Layer.orDie(ledgerPostgres(server.url))))
+  )
+})
+afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+const at = (afterMs: number) => new Date(startMs + afterMs).toISOString()
+
+describe("schema audit", () => {
+  it.live("says what an event says, in the words of the API", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const events = yield* (yield* Ledger).events({ limit: 1_000, order: "asc" })
+        const rows = yield* sql("select seq, what, actor, reason from audit.events order by seq")
+        assert.isAbove(events.length, 20)
+        assert.deepStrictEqual(
+          rows.map(({ what }) => what),
+          events.map((event) => describeEvent(event).what)
+        )
+        assert.deepStrictEqual(
+          rows.map(({ actor, reason }) => [actor, reason]),
+          events.map(({ actor, reasonCode }) => [actor, reasonCode])
+        )
+      })
+    )
+  )
+
+  it.live("has words for each type whose sentence the sample does not make", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const vip = { _tag: "Vip", network: "default", address: "192.0.2.1", pool: "public", cluster: "east" }
+        const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
+        const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: [] }
+        const web = { namespace: "shop", name: "web" }
+        const pool = {
+          _tag: "Manifest",
+          manifest: { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" }
+        }
+        const table: ReadonlyArray<readonly [type: string, before: object | null, after: object | null]> = [
+          ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: [] }],
+          ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: ["east-1", "east-2"] }],
+          ["VipQuarantined", vip, { ...vip, quarantineEndMs: startMs + 5 }],
+          ["VipHoldersChanged", vip, { ...vip, holders: [web, { ...web, name: "api" }] }],
+          ["VipFreed", vip, vip],
+          [
+            "NodeObserved",
+            { _tag: "Node", node, present: true },
+            { _tag: "Node", node: { ...node, networkUnavailable: true } }
+          ],
+          ["NodeObserved", { _tag: "Node", node, present: false }, { _tag: "Node", node }],
+          ["NodeGone", { _tag: "Node", node }, { _tag: "Node", node }],
+          [
+            "ServiceObserved",
+            { service: { ...service, old: 1 } },
+            { service: { ...service, externalTrafficPolicy: "Local" } }
+          ],
+          ["ServiceGone", { service }, null],
+          ["ServingNodesChanged", { service }, { service, servingNodes: [] }],
+          ["RefusalCleared", { service }, { service, refusal: null }],
+          ["ManifestRetired", pool, { ...pool, retired: true }],
+          ["ManifestApplied", { ...pool, retired: true }, pool],
+          ["ManifestDeleted", pool, null],
+          ["FindingsResolved", { object: { kind: "Node", name: "east-1" } }, null],
+          ["NamespaceGone", { namespace: { name: "shop" } }, null],
+          ["SomethingNew", null, null]
+        ]
+        for (const [type, before, after] of table) {
+          const data = JSON.stringify({ before, after })
+          const [row] = yield* sql("select audit.event_words($1, 'a:b', null, $2::json) as what", [type, data])
+          const stored = { type, stream: "a:b", data } as unknown as Parameters<typeof describeEvent>[0]
+          assert.strictEqual(row?.what, describeEvent(stored).what)
+        }
+      })
+    )
+  )
+
+  it.live("answers who held an address at a time, and its whole history", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const [event] = yield* (yield* Ledger).events({ address: "192.0.2.1", limit: 1, order: "asc" })
+        const who = (moment: string) => sql("select * from audit.who_at('default', '192.0.2.1', $1)", [moment])
+        const [held, ...others] = yield* who(event?.recordedAt ?? "")
+        assert.deepStrictEqual(others, [])
+        assert.deepInclude(held, {
+          state: "assigned",
+          cluster: "east",
+          namespace: "shop",
+          service: "web",
+          valid_to: null
+        })
+        assert.deepInclude(held, { pool: "public", reason: "pool-selected", actor: "agent:east" })
+        const before = new Date(Date.parse(event?.recordedAt ?? "") - 1).toISOString()
+        assert.deepStrictEqual(yield* who(before), [])
+        const all = yield* sql("select address::text, service from audit.vip_history order by address")
+        assert.deepStrictEqual(
+          all.map(({ address, service }) => [address, service]),
+          [
+            ["192.0.2.0/32", "web"],
+            ["192.0.2.1/32", "web"],
+            ["192.0.2.2/32", "local"]
+          ]
+        )
+      })
+    )
+  )
+
+  it.live("answers which nodes had told which routers, and that a session was lost since", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const announced = (moment: string) =>
+          sql("select * from audit.announced_at('default', '192.0.2.1', $1)", [moment])
+        assert.deepStrictEqual(yield* announced(at(9_014)), [])
+        const told = { cluster: "east", node: "east-1", peer: "tor-a" }
+        assert.deepStrictEqual(yield* announced(at(9_015)), [
+          { ...told, state: "announced", since: new Date(at(9_015)) }
+        ])
+        assert.deepStrictEqual(yield* announced(at(12_000)), [{ ...told, state: "lost", since: new Date(at(12_000)) }])
+        const [report] = yield* sql("select node, peer, action, verdict, trigger from audit.wire_reports")
+        assert.deepStrictEqual(report, {
+          ...{ node: "east-1", peer: "tor-a", action: "announced", verdict: "Announced", trigger: "intent" }
+        })
+        const [session] = yield* sql("select node, peer, change, code, detail from audit.sessions")
+        assert.deepStrictEqual(session, {
+          ...{ node: "east-1", peer: "tor-a", change: "down", code: "LT0304", detail: "hold timer expired" }
+        })
+      })
+    )
+  )
+
+  it.live("lists refusals with their facts and their fix", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const [refusal] = yield* sql("select * from audit.refusals where service = 'api'")
+        assert.deepInclude(refusal, { cluster: "east", namespace: "shop", code: "LT0202", found: "203.0.113.9" })
+        assert.notStrictEqual(refusal?.fix, "")
+      })
+    )
+  )
+})
