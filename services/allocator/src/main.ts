@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
-import { layerBus, readSigningKey } from "@lowtide/bus"
+import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
 import { ledgerPostgres, migrate } from "@lowtide/ledger"
-import { readSettings, runService, SettingsFault } from "@lowtide/ops"
-import { Config, Effect, Layer, Redacted, Schedule } from "effect"
+import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
+import { Config, Effect, Layer, Redacted, Result, Schedule } from "effect"
 import { layerAllocator } from "./allocator.ts"
 import { Centre } from "./centre.ts"
 import { layerHttp } from "./http/index.ts"
@@ -11,13 +11,18 @@ import { layerHttp } from "./http/index.ts"
 const settings = {
   databaseUrl: Config.Redacted("DATABASE_URL"),
   natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
+  nkeyFile: optionalText("LOWTIDE_NATS_NKEY_FILE"),
+  caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070"))
 }
 
 const main = Effect.gen(function* () {
-  const { databaseUrl, natsUrl, signingKeyFile, signingKeyId, listen } = yield* readSettings(settings)
+  const { databaseUrl, natsUrl, nkeyFile, caFile, signingKeyFile, signingKeyId, listen } = yield* readSettings(settings)
+  const nats = yield* Effect.fromResult(
+    Result.mapError(readNatsSettings({ url: natsUrl, nkeyFile, caFile }), (faults) => new SettingsFault({ faults }))
+  )
   const key = yield* Effect.try({
     try: () => readSigningKey(signingKeyId, readFileSync(signingKeyFile, "utf8")),
     catch: (cause) =>
@@ -34,7 +39,7 @@ const main = Effect.gen(function* () {
   )
   const live = layerHttp(listen).pipe(
     Layer.provideMerge(layerAllocator(key, prepare)),
-    Layer.provide(layerBus({ servers: [natsUrl], name: "allocator" })),
+    Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )
   return yield* Effect.gen(function* () {
