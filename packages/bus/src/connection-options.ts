@@ -33,7 +33,10 @@ export const readNatsSettings = (
   const servers = settings.url.split(",").map((url) => url.trim())
   const faults = servers
     .filter((url) => !URL.canParse(url) || !/^(nats|tls):\/\/[^@]+$/.test(url))
-    .map((url) => `LOWTIDE_NATS_URL: expected nats://HOST:PORT or tls://HOST:PORT, found ${JSON.stringify(url)}`)
+    .map(
+      (url) =>
+        `LOWTIDE_NATS_URL: expected nats://HOST:PORT or tls://HOST:PORT, found ${JSON.stringify(url.replace(/\/\/.*@/, "//...@"))}`
+    )
   const check = (name: string, file: string | undefined, read: (text: string) => unknown) => {
     try {
       if (file !== undefined) read(readFileSync(file, "utf8"))

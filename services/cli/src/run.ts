@@ -4,13 +4,15 @@ import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
+import { cluster } from "./verbs/cluster.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
+import { key } from "./verbs/key.ts"
 import { trace } from "./verbs/trace.ts"
 import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
 
-const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, versionVerb]))
+const lowtide = root.pipe(Command.withSubcommands([get, who, history, trace, cluster, key, versionVerb]))
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
 export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["Service"]): Effect.Effect<number> =>
