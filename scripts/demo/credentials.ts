@@ -1,47 +1,65 @@
-import { mkdirSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { generateKey, readSigningKey, seal } from "@lowtide/bus"
+import { fileURLToPath } from "node:url"
+import { makeCertificate } from "@lowtide/testkit/certificate"
+import { execute, type LabError } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
 
-/** Files that an installation gives its processes: who signs intents, and what each cluster may announce. */
+/** The settings that each process takes its credentials by. */
 export interface Credentials {
-  /** The allocator's private key, PEM. */
-  readonly signingKeyFile: string
-  readonly signingKeyId: string
-  /** By cluster. */
-  readonly trustFiles: ReadonlyMap<string, string>
-  readonly allowedPrefixesFiles: ReadonlyMap<string, string>
+  readonly allocator: Readonly<Record<string, string>>
+  readonly agent: (cluster: string) => Readonly<Record<string, string>>
+  readonly speaker: (cluster: string) => Readonly<Record<string, string>>
 }
 
-/** Makes new keys for a fleet and writes them below `folder`: private ones readable by their owner only. */
-export const makeCredentials = (
-  folder: string,
-  clusters: ReadonlyArray<{ readonly name: string; readonly allowedPrefixes: ReadonlyArray<string> }>
-): Credentials => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const signing = generateKey()
-  const install = generateKey()
-  const signingKeyFile = join(folder, "signing-key.pem")
-  const write = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text, { mode: 0o600 })
-    return join(folder, name)
-  }
-  write("signing-key.pem", signing.privatePem)
-  write("install-key.pem", install.privatePem)
-  const installKey = readSigningKey("install", install.privatePem)
-  return {
-    signingKeyFile,
-    signingKeyId: "demo-1",
-    trustFiles: new Map(
-      clusters.map(({ name }) => {
-        const trust = { cluster: name, intentKeys: { "demo-1": signing.publicPem }, installKey: install.publicPem }
-        return [name, write(`${name}-trust.json`, JSON.stringify(trust, null, 2))]
+const signingKeyId = "demo-1"
+
+/**
+ * Makes an installation's credentials as an operator would: keys, users and allowed prefixes by the command `lowtide`
+ * (`cli` is its bundle), and a certificate for the server. What nats-server includes is put into `natsFolder`.
+ */
+export const makeCredentials = (plan: {
+  readonly cli: string
+  readonly folder: string
+  readonly natsFolder: string
+  /** The addresses that NATS is reached at. */
+  readonly natsHosts: ReadonlyArray<string>
+  readonly clusters: ReadonlyArray<{ readonly name: string; readonly allowedPrefixes: ReadonlyArray<string> }>
+}): Effect.Effect<Credentials, LabError> =>
+  Effect.gen(function* () {
+    const { folder, natsFolder } = plan
+    const lowtide = (...args: ReadonlyArray<string>) => execute([process.execPath, plan.cli, ...args, "--out", folder])
+    yield* lowtide("key", "new", "install")
+    yield* lowtide("key", "new", signingKeyId)
+    for (const { name, allowedPrefixes } of plan.clusters) {
+      yield* lowtide("cluster", "add", name)
+      yield* lowtide("cluster", "allow", name, ...allowedPrefixes)
+    }
+    mkdirSync(natsFolder, { recursive: true })
+    const { certificateFile } = yield* makeCertificate(natsFolder, plan.natsHosts)
+    copyFileSync(lowtideConf, join(natsFolder, "lowtide.conf"))
+    copyFileSync(join(folder, "nats-users.conf"), join(natsFolder, "nats-users.conf"))
+    const nats = (seedFile: string) => ({
+      LOWTIDE_NATS_NKEY_FILE: join(folder, seedFile),
+      LOWTIDE_NATS_CA_FILE: certificateFile
+    })
+    const trust = (cluster: string) => ({ LOWTIDE_TRUST_FILE: join(folder, "clusters", cluster, "trust.json") })
+    return {
+      allocator: {
+        ...nats("allocator/nats.nk"),
+        LOWTIDE_SIGNING_KEY_FILE: join(folder, "allocator", `${signingKeyId}.pem`),
+        LOWTIDE_SIGNING_KEY_ID: signingKeyId
+      },
+      agent: (cluster) => ({ ...nats(`clusters/${cluster}/agent.nk`), ...trust(cluster) }),
+      speaker: (cluster) => ({
+        ...nats(`clusters/${cluster}/speaker.nk`),
+        ...trust(cluster),
+        LOWTIDE_ALLOWED_PREFIXES_FILE: join(folder, "clusters", cluster, "allowed-prefixes.json")
       })
-    ),
-    allowedPrefixesFiles: new Map(
-      clusters.map(({ name, allowedPrefixes }) => {
-        const document = seal(installKey, JSON.stringify({ cluster: name, prefixes: allowedPrefixes }))
-        return [name, write(`${name}-allowed-prefixes.json`, document)]
-      })
-    )
-  }
-}
+    }
+  })
+
+/** What a server that has this project's part included is asked to include. */
+export const natsInclude = 'include "lowtide.conf"'
+
+const lowtideConf = fileURLToPath(new URL("../../deploy/nats/lowtide.conf", import.meta.url))

@@ -9,7 +9,7 @@ import { temporaryDatabase } from "@lowtide/testkit/temporary-database"
 import { Effect, type Scope } from "effect"
 import { bundle } from "../bundle.mjs"
 import { type Component, serverComponent, startComponent } from "./component.ts"
-import { type Credentials, makeCredentials } from "./credentials.ts"
+import { type Credentials, makeCredentials, natsInclude } from "./credentials.ts"
 import { type ClusterPlan, readClusterFacts } from "./plan.ts"
 import { loopbackManifest, makeLoopbackSite, makeNamespaceSite, type Site } from "./site.ts"
 
@@ -68,15 +68,18 @@ export const startFleet = (wanted: FleetOptions): Effect.Effect<Fleet, LabError,
     const plans = options.clusters.map((cluster) => ({ ...cluster, manifests: join(manifests, cluster.name) }))
     copySamples(options, plans)
     const clusters = plans.map((plan) => ({ plan, facts: readClusterFacts(plan.manifests) }))
-    const bundles = yield* buildBundles(["allocator", "agent", "speaker"])
-    const credentials = makeCredentials(
-      join(runFolder, "credentials"),
-      clusters.map(({ plan, facts }) => ({ name: plan.name, allowedPrefixes: facts.allowedPrefixes }))
-    )
+    const bundles = yield* buildBundles(["allocator", "agent", "speaker", "cli"])
     say(options.ground === "namespaces" ? "network namespaces, routers and endpoints" : "routers on loopback addresses")
     const site = yield* options.ground === "namespaces"
       ? makeNamespaceSite(runFolder, clusters)
       : makeLoopbackSite(runFolder, clusters, options.hasBird)
+    const credentials = yield* makeCredentials({
+      cli: bundles.get("cli") ?? "",
+      folder: join(runFolder, "credentials"),
+      natsFolder: natsFolder(site),
+      natsHosts: [...new Set([site.centreAddress, "127.0.0.1"])],
+      clusters: clusters.map(({ plan, facts }) => ({ name: plan.name, allowedPrefixes: facts.allowedPrefixes }))
+    })
     const components = new Map<string, Component>()
     const natsUrl = yield* startServers(options, site, components)
     const startedAtMs = Date.now()
@@ -116,19 +119,17 @@ const buildBundles = (services: ReadonlyArray<string>): Effect.Effect<ReadonlyMa
 const startServers = (options: FleetOptions, site: Site, components: Map<string, Component>) =>
   Effect.gen(function* () {
     options.say("PostgreSQL and NATS")
+    const secured = { folder: natsFolder(site), tls: true, configuration: natsInclude }
     const nats = yield* startNats(
       site.centreNamespace === undefined
-        ? { folder: join(site.folder, "nats") }
-        : {
-            folder: join(site.folder, "nats"),
-            namespace: site.centreNamespace,
-            host: site.centreAddress,
-            port: natsPort
-          }
+        ? secured
+        : { ...secured, namespace: site.centreNamespace, host: site.centreAddress, port: natsPort }
     )
     components.set("nats", serverComponent("nats", nats))
     return nats.url
   })
+
+const natsFolder = (site: Site): string => join(site.folder, "nats")
 
 interface CentreParts {
   readonly logs: string
@@ -170,8 +171,7 @@ const startCentre = ({
     yield* run("allocator", "allocator", isOutside ? undefined : site.centreNamespace, {
       DATABASE_URL: database,
       LOWTIDE_NATS_URL: allocatorNats,
-      LOWTIDE_SIGNING_KEY_FILE: credentials.signingKeyFile,
-      LOWTIDE_SIGNING_KEY_ID: credentials.signingKeyId,
+      ...credentials.allocator,
       LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`
     })
     yield* Effect.forEach(site.clusters, ({ plan }, index) =>
@@ -180,7 +180,7 @@ const startCentre = ({
         LOWTIDE_NATS_URL: natsUrl,
         LOWTIDE_MANIFESTS: join(manifests, plan.name),
         LOWTIDE_STATUSES: join(statuses, plan.name),
-        LOWTIDE_TRUST_FILE: credentials.trustFiles.get(plan.name) ?? "",
+        ...credentials.agent(plan.name),
         LOWTIDE_HTTP_LISTEN:
           site.centreNamespace === undefined
             ? `unix:${site.folder}/agent-${plan.name}.sock`
@@ -204,7 +204,7 @@ const relayNats = (site: Site) =>
     port: natsPort,
     name: "nats",
     logFolder: join(site.folder, "logs")
-  }).pipe(Effect.map((port) => `nats://127.0.0.1:${port}`))
+  }).pipe(Effect.map((port) => `tls://127.0.0.1:${port}`))
 
 const hasRelayedApi = ({ databaseUrl }: FleetOptions, site: Site): boolean =>
   site.centreNamespace !== undefined && databaseUrl === undefined
@@ -241,8 +241,7 @@ const startSpeakers = (
             LOWTIDE_NATS_URL: natsUrl,
             LOWTIDE_STATE_DIR: stateFolder,
             LOWTIDE_MANIFESTS: cluster.plan.manifests,
-            LOWTIDE_TRUST_FILE: credentials.trustFiles.get(cluster.plan.name) ?? "",
-            LOWTIDE_ALLOWED_PREFIXES_FILE: credentials.allowedPrefixesFiles.get(cluster.plan.name) ?? "",
+            ...credentials.speaker(cluster.plan.name),
             LOWTIDE_HTTP_LISTEN: `unix:${stateFolder}/http.sock`,
             ...(node.localAddress === undefined ? {} : loopbackSettings(node.localAddress))
           },

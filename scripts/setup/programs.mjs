@@ -6,6 +6,7 @@ import { withoutServiceStarts } from "./service-starts.mjs"
 /** A program, and the Debian package that has it. */
 const programs = {
   "nats-server": "nats-server",
+  openssl: "openssl",
   ip: "iproute2",
   setpriv: "util-linux",
   bird: "bird2",
@@ -21,7 +22,7 @@ const lab = ["ip", "setpriv", "bird", "zebra", "bgpd"]
 /** What each part needs, and what it needs only as root: without namespaces it leaves the routers out. */
 export const needs = {
   check: { always: [], asRoot: [] },
-  demo: { always: ["nats-server", "setpriv"], asRoot: lab },
+  demo: { always: ["nats-server", "openssl", "setpriv"], asRoot: lab },
   test: { always: Object.keys(programs), asRoot: [] },
   bench: { always: Object.keys(programs), asRoot: [] }
 }

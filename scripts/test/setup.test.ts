@@ -14,11 +14,11 @@ describe("the programs that a part needs", () => {
   })
 
   it("are routers for the demo only as root, where it can make namespaces", () => {
-    assert.deepStrictEqual(missingFor("demo", { isRoot: false, ...has("setpriv") }), ["nats-server"])
-    assert.deepStrictEqual(missingFor("demo", { isRoot: true, ...has("setpriv", "nats-server", "ip", "zebra") }), [
-      "bird",
-      "bgpd"
-    ])
+    assert.deepStrictEqual(missingFor("demo", { isRoot: false, ...has("setpriv", "openssl") }), ["nats-server"])
+    assert.deepStrictEqual(
+      missingFor("demo", { isRoot: true, ...has("setpriv", "openssl", "nats-server", "ip", "zebra") }),
+      ["bird", "bgpd"]
+    )
   })
 
   it("are installed by root with apt, each package once", () => {

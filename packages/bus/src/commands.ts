@@ -70,6 +70,8 @@ export const serveCommands = (
           queue: "allocator",
           callback: (error, message) => {
             if (error !== null) return
+            // Whoever asks chooses where the answer goes, and the server does not ask whether it may write there.
+            if (message.reply?.startsWith("_INBOX.") !== true) return
             run(
               Effect.onExit(
                 answer(message.subject, message.string(), handle),

@@ -1,6 +1,7 @@
 import { codes } from "@lowtide/domain/config/codes"
-import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node"
+import { connect, type NatsConnection } from "@nats-io/transport-node"
 import { Context, Deferred, Effect, Fiber, Layer, Schedule, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { type BusOptions, connectionOptions } from "./connection-options.ts"
 
 /** NATS did not answer, or said no. */
 export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUnavailable", {
@@ -44,16 +45,6 @@ export const connectionLost = (operation: string): Effect.Effect<never, BusUnava
     return yield* new BusUnavailable({ operation, cause: new Error("the connection was lost") })
   })
 
-/** Where NATS is and who connects. */
-export interface BusOptions {
-  /** `nats://127.0.0.1:4222`; several, for a cluster. */
-  readonly servers: ReadonlyArray<string>
-  /** Shown by the server for this connection. */
-  readonly name: string
-  readonly user?: string
-  readonly password?: string
-}
-
 /** Without a first connection for this long, it is said. */
 const noticeMs = 3_000
 
@@ -95,20 +86,6 @@ const connectFirst = (options: BusOptions): Effect.Effect<NatsConnection, never,
     yield* Fiber.interrupt(waiting)
     return connection
   })
-
-const connectionOptions = (options: BusOptions): NodeConnectionOptions => ({
-  servers: [...options.servers],
-  name: options.name,
-  maxReconnectAttempts: -1,
-  reconnectTimeWait: 250,
-  reconnectJitter: 100,
-  waitOnFirstConnect: true,
-  ignoreAuthErrorAbort: true, // credentials may be put right on the server: a refusal is no end
-  pingInterval: 5_000,
-  maxPingOut: 2,
-  ...(options.user === undefined ? {} : { user: options.user }),
-  ...(options.password === undefined ? {} : { pass: options.password })
-})
 
 const followStatus = Effect.fnUntraced(function* (
   connection: NatsConnection,

@@ -1,7 +1,7 @@
 import { jetstream } from "@nats-io/jetstream"
 import { Effect, Schedule, Stream } from "effect"
 import { Bus, BusUnavailable, busCall, connectionLost } from "./connection.ts"
-import { openConsumer, openMessages, type StoredMessage, storedMessage } from "./ordered-consumer.ts"
+import { inOrder, openConsumer, openMessages, type StoredMessage } from "./ordered-consumer.ts"
 
 /**
  * Follows a stream for ever from a sequence on. A stream that was made anew begins again at 1: then everything it has is
@@ -20,7 +20,10 @@ export const followStream = (
         const sequence = yield* startOf(stream, place)
         const consumer = yield* openConsumer(stream, filter, sequence)
         const messages = yield* openMessages(consumer)
-        return Stream.fromAsyncIterable(messages, (cause) => new BusUnavailable({ operation, cause }))
+        const read = inOrder(operation)
+        return Stream.fromAsyncIterable(messages, (cause) => new BusUnavailable({ operation, cause })).pipe(
+          Stream.mapEffect((message) => busCall(operation, async () => read(message)))
+        )
       })
     ).pipe(
       Stream.concat(Stream.fail(new BusUnavailable({ operation, cause: new Error("the consumer ended") }))),
@@ -28,8 +31,8 @@ export const followStream = (
     )
     return once.pipe(
       Stream.map((message) => {
-        place.next = message.seq + 1
-        return storedMessage(message)
+        place.next = message.sequence + 1
+        return message
       }),
       Stream.tapError((error) => Effect.logDebug(`${stream} is followed again: ${error.message}`)),
       Stream.retry(again),

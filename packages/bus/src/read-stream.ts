@@ -1,7 +1,7 @@
 import type { Consumer, ConsumerMessages } from "@nats-io/jetstream"
 import { Effect } from "effect"
 import { type Bus, BusUnavailable, busCall, connectionLost } from "./connection.ts"
-import { openConsumer, openMessages, type StoredMessage, storedMessage } from "./ordered-consumer.ts"
+import { inOrder, openConsumer, openMessages, type StoredMessage } from "./ordered-consumer.ts"
 
 /**
  * Reads what a stream holds under a filter, from a sequence on, in its order, until it has caught up; a filter without
@@ -35,9 +35,10 @@ const readUntilCaughtUp = (
   messages: ConsumerMessages
 ): Effect.Effect<ReadonlyArray<StoredMessage>, BusUnavailable> => {
   const stored: Array<StoredMessage> = []
+  const read = inOrder(operation)
   const reading = busCall(operation, async () => {
     for await (const message of messages) {
-      stored.push(storedMessage(message))
+      stored.push(read(message))
       if (message.info.pending === 0) break
     }
     return stored

@@ -1,4 +1,4 @@
-import { type Config, Data, Effect, Result } from "effect"
+import { Config, Data, Effect, Option, Result } from "effect"
 
 /** Settings that a process cannot start with: all of them, a line each. */
 export class SettingsFault extends Data.TaggedError("SettingsFault")<{ readonly faults: ReadonlyArray<string> }> {
@@ -6,6 +6,13 @@ export class SettingsFault extends Data.TaggedError("SettingsFault")<{ readonly 
     return this.faults.join("\n")
   }
 }
+
+/** A setting that may be left out; an empty variable counts as one that is not set. */
+export const optionalText = (name: string): Config.Config<string | undefined> =>
+  Config.String(name).pipe(
+    Config.option,
+    Config.map((text) => (Option.isSome(text) && text.value !== "" ? text.value : undefined))
+  )
 
 /** Settings by the names under which the process knows them. */
 type Settings = Readonly<Record<string, Config.Config<unknown>>>

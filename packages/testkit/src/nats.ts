@@ -18,6 +18,8 @@ export interface NatsOptions {
   readonly port?: number | undefined
   /** More of the server's configuration, in its own language: `authorization { ... }`, `accounts { ... }`, `tls { ... }`. */
   readonly configuration?: string | undefined
+  /** `configuration` asks for TLS, so the URL says so. */
+  readonly tls?: boolean | undefined
 }
 
 /** A running nats-server of ours. */
@@ -60,7 +62,7 @@ export const startNats = Effect.fn("startNats")(function* (options: NatsOptions 
   )
   let child = yield* start
   const server: NatsServer = {
-    url: `nats://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    url: `${options.tls === true ? "tls" : "nats"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
     host,
     port,
     folder,

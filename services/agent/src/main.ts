@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
-import { Bus, layerBus, readKeyRing } from "@lowtide/bus"
+import { Bus, layerBus, readKeyRing, readNatsSettings } from "@lowtide/bus"
 import { clusterSourceFolder, readStatusAddresses } from "@lowtide/kube"
-import { parseListen, readSettings, runService, SettingsFault, serveOperations } from "@lowtide/ops"
+import { optionalText, parseListen, readSettings, runService, SettingsFault, serveOperations } from "@lowtide/ops"
 import { Config, Effect, Layer, PubSub, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
 import { writeStatuses } from "./statuses.ts"
@@ -10,6 +10,8 @@ import { writeStatuses } from "./statuses.ts"
 const settings = {
   cluster: Config.String("LOWTIDE_CLUSTER"),
   natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
+  nkeyFile: optionalText("LOWTIDE_NATS_NKEY_FILE"),
+  caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
   manifests: Config.String("LOWTIDE_MANIFESTS"),
   statuses: Config.String("LOWTIDE_STATUSES"),
   trustFile: Config.String("LOWTIDE_TRUST_FILE"),
@@ -19,7 +21,10 @@ const settings = {
 const TrustFile = Schema.fromJsonString(Schema.Struct({ intentKeys: Schema.Record(Schema.String, Schema.String) }))
 
 const main = Effect.gen(function* () {
-  const { cluster, natsUrl, manifests, statuses, trustFile, listen } = yield* readSettings(settings)
+  const { cluster, natsUrl, nkeyFile, caFile, manifests, statuses, trustFile, listen } = yield* readSettings(settings)
+  const nats = yield* Effect.fromResult(
+    Result.mapError(readNatsSettings({ url: natsUrl, nkeyFile, caFile }), (faults) => new SettingsFault({ faults }))
+  )
   const keys = yield* Effect.try({
     try: () => readKeyRing(Schema.decodeUnknownSync(TrustFile)(readFileSync(trustFile, "utf8")).intentKeys),
     catch: (cause) =>
@@ -30,7 +35,7 @@ const main = Effect.gen(function* () {
   )
   const live = Layer.mergeAll(
     clusterSourceFolder(manifests),
-    layerBus({ servers: [natsUrl], name: `agent ${cluster}` })
+    layerBus({ ...nats, name: `agent ${cluster}`, user: { role: "agent", cluster } })
   )
   return yield* Effect.gen(function* () {
     const { connected } = yield* Bus

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
-import { layerBus, readSigningKey } from "@lowtide/bus"
+import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
 import { ledgerPostgres, migrate } from "@lowtide/ledger"
-import { readSettings, runService, SettingsFault } from "@lowtide/ops"
-import { Config, Effect, Layer, Option, Redacted, Schedule } from "effect"
+import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
+import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
 import { layerAllocator } from "./allocator.ts"
 import { defaultAllocatorName } from "./allocators.ts"
 import { Centre } from "./centre.ts"
@@ -13,6 +13,8 @@ import { layerHttp } from "./http/index.ts"
 const settings = {
   databaseUrl: Config.Redacted("DATABASE_URL"),
   natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
+  nkeyFile: optionalText("LOWTIDE_NATS_NKEY_FILE"),
+  caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070")),
@@ -24,13 +26,16 @@ const settings = {
 
 const main = Effect.gen(function* () {
   const read = yield* readSettings(settings)
-  const { databaseUrl, natsUrl, signingKeyFile, signingKeyId, listen, name, url: ownUrl } = read
+  const { databaseUrl, natsUrl, nkeyFile, caFile, signingKeyFile, signingKeyId, listen, name, url: ownUrl } = read
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
       Effect.mapError((fault) => new SettingsFault({ faults: [`LOWTIDE_FAILPOINT: ${fault}`] }))
     )
     yield* Effect.logWarning(`this allocator is made to fail at ${read.failpoint.value}, for a test`)
   }
+  const nats = yield* Effect.fromResult(
+    Result.mapError(readNatsSettings({ url: natsUrl, nkeyFile, caFile }), (faults) => new SettingsFault({ faults }))
+  )
   const key = yield* Effect.try({
     try: () => readSigningKey(signingKeyId, readFileSync(signingKeyFile, "utf8")),
     catch: (cause) =>
@@ -48,7 +53,7 @@ const main = Effect.gen(function* () {
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
   const live = layerHttp(listen).pipe(
     Layer.provideMerge(layerAllocator(key, prepare, identity)),
-    Layer.provide(layerBus({ servers: [natsUrl], name: "allocator" })),
+    Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )
   return yield* Effect.gen(function* () {

@@ -6,9 +6,11 @@ import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
 import { backup, restore } from "./verbs/backup.ts"
+import { cluster } from "./verbs/cluster.ts"
 import { diff } from "./verbs/diff.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
+import { key } from "./verbs/key.ts"
 import { lint } from "./verbs/lint.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
@@ -17,7 +19,21 @@ import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
 
 const lowtide = root.pipe(
-  Command.withSubcommands([get, who, history, diff, trace, lint, preview, recover, backup, restore, versionVerb])
+  Command.withSubcommands([
+    get,
+    who,
+    history,
+    diff,
+    trace,
+    lint,
+    preview,
+    cluster,
+    key,
+    recover,
+    backup,
+    restore,
+    versionVerb
+  ])
 )
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { type BusOptions, readNatsSettings } from "@lowtide/bus/connection-options"
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Option, Result } from "effect"
@@ -9,8 +10,7 @@ import { readTrust, type Trust } from "./trust.ts"
 export interface SpeakerConfig {
   readonly settings: LocalSettings
   readonly trust: Trust
-  /** Of one cluster; separated by commas in the environment. */
-  readonly natsServers: ReadonlyArray<string>
+  readonly nats: Pick<BusOptions, "servers" | "nkeyFile" | "caFile">
   readonly stateFolder: string
   readonly manifestsFolder: string
   readonly httpListen: ListenAddress
@@ -51,6 +51,10 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   const cluster = yield* required("LOWTIDE_CLUSTER", "the cluster's name")
   const node = yield* required("LOWTIDE_NODE", "the node's name")
   const natsUrl = yield* required("LOWTIDE_NATS_URL", "a URL such as nats://192.0.2.1:4222")
+  const nkeyFile = yield* optional("LOWTIDE_NATS_NKEY_FILE")
+  const caFile = yield* optional("LOWTIDE_NATS_CA_FILE")
+  const nats = natsUrl === "" ? undefined : readNatsSettings({ url: natsUrl, nkeyFile, caFile })
+  if (nats !== undefined && Result.isFailure(nats)) faults.push(...nats.failure)
   const stateFolder = yield* required("LOWTIDE_STATE_DIR", "a folder for this speaker alone")
   const manifestsFolder = yield* required("LOWTIDE_MANIFESTS", "the folder of the cluster's manifests")
   const trustFile = yield* required("LOWTIDE_TRUST_FILE", "a file with {cluster, intentKeys, installKey}")
@@ -70,12 +74,14 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     listenText === "" ? undefined : Result.mapError(parseListen(listenText), (text) => `LOWTIDE_HTTP_LISTEN: ${text}`)
   if (listen !== undefined && Result.isFailure(listen)) faults.push(listen.failure)
   const trust = yield* Effect.sync(() => readTrustFiles({ cluster, trustFile, allowedFile }, faults))
-  if (faults.length > 0 || trust === undefined || listen === undefined || Result.isFailure(listen)) {
+  if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(nats)) {
     return yield* new SettingsFault({ faults })
   }
-  const natsServers = natsUrl.split(",").map((url) => url.trim())
-  return { settings, trust, natsServers, stateFolder, manifestsFolder, httpListen: listen.success }
+  return { settings, trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success }
 })
+
+const isGood = <A, E>(result: Result.Result<A, E> | undefined): result is Result.Success<A, E> =>
+  result !== undefined && Result.isSuccess(result)
 
 const readTrustFiles = (
   { cluster, trustFile, allowedFile }: Readonly<Record<"cluster" | "trustFile" | "allowedFile", string>>,

@@ -103,9 +103,9 @@ const OperationsLive = Layer.effectDiscard(
 
 const UplinkLive = Layer.effectDiscard(
   Effect.gen(function* () {
-    const { settings, natsServers } = yield* Settings
+    const { settings, nats } = yield* Settings
     const running = yield* Running
-    yield* Effect.forkScoped(runUplink({ settings, servers: natsServers, monotonicMs, ...running }))
+    yield* Effect.forkScoped(runUplink({ settings, nats, monotonicMs, ...running }))
   })
 )
 

@@ -1,4 +1,5 @@
 import { Bus, layerBus } from "@lowtide/bus/connection"
+import type { BusOptions } from "@lowtide/bus/connection-options"
 import { followState } from "@lowtide/bus/follow-state"
 import { publishAll } from "@lowtide/bus/streams"
 import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
@@ -9,7 +10,7 @@ import type { Speaker } from "./speaker.ts"
 /** What joins a speaker to NATS. */
 export interface Uplink {
   readonly settings: LocalSettings
-  readonly servers: ReadonlyArray<string>
+  readonly nats: Pick<BusOptions, "servers" | "nkeyFile" | "caFile">
   readonly speaker: Speaker
   /** Offered to when everything is to be read again. */
   readonly resync: EffectQueue.Queue<void>
@@ -34,7 +35,13 @@ export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
   Effect.all([followIntents(uplink), sendStatuses(uplink), sendReports(uplink), noticeReturns(uplink)], {
     concurrency: "unbounded"
   }).pipe(
-    Effect.provide(layerBus({ servers: uplink.servers, name: `speaker ${uplink.settings.node}` })),
+    Effect.provide(
+      layerBus({
+        ...uplink.nats,
+        name: `speaker ${uplink.settings.node}`,
+        user: { role: "speaker", cluster: uplink.settings.cluster }
+      })
+    ),
     Effect.andThen(Effect.never)
   )
 

@@ -1,0 +1,152 @@
+import { existsSync, rmSync } from "node:fs"
+import { generateKey, open, readKeyRing, readSigningKey, seal } from "@lowtide/bus/envelope"
+import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "@lowtide/net"
+import { Result } from "effect"
+import { CliFault, exitCodes } from "../fault.ts"
+import { namesIn, pathsIn, readIfThere, replaceFile, writeSecret } from "./files.ts"
+import { clustersOf } from "./nats-access.ts"
+
+/** Makes a key pair; `install` signs what clusters may announce, any other name signs intents. */
+export const makeKey = (folder: string, id: string): { readonly privateFile: string; readonly publicFile: string } => {
+  const paths = pathsIn(folder)
+  const files =
+    id === installKeyId
+      ? { privateFile: paths.installKey, publicFile: paths.installPublicKey }
+      : { privateFile: paths.intentKey(id), publicFile: paths.intentPublicKey(id) }
+  for (const file of [files.privateFile, files.publicFile]) {
+    if (existsSync(file)) {
+      throw new CliFault({
+        exitCode: exitCodes.conflict,
+        what: `key ${id}: ${file} is there already, and a key is never written over`,
+        next: "choose another name"
+      })
+    }
+  }
+  const { privatePem, publicPem } = generateKey()
+  writeSecret(files.privateFile, privatePem)
+  replaceFile(files.publicFile, publicPem)
+  return files
+}
+
+/** The name of the key that the installation signs with itself. */
+export const installKeyId = "install"
+
+/** Which keys that sign intents the folder's clusters believe. */
+export const intentKeyIds = (folder: string): ReadonlyArray<string> => namesIn(pathsIn(folder).intentKeys, ".pub.pem")
+
+/** Stops believing a key: only its public half goes, from the folder and from every cluster's trust file. */
+export const retireKey = (folder: string, id: string): ReadonlyArray<string> => {
+  const ids = intentKeyIds(folder)
+  if (!ids.includes(id)) {
+    throw new CliFault({
+      exitCode: exitCodes.notFound,
+      what: `key ${id}: expected one of [${ids.join(", ")}]`,
+      next: "see `lowtide key list`"
+    })
+  }
+  if (ids.length === 1) {
+    throw new CliFault({
+      exitCode: exitCodes.conflict,
+      what: `key ${id}: it is the only one that signs intents, and nothing would be believed without it`,
+      next: "make another one first, see docs/guides/rotate-signing-keys.md"
+    })
+  }
+  rmSync(pathsIn(folder).intentPublicKey(id))
+  return writeTrustFiles(folder)
+}
+
+/** Writes the trust file of every cluster that has users, as the folder's public keys are now. Answers the files. */
+export const writeTrustFiles = (folder: string): ReadonlyArray<string> =>
+  clustersOf(folder).map((cluster) => writeTrustFile(folder, cluster))
+
+/** Writes one cluster's trust file. */
+export const writeTrustFile = (folder: string, cluster: string): string => {
+  const paths = pathsIn(folder)
+  const installKey = readIfThere(paths.installPublicKey)
+  const ids = intentKeyIds(folder)
+  if (installKey === undefined || ids.length === 0) {
+    throw new CliFault({
+      exitCode: exitCodes.usage,
+      what: `${folder}: expected the public keys of the installation and of intents, found ${ids.length} for intents and ${installKey === undefined ? "none" : "one"} of the installation`,
+      next: `make them: \`lowtide key new ${installKeyId} --out ${folder}\`, \`lowtide key new 2026-1 --out ${folder}\``
+    })
+  }
+  const intentKeys = Object.fromEntries(ids.map((id) => [id, readIfThere(paths.intentPublicKey(id)) ?? ""]))
+  readKeyRing({ ...intentKeys, [installKeyId]: installKey }) // throws when one is none
+  replaceFile(paths.trust(cluster), `${JSON.stringify({ cluster, intentKeys, installKey }, null, 2)}\n`)
+  return paths.trust(cluster)
+}
+
+/** What a newly signed list takes away and adds. */
+export interface AllowedChange {
+  readonly file: string
+  readonly prefixes: ReadonlyArray<string>
+  /** Prefixes of the former list that are not wholly allowed any more. */
+  readonly narrowed: ReadonlyArray<string>
+}
+
+/** Signs what a cluster may announce. */
+export const allowPrefixes = (wanted: {
+  readonly folder: string
+  readonly cluster: string
+  readonly prefixes: ReadonlyArray<string>
+  readonly installKeyFile: string | undefined
+}): AllowedChange => {
+  const { folder, cluster } = wanted
+  const paths = pathsIn(folder)
+  const faults: Array<string> = []
+  const prefixes = wanted.prefixes.flatMap((text): ReadonlyArray<Prefix> => {
+    const parsed = parsePrefix(text)
+    if (Result.isSuccess(parsed)) return [parsed.success]
+    faults.push(parsed.failure)
+    return []
+  })
+  if (faults.length > 0) {
+    throw new CliFault({
+      exitCode: exitCodes.usage,
+      what: `prefix: ${faults.join("; ")}`,
+      next: "for example 192.0.2.0/24"
+    })
+  }
+  const keyFile = wanted.installKeyFile ?? paths.installKey
+  const pem = readIfThere(keyFile)
+  const publicPem = readIfThere(paths.installPublicKey)
+  if (pem === undefined || publicPem === undefined) {
+    throw new CliFault({
+      exitCode: exitCodes.usage,
+      what: `install key: expected it in ${pem === undefined ? keyFile : paths.installPublicKey}, found no file`,
+      next: "name the private key with --install-key, or make one: `lowtide key new install`"
+    })
+  }
+  const texts = prefixes.map(formatPrefix)
+  const envelope = seal(readSigningKey(installKeyId, pem), JSON.stringify({ cluster, prefixes: texts }))
+  if (Result.isFailure(open(readKeyRing({ [installKeyId]: publicPem }), envelope))) {
+    throw new CliFault({
+      exitCode: exitCodes.conflict,
+      what: `install key: ${keyFile} does not belong to ${paths.installPublicKey}, which the clusters believe`,
+      next: "name the right one with --install-key"
+    })
+  }
+  const file = paths.allowedPrefixes(cluster)
+  const narrowed = formerPrefixes(readIfThere(file)).filter(
+    (old) => !prefixes.some((prefix) => prefixCovers(prefix, old))
+  )
+  replaceFile(file, `${envelope}\n`)
+  return { file, prefixes: texts, narrowed: narrowed.map(formatPrefix) }
+}
+
+/** What a list allowed that is about to be replaced; it was signed by us, or is none. */
+const formerPrefixes = (text: string | undefined): ReadonlyArray<Prefix> => {
+  if (text === undefined) return []
+  try {
+    const payload = JSON.parse((JSON.parse(text) as { readonly payload: string }).payload) as {
+      readonly prefixes: ReadonlyArray<string>
+    }
+    return payload.prefixes.flatMap((prefix) => {
+      const parsed = parsePrefix(prefix)
+      return Result.isSuccess(parsed) ? [parsed.success] : []
+    })
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,145 @@
+import { parseName } from "@lowtide/domain/config/syntax"
+import { Effect, Option, Result } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { usageFault } from "../fault.ts"
+import { offline, outFlag } from "../installation/offline.ts"
+import { print } from "../root.ts"
+
+const clusterArgument = Argument.String("name").pipe(Argument.withDescription("The cluster's name"))
+
+const checkName = (name: string) =>
+  Effect.fromResult(Result.mapError(parseName(name), (what) => usageFault(`name: ${what}`, "for example east")))
+
+/** `lowtide cluster add NAME`. */
+const add = Command.make(
+  "add",
+  { name: clusterArgument, out: outFlag },
+  Effect.fnUntraced(function* ({ name, out }) {
+    yield* checkName(name)
+    const answer = yield* offline(async () => {
+      const { addUsers, reloadCommand } = await import("../installation/nats-access.ts")
+      const { writeTrustFile } = await import("../installation/trust-files.ts")
+      const { pathsIn } = await import("../installation/files.ts")
+      const trustFile = writeTrustFile(out, name) // first: without keys there is nothing to give
+      const seeds = addUsers(out, name)
+      return {
+        cluster: name,
+        seeds,
+        trustFile,
+        natsUsersFile: pathsIn(out).natsUsers,
+        reload: reloadCommand
+      }
+    })
+    yield* print(answer, () =>
+      [
+        ...answer.seeds.map(seedLine),
+        `trust file of every process of ${name}: ${answer.trustFile}`,
+        `nats-server includes ${answer.natsUsersFile}; tell it: ${answer.reload}`,
+        `what ${name} may announce is said by: lowtide cluster allow ${name} PREFIX... --out ${out}`
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Make a cluster's credentials and the server's file of users, offline; what is there stays as it is"
+  ),
+  Command.withExamples([
+    { command: "lowtide cluster add east --out install", description: "Credentials for the agent and speakers of east" }
+  ])
+)
+
+const seedLine = ({
+  user,
+  seedFile,
+  state
+}: {
+  readonly user: string
+  readonly seedFile: string
+  readonly state: string
+}) =>
+  state === "elsewhere" ? `${user}: keeps its key; its seed is not here` : `${user}: its seed is ${state}: ${seedFile}`
+
+/** `lowtide cluster rotate NAME`. */
+const rotate = Command.make(
+  "rotate",
+  {
+    name: clusterArgument,
+    out: outFlag,
+    finish: Flag.Boolean("finish").pipe(
+      Flag.withDescription("The processes have the new seeds: the old keys are good no more"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ name, out, finish }) {
+    yield* checkName(name)
+    const answer = yield* offline(async () => {
+      const { rotateUsers, reloadCommand } = await import("../installation/nats-access.ts")
+      const { pathsIn } = await import("../installation/files.ts")
+      const seeds = rotateUsers(out, name, finish ? "finish" : "begin")
+      return { cluster: name, finished: finish, seeds, natsUsersFile: pathsIn(out).natsUsers, reload: reloadCommand }
+    })
+    yield* print(answer, () =>
+      [
+        ...(finish ? [`the old keys of ${name} are taken away`] : answer.seeds.map(seedLine)),
+        `nats-server includes ${answer.natsUsersFile}; tell it: ${answer.reload}`,
+        ...(finish
+          ? []
+          : [
+              `then give the seeds to the processes of ${name}, and: lowtide cluster rotate ${name} --finish --out ${out}`
+            ])
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription("Exchange a cluster's keys for NATS: both are good until --finish"),
+  Command.withExamples([
+    { command: "lowtide cluster rotate east --out install", description: "New seeds beside the old ones" },
+    { command: "lowtide cluster rotate east --finish --out install", description: "Only the new ones are good" }
+  ])
+)
+
+/** `lowtide cluster allow NAME PREFIX...`. */
+const allow = Command.make(
+  "allow",
+  {
+    name: clusterArgument,
+    prefixes: Argument.String("prefix").pipe(
+      Argument.withDescription("Everything that the cluster may announce: 192.0.2.0/24 2001:db8::/64"),
+      Argument.atLeast(1)
+    ),
+    out: outFlag,
+    installKey: Flag.String("install-key").pipe(
+      Flag.withDescription("The installation's private key, PEM; else install.pem of the folder"),
+      Flag.optional
+    )
+  },
+  Effect.fnUntraced(function* ({ name, prefixes, out, installKey }) {
+    yield* checkName(name)
+    const answer = yield* offline(async () => {
+      const { allowPrefixes } = await import("../installation/trust-files.ts")
+      const installKeyFile = Option.getOrUndefined(installKey)
+      return { cluster: name, ...allowPrefixes({ folder: out, cluster: name, prefixes, installKeyFile }) }
+    })
+    yield* print(answer, () =>
+      [
+        `${name} may announce ${answer.prefixes.join(", ")}: ${answer.file}`,
+        ...(answer.narrowed.length === 0
+          ? []
+          : [
+              `no longer allowed as a whole: ${answer.narrowed.join(", ")}; a node withdraws what is outside as soon as it reads the file`
+            ])
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription("Sign the list of what a cluster may announce, offline; it replaces the former list"),
+  Command.withExamples([
+    { command: "lowtide cluster allow east 192.0.2.0/24 --out install", description: "Nothing but 192.0.2.0/24" }
+  ])
+)
+
+/** `lowtide cluster`. */
+export const cluster = Command.make("cluster").pipe(
+  Command.withDescription("Credentials of clusters, and what they may announce; all offline"),
+  Command.withSubcommands([add, rotate, allow])
+)

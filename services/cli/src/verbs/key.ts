@@ -1,0 +1,73 @@
+import { Effect, Result } from "effect"
+import { Argument, Command } from "effect/cli"
+import { usageFault } from "../fault.ts"
+import { offline, outFlag } from "../installation/offline.ts"
+import { print } from "../root.ts"
+
+const idArgument = Argument.String("id").pipe(
+  Argument.withDescription("The key's name, such as 2026-1; `install` is the installation's own")
+)
+
+const parseKeyId = (text: string): Result.Result<string, string> =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)
+    ? Result.succeed(text)
+    : Result.fail(`expected letters, digits, ".", "_" and "-", at most 63, found ${JSON.stringify(text)}`)
+
+const checkId = (id: string) =>
+  Effect.fromResult(Result.mapError(parseKeyId(id), (what) => usageFault(`id: ${what}`, "for example 2026-1")))
+
+/** `lowtide key new ID`. */
+const make = Command.make(
+  "new",
+  { id: idArgument, out: outFlag },
+  Effect.fnUntraced(function* ({ id, out }) {
+    yield* checkId(id)
+    const answer = yield* offline(async () => {
+      const { installKeyId, makeKey, writeTrustFiles } = await import("../installation/trust-files.ts")
+      const files = makeKey(out, id)
+      return { id, ...files, trustFiles: id === installKeyId ? [] : writeTrustFiles(out) }
+    })
+    yield* print(answer, () =>
+      [
+        `private: ${answer.privateFile}`,
+        `public:  ${answer.publicFile}`,
+        ...answer.trustFiles.map((file) => `believed by: ${file}`)
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Make a key pair, offline; every cluster's trust file of the folder believes it from then on"
+  ),
+  Command.withExamples([
+    { command: "lowtide key new install --out install", description: "The installation's own key" },
+    { command: "lowtide key new 2026-1 --out install", description: "A key for the allocator to sign intents with" }
+  ])
+)
+
+/** `lowtide key retire ID`. */
+const retire = Command.make(
+  "retire",
+  { id: idArgument, out: outFlag },
+  Effect.fnUntraced(function* ({ id, out }) {
+    yield* checkId(id)
+    const answer = yield* offline(async () => {
+      const { retireKey } = await import("../installation/trust-files.ts")
+      return { id, trustFiles: retireKey(out, id) }
+    })
+    yield* print(answer, () =>
+      [`${id} is believed no more`, ...answer.trustFiles.map((file) => `changed: ${file}`)].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Take a key out of every cluster's trust file, offline; first see that nothing is signed by it"
+  ),
+  Command.withExamples([{ command: "lowtide key retire 2026-1 --out install", description: "After a rotation" }])
+)
+
+/** `lowtide key`. */
+export const key = Command.make("key").pipe(
+  Command.withDescription("Keys that sign intents and what clusters may announce"),
+  Command.withSubcommands([make, retire])
+)

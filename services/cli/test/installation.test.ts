@@ -1,0 +1,134 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { open, readKeyRing } from "@lowtide/bus/envelope"
+import { publicKeyOf, readNatsUsers } from "@lowtide/bus/nats-users"
+import { busUserName } from "@lowtide/bus/permissions"
+import { Result } from "effect"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { lowtide } from "./fixture.ts"
+
+let folder = ""
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), "lowtide-install-")), "install")
+})
+afterEach(() => rmSync(join(folder, ".."), { recursive: true }))
+
+const run = (commandLine: string) => lowtide([...commandLine.split(" "), "--out", folder])
+const good = async (...commandLines: ReadonlyArray<string>) => {
+  for (const commandLine of commandLines) expect(await run(commandLine)).toMatchObject({ exitCode: 0, stderr: "" })
+}
+const text = (path: string) => readFileSync(join(folder, path), "utf8")
+const keysOf = () =>
+  Object.fromEntries(
+    readNatsUsers(text("nats-users.conf")).map(({ user, publicKeys }) => [busUserName(user), publicKeys])
+  )
+const started = ["key new install", "key new 2026-1", "cluster add east"]
+
+describe("an installation's folder", () => {
+  it("has what each process needs, secrets for their owner alone, and prints none of them", async () => {
+    const outputs: Array<string> = []
+    for (const line of [...started, "cluster allow east 192.0.2.0/24 2001:db8::/64", "cluster rotate east"]) {
+      const { exitCode, stdout, asked } = await run(line)
+      expect([line, exitCode, asked]).toEqual([line, 0, []])
+      outputs.push(stdout)
+    }
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+      statSync(join(folder, file)).isFile()
+    )
+    expect(files.sort()).toEqual([
+      "allocator/2026-1.pem",
+      "allocator/nats.nk",
+      "clusters/east/agent.nk",
+      "clusters/east/allowed-prefixes.json",
+      "clusters/east/speaker.nk",
+      "clusters/east/trust.json",
+      "install.pem",
+      "install.pub.pem",
+      "intent-keys/2026-1.pub.pem",
+      "nats-users.conf"
+    ])
+    for (const file of files) {
+      if (!/\.nk$|[^b]\.pem$/.test(file)) continue
+      expect([file, (statSync(join(folder, file)).mode & 0o777).toString(8)]).toEqual([file, "600"])
+      expect(outputs.join("")).not.toContain(text(file).trim().slice(-60))
+      expect(text("nats-users.conf")).not.toContain(text(file).trim())
+    }
+  })
+
+  it("keeps every key when a cluster is added again, and when its seeds were taken away", async () => {
+    await good(...started, "cluster add west")
+    const before = keysOf()
+    expect(Object.keys(before)).toEqual(["allocator", "agent-east", "speaker-east", "agent-west", "speaker-west"])
+    expect(before["agent-east"]).toEqual([publicKeyOf(text("clusters/east/agent.nk"))])
+    rmSync(join(folder, "clusters/east/agent.nk"))
+    const { stdout } = await run("cluster add east")
+    expect(stdout).toContain("agent-east: keeps its key; its seed is not here")
+    expect(stdout).toContain(`speaker-east: its seed is kept: ${folder}/clusters/east/speaker.nk`)
+    expect(stdout).toContain("nats-server --signal reload")
+    expect(keysOf()).toEqual(before)
+  })
+
+  it("has two keys a user while they are exchanged, and the new one afterwards", async () => {
+    await good(...started)
+    const [old] = keysOf()["speaker-east"] ?? []
+    await good("cluster rotate east")
+    const next = publicKeyOf(text("clusters/east/speaker.nk"))
+    expect(keysOf()["speaker-east"]).toEqual([next, old])
+    expect(await run("cluster rotate east")).toMatchObject({ exitCode: 4, stdout: "" })
+    await good("cluster rotate east --finish")
+    expect(keysOf()["speaker-east"]).toEqual([next])
+    expect(await run("cluster rotate east --finish")).toMatchObject({ exitCode: 4 })
+    expect(await run("cluster rotate west")).toMatchObject({
+      exitCode: 3,
+      stderr: `error: cluster west: expected one that has users in ${folder}/nats-users.conf, found none; run \`lowtide cluster add west --out ${folder}\`\n`
+    })
+  })
+
+  it("believes a new key of intents in every trust file at once, and one that is retired no more", async () => {
+    await good(...started, "cluster add west", "key new 2026-2")
+    const believed = (cluster: string) => Object.keys(JSON.parse(text(`clusters/${cluster}/trust.json`)).intentKeys)
+    expect([believed("east"), believed("west")]).toEqual([
+      ["2026-1", "2026-2"],
+      ["2026-1", "2026-2"]
+    ])
+    await good("key retire 2026-1")
+    expect([believed("east"), believed("west")]).toEqual([["2026-2"], ["2026-2"]])
+    expect(await run("key retire 2026-2")).toMatchObject({ exitCode: 4 })
+    expect(await run("key retire 2026-1")).toMatchObject({ exitCode: 3 })
+    const secret = text("allocator/2026-1.pem")
+    expect(await run("key new 2026-1")).toMatchObject({ exitCode: 4 })
+    expect(text("allocator/2026-1.pem")).toBe(secret)
+  })
+
+  it("has a signed list of what a cluster may announce, and says what a new one takes away", async () => {
+    await good(...started, "cluster allow east 192.0.2.0/24 198.51.100.0/24")
+    const { stdout } = await run("cluster allow east 192.0.2.0/25 198.51.0.0/16")
+    expect(stdout).toContain("no longer allowed as a whole: 192.0.2.0/24; a node withdraws")
+    const keys = readKeyRing({ install: text("install.pub.pem") })
+    const payload = Result.getOrThrow(open(keys, text("clusters/east/allowed-prefixes.json")))
+    expect(JSON.parse(payload)).toEqual({ cluster: "east", prefixes: ["192.0.2.0/25", "198.51.0.0/16"] })
+    const foreign = join(folder, "allocator/2026-1.pem")
+    expect(await run(`cluster allow east 192.0.2.0/24 --install-key ${foreign}`)).toMatchObject({ exitCode: 4 })
+  })
+
+  it.each([
+    ["cluster add East", [], 2, "error: name: expected"],
+    ["cluster add east", [], 2, "found 0 for intents and none of the installation"],
+    ["cluster allow east 192.0.2.1/24", started, 2, "did you mean 192.0.2.0/24?"],
+    ["key new ../2026", [], 2, "error: id: expected letters"],
+    ["cluster allow east", started, 2, "error: "]
+  ])("refuses `%s`", async (line, before, exitCode, message) => {
+    await good(...before)
+    const ran = await run(line)
+    expect([ran.exitCode, ran.stdout]).toEqual([exitCode, ""])
+    expect(ran.stderr).toContain(message)
+  })
+
+  it("does not write over a file of users that is not its own", async () => {
+    await good(...started)
+    writeFileSync(join(folder, "nats-users.conf"), "authorization { token: x }\n")
+    expect(await run("cluster add west")).toMatchObject({ exitCode: 4 })
+    expect(text("nats-users.conf")).toBe("authorization { token: x }\n")
+  })
+})
