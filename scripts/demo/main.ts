@@ -171,6 +171,9 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
+/** Tells a folder that a demo made from one that holds what somebody needs. */
+const folderMark = ".lowtide-demo"
+
 /** The folder that people look at, begun anew, unless a demo runs in it. */
 const keptFolderAnew = (wanted: string | undefined): Effect.Effect<string, LabError> =>
   Effect.suspend(() => {
@@ -180,8 +183,17 @@ const keptFolderAnew = (wanted: string | undefined): Effect.Effect<string, LabEr
       const detail = `one runs already, pid ${pid}; end it with Ctrl-C there, or use --once, which needs nothing of it`
       return Effect.fail(new LabError({ operation: "start the demo", detail }))
     }
+    const isOurs = existsSync(join(folder, folderMark))
+    if (existsSync(folder) && readdirSync(folder).length > 0 && !isOurs && wanted !== undefined) {
+      const detail = `expected ${folder} to be missing, empty or of a demo before, found files of somebody else's; name another folder`
+      return Effect.fail(new LabError({ operation: "start the demo", detail }))
+    }
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
+    writeFileSync(
+      join(folder, folderMark),
+      "Made by `npm run demo`, which deletes this folder when it is begun again.\n"
+    )
     return Effect.succeed(folder)
   })
 

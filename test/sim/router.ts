@@ -141,6 +141,9 @@ export class SimPeer implements BgpPeer {
     lastError: {}
   })
 
+  isSent: BgpPeer["isSent"] = (prefix) =>
+    this.isUp && this.#router.neighbour(this.#node).prefixes.has(formatPrefix(prefix))
+
   stop: BgpPeer["stop"] = () =>
     Effect.sync(() => {
       this.lose(true)

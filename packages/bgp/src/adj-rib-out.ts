@@ -97,6 +97,11 @@ export class AdjRibOut {
     return this.sentCount
   }
 
+  /** Whether the peer has been sent the route and not been told to drop it. */
+  isSent(prefix: Prefix): boolean {
+    return this.entries.get(prefixKey(prefix))?.sentKey !== undefined
+  }
+
   /** How many prefixes are wanted. */
   get wanted(): number {
     return this.wantedCount

@@ -1,4 +1,4 @@
-import type { Family } from "@lowtide/net"
+import type { Family, Prefix } from "@lowtide/net"
 import type { Effect } from "effect"
 import type { RouteChange } from "./route.ts"
 import type { MessageCounters } from "./runner.ts"
@@ -130,6 +130,8 @@ export interface BgpPeer {
    */
   readonly change: (changes: ReadonlyArray<RouteChange>, token?: number) => void
   readonly status: () => PeerStatus
+  /** Whether the peer was sent a route to the prefix on the session that is up, and not told to drop it. */
+  readonly isSent: (prefix: Prefix) => boolean
   /** Ends the session for good and waits, a second at most, until the peer was told. */
   readonly stop: (reason: StopReason) => Effect.Effect<void>
 }

@@ -115,6 +115,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
       prefixesSent: runner.state()._tag === "Established" ? rib.sent : 0,
       prefixesWanted: rib.wanted
     }),
+    isSent: (prefix) => runner.state()._tag === "Established" && rib.isSent(prefix),
     stop: (reason) =>
       Effect.callback<void>((resume) => {
         const transport = runner.transport()

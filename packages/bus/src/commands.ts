@@ -23,7 +23,10 @@ const replyTimeoutMs = 5_000
 /** How long commands that are on their way to an allocator that stops are waited for. */
 const drainMs = 1_000
 
-/** Sends a command until it is answered for good. Repeats carry the same id, so it is decided once. */
+/**
+ * Sends a command until it is answered for good. Repeats carry the same id, so it is decided once. One that the server
+ * would not carry is refused here (LT0509).
+ */
 export const sendCommand = (
   cluster: string,
   envelope: AgentCommand
@@ -42,6 +45,12 @@ export const sendCommand = (
 
 const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
   const connection = yield* (yield* Bus).connection
+  const bytesMax = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
+  const bytes = Buffer.byteLength(text)
+  if (bytes > bytesMax) {
+    const message = `expected a command of at most ${bytesMax} octets, the server's max_payload, found one of ${bytes}`
+    return { _tag: "Refused" as const, code: "LT0509", message }
+  }
   const message = yield* busCall("command", () =>
     connection.request(commandSubject(cluster), text, { timeout: replyTimeoutMs })
   )

@@ -2,7 +2,9 @@ import { token } from "@lowtide/domain/announcing/subject"
 import {
   commandFilter,
   commandSubject,
+  headFilter,
   liveFilter,
+  rollCallFilter,
   stateFilter,
   stateStream,
   statusFilter,
@@ -55,6 +57,7 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
       return {
         publish: [
           "lt.v1.state.>",
+          rollCallFilter,
           "_INBOX.agent.*.>", // answers to commands
           `${api}.INFO`,
           `${api}.STREAM.NAMES`,
@@ -63,6 +66,7 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
             `${api}.STREAM.INFO.${stream}`
           ]),
           `${api}.STREAM.MSG.GET.${stateStream}`,
+          ...reading(stateStream, headFilter),
           ...reading(statusStream, statusFilter),
           ...reading(wireStream, wireFilter)
         ],

@@ -82,7 +82,8 @@ export const WireEntry = Schema.Union([
     peers: Schema.Array(
       Schema.Struct({
         peer: Schema.String,
-        action: Schema.Literals(["announced", "withdrawn", "unchanged"]),
+        /** Refused: the peer is to have it, and the session cannot carry it. */
+        action: Schema.Literals(["announced", "withdrawn", "unchanged", "refused"]),
         /** When the message's octets were handed to the kernel. */
         writtenAt: Schema.String
       })

@@ -21,6 +21,12 @@ export const rollCallKey = "rollcall"
 /** Where a roll call is said to one cluster: never stored. */
 export const rollCallSubject = (cluster: string): string => `lt.live.v1.state.${token(cluster)}.${rollCallKey}`
 
+/** The roll calls of every cluster. */
+export const rollCallFilter = `lt.live.v1.state.*.${rollCallKey}`
+
+/** The heads of every cluster. */
+export const headFilter = `lt.v1.state.*.${headKey}`
+
 /** Stored messages of one cluster, as a filter. */
 export const stateFilter = (cluster: string): string => `lt.v1.state.${token(cluster)}.>`
 

@@ -48,6 +48,18 @@ describe("a command", () => {
     )
   )
 
+  it.live("that the server would not carry is refused, with what it may be", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* serving(Effect.succeed(done))
+        const reply = yield* sendCommand("east", { ...command(1), words: "x".repeat(1024 ** 2) })
+        assert.deepInclude(reply, { _tag: "Refused", code: "LT0509" })
+        assert.match(reply._tag === "Refused" ? reply.message : "", /at most 1048576 octets.*found one of 104\d{4}/)
+        assert.deepStrictEqual(yield* sendCommand("east", command(2)), done)
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.live("is sent until somebody is there, with the same id and a rising attempt", () =>
     withBus(() =>
       Effect.gen(function* () {

@@ -178,6 +178,14 @@ describe("BGPAdvertisement", () => {
     })
   })
 
+  it("has no more communities than fit a message, beside those of others", () => {
+    const some = (length: number) => Array.from({ length }, (_, index) => `64500:${index}`)
+    assert.deepStrictEqual(faults(advertisement({ communities: some(101) })), [
+      "LT0145 spec.communities: at most 100 communities | 101"
+    ])
+    assert.deepStrictEqual(faults(advertisement({ communities: some(100) })), [])
+  })
+
   it("keeps aggregation, preference 0 and aliases as they are", () => {
     const spec = { aggregationLength: 24, localPref: 0, communities: ["my-alias", "64500:1"], peers: ["a"] }
     const value = good("BGPAdvertisement", advertisement(spec))

@@ -96,6 +96,32 @@ describe("parseManifests", () => {
     ["no kind", "apiVersion: v1\nmetadata: {name: a}\n", "LT0102:1"],
     ["no metadata", "apiVersion: v1\nkind: Service\n", "LT0102:1"],
     ["a name that is a number", "apiVersion: v1\nkind: Service\nmetadata:\n  name: 5\n", "LT0102:4"],
+    [
+      "a name beyond 253 characters",
+      `apiVersion: v1\nkind: Service\nmetadata:\n  name: ${"a".repeat(254)}\n`,
+      "LT0102:4"
+    ],
+    [
+      "a namespace beyond it",
+      `apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  namespace: ${"b".repeat(254)}\n`,
+      "LT0102:5"
+    ],
+    [
+      "a uid with a control character",
+      'apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  uid: "a\\0b"\n',
+      "LT0102:5"
+    ],
+    [
+      "a uid beyond 253 characters",
+      `apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  uid: ${"u".repeat(6_000)}\n`,
+      "LT0102:5"
+    ],
+    ["U+0000 anywhere", 'apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {app: "a\\0b"}}\n', "LT0102:1"],
+    [
+      "an object of a megabyte",
+      `apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {app: ${"x".repeat(1024 ** 2)}}}\n`,
+      "LT0144:1"
+    ],
     ["a key twice", "apiVersion: v1\nkind: Service\nkind: Node\nmetadata: {name: a}\n", "LT0101:3"],
     ["an unknown alias", "apiVersion: v1\nkind: *nothing\n", "LT0101:1"]
   ])("refuses %s", (_, text, expected) => {

@@ -22,6 +22,7 @@ import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers } from "./recovery.ts"
+import { UnderWay } from "./under-way.ts"
 
 /** The memory no longer fits the database, or may not: it is thrown away, and whoever waits sends again. */
 export class MemoryLost extends Data.TaggedError("MemoryLost")<{ readonly why: string }> {
@@ -184,13 +185,17 @@ export const beginReign = (
       Effect.retry(Schedule.spaced("500 millis")),
       Effect.forkScoped
     )
+    const underWay = new UnderWay()
     yield* serveCommands((received) =>
-      (received.attempt ?? 1) === 1
-        ? answer(asAgent(received))
-        : ledger.commandResult(received.commandId).pipe(
-            Effect.flatMap(Option.match({ onNone: () => answer(asAgent(received)), onSome: storedReply })),
-            Effect.catch((error) => tryAgain(error))
-          )
+      underWay.once(
+        received.commandId,
+        (received.attempt ?? 1) === 1
+          ? answer(asAgent(received))
+          : ledger.commandResult(received.commandId).pipe(
+              Effect.flatMap(Option.match({ onNone: () => answer(asAgent(received)), onSome: storedReply })),
+              Effect.catch((error) => tryAgain(error))
+            )
+      )
     ).pipe(Effect.forkScoped)
     return {
       memory,
@@ -200,7 +205,9 @@ export const beginReign = (
           Semaphore.withPermit(committing)
         ),
       publisher,
-      submit: (actor, actorKind, command, words) => answer(submit(actor, actorKind, command, words)),
+      // An id of its own for each time that the effect is run.
+      submit: (actor, actorKind, command, words) =>
+        Effect.suspend(() => answer(submit(actor, actorKind, command, words))),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
       compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
       noteStamp: (stamp) =>
@@ -244,7 +251,10 @@ const writeBatch = (
   decided: DecidedBatch
 ): Effect.Effect<void, MemoryLost | Fenced | ProjectionConflict> =>
   failpointDuring("sent", ledger.append(decided.batch)).pipe(
-    Effect.catchTag("Unavailable", (error) => Effect.fail(new MemoryLost({ why: error.message }))),
+    Effect.catchTag("Unavailable", (error) =>
+      // What the database cannot store it will not store the next time either: that is the command's fault.
+      isUnstorable(error) ? Effect.die(error) : Effect.fail(new MemoryLost({ why: error.message }))
+    ),
     Effect.flatMap(({ seq, commitSeq, recordedAt }) =>
       Effect.sync(() => {
         memory.head = { ...memory.head, seq, commitSeq, recordedAt }
@@ -252,6 +262,9 @@ const writeBatch = (
       })
     )
   )
+
+/** SQLSTATE class 22, a value that is none, and 54, one that is too large. Nothing was written. */
+const isUnstorable = ({ code }: Unavailable): boolean => /^(22|54)...$/.test(code ?? "")
 
 /** What the allocator finds wrong goes to its log once, when it is committed. */
 const sayNotices = (events: ReadonlyArray<DomainEvent>): Effect.Effect<void> =>

@@ -6,6 +6,10 @@ import { memoryLedger, type NatsServer } from "@lowtide/testkit"
 import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { layerAllocator } from "../src/allocator.ts"
 import { Centre } from "../src/centre.ts"
+import { Defects } from "../src/defects.ts"
+import { LeaseTrust } from "../src/leader.ts"
+import { RollCallAnswers } from "../src/recovery.ts"
+import { beginReign } from "../src/reign.ts"
 import { onNats, until } from "./live.ts"
 import { announcing, service, signingKey, uuid } from "./orders.ts"
 
@@ -142,7 +146,10 @@ describe("a commit", () => {
         Effect.map(leader.centre.health, ({ role }) => role === "leader")
       )
       assert.strictEqual((yield* leader.events).length, before)
-      assert.strictEqual((yield* leader.ask(service("web"), 100, 2))._tag, "Done")
+      yield* until(
+        "the repeat decided, when the log is compared again",
+        Effect.map(leader.ask(service("web"), 100, 2), ({ _tag }) => _tag === "Done")
+      )
     })
   )
 
@@ -171,6 +178,98 @@ describe("a commit", () => {
       for (const other of others) assert.strictEqual(other._tag, "Done")
       assert.deepStrictEqual(yield* addressesOf(leader), ["shop/a", "shop/b", "shop/c"])
     })
+  )
+})
+
+describe("a command that the database cannot store", () => {
+  for (const [what, code] of [
+    ["a value that is none", "22P05"],
+    ["a key that is too large", "54000"]
+  ] as const) {
+    allocating(`because of ${what} is refused, and the others are carried out`, (leader) =>
+      Effect.gen(function* () {
+        for (const command of announcing) yield* leader.send(command)
+        leader.state.around = (append, batch) =>
+          batch.events.some(({ service }) => service === "odd")
+            ? Effect.fail(new Unavailable({ operation: "append", code, cause: new Error("no") }))
+            : append(batch)
+        const [odd, ...others] = yield* Effect.forEach(["odd", "a", "b"], (name) => leader.send(service(name)), {
+          concurrency: "unbounded"
+        })
+        assert.deepInclude(odd, { _tag: "Refused", code: "LT0506" })
+        for (const other of others) assert.strictEqual(other._tag, "Done")
+        assert.deepStrictEqual(yield* addressesOf(leader), ["shop/a", "shop/b"])
+      })
+    )
+  }
+})
+
+describe("a repeat that overtakes the answer", () => {
+  allocating("is decided once, though the state has changed in between", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const committing = yield* Deferred.make<void>()
+      let isFirst = true
+      leader.state.around = (append, batch) => {
+        if (!isFirst) return append(batch)
+        isFirst = false
+        return Effect.andThen(Deferred.await(committing), append(batch))
+      }
+      const held = yield* Effect.forkChild(leader.ask(service("first"), 100))
+      yield* until(
+        "a batch under way",
+        Effect.sync(() => !isFirst)
+      )
+      const one = yield* Effect.forkChild(leader.ask(service("web"), 101))
+      const forgets = { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" } as const
+      const other = yield* Effect.forkChild(leader.ask(forgets, 102))
+      const repeat = yield* Effect.forkChild(leader.ask(service("web"), 101, 2))
+      yield* Effect.sleep("50 millis") // all wait behind the batch: nothing shows that from outside
+      yield* Deferred.succeed(committing, undefined)
+      const replies = yield* Effect.forEach([held, one, other, repeat], (fiber) => Fiber.join(fiber))
+      assert.deepStrictEqual(
+        replies.map(({ _tag }) => _tag),
+        ["Done", "Done", "Done", "Done"]
+      )
+      assert.deepStrictEqual(replies[3], replies[1])
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/first"], "the newest observation counts")
+    })
+  )
+})
+
+describe("an order of the allocator's own", () => {
+  it.live("has an id of its own each time that it is given", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const services = yield* Layer.build(
+          Layer.mergeAll(memoryLedger(), layerBus({ servers: [server.url], name: "test" }))
+        )
+        yield* Effect.gen(function* () {
+          yield* ensureStreams
+          const ledger = yield* Ledger
+          yield* ledger.acquireLease("test", 60_000)
+          const trust = new LeaseTrust()
+          trust.renewed(Number.POSITIVE_INFINITY)
+          const reign = yield* beginReign(1, signingKey, new Defects(), trust, new Map(), new RollCallAnswers())
+          const give = (command: Command) => reign.submit("test", "system", command)
+          const forget = give({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
+          yield* until(
+            "the log compared",
+            Effect.map(give(announcing[0]!), ({ _tag }) => _tag === "Done")
+          )
+          for (const command of announcing) yield* give(command)
+          for (let time = 0; time < 2; time++) {
+            yield* give(service("web"))
+            const reply = yield* forget
+            assert.isTrue(reply._tag === "Done" && reply.seqFrom !== null, `time ${time}: ${JSON.stringify(reply)}`)
+          }
+          const ids = (yield* ledger.events({ order: "asc", limit: 1_000 }))
+            .filter(({ type }) => type === "ServiceGone")
+            .map(({ commandId }) => commandId)
+          assert.strictEqual(new Set(ids).size, 2)
+        }).pipe(Effect.provideContext(services))
+      })
+    )
   )
 })
 

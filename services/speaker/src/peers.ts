@@ -1,7 +1,8 @@
 import type { BgpPeer, PeerEvent, PeerOptions, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { startPeer } from "@lowtide/bgp/session"
-import { Effect, Exit, Scope } from "effect"
+import { parsePrefix } from "@lowtide/net"
+import { Effect, Exit, Result, Scope } from "effect"
 import type { SessionTrace } from "./confirm.ts"
 import { isSamePeer, sessionName } from "./peer-options.ts"
 
@@ -65,6 +66,13 @@ export class Peers {
 
   isUp(peer: string): boolean {
     return this.#slots.get(peer)?.running?.peer.status().state === "Established"
+  }
+
+  /** Whether a peer has a route of ours to a prefix; what its session cannot carry it has not, though it is to have it. */
+  isSent(peer: string, prefix: string): boolean {
+    const running = this.#slots.get(peer)?.running?.peer
+    const parsed = running === undefined ? undefined : Result.getOrUndefined(parsePrefix(prefix))
+    return parsed !== undefined && running?.isSent(parsed) === true
   }
 
   /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */

@@ -6,6 +6,8 @@ import { ReportOutbox, TurnReports, type VipTurn } from "./wire-report.ts"
 /** What reporting asks of its owner. */
 export interface ReporterPort {
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
+  /** Whether a peer has a route that a VIP is covered by: what its session cannot carry it has not. */
+  readonly isSent: (peer: string, address: string) => boolean
   /** There is something in the outbox. */
   readonly wake: () => void
   readonly monotonicMs: () => number
@@ -25,7 +27,7 @@ export class Reporter {
 
   constructor(port: ReporterPort) {
     this.#port = port
-    this.#turns = new TurnReports((entries) => this.#add(entries))
+    this.#turns = new TurnReports(port.isSent, (entries) => this.#add(entries))
   }
 
   /** Whether the event was news. */

@@ -21,7 +21,7 @@ export const sessionFault = (
       return { code: endCode(event), message: event.reason }
     case "RoutesRefused":
       return {
-        code: families.includes(event.family) ? noNextHop(event.reason) : "LT0306",
+        code: families.includes(event.family) ? whyRefused(event.reason) : "LT0306",
         message: `peer ${peer}: ${event.routes} IPv${event.family} routes are not announced: ${event.reason}`
       }
     case "SessionEstablished":
@@ -43,4 +43,5 @@ const endCode = ({
   return notification.code === 2 ? "LT0305" : undefined
 }
 
-const noNextHop = (reason: string): FindingCode | undefined => (reason.includes("next hop") ? "LT0303" : undefined)
+/** The next hop is missing, or the attributes, which grow by their communities alone, fit no message. */
+const whyRefused = (reason: string): FindingCode => (reason.includes("next hop") ? "LT0303" : "LT0145")

@@ -82,7 +82,7 @@ export class Speaker {
   constructor(port: SpeakerPort) {
     const { settings, trust, loaded } = port
     this.#port = port
-    this.reporter = new Reporter(port)
+    this.reporter = new Reporter({ ...port, isSent: (peer, address) => this.#isSent(peer, address) })
     this.#saved = restoreState(trust, settings.node, loaded.records)
     this.#isQuiet = loaded.damage === "lost"
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
@@ -189,7 +189,9 @@ export class Speaker {
       sessions: this.#peers.running.map((peer) =>
         sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
       ),
-      announcing: this.#isQuiet ? [] : announcedAddresses(this.#table, (peer) => this.#peers.isUp(peer)),
+      announcing: this.#isQuiet
+        ? []
+        : announcedAddresses(this.#table, (peer, prefix) => this.#peers.isSent(peer, prefix)),
       refused: this.refusals.recent
     }
   }
@@ -214,6 +216,12 @@ export class Speaker {
   /** Ends every session. */
   stop(reason: StopReason): Effect.Effect<void> {
     return this.#peers.stopAll(reason)
+  }
+
+  /** Whether a peer has a route of ours that a VIP is covered by. */
+  #isSent(peer: string, address: string): boolean {
+    const routes = this.#table.vip(address)?.routes ?? []
+    return routes.some(({ prefix, peers }) => peers.includes(peer) && this.#peers.isSent(peer, prefix))
   }
 
   /** What the next turn is to bring; the turn is run at the end of this turn of the event loop. */

@@ -19,23 +19,19 @@ export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): S
   }
 }
 
-/** The addresses that are announced as an equal on a session that is up, in the order of their messages. */
-export const announcedAddresses = (table: RouteTable, isUp: (peer: string) => boolean): ReadonlyArray<string> => {
-  const upByPeer = new Map<string, boolean>()
-  const isPeerUp = (peer: string): boolean => {
-    const known = upByPeer.get(peer) ?? isUp(peer)
-    upByPeer.set(peer, known)
-    return known
-  }
-  return [...table.verdicts].flatMap(([address, verdict]) => {
+/** The addresses that some peer has from here as an equal, in the order of their messages. */
+export const announcedAddresses = (
+  table: RouteTable,
+  isSent: (peer: string, prefix: string) => boolean
+): ReadonlyArray<string> =>
+  [...table.verdicts].flatMap(([address, verdict]) => {
     if (verdict._tag !== "Announced") return []
     const routes = table.vip(address)?.routes ?? []
     const isAnnounced = routes.some(({ prefix, peers }) =>
-      peers.some((peer) => isPeerUp(peer) && table.wanted(peer).has(prefix))
+      peers.some((peer) => table.wanted(peer).has(prefix) && isSent(peer, prefix))
     )
     return isAnnounced ? address : []
   })
-}
 
 /** VIPs in one status: far below what one message may hold. */
 const vipsAPart = 1_000

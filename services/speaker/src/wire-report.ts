@@ -30,9 +30,14 @@ interface OpenTurn {
 /** Joins what turns did with when it was written, and gives the entries when they are as complete as they will be. */
 export class TurnReports {
   readonly #open = new Map<number, OpenTurn>()
+  readonly #isSent: (peer: string, address: string) => boolean
   readonly #onReady: (entries: ReadonlyArray<WireEntry>) => void
 
-  constructor(onReady: (entries: ReadonlyArray<WireEntry>) => void) {
+  constructor(
+    isSent: (peer: string, address: string) => boolean,
+    onReady: (entries: ReadonlyArray<WireEntry>) => void
+  ) {
+    this.#isSent = isSent
     this.#onReady = onReady
   }
 
@@ -68,11 +73,15 @@ export class TurnReports {
     const open = this.#open.get(turn)
     if (open === undefined) return
     this.#open.delete(turn)
-    this.#onReady(open.vips.map((vip) => appliedEntry(vip, open.writtenAt)))
+    this.#onReady(open.vips.map((vip) => appliedEntry(vip, open.writtenAt, this.#isSent)))
   }
 }
 
-const appliedEntry = (vip: VipTurn, writtenAt: ReadonlyMap<string, string>): Applied => ({
+const appliedEntry = (
+  vip: VipTurn,
+  writtenAt: ReadonlyMap<string, string>,
+  isSent: (peer: string, address: string) => boolean
+): Applied => ({
   _tag: "Applied",
   network: vip.network,
   address: vip.address,
@@ -84,7 +93,8 @@ const appliedEntry = (vip: VipTurn, writtenAt: ReadonlyMap<string, string>): App
   savedAt: timeText(vip.savedAtMs),
   peers: [...vip.actions].flatMap(([peer, action]) => {
     const at = writtenAt.get(peer)
-    return at === undefined ? [] : [{ peer, action, writtenAt: at }]
+    if (at === undefined) return []
+    return [{ peer, action: action === "announced" && !isSent(peer, vip.address) ? "refused" : action, writtenAt: at }]
   })
 })
 

@@ -35,6 +35,7 @@ const play = () => {
           options: started,
           change: (changes, token) => void given.push({ changes, token }),
           status: () => ({ state: "Idle" }) as PeerStatus,
+          isSent: () => false,
           stop: () => Effect.void
         })
       },

@@ -14,9 +14,9 @@ const turn = (actions: Record<string, "announced" | "withdrawn" | "unchanged">):
   actions: new Map(Object.entries(actions))
 })
 
-const collect = () => {
+const collect = (isSent: (peer: string, address: string) => boolean = () => true) => {
   const ready: Array<WireEntry> = []
-  const reports = new TurnReports((entries) => void ready.push(...entries))
+  const reports = new TurnReports(isSent, (entries) => void ready.push(...entries))
   const told = () =>
     ready
       .splice(0)
@@ -51,6 +51,13 @@ describe("TurnReports", () => {
     assert.deepStrictEqual(told(), [[]])
   })
 
+  it("does not tell that a route was announced which the session could not carry", () => {
+    const { reports, told } = collect((peer, address) => peer === "a" && address === "198.51.100.1")
+    reports.begin(1, [turn({ a: "announced", b: "announced", c: "withdrawn" })], ["a", "b", "c"], 0)
+    for (const session of ["a", "b", "c"]) reports.written(1, session, 3_000)
+    assert.deepStrictEqual(told(), [["a announced", "b refused", "c withdrawn"]])
+  })
+
   it("tells at once what no session is concerned with", () => {
     const { reports, told } = collect()
     reports.begin(1, [turn({})], ["a"], 0)
@@ -59,7 +66,10 @@ describe("TurnReports", () => {
 
   it("gives the times of each step", () => {
     const ready: Array<WireEntry> = []
-    const reports = new TurnReports((entries) => void ready.push(...entries))
+    const reports = new TurnReports(
+      () => true,
+      (entries) => void ready.push(...entries)
+    )
     reports.begin(1, [turn({ a: "announced" })], ["a"], 0)
     reports.written(1, "a", 3_000)
     const [entry] = ready

@@ -100,7 +100,7 @@ const chooseRequested = (chooser: Chooser): Choice => {
     return {
       picks: [],
       refusal: refusal(chooser.service, "LT0207", {
-        field: requestField,
+        field: requestField(chooser.service),
         expected: "addresses of one pool",
         found: `${first.address} of pool ${first.pool} and ${second.address} of pool ${second.pool}`
       })
@@ -112,7 +112,7 @@ const chooseRequested = (chooser: Chooser): Choice => {
 const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPick, Finding> => {
   const { service, cluster, wish } = chooser
   const address = Result.getOrThrow(parseIpAddress(text))
-  const field = requestField
+  const field = requestField(service)
   const isHeld = heldBy(chooser).includes(text)
   const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
   const pool = holding.find(({ retired }) => retired !== true) ?? (isHeld ? holding[0] : undefined)
@@ -159,7 +159,7 @@ const available = (chooser: Chooser, address: string): Result.Result<void, Findi
   const { fleet, cluster, service, wish } = chooser
   const vip = fleet.vip(cluster.network, address)
   if (vip === undefined || vip.phase === "free") return Result.succeed(undefined)
-  const field = requestField
+  const field = requestField(service)
   if (vip.phase !== "assigned") {
     if (wasHeldBy(vip, chooser)) return Result.succeed(undefined)
     const found = `${address}, which is ${vip.phase} after ${vip.cluster}/${vip.lastHolders.join(", ")}`

@@ -1,6 +1,6 @@
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
-import type { Finding, ServiceObject } from "../config/index.ts"
+import { type Finding, requestAnnotation, type ServiceObject } from "../config/index.ts"
 import type { Holder } from "../fleet/stream.ts"
 import { refusal } from "./refusal.ts"
 
@@ -20,8 +20,8 @@ export interface AddressWish {
 /** The load balancer class that Lowtide serves; Services without a class are served as well. */
 export const loadBalancerClass = "lowtide.dev/bgp"
 
-/** Where a Service asks for an address by name. */
-export const requestField = "metadata.annotations[metallb.io/loadBalancerIPs]"
+/** The field in which a Service asks for an address by name. */
+export const requestField = ({ requestedAt }: ServiceObject): string => requestedAt ?? requestAnnotation
 
 /** Whether Lowtide is to give this Service an address at all. */
 export const wantsAddress = (service: ServiceObject): boolean =>
@@ -44,7 +44,7 @@ export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Findi
   if (foreign !== undefined) {
     return Result.fail(
       refusal(service, "LT0207", {
-        field: requestField,
+        field: requestField(service),
         expected: `addresses of ${families.map((family) => `IPv${family}`).join(" and ")}, the Service's own IP families`,
         found: foreign
       })
@@ -57,7 +57,7 @@ export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Findi
   if (asked.length > 0 && lacking !== undefined && isExact) {
     return Result.fail(
       refusal(service, "LT0207", {
-        field: requestField,
+        field: requestField(service),
         expected: `an address of each of the Service's own IP families, IPv${lacking} as well`,
         found: service.requestedAddresses.join(", ")
       })

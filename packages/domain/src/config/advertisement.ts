@@ -57,9 +57,16 @@ export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Adverti
   return advertisement
 }
 
+/** As large communities they take 1,200 octets: three Advertisements of one prefix fit a message of 4,096 together. */
+export const communitiesMax = 100
+
 /** What has a colon must be a community; anything else may be an alias. */
 const readCommunities = (spec: Fields): ReadonlyArray<string> => {
   const texts = spec.strings("communities")
+  if (texts.length > communitiesMax) {
+    spec.reader.report("LT0145", spec.at("communities"), `at most ${communitiesMax} communities`, `${texts.length}`)
+    return []
+  }
   const seen = new Map<string, string>()
   for (const { path, value } of spec.items("communities")) {
     if (typeof value !== "string" || !value.includes(":")) continue

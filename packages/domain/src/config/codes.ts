@@ -214,6 +214,16 @@ export const codes = {
     "Both peers select the node and ask for a session to one address and port, of which a node holds one. The older peer has it there; the other goes on elsewhere.",
     "Make their nodeSelectors disjoint, or delete one of them"
   ),
+  LT0144: error(
+    "object too large",
+    "One object of this size cannot be carried to the centre. It is not read; what it said before stays in effect.",
+    "Make it smaller: Kubernetes itself takes no annotations beyond 256 KiB, and labels are short"
+  ),
+  LT0145: error(
+    "too many communities",
+    "A route carries its communities in one BGP message of 4096 octets, beside those of other Advertisements of the same prefix.",
+    "Keep to the communities that routers act on"
+  ),
   LT0150: error(
     "two router ids on a node",
     "FRR has one router id a node, and two peers that meet on one name different ones. The older peer stays in effect, the other is refused.",
@@ -387,6 +397,11 @@ export const codes = {
     "malformed command",
     "A command cannot be decoded. It is refused.",
     "Run agents and allocators of the same release"
+  ),
+  LT0509: error(
+    "command too large",
+    "What the agent has to tell is larger than one message of the NATS server may be. It is not told; everything else is.",
+    "Raise max_payload of nats-server; 8 MiB is enough for a cluster of 200,000 Services"
   ),
   LT0508: error(
     "a command about another cluster",

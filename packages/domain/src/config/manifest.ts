@@ -208,6 +208,18 @@ const readObject = (
   if (typeof metadata.name !== "string" || metadata.name === "") return refuse("metadata.name", "text", metadata.name)
   const namespace = metadata.namespace ?? ""
   if (typeof namespace !== "string") return refuse("metadata.namespace", "text", namespace)
+  for (const [field, text] of identifying(apiVersion, kind, metadata)) {
+    if (!isShort(text))
+      return refuse(field, `at most ${identifierCharsMax} characters, and no control characters`, text)
+  }
+  const text = JSON.stringify(value)
+  if (text.includes("\\u0000")) return refuse("", "text without the character U+0000", "some")
+  if (text.length > objectCharsMax) {
+    const object = { kind: "File", name: place.file }
+    const expected = `${kind} ${metadata.name} in at most ${objectCharsMax} characters as JSON`
+    const facts = { object, field: at, expected, found: `${text.length}`, source: locate("") }
+    return { manifests: [], findings: [finding("LT0144", facts)] }
+  }
   const object: RawObject = {
     apiVersion,
     kind,
@@ -219,6 +231,27 @@ const readObject = (
   }
   return { manifests: [{ object, document: place.document, locate }], findings: [] }
 }
+
+/** What objects are known and found by is bounded: names of Kubernetes are no longer (RFC 1123 §2.1 with its limit of 253). */
+const identifierCharsMax = 253
+
+/** An etcd takes no object beyond 1.5 MiB; a message of NATS is 1 MiB unless set, and holds more than the object. */
+const objectCharsMax = 512 * 1024
+
+const identifying = (
+  apiVersion: string,
+  kind: string,
+  { name, namespace, uid }: Readonly<Record<string, unknown>>
+): ReadonlyArray<readonly [field: string, value: unknown]> => [
+  ["apiVersion", apiVersion],
+  ["kind", kind],
+  ["metadata.name", name],
+  ["metadata.namespace", namespace],
+  ["metadata.uid", uid]
+]
+
+const isShort = (value: unknown): boolean =>
+  typeof value !== "string" || (value.length <= identifierCharsMax && !/\p{Cc}/u.test(value))
 
 const kept = (
   record: Readonly<Record<string, unknown>>,

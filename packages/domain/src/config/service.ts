@@ -28,6 +28,8 @@ export interface ServiceObject {
   readonly loadBalancerClass?: string
   /** Canonical addresses asked for, by annotation or by spec.loadBalancerIP; at most one a family. */
   readonly requestedAddresses: ReadonlyArray<string>
+  /** The field that asks for them, unless it is `requestAnnotation`. */
+  readonly requestedAt?: string
   /** In the order of preference; never empty: ["IPv4"] unless written or implied by `clusterIPs`. */
   readonly ipFamilies: ReadonlyArray<"IPv4" | "IPv6">
   readonly ipFamilyPolicy: "SingleStack" | "PreferDualStack" | "RequireDualStack"
@@ -74,7 +76,7 @@ export const readService = (reader: ObjectReader, raw: RawObject): ServiceObject
     },
     type,
     ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
-    requestedAddresses: asks ? readRequested(spec, annotations.requested) : [],
+    ...(asks ? readRequested(spec, annotations.requested) : { requestedAddresses: [] }),
     ipFamilies: familiesOf(readFamilies(spec), ipFamilyPolicy, clusterIPs),
     ipFamilyPolicy,
     clusterIPs,
@@ -113,7 +115,13 @@ const readAnnotations = (metadata: Fields): AskedByAnnotation => {
   }
 }
 
-const readRequested = (spec: Fields, annotated: AskedByAnnotation["requested"]): ReadonlyArray<string> => {
+/** Where a Service asks for an address by name today. */
+export const requestAnnotation = `metadata.annotations[${newPrefix}loadBalancerIPs]`
+
+const readRequested = (
+  spec: Fields,
+  annotated: AskedByAnnotation["requested"]
+): Pick<ServiceObject, "requestedAddresses" | "requestedAt"> => {
   const { reader } = spec
   const single = spec.string("loadBalancerIP")
   const path = spec.at("loadBalancerIP")
@@ -130,7 +138,9 @@ const readRequested = (spec: Fields, annotated: AskedByAnnotation["requested"]):
     if (other === undefined) byFamily.set(family, address)
     else reader.report("LT0119", path, "at most one address of each IP version", `${other} and ${address}`)
   }
-  return [...byFamily.values()]
+  const requestedAddresses = [...byFamily.values()]
+  const at = asked[0]?.path ?? requestAnnotation
+  return { requestedAddresses, ...(at === requestAnnotation ? {} : { requestedAt: at }) }
 }
 
 const readFamilies = (spec: Fields): ReadonlyArray<IpFamily> =>

@@ -18,6 +18,7 @@ const ServiceObject = Schema.Struct({
   type: Schema.Literals(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]),
   loadBalancerClass: Schema.optionalKey(Text),
   requestedAddresses: Texts,
+  requestedAt: Schema.optionalKey(Text),
   ipFamilies: Schema.Array(Schema.Literals(["IPv4", "IPv6"])),
   ipFamilyPolicy: Schema.Literals(["SingleStack", "PreferDualStack", "RequireDualStack"]),
   clusterIPs: Texts,

@@ -119,6 +119,9 @@ const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): Readon
     const code = session.lastErrorCode
     if (code === null || session.lastError === null || !isCode(code)) return []
     if (session.state === "Established" && !lastsWhileEstablished.has(code)) return []
+    const isUp = session.state === "Established"
+    const expected = isUp ? "every route on the session" : "Established"
+    const found = isUp ? session.lastError : `${session.state}: ${session.lastError}`
     return {
       cluster: cluster.name,
       since: session.since,
@@ -126,15 +129,15 @@ const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): Readon
       severity: codes[code].severity,
       object: peerObject(cluster, session.peer),
       field: `session[${status.node}]`,
-      message: `BGPPeer ${session.peer} session[${status.node}]: ${codes[code].title}: expected Established, found ${session.state}: ${session.lastError}`,
-      expected: "Established",
-      found: `${session.state}: ${session.lastError}`,
+      message: `BGPPeer ${session.peer} session[${status.node}]: ${codes[code].title}: expected ${expected}, found ${found}`,
+      expected,
+      found,
       fix: codes[code].fix
     }
   })
 
 /** Faults of a session that is up: routes of one IP version are not on it. */
-const lastsWhileEstablished: ReadonlySet<string> = new Set(["LT0303", "LT0306"])
+const lastsWhileEstablished: ReadonlySet<string> = new Set(["LT0145", "LT0303", "LT0306"])
 
 const isCode = (code: string): code is FindingCode => Object.hasOwn(codes, code)
 

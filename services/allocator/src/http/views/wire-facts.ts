@@ -66,7 +66,9 @@ export class WireFacts {
     const key = `${vip} ${entry.node}`
     const peers = new Map(this.#told.get(key)?.peers)
     for (const { peer, action, writtenAt } of written) {
-      if (action === "announced" || action === "withdrawn") peers.set(peer, { action, writtenAt })
+      // What a session cannot carry it takes back, if it had it.
+      if (action === "announced") peers.set(peer, { action, writtenAt })
+      else if (action === "withdrawn" || action === "refused") peers.set(peer, { action: "withdrawn", writtenAt })
     }
     this.#told.set(key, { verdict: entry.verdict, peers })
     const nodes = this.#nodes.get(vip)

@@ -83,13 +83,17 @@ const describeEntry = (address: string, { node, verdict, trigger, peers }: Appli
   return `on ${node}: ${address} ${told === "" ? `told to no peer (${verdict})` : told} on ${trigger}`
 }
 
+const toldAs: Readonly<Record<string, string>> = {
+  announced: "announced to",
+  withdrawn: "withdrawn from",
+  refused: "not carried by the session with"
+}
+
 /** `announced to tor-a, tor-b, withdrawn from tor-c`; empty when no peer was told anything new. */
 export const toldWords = (peers: AppliedEntry["peers"]): string => {
   const byAction = new Map<string, Array<string>>()
   for (const { peer, action } of peers) {
     if (action !== "unchanged") byAction.set(action, [...(byAction.get(action) ?? []), peer])
   }
-  return [...byAction]
-    .map(([action, names]) => `${action} ${action === "withdrawn" ? "from" : "to"} ${names.join(", ")}`)
-    .join(", ")
+  return [...byAction].map(([action, names]) => `${toldAs[action] ?? `${action} to`} ${names.join(", ")}`).join(", ")
 }
