@@ -44,7 +44,13 @@ export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen
   const incarnationOf = (cluster: string) =>
     fleet.recovery === undefined ? loaded.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
   yield* inTurns(loaded.intents, ({ cluster, subject, cseq, envelope }) =>
-    book.restore({ cluster, key: subject, cseq, incarnation: incarnationOf(cluster), read: () => decodeStored(envelope) })
+    book.restore({
+      cluster,
+      key: subject,
+      cseq,
+      incarnation: incarnationOf(cluster),
+      read: () => decodeStored(envelope)
+    })
   )
   const digests = new Map<string, SetDigest>()
   for (const { cluster, cseq, digest, count } of loaded.intentHeads) {

@@ -3,7 +3,15 @@ import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
 import { rollCallSubject, stateStream } from "@lowtide/bus/subjects"
-import { type Command, compareStamps, type ObserveInventory, type RememberedVip, type RollCall, type Stamp, VipIntent } from "@lowtide/domain"
+import {
+  type Command,
+  compareStamps,
+  type ObserveInventory,
+  type RememberedVip,
+  type RollCall,
+  type Stamp,
+  VipIntent
+} from "@lowtide/domain"
 import type { Ledger, Unavailable } from "@lowtide/ledger"
 import { Clock, Effect, Option, Schedule, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
