@@ -21,6 +21,13 @@ export const rollCallKey = "rollcall"
 /** Where a roll call is said to one cluster: never stored. */
 export const rollCallSubject = (cluster: string): string => `lt.live.v1.state.${token(cluster)}.${rollCallKey}`
 
+/** The roll calls of every cluster. */
+export const rollCallFilter = `lt.live.v1.state.*.${rollCallKey}`
+
+/** The heads of every cluster, and the intents of every VIP. */
+export const headFilter = `lt.v1.state.*.${headKey}`
+export const vipFilter = "lt.v1.state.*.adv.*"
+
 /** Stored messages of one cluster, as a filter. */
 export const stateFilter = (cluster: string): string => `lt.v1.state.${token(cluster)}.>`
 

@@ -2,7 +2,7 @@ import { Bus, type BusUnavailable } from "@lowtide/bus/connection"
 import { readStored } from "@lowtide/bus/read-stream"
 import { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
-import { headKey, keyOf, stateStream, statusFilter, statusStream } from "@lowtide/bus/subjects"
+import { headFilter, headKey, keyOf, stateStream, statusFilter, statusStream } from "@lowtide/bus/subjects"
 import { ClusterHead, type Stamp } from "@lowtide/domain"
 import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Effect, Option, Schema } from "effect"
@@ -99,7 +99,7 @@ export const headOf = (envelope: string): ClusterHead | undefined => {
 }
 
 /** The heads of all clusters in NATS. */
-export const readHeads = readStored(stateStream, "lt.v1.state.*.head").pipe(
+export const readHeads = readStored(stateStream, headFilter).pipe(
   Effect.map((stored) =>
     stored.filter(({ subject }) => keyOf(subject) === headKey).flatMap(({ text }) => headOf(text) ?? [])
   )

@@ -2,7 +2,7 @@ import { Bus, type BusUnavailable, busCall } from "@lowtide/bus/connection"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
-import { rollCallSubject, stateStream } from "@lowtide/bus/subjects"
+import { rollCallSubject, stateStream, vipFilter } from "@lowtide/bus/subjects"
 import {
   type Command,
   compareStamps,
@@ -267,7 +267,7 @@ export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>
 const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
 
 /** The intents of every VIP that NATS holds. */
-const readIntents = readStored(stateStream, "lt.v1.state.*.adv.*").pipe(
+const readIntents = readStored(stateStream, vipFilter).pipe(
   Effect.map((stored) =>
     stored.flatMap(({ text }): ReadonlyArray<Claim> => {
       try {
