@@ -5,8 +5,14 @@ import { createHash } from "node:crypto"
  * an honest set from an incomplete one; that nobody forged it is the head's signature's business.
  */
 export class SetDigest {
-  readonly #sum = Buffer.alloc(32)
-  #count = 0
+  readonly #sum: Buffer
+  #count: number
+
+  /** The empty set, or one that was digested before. */
+  constructor(sum = "0".repeat(64), count = 0) {
+    this.#sum = Buffer.from(sum, "hex")
+    this.#count = count
+  }
 
   /** Adds a pair that is not in the set. */
   add(key: string, cseq: number): void {

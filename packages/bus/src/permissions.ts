@@ -9,6 +9,7 @@ import {
   stateStream,
   statusFilter,
   statusStream,
+  vipFilter,
   wireFilter,
   wireStream
 } from "./subjects.ts"
@@ -47,8 +48,9 @@ const reading = (stream: string, filter: string): ReadonlyArray<string> => [
 ]
 
 /**
- * The narrowest permissions with which each process can do its work on nats-server 2.9. Nobody may change, delete or
- * purge a stream, or look into one whole (`STREAM.INFO` lists subjects, hence addresses of other clusters).
+ * The narrowest permissions with which each process can do its work on nats-server 2.9. Nobody may change or delete a
+ * stream. The allocator alone may look into one whole (`STREAM.INFO` lists subjects, hence addresses of other clusters),
+ * and takes out of LT_STATE what was stored before history was lost.
  */
 export const permissionsOf = (user: BusUser): BusPermissions => {
   const inbox = `${inboxPrefix(user)}.>`
@@ -66,7 +68,9 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
             `${api}.STREAM.INFO.${stream}`
           ]),
           `${api}.STREAM.MSG.GET.${stateStream}`,
+          `${api}.STREAM.PURGE.${stateStream}`,
           ...reading(stateStream, headFilter),
+          ...reading(stateStream, vipFilter),
           ...reading(statusStream, statusFilter),
           ...reading(wireStream, wireFilter)
         ],

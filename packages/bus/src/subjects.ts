@@ -24,8 +24,9 @@ export const rollCallSubject = (cluster: string): string => `lt.live.v1.state.${
 /** The roll calls of every cluster. */
 export const rollCallFilter = `lt.live.v1.state.*.${rollCallKey}`
 
-/** The heads of every cluster. */
+/** The heads of every cluster, and the intents of every VIP. */
 export const headFilter = `lt.v1.state.*.${headKey}`
+export const vipFilter = "lt.v1.state.*.adv.*"
 
 /** Stored messages of one cluster, as a filter. */
 export const stateFilter = (cluster: string): string => `lt.v1.state.${token(cluster)}.>`

@@ -13,10 +13,12 @@ import {
   ensureStreams,
   followState,
   followStream,
+  headFilter,
   layerBus,
   natsUsersText,
   newNatsKey,
   publishAll,
+  purgeStored,
   readLast,
   readNatsUsers,
   readStored,
@@ -28,6 +30,7 @@ import {
   statusFilter,
   statusStream,
   statusSubject,
+  vipFilter,
   wireFilter,
   wireStream,
   wireSubject
@@ -141,6 +144,9 @@ const table: ReadonlyArray<readonly [what: string, attempt: Attempt, may: Readon
   ["store an intent of its own cluster", ["publish", "lt.v1.state.east.adv.4-192-0-2-1"], ["allocator"]],
   ["store an intent of another cluster", ["publish", "lt.v1.state.west.adv.4-192-0-2-1"], ["allocator"]],
   ["repeat an intent as the server does", ["publish", "lt.live.v1.state.east.adv.4-192-0-2-1"], []],
+  ["call the roll", ["publish", "lt.live.v1.state.east.rollcall"], ["allocator"]],
+  ["read every cluster's head", ["publish", `${create}.LT_STATE.c.lt.v1.state.*.head`], ["allocator"]],
+  ["read every VIP's intent", ["publish", `${create}.LT_STATE.c.lt.v1.state.*.adv.*`], ["allocator"]],
   ["read its own cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.east.>`], ["agent", "speaker"]],
   ["read another cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.west.>`], []],
   ["read every cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.>`], []],
@@ -158,7 +164,8 @@ const table: ReadonlyArray<readonly [what: string, attempt: Attempt, may: Readon
   ["make another stream", ["publish", `${api}.STREAM.CREATE.SPY`], []],
   ["change the stream", ["publish", `${api}.STREAM.UPDATE.LT_STATE`], []],
   ["delete the stream", ["publish", `${api}.STREAM.DELETE.LT_STATE`], []],
-  ["purge the stream", ["publish", `${api}.STREAM.PURGE.LT_STATE`], []],
+  ["purge the stream", ["publish", `${api}.STREAM.PURGE.LT_STATE`], ["allocator"]],
+  ["purge the statuses", ["publish", `${api}.STREAM.PURGE.LT_STATUS`], []],
   ["delete a message", ["publish", `${api}.STREAM.MSG.DELETE.LT_STATE`], []],
   ["take a copy of the stream", ["publish", `${api}.STREAM.SNAPSHOT.LT_STATE`], []],
   ["restore the stream from a copy", ["publish", `${api}.STREAM.RESTORE.LT_STATE`], []]
@@ -201,6 +208,11 @@ describe("NATS permissions", () => {
           assert.strictEqual((yield* readLast(stateStream, stateSubject("east", "adv.4-192-0-2-1")))?.text, "of east")
           assert.isUndefined(yield* readLast(stateStream, stateSubject("east", "head")))
           assert.strictEqual(yield* countStored(stateStream, stateFilter("east")), 1)
+          assert.lengthOf(yield* readStored(stateStream, vipFilter), 2)
+          assert.lengthOf(yield* readStored(stateStream, headFilter), 0)
+          yield* publishAll([{ subject: stateSubject("old", "head"), text: "of an earlier incarnation" }])
+          yield* purgeStored(stateStream, stateFilter("old"))
+          assert.strictEqual(yield* countStored(stateStream, stateFilter("old")), 0)
           yield* serveCommands(() => Effect.succeed({ _tag: "Done", seqFrom: null, seqTo: null }))
           yield* Deferred.succeed(served, undefined)
           yield* Stream.runDrain(Stream.take(followStream(wireStream, wireFilter, 1), 2))

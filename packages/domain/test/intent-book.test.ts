@@ -4,6 +4,7 @@ import {
   type Content,
   compareStamps,
   IntentBook,
+  messageKey,
   type NumberedMessage,
   StateMessage,
   type VipIntent
@@ -95,7 +96,11 @@ describe("a book restored from stored messages", () => {
       "ServiceAnswer",
       "VipIntent"
     ])
-    for (const message of newest.toReversed()) book.restore(decode(JSON.stringify(message)) as NumberedMessage)
+    for (const message of newest.toReversed()) {
+      const read = () => decode(JSON.stringify(message)) as NumberedMessage
+      const { cluster, cseq, stamp } = message
+      book.restore({ cluster, key: messageKey(message), cseq, incarnation: stamp.incarnation, read })
+    }
     assert.strictEqual(book.cseq("east"), world.book.cseq("east"))
     for (const { stamp: _s, cseq: _c, prevCseq: _p, cause: _w, ...content } of newest) {
       assert.isUndefined(book.number(content as Content, stamp(99), cause), content._tag)

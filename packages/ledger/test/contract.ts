@@ -330,6 +330,49 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
   })
 
+  describe(`${name}: who runs`, () => {
+    test(
+      "allocators are listed by name with how far they are, and who holds the lease leads",
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        yield* ledger.acquireLease(uuid(2), 60_000)
+        yield* ledger.reportAllocator({ id: uuid(2), name: "b", url: "http://127.0.0.1:7070", position: 4 })
+        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 0 })
+        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 3 })
+        const listed = yield* ledger.allocators
+        assert.deepStrictEqual(
+          listed.map(({ id, name, url, position, leads }) => [id, name, url, position, leads]),
+          [
+            [uuid(1), "a", null, 3, false],
+            [uuid(2), "b", "http://127.0.0.1:7070", 4, true]
+          ]
+        )
+        yield* ledger.forgetAllocator(uuid(1))
+        assert.lengthOf(yield* ledger.allocators, 1)
+      })
+    )
+  })
+
+  describe(`${name}: incarnations`, () => {
+    test(
+      "the leader raises the incarnation, never lowers it, and takes off the order to recover",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        assert.strictEqual(yield* ledger.recoveryOrder, null)
+        yield* ledger.orderRecovery("restored")
+        yield* ledger.orderRecovery("restored again")
+        yield* ledger.raiseIncarnation(epoch - 1, 7)
+        assert.strictEqual((yield* ledger.head).incarnation, 1, "another epoch leads")
+        assert.strictEqual(yield* ledger.recoveryOrder, "restored again")
+        yield* ledger.raiseIncarnation(epoch, 3)
+        yield* ledger.raiseIncarnation(epoch, 2)
+        assert.strictEqual((yield* ledger.head).incarnation, 3)
+        assert.strictEqual(yield* ledger.recoveryOrder, null)
+        assert.deepStrictEqual((yield* ledger.loadState).head, yield* ledger.head)
+      })
+    )
+  })
+
   describe(`${name}: lease`, () => {
     test(
       "has one holder at a time, and every holder an epoch of its own that the head carries",

@@ -1,6 +1,7 @@
 import { type DomainEvent, Fleet, type StreamState } from "@lowtide/domain"
 import { type Head, Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
 import { Clock, Data, Effect } from "effect"
+import { inTurns } from "./memory.ts"
 
 /** How often an allocator that does not lead looks for new events. */
 const followEveryMs = 200
@@ -92,10 +93,10 @@ const loadFleet: Effect.Effect<FollowedFleet, Unavailable, Ledger> = Effect.gen(
   const { head, current } = yield* (yield* Ledger).loadState
   const fleet = new Fleet()
   const recordedAt = new Map<string, string>()
-  for (const row of current) {
+  yield* inTurns(current, (row) => {
     fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
     recordedAt.set(row.stream, row.recordedAt)
-  }
+  })
   return { fleet, recordedAt, head }
 })
 

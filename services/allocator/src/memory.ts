@@ -35,18 +35,28 @@ export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen
   const databaseNow = Date.parse(yield* ledger.now)
   const fleet = new Fleet()
   const recordedAt = new Map<string, string>()
-  for (const row of loaded.current) {
+  yield* inTurns(loaded.current, (row) => {
     fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
     recordedAt.set(row.stream, row.recordedAt)
-  }
+  })
   const book = new IntentBook()
+  /** What a frozen cluster's messages were published under is over. */
+  const incarnationOf = (cluster: string) =>
+    fleet.recovery === undefined ? loaded.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
+  yield* inTurns(loaded.intents, ({ cluster, subject, cseq, envelope }) =>
+    book.restore({
+      cluster,
+      key: subject,
+      cseq,
+      incarnation: incarnationOf(cluster),
+      read: () => decodeStored(envelope)
+    })
+  )
   const digests = new Map<string, SetDigest>()
-  for (const { cluster, subject, cseq, envelope } of loaded.intents) {
-    const message = decodeStored(envelope)
-    book.restore(message)
-    if (message.stamp.incarnation === loaded.head.incarnation) digestOf(digests, cluster).add(subject, cseq)
+  for (const { cluster, cseq, digest, count } of loaded.intentHeads) {
+    book.restoreCseq(cluster, cseq)
+    if (incarnationOf(cluster) === loaded.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
   }
-  for (const { cluster, cseq } of loaded.intentHeads) book.restoreCseq(cluster, cseq)
   const localNow = yield* Clock.currentTimeMillis
   return {
     fleet,
@@ -58,6 +68,18 @@ export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen
     clockOffsetMs: databaseNow - localNow
   }
 })
+
+/** Rows taken before the event loop has its turn again: a lease has to be renewed meanwhile. */
+const rowsATurn = 2_000
+
+/** Takes rows one after another, without keeping the event loop from anything else. */
+export const inTurns = <Row>(rows: ReadonlyArray<Row>, take: (row: Row) => void): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    for (const [index, row] of rows.entries()) {
+      take(row)
+      if (index % rowsATurn === rowsATurn - 1) await new Promise(setImmediate)
+    }
+  })
 
 /** The digest of a cluster's set, begun empty. */
 export const digestOf = (digests: Map<string, SetDigest>, cluster: string): SetDigest => {

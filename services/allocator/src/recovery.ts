@@ -2,8 +2,16 @@ import { Bus, type BusUnavailable, busCall } from "@lowtide/bus/connection"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
-import { rollCallSubject, stateStream } from "@lowtide/bus/subjects"
-import { type Command, compareStamps, type RememberedVip, type RollCall, type Stamp, VipIntent } from "@lowtide/domain"
+import { rollCallSubject, stateStream, vipFilter } from "@lowtide/bus/subjects"
+import {
+  type Command,
+  compareStamps,
+  type ObserveInventory,
+  type RememberedVip,
+  type RollCall,
+  type Stamp,
+  VipIntent
+} from "@lowtide/domain"
 import type { Ledger, Unavailable } from "@lowtide/ledger"
 import { Clock, Effect, Option, Schedule, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
@@ -86,8 +94,8 @@ interface Claim extends RememberedVip {
  */
 export class Recovery {
   readonly #parts: RecoveryParts
-  /** Nodes by cluster, of agents that have told everything since. */
-  readonly #inventories = new Map<string, ReadonlySet<string>>()
+  /** By cluster, of agents that have told everything since. */
+  readonly #inventories = new Map<string, ObserveInventory>()
   readonly #taken = new Set<string>()
   readonly #cseqs = new Map<string, number>()
   #stored: ReadonlyArray<Claim> = []
@@ -99,8 +107,8 @@ export class Recovery {
   }
 
   /** An agent comes to its inventory after everything else: it has told all that there is. */
-  noteInventory(cluster: string, nodes: ReadonlyArray<string>): void {
-    this.#inventories.set(cluster, new Set(nodes))
+  noteInventory(inventory: ObserveInventory): void {
+    this.#inventories.set(inventory.cluster, inventory)
   }
 
   standing(nowMs: number): RecoveryStanding | undefined {
@@ -180,10 +188,11 @@ export class Recovery {
         return
       }
       for (const cluster of frozen) {
-        if (this.#waitingFor(cluster, nowMs).length > 0) continue
+        const inventory = this.#inventories.get(cluster)
+        if (inventory === undefined || this.#waitingFor(cluster, nowMs).length > 0) continue
         // Numbers of the former incarnation are passed, so that none means two messages.
         memory.book.restoreCseq(cluster, this.#cseqs.get(cluster) ?? 0)
-        yield* submit({ _tag: "RepublishCluster", cluster })
+        yield* submit({ _tag: "RepublishCluster", cluster, inventory })
       }
     }
   )
@@ -232,7 +241,7 @@ export class Recovery {
     const inventory = this.#inventories.get(cluster)
     const silent = [...nodes.values()].flatMap(({ status, heardAtMs }) => {
       if (status.cluster !== cluster) return []
-      const isThere = nowMs - heardAtMs < heardWithinMs || inventory?.has(status.node) === true
+      const isThere = nowMs - heardAtMs < heardWithinMs || inventory?.nodes.includes(status.node) === true
       const name = `node ${cluster}/${status.node}`
       const hasAnswered = answers.of(cluster, status.node, memory.head.incarnation) !== undefined
       return isThere && !hasAnswered && !excused.has(name) ? [name] : []
@@ -258,7 +267,7 @@ export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>
 const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
 
 /** The intents of every VIP that NATS holds. */
-const readIntents = readStored(stateStream, "lt.v1.state.*.adv.*").pipe(
+const readIntents = readStored(stateStream, vipFilter).pipe(
   Effect.map((stored) =>
     stored.flatMap(({ text }): ReadonlyArray<Claim> => {
       try {

@@ -130,7 +130,7 @@ export const beginReign = (
         }
         const { command } = envelope
         if (isHeldBack(memory, command)) {
-          if (command._tag === "ObserveInventory") recovery.noteInventory(command.cluster, command.nodes)
+          if (command._tag === "ObserveInventory") recovery.noteInventory(command)
           return heldBack
         }
         return yield* decideNow(envelope)

@@ -161,6 +161,12 @@ export class Intake {
       return []
     }
     const last = this.#held.newest
+    if (message._tag !== "ClusterHead" && message.stamp.incarnation < last.incarnation) {
+      // What a new incarnation does not speak of stays as it is held; nothing of an earlier one is begun.
+      const expected = `expected incarnation ${last.incarnation}, found ${message.stamp.incarnation}`
+      this.#port.onRefused({ code: "LT0403", message: `${key}: ${expected}` })
+      return []
+    }
     const acceptance = this.#held.accept(judged.success)
     if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
     if (message._tag === "ClusterHead") {

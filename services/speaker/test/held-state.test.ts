@@ -1,7 +1,9 @@
+import { SetDigest } from "@lowtide/bus/digest"
 import type { NumberedMessage } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
 import { assert, describe, it } from "vitest"
 import { HeldState } from "../src/held-state.ts"
+import { heldParts } from "../src/status.ts"
 import type { TrustedMessage } from "../src/trust.ts"
 import { HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -50,6 +52,41 @@ describe("HeldState", () => {
     const refused = held.accept(trusted(older))
     assert.strictEqual(refused._tag === "Refused" ? refused.refusal.code : "", "LT0403")
     assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "withdrawn")
+  })
+
+  it("compares what a new incarnation speaks of with its head, and keeps the rest in effect", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    for (const address of ["198.51.100.1", "198.51.100.2"]) held.accept(trusted(centre.number(vip(address))))
+    const anew = { ...centre.number(vip("198.51.100.2")), stamp: { incarnation: 2, epoch: 4, seq: 9 } }
+    held.accept(trusted(anew))
+    const digest = new SetDigest()
+    digest.add("adv.4-198-51-100-2", anew.cseq)
+    assert.deepStrictEqual([held.digest, held.count], [`${digest}`, 1])
+    assert.deepStrictEqual([...held.vips.keys()], ["adv.4-198-51-100-1", "adv.4-198-51-100-2"])
+    assert.deepStrictEqual(held.newestStamp, anew.stamp)
+    const [part] = heldParts(held, 2)
+    assert.deepStrictEqual(
+      part?.vips.map(({ address, stamp }) => [address, stamp.incarnation]),
+      [
+        ["198.51.100.1", 1],
+        ["198.51.100.2", 2]
+      ]
+    )
+  })
+
+  it("answers a roll call in as many parts as it takes, one at least", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    assert.deepStrictEqual(heldParts(held, 2), [{ incarnation: 2, part: 0, parts: 1, vips: [] }])
+    for (let n = 0; n < 1_001; n++) held.accept(trusted(centre.number(vip(`198.18.${n >> 8}.${n & 255}`))))
+    assert.deepStrictEqual(
+      heldParts(held, 2).map(({ part, parts, vips }) => [part, parts, vips.length]),
+      [
+        [0, 2, 1_000],
+        [1, 2, 1]
+      ]
+    )
   })
 
   it("goes by incarnation before epoch, and by epoch before seq", () => {

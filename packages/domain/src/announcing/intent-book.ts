@@ -32,9 +32,11 @@ export class IntentBook {
     return this.#clusters.get(cluster)?.entries.get(key)?.obliged ?? []
   }
 
-  /** A stored message, as loaded at start. */
-  restore(message: NumberedMessage): void {
-    this.#put(message)
+  /** A stored message, as loaded at start; it is read when something is to be compared with it, which for most is never. */
+  restore(stored: StoredMessage): void {
+    const book = this.#book(stored.cluster)
+    book.cseq = Math.max(book.cseq, stored.cseq)
+    book.entries.set(stored.key, new StoredEntry(stored))
   }
 
   /** Raises a cluster's number to that of its stored head. */
@@ -62,13 +64,7 @@ export class IntentBook {
   #put(message: NumberedMessage): void {
     const book = this.#book(message.cluster)
     book.cseq = Math.max(book.cseq, message.cseq)
-    book.entries.set(messageKey(message), {
-      cseq: message.cseq,
-      incarnation: message.stamp.incarnation,
-      contentText: JSON.stringify(contentOf(message)),
-      obliged: message._tag === "VipIntent" ? message.obliged : [],
-      withdraws: message._tag === "VipIntent" && message.state === "withdrawn"
-    })
+    book.entries.set(messageKey(message), entryOf(message))
   }
 
   #book(cluster: string): { cseq: number; readonly entries: Map<string, BookEntry> } {
@@ -78,6 +74,55 @@ export class IntentBook {
       this.#clusters.set(cluster, book)
     }
     return book
+  }
+}
+
+/** A message as the database has it. */
+export interface StoredMessage {
+  readonly cluster: string
+  /** Its subject key. */
+  readonly key: string
+  readonly cseq: number
+  readonly incarnation: number
+  readonly read: () => NumberedMessage
+}
+
+const entryOf = (message: NumberedMessage): BookEntry => ({
+  cseq: message.cseq,
+  incarnation: message.stamp.incarnation,
+  contentText: JSON.stringify(contentOf(message)),
+  obliged: message._tag === "VipIntent" ? message.obliged : [],
+  withdraws: message._tag === "VipIntent" && message.state === "withdrawn"
+})
+
+class StoredEntry implements BookEntry {
+  readonly cseq: number
+  readonly incarnation: number
+  #read: (() => NumberedMessage) | undefined
+  #entry: BookEntry | undefined
+
+  constructor({ cseq, incarnation, read }: StoredMessage) {
+    this.cseq = cseq
+    this.incarnation = incarnation
+    this.#read = read
+  }
+
+  get contentText(): string {
+    return this.#whole.contentText
+  }
+
+  get obliged(): ReadonlyArray<string> {
+    return this.#whole.obliged
+  }
+
+  get withdraws(): boolean {
+    return this.#whole.withdraws
+  }
+
+  get #whole(): BookEntry {
+    if (this.#entry === undefined && this.#read !== undefined) this.#entry = entryOf(this.#read())
+    this.#read = undefined // its text is not needed twice
+    return this.#entry as BookEntry
   }
 }
 

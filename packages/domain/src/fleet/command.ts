@@ -170,6 +170,8 @@ export interface FinishRecovery {
 export interface RepublishCluster {
   readonly _tag: "RepublishCluster"
   readonly cluster: string
+  /** What its agent says that there is: the rest goes before anything is given out. */
+  readonly inventory: ObserveInventory
 }
 
 /** Lets an address go that a recovery reserved and no Service has come back for. */

@@ -101,7 +101,7 @@ const carryOut = (draft: Draft, command: Command): void => {
     case "FinishRecovery":
       return finishRecovery(draft, command.without)
     case "RepublishCluster":
-      return republishCluster(draft, draft.cluster(command.cluster))
+      return republishCluster(draft, draft.cluster(command.cluster), command.inventory)
     case "ReleaseAdopted":
       return releaseAdopted(draft, command)
   }

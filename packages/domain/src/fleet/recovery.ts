@@ -1,7 +1,8 @@
 import { release, settleAll } from "../allocation/settle.ts"
-import type { BeginRecovery, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
+import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory } from "./fleet.ts"
+import { observeInventory } from "./inventory.ts"
 import { type Holder, type RecoveryState, streamOf, type VipState } from "./stream.ts"
 
 /** A pool that is not known while what a VIP's cluster is configured to have is not: its Service brings the true one. */
@@ -144,7 +145,7 @@ const emitAdopted = (
 }
 
 /** From here on the cluster is decided about, and published, as before the loss. */
-export const republishCluster = (draft: Draft, cluster: ClusterMemory): void => {
+export const republishCluster = (draft: Draft, cluster: ClusterMemory, inventory: ObserveInventory): void => {
   const { recovery } = draft.fleet
   if (recovery === undefined || recovery.phase === "recovering" || cluster.incarnation >= recovery.incarnation) return
   const before = { _tag: "Cluster", cluster: cluster.name, network: cluster.network } as const
@@ -156,6 +157,7 @@ export const republishCluster = (draft: Draft, cluster: ClusterMemory): void => 
     after: { ...before, incarnation: recovery.incarnation },
     about: { cluster: cluster.name, network: cluster.network }
   })
+  observeInventory(draft, cluster, inventory)
   settleAll(draft, cluster)
 }
 

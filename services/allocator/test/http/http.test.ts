@@ -17,6 +17,16 @@ const get = (path: string) =>
     return { status: response.status, type: response.headers.get("content-type") ?? "", text }
   })
 
+const post = (path: string, payload: unknown) =>
+  Effect.gen(function* () {
+    const address = yield* addressOf
+    const url = address._tag === "Url" ? address.url : ""
+    const headers = { "content-type": "application/json" }
+    const asked = { method: "POST", headers, body: JSON.stringify(payload) }
+    const response = yield* Effect.promise(() => fetch(`${url}${path}`, asked))
+    return { status: response.status, text: yield* Effect.promise(() => response.text()) }
+  })
+
 describe("the API", () => {
   it.live("answers every list with its position, as its schema says", () =>
     Effect.gen(function* () {
@@ -206,6 +216,31 @@ describe("the API", () => {
       expect(JSON.parse(waiting[1].text)).toMatchObject({
         reasons: [expect.any(String), "the database does not answer"]
       })
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("answers from a position on, or says how far it is; the leader alone answers what asks for it", () =>
+    Effect.gen(function* () {
+      const { position } = JSON.parse((yield* get("/v1/services")).text)
+      expect((yield* get(`/v1/services?min_seq=${position}&read=leader`)).status).toBe(200)
+      const behind = yield* get(`/v1/services?min_seq=${position + 1}`)
+      expect([behind.status, behind.type]).toEqual([503, "application/problem+json"])
+      expect(JSON.parse(behind.text)).toMatchObject({ type: "https://lowtide.dev/problems/behind", position })
+      for (const query of ["min_seq=-1", "min_seq=1e3", "read=anyone"]) {
+        expect((yield* get(`/v1/services?${query}`)).status, query).toBe(400)
+      }
+      const follower = served("127.0.0.1:0", { ...leaderHealth, role: "follower", lagEvents: 2, lagSeconds: 0.3 })
+      const [read, asked, ordered, ready] = yield* Effect.all([
+        get("/v1/services"),
+        get("/v1/services?read=leader"),
+        post("/v1/recovery", { user: "ada", reason: "a test" }),
+        get("/readyz")
+      ]).pipe(Effect.provide(follower))
+      expect([read.status, asked.status, ordered.status, ready.status]).toEqual([200, 503, 503, 200])
+      const problem = { type: "https://lowtide.dev/problems/not-leader", leader: leaderHealth.leader }
+      expect(JSON.parse(asked.text)).toMatchObject(problem)
+      expect(JSON.parse(ordered.text)).toMatchObject(problem)
+      expect(JSON.parse(ready.text)).toMatchObject({ role: "follower", lagEvents: 2, lagSeconds: 0.3 })
     }).pipe(Effect.provide(local()))
   )
 

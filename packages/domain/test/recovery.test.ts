@@ -1,0 +1,180 @@
+import { assert, describe, it } from "vitest"
+import type { Command, ObserveInventory, RememberedVip } from "../src/fleet/index.ts"
+import { announcing, apply, node, observe, pool, service, World } from "./world.ts"
+
+const lost: Command = {
+  _tag: "BeginRecovery",
+  incarnation: 2,
+  why: "a node is beyond the end",
+  lostAfter: { incarnation: 1, seq: 9 }
+}
+
+const inventory = (services: ReadonlyArray<string>): ObserveInventory => ({
+  _tag: "ObserveInventory",
+  cluster: "east",
+  services,
+  nodes: ["n1", "n2"],
+  namespaces: [],
+  manifests: [],
+  findings: []
+})
+
+const announced = (address: string, ...names: ReadonlyArray<string>): RememberedVip => ({
+  network: "default",
+  address,
+  state: "announced",
+  services: names.map((name) => ({ namespace: "shop", name, uid: `uid-shop-${name}` })),
+  obliged: ["n1", "n2"]
+})
+
+const tombstone = (address: string): RememberedVip => ({ ...announced(address), state: "withdrawn" })
+
+const adopt = (...vips: ReadonlyArray<RememberedVip>): Command => ({ _tag: "AdoptVips", cluster: "east", vips })
+
+const finish: Command = { _tag: "FinishRecovery", without: [] }
+
+const republish = (...services: ReadonlyArray<string>): Command => ({
+  _tag: "RepublishCluster",
+  cluster: "east",
+  inventory: inventory(services)
+})
+
+/** One command after another; answers the events of the last. */
+const run = (world: World, ...commands: ReadonlyArray<Command>) => commands.map((command) => world.do(command)).at(-1)
+
+/** A cluster that announces, with one Service that has an address. */
+const known = () => {
+  const world = new World()
+  announcing(world, "east")
+  run(world, apply("east", pool("public", ["192.0.2.0/28"])))
+  run(world, observe("east", service("web")))
+  return world
+}
+
+const vip = (world: World, address: string) => world.fleet.vip("default", address)
+
+describe("a fleet that lost history", () => {
+  it("gives nothing, takes nothing and frees nothing before it has recovered", () => {
+    const world = known()
+    run(world, observe("east", service("old")), {
+      _tag: "ForgetService",
+      cluster: "east",
+      namespace: "shop",
+      name: "old"
+    })
+    const [resting] = [...world.fleet.vips.values()].filter(({ phase }) => phase === "withdrawing")
+    run(world, lost)
+    run(world, lost)
+    assert.lengthOf(
+      world.log.filter(({ type }) => type === "HistoryLost"),
+      1,
+      "begun once"
+    )
+    run(world, observe("east", service("new")))
+    run(world, observe("east", service("web", { type: "ClusterIP" })))
+    run(world, { _tag: "ConfirmWithdrawals", cluster: "east", node: "n1", cseq: 999 })
+    run(world, { _tag: "ConfirmWithdrawals", cluster: "east", node: "n2", cseq: 999 })
+    world.nowMs += 10_000_000
+    run(world, { _tag: "ExpireQuarantines" })
+    assert.deepStrictEqual(world.addresses("east", "shop/new"), [])
+    assert.deepStrictEqual(world.addresses("east", "shop/web"), ["192.0.2.0"])
+    assert.strictEqual(vip(world, resting?.address ?? "")?.phase, "withdrawing")
+    run(world, finish)
+    assert.deepStrictEqual(world.addresses("east", "shop/new"), [], "its cluster is frozen still")
+    run(world, republish("shop/new", "shop/web"))
+    assert.lengthOf(world.addresses("east", "shop/new"), 1)
+    assert.deepStrictEqual(world.addresses("east", "shop/web"), [])
+  })
+
+  it("takes over what speakers hold, keeps it from others, and gives it to the Service that is seen", () => {
+    const world = known()
+    run(world, lost, adopt(announced("192.0.2.1", "back"), announced("192.0.2.2", "never")))
+    assert.isTrue(vip(world, "192.0.2.1")?.holders[0]?.adopted)
+    run(world, observe("east", service("back")), observe("east", service("other")))
+    run(world, finish, republish("shop/web", "shop/back", "shop/other"))
+    assert.deepStrictEqual(world.addresses("east", "shop/back"), ["192.0.2.1"])
+    assert.isUndefined(vip(world, "192.0.2.1")?.holders[0]?.adopted)
+    assert.deepStrictEqual(world.addresses("east", "shop/other"), ["192.0.2.3"], "not the one that is reserved")
+    assert.isTrue(vip(world, "192.0.2.2")?.holders[0]?.adopted)
+    assert.isUndefined(world.message("east", "adv.4-192-0-2-2"), "what speakers hold of it stays")
+  })
+
+  it("keeps an address that several shared with all of them, whatever their key", () => {
+    const world = known()
+    const shared = { annotations: { allowSharedIp: "key" } }
+    run(world, lost, adopt(announced("192.0.2.5", "one", "two")))
+    run(world, observe("east", service("one", { ...shared, ports: [{ protocol: "TCP", port: 1, name: "" }] })))
+    run(world, observe("east", service("two", { ...shared, ports: [{ protocol: "TCP", port: 2, name: "" }] })))
+    run(world, finish, republish("shop/web", "shop/one", "shop/two"))
+    assert.deepStrictEqual(
+      vip(world, "192.0.2.5")?.holders.map(({ name, sharingKey, adopted }) => [name, sharingKey, adopted]),
+      [
+        ["one", "key", undefined],
+        ["two", "key", undefined]
+      ]
+    )
+  })
+
+  it("takes over a withdrawal that it had lost, with the nodes that are to confirm it", () => {
+    const world = known()
+    run(world, lost, adopt(tombstone("192.0.2.0")))
+    const { phase, obliged } = vip(world, "192.0.2.0") ?? { phase: "", obliged: [] }
+    assert.deepStrictEqual([phase, obliged], ["withdrawing", ["east-1", "east-2", "n1", "n2"]])
+  })
+
+  it("takes over what a status says, unless somebody is known to hold it", () => {
+    const world = known()
+    run(world, lost, adopt(announced("192.0.2.7", "other")))
+    run(world, { ...observe("east", service("told")), statusAddresses: ["192.0.2.6", "192.0.2.7"] } as Command)
+    assert.deepStrictEqual(world.addresses("east", "shop/told"), ["192.0.2.6"])
+    assert.deepStrictEqual(world.addresses("east", "shop/other"), ["192.0.2.7"])
+    run(world, {
+      ...observe("east", service("told", { labels: { a: "b" } })),
+      statusAddresses: ["192.0.2.6"]
+    } as Command)
+    assert.lengthOf(
+      world.log.filter(({ type, about }) => type === "VipAdopted" && about.service === "told"),
+      1,
+      "said twice is taken over once"
+    )
+  })
+
+  it("lets what the agent says is gone go before anything is given out", () => {
+    const world = known()
+    run(world, lost, adopt(tombstone("192.0.2.0")), finish, republish("shop/other"))
+    assert.isUndefined(world.fleet.cluster("east").services.get("shop/web"))
+    assert.strictEqual(vip(world, "192.0.2.0")?.phase, "withdrawing", "and not given to it again for a moment")
+  })
+
+  it("lets a reserved address go by a person's order, through withdrawal like every other", () => {
+    const world = known()
+    run(world, lost, adopt(announced("192.0.2.2", "never")), finish, republish("shop/web"))
+    const release: Command = { _tag: "ReleaseAdopted", network: "default", address: "192.0.2.2" }
+    run(world, release)
+    assert.strictEqual(vip(world, "192.0.2.2")?.phase, "withdrawing")
+    assert.deepStrictEqual(vip(world, "192.0.2.2")?.obliged, ["n1", "n2"])
+    assert.strictEqual((world.message("east", "adv.4-192-0-2-2") as { state?: string }).state, "withdrawn")
+    assert.deepStrictEqual(run(world, release), [], "once")
+    run(world, { _tag: "ReleaseAdopted", network: "default", address: "192.0.2.0" })
+    assert.strictEqual(vip(world, "192.0.2.0")?.phase, "assigned", "what is held is nobody's to release so")
+  })
+
+  it("leaves a cluster frozen that is heard of later, until it is published anew", () => {
+    const world = known()
+    run(world, lost, finish, republish("shop/web"))
+    run(world, { _tag: "RegisterCluster", cluster: "west", network: "default" })
+    run(world, apply("west", pool("public", ["192.0.2.0/28"])), {
+      _tag: "ObserveNode",
+      cluster: "west",
+      node: node("w1")
+    })
+    run(world, observe("west", service("web")))
+    assert.deepStrictEqual(world.addresses("west", "shop/web"), [])
+    run(world, {
+      ...republish("shop/web"),
+      cluster: "west",
+      inventory: { ...inventory(["shop/web"]), cluster: "west" }
+    } as Command)
+    assert.lengthOf(world.addresses("west", "shop/web"), 1)
+  })
+})

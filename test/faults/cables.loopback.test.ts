@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import { startTcpProxy } from "@lowtide/testkit"
+import { waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect, Fiber } from "effect"
+import { type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
+import { announcing, service } from "./orders.ts"
+
+/** Each of the commands is in the log once, and no seq is missing. */
+const isExact = Effect.fnUntraced(function* (lab: CentreLab, ids: ReadonlyArray<number>) {
+  const rows = yield* lab.sql("select command_id, count(*)::int as n from events where type = 'VipAssigned' group by 1")
+  assert.sameMembers(
+    rows.map(({ command_id, n }) => `${command_id} ${n}`),
+    ids.map((id) => `${uuid(id)} 1`)
+  )
+  const [{ events, seq }] = yield* lab.sql(
+    "select count(*)::int as events, (select seq::int from log_head) from events"
+  )
+  assert.strictEqual(events, seq)
+})
+
+describe("a cable that is cut", () => {
+  it.live("F2: to PostgreSQL, again and again while batches are sent: each command is carried out once", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeCentreLab
+      const proxy = yield* startTcpProxy(lab.postgres.port)
+      const url = lab.postgres.url.replace(`:${lab.postgres.port}/`, `:${proxy.port}/`)
+      yield* leads(yield* lab.allocator("one", { DATABASE_URL: url }))
+      for (const command of announcing) yield* lab.send(command)
+      yield* proxy.delay(5) // so that a cut finds a batch under way
+      const ids = Array.from({ length: 60 }, (_, index) => 1000 + index)
+      const load = yield* Effect.forkScoped(
+        Effect.forEach(ids, (id) => lab.send(service(`s${id}`), id), { concurrency: 4 })
+      )
+      for (let cuts = 0; cuts < 8; cuts++) {
+        yield* Effect.sleep("120 millis")
+        yield* proxy.cut
+        yield* Effect.sleep("30 millis")
+        yield* proxy.mend
+      }
+      assert.isTrue((yield* Fiber.join(load)).every(({ _tag }) => _tag === "Done"))
+      yield* isExact(lab, ids)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "F11: to NATS, with a command under way: it is committed, its answer is found, and it is published later",
+    () =>
+      Effect.gen(function* () {
+        const lab = yield* makeCentreLab
+        const proxy = yield* startTcpProxy(lab.nats.port)
+        const one = yield* lab.allocator("one", { LOWTIDE_NATS_URL: `nats://127.0.0.1:${proxy.port}` })
+        yield* leads(one)
+        for (const command of announcing) yield* lab.send(command)
+        const readyz = one.get("/readyz")
+        yield* waitUntil(
+          "all is published",
+          Effect.map(readyz, ({ body }) => body.unpublished === 0)
+        )
+        yield* proxy.delay(300) // the answer, and what is published, is on its way when the cable is cut
+        const waiting = yield* Effect.forkScoped(lab.send(service("web"), 1000))
+        yield* waitUntil(
+          "it is committed",
+          Effect.map(lab.sql(`select 1 from events where command_id = '${uuid(1000)}'`), ({ length }) => length > 0),
+          { intervalMs: 5 }
+        )
+        yield* proxy.cut
+        yield* proxy.delay(0)
+        yield* waitUntil(
+          "it says so, and is ready all the same",
+          Effect.map(readyz, ({ status, body }) => status === 200 && body.nats === "down")
+        )
+        yield* proxy.mend
+        const reply = yield* Fiber.join(waiting)
+        assert.strictEqual(reply._tag, "Done")
+        yield* isExact(lab, [1000])
+        yield* waitUntil(
+          "it is published",
+          Effect.map(readyz, ({ body }) => body.nats === "up" && body.unpublished === 0)
+        )
+      }).pipe(Effect.scoped)
+  )
+})
