@@ -24,8 +24,7 @@ select stream, kind, version, seq, state::text, recorded_at from stream_current 
 union all
 select p.stream, p.kind, e.version, e.seq, (e.data -> 'after')::text, e.recorded_at
 from place p
-cross join lateral (select version, seq, data, recorded_at from events where seq = p.seq offset 0) e
-order by seq`
+cross join lateral (select version, seq, data, recorded_at from events where seq = p.seq offset 0) e`
 
 /** Each VIP and each session is looked up by itself, so that what others did costs nothing. */
 const wireAtStatement = `
@@ -48,7 +47,8 @@ cross join lateral (
 export const makeAsOf = (pool: pg.Pool) => ({
   stateAt: Effect.fn("Ledger.stateAt")((seq: number) =>
     ask("stateAt", () => pool.query<Array<never>>({ text: stateAtStatement, values: [seq], rowMode: "array" })).pipe(
-      Effect.map(({ rows }): ReadonlyArray<StoredCurrent> => rows.map(toState))
+      // Sorted here: as a part of the statement it goes by way of a file once there are some ten thousand rows.
+      Effect.map(({ rows }): ReadonlyArray<StoredCurrent> => rows.map(toState).sort((a, b) => a.seq - b.seq))
     )
   ),
   wireAt: Effect.fn("Ledger.wireAt")(({ vips, sessions, at, rowsEachMax }: WireAt) =>
