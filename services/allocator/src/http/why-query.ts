@@ -1,4 +1,5 @@
 import { NotFoundProblem } from "@lowtide/api/problems"
+import type { EventType } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -9,8 +10,8 @@ import { unknownCluster } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
 import { whyAnswer } from "./views/why.ts"
 
-/** Events of the Service that are looked through for those that gave and refused. */
-const eventsMax = 200
+/** Events of each kind that are looked through: those that gave it addresses, and those that refused. */
+const eventsMax = 20
 
 /** Why a Service has the addresses that it has, or none; the only cluster that has such a Service is meant. */
 export const askWhy = Effect.fnUntraced(function* (query: Omit<ServiceName, "cluster"> & { readonly at?: string }) {
@@ -24,9 +25,14 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
   const centre = yield* Centre
   const ledger = yield* Ledger
   const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
-  const events = yield* orUnavailable(
-    ledger.events({ cluster, namespace, service: name, untilSeq: moment?.position, limit: eventsMax, order: "desc" })
-  )
+  const newest = (type: EventType) =>
+    orUnavailable(
+      ledger.events({
+        ...{ cluster, namespace, service: name, type, untilSeq: moment?.position },
+        ...{ limit: eventsMax, order: "desc" }
+      })
+    )
+  const events = [...(yield* newest("VipAssigned")), ...(yield* newest("AssignmentRefused"))]
   const answer = (view: CommittedView) => {
     const fault = unknownCluster(view, cluster)
     if (fault !== undefined) return { fault }

@@ -13,7 +13,7 @@ export interface WhyFacts {
   readonly namespace: string
   readonly name: string
   readonly at: string | null
-  /** The newest events about the Service up to then, newest first: who gave and who refused what. */
+  /** Events up to then that gave the Service an address or refused it, of each kind the newest first. */
   readonly events: ReadonlyArray<StoredEvent>
 }
 
