@@ -19,6 +19,7 @@ import * as allocators from "./0019-allocators.ts"
 import * as recoveryOrder from "./0020-recovery-order.ts"
 import * as wireSessions from "./0022-wire-sessions.ts"
 import * as auditViews from "./0023-audit-views.ts"
+import * as auditWords from "./0023-audit-words.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -37,5 +38,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0019-allocators": allocators,
   "0020-recovery-order": recoveryOrder,
   "0022-wire-sessions": wireSessions,
-  "0023-audit-views": auditViews
+  "0023-audit-views": auditViews,
+  "0023-audit-words": auditWords
 }

@@ -98,7 +98,7 @@ const atRest = Effect.fnUntraced(function* (fleet: Fleet) {
   return { tables: yield* tables(fleet), updates: yield* updates(fleet), held: yield* held(fleet) }
 })
 
-const emptyDatabase = (fleet: Fleet) => sql(fleet, "drop schema public cascade; create schema public")
+const emptyDatabase = (fleet: Fleet) => sql(fleet, "drop schema public, audit cascade; create schema public")
 
 it.live("PostgreSQL and NATS lost together: speakers and statuses remember, and no route changes", () =>
   Effect.gen(function* () {

@@ -21,6 +21,7 @@ import {
 import { BeginRecoveryOrder, FinishRecoveryOrder, RecoveryAnswer, ReleaseReservedOrder } from "./recovery.ts"
 import { ServiceList } from "./services.ts"
 import { TraceAnswer } from "./trace.ts"
+import { WhyAnswer } from "./why.ts"
 
 const listErrors = [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
 
@@ -87,7 +88,22 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
       success: TraceAnswer,
       error: [NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come")
+    }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come"),
+    HttpApiEndpoint.get("why", "/why/service/:namespace/:name", {
+      params: { namespace: Schema.String, name: Schema.String },
+      query: { at },
+      success: WhyAnswer,
+      error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(
+      OpenApi.Summary,
+      "Why a Service has the addresses that it has, or is refused; the only cluster that has it is meant"
+    ),
+    HttpApiEndpoint.get("whyIn", "/why/service/:cluster/:namespace/:name", {
+      params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
+      query: { at },
+      success: WhyAnswer,
+      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Why a Service of one cluster has the addresses that it has, or is refused")
   )
   .prefix("/v1") {}
 

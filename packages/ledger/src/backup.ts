@@ -212,12 +212,14 @@ const linesOf = (path: string): AsyncIterable<string> => {
 const makeSchema = async (url: string, schema: string): Promise<void> => {
   const found = await withClient(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
-      "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') limit 5"
+      `select 'the table ' || relname as name from pg_class
+      where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+      union all select 'the schema audit' where to_regnamespace('audit') is not null limit 5`
     )
     return rows.map(({ name }) => name)
   })
   if (found.length > 0) {
-    const detail = `expected an empty database, found the tables ${found.join(", ")}; name one that was just created`
+    const detail = `expected an empty database, found ${found.join(", ")}; name one that was just created`
     throw new BackupFault({ reason: "not-empty", detail })
   }
   const pool = new pg.Pool({ connectionString: url, max: 2 })

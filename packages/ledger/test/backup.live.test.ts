@@ -30,10 +30,10 @@ const backedUp = Effect.gen(function* () {
   return { file, url, ledger, epoch, summary }
 })
 
-/** A database without tables. */
+/** A database with nothing in it. */
 const empty = Effect.gen(function* () {
   const url = yield* databases.fresh()
-  yield* Effect.promise(() => execute(url, "drop schema public cascade; create schema public"))
+  yield* Effect.promise(() => execute(url, "drop schema public, audit cascade; create schema public"))
   return url
 })
 

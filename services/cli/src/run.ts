@@ -17,6 +17,7 @@ import { recover } from "./verbs/recover.ts"
 import { trace } from "./verbs/trace.ts"
 import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
+import { why } from "./verbs/why.ts"
 
 const lowtide = root.pipe(
   Command.withSubcommands([
@@ -24,6 +25,7 @@ const lowtide = root.pipe(
     who,
     history,
     diff,
+    why,
     trace,
     lint,
     preview,

@@ -7,7 +7,8 @@ import type {
   PeerList,
   PoolList,
   ServiceList,
-  TraceAnswer
+  TraceAnswer,
+  WhyAnswer
 } from "@lowtide/api"
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
@@ -385,6 +386,31 @@ const diff: DiffAnswer = {
   ]
 }
 
+const refused: WhyAnswer = {
+  ...reading,
+  cluster: "east",
+  namespace: "shop",
+  name: "web",
+  at: null,
+  standing: "refused",
+  addresses: [],
+  refusal: {
+    code: "LT0201",
+    message: "Service shop/web spec.type: pool exhausted: expected a free IPv4 address in pool public, found none",
+    expected: "a free IPv4 address in pool public",
+    found: "none",
+    fix: "Give the pool more addresses",
+    since: "2026-11-23T14:05:13.000Z",
+    seq: 18
+  },
+  pools: [
+    { pool: "public", verdict: "passed", why: "has no free address: 14 held, 2 resting after their release" },
+    { pool: "twice", verdict: "invalid", why: "is not in effect (LT0121)" }
+  ],
+  sentence:
+    "Service east shop/web is refused since 2026-11-23T14:05:13.000Z (event 18 by agent:east): LT0201 Service shop/web spec.type: pool exhausted: expected a free IPv4 address in pool public, found none. Of the pools, public has no free address: 14 held, 2 resting after their release; twice is not in effect (LT0121). Fix: Give the pool more addresses."
+}
+
 const trace: TraceAnswer = {
   ...reading,
   cluster: "east",
@@ -451,6 +477,7 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
   }),
   "/v1/history": ok(history),
   "/v1/diff": ok(diff),
+  "/v1/why/service/east/shop/web": ok(refused),
   "/v1/trace/service/east/shop/web": ok(trace),
   "/v1/trace/service/shop/web": problem(400, "ambiguous", {
     detail: "service shop/web is in several clusters: name one",

@@ -21,6 +21,8 @@ const goldens = [
   ["history-wide", "history service/east/shop/web -o wide"],
   ["history-help", "history --help"],
   ["diff", "diff --from 12 --to 24"],
+  ["why", "why service/east/shop/web"],
+  ["why-wide", "why service/east/shop/web -o wide"],
   ["trace", "trace service/east/shop/web"],
   ["trace-wide", "-o wide trace service/east/shop/web"],
   ["who", "who 192.0.2.1"],

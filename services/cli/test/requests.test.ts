@@ -19,6 +19,8 @@ describe("what is asked", () => {
     ["history file/east/services/shop.yaml", "/v1/history?cluster=east&file=services%2Fshop.yaml&limit=100"],
     ["history", "/v1/history?limit=100"],
     ["get pools --at 12", "/v1/pools?at=12"],
+    ["why service/east/shop/web --at 12", "/v1/why/service/east/shop/web?at=12"],
+    ["why service/shop/web", "/v1/why/service/shop/web"],
     [["get", "nodes", "--at", "5 minutes ago"], "/v1/nodes?at=2026-11-23T16%3A00%3A00.000Z"],
     ["who 192.0.2.1 --at 12", "/v1/vips/192.0.2.1/holder?at=12"],
     [

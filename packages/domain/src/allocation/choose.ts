@@ -266,7 +266,12 @@ const poolHolding = (pools: ReadonlyArray<AddressPool>, address: IpAddress): Add
  * An address of one pool and family: the lowest that nobody remembers, else the lowest that is free. One that its sharing
  * key already has is as good as free: it is taken where it comes first. Sharing is a permission, not a wish.
  */
-const pickFrom = (chooser: Chooser, pool: AddressPool, family: Family, reason: ReasonCode): AddressPick | undefined => {
+export const pickFrom = (
+  chooser: Chooser,
+  pool: AddressPool,
+  family: Family,
+  reason: ReasonCode
+): AddressPick | undefined => {
   const free = lowestFree(chooser, pool, family)
   const shared = sharedIn(chooser, pool, family)
   const found = shared === undefined || (free !== undefined && comesBefore(pool, free, shared)) ? free : shared

@@ -24,17 +24,15 @@ const byName = (left: AddressPool, right: AddressPool): number =>
   left.name < right.name ? -1 : left.name > right.name ? 1 : 0
 
 /** Whether the pool may serve the Service: its namespace and any one Service selector, each only where the pool names some. */
-export const poolAdmits = (pool: AddressPool, cluster: ClusterMemory, service: ServiceObject): boolean => {
+export const poolAdmits = (pool: AddressPool, cluster: ClusterMemory, service: ServiceObject): boolean =>
+  servesNamespace(pool, cluster, service.namespace) && selects(pool.serviceSelectors, service.labels)
+
+/** Whether the pool serves Services of the namespace: every one, unless it names some. */
+export const servesNamespace = (pool: AddressPool, cluster: ClusterMemory, namespace: string): boolean => {
+  if (pool.namespaces.length === 0 && pool.namespaceSelectors.length === 0) return true
   // Every namespace has this label, also one that nobody has described.
-  const labels = cluster.namespaces.get(service.namespace)?.namespace.labels ?? {
-    "kubernetes.io/metadata.name": service.namespace
-  }
-  const restrictsNamespace = pool.namespaces.length > 0 || pool.namespaceSelectors.length > 0
-  const inNamespace =
-    !restrictsNamespace ||
-    pool.namespaces.includes(service.namespace) ||
-    anySelectorMatches(pool.namespaceSelectors, labels)
-  return inNamespace && selects(pool.serviceSelectors, service.labels)
+  const labels = cluster.namespaces.get(namespace)?.namespace.labels ?? { "kubernetes.io/metadata.name": namespace }
+  return pool.namespaces.includes(namespace) || anySelectorMatches(pool.namespaceSelectors, labels)
 }
 
 const rangesByPool = new WeakMap<AddressPool, ReadonlyArray<AddressRange>>()

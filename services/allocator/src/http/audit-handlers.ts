@@ -9,6 +9,7 @@ import { askHistory } from "./history-query.ts"
 import { askHolder } from "./holder-query.ts"
 import type { Past } from "./past.ts"
 import { askTrace, askTraceIn } from "./trace-query.ts"
+import { askWhy, askWhyIn } from "./why-query.ts"
 
 /** What the log and the wire journal are asked. */
 export const AuditHandlers = HttpApiBuilder.group(
@@ -22,7 +23,9 @@ export const AuditHandlers = HttpApiBuilder.group(
       diff: ({ query }) => asked(askDiff(query)),
       history: ({ query }) => asked(askHistory(query)),
       trace: ({ params }) => asked(askTrace(params)),
-      traceIn: ({ params }) => asked(askTraceIn(params))
+      traceIn: ({ params }) => asked(askTraceIn(params)),
+      why: ({ params, query }) => asked(askWhy({ ...params, ...query })),
+      whyIn: ({ params, query }) => asked(askWhyIn({ ...params, ...query }))
     })
   })
 )

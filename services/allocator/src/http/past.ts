@@ -2,7 +2,7 @@ import { isSeqText } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, type UnavailableProblem } from "@lowtide/api/problems"
 import { Fleet, type NodeIntent, resolveNode, type StreamState } from "@lowtide/domain"
 import { Ledger, type Unavailable } from "@lowtide/ledger"
-import { Cache, Clock, Context, Effect, Layer } from "effect"
+import { Cache, Clock, Context, Effect, Exit, Layer } from "effect"
 import { Centre, type CommittedView, type HeardNode } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
@@ -45,11 +45,11 @@ export class Past extends Context.Service<
       const ledger = yield* Ledger
       const centre = yield* Centre
       // By place as text: a place of another incarnation is another one.
-      const fleets = yield* Cache.make({
-        capacity: fleetsMax,
-        timeToLive: keptFor,
-        lookup: (key: string) => fleetAt(ledger, Number(key.slice(key.indexOf("/") + 1)))
-      })
+      const fleets = yield* Cache.makeWith(
+        (key: string) => fleetAt(ledger, Number(key.slice(key.indexOf("/") + 1))),
+        // A database that was away is asked again.
+        { capacity: fleetsMax, timeToLive: (exit) => (Exit.isSuccess(exit) ? keptFor : 0) }
+      )
       return Past.of({
         viewAt: (moment) =>
           Effect.gen(function* () {

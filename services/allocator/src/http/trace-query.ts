@@ -93,7 +93,8 @@ const changeIn = (newestFirst: ReadonlyArray<StoredEvent>): ReadonlyArray<Stored
   return newestFirst.filter((event) => event.correlationId === correlationId && changes.has(event.type)).toReversed()
 }
 
-const clusterOfService = Effect.fnUntraced(function* ({ namespace, name }: Omit<ServiceName, "cluster">) {
+/** The only cluster that has, or had, such a Service; a name that fits several is not guessed. */
+export const clusterOfService = Effect.fnUntraced(function* ({ namespace, name }: Omit<ServiceName, "cluster">) {
   const centre = yield* Centre
   const ledger = yield* Ledger
   const present = yield* orUnavailable(

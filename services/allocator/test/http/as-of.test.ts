@@ -173,3 +173,45 @@ describe("a difference", () => {
     }).pipe(Effect.provide(local()))
   )
 })
+
+describe("why a Service has what it has", () => {
+  const why = (name: string, moment?: string) =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const query = moment === undefined ? {} : { at: moment }
+      return yield* api.audit.whyIn({ params: { cluster: "east", namespace: "shop", name }, query })
+    })
+
+  it.live("is told of one that is refused, with the code, the facts and the fix", () =>
+    Effect.gen(function* () {
+      const api = yield* why("api")
+      expect(api).toMatchObject({ standing: "refused", refusal: { code: "LT0202", found: "203.0.113.9" } })
+      expect(api.sentence).toBe(
+        `Service east shop/api is refused since ${api.refusal?.since} (event ${api.refusal?.seq} by agent:east): LT0202 ${api.refusal?.message}. Fix: ${api.refusal?.fix}.`
+      )
+      expect(api.pools.map(({ pool, verdict }) => [pool, verdict])).toEqual([
+        ["public", "passed"],
+        ["wide", "passed"],
+        ["twice", "invalid"]
+      ])
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("is told of one that has an address, that wants none, cannot be read, and is not there", () =>
+    Effect.gen(function* () {
+      const web = yield* why("web")
+      expect(web.sentence).toBe(
+        `Service east shop/web has 192.0.2.1 of pool public since ${web.addresses[0]?.since}, because this was the first pool in the stated order that had one (event ${web.addresses[0]?.seq}).`
+      )
+      expect(yield* why("inner")).toMatchObject({ standing: "unasked" })
+      expect((yield* why("broken")).sentence).toMatch(/^Service east shop\/broken is not understood: LT0107 /)
+      expect((yield* why("none")).sentence).toBe("Service east shop/none is not there.")
+      const seq = (web.addresses[0]?.seq ?? 0) - 2
+      expect(yield* why("web", String(seq))).toMatchObject({
+        standing: "absent",
+        position: seq,
+        at: expect.any(String)
+      })
+    }).pipe(Effect.provide(local()))
+  )
+})

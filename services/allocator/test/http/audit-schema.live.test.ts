@@ -70,6 +70,7 @@ describe("schema audit", () => {
           _tag: "Manifest",
           manifest: { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" }
         }
+        const recovery = { _tag: "Recovery", incarnation: 2, adoptedCount: 3 }
         const table: ReadonlyArray<readonly [type: string, before: object | null, after: object | null]> = [
           ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: [] }],
           ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: ["east-1", "east-2"] }],
@@ -96,6 +97,12 @@ describe("schema audit", () => {
           ["ManifestDeleted", pool, null],
           ["FindingsResolved", { object: { kind: "Node", name: "east-1" } }, null],
           ["NamespaceGone", { namespace: { name: "shop" } }, null],
+          ["VipAdopted", null, { ...vip, phase: "assigned", holders: [web] }],
+          ["VipAdopted", null, { ...vip, phase: "withdrawing", holders: [] }],
+          ["HistoryLost", null, { ...recovery, why: "a head is behind", without: [] }],
+          ["HistoryRecovered", recovery, { ...recovery, without: ["east", "west/west-1"] }],
+          ["HistoryRecovered", recovery, { ...recovery, without: [] }],
+          ["ClusterRepublished", null, { _tag: "Cluster", cluster: "east", incarnation: 2 }],
           ["SomethingNew", null, null]
         ]
         for (const [type, before, after] of table) {

@@ -1,0 +1,115 @@
+import type { Reading } from "@lowtide/api/reading"
+import type { WhyAnswer } from "@lowtide/api/why"
+import { addressesOf, type ClusterMemory, type Fleet, type ServiceState } from "@lowtide/domain"
+import { explainPools } from "@lowtide/domain/allocation/explain"
+import { wantsAddress } from "@lowtide/domain/allocation/wish"
+import type { StoredEvent } from "@lowtide/ledger"
+import { findingsOn } from "./findings.ts"
+
+/** Everything that the answer is made from. */
+export interface WhyFacts {
+  readonly fleet: Fleet
+  readonly cluster: ClusterMemory
+  readonly namespace: string
+  readonly name: string
+  readonly at: string | null
+  /** Events up to then that gave the Service an address or refused it, of each kind the newest first. */
+  readonly events: ReadonlyArray<StoredEvent>
+}
+
+/** Why a Service has the addresses that it has, or none. */
+export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
+  const { cluster, namespace, name, at } = facts
+  const state = cluster.services.get(`${namespace}/${name}`)
+  const named = { ...reading, cluster: cluster.name, namespace, name, at }
+  const subject = `Service ${cluster.name} ${namespace}/${name}`
+  const was = at === null ? "is" : "was"
+  const then = at === null ? "" : ` at ${at}`
+  const nothing = { ...named, addresses: [], refusal: null, pools: [] }
+  if (state === undefined) {
+    const [finding] = findingsOn(cluster, { kind: "Service", namespace, name })
+    return finding === undefined
+      ? { ...nothing, standing: "absent", sentence: `${subject} ${was} not there${then}.` }
+      : {
+          ...nothing,
+          standing: "invalid",
+          sentence: `${subject} ${was} not understood${then}: ${finding.code} ${finding.message}. Fix: ${finding.fix}.`
+        }
+  }
+  const addresses = addressesHeld(facts, state)
+  const held = addresses.map(sayAddress).join("; ")
+  if (!wantsAddress(state.service)) {
+    const why = `it ${was} of type ${state.service.type}${state.service.loadBalancerClass === undefined ? "" : ` and class ${state.service.loadBalancerClass}`}`
+    return {
+      ...nothing,
+      addresses,
+      standing: "unasked",
+      sentence: `${subject} wanted no address of Lowtide${then}: ${why}.`
+    }
+  }
+  const pools = poolsOf(facts, state)
+  if (state.refusal === null) {
+    const sentence =
+      held === ""
+        ? `${subject} had no address yet${then}.`
+        : `${subject}${then} ${at === null ? "has" : "had"} ${held}.`
+    return { ...named, addresses, refusal: null, pools, standing: "served", sentence }
+  }
+  const { code, message, expected, found, fix } = state.refusal
+  const event = facts.events.find(({ type }) => type === "AssignmentRefused")
+  const refusal = { code, message, expected, found, fix, since: event?.recordedAt ?? null, seq: event?.seq ?? null }
+  const kept = held === "" ? "" : ` It ${at === null ? "keeps" : "kept"} ${held}.`
+  const passed = pools.filter(({ verdict }) => verdict !== "holds").map(({ pool, why }) => `${pool} ${why}`)
+  // What a Service asks for by name, the message speaks of; the other pools are in the answer.
+  const looked = passed.length === 0 || !isAboutPools.has(code) ? "" : ` Of the pools, ${passed.join("; ")}.`
+  const by = event === undefined ? "" : ` since ${event.recordedAt} (event ${event.seq} by ${event.actor})`
+  return {
+    ...named,
+    addresses,
+    refusal,
+    pools,
+    standing: "refused",
+    sentence: `${subject} ${was} refused${then}${by}: ${code} ${message}.${looked}${kept} Fix: ${fix}.`
+  }
+}
+
+/** No pool had an address for it, or none serves it. */
+const isAboutPools: ReadonlySet<string> = new Set(["LT0201", "LT0205", "LT0208"])
+
+const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState): WhyAnswer["addresses"] =>
+  addressesOf(cluster, state).map((address) => {
+    const event = events.find((event) => event.type === "VipAssigned" && event.address === address)
+    return {
+      address,
+      pool: fleet.vip(cluster.network, address)?.pool ?? "",
+      reason: event?.reasonCode ?? null,
+      since: event?.recordedAt ?? null,
+      seq: event?.seq ?? null
+    }
+  })
+
+const sayAddress = ({ address, pool, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
+  const because = reason === null ? "" : ` since ${since}, because ${reasonWords[reason] ?? reason} (event ${seq})`
+  return `${address} of pool ${pool}${because}`
+}
+
+/** The reasons of `VipAssigned`, docs/reference/events.md. */
+const reasonWords: Readonly<Record<string, string>> = {
+  "requested-address": "it asked for this address",
+  "requested-pool": "it asked for this pool",
+  "pool-selected": "this was the first pool in the stated order that had one",
+  sticky: "it held it last",
+  shared: "another Service with its sharing key has it"
+}
+
+/** Pools in effect, and those that errors keep out of effect. */
+const poolsOf = ({ fleet, cluster }: WhyFacts, { service }: ServiceState): WhyAnswer["pools"] => {
+  const inEffect = explainPools(fleet, cluster, service)
+  const invalid = [...cluster.findings.values()].flatMap(({ object, findings }) => {
+    const error = findings.find(({ severity }) => severity === "error")
+    if (object.kind !== "IPAddressPool" || error === undefined) return []
+    if (inEffect.some(({ pool }) => pool === object.name)) return []
+    return { pool: object.name, verdict: "invalid" as const, why: `is not in effect (${error.code})` }
+  })
+  return [...inEffect, ...invalid]
+}

@@ -1,0 +1,52 @@
+import { NotFoundProblem } from "@lowtide/api/problems"
+import type { EventType } from "@lowtide/domain"
+import { Ledger } from "@lowtide/ledger"
+import { Effect } from "effect"
+import { Centre, type CommittedView } from "../centre.ts"
+import { orUnavailable } from "./asking.ts"
+import { momentOf, Past } from "./past.ts"
+import { clusterOfService, type ServiceName } from "./trace-query.ts"
+import { unknownCluster } from "./views/clusters.ts"
+import { readingOf } from "./views/reading.ts"
+import { whyAnswer } from "./views/why.ts"
+
+/** Events of each kind that are looked through: those that gave it addresses, and those that refused. */
+const eventsMax = 20
+
+/** Why a Service has the addresses that it has, or none; the only cluster that has such a Service is meant. */
+export const askWhy = Effect.fnUntraced(function* (query: Omit<ServiceName, "cluster"> & { readonly at?: string }) {
+  const cluster = yield* clusterOfService(query)
+  return yield* askWhyIn({ ...query, cluster })
+})
+
+/** Why a Service of one cluster has the addresses that it has, or none. */
+export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { readonly at?: string }) {
+  const { cluster, namespace, name } = query
+  const centre = yield* Centre
+  const ledger = yield* Ledger
+  const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
+  const newest = (type: EventType) =>
+    orUnavailable(
+      ledger.events({
+        ...{ cluster, namespace, service: name, type, untilSeq: moment?.position },
+        ...{ limit: eventsMax, order: "desc" }
+      })
+    )
+  const events = [...(yield* newest("VipAssigned")), ...(yield* newest("AssignmentRefused"))]
+  const answer = (view: CommittedView) => {
+    const fault = unknownCluster(view, cluster)
+    if (fault !== undefined) return { fault }
+    const facts = {
+      fleet: view.fleet,
+      cluster: view.fleet.cluster(cluster),
+      namespace,
+      name,
+      at: moment?.at ?? null,
+      events
+    }
+    return { answer: whyAnswer(facts, readingOf(view)) }
+  }
+  const said =
+    moment === undefined ? yield* orUnavailable(centre.read(answer)) : answer(yield* (yield* Past).viewAt(moment))
+  return "answer" in said ? said.answer : yield* new NotFoundProblem({ detail: `cluster: ${said.fault}` })
+})
