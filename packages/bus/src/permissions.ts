@@ -3,6 +3,7 @@ import {
   commandFilter,
   commandSubject,
   liveFilter,
+  rollCallKey,
   stateFilter,
   stateStream,
   statusFilter,
@@ -45,8 +46,8 @@ const reading = (stream: string, filter: string): ReadonlyArray<string> => [
 ]
 
 /**
- * The narrowest permissions with which each process can do its work on nats-server 2.9. Nobody may change, delete or
- * purge a stream, or look into one whole (`STREAM.INFO` lists subjects, hence addresses of other clusters).
+ * The narrowest permissions with which each process can do its work on nats-server 2.9. Nobody may change or delete a
+ * stream, and no cluster may look into one whole (`STREAM.INFO` lists subjects, hence addresses of other clusters).
  */
 export const permissionsOf = (user: BusUser): BusPermissions => {
   const inbox = `${inboxPrefix(user)}.>`
@@ -63,6 +64,9 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
             `${api}.STREAM.INFO.${stream}`
           ]),
           `${api}.STREAM.MSG.GET.${stateStream}`,
+          `${api}.STREAM.PURGE.${stateStream}`, // of what an earlier incarnation said
+          `lt.live.v1.state.*.${rollCallKey}`,
+          ...reading(stateStream, "lt.v1.state.>"),
           ...reading(statusStream, statusFilter),
           ...reading(wireStream, wireFilter)
         ],

@@ -5,7 +5,7 @@ import { startNats } from "@lowtide/testkit"
 import { connect, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node"
 import { Deferred, Effect, Fiber, Queue, type Scope, Stream } from "effect"
 import {
-  type Bus,
+  Bus,
   type BusUser,
   busUserName,
   connectionOptions,
@@ -17,9 +17,11 @@ import {
   natsUsersText,
   newNatsKey,
   publishAll,
+  purgeStored,
   readLast,
   readNatsUsers,
   readStored,
+  rollCallSubject,
   sendCommand,
   serveCommands,
   stateFilter,
@@ -141,9 +143,13 @@ const table: ReadonlyArray<readonly [what: string, attempt: Attempt, may: Readon
   ["store an intent of its own cluster", ["publish", "lt.v1.state.east.adv.4-192-0-2-1"], ["allocator"]],
   ["store an intent of another cluster", ["publish", "lt.v1.state.west.adv.4-192-0-2-1"], ["allocator"]],
   ["repeat an intent as the server does", ["publish", "lt.live.v1.state.east.adv.4-192-0-2-1"], []],
-  ["read its own cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.east.>`], ["agent", "speaker"]],
-  ["read another cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.west.>`], []],
-  ["read every cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.>`], []],
+  [
+    "read its own cluster's state",
+    ["publish", `${create}.LT_STATE.c.lt.v1.state.east.>`],
+    ["allocator", "agent", "speaker"]
+  ],
+  ["read another cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.west.>`], ["allocator"]],
+  ["read every cluster's state", ["publish", `${create}.LT_STATE.c.lt.v1.state.>`], ["allocator"]],
   ["read a stream without a filter", ["publish", `${create}.LT_STATE.c`], []],
   ["read a stream without a filter, as of old", ["publish", `${create}.LT_STATE`], []],
   ["read a stream durably", ["publish", `${api}.CONSUMER.DURABLE.CREATE.LT_STATE.c`], []],
@@ -158,7 +164,9 @@ const table: ReadonlyArray<readonly [what: string, attempt: Attempt, may: Readon
   ["make another stream", ["publish", `${api}.STREAM.CREATE.SPY`], []],
   ["change the stream", ["publish", `${api}.STREAM.UPDATE.LT_STATE`], []],
   ["delete the stream", ["publish", `${api}.STREAM.DELETE.LT_STATE`], []],
-  ["purge the stream", ["publish", `${api}.STREAM.PURGE.LT_STATE`], []],
+  ["purge the stream", ["publish", `${api}.STREAM.PURGE.LT_STATE`], ["allocator"]],
+  ["purge statuses", ["publish", `${api}.STREAM.PURGE.LT_STATUS`], []],
+  ["call the roll of its own cluster", ["publish", "lt.live.v1.state.east.rollcall"], ["allocator"]],
   ["delete a message", ["publish", `${api}.STREAM.MSG.DELETE.LT_STATE`], []],
   ["take a copy of the stream", ["publish", `${api}.STREAM.SNAPSHOT.LT_STATE`], []],
   ["restore the stream from a copy", ["publish", `${api}.STREAM.RESTORE.LT_STATE`], []]
@@ -201,6 +209,11 @@ describe("NATS permissions", () => {
           assert.strictEqual((yield* readLast(stateStream, stateSubject("east", "adv.4-192-0-2-1")))?.text, "of east")
           assert.isUndefined(yield* readLast(stateStream, stateSubject("east", "head")))
           assert.strictEqual(yield* countStored(stateStream, stateFilter("east")), 1)
+          const intents = yield* readStored(stateStream, "lt.v1.state.*.adv.*")
+          assert.deepStrictEqual(intents.map(({ text }) => text).sort(), ["of east", "of west"])
+          yield* purgeStored(stateStream, stateFilter("north"))
+          const connection = yield* (yield* Bus).connection
+          connection.publish(rollCallSubject("north"), "{}")
           yield* serveCommands(() => Effect.succeed({ _tag: "Done", seqFrom: null, seqTo: null }))
           yield* Deferred.succeed(served, undefined)
           yield* Stream.runDrain(Stream.take(followStream(wireStream, wireFilter, 1), 2))
