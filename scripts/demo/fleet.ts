@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync 
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { LabError, startRelay } from "@lowtide/testkit/lab/index"
+import { makeLedgerRoles } from "@lowtide/testkit/ledger-roles"
 import { startNats } from "@lowtide/testkit/nats"
 import { startPostgres } from "@lowtide/testkit/postgres"
 import { freePort } from "@lowtide/testkit/scratch-folder"
@@ -50,6 +51,8 @@ const apiPortInside = 7070
 
 /** The samples of this project. */
 export const sampleFolder = fileURLToPath(new URL("../../deploy/samples", import.meta.url))
+
+const rolesFile = fileURLToPath(new URL("../../deploy/postgres/roles.sql", import.meta.url))
 
 /** The fleet of the demo: two clusters of three nodes, BIRD as the router of one and FRR of the other. */
 export const sampleClusters: FleetOptions["clusters"] = [
@@ -169,7 +172,7 @@ const startCentre = ({
         ...(namespace === undefined ? {} : { namespace })
       }).pipe(Effect.tap((component) => Effect.sync(() => components.set(name, component))))
     yield* run("allocator", "allocator", isOutside ? undefined : site.centreNamespace, {
-      DATABASE_URL: database,
+      ...database,
       LOWTIDE_NATS_URL: allocatorNats,
       ...credentials.allocator,
       LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`
@@ -191,10 +194,11 @@ const startCentre = ({
 
 const startDatabase = ({ databaseUrl }: FleetOptions, site: Site, components: Map<string, Component>) =>
   Effect.gen(function* () {
-    if (databaseUrl !== undefined) return yield* temporaryDatabase(databaseUrl)
+    if (databaseUrl !== undefined) return { DATABASE_URL: yield* temporaryDatabase(databaseUrl) }
     const server = yield* startPostgres({ folder: join(site.folder, "postgres") })
     components.set("postgres", serverComponent("postgres", server))
-    return server.socketUrl
+    const { allocatorUrl, ownerUrl } = yield* makeLedgerRoles(server, rolesFile)
+    return { DATABASE_URL: allocatorUrl, LOWTIDE_MIGRATION_DATABASE_URL: ownerUrl }
   })
 
 const relayNats = (site: Site) =>

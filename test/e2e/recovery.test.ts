@@ -11,7 +11,7 @@ import { component, getsRoute, isSettled, newService, runningFleet, services, ta
 const databaseOf = (fleet: Fleet): string => {
   const folder = join(fleet.site.folder, "postgres")
   const port = readdirSync(folder).flatMap((name) => /^\.s\.PGSQL\.(\d+)$/.exec(name)?.[1] ?? [])[0]
-  return `postgres://postgres@${encodeURIComponent(folder)}:${port}/postgres`
+  return `postgres://lowtide_owner@${encodeURIComponent(folder)}:${port}/lowtide`
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: rows as the statement names them

@@ -22,6 +22,7 @@ import {
   readLast,
   readNatsUsers,
   readStored,
+  rollCallSubject,
   sendCommand,
   serveCommands,
   stateFilter,

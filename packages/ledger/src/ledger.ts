@@ -77,6 +77,8 @@ export class Ledger extends Context.Service<
     /** The cluster's intents that came after `cseq`, in the order of their cseq; for filling a cable that lost some. */
     readonly intentsSince: (cluster: string, cseq: number) => Effect.Effect<ReadonlyArray<StoredIntent>, Unavailable>
     readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>
+    /** How many of the messages in effect, heads included, each key has signed, by the key's id. */
+    readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */

@@ -25,6 +25,9 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
     )
   ),
   intentHeads: ask("intentHeads", () => db.selectFrom("intent_head").selectAll().orderBy("cluster").execute()),
+  signedBy: ask("signedBy", () => countSigners.execute(db)).pipe(
+    Effect.map(({ rows }) => new Map(rows.map(({ key_id, count }) => [key_id, Number(count)])))
+  ),
   events: Effect.fn("Ledger.events")((filter: EventFilter) =>
     ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
   ),
@@ -54,6 +57,12 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
     sql<{ now: string }>`select date_trunc('milliseconds', clock_timestamp()) as now`.execute(db)
   ).pipe(Effect.map(({ rows: [row] }) => row?.now ?? ""))
 })
+
+/** An envelope ends with the key's id and the signature, so its end is enough; what is signed comes before them. */
+const countSigners = sql<{ key_id: string; count: string }>`
+  select substring(right(envelope, 300) from '"keyId":"([^"]*)","sig":"[^"]*"}$') as key_id, count(*) as count
+  from (select envelope from intent union all select envelope from intent_head) as messages
+  where envelope like '%"sig":"%' group by 1 order by 1`
 
 const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
   let query = db.selectFrom("events").selectAll().orderBy("seq", filter.order).limit(filter.limit)

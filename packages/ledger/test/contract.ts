@@ -3,6 +3,12 @@ import { Effect, Exit, type Layer, Option, type Scope } from "effect"
 import { type Batch, type EventFilter, emptyBatch, Ledger } from "../src/index.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
 
+const intent = (subject: string, seq: number, envelope: string | null) =>
+  ({ cluster: "a", subject, cseq: seq, seq, envelope }) as const
+
+const head = (cluster: string, seq: number) =>
+  ({ cluster, cseq: seq, seq, digest: `d${seq}`, count: seq, envelope: "{}" }) as const
+
 const all: EventFilter = { limit: 1_000, order: "asc" }
 
 /** Everything the port can tell, to compare before and after. */
@@ -191,10 +197,6 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
       "intents are the last of their subject until removed, heads the last of their cluster",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead
-        const intent = (subject: string, seq: number, envelope: string | null) =>
-          ({ cluster: "a", subject, cseq: seq, seq, envelope }) as const
-        const head = (cluster: string, seq: number) =>
-          ({ cluster, cseq: seq, seq, digest: `d${seq}`, count: seq, envelope: "{}" }) as const
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 0 }),
           intents: [intent("x", 1, "x1"), intent("y", 1, "y1")],
@@ -216,6 +218,35 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const since = (cseq: number) =>
           Effect.map(ledger.intentsSince("a", cseq), (rows) => rows.map((row) => row.envelope))
         assert.deepStrictEqual(yield* Effect.forEach([0, 2, 4], since), [["x2", "w3", "z4"], ["w3", "z4"], []])
+      })
+    )
+  })
+
+  describe(`${name}: signers`, () => {
+    test(
+      "are counted over what is in effect, heads included, and by nothing that a payload says",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const signed = (keyId: string, payload = "{}") => JSON.stringify({ payload, keyId, sig: "c2ln" })
+        const pretending = signed("old", JSON.stringify({ note: '"keyId":"none","sig":"x"}' }))
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [intent("x", 1, signed("old")), intent("y", 1, signed("old")), intent("z", 1, pretending)],
+          intentHeads: [{ ...head("a", 1), envelope: signed("old") }]
+        })
+        assert.deepStrictEqual([...(yield* ledger.signedBy)], [["old", 4]])
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [intent("x", 2, signed("new", "x".repeat(5_000)))],
+          intentHeads: [{ ...head("a", 2), envelope: signed("new") }]
+        })
+        assert.deepStrictEqual(
+          new Map(yield* ledger.signedBy),
+          new Map([
+            ["new", 2],
+            ["old", 2]
+          ])
+        )
       })
     )
   })

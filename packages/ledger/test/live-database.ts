@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit"
 import { Effect, Exit, Scope } from "effect"
 import pg from "pg"
@@ -33,6 +34,13 @@ export const liveDatabases = (options: { readonly durable: boolean } = { durable
 }
 
 const urlOf = (server: PostgresServer, database: string) => server.url.replace(/\/postgres$/, `/${database}`)
+
+/** The script that makes the roles. */
+export const rolesFile = fileURLToPath(new URL("../../../deploy/postgres/roles.sql", import.meta.url))
+
+/** The URL of a database for a role, by the socket, where the server asks nobody for a password. */
+export const asRole = (socketUrl: string, databaseUrl: string) => (role: string) =>
+  socketUrl.replace(/\/\/[^@]*@/, `//${role}@`).replace(/\/[^/]*$/, new URL(databaseUrl).pathname)
 
 /** Runs one statement over a connection of its own. */
 export const execute = async (url: string, text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {

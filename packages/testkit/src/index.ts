@@ -3,6 +3,7 @@
  * Nothing in here assumes a test runner.
  */
 export * from "./certificate.ts"
+export * from "./ledger-roles.ts"
 export * from "./memory-ledger.ts"
 export * from "./nats.ts"
 export * from "./postgres.ts"

@@ -92,6 +92,14 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       intentHeads: Effect.sync(() =>
         [...tables.intentHeads.values()].sort((left, right) => (left.cluster < right.cluster ? -1 : 1))
       ),
+      signedBy: Effect.sync(() => {
+        const counts = new Map<string, number>()
+        for (const { envelope } of [...tables.intents.values(), ...tables.intentHeads.values()]) {
+          const keyId = /"keyId":"([^"]*)","sig":"[^"]*"\}$/.exec(envelope)?.[1]
+          if (keyId !== undefined) counts.set(keyId, (counts.get(keyId) ?? 0) + 1)
+        }
+        return counts
+      }),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
       stateAt: (seq) => Effect.sync(() => stateAt(tables, seq)),

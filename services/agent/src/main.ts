@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs"
 import { Bus, layerBus, readKeyRing, readNatsSettings } from "@lowtide/bus"
 import { clusterSourceFolder, readStatusAddresses } from "@lowtide/kube"
-import { optionalText, parseListen, readSettings, runService, SettingsFault, serveOperations } from "@lowtide/ops"
+import {
+  followFiles,
+  optionalText,
+  parseListen,
+  readSettings,
+  runService,
+  SettingsFault,
+  serveOperations
+} from "@lowtide/ops"
 import { Config, Effect, Layer, PubSub, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
 import { writeStatuses } from "./statuses.ts"
@@ -20,16 +28,24 @@ const settings = {
 
 const TrustFile = Schema.fromJsonString(Schema.Struct({ intentKeys: Schema.Record(Schema.String, Schema.String) }))
 
+const readKeys = (text: string) =>
+  Effect.try({
+    try: () => readKeyRing(Schema.decodeUnknownSync(TrustFile)(text).intentKeys),
+    catch: (cause) => `LOWTIDE_TRUST_FILE: expected {intentKeys: {id: PEM}}: ${String(cause)}`
+  })
+
 const main = Effect.gen(function* () {
   const { cluster, natsUrl, nkeyFile, caFile, manifests, statuses, trustFile, listen } = yield* readSettings(settings)
   const nats = yield* Effect.fromResult(
     Result.mapError(readNatsSettings({ url: natsUrl, nkeyFile, caFile }), (faults) => new SettingsFault({ faults }))
   )
-  const keys = yield* Effect.try({
-    try: () => readKeyRing(Schema.decodeUnknownSync(TrustFile)(readFileSync(trustFile, "utf8")).intentKeys),
-    catch: (cause) =>
-      new SettingsFault({ faults: [`LOWTIDE_TRUST_FILE: expected {intentKeys: {id: PEM}}: ${String(cause)}`] })
+  const trustText = yield* Effect.try({
+    try: () => readFileSync(trustFile, "utf8"),
+    catch: (cause) => new SettingsFault({ faults: [`LOWTIDE_TRUST_FILE: ${String(cause)}`] })
   })
+  const keys = new Map(
+    yield* readKeys(trustText).pipe(Effect.mapError((fault) => new SettingsFault({ faults: [fault] })))
+  )
   const address = yield* Effect.fromResult(
     Result.mapError(parseListen(listen), (fault) => new SettingsFault({ faults: [`LOWTIDE_HTTP_LISTEN: ${fault}`] }))
   )
@@ -50,11 +66,32 @@ const main = Effect.gen(function* () {
       statusAddresses: (service: { readonly namespace: string; readonly name: string }) =>
         readStatusAddresses(statuses, service)
     }
+    const keyChanges = yield* PubSub.sliding<void>(1)
+    yield* followFiles([trustFile], [trustText], ([text = ""]) =>
+      readKeys(text).pipe(
+        Effect.flatMap((read) => {
+          keys.clear()
+          for (const [id, key] of read) keys.set(id, key)
+          return Effect.andThen(
+            Effect.logInfo(`trust is read anew: keys [${[...keys.keys()].join(", ")}]`),
+            PubSub.publish(keyChanges, undefined)
+          )
+        }),
+        Effect.catch((fault) => Effect.logError(`LT0405 ${fault}; the keys before stay in effect`)),
+        Effect.asVoid
+      )
+    ).pipe(Effect.forkScoped)
     const onRollCall = (incarnation: number) => Effect.asVoid(PubSub.publish(calls, incarnation))
-    return yield* Effect.all([reportCluster(cluster, remembered), writeStatuses(cluster, keys, statuses, onRollCall)], {
-      concurrency: "unbounded",
-      discard: true
-    })
+    return yield* Effect.all(
+      [
+        reportCluster(cluster, remembered),
+        writeStatuses(cluster, keys, statuses, onRollCall, Stream.fromPubSub(keyChanges))
+      ],
+      {
+        concurrency: "unbounded",
+        discard: true
+      }
+    )
   }).pipe(Effect.scoped, Effect.provide(live))
 })
 

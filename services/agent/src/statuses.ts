@@ -19,11 +19,17 @@ export const writeStatuses = (
   cluster: string,
   keys: KeyRing,
   folder: string,
-  onRollCall: (incarnation: number) => Effect.Effect<void> = () => Effect.void
+  onRollCall: (incarnation: number) => Effect.Effect<void> = () => Effect.void,
+  /** Succeeds each time `keys` has others in it, and never fails. */
+  keysChanged: Stream.Stream<unknown> = Stream.empty
 ): Effect.Effect<void, never, Bus> =>
   Effect.gen(function* () {
     const resync = yield* Queue.sliding<void>(1)
     const held = new Map<string, Held>()
+    yield* keysChanged.pipe(
+      Stream.runForEach(() => Queue.offer(resync, undefined)),
+      Effect.forkChild
+    )
     yield* followState(cluster, resync).pipe(
       Stream.runForEach((item) =>
         Effect.gen(function* () {

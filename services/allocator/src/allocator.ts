@@ -183,6 +183,7 @@ const makeCentre = (
       allocators: Effect.sync(() => allocators.known),
       ended,
       resign,
+      signedBy: ledger.signedBy,
       health: Effect.gen(function* () {
         const reign = yield* Ref.get(current)
         const database = yield* Effect.exit(ledger.head)

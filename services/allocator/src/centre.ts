@@ -44,6 +44,8 @@ export class Centre extends Context.Service<
     readonly resign: Effect.Effect<void>
     /** Fails when this allocator may not go on: another leads, or the database contradicts it. The process ends then. */
     readonly ended: Effect.Effect<never, Fenced | ProjectionConflict>
+    /** How many of the messages in effect each key has signed: a key of none can be retired. */
+    readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
     /** Whether this allocator leads, and whether what it needs is there, for `/readyz` and people. */
     readonly health: Effect.Effect<CentreHealth>
   }

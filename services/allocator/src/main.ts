@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
-import { ledgerPostgres, migrate } from "@lowtide/ledger"
+import { grantAllocator, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
 import { layerAllocator } from "./allocator.ts"
@@ -12,6 +12,7 @@ import { layerHttp } from "./http/index.ts"
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
   databaseUrl: Config.Redacted("DATABASE_URL"),
+  migrationUrl: Config.Redacted("LOWTIDE_MIGRATION_DATABASE_URL").pipe(Config.option),
   natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
   nkeyFile: optionalText("LOWTIDE_NATS_NKEY_FILE"),
   caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
@@ -23,6 +24,12 @@ const settings = {
   failpoint: Config.String("LOWTIDE_FAILPOINT").pipe(Config.option),
   testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault(""))
 }
+
+/** Brings the database to its schema, by the role that owns it where that is another than the one that works on it. */
+const prepareSchema = (url: string, ownerUrl: string | undefined) =>
+  ownerUrl === undefined
+    ? migrate(url)
+    : migrate(ownerUrl).pipe(Effect.tap(() => grantAllocator(ownerUrl, decodeURIComponent(new URL(url).username))))
 
 const main = Effect.gen(function* () {
   const read = yield* readSettings(settings)
@@ -42,7 +49,8 @@ const main = Effect.gen(function* () {
       new SettingsFault({ faults: [`LOWTIDE_SIGNING_KEY_FILE: expected a readable Ed25519 key: ${String(cause)}`] })
   })
   const url = Redacted.value(databaseUrl)
-  const prepare = migrate(url).pipe(
+  const ownerUrl = Option.match(read.migrationUrl, { onNone: () => undefined, onSome: Redacted.value })
+  const prepare = prepareSchema(url, ownerUrl).pipe(
     Effect.tapError((error) => Effect.logWarning(`LT0501 database unavailable: ${error.message}`)),
     Effect.retry(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])),
     Effect.tap((names) =>

@@ -10,10 +10,20 @@ import { readTrust, type Trust } from "./trust.ts"
 export interface SpeakerConfig {
   readonly settings: LocalSettings
   readonly trust: Trust
+  /** What `trust` was read from, to be followed. */
+  readonly trustFiles: TrustFiles
   readonly nats: Pick<BusOptions, "servers" | "nkeyFile" | "caFile">
   readonly stateFolder: string
   readonly manifestsFolder: string
   readonly httpListen: ListenAddress
+}
+
+/** The files that say whom a node believes, and their texts as they were read. */
+export interface TrustFiles {
+  readonly trustFile: string
+  readonly allowedFile: string
+  readonly trustText: string
+  readonly allowedText: string
 }
 
 /** Reads the environment and the files that it names. */
@@ -77,7 +87,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(nats)) {
     return yield* new SettingsFault({ faults })
   }
-  return { settings, trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success }
+  return { settings, ...trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success }
 })
 
 const isGood = <A, E>(result: Result.Result<A, E> | undefined): result is Result.Success<A, E> =>
@@ -86,7 +96,7 @@ const isGood = <A, E>(result: Result.Result<A, E> | undefined): result is Result
 const readTrustFiles = (
   { cluster, trustFile, allowedFile }: Readonly<Record<"cluster" | "trustFile" | "allowedFile", string>>,
   faults: Array<string>
-): Trust | undefined => {
+): Pick<SpeakerConfig, "trust" | "trustFiles"> | undefined => {
   const read = (name: string, path: string): string | undefined => {
     if (path === "") return undefined
     try {
@@ -100,7 +110,9 @@ const readTrustFiles = (
   const allowedText = read("LOWTIDE_ALLOWED_PREFIXES_FILE", allowedFile)
   if (trustText === undefined || allowedText === undefined || cluster === "") return undefined
   const trust = readTrust({ cluster, trustText, allowedText })
-  if (Result.isSuccess(trust)) return trust.success
+  if (Result.isSuccess(trust)) {
+    return { trust: trust.success, trustFiles: { trustFile, allowedFile, trustText, allowedText } }
+  }
   faults.push(...trust.failure)
   return undefined
 }

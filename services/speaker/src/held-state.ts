@@ -42,6 +42,8 @@ export class HeldState {
   readonly #node: string
   readonly #seen = new Map<string, Seen>()
   readonly #vips = new Map<string, Held<VipIntent>>()
+  /** Keys of VIPs whose newest message is not in effect because of whom this node believed: it may come again. */
+  readonly #withheld = new Set<string>()
   /** Of the newest incarnation alone: what a new one does not speak of stays in effect, and is no part of its set. */
   #digest = new SetDigest()
   #newestStamp: Stamp | undefined
@@ -87,7 +89,27 @@ export class HeldState {
 
   /** Whether this very text is what was last seen under the key, so that nothing of it needs checking again. */
   isKnown(key: string, envelope: string): boolean {
-    return this.#seen.get(key)?.fingerprint === fingerprintOf(envelope)
+    return !this.#withheld.has(key) && this.#seen.get(key)?.fingerprint === fingerprintOf(envelope)
+  }
+
+  /** Whether the VIP's message went out of effect and did not come again since. */
+  isWithheld(key: string): boolean {
+    return this.#withheld.has(key)
+  }
+
+  /**
+   * Whom this node believes has changed: VIPs whose message `isGood` does not find good any more are held no longer, and
+   * answered. They, and those that were refused before, are taken when the same message comes again and is good then.
+   */
+  rejudge(isGood: (key: string, envelope: string) => boolean): ReadonlyArray<VipIntent> {
+    const gone = [...this.#vips.values()].filter(({ key, envelope }) => !isGood(key, envelope))
+    for (const { key } of gone) this.#vips.delete(key)
+    for (const [key, { fingerprint }] of this.#seen) {
+      if (!key.startsWith(vipKeyStart)) continue
+      const held = this.#vips.get(key)
+      if (held === undefined || fingerprintOf(held.envelope) !== fingerprint) this.#withheld.add(key)
+    }
+    return gone.map(({ message }) => message)
   }
 
   /** Takes a message when its stamp is newer than that of the one held under its key. */
@@ -98,7 +120,8 @@ export class HeldState {
     // One event may be told twice, under two numbers: then the number decides.
     const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq
     if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }
-    if (order === 0) return { _tag: "Repeated" }
+    if (order === 0 && !this.#withheld.has(key)) return { _tag: "Repeated" }
+    this.#withheld.delete(key)
     this.#see(key, envelope, message)
     if (notAllowed !== undefined) return { _tag: "Refused", refusal: notAllowed, isSeen: true }
     return { _tag: "Accepted", isOurs: this.#apply(key, envelope, message) }
@@ -161,5 +184,8 @@ const older = (key: string, found: Stamp, held: Stamp) => ({
 
 /** `1/2/345`: incarnation, epoch and seq. */
 export const formatStamp = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
+
+/** How the keys of VIPs begin. */
+const vipKeyStart = "adv."
 
 const fingerprintOf = (envelope: string): string => hash("sha256", envelope, "base64")

@@ -48,7 +48,7 @@ interface Waiting extends StateText {
 
 /** Judges what comes from NATS, saves what is to take effect, hands it on, and knows when something is missing. */
 export class Intake {
-  readonly #trust: Trust
+  #trust: Trust
   readonly #held: HeldState
   readonly #port: IntakePort
   #waiting: Array<Waiting> = []
@@ -94,6 +94,17 @@ export class Intake {
     setImmediate(() => this.#run())
   }
 
+  /** Judges by another trust from now on, and what is held as well. Answers the VIPs that may not be announced any more. */
+  takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
+    this.#trust = trust
+    return this.#held.rejudge((key, envelope) => {
+      const judged = judgeMessage(trust, key, envelope)
+      const refusal = Result.isFailure(judged) ? judged.failure : judged.success.notAllowed
+      if (refusal !== undefined) this.#port.onRefused(refusal)
+      return refusal === undefined
+    })
+  }
+
   /** Whether everything has to be read again now. */
   tick(): boolean {
     const before = this.#sync
@@ -131,8 +142,9 @@ export class Intake {
     ])
     const savedAtMs = this.#port.unixMs()
     this.#port.onAccepted({
-      vips: accepted.flatMap(({ message, receivedAtMs }) =>
-        message._tag === "VipIntent" ? { message, receivedAtMs, savedAtMs } : []
+      // Whom to believe may have changed while the disk was waited for.
+      vips: accepted.flatMap(({ key, message, receivedAtMs }) =>
+        message._tag === "VipIntent" && !this.#held.isWithheld(key) ? { message, receivedAtMs, savedAtMs } : []
       ),
       node: accepted.findLast(({ message }) => message._tag === "NodeIntent")?.message as NodeIntent | undefined
     })

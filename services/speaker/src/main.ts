@@ -3,15 +3,16 @@ import { performance } from "node:perf_hooks"
 import { startPeer } from "@lowtide/bgp/session"
 import { ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
-import { runService, serveOperations } from "@lowtide/ops"
-import { Context, Effect, Layer, Queue, Stream } from "effect"
+import { followFiles, runService, serveOperations } from "@lowtide/ops"
+import { Context, Effect, Layer, Queue, Result, Stream } from "effect"
 import { readConfig, type SpeakerConfig } from "./config.ts"
 import { sliceChange } from "./endpoints.ts"
 import { openJournal } from "./journal.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
-import { Speaker, tickMs } from "./speaker.ts"
+import { formatFault, Speaker, tickMs } from "./speaker.ts"
+import { readTrust } from "./trust.ts"
 import { runUplink } from "./uplink.ts"
 
 const monotonicMs = (): number => performance.now()
@@ -101,6 +102,23 @@ const OperationsLive = Layer.effectDiscard(
   })
 )
 
+/** Keys and prefixes change without a restart, so that no session has to end for them. */
+const TrustLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { settings, trustFiles } = yield* Settings
+    const { speaker } = yield* Running
+    const { trustFile, allowedFile, trustText, allowedText } = trustFiles
+    yield* followFiles([trustFile, allowedFile], [trustText, allowedText], ([trustNow = "", allowedNow = ""]) => {
+      const read = readTrust({ cluster: settings.cluster, trustText: trustNow, allowedText: allowedNow })
+      return Result.isSuccess(read)
+        ? Effect.sync(() => speaker.takeTrust(read.success))
+        : Effect.forEach(read.failure, (message) => Effect.logError(formatFault({ code: "LT0405", message })), {
+            discard: true
+          })
+    }).pipe(Effect.forkScoped)
+  })
+)
+
 const UplinkLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const { settings, nats } = yield* Settings
@@ -109,7 +127,7 @@ const UplinkLive = Layer.effectDiscard(
   })
 )
 
-const Main = Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), UplinkLive).pipe(
+const Main = Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive).pipe(
   Layer.provide(RunningLive),
   Layer.provide(SettingsLive)
 )

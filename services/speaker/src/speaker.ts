@@ -3,6 +3,7 @@ import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
+import { formatPrefix } from "@lowtide/net"
 import type { Effect } from "effect"
 import { RouteTranslator } from "./announce.ts"
 import { confirm, type PendingTombstones } from "./confirm.ts"
@@ -165,6 +166,27 @@ export class Speaker {
     if (changed.size === 0) return
     for (const service of changed.keys()) this.#change().services.add(service)
     void this.#saver.save([...changed].map(([service, health]) => healthRecord(service, health)))
+  }
+
+  /**
+   * Believes other keys, or allows other prefixes, from now on (L3). What is not signed or allowed any more is withdrawn at
+   * once; what was refused before is read again. Sessions stay as they are.
+   */
+  takeTrust(trust: Trust): void {
+    const gone = this.#intake.takeTrust(trust)
+    const nowMs = this.#port.unixMs()
+    for (const message of gone) {
+      this.#change().vips.push({ message: { ...message, state: "withdrawn" }, receivedAtMs: nowMs, savedAtMs: nowMs })
+    }
+    const prefixes = trust.allowedPrefixes.map(formatPrefix).join(", ")
+    this.#port.say(
+      gone.length === 0 ? "info" : "warning",
+      `trust is read anew: keys [${[...trust.intentKeys.keys()].join(", ")}], prefixes [${prefixes}]; ` +
+        `${gone.length} VIPs may not be announced any more`
+    )
+    this.#changed("now")
+    // A rotation that goes well changes nothing: then a whole fleet need not read everything again at once.
+    if (gone.length > 0 || this.refusals.counts.size > 0) this.#port.resync()
   }
 
   /** When a status is due, by the monotonic clock. */

@@ -71,7 +71,9 @@ export const nodeIntent = (peers: ReadonlyArray<NodePeer>, change: Partial<NodeI
 export class HandCentre {
   readonly installPair = generateKey()
   readonly intentPair = generateKey()
-  readonly key: SigningKey = readSigningKey("centre-1", this.intentPair.privatePem)
+  key: SigningKey = readSigningKey("centre-1", this.intentPair.privatePem)
+  /** Public keys of the trust file, PEM by id. */
+  readonly believed = new Map([["centre-1", this.intentPair.publicPem]])
   readonly digest = new SetDigest()
   readonly #numbers = new Map<string, number>()
   stamp: Stamp = { incarnation: 1, epoch: 1, seq: 0 }
@@ -82,9 +84,16 @@ export class HandCentre {
     const { publicPem } = this.installPair
     return JSON.stringify({
       cluster: clusterName,
-      intentKeys: { [this.key.keyId]: this.intentPair.publicPem },
+      intentKeys: Object.fromEntries(this.believed),
       installKey: publicPem
     })
+  }
+
+  /** A new key that is believed beside the others; the centre signs with it once `key` is set to it. */
+  newKey(keyId: string): SigningKey {
+    const pair = generateKey()
+    this.believed.set(keyId, pair.publicPem)
+    return readSigningKey(keyId, pair.privatePem)
   }
 
   /** The allowed prefixes, signed by the install. */

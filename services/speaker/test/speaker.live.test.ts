@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -193,6 +193,76 @@ describe("speaker", () => {
         assert.isTrue(entries.some((entry) => entry._tag === "Session" && entry.change === "up"))
       }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "follows whom it is to believe without a restart: no route goes by a rotation of keys, and none stays by a list that is narrower",
+    () =>
+      Effect.gen(function* () {
+        const nats = yield* startNats()
+        const node = yield* makeNode
+        const events: Array<CollectorEvent> = []
+        const collector = yield* router(events)
+        const { centre } = node
+        const logFile = join(node.folder, "speaker-1.log")
+        const said = (text: string, times = 1) =>
+          waitUntil(
+            `${times} times: ${text}`,
+            Effect.sync(() => readFileSync(logFile, "utf8").split(text).length > times),
+            { deadlineMs: 15_000 }
+          )
+        /** As an installation does: the file is exchanged whole. */
+        const write = (name: string, text: string) =>
+          Effect.sync(() => {
+            writeFileSync(join(node.folder, `${name}.new`), text)
+            renameSync(join(node.folder, `${name}.new`), join(node.folder, name))
+          })
+        const losses = () =>
+          events.filter(
+            (event) => event._tag === "PeerDown" || (event._tag === "PeerUpdate" && event.update.withdrawn.length > 0)
+          ).length
+        yield* Effect.gen(function* () {
+          yield* ensureStreams
+          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+          yield* publish([own, centre.say(vip("198.51.100.30")), centre.say(vip("198.51.100.131")), centre.head()])
+          yield* node.start(nats.url)
+          yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32"])
+
+          // 1. Every node believes the new key before anything is signed by it; 2. the centre signs with it.
+          const next = centre.newKey("centre-2")
+          yield* write("trust.json", centre.trustText)
+          yield* said("trust is read anew: keys [centre-1, centre-2]")
+          centre.key = next
+          yield* publish([centre.say(vip("198.51.100.32")), centre.head()])
+          yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
+          // 3. What was signed by the old key is said anew in time; 4. the old key is believed no more.
+          const again = [nodeIntent([peer({ peerPort: collector.port })]), vip("198.51.100.30"), vip("198.51.100.131")]
+          yield* publish([...again.map((message) => centre.say(message)), centre.head()])
+          yield* waitForStatus("all that was said anew", ({ sync, cseq }) => sync === "live" && cseq === centre.cseq)
+          centre.believed.delete("centre-1")
+          yield* write("trust.json", centre.trustText)
+          yield* said("trust is read anew: keys [centre-2]")
+          yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
+          assert.strictEqual(losses(), 0)
+          assert.deepStrictEqual((yield* waitForStatus("live", ({ sync }) => sync === "live")).refused, [])
+
+          // A file that cannot be believed changes nothing.
+          yield* write("allowed.json", new HandCentre().allowedText(["198.51.100.0/26"]))
+          yield* said("LT0405 allowed prefixes: expected a signature by the install key")
+          assert.strictEqual(losses(), 0)
+          // Narrower: what is outside goes at once, and nothing else. Wider again: it comes back, from NATS.
+          yield* write("allowed.json", centre.allowedText(["198.51.100.0/26"]))
+          yield* waitForPrefixes(collector, ["198.51.100.30/32", "198.51.100.32/32"])
+          const narrowed = yield* waitForStatus("a refusal", ({ refused }) => refused.length > 0)
+          assert.deepStrictEqual(
+            narrowed.refused.map(({ code, message }) => `${code} ${message}`),
+            ["LT0402 VIP 198.51.100.131: expected prefixes within [198.51.100.0/26], found 198.51.100.131/32"]
+          )
+          yield* write("allowed.json", centre.allowedText())
+          yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
+          assert.strictEqual(events.filter(({ _tag }) => _tag === "PeerDown").length, 0)
+        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(Effect.scoped)
   )
 
   it.live(

@@ -363,6 +363,12 @@ export const codes = {
     "Run speakers and allocators of the same release"
   ),
 
+  LT0405: error(
+    "trust not read anew",
+    "The trust file or the allowed prefixes of a node changed to something that is not valid. What they said before stays in effect.",
+    "Write both files by `lowtide cluster add` and `allow`, for this cluster and signed by its install key"
+  ),
+
   LT0501: error(
     "database unavailable",
     "Postgres cannot be reached. Nothing is assigned or released; no route changes.",

@@ -17,6 +17,7 @@ export const MetricsRoute = HttpRouter.add(
     const counted = yield* PrometheusMetrics.format()
     const health = yield* centre.health
     const samples = yield* centre.read((view) => fleetSamples(view, nowMs)).pipe(Effect.orElseSucceed(() => []))
+    const signers = yield* centre.signedBy.pipe(Effect.orElseSucceed(() => new Map<string, number>()))
     const measured = yield* formatSamples([
       {
         name: "lowtide_leader",
@@ -64,6 +65,12 @@ export const MetricsRoute = HttpRouter.add(
         labels: {},
         value: health.unpublished
       },
+      ...[...signers].map(([keyId, value]) => ({
+        name: "lowtide_signed_messages",
+        help: "Messages in effect that the key has signed; one without any can be retired",
+        labels: { key_id: keyId },
+        value
+      })),
       ...samples
     ])
     return HttpServerResponse.text(`${counted}${counted.endsWith("\n") || counted === "" ? "" : "\n"}${measured}`, {

@@ -284,6 +284,7 @@ export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service
       resign: Effect.void,
       order: () => Effect.die("not in these tests"),
       orderRecovery: () => Effect.void,
+      signedBy: Effect.succeed(new Map([["2026-1", 3]])),
       health: Effect.succeed(leaderHealth),
       ...health
     })
