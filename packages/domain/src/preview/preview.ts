@@ -1,4 +1,4 @@
-import { parsePrefix } from "@lowtide/net"
+import { compareAddresses, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
 import { wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
@@ -221,9 +221,8 @@ const announcement = ({ prefix, localPref, communities }: WantedRoute, isInterna
 
 /** IPv4 before IPv6, then by address, then by length: for canonical texts of prefixes. */
 export const comparePrefixes = (left: string, right: string): number => {
-  const [a, b] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
-  if (a.address.family !== b.address.family) return a.address.family - b.address.family
-  return a.address.value === b.address.value ? a.lengthBits - b.lengthBits : a.address.value < b.address.value ? -1 : 1
+  const [first, second] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
+  return compareAddresses(first.address, second.address) || first.lengthBits - second.lengthBits
 }
 
 const serviceOf = ({
