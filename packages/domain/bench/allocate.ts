@@ -25,20 +25,20 @@ interface Case {
 /** 2 ** 20 addresses of which all but one in a thousand are held. */
 const full = { size: 2 ** 20, held: Math.floor(2 ** 20 * 0.999) }
 
-const cases: ReadonlyArray<Case> = [
-  { name: "an empty fleet", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: 0 },
-  { name: "a /11, fresh", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: heldCount },
-  { name: "a /12, 99.9 % full", range: "10.0.0.0/12", first: "10.0.0.0", ...full },
-  { name: "a /8, fresh", range: "10.0.0.0/8", first: "10.0.0.0", size: 2 ** 24, held: heldCount },
-  { name: "an IPv6 /108, 99.9 % full", range: "2001:db8::/108", first: "2001:db8::", ...full },
-  { name: "an IPv6 /64, fresh", range: "2001:db8::/64", first: "2001:db8::", size: 2 ** 32, held: heldCount }
-]
+const empty: Case = { name: "an empty fleet, a /11", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: 0 }
 
-/** Each full one is measured against the fresh one of its IP version. */
-const ratios = [
-  { full: "a /12, 99.9 % full", fresh: "a /11, fresh" },
-  { full: "an IPv6 /108, 99.9 % full", fresh: "an IPv6 /64, fresh" }
-] as const
+/** Cases of one group are measured in turn, round by round, so that what else runs on the machine meets them alike. */
+const groups: ReadonlyArray<readonly [fresh: Case, full?: Case]> = [
+  [
+    { name: "a /11, fresh", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: heldCount },
+    { name: "a /12, 99.9 % full", range: "10.0.0.0/12", first: "10.0.0.0", ...full }
+  ],
+  [{ name: "a /8, fresh", range: "10.0.0.0/8", first: "10.0.0.0", size: 2 ** 24, held: heldCount }],
+  [
+    { name: "an IPv6 /64, fresh", range: "2001:db8::/64", first: "2001:db8::", size: 2 ** 32, held: heldCount },
+    { name: "an IPv6 /108, 99.9 % full", range: "2001:db8::/108", first: "2001:db8::", ...full }
+  ]
+]
 
 const context = (nowMs: number): DecisionContext => ({ nowMs, obligedOf: () => [], hasConfirmed: () => true })
 
@@ -105,12 +105,12 @@ const observe = (name: string, isIpv6: boolean): Command => ({
   }
 })
 
-/** Microseconds of processor time a decision, one figure a round. */
-const measure = (each: Case): ReadonlyArray<number> => {
+/** A fleet to be asked in rounds, each of which answers the microseconds of processor time that a decision took. */
+const asked = (each: Case) => {
   const fleet = fleetOf(each)
   const isIpv6 = each.range.includes(":")
   let nowMs = 0
-  const round = (index: number): number => {
+  return (index: number): number => {
     const names = Array.from({ length: decisionCount }, (_, count) => `new-${index}-${count}`)
     const commands = names.map((name) => observe(name, isIpv6))
     const start = process.threadCpuUsage()
@@ -125,8 +125,19 @@ const measure = (each: Case): ReadonlyArray<number> => {
     decide(fleet, { _tag: "ExpireQuarantines" }, context(nowMs))
     return (user + system) / decisionCount
   }
-  for (let index = 0; index < warmUpCount; index++) round(index)
-  return Array.from({ length: roundCount }, (_, index) => round(warmUpCount + index))
+}
+
+/** The median round of each case. */
+const measure = (cases: ReadonlyArray<Case>): ReadonlyArray<number> => {
+  const rounds = cases.map(asked)
+  const measured: ReadonlyArray<Array<number>> = cases.map(() => [])
+  for (let index = 0; index < warmUpCount + roundCount; index++) {
+    for (const [which, round] of rounds.entries()) {
+      const microseconds = round(index)
+      if (index >= warmUpCount) measured[which]?.push(microseconds)
+    }
+  }
+  return measured.map(median)
 }
 
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
@@ -137,16 +148,18 @@ const print = (figure: string, unit: string, value: number, baseline: number, ba
   process.stdout.write(`${JSON.stringify({ ...line, ratio: rounded(value / baseline) })}\n`)
 }
 
-// The first case warms the code up; it is measured after that.
-measure(cases[0]!)
-const microseconds = new Map<string, number>()
-for (const each of cases) {
-  microseconds.set(each.name, median(measure(each)))
-  process.stderr.write(`${each.name}: ${microseconds.get(each.name)?.toFixed(2)} µs a decision\n`)
+measure([empty]) // warms the code up
+const [emptyTime = Number.NaN] = measure([empty])
+for (const group of groups) {
+  const cases = group.filter((each) => each !== undefined)
+  const times = measure(cases)
+  for (const [index, { name }] of cases.entries()) {
+    const time = times[index] ?? Number.NaN
+    print(`decisions in ${name}`, "decisions/s", 1e6 / time, 1e6 / emptyTime, empty.name)
+  }
+  const [fresh, full] = cases
+  const [freshTime = Number.NaN, fullTime = Number.NaN] = times
+  if (fresh !== undefined && full !== undefined) {
+    print(`a decision in ${full.name}`, "us", fullTime, freshTime, fresh.name)
+  }
 }
-const timeOf = (name: string): number => microseconds.get(name) ?? Number.NaN
-const [empty, ...others] = cases
-for (const { name } of others) {
-  print(`decisions in ${name}`, "decisions/s", 1e6 / timeOf(name), 1e6 / timeOf(empty!.name), "an empty fleet, a /11")
-}
-for (const pair of ratios) print(`a decision in ${pair.full}`, "us", timeOf(pair.full), timeOf(pair.fresh), pair.fresh)
