@@ -22,7 +22,6 @@ import {
   readLast,
   readNatsUsers,
   readStored,
-  rollCallSubject,
   sendCommand,
   serveCommands,
   stateFilter,

@@ -44,6 +44,21 @@ describe("the lowest address of a range that is not in the set", () => {
     assert.strictEqual(lowest(set, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"), undefined)
   })
 
+  it("is found behind a /96 of IPv6 of which the end is taken, and in a range that begins in one and ends in another", () => {
+    const set = new AddressSet()
+    for (const last of ["fffe", "ffff"]) set.add(address(`2001:db8::ffff:${last}`))
+    set.add(address("2001:db8::1:0:0"))
+    const across = "2001:db8::ffff:fffe-2001:db8::1:0:1"
+    assert.strictEqual(lowest(set, across), "2001:db8::1:0:1")
+    set.add(address("2001:db8::1:0:1"))
+    assert.strictEqual(lowest(set, across), undefined)
+    set.delete(address("2001:db8::ffff:ffff"))
+    assert.strictEqual(lowest(set, across), "2001:db8::ffff:ffff")
+    assert.isFalse(set.has(address("2001:db8::ffff:ffff")))
+    assert.isTrue(set.has(address("2001:db8::1:0:0")))
+    assert.isFalse(set.has(address("0.0.0.0")), "IPv4 is another set")
+  })
+
   it("agrees with a plain set after random additions and deletions", () => {
     let state = 0x2545f491
     const random = (below: number) => {

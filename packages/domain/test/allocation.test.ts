@@ -56,6 +56,44 @@ describe("which address a Service gets", () => {
     assert.strictEqual(it.refusal("east", "shop/web"), undefined)
   })
 
+  it("from a pool with serviceAllocation before one without, whatever stands in it", () => {
+    const it = world(pool("a", ["192.0.2.0/32"]), pool("b", ["192.0.2.1/32"], { serviceAllocation: { priority: 0 } }))
+    it.do(observe("east", service("web")))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.1"])
+  })
+
+  it("by the label that every namespace has, also one of which nothing was seen", () => {
+    const namespaceSelectors = [{ matchLabels: { "kubernetes.io/metadata.name": "shop" } }]
+    const it = world(pool("shop", ["192.0.2.0/32"], { serviceAllocation: { namespaceSelectors } }))
+    it.do(observe("east", service("web")))
+    it.do(observe("east", service("web", { namespace: "media" })))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.0"])
+    assert.strictEqual(it.refusal("east", "media/web"), "LT0208")
+  })
+
+  it("asked for by name: of one pool, and goes on with two that are of two by now", () => {
+    const it = world(pool("both", ["192.0.2.0/28", "2001:db8::/124"]), pool("other", ["2001:db8:1::/124"]))
+    const asking = (...requestedAddresses: ReadonlyArray<string>) =>
+      service("web", { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "RequireDualStack", requestedAddresses })
+    it.do(observe("east", asking("192.0.2.1", "2001:db8:1::1")))
+    assert.deepStrictEqual([it.addresses("east", "shop/web"), it.refusal("east", "shop/web")], [[], "LT0207"])
+    it.do(observe("east", asking("192.0.2.1", "2001:db8::1")))
+    it.do(apply("east", pool("both", ["192.0.2.0/28"])))
+    it.do(apply("east", pool("six", ["2001:db8::/124"])))
+    it.do(observe("east", { ...asking("192.0.2.1", "2001:db8::1"), labels: { seen: "again" } }))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.1", "2001:db8::1"])
+    assert.strictEqual(it.refusal("east", "shop/web"), undefined)
+  })
+
+  it("its own from before, where a Service that prefers two can have only one", () => {
+    const it = world(pool("four", ["192.0.2.0/28"]))
+    const prefers = service("web", { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "PreferDualStack" })
+    it.do(observe("east", prefers))
+    it.do({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
+    it.do(observe("east", prefers))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.0"])
+  })
+
   it("the one it asks for, and says who has it when it is taken", () => {
     const it = world(pool("public", ["192.0.2.0/24"]))
     it.do(observe("east", service("first", { requestedAddresses: ["192.0.2.9"] })))

@@ -147,6 +147,18 @@ describe("preview", () => {
     )
   })
 
+  it("warns of two local preferences that only the Service brings together", () => {
+    const advertisement = (name: string, spec: object) => observation(raw("BGPAdvertisement", name, spec))
+    const nodes = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const front = { serviceSelectors: [{ matchLabels: { tier: "front" } }], localPref: 200 }
+    const both = [...config, nodes, advertisement("front", front)]
+    const codes = (tier: string) =>
+      preview([cluster("east", ...both, serviceOf("web", {}, { labels: { tier } }))])[0]?.findings.map(
+        ({ code, object }) => `${code} ${object.name}`
+      )
+    assert.deepStrictEqual([codes("front"), codes("back")], [["LT0154 web"], []])
+  })
+
   it("decides as the allocator does that sees the same, one thing after another", () => {
     const world = new World()
     const input = cluster("east", ...config, ...["c", "a", "b"].map((name) => serviceOf(name, {})))

@@ -244,6 +244,11 @@ export const codes = {
     "The object is of a group whose kinds Lowtide reads, but of no kind that it knows: most often a spelling error, or a kind that has no counterpart here. It has no effect.",
     "Correct the kind, or remove the object"
   ),
+  LT0154: warning(
+    "two local preferences for a Service's route",
+    "Two advertisements, one of them with serviceSelectors, cover the Service's address on one node and peer and ask for different localPref. The route is announced with the higher one.",
+    "Give both the same localPref, or make their Services, nodes or peers disjoint"
+  ),
 
   LT0201: error(
     "pool exhausted",

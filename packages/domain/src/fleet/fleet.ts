@@ -191,33 +191,46 @@ export class Fleet {
       this.vips.set(stream, after)
       this.#index(stream, after)
     }
+    this.#occupy(before, after)
+  }
+
+  /** What of its network's addresses is taken and remembered; a stream is of one network and address for good. */
+  #occupy(before: VipState | undefined, after: VipState | undefined): void {
+    const vip = after ?? before
+    const wasTaken = before !== undefined && before.phase !== "free"
+    const isTaken = after !== undefined && after.phase !== "free"
+    const isKnown = before !== undefined
+    if (vip === undefined || (wasTaken === isTaken && isKnown === (after !== undefined))) return
+    const { taken, remembered } = this.network(vip.network)
+    const address = Result.getOrThrow(parseIpAddress(vip.address))
+    if (isTaken && !wasTaken) taken.add(address)
+    if (!isTaken && wasTaken) taken.delete(address)
+    if (after === undefined) remembered.delete(address)
+    else if (!isKnown) remembered.add(address)
   }
 
   #unindex(stream: string, vip: VipState): void {
     const cluster = this.cluster(vip.cluster)
     const network = this.network(vip.network)
-    const address = Result.getOrThrow(parseIpAddress(vip.address))
     cluster.vips.delete(stream)
     this.quarantined.delete(stream)
     this.withdrawing.delete(stream)
-    network.taken.delete(address)
-    network.remembered.delete(address)
     for (const holder of vip.holders) {
       remove(cluster.addressesOf, `${holder.namespace}/${holder.name}`, vip.address)
-      cluster.sharing.get(holder.sharingKey)?.delete(stream)
+      const streams = cluster.sharing.get(holder.sharingKey)
+      if (streams?.delete(stream) === true && streams.size === 0) cluster.sharing.delete(holder.sharingKey)
     }
-    for (const holder of vip.lastHolders) network.lastHeld.get(`${vip.cluster}/${holder}`)?.delete(vip.address)
+    for (const holder of vip.lastHolders) {
+      const key = `${vip.cluster}/${holder}`
+      const addresses = network.lastHeld.get(key)
+      if (addresses?.delete(vip.address) === true && addresses.size === 0) network.lastHeld.delete(key)
+    }
   }
 
   #index(stream: string, vip: VipState): void {
     const cluster = this.cluster(vip.cluster)
     const network = this.network(vip.network)
-    const address = Result.getOrThrow(parseIpAddress(vip.address))
-    network.remembered.add(address)
-    if (vip.phase !== "free") {
-      network.taken.add(address)
-      cluster.vips.add(stream)
-    }
+    if (vip.phase !== "free") cluster.vips.add(stream)
     if (vip.phase === "withdrawing") this.withdrawing.add(stream)
     if (vip.phase === "quarantined") this.quarantined.add(stream)
     for (const holder of vip.holders) {

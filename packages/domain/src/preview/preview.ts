@@ -1,11 +1,18 @@
-import { parsePrefix } from "@lowtide/net"
+import { compareAddresses, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
 import { wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
 import { healthOn, type Verdict } from "../announcing/node-routes.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
-import { type Backend, type EndpointSliceObject, type Finding, localPrefUnset } from "../config/index.ts"
+import {
+  type Backend,
+  type EndpointSliceObject,
+  type Finding,
+  finding,
+  localPrefUnset,
+  type ServiceObject
+} from "../config/index.ts"
 import type { Command } from "../fleet/command.ts"
 import { decide } from "../fleet/decide.ts"
 import type { DecisionContext } from "../fleet/draft.ts"
@@ -49,6 +56,8 @@ export interface PreviewedService {
   readonly reason: string
   /** Beside an address: what it asks for and does not get. */
   readonly refusal: Finding | null
+  /** What is amiss with the way it would be announced. */
+  readonly warnings: ReadonlyArray<Finding>
   /** What each node makes of it, by node: of several addresses, the best. */
   readonly verdicts: ReadonlyMap<string, Verdict>
 }
@@ -117,7 +126,12 @@ const findingsOf = (
   input: ClusterInput,
   services: ReadonlyArray<PreviewedService>,
   backend: Backend
-): ReadonlyArray<Finding> => inOrder([...judgedFindings(input, backend), ...refusalsOf(input, services)])
+): ReadonlyArray<Finding> =>
+  inOrder([
+    ...judgedFindings(input, backend),
+    ...refusalsOf(input, services),
+    ...services.flatMap(({ warnings }) => warnings.map((found) => located(input, found)))
+  ])
 
 /** Nothing was ever announced, so nothing is to be confirmed. */
 const fromNothing: DecisionContext = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => true }
@@ -162,7 +176,7 @@ const previewCluster = (input: ClusterInput, { fleet, reasons, options }: Decide
   const services = inTellingOrder(input.observations, options).flatMap(({ object }) => {
     if (object._tag !== "Service" || object.value.type !== "LoadBalancer") return []
     const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
-    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes })
+    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents })
   })
   return {
     cluster: input.name,
@@ -221,9 +235,8 @@ const announcement = ({ prefix, localPref, communities }: WantedRoute, isInterna
 
 /** IPv4 before IPv6, then by address, then by length: for canonical texts of prefixes. */
 export const comparePrefixes = (left: string, right: string): number => {
-  const [a, b] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
-  if (a.address.family !== b.address.family) return a.address.family - b.address.family
-  return a.address.value === b.address.value ? a.lengthBits - b.lengthBits : a.address.value < b.address.value ? -1 : 1
+  const [first, second] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
+  return compareAddresses(first.address, second.address) || first.lengthBits - second.lengthBits
 }
 
 const serviceOf = ({
@@ -231,13 +244,15 @@ const serviceOf = ({
   cluster,
   state,
   reasons,
-  nodes
+  nodes,
+  intents
 }: {
   readonly fleet: Fleet
   readonly cluster: ClusterMemory
   readonly state: ServiceState
   readonly reasons: ReadonlyMap<string, ReasonCode>
   readonly nodes: ReadonlyArray<NodeAnswer>
+  readonly intents: ReadonlyArray<VipIntent>
 }): PreviewedService => {
   const { namespace, name } = state.service
   const addresses = addressesOf(cluster, state)
@@ -254,6 +269,9 @@ const serviceOf = ({
     pool: pools.length === 0 ? null : pools.join(", "),
     reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored].join("; "),
     refusal: state.refusal,
+    warnings: intents.flatMap((intent) =>
+      addresses.includes(intent.address) ? preferenceClashes(state.service, intent) : []
+    ),
     verdicts: new Map(
       nodes.flatMap(({ shown, verdicts }) => {
         const own = addresses.flatMap((address) => verdicts.get(address) ?? [])
@@ -263,6 +281,23 @@ const serviceOf = ({
     )
   }
 }
+
+/** Pairs of routes to one peer from one node that ask for different preferences; `judge` leaves those to the Service. */
+const preferenceClashes = (service: ServiceObject, { address, routes }: VipIntent): ReadonlyArray<Finding> =>
+  routes.flatMap((route, index) =>
+    routes.slice(0, index).flatMap((other) => {
+      const node = route.nodes.find((name) => other.nodes.includes(name))
+      const peer = route.peers.find((name) => other.peers.includes(name))
+      const [preference, before] = [route.localPref ?? localPrefUnset, other.localPref ?? localPrefUnset]
+      if (other.prefix !== route.prefix || preference === before || node === undefined || peer === undefined) return []
+      return finding("LT0154", {
+        object: { kind: "Service", namespace: service.namespace, name: service.name },
+        field: "metadata.labels",
+        expected: `one localPref for ${address} from ${node} to ${peer}`,
+        found: `${before} of advertisement ${other.advertisement} and ${preference} of ${route.advertisement}`
+      })
+    })
+  )
 
 /**
  * What Services would not get. Where no pool was written at all, as in the folder of a team that has only Services,
