@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { type Kysely, type Selectable, sql } from "kysely"
 import type { StoredCommandResult, StoredHistory } from "./batch.ts"
 import { ask } from "./database.ts"
-import type { EventFilter, StoredEvent } from "./event.ts"
+import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
 import type { Head } from "./ledger.ts"
 import type { LedgerTables } from "./tables.ts"
 
@@ -27,6 +27,11 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
   intentHeads: ask("intentHeads", () => db.selectFrom("intent_head").selectAll().orderBy("cluster").execute()),
   events: Effect.fn("Ledger.events")((filter: EventFilter) =>
     ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
+  ),
+  countEvents: Effect.fn("Ledger.countEvents")((filter: EventSelection) =>
+    ask("countEvents", () =>
+      eventsWhere(db, filter).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow()
+    ).pipe(Effect.map(({ count }) => count))
   ),
   holderAt: Effect.fn("Ledger.holderAt")(
     (query: { readonly network: string; readonly address: string; readonly at: string }) =>
@@ -55,8 +60,11 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
   ).pipe(Effect.map(({ rows: [row] }) => row?.now ?? ""))
 })
 
-const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
-  let query = db.selectFrom("events").selectAll().orderBy("seq", filter.order).limit(filter.limit)
+const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
+  eventsWhere(db, filter).selectAll().orderBy("seq", filter.order).limit(filter.limit)
+
+const eventsWhere = (db: Kysely<LedgerTables>, filter: EventSelection) => {
+  let query = db.selectFrom("events")
   const equal = {
     address: filter.address,
     network: filter.network,
@@ -107,7 +115,8 @@ const toEvent = (row: Selectable<LedgerTables["events"]>): StoredEvent => ({
   correlationId: row.correlation_id,
   reasonCode: row.reason_code,
   data: row.data,
-  meta: row.meta
+  meta: row.meta,
+  leafHash: Buffer.from(row.leaf_hash).toString("hex")
 })
 
 const toHistory = (row: Selectable<LedgerTables["vip_history"]>): StoredHistory => ({
