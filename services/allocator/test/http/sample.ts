@@ -280,9 +280,10 @@ export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service
       read: (look) => Effect.sync(() => look(view)),
       position: Effect.succeed(view.head.seq),
       allocators: Effect.succeed([]),
+      checkpointOver: () => Effect.sync(() => undefined),
       ended: Effect.never,
       resign: Effect.void,
-      order: () => Effect.die("not in these tests"),
+      order: () => Effect.succeed({ _tag: "Done", seqFrom: view.head.seq, seqTo: view.head.seq }),
       orderRecovery: () => Effect.void,
       health: Effect.succeed(leaderHealth),
       ...health
