@@ -1,5 +1,7 @@
 import { token } from "@lowtide/domain/announcing/subject"
 import {
+  auditStream,
+  checkpointSubject,
   commandFilter,
   commandSubject,
   headFilter,
@@ -58,15 +60,17 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
         publish: [
           "lt.v1.state.>",
           rollCallFilter,
+          checkpointSubject,
           "_INBOX.agent.*.>", // answers to commands
           `${api}.INFO`,
           `${api}.STREAM.NAMES`,
-          ...[stateStream, statusStream, wireStream].flatMap((stream) => [
+          ...[stateStream, statusStream, wireStream, auditStream].flatMap((stream) => [
             `${api}.STREAM.CREATE.${stream}`,
             `${api}.STREAM.INFO.${stream}`
           ]),
           `${api}.STREAM.MSG.GET.${stateStream}`,
           ...reading(stateStream, headFilter),
+          `${api}.STREAM.MSG.GET.${auditStream}`,
           ...reading(statusStream, statusFilter),
           ...reading(wireStream, wireFilter)
         ],
