@@ -219,10 +219,7 @@ const runningDemo = (): number | undefined => {
 }
 
 /** Lets the CLI find the API by itself from this folder. */
-const pointTo = ({
-  apiUrl: api,
-  checkpointKeys
-}: Fleet): Effect.Effect<void, never, Scope.Scope> =>
+const pointTo = ({ apiUrl: api, checkpointKeys }: Fleet): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => writeFileSync(pointerFile, JSON.stringify({ api, checkpointKeys, pid: process.pid }))),
     () => Effect.sync(() => rmSync(pointerFile, { force: true }))

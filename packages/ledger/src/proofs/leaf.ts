@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { createHash, hash } from "node:crypto"
 import type { NewEvent, StoredEvent } from "../event.ts"
 
 /**
@@ -52,7 +52,7 @@ export const hashLeaf = (entry: string | Uint8Array): Uint8Array =>
 const leafPrefix = Uint8Array.of(0)
 
 /** SHA-256 of a text's octets, in hexadecimal. */
-export const sha256Hex = (text: string): string => createHash("sha256").update(text).digest("hex")
+export const sha256Hex = (text: string): string => hash("sha256", text)
 
 /** The octets of a value behind their count, `5:hello,`; `-` for what is absent. No two lists of values share a text. */
 export const netstring = (value: string | number | undefined): string => {
