@@ -15,6 +15,9 @@ import * as commandResult from "./0009-command-result.ts"
 import * as wireJournal from "./0010-wire-journal.ts"
 import * as projectionCheckpoint from "./0011-projection-checkpoint.ts"
 import * as ledgerFunctions from "./0012-ledger-functions.ts"
+import * as eventsLeafHash from "./0016-events-leaf-hash.ts"
+import * as treeNode from "./0017-tree-node.ts"
+import * as signedCheckpoint from "./0018-signed-checkpoint.ts"
 import * as allocators from "./0019-allocators.ts"
 import * as recoveryOrder from "./0020-recovery-order.ts"
 import * as wireSessions from "./0022-wire-sessions.ts"
@@ -35,6 +38,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0010-wire-journal": wireJournal,
   "0011-projection-checkpoint": projectionCheckpoint,
   "0012-ledger-functions": ledgerFunctions,
+  "0016-events-leaf-hash": eventsLeafHash,
+  "0017-tree-node": treeNode,
+  "0018-signed-checkpoint": signedCheckpoint,
   "0019-allocators": allocators,
   "0020-recovery-order": recoveryOrder,
   "0022-wire-sessions": wireSessions,

@@ -45,6 +45,7 @@ create table events (
   reason_code text not null,
   data json not null,
   meta json not null,
+  leaf_hash bytea not null,
   PRIMARY KEY (seq)
 ) partition by RANGE (seq);
 
@@ -101,6 +102,13 @@ create table recovery_order (
   CHECK (one)
 );
 
+create table signed_checkpoint (
+  incarnation integer not null,
+  tree_size bigint not null,
+  note text not null,
+  PRIMARY KEY (incarnation, tree_size)
+);
+
 create table stream_current (
   stream text not null,
   kind text not null,
@@ -111,6 +119,13 @@ create table stream_current (
   PRIMARY KEY (stream)
 ) with (fillfactor=70);
 comment on column stream_current.state is 'null: the stream is gone, its version is still needed';
+
+create table tree_node (
+  level smallint not null,
+  index bigint not null,
+  hash bytea not null,
+  PRIMARY KEY (level, index)
+);
 
 create table vip_history (
   network text not null,
@@ -246,6 +261,10 @@ AS $function$
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
 CREATE TRIGGER events_refuse_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER signed_checkpoint_refuse_change BEFORE DELETE OR UPDATE ON public.signed_checkpoint FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER tree_node_refuse_change BEFORE DELETE OR UPDATE ON public.tree_node FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
 CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 

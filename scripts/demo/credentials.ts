@@ -1,6 +1,9 @@
-import { copyFileSync, mkdirSync } from "node:fs"
+import { createPublicKey } from "node:crypto"
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { generateKey } from "@lowtide/bus"
+import { verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { makeCertificate } from "@lowtide/testkit/certificate"
 import { execute, type LabError } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
@@ -10,9 +13,12 @@ export interface Credentials {
   readonly allocator: Readonly<Record<string, string>>
   readonly agent: (cluster: string) => Readonly<Record<string, string>>
   readonly speaker: (cluster: string) => Readonly<Record<string, string>>
+  /** Whose checkpoints of the ledger are to be believed, for `lowtide audit verify`. */
+  readonly checkpointKeys: string
 }
 
 const signingKeyId = "demo-1"
+const checkpointKeyId = "lowtide-demo"
 
 /**
  * Makes an installation's credentials as an operator would: keys, users and allowed prefixes by the command `lowtide`
@@ -44,11 +50,20 @@ export const makeCredentials = (plan: {
       LOWTIDE_NATS_CA_FILE: certificateFile
     })
     const trust = (cluster: string) => ({ LOWTIDE_TRUST_FILE: join(folder, "clusters", cluster, "trust.json") })
+    const checkpointKey = generateKey()
+    const checkpointKeyFile = join(folder, "allocator", "checkpoints.pem")
+    const checkpointKeys = join(folder, "checkpoint-keys.txt")
+    writeFileSync(checkpointKeyFile, checkpointKey.privatePem, { mode: 0o600 })
+    writeFileSync(checkpointKeys, `${verifierKey(checkpointKeyId, createPublicKey(checkpointKey.publicPem))}\n`)
     return {
+      checkpointKeys,
       allocator: {
         ...nats("allocator/nats.nk"),
         LOWTIDE_SIGNING_KEY_FILE: join(folder, "allocator", `${signingKeyId}.pem`),
-        LOWTIDE_SIGNING_KEY_ID: signingKeyId
+        LOWTIDE_SIGNING_KEY_ID: signingKeyId,
+        LOWTIDE_CHECKPOINT_KEY_FILE: checkpointKeyFile,
+        LOWTIDE_CHECKPOINT_KEY_ID: checkpointKeyId,
+        LOWTIDE_CHECKPOINT_SECONDS: "10"
       },
       agent: (cluster) => ({ ...nats(`clusters/${cluster}/agent.nk`), ...trust(cluster) }),
       speaker: (cluster) => ({

@@ -40,6 +40,8 @@ export interface Fleet {
   readonly manifests: string
   readonly statuses: string
   readonly logs: string
+  /** Whose checkpoints of the ledger are to be believed; the checkpoints are in the folder beside the logs. */
+  readonly checkpointKeys: string
   /** By name: `postgres` (unless it is the caller's), `nats`, `allocator`, `agent-CLUSTER`, `speaker-NODE`. */
   readonly components: ReadonlyMap<string, Component>
   /** When the allocator was started, milliseconds since 1970: what times to routes are counted from. */
@@ -90,7 +92,8 @@ export const startFleet = (wanted: FleetOptions): Effect.Effect<Fleet, LabError,
     yield* startCentre({ logs, options, site, credentials, bundles, components, natsUrl, manifests, statuses })
     const apiUrl = yield* reachApi(options, site)
     yield* startSpeakers({ logs, site, credentials, bundles, components, natsUrl })
-    return { site, apiUrl, manifests, statuses, logs, components, startedAtMs }
+    const { checkpointKeys } = credentials
+    return { site, apiUrl, manifests, statuses, logs, checkpointKeys, components, startedAtMs }
   })
 
 /** Copies the samples, as the ground needs them; what a former run left is written over. */
@@ -175,6 +178,7 @@ const startCentre = ({
       ...database,
       LOWTIDE_NATS_URL: allocatorNats,
       ...credentials.allocator,
+      LOWTIDE_CHECKPOINT_DIR: join(options.folder, "checkpoints"),
       LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`
     })
     yield* Effect.forEach(site.clusters, ({ plan }, index) =>

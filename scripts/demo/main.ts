@@ -149,7 +149,7 @@ const run = (options: DemoOptions) =>
       say,
       ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl })
     })
-    if (!options.once && options.folder === undefined) yield* pointTo(fleet.apiUrl)
+    if (!options.once && options.folder === undefined) yield* pointTo(fleet)
     say("waiting for the routers to learn every route")
     const settled = yield* settle(fleet)
     const summary = summarise(fleet, settled, yield* tryTraffic(fleet, settled))
@@ -219,9 +219,9 @@ const runningDemo = (): number | undefined => {
 }
 
 /** Lets the CLI find the API by itself from this folder. */
-const pointTo = (api: string): Effect.Effect<void, never, Scope.Scope> =>
+const pointTo = ({ apiUrl: api, checkpointKeys }: Fleet): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => writeFileSync(pointerFile, JSON.stringify({ api, pid: process.pid }))),
+    Effect.sync(() => writeFileSync(pointerFile, JSON.stringify({ api, checkpointKeys, pid: process.pid }))),
     () => Effect.sync(() => rmSync(pointerFile, { force: true }))
   )
 

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
 import { AllocatorList } from "./allocators.ts"
+import { CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
@@ -8,7 +9,7 @@ import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
 import { NodeList } from "./nodes.ts"
-import { at, IpText, listFilter } from "./parameters.ts"
+import { at, IpText, listFilter, SeqText } from "./parameters.ts"
 import { PeerList } from "./peers.ts"
 import { PoolList } from "./pools.ts"
 import {
@@ -103,7 +104,33 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       query: { at },
       success: WhyAnswer,
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "Why a Service of one cluster has the addresses that it has, or is refused")
+    }).annotate(OpenApi.Summary, "Why a Service of one cluster has the addresses that it has, or is refused"),
+    HttpApiEndpoint.get("checkpoints", "/audit/checkpoints", {
+      query: {
+        since: Schema.optionalKey(SeqText.annotate({ description: "Only those over at least so many events" })),
+        fresh: Schema.optionalKey(
+          Schema.Literals(["true"]).annotate({ description: "Sign one now, over everything there is" })
+        )
+      },
+      success: CheckpointList,
+      error: [NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Signed checkpoints of the ledger"),
+    HttpApiEndpoint.get("proof", "/audit/proofs/:seq", {
+      params: { seq: SeqText },
+      query: {
+        from: Schema.optionalKey(
+          SeqText.annotate({ description: "Size of an older checkpoint: shows as well that the log goes on from it" })
+        )
+      },
+      success: ProofDocument,
+      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "A proof that an event is in the ledger, to be checked without it"),
+    HttpApiEndpoint.post("export", "/audit/exports", {
+      headers: exportHeaders,
+      query: exportQuery,
+      success: HttpApiSchema.StreamUint8Array({ contentType: "application/octet-stream" }),
+      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "The events of the ledger, the oldest first; that it was read is an event itself")
   )
   .prefix("/v1") {}
 

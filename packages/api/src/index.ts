@@ -7,6 +7,7 @@
  */
 export * from "./allocators.ts"
 export * from "./api.ts"
+export * from "./audit.ts"
 export * from "./client.ts"
 export * from "./currency.ts"
 export * from "./diff.ts"

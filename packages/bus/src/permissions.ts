@@ -1,5 +1,7 @@
 import { token } from "@lowtide/domain/announcing/subject"
 import {
+  auditStream,
+  checkpointSubject,
   commandFilter,
   commandSubject,
   headFilter,
@@ -60,10 +62,11 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
         publish: [
           "lt.v1.state.>",
           rollCallFilter,
+          checkpointSubject,
           "_INBOX.agent.*.>", // answers to commands
           `${api}.INFO`,
           `${api}.STREAM.NAMES`,
-          ...[stateStream, statusStream, wireStream].flatMap((stream) => [
+          ...[stateStream, statusStream, wireStream, auditStream].flatMap((stream) => [
             `${api}.STREAM.CREATE.${stream}`,
             `${api}.STREAM.INFO.${stream}`
           ]),
@@ -71,6 +74,7 @@ export const permissionsOf = (user: BusUser): BusPermissions => {
           `${api}.STREAM.PURGE.${stateStream}`,
           ...reading(stateStream, headFilter),
           ...reading(stateStream, vipFilter),
+          `${api}.STREAM.MSG.GET.${auditStream}`,
           ...reading(statusStream, statusFilter),
           ...reading(wireStream, wireFilter)
         ],

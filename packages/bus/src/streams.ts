@@ -1,10 +1,13 @@
 import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream"
 import { Effect } from "effect"
 import { Bus, BusUnavailable, busCall } from "./connection.ts"
-import { stateStream, statusStream, wireStream } from "./subjects.ts"
+import { auditStream, stateStream, statusStream, wireStream } from "./subjects.ts"
 
 /** How long wire reports wait for an allocator that is away, and how much room they have. */
 const wireRetention = { maxAgeHours: 24, maxBytes: 1024 ** 3 } as const
+
+/** About a million signed checkpoints: years of them. */
+const auditBytesMax = 512 * 1024 ** 2
 
 const nanosecondsPerHour = 3_600_000_000_000
 
@@ -41,6 +44,16 @@ export const ensureStreams: Effect.Effect<ReadonlyArray<string>, BusUnavailable,
       discard: DiscardPolicy.Old,
       max_age: wireRetention.maxAgeHours * nanosecondsPerHour,
       max_bytes: wireRetention.maxBytes
+    },
+    {
+      name: auditStream,
+      subjects: ["lt.v1.audit.>"],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      max_bytes: auditBytesMax,
+      deny_delete: true, // who may write here may not take back
+      deny_purge: true
     }
   ]
   const missing = wanted.filter((stream) => !present.includes(stream.name))

@@ -9,6 +9,12 @@ export const statusStream = "LT_STATUS"
 /** The stream that carries what speakers told routers, until the allocator has written it to the wire journal. */
 export const wireStream = "LT_WIRE"
 
+/** The stream that keeps the ledger's signed checkpoints, outside of its database. */
+export const auditStream = "LT_AUDIT"
+
+/** Where signed checkpoints are stored. */
+export const checkpointSubject = "lt.v1.audit.checkpoint"
+
 /** Where a cluster's state is stored: `lt.v1.state.<cluster>.<key>`; the keys are `messageKey`'s. */
 export const stateSubject = (cluster: string, key: string): string => `lt.v1.state.${token(cluster)}.${key}`
 

@@ -21,7 +21,7 @@ describe("streams", () => {
   it.live("are made where they are missing: at first, and after the server lost them", () =>
     withBus((server) =>
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATE", "LT_STATUS", "LT_WIRE"])
+        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATE", "LT_STATUS", "LT_WIRE", "LT_AUDIT"])
         assert.deepStrictEqual(yield* ensureStreams, [])
         yield* server.stop
         yield* server.wipe
@@ -42,7 +42,7 @@ describe("streams", () => {
         const connection = yield* (yield* Bus).connection
         const manager = yield* Effect.promise(() => jetstreamManager(connection))
         yield* Effect.promise(() => manager.streams.add({ name: stateStream, subjects: ["lt.v1.state.>"] }))
-        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATUS", "LT_WIRE"])
+        assert.deepStrictEqual(yield* ensureStreams, ["LT_STATUS", "LT_WIRE", "LT_AUDIT"])
         const { config } = yield* Effect.promise(() => manager.streams.info(stateStream))
         assert.strictEqual(config.max_msgs_per_subject, -1)
       })

@@ -9,6 +9,8 @@
  *   and the statement as a whole did nothing.
  * - `open_rows` looks up each VIP's open stretch by itself and `closed` goes by its row id, so that no plan, made while
  *   the table was small, walks all of them. Nobody else writes the table, so the ids hold.
+ * - An event's leaf is the hash of its place, which is known here, and of its content's hash, which the leader computed
+ *   (docs/reference/ledger-proofs.md). Each number stands behind its count of digits, as a netstring.
  * - `opened` reads `closed` first: the index that allows one open stretch a VIP must see the old one closed.
  */
 export const appendStatement = `
@@ -19,17 +21,28 @@ with fence as (
     recorded_at = greatest(recorded_at, date_trunc('milliseconds', clock_timestamp()))
   where one and epoch = $2::int and seq = $3::bigint
   returning epoch, seq, commit_seq, recorded_at
+), place as materialized (
+  select epoch, commit_seq, recorded_at,
+    length(epoch::text) || ':' || epoch || ',' || length(commit_seq::text) || ':' || commit_seq || ',36:' as batch,
+    ',24:' || to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || ',64:' as recorded
+  from fence
 ), event_rows as (
   insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, observed_at, network,
     address, pool, cluster, namespace, service, service_uid, actor, actor_kind, command_id, correlation_id, causation_seq,
-    reason_code, data, meta)
-  select r.seq, fence.epoch, fence.commit_seq, ledger_uuid_v7(fence.recorded_at), r.stream, r.version, r.type, r.schema,
-    fence.recorded_at, r.observed_at, r.network, r.address, r.pool, r.cluster, r.namespace, r.service, r.service_uid,
-    r.actor, r.actor_kind, r.command_id, r.correlation_id, r.causation_seq, r.reason_code, r.data::json, r.meta::json
-  from fence, jsonb_to_recordset($1::jsonb -> 'events') as r (seq bigint, stream text, version int, type text,
-    schema smallint, observed_at timestamptz, network text, address inet, pool text, cluster text, namespace text,
-    service text, service_uid text, actor text, actor_kind text, command_id uuid, correlation_id uuid,
-    causation_seq bigint, reason_code text, data text, meta text)
+    reason_code, data, meta, leaf_hash)
+  select r.seq, r.epoch, r.commit_seq, r.event_id, r.stream, r.version, r.type, r.schema,
+    r.recorded_at, r.observed_at, r.network, r.address, r.pool, r.cluster, r.namespace, r.service, r.service_uid,
+    r.actor, r.actor_kind, r.command_id, r.correlation_id, r.causation_seq, r.reason_code, r.data::json, r.meta::json,
+    sha256('\\x00'::bytea || convert_to(
+      length(r.seq::text) || ':' || r.seq || ',' || r.batch || r.event_id || r.recorded || r.content || ',', 'UTF8'))
+  from (
+    select r.*, place.*, ledger_uuid_v7(place.recorded_at) as event_id
+    from place, jsonb_to_recordset($1::jsonb -> 'events') as r (seq bigint, stream text, version int, type text,
+      schema smallint, observed_at timestamptz, network text, address inet, pool text, cluster text, namespace text,
+      service text, service_uid text, actor text, actor_kind text, command_id uuid, correlation_id uuid,
+      causation_seq bigint, reason_code text, data text, meta text, content text)
+  ) as r
+  returning seq, leaf_hash
 ), current_rows as materialized (
   select r.*, fence.recorded_at
   from fence, jsonb_to_recordset($1::jsonb -> 'current') as r (stream text, kind text, version int,
@@ -89,6 +102,7 @@ with fence as (
     outcome text)
 )
 select seq, commit_seq, recorded_at,
+  (select string_agg(leaf_hash, ''::bytea order by seq) from event_rows) as leaves,
   case when (select count(*) from current_inserted) + (select count(*) from current_updated)
     <> (select count(*) from current_rows)
   then ledger_conflict((

@@ -5,6 +5,7 @@ import type { Batch, Committed } from "./batch.ts"
 import { duplicateKey } from "./batch.ts"
 import { ask, errorCode, unavailable } from "./database.ts"
 import { Fenced, type HeadPosition, ProjectionConflict, type Unavailable } from "./errors.ts"
+import { contentHash } from "./proofs/leaf.ts"
 
 type AppendFailure = Fenced | Unavailable | ProjectionConflict
 
@@ -12,6 +13,7 @@ interface CommittedRow {
   readonly seq: number
   readonly commit_seq: number
   readonly recorded_at: string
+  readonly leaves: Uint8Array | null
 }
 
 /** `Ledger.append` over a pool of one connection, which keeps the statement prepared. */
@@ -60,9 +62,23 @@ const write = (client: pg.PoolClient, batch: Batch): Effect.Effect<Committed, Ap
     Effect.flatMap(({ rows: [row] }) =>
       row === undefined
         ? Effect.flatMap(readPosition(client), (found) => Effect.fail(new Fenced({ expected: batch.expected, found })))
-        : Effect.succeed({ seq: row.seq, commitSeq: row.commit_seq, recordedAt: row.recorded_at })
+        : Effect.succeed({
+            seq: row.seq,
+            commitSeq: row.commit_seq,
+            recordedAt: row.recorded_at,
+            leaves: hashesIn(row.leaves)
+          })
     )
   )
+
+const hashesIn = (octets: Uint8Array | null): ReadonlyArray<Uint8Array> =>
+  octets === null
+    ? []
+    : Array.from({ length: octets.length / hashOctets }, (_, index) =>
+        octets.subarray(index * hashOctets, (index + 1) * hashOctets)
+      )
+
+const hashOctets = 32
 
 /** SQLSTATE class 23, and our own LT001, say that the stored state contradicts the batch. */
 const appendFailure = (cause: unknown): Unavailable | ProjectionConflict => {
@@ -101,7 +117,8 @@ const batchJson = (batch: Batch): string =>
       causation_seq: event.causationSeq,
       reason_code: event.reasonCode,
       data: event.data,
-      meta: event.meta
+      meta: event.meta,
+      content: contentHash(event)
     })),
     current: batch.current.map((row) => ({
       stream: row.stream,

@@ -107,11 +107,12 @@ export const emptyBatch = (expected: HeadPosition): Batch => ({
   results: []
 })
 
-/** Proof that a batch is durable: seq of its last event (unchanged when it had none), its number, its time. */
+/** Proof that a batch is durable: seq of its last event (unchanged when it had none), its number, its time, its events' leaves. */
 export interface Committed {
   readonly seq: number
   readonly commitSeq: number
   readonly recordedAt: string
+  readonly leaves: ReadonlyArray<Uint8Array>
 }
 
 /** The first key that a batch names twice, or undefined. Such a batch has no meaning: which of the two rows would win? */

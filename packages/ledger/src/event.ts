@@ -45,10 +45,12 @@ export interface StoredEvent extends NewEvent {
   readonly eventId: string
   /** The database's clock, whole milliseconds, one value a batch; never goes back. */
   readonly recordedAt: string
+  /** The event's leaf in the Merkle tree, as it was stored: 64 hexadecimal digits. */
+  readonly leafHash: string
 }
 
-/** Which events to read. All given fields must match; seqs are inclusive. */
-export interface EventFilter {
+/** Which events are meant. All given fields must match; seqs are inclusive. */
+export interface EventSelection {
   readonly address?: string | undefined
   readonly network?: string | undefined
   readonly cluster?: string | undefined
@@ -61,6 +63,10 @@ export interface EventFilter {
   readonly type?: string | undefined
   readonly sinceSeq?: number | undefined
   readonly untilSeq?: number | undefined
+}
+
+/** Which events to read, and how many of them at most. */
+export interface EventFilter extends EventSelection {
   readonly limit: number
   /** By seq. */
   readonly order: "asc" | "desc"

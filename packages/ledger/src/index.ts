@@ -3,6 +3,9 @@
  * of every stream, history of every VIP, signed intents, answers to commands). One fenced leader writes; see
  * `Ledger.append` for what a batch may expect, and `makeGroupCommit` for how many commands share one.
  *
+ * The events are the leaves of an RFC 6962 Merkle tree. `proofs/` has the tree, signed checkpoints and proofs, which need
+ * no database: import what of it is wanted by its path.
+ *
  * `ledgerPostgres` is the live Layer, `migrate` prepares its database; the memory Layer is in `@lowtide/testkit`.
  */
 export type { AllocatorReport, StoredAllocator } from "./allocators.ts"
@@ -14,4 +17,5 @@ export * from "./group-commit.ts"
 export * from "./ledger.ts"
 export { migrate } from "./migrate.ts"
 export { ledgerPostgres } from "./postgres.ts"
+export { type CheckpointFilter, completeTree, type StoredCheckpoint, TreeDamaged, treeSource } from "./tree.ts"
 export * from "./wire.ts"

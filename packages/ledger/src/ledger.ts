@@ -10,7 +10,9 @@ import type {
   StoredIntent
 } from "./batch.ts"
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
-import type { EventFilter, StoredEvent } from "./event.ts"
+import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
+import type { TreeNode } from "./proofs/merkle.ts"
+import type { CheckpointFilter, StoredCheckpoint } from "./tree.ts"
 import type { Checkpoint, CheckpointMove, StoredWire, WireAt, WireFilter, WireRow } from "./wire.ts"
 
 /** Where the log ends. */
@@ -81,6 +83,7 @@ export class Ledger extends Context.Service<
     readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
+    readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
     /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */
     readonly holderAt: (query: {
       readonly network: string
@@ -113,5 +116,19 @@ export class Ledger extends Context.Service<
     /** The highest version's checkpoint of that name. */
     readonly checkpoint: (name: string) => Effect.Effect<Option.Option<Checkpoint>, Unavailable>
     readonly saveCheckpoint: (checkpoint: Checkpoint) => Effect.Effect<void, Unavailable>
+    /** Stored hashes of the Merkle tree, `count` from an index on as far as they are there; level 0 is the events' leaves. */
+    readonly treeHashes: (
+      level: number,
+      from: number,
+      count: number
+    ) => Effect.Effect<ReadonlyArray<TreeNode>, Unavailable>
+    /** How far the stored nodes of a level reach, from 1 on. */
+    readonly treeNodeCount: (level: number) => Effect.Effect<number, Unavailable>
+    /** Keeps roots of complete subtrees. Those that are there stay as they are. */
+    readonly saveTreeNodes: (nodes: ReadonlyArray<TreeNode>) => Effect.Effect<void, Unavailable>
+    readonly saveSignedCheckpoint: (checkpoint: StoredCheckpoint) => Effect.Effect<void, Unavailable>
+    readonly signedCheckpoints: (
+      filter: CheckpointFilter
+    ) => Effect.Effect<ReadonlyArray<StoredCheckpoint>, Unavailable>
   }
 >()("@lowtide/ledger/Ledger") {}

@@ -15,7 +15,9 @@ export const migrate = Effect.fn("migrate")(function* (url: string) {
   const pool = yield* openPool(url, { max: 2, deadlineMs })
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
-    provider: { getMigrations: async () => ({ ...migrations }) }
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    // Numbers are given out before the work is done: one may arrive after a higher one has run somewhere.
+    allowUnorderedMigrations: true
   })
   const { error, results = [] } = yield* ask("migrate", () => migrator.migrateToLatest())
   if (error !== undefined) return yield* unavailable("migrate")(error)

@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { type Kysely, type Selectable, sql } from "kysely"
 import type { StoredCommandResult, StoredHistory } from "./batch.ts"
 import { ask } from "./database.ts"
-import type { EventFilter, StoredEvent } from "./event.ts"
+import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
 import type { Head } from "./ledger.ts"
 import type { LedgerTables } from "./tables.ts"
 
@@ -30,6 +30,11 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
   ),
   events: Effect.fn("Ledger.events")((filter: EventFilter) =>
     ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
+  ),
+  countEvents: Effect.fn("Ledger.countEvents")((filter: EventSelection) =>
+    ask("countEvents", () =>
+      eventsWhere(db, filter).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow()
+    ).pipe(Effect.map(({ count }) => count))
   ),
   holderAt: Effect.fn("Ledger.holderAt")(
     (query: { readonly network: string; readonly address: string; readonly at: string }) =>
@@ -64,8 +69,11 @@ const countSigners = sql<{ key_id: string; count: string }>`
   from (select envelope from intent union all select envelope from intent_head) as messages
   where envelope like '%"sig":"%' group by 1 order by 1`
 
-const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) => {
-  let query = db.selectFrom("events").selectAll().orderBy("seq", filter.order).limit(filter.limit)
+const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
+  eventsWhere(db, filter).selectAll().orderBy("seq", filter.order).limit(filter.limit)
+
+const eventsWhere = (db: Kysely<LedgerTables>, filter: EventSelection) => {
+  let query = db.selectFrom("events")
   const equal = {
     address: filter.address,
     network: filter.network,
@@ -116,7 +124,8 @@ const toEvent = (row: Selectable<LedgerTables["events"]>): StoredEvent => ({
   correlationId: row.correlation_id,
   reasonCode: row.reason_code,
   data: row.data,
-  meta: row.meta
+  meta: row.meta,
+  leafHash: Buffer.from(row.leaf_hash).toString("hex")
 })
 
 const toHistory = (row: Selectable<LedgerTables["vip_history"]>): StoredHistory => ({

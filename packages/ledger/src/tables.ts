@@ -11,6 +11,8 @@ export interface LedgerTables {
   readonly wire_journal: WireJournalTable
   readonly projection_checkpoint: ProjectionCheckpointTable
   readonly allocator: AllocatorTable
+  readonly tree_node: TreeNodeTable
+  readonly signed_checkpoint: SignedCheckpointTable
 }
 
 interface EventsTable {
@@ -39,6 +41,7 @@ interface EventsTable {
   readonly reason_code: string
   readonly data: string
   readonly meta: string
+  readonly leaf_hash: Uint8Array
 }
 
 interface LogHeadTable {
@@ -99,4 +102,16 @@ interface AllocatorTable {
   readonly position: number
   readonly started_at: string
   readonly seen_at: string
+}
+
+interface TreeNodeTable {
+  readonly level: number
+  readonly index: number
+  readonly hash: Uint8Array
+}
+
+interface SignedCheckpointTable {
+  readonly incarnation: number
+  readonly tree_size: number
+  readonly note: string
 }

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option, type Scope } from "effect"
-import { type Batch, type EventFilter, emptyBatch, Ledger } from "../src/index.ts"
+import { type Batch, completeTree, type EventFilter, emptyBatch, Ledger, treeSource } from "../src/index.ts"
+import { leafHash } from "../src/proofs/leaf.ts"
+import { Frontier, frontierAt } from "../src/proofs/merkle.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
 
 const intent = (subject: string, seq: number, envelope: string | null) =>
@@ -10,6 +12,8 @@ const head = (cluster: string, seq: number) =>
   ({ cluster, cseq: seq, seq, digest: `d${seq}`, count: seq, envelope: "{}" }) as const
 
 const all: EventFilter = { limit: 1_000, order: "asc" }
+
+const hex = (octets: Uint8Array) => Buffer.from(octets).toString("hex")
 
 /** Everything the port can tell, to compare before and after. */
 const everything = Effect.gen(function* () {
@@ -72,7 +76,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           events.map((event) => event.recordedAt),
           [first.recordedAt, second.recordedAt, second.recordedAt, second.recordedAt]
         )
-        const { eventId, ...rest } = events[0]!
+        const { eventId, leafHash: _, ...rest } = events[0]!
         assert.match(eventId, /^[0-9a-f-]{36}$/)
         const { events: sent } = assignment({ epoch, seq: 0 }, 1)
         assert.deepStrictEqual(rest, { ...sent[0]!, seq: 1, epoch, commitSeq: 1, recordedAt: first.recordedAt })
@@ -96,6 +100,75 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         assert.deepStrictEqual([stored?.data, stored?.meta], [data, meta])
         assert.strictEqual((yield* ledger.load).current[0]?.state, state)
         assert.strictEqual(Option.getOrThrow(yield* ledger.commandResult(uuid(1))).outcome, data)
+      })
+    )
+
+    test(
+      "an event's leaf is answered, stored, and follows from the event as it is read",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const observedAt = "2026-11-23T14:05:01.1239+00:00"
+        const odd = { data: '{"é": "\\u00e9" }', meta: '{"words":"\u{1f30a}"}', namespace: "", causationSeq: 7 }
+        const addresses = ["192.0.2.1", "2001:db8::", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "::ffff:192.0.2.1"]
+        const first = yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          events: addresses.map((address, index) => event("vip:a", index + 1, { address, observedAt, ...odd }))
+        })
+        const second = yield* ledger.append(assignment({ epoch, seq: addresses.length }, 1))
+        const none = yield* ledger.append(emptyBatch({ epoch, seq: second.seq }))
+        const events = yield* ledger.events(all)
+        const leaves = [...first.leaves, ...second.leaves, ...none.leaves].map(hex)
+        assert.strictEqual(leaves.length, events.length)
+        assert.deepStrictEqual(
+          events.map((event) => event.leafHash),
+          leaves
+        )
+        assert.deepStrictEqual(
+          events.map((event) => hex(leafHash(event))),
+          leaves
+        )
+      })
+    )
+
+    test(
+      "the tree's stored nodes are completed once, and lead to the same edge as adding leaf by leaf",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const frontier = new Frontier()
+        for (let seq = 0; seq < 1_100; seq += 275) {
+          const events = Array.from({ length: 275 }, (_, index) => event("pool:public", seq + index + 1))
+          const { leaves } = yield* ledger.append({ ...emptyBatch({ epoch, seq }), events })
+          for (const leaf of leaves) frontier.append(leaf)
+          // What a leader that ended before it wrote its nodes leaves to the next.
+          if (seq !== 275) yield* completeTree(ledger, seq + 275)
+        }
+        assert.strictEqual(yield* ledger.treeNodeCount(1), 4)
+        assert.strictEqual(yield* ledger.treeNodeCount(2), 0)
+        const recovered = yield* frontierAt(treeSource(ledger), 1_100)
+        assert.strictEqual(hex(recovered.root()), hex(frontier.root()))
+        const damaged = yield* Effect.flip(frontierAt(treeSource(ledger), 1_101))
+        assert.include(damaged.message, "expected event 1101, found none")
+        yield* ledger.saveTreeNodes([{ level: 1, index: 0, hash: new Uint8Array(32) }])
+        assert.notStrictEqual(hex((yield* ledger.treeHashes(1, 0, 1))[0]!.hash), "00".repeat(32))
+      })
+    )
+
+    test(
+      "signed checkpoints are kept once, in the order of incarnation and size",
+      Effect.gen(function* () {
+        const { ledger } = yield* lead
+        const checkpoints = [
+          { incarnation: 1, treeSize: 9, note: "a" },
+          { incarnation: 1, treeSize: 20, note: "b" },
+          { incarnation: 2, treeSize: 10, note: "c" }
+        ]
+        for (const checkpoint of checkpoints.toReversed()) yield* ledger.saveSignedCheckpoint(checkpoint)
+        yield* ledger.saveSignedCheckpoint({ incarnation: 1, treeSize: 9, note: "another" })
+        assert.deepStrictEqual(yield* ledger.signedCheckpoints({ limit: 10, order: "asc" }), checkpoints)
+        assert.deepStrictEqual(
+          yield* ledger.signedCheckpoints({ sinceSize: 10, limit: 1, order: "desc" }),
+          checkpoints.slice(2)
+        )
       })
     )
 

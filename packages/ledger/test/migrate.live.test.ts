@@ -1,12 +1,24 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import { Kysely, PostgresDialect } from "kysely"
+import { type Migration, Migrator } from "kysely/migration"
+import pg from "pg"
 import { migrations } from "../../../migrations/index.ts"
-import { migrate } from "../src/index.ts"
+import { completeTree, Ledger, ledgerPostgres, migrate } from "../src/index.ts"
+import { leafHash } from "../src/proofs/leaf.ts"
 import { schemaText } from "../src/schema-text.ts"
 import { execute, liveDatabases } from "./live-database.ts"
 
 const databases = liveDatabases()
+
+/** A database as an older release left it. */
+const migrateTo = async (url: string, older: Record<string, Migration>) => {
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }) })
+  const { error } = await new Migrator({ db, provider: { getMigrations: async () => older } }).migrateToLatest()
+  await db.destroy()
+  if (error !== undefined) throw error
+}
 
 describe("migrate", () => {
   it.live("runs each migration once, in order, and none when they ran", () =>
@@ -25,6 +37,38 @@ describe("migrate", () => {
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(ran.flat(), Object.keys(migrations).sort())
+    })
+  )
+
+  it.live("events written before they had leaves get those of their rows", () =>
+    Effect.gen(function* () {
+      const url = yield* databases.fresh("template1")
+      const before = Object.entries(migrations).filter(([name]) => name < "0016")
+      yield* Effect.promise(() => migrateTo(url, Object.fromEntries(before)))
+      yield* Effect.promise(() =>
+        execute(
+          url,
+          `with written as (
+            insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, observed_at,
+              network, address, service_uid, actor, actor_kind, command_id, correlation_id, causation_seq, reason_code,
+              data, meta)
+            select n, 1, n, ledger_uuid_v7(now()), 'vip:default/2001:db8::' || n, 1, 'VipAssigned', 1,
+              date_trunc('milliseconds', now()), case when n = 2 then '2026-11-23 14:05:01.1239+00'::timestamptz end,
+              'default', ('2001:db8::' || n)::inet, 'uid-é', 'agent:a', 'agent', gen_random_uuid(), gen_random_uuid(),
+              case when n = 3 then 1 end, 'sticky', '{"b":1.0, "a":"\\u00e9é"}', '{"words":"\u{1f30a}"}'
+            from generate_series(1, 300) as n
+          ) update log_head set epoch = 1, seq = 300, commit_seq = 300`
+        )
+      )
+      yield* migrate(url)
+      const ledger = Context.get(yield* Layer.build(ledgerPostgres(url)), Ledger)
+      const events = yield* ledger.events({ limit: 500, order: "asc" })
+      assert.strictEqual(events.length, 300)
+      for (const event of events) assert.strictEqual(Buffer.from(leafHash(event)).toString("hex"), event.leafHash)
+      yield* completeTree(ledger, 300)
+      assert.strictEqual(yield* ledger.treeNodeCount(1), 1)
+      const refused = yield* Effect.promise(() => execute(url, "update events set type = 'x'").catch(String))
+      assert.include(String(refused), "stored rows never change")
     })
   )
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { memoryLedger } from "@lowtide/testkit"
-import { Context, Effect, Layer, Option, Schema } from "effect"
-import { type Batch, emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
+import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { type Batch, type Committed, emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
 import { liveDatabases } from "./live-database.ts"
 import { event, historyRow, uuid } from "./rows.ts"
 
@@ -70,7 +70,7 @@ const toBatch = (leader: Leader, { changes, fault }: Append): Batch => {
   }
 }
 
-/** All that can be compared: ids of events are each ledger's own. Who held what is asked for the time of each commit. */
+/** All that can be compared: ids of events, and so their leaves, are each ledger's own. Who held what is asked for the time of each commit. */
 const state = (ledger: Ledger["Service"], leader: Leader) =>
   Effect.gen(function* () {
     const { head, current, intents, intentHeads } = yield* ledger.load
@@ -85,7 +85,7 @@ const state = (ledger: Ledger["Service"], leader: Leader) =>
       current: [...current].sort((a, b) => (a.stream < b.stream ? -1 : 1)),
       intents: [...intents].sort((a, b) => (a.subject < b.subject ? -1 : 1)),
       intentHeads,
-      events: events.map(({ eventId: _, ...rest }) => rest)
+      events: events.map(({ eventId: _, leafHash: _leaf, ...rest }) => rest)
     }
   })
 
@@ -142,11 +142,12 @@ describe("memory and PostgreSQL", () => {
   )
 })
 
-/** A failure by its words, which name what was expected and found. */
-const comparable = (result: { readonly _tag: string; readonly success?: unknown; readonly failure?: Error }) =>
-  result._tag === "Success"
-    ? (result.success as { readonly seq: number; readonly recordedAt: string })
-    : `${result.failure?.message}`
+/** A failure by its words, which name what was expected and found; a success without its leaves, which are each ledger's own. */
+const comparable = (result: Result.Result<Committed, Error>) => {
+  if (Result.isFailure(result)) return result.failure.message
+  const { leaves: _, ...committed } = result.success
+  return committed
+}
 
 const remember = (leader: Leader, batch: Batch, committed: { readonly seq: number; readonly recordedAt: string }) => {
   leader.seq = committed.seq

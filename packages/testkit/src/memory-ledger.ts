@@ -4,7 +4,7 @@ import {
   type Committed,
   type CurrentRow,
   duplicateKey,
-  type EventFilter,
+  type EventSelection,
   Fenced,
   type Head,
   type HistoryRow,
@@ -18,6 +18,7 @@ import {
   type WireAt,
   type WireFilter
 } from "@lowtide/ledger"
+import { leafHash } from "@lowtide/ledger/proofs/leaf"
 import { Effect, Layer, Option } from "effect"
 import { MemoryLease } from "./memory-lease.ts"
 import { emptyTables, type MemoryTables } from "./memory-tables.ts"
@@ -74,6 +75,7 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       ),
       commandResult: (id) => Effect.sync(() => Option.fromNullishOr(tables.results.get(id))),
       events: (filter) => Effect.sync(() => page(tables.events.filter(matches(filter)), filter)),
+      countEvents: (selection) => Effect.sync(() => tables.events.filter(matches(selection)).length),
       holderAt: ({ network, address, at }) =>
         Effect.sync(() => {
           const instant = iso(Date.parse(at))
@@ -124,7 +126,42 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
           return Option.fromNullishOr(ofName.sort((a, b) => b.version - a.version)[0])
         }),
       saveCheckpoint: (checkpoint) =>
-        Effect.sync(() => void tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint))
+        Effect.sync(() => void tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint)),
+      treeHashes: (level, from, count) =>
+        Effect.sync(() =>
+          level === 0
+            ? tables.events
+                .slice(from, from + count)
+                .map((event) => ({ level, index: event.seq - 1, hash: Buffer.from(event.leafHash, "hex") }))
+            : [...tables.treeNodes.values()]
+                .filter((node) => node.level === level && node.index >= from && node.index < from + count)
+                .sort((a, b) => a.index - b.index)
+        ),
+      treeNodeCount: (level) =>
+        Effect.sync(
+          () =>
+            1 +
+            Math.max(-1, ...[...tables.treeNodes.values()].filter((node) => node.level === level).map((n) => n.index))
+        ),
+      saveTreeNodes: (nodes) =>
+        Effect.sync(() => {
+          for (const node of nodes) {
+            const key = `${node.level}/${node.index}`
+            if (!tables.treeNodes.has(key)) tables.treeNodes.set(key, node)
+          }
+        }),
+      saveSignedCheckpoint: (checkpoint) =>
+        Effect.sync(() => {
+          const key = `${checkpoint.incarnation}/${checkpoint.treeSize}`
+          if (!tables.signedCheckpoints.has(key)) tables.signedCheckpoints.set(key, checkpoint)
+        }),
+      signedCheckpoints: ({ sinceSize = 0, ...filter }) =>
+        Effect.sync(() => {
+          const found = [...tables.signedCheckpoints.values()]
+            .filter(({ treeSize }) => treeSize >= sinceSize)
+            .sort((a, b) => a.incarnation - b.incarnation || a.treeSize - b.treeSize)
+          return page(found, filter)
+        })
     })
   })
 
@@ -151,7 +188,8 @@ const append = (
   const recordedAt = [tables.head.recordedAt, iso(nowMs)].sort()[1]!
   tables.head = { ...tables.head, seq: seq + batch.events.length, commitSeq: tables.head.commitSeq + 1, recordedAt }
   write(tables, batch, tables.head)
-  const committed: Committed = { seq: tables.head.seq, commitSeq: tables.head.commitSeq, recordedAt }
+  const leaves = tables.events.slice(seq).map((event) => Buffer.from(event.leafHash, "hex"))
+  const committed: Committed = { seq: tables.head.seq, commitSeq: tables.head.commitSeq, recordedAt, leaves }
   return Effect.succeed(committed)
 }
 
@@ -165,7 +203,8 @@ const versionConflict = (tables: MemoryTables) => (row: CurrentRow) => {
 const write = (tables: MemoryTables, batch: Batch, { epoch, commitSeq, recordedAt }: Head) => {
   for (const [index, event] of batch.events.entries()) {
     const seq = batch.expected.seq + 1 + index
-    tables.events.push(withoutUndefined({ ...event, seq, epoch, commitSeq, recordedAt, eventId: randomUUID() }))
+    const stored = { ...event, seq, epoch, commitSeq, recordedAt, eventId: randomUUID() }
+    tables.events.push(withoutUndefined({ ...stored, leafHash: Buffer.from(leafHash(stored)).toString("hex") }))
   }
   for (const { previousVersion: _, ...row } of batch.current) {
     tables.current.set(row.stream, { ...row, recordedAt } satisfies StoredCurrent)
@@ -193,19 +232,10 @@ const openHistory = (tables: MemoryTables, { seq, ...row }: HistoryRow, recorded
 const historyOf = (tables: MemoryTables, network: string, address: string): Array<StoredHistory> =>
   tables.history.get(`${network} ${address}`) ?? []
 
-const matches = (filter: EventFilter) => (event: StoredEvent) =>
-  same(filter, event, [
-    "address",
-    "network",
-    "cluster",
-    "namespace",
-    "service",
-    "pool",
-    "stream",
-    "correlationId",
-    "actor",
-    "type"
-  ]) &&
+const columns = ["address", "network", "cluster", "namespace", "service", "pool", "stream", "correlationId"] as const
+
+const matches = (filter: EventSelection) => (event: StoredEvent) =>
+  same(filter, event, [...columns, "actor", "type"]) &&
   event.seq >= (filter.sinceSeq ?? 0) &&
   event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
 

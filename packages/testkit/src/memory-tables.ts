@@ -3,6 +3,7 @@ import type {
   Head,
   IntentHeadRow,
   StoredAllocator,
+  StoredCheckpoint,
   StoredCommandResult,
   StoredCurrent,
   StoredEvent,
@@ -10,6 +11,7 @@ import type {
   StoredIntent,
   StoredWire
 } from "@lowtide/ledger"
+import type { TreeNode } from "@lowtide/ledger/proofs/merkle"
 
 /** What the memory ledger holds: one collection for each table of `migrations/schema.sql`. */
 export interface MemoryTables {
@@ -25,6 +27,8 @@ export interface MemoryTables {
   readonly checkpoints: Map<string, Checkpoint>
   recoveryOrder: string | null
   readonly allocators: Map<string, Omit<StoredAllocator, "leads">>
+  readonly treeNodes: Map<string, TreeNode>
+  readonly signedCheckpoints: Map<string, StoredCheckpoint>
 }
 
 /** A ledger that was just migrated: epoch 0, seq 0, the first incarnation. */
@@ -39,5 +43,7 @@ export const emptyTables = (recordedAt: string): MemoryTables => ({
   wire: [],
   checkpoints: new Map(),
   recoveryOrder: null,
-  allocators: new Map()
+  allocators: new Map(),
+  treeNodes: new Map(),
+  signedCheckpoints: new Map()
 })

@@ -7,12 +7,14 @@ import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { type AllocatorIdentity, Allocators, defaultAllocatorName } from "./allocators.ts"
 import { Centre, type CommittedView, type HeardNode } from "./centre.ts"
+import type { CheckpointOptions } from "./checkpoints.ts"
 import { Defects } from "./defects.ts"
 import { Follower } from "./follower.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { followStatuses } from "./node-statuses.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
+import { sealWireJournal } from "./seal-wire.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
 /** How often addresses whose quarantine may be over are looked at. */
@@ -28,6 +30,7 @@ interface Parts {
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
   readonly defects: Defects
+  readonly checkpoints: CheckpointOptions | undefined
 }
 
 /**
@@ -38,7 +41,8 @@ interface Parts {
 export const layerAllocator = (
   key: SigningKey,
   prepare: Effect.Effect<unknown>,
-  identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null }
+  identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null },
+  checkpoints?: CheckpointOptions
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
@@ -51,7 +55,16 @@ export const layerAllocator = (
         return Effect.flatMap(Ref.get(current), (reign) => takeStatus(reign, status))
       })
       const allocators = new Allocators({ ...identity, id: randomUUID() })
-      const parts = { key, allocators, follower: new Follower(), nodes, answers, current, defects: new Defects() }
+      const parts = {
+        key,
+        allocators,
+        follower: new Follower(),
+        nodes,
+        answers,
+        current,
+        defects: new Defects(),
+        checkpoints
+      }
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
       yield* Fiber.await(prepared).pipe(
@@ -90,13 +103,15 @@ const reignForEver = (parts: Parts) =>
   }).pipe(Effect.forever)
 
 /** Reigns until memory and database part, loading anew as long as the lease is held. */
-const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, answers, current, defects }: Parts) =>
+const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers)
+      const { key, follower, nodes, answers, current, defects, checkpoints } = parts
+      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints)
       yield* Ref.set(current, reign)
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
+      yield* Effect.forkScoped(sealWireJournal(reign))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign
         .submit("allocator", "system", { _tag: "ExpireQuarantines" })
@@ -107,7 +122,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, { key, follower, nodes, ans
           Effect.forkScoped
         )
       return yield* reign.over
-    }).pipe(Effect.onExit(() => Ref.set(current, undefined)))
+    }).pipe(Effect.onExit(() => Ref.set(parts.current, undefined)))
   ).pipe(
     Effect.tapError((error) => Effect.logWarning(error.message)),
     Effect.retry({
@@ -181,6 +196,12 @@ const makeCentre = (
           Effect.flatMap((reign) => reign?.compareAgain ?? Effect.void)
         ),
       allocators: Effect.sync(() => allocators.known),
+      checkpointOver: (size) =>
+        Effect.gen(function* () {
+          const reign = yield* Ref.get(current)
+          if (reign === undefined) return yield* notRead
+          return yield* reign.tree.checkpointOver(size)
+        }),
       ended,
       resign,
       signedBy: ledger.signedBy,

@@ -1,7 +1,7 @@
 import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Command, Fleet } from "@lowtide/domain"
-import type { Fenced, Head, ProjectionConflict, StoredAllocator, Unavailable } from "@lowtide/ledger"
+import type { Fenced, Head, ProjectionConflict, StoredAllocator, StoredCheckpoint, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 import type { RecoveryStanding } from "./recovery.ts"
 
@@ -36,12 +36,18 @@ export class Centre extends Context.Service<
     readonly position: Effect.Effect<number | undefined>
     /** The allocators on this database, as last seen. */
     readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>>
-    /** Carries out an order of a person, when this allocator leads; `words` are theirs. */
-    readonly order: (actor: string, words: string, command: Command) => Effect.Effect<CommandReply, Unavailable>
+    /** Carries out an order of a person, when this allocator leads; `words` are theirs, if they gave any. */
+    readonly order: (
+      actor: string,
+      words: string | undefined,
+      command: Command
+    ) => Effect.Effect<CommandReply, Unavailable>
     /** Has this leader recover as after a loss of history; the order outlives it. */
     readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
     /** Gives up the lead and does not want it again: for a process that is to end, so that another leads at once. */
     readonly resign: Effect.Effect<void>
+    /** A signed checkpoint over at least so many events; undefined where none are signed. */
+    readonly checkpointOver: (size: number) => Effect.Effect<StoredCheckpoint | undefined, Unavailable>
     /** Fails when this allocator may not go on: another leads, or the database contradicts it. The process ends then. */
     readonly ended: Effect.Effect<never, Fenced | ProjectionConflict>
     /** How many of the messages in effect each key has signed: a key of none can be retired. */

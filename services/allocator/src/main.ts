@@ -6,6 +6,7 @@ import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effec
 import { layerAllocator } from "./allocator.ts"
 import { defaultAllocatorName } from "./allocators.ts"
 import { Centre } from "./centre.ts"
+import { checkpointSettings, readCheckpointOptions } from "./checkpoint-settings.ts"
 import { armFailpoint } from "./failpoint.ts"
 import { layerHttp } from "./http/index.ts"
 
@@ -22,7 +23,8 @@ const settings = {
   name: Config.String("LOWTIDE_ALLOCATOR_NAME").pipe(Config.withDefault(defaultAllocatorName)),
   url: Config.String("LOWTIDE_ALLOCATOR_URL").pipe(Config.option),
   failpoint: Config.String("LOWTIDE_FAILPOINT").pipe(Config.option),
-  testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault(""))
+  testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault("")),
+  ...checkpointSettings
 }
 
 /** Brings the database to its schema, by the role that owns it where that is another than the one that works on it. */
@@ -33,6 +35,7 @@ const prepareSchema = (url: string, ownerUrl: string | undefined) =>
 
 const main = Effect.gen(function* () {
   const read = yield* readSettings(settings)
+  const checkpoints = yield* readCheckpointOptions(read)
   const { databaseUrl, natsUrl, nkeyFile, caFile, signingKeyFile, signingKeyId, listen, name, url: ownUrl } = read
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
@@ -60,7 +63,7 @@ const main = Effect.gen(function* () {
   )
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
   const live = layerHttp(listen).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare, identity)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )

@@ -301,7 +301,9 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     case "RepublishCluster":
     case "ConfirmWithdrawals":
     case "ExpireQuarantines":
-      return false // they mind the frozen clusters themselves
+    case "RecordExport":
+    case "SealWireJournal":
+      return false // they mind the frozen clusters themselves, or touch none
     case "ReleaseAdopted":
       return fleet.recovery.phase === "recovering"
     default: {

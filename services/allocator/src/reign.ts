@@ -13,6 +13,7 @@ import {
 } from "@lowtide/ledger"
 import { Cause, Clock, Data, Deferred, Effect, Option, Schedule, type Scope, Semaphore } from "effect"
 import type { HeardNode } from "./centre.ts"
+import type { CheckpointOptions } from "./checkpoints.ts"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import type { Defects } from "./defects.ts"
 import { failpoint, failpointDuring } from "./failpoint.ts"
@@ -22,6 +23,7 @@ import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers } from "./recovery.ts"
+import { startTreeKeeper, type TreeKeeper } from "./tree-keeper.ts"
 import { UnderWay } from "./under-way.ts"
 
 /** The memory no longer fits the database, or may not: it is thrown away, and whoever waits sends again. */
@@ -37,6 +39,7 @@ export interface Reign {
   /** Looks at the memory as it is committed: waits for the batch in flight, and fails when that one failed. */
   readonly read: <A>(look: (memory: Memory) => A) => Effect.Effect<A, MemoryLost>
   readonly publisher: Publisher
+  readonly tree: TreeKeeper
   /** Decides a command of the allocator's own. */
   readonly submit: (
     actor: string,
@@ -54,6 +57,9 @@ export interface Reign {
   readonly over: Effect.Effect<never, MemoryLost | Fenced | ProjectionConflict>
 }
 
+/** How long a log that contradicts its checkpoints is left alone before it is looked at again. */
+const compareAgainMs = 10_000
+
 /** Loads the state, starts publishing and answers commands, until the scope closes. */
 export const beginReign = (
   epoch: number,
@@ -61,7 +67,8 @@ export const beginReign = (
   defects: Defects,
   trust: LeaseTrust,
   nodes: ReadonlyMap<string, HeardNode>,
-  answers: RollCallAnswers
+  answers: RollCallAnswers,
+  checkpoints?: CheckpointOptions
 ): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -75,6 +82,9 @@ export const beginReign = (
       const cluster = memory.fleet.clusters.get(name)
       return !isCompared || (cluster !== undefined && memory.fleet.isFrozen(cluster))
     }
+    const tree = yield* startTreeKeeper(memory.head, memory.clockOffsetMs, checkpoints)
+    /** Why the log is not believed. */
+    let changed: string | undefined
     const publisher = yield* startPublisher(isMuted)
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
     const commitBatch = Effect.fnUntraced(
@@ -83,7 +93,7 @@ export const beginReign = (
         const decided = decideBatch(memory, commands, key, nowMs)
         if (decided.batch.events.length > 0) {
           yield* failpoint("after-decide")
-          yield* writeBatch(ledger, memory, decided)
+          tree.committed(yield* writeBatch(ledger, memory, decided))
           yield* failpoint("after-commit")
         }
         if (decided.isAnew) publisher.publishAnew()
@@ -121,6 +131,7 @@ export const beginReign = (
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
+        if (changed !== undefined) return logChanged(changed)
         if (!isCompared) return notCompared
         const ahead = yield* publisher.ahead
         if (ahead.size > 0) {
@@ -163,9 +174,19 @@ export const beginReign = (
     })
     /** What the log lacks is found out before anything is decided on it. */
     const compare = Effect.gen(function* () {
-      const loss = yield* findLoss(memory.head, nodes)
       const begun = memory.fleet.recovery?.incarnation ?? 0
-      if (loss === undefined && memory.head.incarnation >= begun) {
+      const witnessed = yield* findLoss(memory.head, nodes)
+      const isBegun = memory.head.incarnation >= begun
+      const signed = witnessed === undefined && isBegun ? yield* tree.compare : undefined
+      if (signed?._tag === "Changed") {
+        changed = `LT0530 ${codes.LT0530.title}: ${signed.why}`
+        yield* Effect.logError(`${changed}. Nothing is decided or published. Fix: ${codes.LT0530.fix}`)
+        yield* Effect.sleep(compareAgainMs)
+        return yield* Deferred.fail(over, new MemoryLost({ why: "the log is compared again" }))
+      }
+      const loss = witnessed ?? signed
+      if (loss === undefined && isBegun) {
+        yield* tree.begin
         isCompared = true
         publisher.publishAnew() // what it passed over before
         return yield* memory.fleet.recovery === undefined ? Effect.never : recovery.run
@@ -173,8 +194,14 @@ export const beginReign = (
       if (loss !== undefined) {
         const { incarnation, seq } = memory.head
         yield* Effect.logError(`LT0505 ${codes.LT0505.title}: ${loss.why}. Fix: ${codes.LT0505.fix}`)
+        const { incarnation: begins, why } = loss
         yield* decideNow(
-          submit("allocator", "system", { _tag: "BeginRecovery", ...loss, lostAfter: { incarnation, seq } })
+          submit("allocator", "system", {
+            _tag: "BeginRecovery",
+            incarnation: begins,
+            why,
+            lostAfter: { incarnation, seq }
+          })
         )
       }
       yield* ledger.raiseIncarnation(epoch, memory.fleet.recovery?.incarnation ?? 0)
@@ -205,6 +232,7 @@ export const beginReign = (
           Semaphore.withPermit(committing)
         ),
       publisher,
+      tree,
       // An id of its own for each time that the effect is run.
       submit: (actor, actorKind, command, words) =>
         Effect.suspend(() => answer(submit(actor, actorKind, command, words))),
@@ -241,24 +269,28 @@ const heldBack: CommandReply = {
   message: `LT0520 ${codes.LT0520.title}. Fix: ${codes.LT0520.fix}`
 }
 
+/** A log that is not what was signed may have lost or gained holders: nothing is decided on it. */
+const logChanged = (why: string): CommandReply => ({ _tag: "TryAgain", message: `${why}. Fix: ${codes.LT0530.fix}` })
+
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })
 
-/** Commits, and lets the memory know the new head. On an unknown outcome the memory goes, whatever the outcome was. */
+/** Commits, lets the memory know the new head, and answers the events' leaves. On an unknown outcome the memory goes, whatever the outcome was. */
 const writeBatch = (
   ledger: Ledger["Service"],
   memory: Memory,
   decided: DecidedBatch
-): Effect.Effect<void, MemoryLost | Fenced | ProjectionConflict> =>
+): Effect.Effect<ReadonlyArray<Uint8Array>, MemoryLost | Fenced | ProjectionConflict> =>
   failpointDuring("sent", ledger.append(decided.batch)).pipe(
     Effect.catchTag("Unavailable", (error) =>
       // What the database cannot store it will not store the next time either: that is the command's fault.
       isUnstorable(error) ? Effect.die(error) : Effect.fail(new MemoryLost({ why: error.message }))
     ),
-    Effect.flatMap(({ seq, commitSeq, recordedAt }) =>
+    Effect.flatMap(({ seq, commitSeq, recordedAt, leaves }) =>
       Effect.sync(() => {
         memory.head = { ...memory.head, seq, commitSeq, recordedAt }
         for (const { stream } of decided.batch.events) memory.recordedAt.set(stream, recordedAt)
+        return leaves
       })
     )
   )

@@ -8,23 +8,29 @@ import { Surroundings } from "./surroundings.ts"
 /** How long one answer may take. */
 const answerTimeoutSeconds = 10
 
-/** Asks the server that the flag, the environment or a running demo names; every failure is a fault with its exit code. */
+/**
+ * Asks the server that the flag, the environment or a running demo names; every failure is a fault with its exit code.
+ * What reads a long answer while it comes may take as long as it wants.
+ */
 export const ask = <A, E extends { readonly _tag: string; readonly message: string }>(
   flag: Option.Option<string>,
-  question: (client: LowtideClient["Service"]) => Effect.Effect<A, E>
+  question: (client: LowtideClient["Service"]) => Effect.Effect<A, E>,
+  isLong = false
 ): Effect.Effect<A, CliFault, Surroundings> =>
   Effect.gen(function* () {
     const { serverVariable, workingFolder } = yield* Surroundings
     const sources = { flag: flag._tag === "Some" ? flag.value : undefined, variable: serverVariable, workingFolder }
     const { text, address } = yield* Effect.fromResult(chooseServer(sources))
+    const asFault = (error: E | { readonly _tag: string; readonly message: string }) =>
+      error instanceof CliFault ? error : faultOf(error, text)
     const askAt = (at: ServerAddress) => LowtideClient.use(question).pipe(Effect.provide(layerClient(at)))
     return yield* askAt(address).pipe(
       Effect.catch((error) => {
         const leader = leaderOf(error)
         return leader === undefined ? Effect.fail(error) : askAt(leader)
       }),
-      Effect.timeout(`${answerTimeoutSeconds} seconds`),
-      Effect.mapError((error) => faultOf(error, text))
+      Effect.timeout(isLong ? "24 hours" : `${answerTimeoutSeconds} seconds`),
+      Effect.mapError(asFault)
     )
   })
 

@@ -5,6 +5,7 @@ import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
+import { audit } from "./verbs/audit.ts"
 import { backup, restore } from "./verbs/backup.ts"
 import { cluster } from "./verbs/cluster.ts"
 import { diff } from "./verbs/diff.ts"
@@ -27,6 +28,7 @@ const lowtide = root.pipe(
     diff,
     why,
     trace,
+    audit,
     lint,
     preview,
     cluster,
@@ -96,12 +98,22 @@ const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Servi
 const settings = Effect.all({
   serverVariable: Config.String("LOWTIDE_SERVER").pipe(Config.option),
   databaseVariable: Config.String("DATABASE_URL").pipe(Config.option),
+  checkpointKeysVariable: Config.String("LOWTIDE_CHECKPOINT_KEYS").pipe(Config.option),
   noColour: Config.String("NO_COLOR").pipe(Config.option)
 })
 
+/** A user id without a name, as containers have them, is told by its number. */
+const userName = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid-${process.getuid?.() ?? "unknown"}`
+  }
+}
+
 /** The process: reads its environment, runs the command line, sets the exit code. */
 export const main = async (): Promise<void> => {
-  const { serverVariable, databaseVariable, noColour } = await Effect.runPromise(settings)
+  const { serverVariable, databaseVariable, checkpointKeysVariable, noColour } = await Effect.runPromise(settings)
   const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
   // Whoever reads may stop reading, as `head` does: that is no fault.
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) =>
@@ -110,6 +122,7 @@ export const main = async (): Promise<void> => {
   process.exitCode = await Effect.runPromise(
     runCli(process.argv.slice(2), {
       out: (text) => process.stdout.write(`${text}\n`),
+      write: (octets) => new Promise((resolve) => process.stdout.write(octets, () => resolve())),
       err: (text) => process.stderr.write(`${text}\n`),
       hasColour: process.stdout.isTTY === true && !isSet(noColour),
       nowMs: Date.now(),
@@ -117,7 +130,8 @@ export const main = async (): Promise<void> => {
       workingFolder: process.cwd(),
       serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined,
       databaseVariable: isSet(databaseVariable) ? Option.getOrUndefined(databaseVariable) : undefined,
-      user: userInfo().username
+      checkpointKeysVariable: isSet(checkpointKeysVariable) ? Option.getOrUndefined(checkpointKeysVariable) : undefined,
+      user: userName()
     })
   )
 }

@@ -21,19 +21,21 @@ export interface ServerSources {
 export const chooseServer = (
   sources: ServerSources
 ): Result.Result<{ readonly text: string; readonly address: ServerAddress }, CliFault> => {
-  const text = sources.flag ?? sources.variable ?? demoServer(sources.workingFolder) ?? defaultServer
+  const text = sources.flag ?? sources.variable ?? findDemo(sources.workingFolder)?.api ?? defaultServer
   return parseServer(text).pipe(
     Result.map((address) => ({ text, address })),
     Result.mapError(({ message }) => usageFault(message, `for example --server ${defaultServer}`))
   )
 }
 
-const decodeDemo = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ api: Schema.String })))
+const decodeDemo = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ api: Schema.String, checkpointKeys: Schema.optionalKey(Schema.String) }))
+)
 
-/** The API of the demo whose file is nearest, going up; a file that says nothing useful is passed over. */
-export const demoServer = (folder: string): string | undefined => {
+/** The demo whose file is nearest, going up; a file that says nothing useful is passed over. */
+export const findDemo = (folder: string): { readonly api: string; readonly checkpointKeys?: string } | undefined => {
   const file = join(folder, demoFile)
-  const api = existsSync(file) ? Option.getOrUndefined(decodeDemo(readFileSync(file, "utf8")))?.api : undefined
+  const demo = existsSync(file) ? Option.getOrUndefined(decodeDemo(readFileSync(file, "utf8"))) : undefined
   const above = dirname(folder)
-  return api ?? (above === folder ? undefined : demoServer(above))
+  return demo ?? (above === folder ? undefined : findDemo(above))
 }

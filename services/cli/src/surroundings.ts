@@ -6,6 +6,8 @@ export class Surroundings extends Context.Service<
   {
     /** The result. A line end is added. */
     readonly out: (text: string) => void
+    /** Octets of a result that is too long to be held at once; answers when there is room for more. */
+    readonly write: (octets: Uint8Array) => Promise<void>
     /** Progress, warnings and errors. A line end is added. */
     readonly err: (text: string) => void
     /** A terminal that shows colours, and nobody asked for none. */
@@ -18,7 +20,9 @@ export class Surroundings extends Context.Service<
     readonly serverVariable: string | undefined
     /** `DATABASE_URL`. Secret: it is never printed. */
     readonly databaseVariable: string | undefined
-    /** Who runs the command, as the machine knows them. */
+    /** `LOWTIDE_CHECKPOINT_KEYS`. */
+    readonly checkpointKeysVariable: string | undefined
+    /** The operating system's name of who runs the command. */
     readonly user: string
   }
 >()("@lowtide/cli/Surroundings") {}

@@ -76,6 +76,22 @@ describe("exit codes", () => {
     ],
     [
       2,
+      "audit verify",
+      "error: --key: expected the key that signs checkpoints, found none; name a file of verifier keys with --key FILE; `lowtide audit key` makes one from a PEM file\n"
+    ],
+    [
+      2,
+      "audit verify --key /none",
+      "error: --key /none: expected a readable file, found ENOENT: no such file or directory, open '/none'; check the path\n"
+    ],
+    [2, "audit prove 0", "error: seq: expected 1 or more, found 0; see `lowtide audit prove --help`\n"],
+    [
+      2,
+      "audit export --since noon",
+      'error: --since: expected a time like 2026-11-23T14:05:01Z or "30 minutes ago", found "noon"; see `lowtide audit export --help`\n'
+    ],
+    [
+      2,
       "get nodes -s tcp://x",
       'error: server: expected http://HOST:PORT or unix:/PATH, found "tcp://x"; for example --server http://127.0.0.1:7070\n'
     ],

@@ -518,6 +518,7 @@ export const lowtide = (
   return Effect.runPromise(
     runCli(typeof commandLine === "string" ? commandLine.split(" ") : commandLine, {
       out: (text) => stdout.push(`${text}\n`),
+      write: async (octets) => void stdout.push(Buffer.from(octets).toString()),
       err: (text) => stderr.push(`${text}\n`),
       hasColour: false,
       nowMs,
@@ -525,6 +526,7 @@ export const lowtide = (
       workingFolder: "/",
       serverVariable: undefined,
       databaseVariable: undefined,
+      checkpointKeysVariable: undefined,
       user: "ada",
       ...surroundings
     }).pipe(Effect.provideService(FetchHttpClient.Fetch, watched))

@@ -17,6 +17,7 @@ const goldens = [
   ["get-findings-wide", "get findings -o wide"],
   ["get-help", "get --help"],
   ["help", "--help"],
+  ["audit-help", "audit --help"],
   ["history", "history service/east/shop/web"],
   ["history-wide", "history service/east/shop/web -o wide"],
   ["history-help", "history --help"],

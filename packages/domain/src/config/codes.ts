@@ -429,6 +429,21 @@ export const codes = {
     "address reserved by a recovery",
     "Speakers hold this VIP, or a status names it, and the log had lost it. It is kept for the Service that is to come back; its routes stay as they are.",
     "Create the Service again, or let the address go with `lowtide recover --release ADDRESS --reason WHY`"
+  ),
+  LT0530: error(
+    "the ledger contradicts a signed checkpoint",
+    "The events in the database are not those that a checkpoint outside of it was signed over: they were changed behind the ledger's back, or some of them were taken out. Nothing is decided and nothing is published; speakers keep what they have.",
+    "Run `lowtide audit verify` on an export to find the first event that does not fit; put it back as it was, or restore a backup from before the change"
+  ),
+  LT0531: warning(
+    "a checkpoint could not be written",
+    "A signed checkpoint did not reach one of its places outside the database. It is tried again each second; what is changed in the log meanwhile is not proved there.",
+    "Make the folder LOWTIDE_CHECKPOINT_DIR writable and give it room; see that NATS is up"
+  ),
+  LT0532: warning(
+    "no checkpoints are signed",
+    "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth.",
+    "Set LOWTIDE_CHECKPOINT_KEY_FILE, LOWTIDE_CHECKPOINT_KEY_ID and LOWTIDE_CHECKPOINT_DIR"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

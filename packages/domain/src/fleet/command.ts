@@ -1,4 +1,5 @@
 import type { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "../config/index.ts"
+import type { ExportState, WireSealState } from "./stream.ts"
 
 /**
  * An order to the allocator. Reports of a cluster's agent say what is so there; carrying one out a second time decides
@@ -24,6 +25,8 @@ export type Command =
   | FinishRecovery
   | RepublishCluster
   | ReleaseAdopted
+  | RecordExport
+  | SealWireJournal
 
 /** Names the cluster's network: the routing domain in which its addresses are unique. */
 export interface RegisterCluster {
@@ -179,6 +182,16 @@ export interface ReleaseAdopted {
   readonly _tag: "ReleaseAdopted"
   readonly network: string
   readonly address: string
+}
+
+/** Somebody is about to read the log, or a part of it, as a whole. Stored before the first event is handed out. */
+export interface RecordExport extends Omit<ExportState, "_tag"> {
+  readonly _tag: "RecordExport"
+}
+
+/** The wire journal's rows up to one are what they are: seals go on from each other, so one out of turn does nothing. */
+export interface SealWireJournal extends Omit<WireSealState, "_tag"> {
+  readonly _tag: "SealWireJournal"
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

@@ -104,6 +104,29 @@ const carryOut = (draft: Draft, command: Command): void => {
       return republishCluster(draft, draft.cluster(command.cluster), command.inventory)
     case "ReleaseAdopted":
       return releaseAdopted(draft, command)
+    case "RecordExport": {
+      const { _tag, ...said } = command
+      return draft.emit({
+        stream: streamOf.exports(),
+        type: "AuditExported",
+        reason: "requested",
+        before: draft.fleet.lastExport,
+        after: { _tag: "Export", ...said },
+        about: {}
+      })
+    }
+    case "SealWireJournal": {
+      const { _tag, ...said } = command
+      if (said.sinceId !== (draft.fleet.wireSeal?.untilId ?? 0) + 1) return
+      return draft.emit({
+        stream: streamOf.wireSeals(),
+        type: "WireJournalSealed",
+        reason: "hour-over",
+        before: draft.fleet.wireSeal,
+        after: { _tag: "WireSeal", ...said },
+        about: {}
+      })
+    }
   }
 }
 

@@ -26,6 +26,8 @@ export type EventType =
   | "HistoryLost"
   | "HistoryRecovered"
   | "ClusterRepublished"
+  | "AuditExported"
+  | "WireJournalSealed"
 
 /** Stable, documented reasons (docs/reference/events.md). */
 export type ReasonCode =
@@ -51,6 +53,8 @@ export type ReasonCode =
   | "speakers-hold"
   | "status-says"
   | "released-by-person"
+  | "requested"
+  | "hour-over"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

@@ -5,6 +5,7 @@ import type { ClusterConfig } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { judgeCluster } from "./judged.ts"
 import type {
+  ExportState,
   FindingsState,
   ManifestState,
   NamespaceState,
@@ -12,7 +13,8 @@ import type {
   RecoveryState,
   ServiceState,
   StreamState,
-  VipState
+  VipState,
+  WireSealState
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
 
@@ -68,6 +70,9 @@ export class Fleet {
   readonly quarantined = new Set<string>()
   /** The last loss of history; undefined when there never was one. */
   recovery: RecoveryState | undefined
+  /** The last reading of the log as a whole, and the last seal of the wire journal. */
+  lastExport: ExportState | null = null
+  wireSeal: WireSealState | null = null
 
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
@@ -162,6 +167,12 @@ export class Fleet {
         return
       case "Recovery":
         this.recovery = after as RecoveryState
+        return
+      case "Export":
+        this.lastExport = state
+        return
+      case "WireSeal":
+        this.wireSeal = state
         return
     }
   }

@@ -13,6 +13,8 @@ export type StreamState =
   | FindingsState
   | ClusterState
   | RecoveryState
+  | ExportState
+  | WireSealState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -119,6 +121,32 @@ export interface RecoveryState {
   readonly adoptedCount: number
 }
 
+/** One reading of the log as a whole, or of what a filter keeps of it: the last there was. */
+export interface ExportState {
+  readonly _tag: "Export"
+  /** What was asked for, by the names of the API; empty for the whole log. */
+  readonly filter: Readonly<Record<string, string>>
+  readonly format: "ndjson" | "csv"
+  /** First and last seq that were looked at; ids, where the filter names the wire journal. */
+  readonly sinceSeq: number
+  readonly untilSeq: number
+  /** Events that the filter kept; null where they were not counted. A whole export ends with the event that has this state. */
+  readonly count: number | null
+}
+
+/** A stretch of the wire journal, sealed: what the journal had then. */
+export interface WireSealState {
+  readonly _tag: "WireSeal"
+  /** Rows with `sinceId <= id <= untilId`; each seal goes on where the one before ended. */
+  readonly sinceId: number
+  readonly untilId: number
+  readonly count: number
+  /** RFC 6962 root over the rows in the order of their ids, 64 hexadecimal digits. */
+  readonly root: string
+  /** The end of the last hour that it closes, ISO 8601 by the database's clock. */
+  readonly until: string
+}
+
 /**
  * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
  * hold some.
@@ -133,5 +161,7 @@ export const streamOf = {
   findings: (cluster: string, kind: string, namespace: string, name: string) =>
     `findings:${cluster}/${kind}/${namespace}/${name}`,
   cluster: (cluster: string) => `cluster:${cluster}`,
-  recovery: () => "recovery:fleet"
+  recovery: () => "recovery:fleet",
+  exports: () => "audit:exports",
+  wireSeals: () => "audit:wire-journal"
 } as const

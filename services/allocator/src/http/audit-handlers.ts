@@ -5,9 +5,11 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { Centre } from "../centre.ts"
 import { askDiff } from "./diff-query.ts"
+import { beginExport } from "./export-query.ts"
 import { askHistory } from "./history-query.ts"
 import { askHolder } from "./holder-query.ts"
 import type { Past } from "./past.ts"
+import { askCheckpoints, askProof } from "./proof-query.ts"
 import { askTrace, askTraceIn } from "./trace-query.ts"
 import { askWhy, askWhyIn } from "./why-query.ts"
 
@@ -25,7 +27,10 @@ export const AuditHandlers = HttpApiBuilder.group(
       trace: ({ params }) => asked(askTrace(params)),
       traceIn: ({ params }) => asked(askTraceIn(params)),
       why: ({ params, query }) => asked(askWhy({ ...params, ...query })),
-      whyIn: ({ params, query }) => asked(askWhyIn({ ...params, ...query }))
+      whyIn: ({ params, query }) => asked(askWhyIn({ ...params, ...query })),
+      checkpoints: ({ query }) => asked(askCheckpoints(query)),
+      proof: ({ params, query }) => asked(askProof({ ...params, ...query })),
+      export: ({ query, headers }) => asked(beginExport(query, headers["x-lowtide-user"]))
     })
   })
 )

@@ -99,6 +99,7 @@ const event = (seq: number, type: string, data: object, more: Partial<StoredEven
   reasonCode: "observed",
   data: JSON.stringify(data),
   meta: "{}",
+  leafHash: "00".repeat(32),
   seq,
   epoch: 1,
   commitSeq: seq,
@@ -168,6 +169,27 @@ describe("an event in words", () => {
       "ManifestApplied",
       { before: { ...poolState, retired: true }, after: poolState },
       "IPAddressPool metallb-system/gold was brought back"
+    ],
+    [
+      "AuditExported",
+      {
+        before: null,
+        after: { _tag: "Export", filter: { actor: "agent:east" }, format: "csv", sinceSeq: 1, untilSeq: 9, count: 4 }
+      },
+      "4 events of seq 1 to 9, those with actor agent:east, were exported as csv"
+    ],
+    [
+      "AuditExported",
+      {
+        before: null,
+        after: { _tag: "Export", filter: { journal: "wire" }, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: null }
+      },
+      "rows of the wire journal of id 1 to 9 were exported as ndjson"
+    ],
+    [
+      "WireJournalSealed",
+      { before: null, after: { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: at(0) } },
+      `the wire journal until ${at(0)} is sealed: 8 rows, ids 1 to 9, root ab`
     ],
     ["LeaderElected", { before: null, after: null }, "LeaderElected of vip:default/192.0.2.1"]
   ] as const

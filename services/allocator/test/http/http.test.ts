@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import { LowtideClient } from "@lowtide/api"
-import { Effect, Result } from "effect"
+import { type ExportQuery, LowtideClient } from "@lowtide/api"
+import { readEventRecord } from "@lowtide/ledger/proofs/event-record"
+import { leafHash } from "@lowtide/ledger/proofs/leaf"
+import { Effect, Result, Stream } from "effect"
 import { parseApiListen } from "../../src/http/index.ts"
 import { leaderHealth } from "./sample.ts"
 import { addressOf, local, served, withClient } from "./served.ts"
@@ -43,6 +45,46 @@ describe("the API", () => {
         expect(position).toBeGreaterThan(0)
         expect(asOf).toMatch(/^2026-11-23T14:0\d:\d\d\.\d{3}Z$/)
       }
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live(
+    "exports the events that a filter keeps, the oldest first and as they are stored, and says why it does not",
+    () =>
+      Effect.gen(function* () {
+        const api = yield* LowtideClient
+        const read = (query: ExportQuery) =>
+          api.audit.export({ query, headers: { "x-lowtide-user": "ada" } }).pipe(
+            Effect.flatMap((octets) => Stream.mkString(octets.pipe(Stream.decodeText()))),
+            Effect.map((text) => text.split("\n").filter((line) => line !== ""))
+          )
+        const all = (yield* read({})).map((line) => readEventRecord(line))
+        expect(all.map((event) => event?.seq)).toEqual(all.map((_, index) => index + 1))
+        expect(all.length).toBeGreaterThan(20)
+        for (const event of all) expect(Buffer.from(leafHash(event!)).toString("hex")).toBe(event?.leafHash)
+        const kept = yield* read({ type: "VipAssigned", address: "192.0.2.1", actor: "agent:east" })
+        expect(kept.map((line) => readEventRecord(line)?.type)).toEqual(["VipAssigned"])
+        const times = { since: all[4]!.recordedAt, until: all[9]!.recordedAt }
+        const seqs = (yield* read(times)).map((line) => readEventRecord(line)?.seq)
+        expect(seqs).toEqual(
+          all.filter((e) => e!.recordedAt >= times.since && e!.recordedAt <= times.until).map((e) => e!.seq)
+        )
+        expect((yield* read({ after: 7 }))[0]).toContain('{"seq":8,')
+        expect((yield* read({ journal: "wire", cluster: "east" }))[0]).toContain('{"id":1,')
+        for (const query of [{ service: "web" }, { journal: "wire", pool: "public" }] as const) {
+          expect(yield* Effect.flip(read(query))).toMatchObject({ _tag: "InvalidQueryProblem" })
+        }
+      }).pipe(Effect.provide(local()))
+  )
+
+  it.live("proves nothing where no checkpoints are signed, and knows which events there are", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const unsigned = yield* Effect.flip(api.audit.proof({ params: { seq: 1 }, query: {} }))
+      expect(unsigned.message).toContain("this allocator signs none")
+      const unknown = yield* Effect.flip(api.audit.proof({ params: { seq: 9_999 }, query: {} }))
+      expect(unknown.message).toMatch(/seq: expected 1 to \d+, found 9999/)
+      expect((yield* api.audit.checkpoints({ query: {} })).items).toEqual([])
     }).pipe(Effect.provide(local()))
   )
 

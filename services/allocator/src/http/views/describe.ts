@@ -1,6 +1,7 @@
 import {
   codes,
   type EventType,
+  type ExportState,
   type FindingsState,
   type ManifestState,
   type NamespaceState,
@@ -8,7 +9,8 @@ import {
   type RecoveryState,
   type ServiceState,
   type StreamState,
-  type VipState
+  type VipState,
+  type WireSealState
 } from "@lowtide/domain"
 import type { StoredEvent } from "@lowtide/ledger"
 
@@ -126,6 +128,17 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     state._tag === "Cluster"
       ? `everything of cluster ${state.cluster} is published anew under incarnation ${state.incarnation ?? 0}`
       : state._tag
+  ),
+  AuditExported: about<ExportState>(({ count, sinceSeq, untilSeq, filter, format }) => {
+    const { journal, ...kept } = filter
+    const filters = Object.entries(kept).map(([name, value]) => `${name} ${value}`)
+    const what = journal === undefined ? `${count} events of seq` : "rows of the wire journal of id"
+    const those = filters.length === 0 ? "" : `, those with ${filters.join(", ")},`
+    return `${what} ${sinceSeq} to ${untilSeq}${those} were exported as ${format}`
+  }),
+  WireJournalSealed: about<WireSealState>(
+    ({ count, sinceId, untilId, until, root }) =>
+      `the wire journal until ${until} is sealed: ${count} rows, ids ${sinceId} to ${untilId}, root ${root}`
   )
 }
 

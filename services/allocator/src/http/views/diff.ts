@@ -79,11 +79,11 @@ const isWanted =
     )
   }
 
-/** Of a cluster's stream: every state but that of a recovery. */
-type ClusterState = Exclude<StreamState, { readonly _tag: "Recovery" }>
+/** Of a cluster's stream: every state but those of the log itself. */
+type ClusterState = Extract<StreamState, { readonly cluster: string }>
 
 const isState = (state: unknown): state is ClusterState =>
-  typeof state === "object" && state !== null && "_tag" in state && state._tag !== "Recovery"
+  typeof state === "object" && state !== null && "_tag" in state && "cluster" in state
 
 /** Namespaces of Services: of the Service itself, or of those that held the address. */
 const namespacesOf = ({ kind, name }: DiffItem, vips: ReadonlyArray<VipState>): ReadonlySet<string> =>
@@ -98,7 +98,7 @@ const namespacesOf = ({ kind, name }: DiffItem, vips: ReadonlyArray<VipState>): 
 
 const itemOf = (difference: Difference): ReadonlyArray<DiffItem> => {
   const state = difference.after ?? difference.before
-  if (state === null || state._tag === "Recovery") return [] // of the log itself: the history tells it
+  if (state === null || !("cluster" in state)) return [] // of the log itself: the history tells it
   const said = say(difference, state)
   if (said === undefined) return []
   const { before, after, seq, time } = difference

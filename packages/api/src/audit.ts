@@ -1,0 +1,69 @@
+import { Schema } from "effect"
+import { InstantText, IpText, SeqText } from "./parameters.ts"
+import { reading } from "./reading.ts"
+
+/** What an export keeps of the log; with none of them it is the whole log, which alone can be verified. */
+export const exportQuery = {
+  address: Schema.optionalKey(IpText),
+  network: Schema.optionalKey(Schema.String),
+  cluster: Schema.optionalKey(Schema.String),
+  namespace: Schema.optionalKey(Schema.String),
+  service: Schema.optionalKey(Schema.String.annotate({ description: "Name of a Service" })),
+  pool: Schema.optionalKey(Schema.String),
+  actor: Schema.optionalKey(Schema.String.annotate({ description: "As the events have it, `agent:east`" })),
+  correlation: Schema.optionalKey(
+    Schema.String.pipe(
+      Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))
+    ).annotate({ description: "Correlation id: everything that one look at the source led to" })
+  ),
+  type: Schema.optionalKey(Schema.String.annotate({ description: "Event type, `VipAssigned`" })),
+  since: Schema.optionalKey(InstantText.annotate({ description: "Recorded at or after this moment" })),
+  until: Schema.optionalKey(InstantText.annotate({ description: "Recorded at or before this moment" })),
+  after: Schema.optionalKey(
+    SeqText.annotate({ description: "Only events after this seq, to go on with a broken export" })
+  ),
+  journal: Schema.optionalKey(
+    Schema.Literals(["wire"]).annotate({
+      description:
+        "What routers were told, instead of the ledger: rows of the wire journal, of an address, network or cluster; `after` is an id"
+    })
+  ),
+  format: Schema.optionalKey(Schema.Literals(["ndjson", "csv"]).annotate({ description: "ndjson unless given" }))
+}
+
+/** The filters of an export, as a server gets them. */
+export type ExportQuery = Schema.Struct<typeof exportQuery>["Type"]
+
+/** Who exports, as the caller names itself: nobody is asked for a proof of it, which the event says. */
+export const exportHeaders = {
+  "x-lowtide-user": Schema.optionalKey(
+    Schema.String.pipe(
+      Schema.check(
+        Schema.isPattern(/^[A-Za-z0-9._@-]{1,64}$/, { message: "expected a user name of at most 64 characters" })
+      )
+    )
+  )
+}
+
+/** Signed checkpoints, the smallest first. */
+export const CheckpointList = Schema.Struct({
+  ...reading,
+  items: Schema.Array(
+    Schema.Struct({
+      incarnation: Schema.Int,
+      size: Schema.Int.annotate({ description: "Events that it covers" }),
+      note: Schema.String.annotate({ description: "The signed note (C2SP tlog-checkpoint)" })
+    })
+  ),
+  next: Schema.NullOr(Schema.Int).annotate({ description: "`since` of the next page; null when there is none" })
+}).annotate({ identifier: "CheckpointList" })
+export type CheckpointList = typeof CheckpointList.Type
+
+/**
+ * A proof that an event is in the log: a document on its own, whose form is that of its file (docs/reference/ledger-proofs.md)
+ * and which whoever gets it checks for itself.
+ */
+export const ProofDocument = Schema.Record(Schema.String, Schema.Unknown).annotate({
+  identifier: "ProofDocument",
+  description: "The file that `lowtide audit prove` writes, docs/reference/ledger-proofs.md"
+})

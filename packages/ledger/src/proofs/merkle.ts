@@ -1,0 +1,244 @@
+import { createHash } from "node:crypto"
+import { Effect } from "effect"
+
+/** RFC 6962 2.1: the hash of an inner node. */
+export const hashChildren = (left: Uint8Array, right: Uint8Array): Uint8Array =>
+  createHash("sha256").update(nodePrefix).update(left).update(right).digest()
+
+const nodePrefix = Uint8Array.of(1)
+
+/** RFC 6962 2.1: the root of a tree without leaves. */
+export const emptyRoot: Uint8Array = createHash("sha256").digest()
+
+/** Levels of the tree of which hashes are stored are so many heights apart: 256 hashes of one level make one of the next. */
+const heightsPerLevel = 8
+
+/** The root of the complete subtree over leaves `[index * 256^level, (index + 1) * 256^level)`; level 0 is the leaves. */
+export interface TreeNode {
+  readonly level: number
+  readonly index: number
+  readonly hash: Uint8Array
+}
+
+/**
+ * The right edge of the tree: the roots of the complete subtrees that its leaves make up, one for each bit of its size.
+ * A leaf is added for two hashes on average, however large the tree is.
+ */
+export class Frontier {
+  #size = 0
+  /** By height. */
+  readonly #roots: Array<Uint8Array | undefined> = []
+
+  /** The edge of a tree of `size` leaves; `roots` are those of its complete subtrees, the leftmost (largest) first. */
+  static of(size: number, roots: ReadonlyArray<Uint8Array>): Frontier {
+    const frontier = new Frontier()
+    frontier.#size = size
+    for (const [position, { height }] of completeSubtrees(0, size).entries()) frontier.#roots[height] = roots[position]
+    return frontier
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Adds a leaf, and answers the stored nodes that it completes. */
+  append(leaf: Uint8Array): ReadonlyArray<TreeNode> {
+    const completed: Array<TreeNode> = []
+    let hash = leaf
+    let height = 0
+    for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
+      hash = hashChildren(this.#roots[height] ?? emptyRoot, hash)
+      this.#roots[height] = undefined
+      height += 1
+      if (height % heightsPerLevel === 0) {
+        completed.push({ level: height / heightsPerLevel, index: Math.floor(rest / 2), hash })
+      }
+    }
+    this.#roots[height] = hash
+    this.#size += 1
+    return completed
+  }
+
+  /** RFC 6962 2.1: the tree's root. */
+  root(): Uint8Array {
+    const edge = this.#roots.filter((root) => root !== undefined)
+    return edge.length === 0 ? emptyRoot : edge.reduce((right, left) => hashChildren(left, right))
+  }
+}
+
+/** Stored hashes of one level, from an index on; fails when one of them is missing. */
+export type HashSource<E> = (level: number, from: number, count: number) => Effect.Effect<ReadonlyArray<Uint8Array>, E>
+
+/** The edge of the tree of the first `size` leaves, from at most 255 hashes of each level. */
+export const frontierAt = <E>(hashes: HashSource<E>, size: number): Effect.Effect<Frontier, E> =>
+  Effect.forEach(completeSubtrees(0, size), (subtree) => subtreeRoot(hashes, subtree)).pipe(
+    Effect.map((roots) => Frontier.of(size, roots))
+  )
+
+/** RFC 6962 2.1: the root over the first `size` leaves. */
+export const rootAt = <E>(hashes: HashSource<E>, size: number): Effect.Effect<Uint8Array, E> =>
+  Effect.map(frontierAt(hashes, size), (frontier) => frontier.root())
+
+/** RFC 6962 2.1.1: what leads from the leaf at `index` to the root of the first `size` leaves, the leaf's sibling first. */
+export const inclusionPath = <E>(
+  hashes: HashSource<E>,
+  { index, size }: { readonly index: number; readonly size: number }
+): Effect.Effect<ReadonlyArray<Uint8Array>, E> => {
+  const siblings: Array<Range> = []
+  let range: Range = { start: 0, end: size }
+  while (range.end - range.start > 1) {
+    const middle = range.start + largestPowerBelow(range.end - range.start)
+    const left = { start: range.start, end: middle }
+    const right = { start: middle, end: range.end }
+    siblings.push(index < middle ? right : left)
+    range = index < middle ? left : right
+  }
+  return Effect.forEach(siblings.reverse(), (sibling) => rangeRoot(hashes, sibling))
+}
+
+/** RFC 6962 2.1.2: what shows that the tree of `first` leaves, at least one, is the beginning of that of `second` leaves. */
+export const consistencyPath = <E>(
+  hashes: HashSource<E>,
+  { first, second }: { readonly first: number; readonly second: number }
+): Effect.Effect<ReadonlyArray<Uint8Array>, E> => {
+  const ranges: Array<Range> = []
+  let range: Range = { start: 0, end: second }
+  let isWholeFirst = true // the subtree looked at begins where the first tree begins, which the verifier knows
+  while (first !== range.end) {
+    const middle = range.start + largestPowerBelow(range.end - range.start)
+    if (first <= middle) {
+      ranges.push({ start: middle, end: range.end })
+      range = { start: range.start, end: middle }
+    } else {
+      ranges.push({ start: range.start, end: middle })
+      range = { start: middle, end: range.end }
+      isWholeFirst = false
+    }
+  }
+  if (!isWholeFirst) ranges.push(range)
+  return Effect.forEach(ranges.reverse(), (wanted) => rangeRoot(hashes, wanted))
+}
+
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+interface Subtree {
+  readonly height: number
+  /** Counts the complete subtrees of that height from the left. */
+  readonly index: number
+}
+
+const rangeRoot = <E>(hashes: HashSource<E>, { start, end }: Range): Effect.Effect<Uint8Array, E> =>
+  Effect.forEach(completeSubtrees(start, end), (subtree) => subtreeRoot(hashes, subtree)).pipe(
+    Effect.map((roots) => roots.reduceRight((right, left) => hashChildren(left, right)))
+  )
+
+/** The complete subtrees that leaves `[start, end)` make up, largest first; `start` is where such a range of a tree begins. */
+const completeSubtrees = (start: number, end: number): ReadonlyArray<Subtree> => {
+  const subtrees: Array<Subtree> = []
+  for (let from = start; from < end; ) {
+    let height = 0
+    let width = 1
+    while (from + width * 2 <= end) {
+      height += 1
+      width *= 2
+    }
+    subtrees.push({ height, index: from / width })
+    from += width
+  }
+  return subtrees
+}
+
+const subtreeRoot = <E>(hashes: HashSource<E>, { height, index }: Subtree): Effect.Effect<Uint8Array, E> => {
+  const count = 2 ** (height % heightsPerLevel)
+  return Effect.map(hashes(Math.floor(height / heightsPerLevel), index * count, count), foldComplete)
+}
+
+/** The root over a power of two of hashes. */
+export const foldComplete = (hashes: ReadonlyArray<Uint8Array>): Uint8Array => {
+  let level = hashes
+  while (level.length > 1) {
+    level = Array.from({ length: level.length / 2 }, (_, pair) =>
+      hashChildren(level[pair * 2] ?? emptyRoot, level[pair * 2 + 1] ?? emptyRoot)
+    )
+  }
+  return level[0] ?? emptyRoot
+}
+
+const largestPowerBelow = (count: number): number => {
+  let power = 1
+  while (power * 2 < count) power *= 2
+  return power
+}
+
+/** RFC 9162 2.1.3.2: the root that a leaf and its path lead to; undefined when the path has not the length it must have. */
+export const rootOfInclusion = (proof: {
+  readonly index: number
+  readonly size: number
+  readonly leaf: Uint8Array
+  readonly path: ReadonlyArray<Uint8Array>
+}): Uint8Array | undefined => {
+  if (proof.index < 0 || proof.index >= proof.size) return undefined
+  let node = proof.index
+  let last = proof.size - 1
+  let hash = proof.leaf
+  for (const sibling of proof.path) {
+    if (last === 0) return undefined
+    if (node % 2 === 1 || node === last) {
+      hash = hashChildren(sibling, hash)
+      while (node % 2 === 0 && node !== 0) {
+        node = half(node)
+        last = half(last)
+      }
+    } else hash = hashChildren(hash, sibling)
+    node = half(node)
+    last = half(last)
+  }
+  return last === 0 ? hash : undefined
+}
+
+/** RFC 9162 2.1.4.2: whether the path shows that the first tree is the beginning of the second. */
+export const isConsistent = (proof: {
+  readonly first: number
+  readonly second: number
+  readonly firstRoot: Uint8Array
+  readonly secondRoot: Uint8Array
+  readonly path: ReadonlyArray<Uint8Array>
+}): boolean => {
+  const { first, second, firstRoot, secondRoot } = proof
+  if (first < 1 || first > second) return false
+  if (first === second) return proof.path.length === 0 && areEqual(firstRoot, secondRoot)
+  const [start, ...path] = isPowerOfTwo(first) ? [firstRoot, ...proof.path] : proof.path
+  if (start === undefined) return false
+  let node = first - 1
+  let last = second - 1
+  while (node % 2 === 1) {
+    node = half(node)
+    last = half(last)
+  }
+  let firstHash = start
+  let secondHash = start
+  for (const hash of path) {
+    if (last === 0) return false
+    if (node % 2 === 1 || node === last) {
+      firstHash = hashChildren(hash, firstHash)
+      secondHash = hashChildren(hash, secondHash)
+      while (node % 2 === 0 && node !== 0) {
+        node = half(node)
+        last = half(last)
+      }
+    } else secondHash = hashChildren(secondHash, hash)
+    node = half(node)
+    last = half(last)
+  }
+  return last === 0 && areEqual(firstHash, firstRoot) && areEqual(secondHash, secondRoot)
+}
+
+const half = (value: number): number => Math.floor(value / 2)
+
+const isPowerOfTwo = (value: number): boolean => value === 1 || (value % 2 === 0 && isPowerOfTwo(value / 2))
+
+/** Whether two hashes are the same octets. */
+export const areEqual = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0

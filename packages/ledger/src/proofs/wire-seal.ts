@@ -1,0 +1,141 @@
+import { Option, Schema } from "effect"
+import type { StoredWire } from "../wire.ts"
+import type { EventRecord } from "./event-record.ts"
+import { hashLeaf, netstring, sha256Hex } from "./leaf.ts"
+import { Frontier } from "./merkle.ts"
+
+const Text = Schema.String
+
+/** A row of the wire journal as exports carry it, one JSON object a line. */
+const WireRecord = Schema.Struct({
+  id: Schema.Int,
+  recordedAt: Text,
+  cluster: Text,
+  network: Schema.optionalKey(Text),
+  address: Schema.optionalKey(Text),
+  stampIncarnation: Schema.optionalKey(Schema.Int),
+  stampEpoch: Schema.optionalKey(Schema.Int),
+  stampSeq: Schema.optionalKey(Schema.Int),
+  kind: Text,
+  node: Schema.optionalKey(Text),
+  peer: Schema.optionalKey(Text),
+  detail: Text
+})
+
+/** The columns of an export of the wire journal, in their order. */
+export const wireRecordKeys = Object.keys(WireRecord.fields) as ReadonlyArray<keyof typeof WireRecord.Type>
+
+const decode = Schema.decodeUnknownOption(Schema.fromJsonString(WireRecord))
+
+/** Reads a line of an export of the wire journal. */
+export const readWireRecord = (line: string): StoredWire | undefined => Option.getOrUndefined(decode(line))
+
+/** The leaf of a row in the tree of its seal: docs/reference/ledger-proofs.md. */
+export const wireLeaf = (row: StoredWire): Uint8Array =>
+  hashLeaf(wireRecordKeys.map((key) => netstring(key === "detail" ? sha256Hex(row.detail) : row[key])).join(""))
+
+/** What a seal says of a stretch of the wire journal. */
+export interface WireSeal {
+  readonly sinceId: number
+  readonly untilId: number
+  readonly count: number
+  readonly root: string
+}
+
+/** Gathers rows, in the order of their ids, for one seal. */
+export class WireStretch {
+  readonly #tree = new Frontier()
+
+  add(row: StoredWire): void {
+    this.#tree.append(wireLeaf(row))
+  }
+
+  get count(): number {
+    return this.#tree.size
+  }
+
+  root(): string {
+    return Buffer.from(this.#tree.root()).toString("hex")
+  }
+}
+
+const decodeSeal = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({
+      after: Schema.Struct({ sinceId: Schema.Int, untilId: Schema.Int, count: Schema.Int, root: Text })
+    })
+  )
+)
+
+/** The seal that an event is, if it is one. */
+export const sealIn = (event: EventRecord): WireSeal | undefined =>
+  event.type === "WireJournalSealed" ? Option.getOrUndefined(decodeSeal(event.data))?.after : undefined
+
+/** What became of the rows under the seals. */
+export interface WireVerdict {
+  readonly isIntact: boolean
+  readonly sealsFitting: number
+  /** Seals of which no row is left: they are past what is kept, or everything under them was removed. */
+  readonly sealsWithoutRows: number
+  /** Rows that no seal covers yet. */
+  readonly rowsUnsealed: number
+  readonly faults: ReadonlyArray<string>
+}
+
+/** Compares an export of the wire journal, row by row, with the seals of the log. */
+export class WireVerifier {
+  readonly #seals: ReadonlyArray<WireSeal>
+  #at = 0
+  #stretch = new WireStretch()
+  #lastId = 0
+  #fitting = 0
+  #withoutRows = 0
+  #unsealed = 0
+  readonly #faults: Array<string> = []
+
+  constructor(seals: ReadonlyArray<WireSeal>) {
+    this.#seals = seals
+  }
+
+  add(line: string): void {
+    if (line.trim() === "") return
+    const row = readWireRecord(line)
+    if (row === undefined) return this.#fault(`after row ${this.#lastId}: expected a row of the journal, found none`)
+    if (row.id <= this.#lastId) this.#fault(`row ${row.id} stands after row ${this.#lastId}`)
+    this.#lastId = row.id
+    for (let seal = this.#seals[this.#at]; seal !== undefined && row.id > seal.untilId; seal = this.#seals[this.#at]) {
+      this.#close(seal)
+    }
+    if (this.#seals[this.#at] === undefined) this.#unsealed += 1
+    else this.#stretch.add(row)
+  }
+
+  finish(): WireVerdict {
+    for (const seal of this.#seals.slice(this.#at)) this.#close(seal)
+    return {
+      isIntact: this.#faults.length === 0,
+      sealsFitting: this.#fitting,
+      sealsWithoutRows: this.#withoutRows,
+      rowsUnsealed: this.#unsealed,
+      faults: this.#faults
+    }
+  }
+
+  #close(seal: WireSeal): void {
+    const found = this.#stretch
+    this.#stretch = new WireStretch()
+    this.#at += 1
+    if (found.count === seal.count && found.root() === seal.root) this.#fitting += 1
+    else if (found.count === 0) this.#withoutRows += 1
+    else {
+      this.#fault(
+        `rows ${seal.sinceId} to ${seal.untilId} were changed: expected ${seal.count} with root ${seal.root}, ` +
+          `found ${found.count} with root ${found.root()}`
+      )
+    }
+  }
+
+  #fault(what: string): void {
+    if (this.#faults.length < 20) this.#faults.push(`wire journal: ${what}`)
+  }
+}

@@ -1,0 +1,127 @@
+import type { ExportQuery } from "@lowtide/api/audit"
+import { canonicalIp } from "@lowtide/api/parameters"
+import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
+import type { RecordExport } from "@lowtide/domain"
+import { type EventSelection, Ledger, type Unavailable } from "@lowtide/ledger"
+import { csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
+import { wireRecordKeys } from "@lowtide/ledger/proofs/wire-seal"
+import { Effect, Option, Stream } from "effect"
+import { Centre } from "../centre.ts"
+import { orUnavailable } from "./asking.ts"
+
+/** Events, or rows, that are in memory at once. */
+const pageMax = 500
+
+/**
+ * What the query keeps of the ledger, or of the wire journal, the oldest first, a page at a time. That somebody reads it is
+ * committed before the first line is handed out.
+ */
+export const beginExport = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+  yield* refuseIncomplete(query)
+  return query.journal === "wire" ? yield* exportWire(query, user) : yield* exportEvents(query, user)
+})
+
+const wireFilters: ReadonlySet<string> = new Set(["journal", "format", "after", "address", "network", "cluster"])
+
+const refuseIncomplete = (query: ExportQuery): Effect.Effect<void, InvalidQueryProblem> => {
+  const refuse = (field: string, detail: string) =>
+    Effect.fail(new InvalidQueryProblem({ field, detail: `${field}: ${detail}` }))
+  if (query.service !== undefined && query.namespace === undefined) {
+    return refuse("namespace", "expected it beside service, found nothing")
+  }
+  const odd = query.journal === undefined ? undefined : Object.keys(query).find((name) => !wireFilters.has(name))
+  if (odd !== undefined)
+    return refuse(odd, "expected none of it with the wire journal, which knows addresses and clusters")
+  if (query.journal !== undefined && query.format === "csv") return refuse("format", "expected ndjson, found csv")
+  return Effect.void
+}
+
+const exportEvents = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+  const ledger = yield* Ledger
+  const centre = yield* Centre
+  const format = query.format ?? "ndjson"
+  const headSeq = yield* orUnavailable(centre.read(({ head }) => head.seq))
+  const selection = yield* orUnavailable(selectionOf(query, headSeq))
+  const count = yield* orUnavailable(ledger.countEvents(selection))
+  const { format: _, after, ...filter } = query
+  const { sinceSeq, untilSeq } = selection
+  const ownSeq = yield* record(user, { filter, format, sinceSeq, untilSeq, count })
+  // A whole export ends with the event that tells of it, which dates it for who verifies it.
+  const isWhole = Object.keys(filter).length === 0 && after === undefined
+  const read = isWhole ? { ...selection, untilSeq: ownSeq } : selection
+  const events = pages(
+    sinceSeq,
+    (from) => ledger.events({ ...read, sinceSeq: from, limit: pageMax, order: "asc" }),
+    ({ seq }) => seq + 1
+  )
+  return format === "csv"
+    ? events.pipe(Stream.map(csvLine), (lines) => Stream.concat(Stream.make(csvHeader), lines), Stream.encodeText)
+    : events.pipe(
+        Stream.map((event) => jsonLine(toEventRecord(event))),
+        Stream.encodeText
+      )
+})
+
+const exportWire = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+  const ledger = yield* Ledger
+  const { format: _, after = 0, address, ...filter } = query
+  const kept = { cluster: query.cluster, network: query.network, address: address && canonicalIp(address) }
+  const [last] = yield* orUnavailable(ledger.wire({ ...kept, limit: 1, order: "desc" }))
+  const untilId = last?.id ?? after
+  const said = address === undefined ? filter : { ...filter, address }
+  yield* record(user, { filter: said, format: "ndjson", sinceSeq: after + 1, untilSeq: untilId, count: null })
+  return pages(
+    after,
+    (sinceId) => ledger.wire({ ...kept, sinceId, limit: pageMax, order: "asc" }),
+    ({ id }) => id
+  ).pipe(
+    Stream.takeWhile(({ id }) => id <= untilId),
+    Stream.map((row) => jsonLine(Object.fromEntries(wireRecordKeys.map((key) => [key, row[key]])))),
+    Stream.encodeText
+  )
+})
+
+/** Commits that somebody exports; answers the seq of the event that says so. */
+const record = Effect.fnUntraced(function* (user: string | undefined, said: Omit<RecordExport, "_tag">) {
+  const centre = yield* Centre
+  const reply = yield* orUnavailable(
+    centre.order(`local:${user ?? "unknown"}`, undefined, { _tag: "RecordExport", ...said })
+  )
+  if (reply._tag === "Done") return reply.seqTo ?? 0
+  const code = reply._tag === "Refused" ? reply.code : (/^LT\d{4}/.exec(reply.message)?.[0] ?? "LT0501")
+  return yield* new UnavailableProblem({ detail: reply.message, code })
+})
+
+const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`
+
+/** Rows from a place on until a page is not full; `placeAfter` is where the next page begins. */
+const pages = <Row>(
+  start: number,
+  read: (from: number) => Effect.Effect<ReadonlyArray<Row>, Unavailable>,
+  placeAfter: (last: Row) => number
+): Stream.Stream<Row, Unavailable> =>
+  Stream.paginate(start, (from) =>
+    Effect.map(read(from), (rows) => {
+      const last = rows.at(-1)
+      const isFull = rows.length === pageMax && last !== undefined
+      return [rows, isFull ? Option.some(placeAfter(last)) : Option.none<number>()] as const
+    })
+  )
+
+/** The query in the ledger's terms, up to the seq that was last when it was asked. */
+const selectionOf = (query: ExportQuery, headSeq: number) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const { network, cluster, namespace, service, pool, actor, type, correlation, address, since, until } = query
+    // Times are whole milliseconds: what is recorded at `since` is kept, so the last seq before it is looked for.
+    const before = since === undefined ? 0 : yield* ledger.headAt(new Date(Date.parse(since) - 1).toISOString())
+    const last = until === undefined ? headSeq : yield* ledger.headAt(new Date(until).toISOString())
+    const selection: EventSelection & { readonly sinceSeq: number; readonly untilSeq: number } = {
+      ...{ network, cluster, namespace, service, pool, actor, type },
+      correlationId: correlation,
+      address: address === undefined ? undefined : canonicalIp(address),
+      sinceSeq: Math.max(before, query.after ?? 0) + 1,
+      untilSeq: Math.min(last, headSeq)
+    }
+    return selection
+  })

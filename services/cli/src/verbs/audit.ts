@@ -1,0 +1,346 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs"
+import type { LowtideClient } from "@lowtide/api/client"
+import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
+import { readProof, verifyProof } from "@lowtide/ledger/proofs/proof"
+import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
+import { sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
+import { Effect, Option, Result, Stream } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
+import { type CliFault, Unmet, usageFault } from "../fault.ts"
+import { parseMoment } from "../moment.ts"
+import { print, serverFlag } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import {
+  chooseKeys,
+  linesOf,
+  logSentence,
+  notesIn,
+  openNotes,
+  proofSentence,
+  readInput,
+  wireSentence
+} from "../verification.ts"
+
+const keyFlag = Flag.String("key").pipe(
+  Flag.withDescription(
+    "File of verifier keys; else LOWTIDE_CHECKPOINT_KEYS, or that of a demo that runs in this folder"
+  ),
+  Flag.optional
+)
+
+const outFlag = Flag.String("out").pipe(Flag.withDescription("File to write to, instead of the output"), Flag.optional)
+
+/** `lowtide audit verify [FILE]`. */
+const verify = Command.make(
+  "verify",
+  {
+    file: Argument.String("file").pipe(
+      Argument.withDescription("A full export (NDJSON) or a proof; without, the server's ledger is read and verified"),
+      Argument.optional
+    ),
+    checkpoints: Flag.String("checkpoints").pipe(
+      Flag.withDescription("File or folder of signed checkpoints; may be given several times"),
+      Flag.atLeast(0)
+    ),
+    wire: Flag.String("wire").pipe(
+      Flag.withDescription("With an export: an export of the wire journal, to be compared with its seals"),
+      Flag.optional
+    ),
+    key: keyFlag
+  },
+  Effect.fnUntraced(function* ({ file, checkpoints, wire, key }) {
+    const keys = yield* chooseKeys(key)
+    if (Option.isNone(file)) return yield* verifyServer(keys, checkpoints)
+    if (yield* isProofFile(file.value)) return yield* verifyProofFile(keys, file.value)
+    const opened = yield* openNotes(keys, (yield* Effect.forEach(checkpoints, notesIn)).flat())
+    const log = yield* readLog(linesOf("file", file.value), opened)
+    const journal = Option.isNone(wire) ? undefined : yield* readWire(linesOf("--wire", wire.value), log.seals)
+    yield* tellLog(log.verdict, journal, opened)
+  })
+).pipe(
+  Command.withDescription(
+    "Verify the server's ledger, an export of it or a proof, against signed checkpoints; exit 1 when it does not fit"
+  ),
+  Command.withExamples([
+    { command: "lowtide audit verify", description: "Read the server's whole ledger and verify it" },
+    {
+      command: "lowtide audit verify log.ndjson --checkpoints /var/lib/lowtide/checkpoints --key keys.txt",
+      description: "Verify an export without any server"
+    },
+    { command: "lowtide audit verify proof.json --key keys.txt", description: "Verify what `audit prove` wrote" }
+  ])
+)
+
+/** The checkpoints come first: an export that is read after them has at least their events. */
+const verifyServer = Effect.fnUntraced(function* (keys: CheckpointKeys, paths: ReadonlyArray<string>) {
+  const { user } = yield* Surroundings
+  const server = yield* serverFlag
+  const notes = yield* ask(server, (client) => fetchNotes(client, true), true)
+  const opened = yield* openNotes(keys, [...(yield* Effect.forEach(paths, notesIn)).flat(), ...notes])
+  const exported = <A>(
+    journal: "wire" | undefined,
+    read: <E>(lines: Stream.Stream<string, E>) => Effect.Effect<A, E>
+  ) =>
+    ask(
+      server,
+      (client) =>
+        client.audit
+          .export({ query: journal === undefined ? {} : { journal }, headers: { "x-lowtide-user": user } })
+          .pipe(Effect.flatMap((octets) => read(octets.pipe(Stream.decodeText(), Stream.splitLines)))),
+      true
+    )
+  const log = yield* exported(undefined, (lines) => readLog(lines, opened))
+  const journal = yield* exported("wire", (lines) => readWire(lines, log.seals))
+  yield* tellLog(log.verdict, journal, opened)
+})
+
+const readLog = <E>(lines: Stream.Stream<string, E>, checkpoints: ReadonlyArray<SignedCheckpoint>) =>
+  Effect.suspend(() => {
+    const verifier = new LogVerifier(checkpoints)
+    const seals: Array<WireSeal> = []
+    const add = (line: string) => {
+      const event = verifier.add(line)
+      const seal = event === undefined ? undefined : sealIn(event)
+      if (seal !== undefined) seals.push(seal)
+    }
+    return Stream.runForEach(lines, (line) => Effect.sync(() => add(line))).pipe(
+      Effect.map(() => ({ verdict: verifier.finish(), seals }))
+    )
+  })
+
+const readWire = <E>(lines: Stream.Stream<string, E>, seals: ReadonlyArray<WireSeal>) =>
+  Effect.suspend(() => {
+    const verifier = new WireVerifier(seals)
+    return Stream.runForEach(lines, (line) => Effect.sync(() => verifier.add(line))).pipe(
+      Effect.map(() => verifier.finish())
+    )
+  })
+
+const tellLog = Effect.fnUntraced(function* (
+  verdict: LogVerdict,
+  journal: WireVerdict | undefined,
+  [checkpoint]: ReadonlyArray<SignedCheckpoint>
+) {
+  const { err } = yield* Surroundings
+  const origin = checkpoint?.origin ?? ""
+  const sentence = [logSentence(verdict, origin), ...(journal === undefined ? [] : [wireSentence(journal)])].join("\n")
+  const { newest, ...rest } = verdict
+  const answer = { ...rest, origin, checkpoint: newest?.note ?? null, wireJournal: journal ?? null, sentence }
+  yield* print(answer, () => sentence)
+  for (const { what } of verdict.faults) err(what)
+  for (const what of journal?.faults ?? []) err(what)
+  if (!verdict.isIntact || journal?.isIntact === false) return yield* new Unmet()
+})
+
+const isProofFile = (path: string): Effect.Effect<boolean, CliFault> =>
+  Effect.try({
+    try: () => {
+      const file = openSync(path, "r")
+      try {
+        const start = Buffer.alloc(200)
+        return /^\s*\{\s*"kind":\s*"lowtide\.dev\/proof/.test(start.toString("utf8", 0, readSync(file, start)))
+      } finally {
+        closeSync(file)
+      }
+    },
+    catch: (cause) =>
+      usageFault(`file ${path}: expected an export or a proof, found ${(cause as Error).message}`, "check the path")
+  })
+
+const verifyProofFile = Effect.fnUntraced(function* (keys: CheckpointKeys, path: string) {
+  const proof = readProof(yield* readInput("file", path))
+  if (proof === undefined) {
+    return yield* usageFault(`file ${path}: expected a proof as \`lowtide audit prove\` writes it`, "make it again")
+  }
+  const verdict = verifyProof(proof, keys)
+  const sentence = proofSentence(verdict)
+  yield* print({ isProved: verdict.isProved, event: proof.event, sentence }, () => sentence)
+  if (!verdict.isProved) return yield* new Unmet()
+})
+
+/** `lowtide audit prove SEQ`. */
+const prove = Command.make(
+  "prove",
+  {
+    seq: Argument.Int("seq").pipe(Argument.withDescription("The event, as `lowtide history` names it")),
+    from: Flag.Int("from").pipe(
+      Flag.withDescription("Size of an older checkpoint: shows as well that the log goes on from it"),
+      Flag.optional
+    ),
+    out: outFlag
+  },
+  Effect.fnUntraced(function* ({ seq, from, out }) {
+    for (const [name, value] of [
+      ["seq", seq],
+      ["--from", Option.getOrUndefined(from)]
+    ] as const) {
+      if (value !== undefined && value < 1) {
+        return yield* usageFault(`${name}: expected 1 or more, found ${value}`, "see `lowtide audit prove --help`")
+      }
+    }
+    const query = Option.isSome(from) ? { from: from.value } : {}
+    const proof = yield* ask(yield* serverFlag, (client) => client.audit.proof({ params: { seq }, query }))
+    const text = JSON.stringify(proof, null, 2)
+    if (Option.isNone(out)) return (yield* Surroundings).out(text)
+    yield* writing(out.value, () => writeFileSync(out.value, `${text}\n`))
+    ;(yield* Surroundings).err(`wrote ${out.value}; verify it with \`lowtide audit verify ${out.value}\``)
+  })
+).pipe(
+  Command.withDescription("Write a proof that an event is in the ledger, which anybody can check without it"),
+  Command.withExamples([
+    { command: "lowtide audit prove 17 --out proof.json", description: "The proof of event 17 as a file" },
+    { command: "lowtide audit prove 17 --from 1000", description: "And that the log goes on from an older checkpoint" }
+  ])
+)
+
+/** `lowtide audit checkpoints`. */
+const checkpoints = Command.make("checkpoints", {}, () =>
+  Effect.gen(function* () {
+    const notes = yield* ask(yield* serverFlag, (client) => fetchNotes(client, true), true)
+    yield* print(notes, () => notes.join("\n").trimEnd())
+  })
+).pipe(
+  Command.withDescription("Sign a checkpoint now, and print all of them: keep them where the database cannot reach"),
+  Command.withExamples([{ command: "lowtide audit checkpoints > checkpoints.txt", description: "For `audit verify`" }])
+)
+
+const fetchNotes = (client: LowtideClient["Service"], isFresh: boolean) =>
+  Effect.gen(function* () {
+    const notes: Array<string> = []
+    for (let since: number | null = 1; since !== null; ) {
+      const fresh = isFresh && since === 1 ? ({ fresh: "true" } as const) : {}
+      const page: { readonly items: ReadonlyArray<{ readonly note: string }>; readonly next: number | null } =
+        yield* client.audit.checkpoints({ query: { since, ...fresh } })
+      notes.push(...page.items.map(({ note }) => note))
+      since = page.next
+    }
+    return notes
+  })
+
+const filterFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
+const filters = {
+  address: filterFlag("address", "Only events about this address"),
+  network: filterFlag("network", "Only this network"),
+  cluster: filterFlag("cluster", "Only this cluster"),
+  namespace: filterFlag("namespace", "Only this namespace"),
+  service: filterFlag("service", "Only this Service, by its name; with --namespace"),
+  pool: filterFlag("pool", "Only this pool"),
+  actor: filterFlag("actor", "Only what this actor did: agent:east, allocator"),
+  correlation: filterFlag("correlation", "Only what one look at the source led to, by its id"),
+  type: filterFlag("type", "Only events of this type"),
+  journal: Flag.Literals("journal", ["wire"]).pipe(
+    Flag.withDescription("What routers were told, instead of the ledger; with --address, --network, --cluster"),
+    Flag.optional
+  )
+}
+
+/** `lowtide audit export`. */
+const exportVerb = Command.make(
+  "export",
+  {
+    ...filters,
+    since: filterFlag("since", 'Recorded since: 2026-11-23T14:05:01Z, or "2h"'),
+    until: filterFlag("until", "Recorded until"),
+    after: Flag.Int("after").pipe(Flag.withDescription("Only events after this seq, to go on"), Flag.optional),
+    format: Flag.Literals("format", ["ndjson", "csv"]).pipe(
+      Flag.withDescription("A JSON object a line, or CSV"),
+      Flag.withDefault("ndjson")
+    ),
+    out: outFlag
+  },
+  Effect.fnUntraced(function* ({ since, until, after, format, out, ...kept }) {
+    const { user, write } = yield* Surroundings
+    const query = {
+      ...Object.fromEntries(
+        Object.entries(kept).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
+      ),
+      ...(Option.isSome(after) ? { after: after.value } : {}),
+      ...(yield* momentOf("since", since)),
+      ...(yield* momentOf("until", until)),
+      format
+    }
+    const file = Option.isNone(out) ? undefined : yield* writing(out.value, () => openSync(out.value, "w"))
+    const put = (octets: Uint8Array) =>
+      file === undefined
+        ? Effect.promise(() => write(octets))
+        : writing(
+            Option.getOrElse(out, () => ""),
+            () => void writeSync(file, octets)
+          )
+    yield* ask(
+      yield* serverFlag,
+      (client) =>
+        client.audit
+          .export({ query, headers: { "x-lowtide-user": user } })
+          .pipe(Effect.flatMap(Stream.runForEach(put))),
+      true
+    )
+    if (file !== undefined) closeSync(file)
+  })
+).pipe(
+  Command.withDescription("Write the ledger's events, the oldest first; that they were read is an event itself"),
+  Command.withExamples([
+    { command: "lowtide audit export --out log.ndjson", description: "Everything, for `audit verify`" },
+    { command: "lowtide audit export --cluster east --since 24h --format csv", description: "A day of one cluster" }
+  ])
+)
+
+const momentOf = Effect.fnUntraced(function* (name: "since" | "until", text: Option.Option<string>) {
+  if (Option.isNone(text)) return {}
+  const { nowMs } = yield* Surroundings
+  const moment = yield* Effect.fromResult(parseMoment(text.value, nowMs)).pipe(
+    Effect.mapError((what) => usageFault(`--${name}: ${what}`, "see `lowtide audit export --help`"))
+  )
+  return { [name]: moment }
+})
+
+const writing = <A>(path: string, write: () => A): Effect.Effect<A, CliFault> =>
+  Effect.try({
+    try: write,
+    catch: (cause) =>
+      usageFault(
+        `--out ${path}: expected a file that can be written, found ${(cause as Error).message}`,
+        "check the path"
+      )
+  })
+
+/** `lowtide audit key`. */
+const key = Command.make(
+  "key",
+  {
+    file: Argument.String("file").pipe(
+      Argument.withDescription("An Ed25519 key, PEM; of a private one, its public half")
+    ),
+    id: Flag.String("id").pipe(Flag.withDescription("LOWTIDE_CHECKPOINT_KEY_ID of the allocator"))
+  },
+  Effect.fnUntraced(function* ({ file, id }) {
+    const pem = yield* readInput("file", file)
+    const read = Result.try((): KeyObject => createPublicKey(pem.includes("PRIVATE") ? createPrivateKey(pem) : pem))
+    if (Result.isFailure(read) || read.success.asymmetricKeyType !== "ed25519") {
+      return yield* usageFault(
+        `file ${file}: expected an Ed25519 key in PEM`,
+        "openssl genpkey -algorithm ed25519 makes one"
+      )
+    }
+    if (!/^[^\s+]+$/.test(id)) {
+      return yield* usageFault(`--id: expected a name without spaces and +, found ${JSON.stringify(id)}`, "correct it")
+    }
+    const line = verifierKey(id, read.success)
+    yield* print({ verifierKey: line }, () => line)
+  })
+).pipe(
+  Command.withDescription("Print the verifier key of a PEM key, for --key"),
+  Command.withExamples([
+    { command: "lowtide audit key checkpoint-key.pem --id lowtide-2026 > keys.txt", description: "For auditors" }
+  ])
+)
+
+/** `lowtide audit`. */
+export const audit = Command.make("audit").pipe(
+  Command.withDescription("Verify, prove and export the ledger"),
+  Command.withSubcommands([verify, prove, checkpoints, exportVerb, key])
+)

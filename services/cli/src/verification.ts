@@ -1,0 +1,148 @@
+import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import {
+  type CheckpointKeys,
+  openCheckpoint,
+  readVerifierKeys,
+  type SignedCheckpoint,
+  splitNotes
+} from "@lowtide/ledger/proofs/checkpoint"
+import type { ProofVerdict } from "@lowtide/ledger/proofs/proof"
+import type { LogVerdict } from "@lowtide/ledger/proofs/verify-log"
+import type { WireVerdict } from "@lowtide/ledger/proofs/wire-seal"
+import { Effect, Option, Result, Stream } from "effect"
+import { type CliFault, usageFault } from "./fault.ts"
+import { findDemo } from "./server.ts"
+import { Surroundings } from "./surroundings.ts"
+
+const keyHint = "name a file of verifier keys with --key FILE; `lowtide audit key` makes one from a PEM file"
+
+/** Whose checkpoints are believed: the file that the flag names, `LOWTIDE_CHECKPOINT_KEYS`, or that of a running demo. */
+export const chooseKeys = (flag: Option.Option<string>): Effect.Effect<CheckpointKeys, CliFault, Surroundings> =>
+  Effect.gen(function* () {
+    const { checkpointKeysVariable, workingFolder } = yield* Surroundings
+    const path = Option.getOrUndefined(flag) ?? checkpointKeysVariable ?? findDemo(workingFolder)?.checkpointKeys
+    if (path === undefined)
+      return yield* usageFault("--key: expected the key that signs checkpoints, found none", keyHint)
+    const text = yield* readInput("--key", path)
+    return yield* Effect.fromResult(readVerifierKeys(text)).pipe(
+      Effect.mapError((fault) => usageFault(`--key ${path}: ${fault}`, keyHint))
+    )
+  })
+
+/** A file that the command line names. */
+export const readInput = (flag: string, path: string): Effect.Effect<string, CliFault> =>
+  Effect.try({ try: () => readFileSync(path, "utf8"), catch: (cause) => unreadable(flag, path, cause) })
+
+const unreadable = (flag: string, path: string, cause: unknown): CliFault =>
+  usageFault(`${flag} ${path}: expected a readable file, found ${causeText(cause)}`, "check the path")
+
+const causeText = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** The lines of a file, without ever holding all of it. */
+export const linesOf = (flag: string, path: string): Stream.Stream<string, CliFault> =>
+  Stream.fromAsyncIterable(createReadStream(path), (cause) => unreadable(flag, path, cause)).pipe(
+    Stream.decodeText(),
+    Stream.splitLines
+  )
+
+/** Notes of a file, or of every file of a folder whose name ends in `.checkpoints`. */
+export const notesIn = (path: string): Effect.Effect<ReadonlyArray<string>, CliFault> =>
+  Effect.try({
+    try: () => {
+      const files = statSync(path).isDirectory()
+        ? readdirSync(path)
+            .filter((name) => name.endsWith(".checkpoints"))
+            .sort()
+            .map((name) => join(path, name))
+        : [path]
+      return files.flatMap((file) => splitNotes(readFileSync(file, "utf8")))
+    },
+    catch: (cause) => unreadable("--checkpoints", path, cause)
+  })
+
+/** The checkpoints that a believed key signed, each once; what is wrong with the others goes to the error stream. */
+export const openNotes = (
+  keys: CheckpointKeys,
+  notes: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<SignedCheckpoint>, CliFault, Surroundings> =>
+  Effect.gen(function* () {
+    const { err } = yield* Surroundings
+    const opened = [...new Set(notes)].map((note) => openCheckpoint(keys, note))
+    const checkpoints = opened.filter(Result.isSuccess).map(({ success }) => success)
+    const faults = opened.filter(Result.isFailure).map(({ failure }) => failure)
+    for (const [fault, count] of counted(faults).slice(0, 5)) err(`warning: ${count} checkpoints passed over: ${fault}`)
+    const [newest] = [...checkpoints].sort((a, b) => b.incarnation - a.incarnation || b.size - a.size)
+    if (newest === undefined) {
+      const what = `checkpoints: expected at least one that a known key signed, found ${notes.length} and none of them`
+      return yield* usageFault(what, "name their file or folder with --checkpoints, and the right key with --key")
+    }
+    const others = checkpoints.filter(({ origin }) => origin !== newest.origin)
+    for (const origin of new Set(others.map((other) => other.origin))) {
+      err(`warning: checkpoints of the log ${origin} are passed over; this is about ${newest.origin}`)
+    }
+    return checkpoints.filter(({ origin }) => origin === newest.origin)
+  })
+
+const counted = (texts: ReadonlyArray<string>): ReadonlyArray<readonly [string, number]> => [
+  ...texts.reduce((counts, text) => counts.set(text, (counts.get(text) ?? 0) + 1), new Map<string, number>())
+]
+
+/** The verdict over a log, as a sentence for the record. */
+export const logSentence = (verdict: LogVerdict, origin: string): string => {
+  const { newest, size } = verdict
+  const [first] = verdict.faults
+  const lost =
+    verdict.checkpointsSuperseded === 0
+      ? ""
+      : ` ${counting(verdict.checkpointsSuperseded, "checkpoint")} of an earlier incarnation did not fit: history was lost then.`
+  const proved =
+    newest === undefined
+      ? "no checkpoint fits"
+      : `events 1 to ${newest.size} have root ${base64(newest.root)}, as signed ${newest.signedAt} by ${newest.signedBy}`
+  if (first !== undefined || newest === undefined) {
+    const why = first === undefined ? `none of the checkpoints is over ${size} events or fewer` : first.what
+    return `RED: the ledger ${origin} is NOT intact: ${why}; ${proved}.${lost}`
+  }
+  const rest = size - newest.size
+  const after =
+    rest === 0 ? "" : ` ${counting(rest, "event")} after it ${rest === 1 ? "is" : "are"} in no checkpoint yet.`
+  return (
+    `GREEN: the ledger ${origin} is intact: ${proved}; ${counting(size, "event")} read, as of ${verdict.asOf}, ` +
+    `${counting(verdict.checkpointsFitting, "checkpoint")} fit.${after}${lost}`
+  )
+}
+
+/** The verdict over the wire journal, as a sentence for the record. */
+export const wireSentence = (verdict: WireVerdict): string => {
+  const gone =
+    verdict.sealsWithoutRows === 0 ? "" : ` ${counting(verdict.sealsWithoutRows, "seal")} have no row left to compare.`
+  const unsealed =
+    verdict.rowsUnsealed === 0 ? "" : ` ${counting(verdict.rowsUnsealed, "row")} since the last one are not sealed yet.`
+  const [first] = verdict.faults
+  return first === undefined
+    ? `GREEN: the wire journal fits ${counting(verdict.sealsFitting, "seal")} of the ledger.${gone}${unsealed}`
+    : `RED: ${first}.${gone}${unsealed}`
+}
+
+/** The verdict over a proof, as a sentence for the record. */
+export const proofSentence = (verdict: ProofVerdict): string => {
+  if (!verdict.isProved) {
+    const event = verdict.event === undefined ? "the event" : `event ${verdict.event.seq}`
+    return `RED: it is NOT proved that ${event} is in the ledger: ${verdict.why}.`
+  }
+  const { event, checkpoint, older } = verdict
+  const goesOn =
+    older === undefined
+      ? ""
+      : ` The log goes on unchanged from its ${counting(older.size, "event")} with root ${base64(older.root)}, signed ${older.signedAt} by ${older.signedBy}.`
+  return (
+    `GREEN: event ${event.seq} (${event.type} of ${event.stream}, by ${event.actor}, recorded ${event.recordedAt}) is in the ledger ` +
+    `${checkpoint.origin}: it leads to root ${base64(checkpoint.root)} over ${counting(checkpoint.size, "event")}, ` +
+    `signed ${checkpoint.signedAt} by ${checkpoint.signedBy}.${goesOn}`
+  )
+}
+
+const counting = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`
+
+const base64 = (octets: Uint8Array): string => Buffer.from(octets).toString("base64")
