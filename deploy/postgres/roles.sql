@@ -24,7 +24,15 @@ end $$;
 -- (packages/ledger/src/grant.ts): it may insert events, and change or delete none.
 
 -- The auditor reads everything that there is, and will be, and writes nothing.
-grant usage on schema public to lowtide_auditor;
-grant select on all tables in schema public to lowtide_auditor;
-alter default privileges for role lowtide_owner in schema public grant select on tables to lowtide_auditor;
+do $$
+declare
+  name text;
+begin
+  for name in select nspname from pg_namespace where nspname in ('public', 'audit') loop
+    execute format('grant usage on schema %I to lowtide_auditor', name);
+    execute format('grant select on all tables in schema %I to lowtide_auditor', name);
+  end loop;
+end $$;
+alter default privileges for role lowtide_owner grant usage on schemas to lowtide_auditor;
+alter default privileges for role lowtide_owner grant select on tables to lowtide_auditor;
 alter role lowtide_auditor set default_transaction_read_only = on;

@@ -61,6 +61,7 @@ const table: ReadonlyArray<readonly [what: string, statement: string, may: Reado
   ["forget a migration", "delete from kysely_migration", []],
   ["become the owner", "set role lowtide_owner", []],
   ["take over events", "alter table events owner to lowtide_allocator", []],
+  ["read the views for auditors", "select * from audit.events limit 1", ["auditor"]],
   ["read the state", "select * from stream_current", ["allocator", "auditor"]],
   [
     "write though the session says otherwise",
