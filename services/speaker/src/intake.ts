@@ -41,6 +41,9 @@ export interface IntakePort {
 /** Messages judged before the event loop has its turn again: a signature costs about 0.1 ms. */
 const judgedAtOnceMax = 100
 
+/** Messages that may wait for the disk, and for their turn. */
+const waitingMax = 100_000
+
 interface Waiting extends StateText {
   readonly isLive: boolean
   readonly receivedAtMs: number
@@ -82,8 +85,10 @@ export class Intake {
   /** Takes a snapshot or a live message; it is judged and saved in the background, in order. */
   take(item: StateItem): void {
     const receivedAtMs = this.#port.unixMs()
-    if (item._tag === "Live") this.#waiting.push({ ...item.item, isLive: true, receivedAtMs })
-    else {
+    if (item._tag === "Live") {
+      // One for which there is no room shows as a gap, and everything is read again.
+      if (this.#waiting.length < waitingMax) this.#waiting.push({ ...item.item, isLive: true, receivedAtMs })
+    } else {
       // The head last: it is compared with what the rest amounts to.
       const heads = item.items.filter(({ key }) => key === headKey)
       const others = item.items.filter(({ key }) => key !== headKey)

@@ -15,22 +15,43 @@ export interface SaverPort {
 /** A batch that the disk did not take is tried again after this long. */
 export const saveRetryMs = 1_000
 
+/** A batch that has not begun to be written. */
+interface Waiting {
+  /** By what they are about: of what is said twice the last counts, so that a disk that is away makes no list grow for ever. */
+  readonly records: Map<string, SavedRecord>
+  readonly saved: Promise<void>
+}
+
 /** Writes one batch after the other. A disk that refuses is asked until it does not: intents wait, routes stay. */
 export class Saver {
   readonly #port: SaverPort
   #last: Promise<void> = Promise.resolve()
+  #waiting: Waiting | undefined
 
   constructor(port: SaverPort) {
     this.#port = port
   }
 
-  /** Answers when the disk has the records. */
+  /** Answers when the disk has the records. What comes while a batch is written goes into the next one, together. */
   save(records: ReadonlyArray<SavedRecord>): Promise<void> {
-    this.#last = this.#last.then(async () => {
-      await this.#append(records)
+    this.#waiting ??= this.#begin()
+    for (const record of records) {
+      const about = aboutOf(record)
+      this.#waiting.records.delete(about) // the order is that of the last word
+      this.#waiting.records.set(about, record)
+    }
+    return this.#waiting.saved
+  }
+
+  #begin(): Waiting {
+    const records = new Map<string, SavedRecord>()
+    const saved = this.#last.then(async () => {
+      this.#waiting = undefined
+      await this.#append([...records.values()])
       if (this.#port.journal.isLong() && this.#port.mayCompact()) this.#compact()
     })
-    return this.#last
+    this.#last = saved
+    return { records, saved }
   }
 
   /** Replaces the journal by a snapshot, after the batches that wait. */
@@ -55,5 +76,16 @@ export class Saver {
     } catch (cause) {
       this.#port.say("warning", `the journal cannot be replaced by a snapshot, it grows on: ${String(cause)}`)
     }
+  }
+}
+
+const aboutOf = (record: SavedRecord): string => {
+  switch (record._tag) {
+    case "Message":
+      return `message ${record.key}`
+    case "Health":
+      return `health ${record.service}`
+    case "Session":
+      return `session ${record.session}`
   }
 }

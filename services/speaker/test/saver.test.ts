@@ -32,10 +32,14 @@ const make = (
   return { saver, log }
 }
 
+/** A batch that was given is being written. */
+const begun = () => new Promise((resolve) => queueMicrotask(() => queueMicrotask(() => resolve(undefined))))
+
 describe("Saver", () => {
   it("keeps the order, and asks a disk that refuses until it does not", async () => {
     const { saver, log } = make({ failures: 2 })
     const first = saver.save([record("a")]).then(() => log.push("a is saved"))
+    await begun()
     await Promise.all([first, saver.save([record("b")])])
     assert.deepStrictEqual(log, [
       "error",
@@ -48,9 +52,20 @@ describe("Saver", () => {
     ])
   })
 
+  it("brings together what comes while the disk is away, and of one thing the last word alone", async () => {
+    const { saver, log } = make({ failures: 1 })
+    const first = saver.save([record("a")])
+    await begun()
+    const rest = ["b", "c", "b"].map((key) => saver.save([record(key)]))
+    await Promise.all([first, ...rest])
+    assert.deepStrictEqual(log, ["error", `wait ${saveRetryMs}`, "append a", "append c b"])
+  })
+
   it("takes a snapshot of a long journal, unless what is on the disk must stay", async () => {
     const long = make({ isLong: true })
-    await Promise.all([long.saver.save([record("a")]), long.saver.save([record("b")])])
+    const first = long.saver.save([record("a")])
+    await begun()
+    await Promise.all([first, long.saver.save([record("b")])])
     assert.deepStrictEqual(long.log, ["append a", "compact 1", "append b"])
     const kept = make({ isLong: true, mayCompact: false })
     await kept.saver.save([record("a")])
