@@ -89,7 +89,7 @@ export class SimAllocator {
   }
 
   /** Asks for the lease, or renews it. */
-  lead(): void {
+  async lead(): Promise<void> {
     if (!this.isRunning || this.isPaused) return
     const { ledger, nowMs } = this.#setting
     const reign = this.#reign
@@ -101,17 +101,17 @@ export class SimAllocator {
     }
     const lease = this.#run(ledger.acquireLease(this.name, leaseMs))
     if (Option.isNone(lease)) return
-    this.#begin(lease.value.epoch)
+    await this.#begin(lease.value.epoch)
   }
 
-  #begin(epoch: number): void {
-    const memory = this.#load()
+  async #begin(epoch: number): Promise<void> {
+    const memory = await this.#load()
     this.#reign = { memory, epoch, renewedAtMs: this.#setting.nowMs(), waiting: [], unpublished: [], isBehind: true }
     for (const text of this.#setting.cable.statuses.values()) this.hear(text)
   }
 
-  #load(): Memory {
-    const memory = this.#run(loadMemory)
+  async #load(): Promise<Memory> {
+    const memory = await Effect.runPromise(Effect.provideService(loadMemory, Ledger, this.#setting.ledger))
     return { ...memory, clockOffsetMs: this.#setting.databaseNowMs() - this.#setting.nowMs() }
   }
 
@@ -161,11 +161,11 @@ export class SimAllocator {
   }
 
   /** Decides what waits, or a part of it, and commits it; answers what goes back to whom. */
-  commit(
+  async commit(
     choices: Choices,
     outcome: CommitOutcome,
     onDecided: () => void
-  ): ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }> {
+  ): Promise<ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }>> {
     const reign = this.#reign
     if (reign === undefined || this.isPaused || reign.waiting.length === 0) return []
     const taken = reign.waiting.splice(0, 1 + choices.below(reign.waiting.length))
@@ -212,9 +212,9 @@ export class SimAllocator {
   }
 
   /** The memory goes, and who waits is told to try again. */
-  #forget(): [] {
+  async #forget(): Promise<[]> {
     const reign = this.#reign
-    if (reign !== undefined) this.#begin(reign.epoch)
+    if (reign !== undefined) await this.#begin(reign.epoch)
     return []
   }
 

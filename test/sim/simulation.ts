@@ -228,7 +228,7 @@ class Simulation {
     if (!this.#isMending) this.#recover()
     for (const router of this.#routers.values()) router.timePassed(this.#nowMs)
     for (const allocator of this.#allocators) {
-      allocator.lead()
+      await allocator.lead()
       allocator.expire()
     }
     for (const node of this.#nodes) node.tick()
@@ -284,12 +284,12 @@ class Simulation {
     })
   }
 
-  #commit(outcome: CommitOutcome): void {
+  async #commit(outcome: CommitOutcome): Promise<void> {
     for (const allocator of this.#allocators) {
       if (!allocator.hasWork) continue
       if (outcome !== "done") this.#note(`${allocator.name}: a commit ends ${outcome}`)
       const before = this.#seenSeq
-      const answers = allocator.commit(this.#choices, outcome, () => this.#commands++)
+      const answers = await allocator.commit(this.#choices, outcome, () => this.#commands++)
       if (this.#seenSeq > before) this.#note(`${allocator.name} commits events ${before + 1} to ${this.#seenSeq}`)
       this.#answers.push(...answers)
     }
@@ -422,7 +422,7 @@ class Simulation {
       for (const sent of this.#sent.splice(0)) {
         for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
       }
-      this.#commit("done")
+      await this.#commit("done")
       for (const answer of this.#answers.splice(0)) this.#answered(answer)
       for (const allocator of this.#allocators) {
         allocator.start()

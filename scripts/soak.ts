@@ -1,0 +1,68 @@
+/** Runs what is too long for `npm test`. See `--help`. */
+import { parseArgs } from "node:util"
+import { freshSeed, runHistories } from "../test/sim/histories.ts"
+import { HistoryFailed } from "../test/sim/simulation.ts"
+
+const help = `Runs what is too long for npm test, and prints a row for docs/soak.md.
+
+  npm run soak                      the names
+  npm run soak -- histories         simulated histories with faults until a million commands were decided
+      --seed N                      from this seed on; a fresh one, which is printed, unless given
+      --commands N                  how many (1000000)
+
+Exits 1 when a law is broken; the failure names the seed that replays it with npm run sim.
+`
+
+const stepsPerHistory = 200
+const progressEvery = 100_000
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: "string" },
+    commands: { type: "string", default: "1000000" },
+    help: { type: "boolean", default: false }
+  }
+})
+
+const [name, ...others] = positionals
+if (values.help) process.stdout.write(help)
+else if (name === undefined) console.log("histories")
+else if (name !== "histories" || others.length > 0) {
+  console.error(`no soak is called ${positionals.join(" ")}; there is: histories`)
+  process.exitCode = 2
+} else process.exitCode = await soakHistories(Number(values.seed ?? freshSeed()), Number(values.commands))
+
+async function soakHistories(seed: number, commandCount: number): Promise<number> {
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(commandCount)) {
+    console.error("--seed and --commands: expected whole numbers")
+    return 2
+  }
+  console.log(`histories of ${stepsPerHistory} steps from seed ${seed} on, until ${commandCount} commands were decided`)
+  const startedMs = performance.now()
+  let said = 0
+  try {
+    const sum = await runHistories({
+      seed,
+      steps: stepsPerHistory,
+      isEnough: ({ commands, histories }) => {
+        if (commands - said >= progressEvery) {
+          said = commands
+          process.stderr.write(`${commands} commands in ${histories} histories\n`)
+        }
+        return commands >= commandCount
+      }
+    })
+    const minutes = ((performance.now() - startedMs) / 60_000).toFixed(0)
+    const facts = [sum.histories, sum.commands, sum.events, sum.faults].join(" | ")
+    console.log(
+      `| histories | ${new Date().toISOString().slice(0, 10)} | ${seed} | ${facts} | ${minutes} min | no law broken |`
+    )
+    return 0
+  } catch (cause) {
+    if (!(cause instanceof HistoryFailed)) throw cause
+    console.log(cause.message)
+    console.log(`again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${stepsPerHistory}`)
+    return 1
+  }
+}
