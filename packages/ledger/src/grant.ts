@@ -5,7 +5,7 @@ import { ask, openPool } from "./database.ts"
 const deadlineMs = 30_000
 
 /** What is written once and never changed. Their triggers say so as well, to everybody; only who owns them may drop those. */
-const appendOnly: ReadonlySet<string> = new Set(["events", "wire_journal"])
+const appendOnly: ReadonlySet<string> = new Set(["events", "wire_journal", "tree_node", "signed_checkpoint"])
 
 /** Kysely's own record of migrations is the owner's. */
 const isOwners = (table: string): boolean => table.startsWith("kysely_migration")

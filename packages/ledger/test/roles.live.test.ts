@@ -29,8 +29,8 @@ const codeOf = (url: string, text: string) =>
   )
 
 const anEvent = `insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, actor,
-  actor_kind, command_id, correlation_id, reason_code, data, meta) values (1, 1, 1, gen_random_uuid(), 's', 1, 'T', 1, now(),
-  'a', 'system', gen_random_uuid(), gen_random_uuid(), 'r', '{}', '{}')`
+  actor_kind, command_id, correlation_id, reason_code, data, meta, leaf_hash) values (1, 1, 1, gen_random_uuid(), 's', 1, 'T', 1, now(),
+  'a', 'system', gen_random_uuid(), gen_random_uuid(), 'r', '{}', '{}', sha256(''))`
 
 const table: ReadonlyArray<readonly [what: string, statement: string, may: ReadonlyArray<"allocator" | "auditor">]> = [
   ["insert an event", anEvent, ["allocator"]],

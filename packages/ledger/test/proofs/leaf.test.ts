@@ -39,8 +39,10 @@ describe("the leaf of an event", () => {
   })
 
   const Texts = Schema.Struct({ a: Schema.String, b: Schema.String })
+  // Halves of surrogate pairs have no octets, and the database refuses them.
+  const octets = (text: string) => text.toWellFormed()
   it.prop("two events with other texts have other leaves", [Texts, Texts], ([one, two]) => {
     const leaf = ({ a, b }: typeof Texts.Type) => hex({ ...example, pool: a, cluster: b })
-    assert.strictEqual(leaf(one) === leaf(two), one.a === two.a && one.b === two.b)
+    assert.strictEqual(leaf(one) === leaf(two), octets(one.a) === octets(two.a) && octets(one.b) === octets(two.b))
   })
 })
