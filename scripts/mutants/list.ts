@@ -23,8 +23,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-confirmation",
     breaks: "an address rests without waiting for the nodes to confirm",
     file: "packages/domain/src/fleet/decide.ts",
-    from: "if (vip.obliged.every((node) => draft.context.hasConfirmed(clusterName, node, vip.address))) {",
-    to: "if (clusterName !== undefined) {",
+    from: "if (awaitedNodes(draft.context, vip).length === 0) quarantine(",
+    to: "if (clusterName !== undefined) quarantine(",
     check: histories
   },
   {
@@ -79,7 +79,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "obliged-forgotten",
     breaks: "a node that was a candidate before need not confirm",
     file: "packages/domain/src/announcing/resolve.ts",
-    from: "[...new Set([...obligedBefore, ...vip.obliged, ...candidates])].sort()",
+    from: "[...new Set([...before, ...vip.obliged, ...candidates])].sort()",
     to: "[...new Set([...candidates])].sort()",
     check: histories
   },
@@ -95,8 +95,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "taken-forgotten",
     breaks: "an address that somebody has is given to somebody else",
     file: "packages/domain/src/fleet/fleet.ts",
-    from: "network.taken.add(address)",
-    to: "network.taken.delete(address)",
+    from: "if (isTaken && !wasTaken) taken.add(address)",
+    to: "if (isTaken && !wasTaken) taken.delete(address)",
     check: histories
   },
   {
@@ -154,5 +154,37 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "listed.length === 0 && known.length > 0)",
     to: "listed.length < 0 && known.length > 0)",
     check: tests("unit", "packages/domain/test/allocation.test.ts")
+  },
+  {
+    name: "retired-means-all",
+    breaks: "retiring one node frees addresses that others have yet to confirm",
+    file: "packages/domain/src/allocation/settle.ts",
+    from: 'if (after.phase === "withdrawing" && awaitedNodes(draft.context, after).length === 0) {',
+    to: 'if (after.phase === "withdrawing") {',
+    check: tests("unit", "packages/domain/test/fleet-history.test.ts")
+  },
+  {
+    name: "reservation-forgotten",
+    breaks: "a reserved address is given to whoever asks by chance",
+    file: "packages/domain/src/fleet/fleet.ts",
+    from: "    taken.add(address)\n    remembered.add(address)\n  }\n\n  #count",
+    to: "  }\n\n  #count",
+    check: tests("unit", "packages/domain/test/fleet-history.test.ts")
+  },
+  {
+    name: "quota-by-one",
+    breaks: "one address more than a quota allows is given",
+    file: "packages/domain/src/allocation/quota.ts",
+    from: "if (after <= quota.addresses || after <= present) return undefined",
+    to: "if (after <= quota.addresses + 1 || after <= present) return undefined",
+    check: tests("unit", "packages/domain/test/fleet-history.test.ts")
+  },
+  {
+    name: "anybody-orders",
+    breaks: "an order is carried out whoever gives it",
+    file: "services/allocator/src/decide-batch.ts",
+    from: "if (forbidden !== undefined) return Result.fail(forbidden)",
+    to: "",
+    check: tests("live", "services/allocator/test/http/orders.live.test.ts")
   }
 ]

@@ -1,14 +1,17 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Access } from "./access.ts"
 import { AllocatorList } from "./allocators.ts"
 import { CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
+import { ApplyRequest, DeleteRequest, FleetKindName, QuotaList, ReservationList } from "./fleet-objects.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
 import { NodeList } from "./nodes.ts"
+import { OrderAnswer, Override } from "./orders.ts"
 import { at, IpText, listFilter, SeqText } from "./parameters.ts"
 import { PeerList } from "./peers.ts"
 import { PoolList } from "./pools.ts"
@@ -17,11 +20,13 @@ import {
   InvalidQueryProblem,
   NotFoundProblem,
   NotReadyProblem,
+  RefusedProblem,
   UnavailableProblem
 } from "./problems.ts"
 import { BeginRecoveryOrder, FinishRecoveryOrder, RecoveryAnswer, ReleaseReservedOrder } from "./recovery.ts"
 import { ServiceList } from "./services.ts"
 import { TraceAnswer } from "./trace.ts"
+import { VipList } from "./vips.ts"
 import { WhyAnswer } from "./why.ts"
 
 const listErrors = [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
@@ -38,6 +43,20 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       OpenApi.Summary,
       "Pools and their use"
     ),
+    HttpApiEndpoint.get("vips", "/vips", {
+      query: { cluster: listFilter.cluster, at },
+      success: VipList,
+      error: listErrors
+    }).annotate(OpenApi.Summary, "Addresses that are not free, and the nodes that have yet to confirm a withdrawal"),
+    HttpApiEndpoint.get("reservations", "/reservations", {
+      query: { at },
+      success: ReservationList,
+      error: listErrors
+    }).annotate(OpenApi.Summary, "Addresses kept for Services by their names"),
+    HttpApiEndpoint.get("quotas", "/quotas", { query: { at }, success: QuotaList, error: listErrors }).annotate(
+      OpenApi.Summary,
+      "How many addresses clusters and namespaces may have, and have"
+    ),
     HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }).annotate(
       OpenApi.Summary,
       "BGP peers and their sessions, node by node"
@@ -53,7 +72,8 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       error: listErrors
     }).annotate(OpenApi.Summary, "Everything that is wrong, with its fix")
   )
-  .prefix("/v1") {}
+  .prefix("/v1")
+  .middleware(Access) {}
 
 /** What happened, and why. */
 export class AuditGroup extends HttpApiGroup.make("audit")
@@ -132,7 +152,52 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "The events of the ledger, the oldest first; that it was read is an event itself")
   )
-  .prefix("/v1") {}
+  .prefix("/v1")
+  .middleware(Access) {}
+
+const orderErrors = [NotFoundProblem, RefusedProblem, UnavailableProblem]
+
+/** What people order. Each is decided as every command is, and answered when it is committed. */
+export class OrdersGroup extends HttpApiGroup.make("orders")
+  .add(
+    HttpApiEndpoint.post("retireNode", "/nodes/:cluster/:node/retire", {
+      params: { cluster: Schema.String, node: Schema.String },
+      payload: Override,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Take a node that will not come back as confirmed for all that it announced; role operator of the cluster"
+    ),
+    HttpApiEndpoint.post("forceRelease", "/vips/:address/force-release", {
+      params: { address: IpText },
+      query: {
+        network: Schema.optionalKey(Schema.String.annotate({ description: "Without, the one that knows the address" }))
+      },
+      payload: Override,
+      success: OrderAnswer,
+      error: [AmbiguousProblem, ...orderErrors]
+    }).annotate(
+      OpenApi.Summary,
+      "End a withdrawal that a node does not confirm; role operator of the address's cluster and pool, a named person"
+    ),
+    HttpApiEndpoint.post("apply", "/objects", {
+      payload: ApplyRequest,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Create or change a Reservation (role operator of its cluster and pool) or a Quota (role admin)"
+    ),
+    HttpApiEndpoint.post("deleteObject", "/objects/:kind/:name/delete", {
+      params: { kind: FleetKindName, name: Schema.String },
+      payload: DeleteRequest,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "Delete a Reservation or a Quota; what Services hold they keep")
+  )
+  .prefix("/v1")
+  .middleware(Access) {}
 
 /** The allocators themselves. */
 export class CentreGroup extends HttpApiGroup.make("centre")
@@ -149,20 +214,24 @@ export class CentreGroup extends HttpApiGroup.make("centre")
       payload: BeginRecoveryOrder,
       success: RecoveryAnswer,
       error: UnavailableProblem
-    }).annotate(OpenApi.Summary, "Recover as after a loss of history"),
+    }).annotate(OpenApi.Summary, "Recover as after a loss of history; role admin"),
     HttpApiEndpoint.post("finishRecovery", "/recovery/finish", {
       payload: FinishRecoveryOrder,
       success: RecoveryAnswer,
-      error: [NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "Go on without those that are still waited for"),
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "Go on without those that are still waited for; role admin"),
     HttpApiEndpoint.post("releaseReserved", "/recovery/reserved/:address/release", {
       params: { address: IpText },
       payload: ReleaseReservedOrder,
       success: RecoveryAnswer,
-      error: [NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "Let an address go that a recovery reserved and no Service came back for")
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Let an address go that a recovery reserved and no Service came back for; role operator of its cluster"
+    )
   )
-  .prefix("/v1") {}
+  .prefix("/v1")
+  .middleware(Access) {}
 
 /** Whether to send requests here. */
 export class HealthGroup extends HttpApiGroup.make("health").add(
@@ -192,7 +261,7 @@ const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, u
 
 /** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */
 export class LowtideApi extends HttpApi.make("lowtide")
-  .add(FleetGroup, AuditGroup, CentreGroup)
+  .add(FleetGroup, AuditGroup, OrdersGroup, CentreGroup)
   .middleware(Currency)
   .add(HealthGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
@@ -201,6 +270,6 @@ export class LowtideApi extends HttpApi.make("lowtide")
     OpenApi.annotations({
       title: "Lowtide",
       version: "0.1.0",
-      description: "Reads the fleet and its history. Errors are problem details (RFC 9457)."
+      description: "Reads the fleet and its history, and takes people's orders. Errors are problem details (RFC 9457)."
     })
   ) {}

@@ -1,6 +1,7 @@
 import { Context, Data, Effect, Layer, Result } from "effect"
-import { FetchHttpClient, type HttpClient } from "effect/http"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
+import { userHeader } from "./access.ts"
 import { LowtideApi } from "./api.ts"
 
 /** Where an allocator listens: an HTTP URL, or a Unix socket. */
@@ -29,11 +30,26 @@ export class LowtideClient extends Context.Service<LowtideClient, HttpApiClient.
   "@lowtide/api/LowtideClient"
 ) {}
 
+/** Who asks: a token where the allocator has a tokens file, a name that nobody checks where it has none. */
+export interface ClientCredential {
+  readonly token?: string | undefined
+  readonly user?: string | undefined
+}
+
 /** A client of one allocator. Over a Unix socket it takes longer to load, since `fetch` knows none. */
-export const layerClient = (server: ServerAddress): Layer.Layer<LowtideClient> =>
+export const layerClient = (
+  server: ServerAddress,
+  { token, user }: ClientCredential = {}
+): Layer.Layer<LowtideClient> =>
   Layer.effect(
     LowtideClient,
-    HttpApiClient.make(LowtideApi, { baseUrl: server._tag === "Url" ? server.url : "http://localhost" })
+    HttpApiClient.make(LowtideApi, {
+      baseUrl: server._tag === "Url" ? server.url : "http://localhost",
+      transformClient: HttpClient.mapRequest((request) => {
+        if (token !== undefined) return HttpClientRequest.bearerToken(request, token)
+        return user === undefined ? request : HttpClientRequest.setHeader(request, userHeader, user)
+      })
+    })
   ).pipe(Layer.provide(layerHttpClient(server)))
 
 const layerHttpClient = (server: ServerAddress): Layer.Layer<HttpClient.HttpClient> => {

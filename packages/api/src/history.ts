@@ -14,6 +14,8 @@ export const HistoryEntry = Schema.Struct({
   cluster: Schema.NullOr(Schema.String),
   what: Schema.String,
   reason: Schema.NullOr(Schema.String),
+  words: Schema.NullOr(Schema.String).annotate({ description: "Why, in the words of the person who ordered it" }),
+  unauthenticated: Schema.Boolean.annotate({ description: "Nobody checked that the actor is who it says" }),
   code: Schema.NullOr(Schema.String).annotate({ description: "Finding code of a refusal, a fault or a lost session" }),
   fix: Schema.NullOr(Schema.String)
 }).annotate({ identifier: "HistoryEntry" })

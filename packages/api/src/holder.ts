@@ -51,6 +51,17 @@ export const HolderAnswer = Schema.Struct({
   /** What the address was going through then; `unknown` when it was never given out before. */
   phase: Schema.Literals(["assigned", "withdrawing", "quarantined", "free", "unknown"]),
   holder: Schema.NullOr(HolderView),
+  reservation: Schema.NullOr(
+    Schema.Struct({
+      name: Schema.String,
+      cluster: Schema.String,
+      namespace: Schema.String,
+      service: Schema.String
+    })
+  ).annotate({ description: "For whom it is kept; null for a moment that is past" }),
+  awaiting: Schema.Array(Schema.String).annotate({
+    description: "Nodes that have yet to confirm the withdrawal; empty for a moment that is past"
+  }),
   sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" }),
   announcers: Schema.Array(Announcer).annotate({
     description: "Nodes that were to announce it then, or have reported of it; empty when it was nobody's"

@@ -15,6 +15,7 @@ export const NodeView = Schema.Struct({
   cluster: Schema.String,
   name: Schema.String,
   present: Schema.Boolean.annotate({ description: "False once the Node object is gone" }),
+  retired: Schema.Boolean.annotate({ description: "A person said that it will not announce again what it did" }),
   addresses: Schema.Array(Schema.String),
   excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
   sessions: Schema.Struct({

@@ -11,6 +11,7 @@ export const PoolCounts = Schema.Struct({
   assigned: Schema.Int,
   withdrawing: Schema.Int,
   quarantined: Schema.Int,
+  reserved: Schema.Int,
   elsewhere: Schema.Int,
   available: AddressCount
 }).annotate({ identifier: "PoolCounts" })
@@ -29,6 +30,7 @@ export const PoolView = Schema.Struct({
   assigned: Schema.Int.annotate({ description: "Addresses that Services of the cluster hold from this pool" }),
   withdrawing: Schema.Int,
   quarantined: Schema.Int,
+  reserved: Schema.Int.annotate({ description: "Free addresses of its ranges that are kept for somebody" }),
   elsewhere: Schema.Int.annotate({
     description: "Addresses of its ranges that another cluster of the network, or another pool, has taken"
   }),

@@ -38,6 +38,33 @@ export class NotReadyProblem extends HttpApiError.Problem<NotReadyProblem>()(
   { reasons: Schema.Array(Schema.String) }
 ) {}
 
+/** What problems that come of a rule carry: which rule, and what to do. */
+const ruled = {
+  code: Schema.String.annotate({ description: "Stable code, docs/reference/codes.md" }),
+  fix: Schema.String
+}
+
+/** 401: nobody is told by the request, or nobody whom the allocator knows. */
+export class UnauthenticatedProblem extends HttpApiError.Problem<UnauthenticatedProblem>()(
+  "UnauthenticatedProblem",
+  { type: typeOf("unauthenticated"), status: 401, title: "Unauthenticated" },
+  ruled
+) {}
+
+/** 403: who asks may not. `role` is what it takes. */
+export class ForbiddenProblem extends HttpApiError.Problem<ForbiddenProblem>()(
+  "ForbiddenProblem",
+  { type: typeOf("forbidden"), status: 403, title: "Forbidden" },
+  { ...ruled, role: Schema.String.annotate({ description: "The role that it takes, with its cluster and pool" }) }
+) {}
+
+/** 409: the order contradicts what is so. Nothing was changed. */
+export class RefusedProblem extends HttpApiError.Problem<RefusedProblem>()(
+  "RefusedProblem",
+  { type: typeOf("refused"), status: 409, title: "Refused" },
+  ruled
+) {}
+
 /** Who leads, and where its API answers. */
 export const LeaderRef = Schema.Struct({ name: Schema.String, url: Schema.NullOr(Schema.String) })
 

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { ReasonWords } from "./orders.ts"
 import { reading } from "./reading.ts"
 
 /** How the recovery from a loss of history stands. */
@@ -33,11 +34,7 @@ export const RecoveryAnswer = Schema.Struct({
 }).annotate({ identifier: "RecoveryAnswer" })
 export type RecoveryAnswer = typeof RecoveryAnswer.Type
 
-/** Who orders something, and why. Callers are not asked who they are: the name is what they say, and is recorded as such. */
-const order = {
-  user: Schema.NonEmptyString,
-  reason: Schema.NonEmptyString.annotate({ description: "In the words of who orders it; recorded" })
-}
+const order = { reason: ReasonWords }
 
 export const BeginRecoveryOrder = Schema.Struct(order).annotate({ identifier: "BeginRecoveryOrder" })
 

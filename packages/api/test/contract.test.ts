@@ -9,22 +9,22 @@ describe("the contract", () => {
     await expect(text).toMatchFileSnapshot("../../../docs/reference/openapi.json")
   })
 
-  it("gives every answer of a read a position and its time, and every error problem details", () => {
+  it("gives every answer a position and its time, every error problem details, and asks every caller who it is", () => {
     const { paths, components } = OpenApi.fromApi(LowtideApi)
     // An export is a file, and a proof one that holds without any server: neither is an answer about the present.
     const files = ["/v1/audit/exports", "/v1/audit/proofs/{seq}"]
-    const reads = Object.entries(paths).filter(([path]) => path.startsWith("/v1/") && !files.includes(path))
-    expect(reads.length).toBeGreaterThan(8)
-    for (const [path, { get }] of reads) {
-      if (get === undefined) continue // an order
-      const { responses } = get
-      const schema = responses[200]?.content?.["application/json"]?.schema as Record<string, unknown>
+    const answers = Object.entries(paths)
+      .filter(([path]) => path.startsWith("/v1/") && !files.includes(path))
+      .flatMap(([path, item]) => [item.get, item.post].flatMap((operation) => (operation ? { path, operation } : [])))
+    expect(answers.length).toBeGreaterThan(10)
+    for (const { path, operation } of answers) {
+      const schema = operation.responses[200]?.content?.["application/json"]?.schema as Record<string, unknown>
       const named = typeof schema.$ref === "string" ? components.schemas[schema.$ref.split("/").at(-1) ?? ""] : schema
       expect([path, named]).toEqual([
         path,
         expect.objectContaining({ required: expect.arrayContaining(["position", "asOf"]) })
       ])
-      for (const [status, response] of Object.entries(responses)) {
+      for (const [status, response] of Object.entries(operation.responses)) {
         if (status !== "200")
           expect([path, status, Object.keys(response.content ?? {})]).toEqual([
             path,
@@ -32,6 +32,8 @@ describe("the contract", () => {
             ["application/problem+json"]
           ])
       }
+      expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(["401", "403"]))
+      expect(operation.security).toEqual([{ bearer: [] }])
     }
   })
 })

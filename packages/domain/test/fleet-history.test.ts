@@ -1,5 +1,13 @@
 import { assert, describe, it } from "vitest"
-import { type DomainEvent, Fleet, type StreamState, type VipState } from "../src/index.ts"
+import {
+  type Command,
+  type DomainEvent,
+  Fleet,
+  type NodeState,
+  type QuotaState,
+  type StreamState,
+  type VipState
+} from "../src/index.ts"
 import { Choices, clusters, randomCommand } from "./random-fleet.ts"
 import { announcing, World } from "./world.ts"
 
@@ -16,8 +24,67 @@ class Auditor {
   /** Pools deleted while in use, `cluster/name`. */
   readonly #retired = new Set<string>()
 
-  see(event: DomainEvent, world: World): void {
+  /** How many messages there were when a node was retired last, `cluster/node`. */
+  readonly #retiredAt = new Map<string, number>()
+
+  /** Whom an address is kept for, by `network/address`, and under which name. */
+  readonly #reserved = new Map<string, { readonly name: string; readonly holder: string }>()
+  readonly #quotas = new Map<string, QuotaState["quota"]>()
+  /** What each quota counted before the command. */
+  #countedBefore = new Map<string, number>()
+
+  /** Called before a command, and after it with its events. */
+  begin(): void {
+    this.#countedBefore = this.#counts()
+  }
+
+  /** A quota that is used up gives out nothing more, whatever is moved meanwhile. */
+  end(): void {
+    for (const [key, count] of this.#counts()) {
+      const limit = this.#quotas.get(key.split(" ")[0] ?? "")?.addresses ?? 0
+      assert.isAtMost(count, Math.max(limit, this.#countedBefore.get(key) ?? count), `quota and cluster ${key}`)
+    }
+  }
+
+  #counts(): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const { name, cluster, namespace } of this.#quotas.values()) {
+      for (const vip of this.#vips.values()) {
+        if (vip.phase !== "assigned" || (cluster !== null && cluster !== vip.cluster)) continue
+        if (namespace !== null && !vip.holders.some((holder) => holder.namespace === namespace)) continue
+        const key = `${name} ${vip.cluster}`
+        counts.set(key, (counts.get(key) ?? 0) + 1)
+      }
+    }
+    return counts
+  }
+
+  #fleetObjects({ before, after }: DomainEvent): void {
+    const state = after ?? before
+    if (state?._tag === "Quota") {
+      if (after === null) this.#quotas.delete(state.quota.name)
+      else this.#quotas.set(state.quota.name, state.quota)
+    }
+    if (before?._tag === "Reservation") this.#reserved.delete(`${before.network}/${before.address}`)
+    if (after?._tag !== "Reservation") return
+    const { network, address, name, cluster, namespace, service } = after
+    assert.isUndefined(this.#reserved.get(`${network}/${address}`), `${address} is reserved once`)
+    const holder = `${cluster}/${namespace}/${service}`
+    const vip = this.#vips.get(`vip:${network}/${address}`)
+    for (const other of vip?.holders ?? [])
+      assert.strictEqual(`${vip?.cluster}/${other.namespace}/${other.name}`, holder)
+    this.#reserved.set(`${network}/${address}`, { name, holder })
+  }
+
+  see(event: DomainEvent, world: World, command: Command): void {
     this.#pools(event)
+    this.#fleetObjects(event)
+    if (event.type === "NodeRetired") {
+      const { node, present } = event.after as NodeState
+      assert.isFalse(present, `${node.name} is gone`)
+      assert.deepStrictEqual(command, { _tag: "RetireNode", cluster: event.about.cluster ?? "", node: node.name })
+      this.#retiredAt.set(`${event.about.cluster}/${node.name}`, world.messages.length)
+    }
     if (event.after?._tag !== "Vip") return
     const before = this.#vips.get(event.stream)
     const after = event.after
@@ -32,10 +99,16 @@ class Auditor {
       const tombstone = this.#tombstone(world, after, this.#releasedAt.get(event.stream) ?? 0)
       // Who may have announced it is read from the messages that went out, not from what the log says of it.
       const since = this.#quarantinedAt.get(event.stream) ?? 0
-      for (const node of announcersSince(world, after, since)) {
+      for (const node of this.#announcersSince(world, after, since)) {
         const confirmed = world.confirmed.get(`${after.cluster}/${node}`) ?? -1
         assert.isAtLeast(confirmed, tombstone, `${node} has confirmed ${after.address}`)
       }
+      this.#quarantinedAt.set(event.stream, world.messages.length)
+    }
+    if (event.type === "VipForceReleased") {
+      assert.strictEqual(before?.phase, "withdrawing")
+      const { network, address } = after
+      assert.deepStrictEqual(command, { _tag: "ForceRelease", network, address }, `${address} was ordered`)
       this.#quarantinedAt.set(event.stream, world.messages.length)
     }
     if (event.type === "VipFreed") assert.isAtMost(before?.quarantineEndMs ?? Number.POSITIVE_INFINITY, world.nowMs)
@@ -62,6 +135,16 @@ class Auditor {
   }
 
   #assigned(before: VipState | undefined, after: VipState, world: World): void {
+    const kept = this.#reserved.get(`${after.network}/${after.address}`)
+    if (kept !== undefined) {
+      const [only, ...others] = after.holders
+      assert.isEmpty(others, `${after.address} is shared by nobody while it is reserved`)
+      assert.strictEqual(
+        `${after.cluster}/${only?.namespace}/${only?.name}`,
+        kept.holder,
+        `${after.address} is reserved`
+      )
+    }
     if (before === undefined || before.phase === "free") return
     assert.strictEqual(before.cluster, after.cluster, `${after.address} stays in its cluster until it is free`)
     if (before.phase === "assigned") return
@@ -81,6 +164,16 @@ class Auditor {
     assert.strictEqual(new Set(holders.map(({ backendKey }) => backendKey)).size, 1)
   }
 
+  /** Nodes that a message since then, and since they were retired, let announce a VIP. */
+  #announcersSince(world: World, { cluster, address }: VipState, since: number): ReadonlySet<string> {
+    const nodes = world.messages.flatMap((message, index) =>
+      message._tag === "VipIntent" && message.cluster === cluster && message.address === address && index >= since
+        ? message.admission.candidates.filter((node) => index >= (this.#retiredAt.get(`${cluster}/${node}`) ?? 0))
+        : []
+    )
+    return new Set(nodes)
+  }
+
   /** The message that told the nodes to withdraw, which came after the release; never, when there was none. */
   #tombstone(world: World, { cluster, address }: VipState, releasedAt: number): number {
     const first = world.messages.find(
@@ -95,24 +188,15 @@ class Auditor {
   }
 }
 
-/** Nodes that a message since then let announce a VIP. */
-const announcersSince = (world: World, { cluster, address }: VipState, since: number): ReadonlySet<string> =>
-  new Set(
-    world.messages
-      .slice(since)
-      .flatMap((message) =>
-        message._tag === "VipIntent" && message.cluster === cluster && message.address === address
-          ? message.admission.candidates
-          : []
-      )
-  )
-
 const stateText = (fleet: Fleet): string =>
   JSON.stringify([
     [...fleet.vips].sort(),
     [...fleet.versions].sort(),
+    [...fleet.reservations].sort(),
+    [...fleet.quotas].sort(),
+    [...fleet.networks].map(([name, { reserved }]) => [name, [...reserved].sort()]).sort(),
     [...fleet.clusters.values()]
-      .map(({ name, network, services, nodes, manifests, findings, addressesOf, unserved }) => [
+      .map(({ name, network, services, nodes, manifests, findings, addressesOf, unserved, heldIn, reservations }) => [
         name,
         network,
         [...services].sort(),
@@ -120,7 +204,12 @@ const stateText = (fleet: Fleet): string =>
         [...manifests].sort(),
         [...findings].sort(),
         [...addressesOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
-        [...unserved].sort()
+        [...unserved].sort(),
+        [...heldIn]
+          .map(([scope, counts]) => [scope, [...counts].sort()])
+          .filter(([, counts]) => counts?.length)
+          .sort(),
+        [...reservations].sort()
       ])
       .sort()
   ])
@@ -137,8 +226,10 @@ describe("random histories of two clusters that share a network", () => {
       for (let step = 0; step < 250; step++) {
         const logged = world.log.length
         const command = randomCommand(world, choose)
+        auditor.begin()
         world.do(command)
-        for (const event of world.log.slice(logged)) auditor.see(event, world)
+        for (const event of world.log.slice(logged)) auditor.see(event, world, command)
+        auditor.end()
         const repeated = world.do(command).map(({ type, stream }) => `${type} ${stream}`)
         assert.deepStrictEqual(repeated, [], `${command._tag} a second time decides to nothing`)
       }

@@ -1,5 +1,5 @@
 import type { Command } from "../src/index.ts"
-import { apply, node, observe, pool, raw, service, type World } from "./world.ts"
+import { apply, fleetObject, node, observe, pool, raw, service, type World } from "./world.ts"
 
 /** A seeded source of choices: a failing history is named by its seed. */
 export class Choices {
@@ -39,10 +39,18 @@ const randomService = (choose: Choices) => {
   })
 }
 
+const randomReservation = (cluster: string, choose: Choices) =>
+  fleetObject("Reservation", `r${choose.below(2)}`, {
+    for: { cluster, namespace: "shop", name: `s${choose.below(5)}` },
+    ...(choose.below(2) === 0
+      ? { pool: `p${choose.below(3)}`, ...(choose.below(3) === 0 ? { ipFamily: "IPv6" } : {}) }
+      : { address: choose.one(["192.0.2.1", "192.0.2.3", "198.51.100.0", "2001:db8:100::1", "203.0.113.9"]) })
+  })
+
 /** One command of a fleet of two clusters whose pools overlap: anything, in any order. */
 export const randomCommand = (world: World, choose: Choices): Command => {
   const cluster = choose.one(clusters)
-  switch (choose.below(12)) {
+  switch (choose.below(17)) {
     case 0:
       return apply(cluster, pool(`p${choose.below(3)}`, [choose.one(ranges)], { autoAssign: choose.below(4) > 0 }))
     case 1:
@@ -68,6 +76,27 @@ export const randomCommand = (world: World, choose: Choices): Command => {
     case 8:
       world.nowMs += choose.below(900_000)
       return { _tag: "ExpireQuarantines" }
+    case 9:
+      return { _tag: "RetireNode", cluster, node: `${cluster}-${choose.below(3)}` }
+    case 11:
+      return { _tag: "ApplyFleetObject", manifest: randomReservation(cluster, choose) }
+    case 12: {
+      const spec = {
+        ...(choose.below(2) === 0 ? { cluster } : {}),
+        ...(choose.below(2) === 0 ? { namespace: "shop" } : {}),
+        addresses: choose.below(5)
+      }
+      return { _tag: "ApplyFleetObject", manifest: fleetObject("Quota", `q${choose.below(2)}`, spec) }
+    }
+    case 13: {
+      const kind = choose.one(["Reservation", "Quota"] as const)
+      return { _tag: "DeleteFleetObject", kind, name: `${kind === "Quota" ? "q" : "r"}${choose.below(2)}` }
+    }
+    case 10: {
+      const released = [...world.fleet.withdrawing].sort()
+      const address = choose.below(3) === 0 || released.length === 0 ? "192.0.2.2" : choose.one(released).split("/")[1]
+      return { _tag: "ForceRelease", network: "default", address: address ?? "" }
+    }
     default:
       return observe(cluster, randomService(choose))
   }

@@ -1,5 +1,6 @@
+import { Result } from "effect"
 import { affectedContents, type NumberedMessage, vipKey } from "../src/announcing/index.ts"
-import type { NodeObject, RawObject, ServiceObject } from "../src/config/index.ts"
+import type { Finding, NodeObject, RawObject, ServiceObject } from "../src/config/index.ts"
 import { type Command, type DecisionContext, type DomainEvent, decide, Fleet, IntentBook } from "../src/index.ts"
 
 /** A fleet in memory with its log and messages, driven by commands: what the allocator is without its database. */
@@ -10,6 +11,8 @@ export class World {
   readonly messages: Array<NumberedMessage> = []
   readonly confirmed = new Map<string, number>()
   nowMs = 0
+  /** Why the last command was refused. */
+  rejection: Finding | undefined
 
   do(command: Command): ReadonlyArray<DomainEvent> {
     return this.doAll([command])
@@ -19,7 +22,9 @@ export class World {
   doAll(commands: ReadonlyArray<Command>): ReadonlyArray<DomainEvent> {
     const events = commands.flatMap((command) => {
       if (command._tag === "ConfirmWithdrawals") this.confirmed.set(`${command.cluster}/${command.node}`, command.cseq)
-      return decide(this.fleet, command, this.#context())
+      const decided = decide(this.fleet, command, this.#context())
+      this.rejection = Result.isFailure(decided) ? decided.failure : undefined
+      return Result.getOrElse(decided, () => [])
     })
     const affected = affectedContents(this.fleet, events, (cluster, address) =>
       this.book.obligedOf(cluster, vipKey(address))
@@ -69,6 +74,10 @@ export const raw = (kind: string, name: string, spec: unknown, more: Partial<Raw
   spec,
   ...more
 })
+
+/** One of the fleet's own objects. */
+export const fleetObject = (kind: string, name: string, spec: unknown): RawObject =>
+  raw(kind, name, spec, { apiVersion: "lowtide.dev/v1alpha1", namespace: "" })
 
 export const pool = (name: string, addresses: ReadonlyArray<string>, spec: object = {}): RawObject =>
   raw("IPAddressPool", name, { addresses, ...spec })

@@ -1,16 +1,21 @@
-import { randomUUID } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
+import type { CommandReply } from "@lowtide/bus/commands"
 import { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
+import { awaitedNodes, type Command, type Finding, finding } from "@lowtide/domain"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
+import { forbids, needsOf } from "./access/permit.ts"
 import { type AllocatorIdentity, Allocators, defaultAllocatorName } from "./allocators.ts"
-import { Centre, type CommittedView, type HeardNode } from "./centre.ts"
+import { Centre, type CommittedView, type HeardNode, type Order, obligedNodes } from "./centre.ts"
 import type { CheckpointOptions } from "./checkpoints.ts"
 import { Defects } from "./defects.ts"
 import { Follower } from "./follower.ts"
+import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
+import { contextOf } from "./memory.ts"
 import { followStatuses } from "./node-statuses.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
@@ -155,6 +160,49 @@ const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<vo
   )
 }
 
+/** An order as it is decided: refused at its turn when the caller may not give it, or when a node that it retires speaks. */
+const orderOf = (
+  reign: Reign,
+  { commandId, caller, words, command }: Order,
+  nodes: ReadonlyMap<string, HeardNode>
+): Effect.Effect<CommandReply> =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+    reign.order(
+      {
+        commandId: idOf(caller.actor, commandId, command, words),
+        correlationId: commandId,
+        actor: caller.actor,
+        actorKind: caller.kind,
+        ...(caller.isAuthenticated ? {} : { unauthenticated: true }),
+        ...(words === undefined ? {} : { words }),
+        command
+      },
+      (fleet) => forbids(caller, needsOf(fleet, command)) ?? heardNow(command, nodes, nowMs)
+    )
+  )
+
+/**
+ * The id under which an order is carried out once: the same id of another caller, or with another order, is another one.
+ * What the caller made names all that follows as its correlation.
+ */
+const idOf = (...parts: ReadonlyArray<unknown>): string => {
+  const hex = createHash("sha256").update(JSON.stringify(parts)).digest("hex")
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-")
+}
+
+/** A node whose speaker is heard from may announce, whatever became of its Node object. */
+const heardNow = (command: Command, nodes: ReadonlyMap<string, HeardNode>, nowMs: number): Finding | undefined => {
+  if (command._tag !== "RetireNode") return undefined
+  const name = `${command.cluster}/${command.node}`
+  const heard = nodes.get(name)
+  if (heard === undefined || isSilent(heard, nowMs)) return undefined
+  return finding("LT0605", {
+    object: { kind: "Node", name },
+    expected: "a node whose speaker is silent",
+    found: `a status of ${Math.max(0, Math.floor((nowMs - heard.heardAtMs) / 1000))} s ago`
+  })
+}
+
 /** Seq of the last event that readers are answered from; undefined before the first load. */
 const positionOf = ({ current, follower }: Parts): Effect.Effect<number | undefined> =>
   Effect.map(Ref.get(current), (reign) => (reign?.memory ?? follower.followed)?.head.seq)
@@ -172,24 +220,31 @@ const makeCentre = (
       operation: "read",
       cause: new Error("this allocator has not read the log yet, or leads and the database is away")
     })
-    const viewOf = ({ fleet, head, recordedAt }: Pick<Reign["memory"], "fleet" | "head" | "recordedAt">) => {
-      const view: CommittedView = { fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes }
+    const viewOf = (
+      { fleet, head, recordedAt }: Pick<Reign["memory"], "fleet" | "head" | "recordedAt">,
+      awaited: CommittedView["awaited"]
+    ) => {
+      const view: CommittedView = { fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes, awaited }
       return view
     }
     return Centre.of({
+      order: (order) =>
+        Effect.gen(function* () {
+          const reign = yield* Ref.get(current)
+          if (reign === undefined) return { _tag: "TryAgain", message: "this allocator does not lead" }
+          return yield* orderOf(reign, order, nodes)
+        }),
       read: (look) =>
         Effect.gen(function* () {
           const reign = yield* Ref.get(current)
           if (reign === undefined) {
-            return follower.followed === undefined ? yield* notRead : look(viewOf(follower.followed))
+            return follower.followed === undefined ? yield* notRead : look(viewOf(follower.followed, obligedNodes))
           }
-          return yield* reign.read((memory) => look(viewOf(memory))).pipe(Effect.mapError(() => notRead))
+          return yield* reign
+            .read((memory) => look(viewOf(memory, (vip) => awaitedNodes(contextOf(memory, 0), vip))))
+            .pipe(Effect.mapError(() => notRead))
         }),
       position: positionOf(parts),
-      order: (actor, words, command) =>
-        Effect.flatMap(Ref.get(current), (reign) =>
-          reign === undefined ? Effect.fail(notRead) : reign.submit(actor, "person", command, words)
-        ),
       orderRecovery: (why) =>
         ledger.orderRecovery(why).pipe(
           Effect.andThen(Ref.get(current)),

@@ -1,6 +1,7 @@
+import type { Caller } from "@lowtide/api/access"
 import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
-import type { Command, Fleet } from "@lowtide/domain"
+import type { Command, Fleet, VipState } from "@lowtide/domain"
 import type { Fenced, Head, ProjectionConflict, StoredAllocator, StoredCheckpoint, Unavailable } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 import type { RecoveryStanding } from "./recovery.ts"
@@ -13,6 +14,20 @@ export interface CommittedView {
   readonly recordedAt: (stream: string) => string | undefined
   /** Newest status of each node, by `cluster/node`. */
   readonly nodes: ReadonlyMap<string, HeardNode>
+  /** The nodes that have yet to confirm that they withdrew a VIP. */
+  readonly awaited: (vip: VipState) => ReadonlyArray<string>
+}
+
+/** Whom a withdrawing VIP waits for as far as the log says: who of them has confirmed, the leader alone knows. */
+export const obligedNodes: CommittedView["awaited"] = ({ phase, obliged }) => (phase === "withdrawing" ? obliged : [])
+
+/** What a person, or a person's machine, orders. */
+export interface Order {
+  /** Made by whoever orders: sent again with it, the same order of the same caller is carried out once. */
+  readonly commandId: string
+  readonly caller: Caller["Service"]
+  readonly words?: string
+  readonly command: Command
 }
 
 /** A node's status and when it came in. */
@@ -32,16 +47,12 @@ export class Centre extends Context.Service<
   Centre,
   {
     readonly read: <A>(look: (view: CommittedView) => A) => Effect.Effect<A, Unavailable>
+    /** Judges whether the caller may, decides and commits. */
+    readonly order: (order: Order) => Effect.Effect<CommandReply>
     /** Seq of the last event that readers are answered from; undefined while there is nothing to answer from. */
     readonly position: Effect.Effect<number | undefined>
     /** The allocators on this database, as last seen. */
     readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>>
-    /** Carries out an order of a person, when this allocator leads; `words` are theirs, if they gave any. */
-    readonly order: (
-      actor: string,
-      words: string | undefined,
-      command: Command
-    ) => Effect.Effect<CommandReply, Unavailable>
     /** Has this leader recover as after a loss of history; the order outlives it. */
     readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
     /** Gives up the lead and does not want it again: for a process that is to end, so that another leads at once. */

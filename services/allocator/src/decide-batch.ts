@@ -7,18 +7,23 @@ import {
   type DecisionContext,
   type DomainEvent,
   decide,
+  type Finding,
+  type Fleet,
   messageKey,
   type NumberedMessage,
   type Stamp,
   vipKey
 } from "@lowtide/domain"
 import type { Batch, CurrentRow, HistoryRow, IntentHeadRow, IntentRow, NewEvent } from "@lowtide/ledger"
+import { Result } from "effect"
 import { contextOf, digestOf, type Memory } from "./memory.ts"
 
 /** A command with the moment at which it came in, RFC 3339 by the allocator's clock. */
 export interface ReceivedCommand {
   readonly envelope: CommandEnvelope
   readonly receivedAt: string
+  /** Asked at the command's turn: why it is not to be decided at all. */
+  readonly forbid?: (fleet: Fleet) => Finding | undefined
 }
 
 /** What a batch of commands amounts to: the rows to commit, and what to answer each once they are. */
@@ -54,7 +59,13 @@ export const decideBatch = (
   const replies: Array<CommandReply> = []
   for (const received of commands) {
     noteConfirmation(memory, received.envelope)
-    const events = decideOne(memory, received, context)
+    const decided = decideOne(memory, received, context)
+    if (Result.isFailure(decided)) {
+      const { code, message } = decided.failure
+      replies.push({ _tag: "Refused", code, message })
+      continue
+    }
+    const events = decided.success
     const seqFrom = memory.head.seq + caused.length + 1
     for (const event of events) caused.push({ event, received })
     replies.push(
@@ -112,8 +123,14 @@ export class DecisionDefect extends Error {
   }
 }
 
-const decideOne = (memory: Memory, received: ReceivedCommand, context: DecisionContext): ReadonlyArray<DomainEvent> => {
+const decideOne = (
+  memory: Memory,
+  received: ReceivedCommand,
+  context: DecisionContext
+): Result.Result<ReadonlyArray<DomainEvent>, Finding> => {
   try {
+    const forbidden = received.forbid?.(memory.fleet)
+    if (forbidden !== undefined) return Result.fail(forbidden)
     return decide(memory.fleet, received.envelope.command, context)
   } catch (cause) {
     throw new DecisionDefect(received, cause)
@@ -150,7 +167,11 @@ const eventRows = (
       correlationId: envelope.correlationId,
       reasonCode: event.reason,
       data: JSON.stringify({ before, after }),
-      meta: JSON.stringify({ receivedAt, ...(envelope.words === undefined ? {} : { words: envelope.words }) })
+      meta: JSON.stringify({
+        receivedAt,
+        ...(envelope.words === undefined ? {} : { words: envelope.words }),
+        ...(envelope.unauthenticated === undefined ? {} : { unauthenticated: true })
+      })
     }
   })
 }

@@ -3,12 +3,13 @@ import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
 import { grantAllocator, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
+import { readTokens } from "./access/tokens.ts"
 import { layerAllocator } from "./allocator.ts"
 import { defaultAllocatorName } from "./allocators.ts"
 import { Centre } from "./centre.ts"
 import { checkpointSettings, readCheckpointOptions } from "./checkpoint-settings.ts"
 import { armFailpoint } from "./failpoint.ts"
-import { layerHttp } from "./http/index.ts"
+import { layerHttp, parseApiListen } from "./http/index.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
@@ -19,6 +20,7 @@ const settings = {
   caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
+  tokensFile: optionalText("LOWTIDE_TOKENS_FILE"),
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070")),
   name: Config.String("LOWTIDE_ALLOCATOR_NAME").pipe(Config.withDefault(defaultAllocatorName)),
   url: Config.String("LOWTIDE_ALLOCATOR_URL").pipe(Config.option),
@@ -36,7 +38,18 @@ const prepareSchema = (url: string, ownerUrl: string | undefined) =>
 const main = Effect.gen(function* () {
   const read = yield* readSettings(settings)
   const checkpoints = yield* readCheckpointOptions(read)
-  const { databaseUrl, natsUrl, nkeyFile, caFile, signingKeyFile, signingKeyId, listen, name, url: ownUrl } = read
+  const {
+    databaseUrl,
+    natsUrl,
+    nkeyFile,
+    caFile,
+    signingKeyFile,
+    signingKeyId,
+    tokensFile,
+    listen,
+    name,
+    url: ownUrl
+  } = read
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
       Effect.mapError((fault) => new SettingsFault({ faults: [`LOWTIDE_FAILPOINT: ${fault}`] }))
@@ -51,6 +64,10 @@ const main = Effect.gen(function* () {
     catch: (cause) =>
       new SettingsFault({ faults: [`LOWTIDE_SIGNING_KEY_FILE: expected a readable Ed25519 key: ${String(cause)}`] })
   })
+  const tokens = tokensFile === undefined ? undefined : yield* readTokensFile(tokensFile)
+  yield* Effect.fromResult(parseApiListen(listen, tokens !== undefined)).pipe(
+    Effect.mapError(({ message }) => new SettingsFault({ faults: [`LOWTIDE_HTTP_LISTEN: ${message}`] }))
+  )
   const url = Redacted.value(databaseUrl)
   const ownerUrl = Option.match(read.migrationUrl, { onNone: () => undefined, onSome: Redacted.value })
   const prepare = prepareSchema(url, ownerUrl).pipe(
@@ -62,7 +79,7 @@ const main = Effect.gen(function* () {
     Effect.orDie
   )
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
-  const live = layerHttp(listen).pipe(
+  const live = layerHttp(listen, tokens).pipe(
     Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
@@ -73,6 +90,17 @@ const main = Effect.gen(function* () {
     return yield* Effect.ensuring(centre.ended, centre.resign) // before requests in flight are waited for
   }).pipe(Effect.provide(live))
 })
+
+const readTokensFile = (file: string) =>
+  Effect.try({
+    try: () => readFileSync(file, "utf8"),
+    catch: (cause) => new SettingsFault({ faults: [`LOWTIDE_TOKENS_FILE: expected a readable file: ${String(cause)}`] })
+  }).pipe(
+    Effect.flatMap((text) => Effect.fromResult(readTokens(text))),
+    Effect.catchTag("InvalidTokens", ({ faults }) =>
+      Effect.fail(new SettingsFault({ faults: faults.map((fault) => `LOWTIDE_TOKENS_FILE ${file}: ${fault}`) }))
+    )
+  )
 
 /** Where others on this machine reach what listens at `HOST:PORT` or `unix:/PATH`. */
 const urlOf = (listen: string): string => (listen.startsWith("unix:") ? listen : `http://${listen}`)

@@ -306,6 +306,13 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
       return false // they mind the frozen clusters themselves, or touch none
     case "ReleaseAdopted":
       return fleet.recovery.phase === "recovering"
+    case "ForceRelease": {
+      const vip = fleet.vip(command.network, command.address)
+      return vip === undefined ? fleet.recovery.phase === "recovering" : fleet.isFrozen(fleet.cluster(vip.cluster))
+    }
+    case "ApplyFleetObject":
+    case "DeleteFleetObject":
+      return fleet.recovery.phase === "recovering" || [...fleet.clusters.values()].some((each) => fleet.isFrozen(each))
     default: {
       const cluster = fleet.clusters.get(command.cluster)
       const isFrozen = cluster === undefined || fleet.isFrozen(cluster)

@@ -47,6 +47,11 @@ export interface Reign {
     command: Command,
     words?: string
   ) => Effect.Effect<CommandReply>
+  /** Decides what a person orders; one order at a time, so that an id that is sent twice at once is decided once. */
+  readonly order: (
+    envelope: CommandEnvelope,
+    forbid: NonNullable<ReceivedCommand["forbid"]>
+  ) => Effect.Effect<CommandReply>
   /** How the recovery from a loss of history stands; undefined when there never was one. */
   readonly recovery: Effect.Effect<RecoveryStanding | undefined>
   /** Ends the reign, so that the next one compares the log with what others hold, and finds an order to recover. */
@@ -127,7 +132,10 @@ export const beginReign = (
           Semaphore.withPermit(committing)
         )
     })
-    const answer = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
+    const answer = (
+      envelope: CommandEnvelope,
+      more: Pick<ReceivedCommand, "forbid"> = {}
+    ): Effect.Effect<CommandReply> =>
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
@@ -144,18 +152,27 @@ export const beginReign = (
           if (command._tag === "ObserveInventory") recovery.noteInventory(command)
           return heldBack
         }
-        return yield* decideNow(envelope)
+        return yield* decideNow(envelope, more)
       })
-    const decideNow = (envelope: CommandEnvelope): Effect.Effect<CommandReply> =>
+    const decideNow = (
+      envelope: CommandEnvelope,
+      more: Pick<ReceivedCommand, "forbid"> = {}
+    ): Effect.Effect<CommandReply> =>
       Effect.gen(function* () {
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-        return yield* group.submit({ envelope, receivedAt })
+        return yield* group.submit({ envelope, receivedAt, ...more })
       }).pipe(
         Effect.catch((error: MemoryLost | Fenced | ProjectionConflict | Overloaded) => tryAgain(error)),
         // The loop ended before the command's turn: that is not an end of whoever asks.
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
+      )
+    /** The answer that is stored for a command that was carried out, else a new one. */
+    const answerOnce = (commandId: string, whenNew: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
+      ledger.commandResult(commandId).pipe(
+        Effect.flatMap(Option.match({ onNone: () => whenNew, onSome: storedReply })),
+        Effect.catch((error) => tryAgain(error))
       )
     const submit = (actor: string, actorKind: CommandEnvelope["actorKind"], command: Command, words?: string) => ({
       commandId: randomUUID(),
@@ -218,12 +235,10 @@ export const beginReign = (
         received.commandId,
         (received.attempt ?? 1) === 1
           ? answer(asAgent(received))
-          : ledger.commandResult(received.commandId).pipe(
-              Effect.flatMap(Option.match({ onNone: () => answer(asAgent(received)), onSome: storedReply })),
-              Effect.catch((error) => tryAgain(error))
-            )
+          : answerOnce(received.commandId, answer(asAgent(received)))
       )
     ).pipe(Effect.forkScoped)
+    const ordering = yield* Semaphore.make(1)
     return {
       memory,
       read: (look) =>
@@ -236,6 +251,8 @@ export const beginReign = (
       // An id of its own for each time that the effect is run.
       submit: (actor, actorKind, command, words) =>
         Effect.suspend(() => answer(submit(actor, actorKind, command, words))),
+      order: (envelope, forbid) =>
+        answerOnce(envelope.commandId, answer(envelope, { forbid })).pipe(Semaphore.withPermit(ordering)),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
       compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
       noteStamp: (stamp) =>

@@ -3,7 +3,7 @@ import { decide, Fleet } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { WireStretch } from "@lowtide/ledger/proofs/wire-seal"
 import { memoryLedger } from "@lowtide/testkit"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { sealUntil } from "../src/seal-wire.ts"
 
 const clock = { nowMs: 0 }
@@ -32,7 +32,9 @@ describe("sealing the wire journal", () => {
 
       const fleet = new Fleet()
       const context = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => false }
-      const sealed = [first!, first!, second!, first!].map((command) => decide(fleet, command, context).length)
+      const sealed = [first!, first!, second!, first!].map(
+        (command) => Result.getOrThrow(decide(fleet, command, context)).length
+      )
       assert.deepStrictEqual(sealed, [1, 0, 1, 0])
       assert.deepInclude(fleet.wireSeal, { sinceId: 1_502, untilId: 1_503 })
     }).pipe(Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))

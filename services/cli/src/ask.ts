@@ -1,8 +1,9 @@
 import { LowtideClient, layerClient, parseServer, type ServerAddress } from "@lowtide/api/client"
 import type { NotLeaderProblem } from "@lowtide/api/problems"
-import { Effect, type Option, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import { CliFault, exitCodes, usageFault } from "./fault.ts"
-import { chooseServer } from "./server.ts"
+import type { ServerFlags } from "./root.ts"
+import { chooseServer, readToken } from "./server.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /** How long one answer may take. */
@@ -13,17 +14,19 @@ const answerTimeoutSeconds = 10
  * What reads a long answer while it comes may take as long as it wants.
  */
 export const ask = <A, E extends { readonly _tag: string; readonly message: string }>(
-  flag: Option.Option<string>,
+  { server, tokenFile }: ServerFlags,
   question: (client: LowtideClient["Service"]) => Effect.Effect<A, E>,
   isLong = false
 ): Effect.Effect<A, CliFault, Surroundings> =>
   Effect.gen(function* () {
-    const { serverVariable, workingFolder } = yield* Surroundings
-    const sources = { flag: flag._tag === "Some" ? flag.value : undefined, variable: serverVariable, workingFolder }
+    const { serverVariable, tokenVariable, user, workingFolder } = yield* Surroundings
+    const sources = { flag: Option.getOrUndefined(server), variable: serverVariable, workingFolder }
     const { text, address } = yield* Effect.fromResult(chooseServer(sources))
+    const token = Option.isSome(tokenFile) ? yield* Effect.fromResult(readToken(tokenFile.value)) : tokenVariable
     const asFault = (error: E | { readonly _tag: string; readonly message: string }) =>
       error instanceof CliFault ? error : faultOf(error, text)
-    const askAt = (at: ServerAddress) => LowtideClient.use(question).pipe(Effect.provide(layerClient(at)))
+    const askAt = (at: ServerAddress) =>
+      LowtideClient.use(question).pipe(Effect.provide(layerClient(at, { token, user })))
     return yield* askAt(address).pipe(
       Effect.catch((error) => {
         const leader = leaderOf(error)
@@ -63,6 +66,11 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       return usageFault(issuesOf(error), "see `lowtide --help`")
     case "InvalidQueryProblem":
       return usageFault(error.message, "see `lowtide --help`")
+    case "UnauthenticatedProblem":
+    case "ForbiddenProblem":
+      return ruled(error, exitCodes.forbidden)
+    case "RefusedProblem":
+      return ruled(error, exitCodes.conflict)
     case "UnavailableProblem":
     case "NotReadyProblem":
     case "NotLeaderProblem":
@@ -87,6 +95,16 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
         next: "check the URL, and that both are of the same release"
       })
   }
+}
+
+/** A problem that says by which rule, and what to do. */
+const ruled = (error: { readonly message: string }, exitCode: number): CliFault => {
+  const { code, fix } = error as unknown as { readonly code: string; readonly fix: string }
+  return new CliFault({
+    exitCode,
+    what: `${code} ${error.message}`,
+    next: `${fix.charAt(0).toLowerCase()}${fix.slice(1)}`
+  })
 }
 
 const issuesOf = (error: { readonly message: string }): string => {

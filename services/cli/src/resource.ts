@@ -2,7 +2,16 @@ import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 
 /** What can be listed. */
-export type ListType = "services" | "pools" | "peers" | "nodes" | "findings" | "allocators"
+export type ListType =
+  | "services"
+  | "pools"
+  | "vips"
+  | "reservations"
+  | "quotas"
+  | "peers"
+  | "nodes"
+  | "findings"
+  | "allocators"
 
 /** What has a history. */
 export type HistoryType = "service" | "address" | "pool" | "peer" | "node" | "cluster" | "file"
@@ -14,6 +23,15 @@ const listNames: Readonly<Record<string, ListType>> = {
   pools: "pools",
   pool: "pools",
   po: "pools",
+  vips: "vips",
+  vip: "vips",
+  vi: "vips",
+  reservations: "reservations",
+  reservation: "reservations",
+  res: "reservations",
+  quotas: "quotas",
+  quota: "quotas",
+  qu: "quotas",
   peers: "peers",
   peer: "peers",
   pe: "peers",
@@ -61,7 +79,8 @@ export const parseListTarget = (text: string): Result.Result<ListTarget, string>
   const [word = "", ...name] = text.split("/")
   const type = Object.hasOwn(listNames, word) ? listNames[word] : undefined
   if (type === undefined || name.includes("")) {
-    const expected = "services, pools, peers, nodes, findings or allocators, perhaps with /NAME"
+    const expected =
+      "services, pools, vips, reservations, quotas, peers, nodes, findings or allocators, perhaps with /NAME"
     return Result.fail(`type: expected ${expected}, found ${JSON.stringify(text)}`)
   }
   return Result.succeed({ type, name })

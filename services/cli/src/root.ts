@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, type Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { usageFault } from "./fault.ts"
 import { Surroundings } from "./surroundings.ts"
@@ -12,7 +12,7 @@ const formats = ["table", "wide", "json", "sarif"] as const
 /** The command with the flags that every verb takes, before or after it. */
 export const root = Command.make("lowtide").pipe(
   Command.withDescription(
-    "Asks a Lowtide allocator about the fleet: what is announced, who holds what, and why; lint and preview need none"
+    "Asks a Lowtide allocator about the fleet: what is announced, who holds what, and why, and gives it orders; lint and preview need none"
   ),
   Command.withSharedFlags({
     server: Flag.String("server").pipe(
@@ -20,6 +20,10 @@ export const root = Command.make("lowtide").pipe(
       Flag.withDescription(
         "http://HOST:PORT or unix:/PATH; else LOWTIDE_SERVER, a demo that runs in this folder, http://127.0.0.1:7070"
       ),
+      Flag.optional
+    ),
+    tokenFile: Flag.String("token-file").pipe(
+      Flag.withDescription("A file with the token that says who you are; else LOWTIDE_TOKEN"),
       Flag.optional
     ),
     output: Flag.Literals("output", formats).pipe(
@@ -41,8 +45,14 @@ export const outputFormat = Effect.flatMap(findingsFormat, (format) =>
     : Effect.succeed<OutputFormat>(format)
 )
 
-/** The flag that names the server. */
-export const serverFlag = Effect.map(root, ({ server }) => server)
+/** The flags that name the server, and say who asks it. */
+export const serverFlags = Effect.map(root, ({ server, tokenFile }): ServerFlags => ({ server, tokenFile }))
+
+/** As written on the command line. */
+export interface ServerFlags {
+  readonly server: Option.Option<string>
+  readonly tokenFile: Option.Option<string>
+}
 
 /** Prints an answer: as JSON, or as `inWords` says. */
 export const print = Effect.fnUntraced(function* (answer: unknown, inWords: (format: OutputFormat) => string) {

@@ -13,6 +13,8 @@ import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
 import { key } from "./verbs/key.ts"
 import { lint } from "./verbs/lint.ts"
+import { apply, remove, reserve } from "./verbs/objects.ts"
+import { node, vip } from "./verbs/orders.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
 import { trace } from "./verbs/trace.ts"
@@ -31,6 +33,11 @@ const lowtide = root.pipe(
     audit,
     lint,
     preview,
+    reserve,
+    apply,
+    remove,
+    node,
+    vip,
     cluster,
     key,
     recover,
@@ -97,6 +104,7 @@ const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Servi
 
 const settings = Effect.all({
   serverVariable: Config.String("LOWTIDE_SERVER").pipe(Config.option),
+  tokenVariable: Config.String("LOWTIDE_TOKEN").pipe(Config.option),
   databaseVariable: Config.String("DATABASE_URL").pipe(Config.option),
   checkpointKeysVariable: Config.String("LOWTIDE_CHECKPOINT_KEYS").pipe(Config.option),
   noColour: Config.String("NO_COLOR").pipe(Config.option)
@@ -113,7 +121,8 @@ const userName = (): string => {
 
 /** The process: reads its environment, runs the command line, sets the exit code. */
 export const main = async (): Promise<void> => {
-  const { serverVariable, databaseVariable, checkpointKeysVariable, noColour } = await Effect.runPromise(settings)
+  const { serverVariable, tokenVariable, databaseVariable, checkpointKeysVariable, noColour } =
+    await Effect.runPromise(settings)
   const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
   // Whoever reads may stop reading, as `head` does: that is no fault.
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) =>
@@ -129,6 +138,7 @@ export const main = async (): Promise<void> => {
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       workingFolder: process.cwd(),
       serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined,
+      tokenVariable: isSet(tokenVariable) ? Option.getOrUndefined(tokenVariable) : undefined,
       databaseVariable: isSet(databaseVariable) ? Option.getOrUndefined(databaseVariable) : undefined,
       checkpointKeysVariable: isSet(checkpointKeysVariable) ? Option.getOrUndefined(checkpointKeysVariable) : undefined,
       user: userName()

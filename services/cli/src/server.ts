@@ -39,3 +39,17 @@ export const findDemo = (folder: string): { readonly api: string; readonly check
   const above = dirname(folder)
   return demo ?? (above === folder ? undefined : findDemo(above))
 }
+
+/** The token that a file holds, and nothing else but blanks. */
+export const readToken = (file: string): Result.Result<string, CliFault> => {
+  const expected = (found: string) =>
+    Result.fail(
+      usageFault(`--token-file: expected a file with one token, found ${found}`, "name the file of your token")
+    )
+  try {
+    const token = readFileSync(file, "utf8").trim()
+    return /^\S+$/.test(token) ? Result.succeed(token) : expected(token === "" ? "an empty one" : "several words")
+  } catch (cause) {
+    return expected(cause instanceof Error ? cause.message : String(cause))
+  }
+}

@@ -18,6 +18,8 @@ export class Surroundings extends Context.Service<
     readonly workingFolder: string
     /** `LOWTIDE_SERVER`. */
     readonly serverVariable: string | undefined
+    /** `LOWTIDE_TOKEN`. */
+    readonly tokenVariable: string | undefined
     /** `DATABASE_URL`. Secret: it is never printed. */
     readonly databaseVariable: string | undefined
     /** `LOWTIDE_CHECKPOINT_KEYS`. */

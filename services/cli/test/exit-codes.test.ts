@@ -11,7 +11,7 @@ describe("exit codes", () => {
     [
       2,
       "get houses",
-      'error: type: expected services, pools, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+      'error: type: expected services, pools, vips, reservations, quotas, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
     ],
     [
       2,
@@ -122,6 +122,47 @@ describe("exit codes", () => {
       3,
       "history node/none",
       "error: node: expected one that is there now, found none; name its cluster for one that is gone: node/CLUSTER/none\n"
+    ],
+    [
+      2,
+      "node retire east-1 --reason gone",
+      'error: node: expected CLUSTER/NODE, found "east-1"; for example `lowtide node retire east/east-1 --reason "disk dead, will not come back"`\n'
+    ],
+    [2, "node retire east/east-1", "error: Missing required flag: --reason; see `lowtide node retire --help`\n"],
+    [
+      2,
+      "vip force-release 192.0.2.0/24 --reason gone",
+      'error: address: expected an IPv4 or IPv6 address, found "192.0.2.0/24"; list them with `lowtide get vips`\n'
+    ],
+    [
+      2,
+      "reserve --for east/shop/web",
+      "error: reserve: expected an address or --pool, found neither; for example `lowtide reserve 192.0.2.10 --for east/shop/web`\n"
+    ],
+    [
+      2,
+      "reserve 192.0.2.9 --for shop/web",
+      'error: --for: expected CLUSTER/NAMESPACE/NAME, found "shop/web"; for example `lowtide reserve 192.0.2.10 --for east/shop/web`\n'
+    ],
+    [
+      2,
+      "delete pool/public",
+      'error: expected reservation/NAME or quota/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
+    ],
+    [
+      2,
+      "get nodes --token-file /nowhere/token",
+      "error: --token-file: expected a file with one token, found ENOENT: no such file or directory, open '/nowhere/token'; name the file of your token\n"
+    ],
+    [
+      4,
+      "node retire east/east-2 --reason gone",
+      "error: LT0605 Node east/east-2: node is still there; delete the Node object first\n"
+    ],
+    [
+      5,
+      "vip force-release 192.0.2.9 --reason gone",
+      "error: LT0602 Caller machine:ci: role missing; use a token that has the role named\n"
     ],
     [7, "trace service/shop/later", "error: http://127.0.0.1:7070: the database does not answer; try again shortly\n"]
   ] as const

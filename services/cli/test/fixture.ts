@@ -4,10 +4,14 @@ import type {
   HistoryPage,
   HolderAnswer,
   NodeList,
+  OrderAnswer,
   PeerList,
   PoolList,
+  QuotaList,
+  ReservationList,
   ServiceList,
   TraceAnswer,
+  VipList,
   WhyAnswer
 } from "@lowtide/api"
 import { Effect } from "effect"
@@ -100,11 +104,12 @@ const pools: PoolList = {
       assigned: 2,
       withdrawing: 1,
       quarantined: 2,
+      reserved: 1,
       elsewhere: 1,
       available: "18446744073709551626",
-      ipv4: { total: "16", assigned: 1, withdrawing: 1, quarantined: 2, elsewhere: 1, available: "11" },
+      ipv4: { total: "16", assigned: 1, withdrawing: 1, quarantined: 2, reserved: 0, elsewhere: 1, available: "11" },
       ipv6: {
-        ...{ total: "18446744073709551616", assigned: 1, withdrawing: 0, quarantined: 0, elsewhere: 0 },
+        ...{ total: "18446744073709551616", assigned: 1, withdrawing: 0, quarantined: 0, reserved: 0, elsewhere: 0 },
         available: "18446744073709551615"
       },
       findings: []
@@ -121,9 +126,10 @@ const pools: PoolList = {
       assigned: 0,
       withdrawing: 0,
       quarantined: 0,
+      reserved: 0,
       elsewhere: 0,
       available: "0",
-      ipv4: { total: "13", assigned: 0, withdrawing: 0, quarantined: 0, elsewhere: 0, available: "0" },
+      ipv4: { total: "13", assigned: 0, withdrawing: 0, quarantined: 0, reserved: 0, elsewhere: 0, available: "0" },
       ipv6: null,
       findings: [clash]
     }
@@ -197,6 +203,7 @@ const nodes: NodeList = {
       cluster: "east",
       name: "east-1",
       present: true,
+      retired: false,
       addresses: ["198.51.100.11"],
       excluded: null,
       sessions: { up: 1, total: 1 },
@@ -210,6 +217,7 @@ const nodes: NodeList = {
       cluster: "east",
       name: "east-2",
       present: true,
+      retired: false,
       addresses: ["198.51.100.12"],
       excluded: "label",
       sessions: { up: 0, total: 1 },
@@ -223,6 +231,7 @@ const nodes: NodeList = {
       cluster: "east",
       name: "east-3",
       present: true,
+      retired: false,
       addresses: ["198.51.100.13"],
       excluded: null,
       sessions: { up: 0, total: 1 },
@@ -284,6 +293,8 @@ const holder: HolderAnswer = {
     seq: 12,
     actor: "agent:east"
   },
+  reservation: null,
+  awaiting: [],
   sentence:
     "192.0.2.1 (network default) is held by east shop/web since 2026-11-23T14:05:09.000Z, from pool public, because pool-selected (event 12 by agent:east).",
   announcers: [
@@ -315,7 +326,9 @@ const line = {
   cluster: "east",
   correlationId: "00000000-0000-4000-8000-000000000009",
   code: null,
-  fix: null
+  fix: null,
+  words: null,
+  unauthenticated: false
 }
 
 const history: HistoryPage = {
@@ -357,6 +370,106 @@ const history: HistoryPage = {
       reason: "refused",
       code: "LT0202",
       fix: "Ask for an address of a pool, or add it to one"
+    }
+  ]
+}
+
+const vips: VipList = {
+  ...reading,
+  items: [
+    {
+      network: "default",
+      address: "192.0.2.1",
+      cluster: "east",
+      pool: "public",
+      phase: "assigned",
+      holders: [{ namespace: "shop", name: "web" }],
+      awaiting: [],
+      quarantineEnd: null,
+      since: "2026-11-23T14:05:09.000Z"
+    },
+    {
+      network: "default",
+      address: "192.0.2.2",
+      cluster: "east",
+      pool: "public",
+      phase: "withdrawing",
+      holders: [{ namespace: "shop", name: "api" }],
+      awaiting: ["east-1", "east-2"],
+      quarantineEnd: null,
+      since: "2026-11-23T15:05:00.000Z"
+    }
+  ]
+}
+
+const reservations: ReservationList = {
+  ...reading,
+  items: [
+    {
+      name: "web",
+      network: "default",
+      address: "192.0.2.9",
+      pool: "public",
+      cluster: "east",
+      namespace: "shop",
+      service: "web",
+      state: "Kept",
+      since: "2026-11-23T15:05:00.000Z"
+    }
+  ]
+}
+
+const quotas: QuotaList = {
+  ...reading,
+  items: [
+    {
+      name: "each",
+      cluster: null,
+      namespace: "shop",
+      addresses: 5,
+      usage: [
+        { cluster: "east", used: 5, waiting: 2 },
+        { cluster: "west", used: 1, waiting: 0 }
+      ],
+      since: "2026-11-23T15:05:00.000Z"
+    }
+  ]
+}
+
+const reserved: OrderAnswer = {
+  ...reading,
+  commandId: "00000000-0000-4000-8000-000000000002",
+  seqFrom: 27,
+  seqTo: 27,
+  items: [
+    {
+      ...line,
+      time: "2026-11-23T16:05:00.000Z",
+      seq: 27,
+      type: "AddressReserved",
+      actor: "person:ada",
+      what: "192.0.2.9 of pool public was reserved for east shop/web by reservation web",
+      reason: "applied"
+    }
+  ]
+}
+
+const retired: OrderAnswer = {
+  ...reading,
+  commandId: "00000000-0000-4000-8000-000000000001",
+  seqFrom: 25,
+  seqTo: 26,
+  items: [
+    {
+      ...line,
+      time: "2026-11-23T16:05:00.000Z",
+      seq: 25,
+      type: "NodeRetired",
+      actor: "local:ada",
+      unauthenticated: true,
+      what: "node east-1 was retired: nothing more is awaited of it",
+      reason: "node-retired",
+      words: "disk dead"
     }
   ]
 }
@@ -467,6 +580,24 @@ const ok = (body: object) => ({ status: 200, body })
 const routes: Readonly<Record<string, { readonly status: number; readonly body: object }>> = {
   "/v1/services": ok(services),
   "/v1/pools": ok(pools),
+  "/v1/vips": ok(vips),
+  "/v1/nodes/east/east-1/retire": ok(retired),
+  "/v1/nodes/east/east-2/retire": problem(409, "refused", {
+    detail: "Node east/east-2: node is still there",
+    code: "LT0605",
+    fix: "Delete the Node object first"
+  }),
+  "/v1/vips/192.0.2.2/force-release": ok({ ...retired, seqFrom: null, seqTo: null, items: [] }),
+  "/v1/vips/192.0.2.9/force-release": problem(403, "forbidden", {
+    detail: "Caller machine:ci: role missing",
+    code: "LT0602",
+    fix: "Use a token that has the role named",
+    role: "operator"
+  }),
+  "/v1/reservations": ok(reservations),
+  "/v1/quotas": ok(quotas),
+  "/v1/objects": ok(reserved),
+  "/v1/objects/Reservation/web/delete": ok({ ...reserved, seqFrom: null, seqTo: null, items: [] }),
   "/v1/peers": ok(peers),
   "/v1/nodes": ok(nodes),
   "/v1/findings": ok(findings),
@@ -499,6 +630,8 @@ export interface Ran {
   readonly stderr: string
   /** Path and query of every request, in order. */
   readonly asked: ReadonlyArray<string>
+  /** What stands in them beside that. */
+  readonly sent: ReadonlyArray<{ readonly headers: Headers; readonly body: string }>
 }
 
 /** Runs a command line against the pretended server, or against one that `fetch` stands for. */
@@ -509,10 +642,13 @@ export const lowtide = (
   const stdout: Array<string> = []
   const stderr: Array<string> = []
   const asked: Array<string> = []
+  const sent: Array<Ran["sent"][number]> = []
   const { fetch = answer, ...surroundings } = more
   const watched: typeof globalThis.fetch = (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input)
     asked.push(url.pathname + url.search)
+    const body = init?.body instanceof Uint8Array ? Buffer.from(init.body).toString() : String(init?.body ?? "")
+    sent.push({ headers: new Headers(init?.headers), body })
     return fetch(input, init)
   }
   return Effect.runPromise(
@@ -525,12 +661,13 @@ export const lowtide = (
       timeZone: "Europe/Berlin",
       workingFolder: "/",
       serverVariable: undefined,
+      tokenVariable: undefined,
       databaseVariable: undefined,
       checkpointKeysVariable: undefined,
       user: "ada",
       ...surroundings
     }).pipe(Effect.provideService(FetchHttpClient.Fetch, watched))
-  ).then((exitCode) => ({ exitCode, stdout: stdout.join(""), stderr: stderr.join(""), asked }))
+  ).then((exitCode) => ({ exitCode, stdout: stdout.join(""), stderr: stderr.join(""), asked, sent }))
 }
 
 const answer: typeof globalThis.fetch = async (input) => {

@@ -44,6 +44,76 @@ describe("what is asked", () => {
     })
   }
 
+  it("is an order with its reason and an id of its own", async () => {
+    const commandLine = ["node", "retire", "node/east/east-1", "--reason", "disk dead, will not come back"]
+    const ids = await Promise.all(
+      [1, 2].map(async () => {
+        const { asked, sent } = await lowtide(commandLine)
+        expect(asked).toEqual(["/v1/nodes/east/east-1/retire"])
+        const body = JSON.parse(sent[0]?.body ?? "{}")
+        expect(body.reason).toBe("disk dead, will not come back")
+        return body.commandId
+      })
+    )
+    expect(new Set(ids).size).toBe(2)
+    const { asked } = await lowtide("vip force-release 192.0.2.2 --network blue --reason gone")
+    expect(asked).toEqual(["/v1/vips/192.0.2.2/force-release?network=blue"])
+  })
+
+  it("is one object a request, in their order; nothing is asked when one is wrong", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-cli-"))
+    try {
+      const file = join(folder, "fleet.yaml")
+      const head = "apiVersion: lowtide.dev/v1alpha1\nkind: Quota\nmetadata: {name: "
+      writeFileSync(file, `${head}a}\nspec: {addresses: 1}\n---\n${head}b}\nspec: {namespace: shop, addresses: 2}\n`)
+      const { asked, sent } = await lowtide(["apply", "-f", file, "--reason", "as agreed"])
+      expect(asked).toEqual(["/v1/objects", "/v1/objects"])
+      expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
+        { reason: "as agreed", object: { kind: "Quota", metadata: { name: "a" }, spec: { addresses: 1 } } },
+        { reason: "as agreed", object: { metadata: { name: "b" }, spec: { namespace: "shop", addresses: 2 } } }
+      ])
+      writeFileSync(file, `${head}a}\nspec: {addresses: 1}\n---\n${head}b}\nspec: {addresses: many}\n`)
+      const refused = await lowtide(["apply", "-f", file])
+      expect(refused).toMatchObject({ exitCode: 2, asked: [] })
+      expect(refused.stderr).toContain("Quota b spec.addresses")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+    const { asked, sent } = await lowtide(
+      "reserve --pool public --ip-family IPv6 --for service/east/shop/web --name web6"
+    )
+    expect(asked).toEqual(["/v1/objects"])
+    expect(JSON.parse(sent[0]?.body ?? "{}").object).toEqual({
+      apiVersion: "lowtide.dev/v1alpha1",
+      kind: "Reservation",
+      metadata: { name: "web6" },
+      spec: { for: { cluster: "east", namespace: "shop", name: "web" }, pool: "public", ipFamily: "IPv6" }
+    })
+    expect(await lowtide("delete res/web")).toMatchObject({
+      exitCode: 0,
+      asked: ["/v1/objects/Reservation/web/delete"]
+    })
+  })
+
+  it("comes with the token of the file, else of the variable, else with the user's name", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-cli-"))
+    try {
+      const file = join(folder, "token")
+      writeFileSync(file, "from-file\n")
+      const said = async (commandLine: string, tokenVariable?: string) => {
+        const headers = (await lowtide(commandLine, { tokenVariable })).sent[0]?.headers
+        return [headers?.get("authorization"), headers?.get("x-lowtide-user")]
+      }
+      expect(await said(`get nodes --token-file ${file}`, "from-variable")).toEqual(["Bearer from-file", null])
+      expect(await said("get nodes", "from-variable")).toEqual(["Bearer from-variable", null])
+      expect(await said("get nodes")).toEqual([null, "ada"])
+      writeFileSync(file, "two words")
+      expect(await lowtide(`get nodes --token-file ${file}`)).toMatchObject({ exitCode: 2, asked: [] })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it("finds the only cluster of a node that is named without it", async () => {
     const { asked } = await lowtide("history node/east-1")
     expect(asked[1]).toContain("cluster=east")

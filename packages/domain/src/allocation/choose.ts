@@ -2,8 +2,8 @@ import { type Family, formatIpAddress, type IpAddress, parseIpAddress, rangeCont
 import { Result } from "effect"
 import type { AddressPool, Finding, ServiceObject } from "../config/index.ts"
 import type { ReasonCode } from "../fleet/event.ts"
-import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
-import type { VipState } from "../fleet/stream.ts"
+import type { ClusterMemory, Fleet, NetworkMemory } from "../fleet/fleet.ts"
+import type { Holder, ReservationState, VipState } from "../fleet/stream.ts"
 import { poolAdmits, poolRanges, poolRangesOf, poolsInOrder } from "./pool-choice.ts"
 import { refusal } from "./refusal.ts"
 import { mayShare } from "./sharing.ts"
@@ -31,7 +31,8 @@ export interface Chooser {
 }
 
 /**
- * The addresses of one Service, in the stated order: the ones asked for by name; the ones it has; the ones it had last;
+ * The addresses of one Service, in the stated order: the ones asked for by name; the ones it has; the ones reserved for
+ * it; the ones it had last;
  * then, pool by pool, one that its sharing key already has, the lowest that nobody remembers, the lowest that is free.
  * An address that it has is never given up before the new one is certain.
  */
@@ -79,13 +80,15 @@ const poolNow = (chooser: Chooser, vip: VipState): string => {
 
 /** When a wish fails, the Service keeps all that it has, and the refusal says what it did not get. */
 const orKeep = (chooser: Chooser, choice: Choice): Choice => {
-  if (choice.refusal === null) return choice
-  const kept = heldBy(chooser).flatMap((address) => {
+  return choice.refusal === null ? choice : { picks: keepAll(chooser), refusal: choice.refusal }
+}
+
+/** All that the Service has, as it has it. */
+export const keepAll = (chooser: Chooser): ReadonlyArray<AddressPick> =>
+  heldBy(chooser).flatMap((address) => {
     const vip = chooser.fleet.vip(chooser.cluster.network, address)
     return vip === undefined ? [] : [{ address, pool: poolNow(chooser, vip), reason: "observed" as const }]
   })
-  return { picks: kept, refusal: choice.refusal }
-}
 
 const chooseRequested = (chooser: Chooser): Choice => {
   const picks: Array<AddressPick> = []
@@ -157,9 +160,14 @@ const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPic
 /** Whether this very address can be had: free, its own, its own from before, or shared. */
 const available = (chooser: Chooser, address: string): Result.Result<void, Finding> => {
   const { fleet, cluster, service, wish } = chooser
+  const field = requestField(service)
+  const kept = reservedForOther(chooser, address)
+  if (kept !== undefined) {
+    const expected = "an address that is not reserved for another"
+    return Result.fail(refusal(service, "LT0203", { field, expected, found: `${address}, ${reservedText(kept)}` }))
+  }
   const vip = fleet.vip(cluster.network, address)
   if (vip === undefined || vip.phase === "free") return Result.succeed(undefined)
-  const field = requestField(service)
   if (vip.phase !== "assigned") {
     if (wasHeldBy(vip, chooser)) return Result.succeed(undefined)
     const found = `${address}, which is ${vip.phase} after ${vip.cluster}/${vip.lastHolders.join(", ")}`
@@ -172,6 +180,42 @@ const available = (chooser: Chooser, address: string): Result.Result<void, Findi
   return Result.mapError(mayShare(vip, wish.holder), (clash) =>
     refusal(service, clash.code, { field, expected: clash.expected, found: `${address}, ${clash.found}` })
   )
+}
+
+/** The reservation that keeps the address for somebody else. */
+const reservedForOther = (
+  { fleet, cluster, wish: { holder } }: Chooser,
+  address: string
+): ReservationState | undefined => {
+  const reservation = fleet.network(cluster.network).reserved.get(address)
+  return reservation === undefined || isFor(reservation, cluster, holder) ? undefined : reservation
+}
+
+const isFor = (reservation: ReservationState, cluster: ClusterMemory, holder: Holder): boolean =>
+  reservation.cluster === cluster.name &&
+  reservation.namespace === holder.namespace &&
+  reservation.service === holder.name
+
+/** `reserved for east/shop/web by reservation web`. */
+export const reservedText = ({ cluster, namespace, service, name }: ReservationState): string =>
+  `reserved for ${cluster}/${namespace}/${service} by reservation ${name}`
+
+/** The addresses that are kept for the Service, as far as these pools have them and they can be had: the lowest of a family. */
+const reservedPicks = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyArray<AddressPick> => {
+  const { cluster, wish } = chooser
+  const kept = [...cluster.reservations.values()]
+    .filter((reservation) => isFor(reservation, cluster, wish.holder))
+    .map(({ address }) => ({ text: address, address: Result.getOrThrow(parseIpAddress(address)) }))
+    .sort((left, right) => (left.address.value < right.address.value ? -1 : 1))
+  return wish.families.flatMap((family) => {
+    for (const { text, address } of kept) {
+      const pool = address.family === family ? poolHolding(pools, address) : undefined
+      if (pool !== undefined && Result.isSuccess(available(chooser, text))) {
+        return [{ address: text, pool: pool.name, reason: "reserved" as const }]
+      }
+    }
+    return []
+  })
 }
 
 const wasHeldBy = (vip: VipState, { cluster, wish }: Chooser): boolean =>
@@ -205,12 +249,14 @@ const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
     : { picks: kept, refusal: null }
 }
 
-/** A family that the Service newly wants, beside the address that it has: from the same pool, or a refusal if it must be. */
+/** A family that the Service newly wants, beside the address that it has: reserved, or from the same pool, or a refusal if it must be. */
 const withBeside = (chooser: Chooser, kept: ReadonlyArray<AddressPick>, missing: ReadonlyArray<Family>): Choice => {
   const pools = openPoolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
-  const added = missing.flatMap((family) =>
-    pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
-  )
+  const reserved = reservedPicks({ ...chooser, wish: { ...chooser.wish, families: missing } }, openPoolsOf(chooser))
+  const added = missing.flatMap((family) => {
+    const kept = reserved.find(({ address }) => familyOf(address) === family)
+    return kept ?? pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
+  })
   const lacks = added.length < missing.length && chooser.wish.needsAll
   return { picks: [...kept, ...added], refusal: lacks ? exhausted(chooser, pools) : null }
 }
@@ -222,6 +268,14 @@ const chooseFromPools = (
   reason: ReasonCode = "pool-selected"
 ): Choice => {
   const { families, needsAll } = chooser.wish
+  const reserved = reservedPicks(chooser, chooser.wish.pool === undefined ? openPoolsOf(chooser) : pools)
+  if (reserved.length > 0) {
+    const rest = families.filter((family) => !reserved.some(({ address }) => familyOf(address) === family))
+    if (rest.length === 0) return { picks: reserved, refusal: null }
+    const beside = chooseFromPools({ ...chooser, wish: { ...chooser.wish, families: rest } }, pools, reason)
+    if (beside.refusal !== null && needsAll) return beside
+    return { picks: [...reserved, ...beside.picks], refusal: null }
+  }
   const before = sticky(chooser, pools)
   if (before.length === families.length) return { picks: before, refusal: null }
   for (const pool of pools) {
@@ -249,7 +303,10 @@ const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyAr
   const picks: Array<AddressPick> = []
   for (const family of wish.families) {
     const address = last.find(
-      (address) => familyOf(address) === family && fleet.vip(cluster.network, address)?.phase !== "assigned"
+      (address) =>
+        familyOf(address) === family &&
+        fleet.vip(cluster.network, address)?.phase !== "assigned" &&
+        reservedForOther(chooser, address) === undefined
     )
     const pool = address === undefined ? undefined : poolHolding(pools, Result.getOrThrow(parseIpAddress(address)))
     if (address === undefined || pool === undefined) continue
@@ -272,7 +329,7 @@ export const pickFrom = (
   family: Family,
   reason: ReasonCode
 ): AddressPick | undefined => {
-  const free = lowestFree(chooser, pool, family)
+  const free = lowestFree(chooser.fleet.network(chooser.cluster.network), pool, family)
   const shared = sharedIn(chooser, pool, family)
   const found = shared === undefined || (free !== undefined && comesBefore(pool, free, shared)) ? free : shared
   return found === undefined
@@ -280,8 +337,12 @@ export const pickFrom = (
     : { address: formatIpAddress(found), pool: pool.name, reason: found === shared ? "shared" : reason }
 }
 
-const lowestFree = ({ fleet, cluster }: Chooser, pool: AddressPool, family: Family): IpAddress | undefined => {
-  const { taken, remembered } = fleet.network(cluster.network)
+/** The lowest address of the pool that nobody remembers, else the lowest that is free. */
+export const lowestFree = (
+  { taken, remembered }: NetworkMemory,
+  pool: AddressPool,
+  family: Family
+): IpAddress | undefined => {
   for (const occupied of [remembered, taken]) {
     for (const range of poolRangesOf(pool, family)) {
       let found = occupied.lowestMissing(range)
@@ -306,7 +367,8 @@ const isBuggy = ({ family, value }: IpAddress): boolean =>
   family === 4 && ((value & 0xffn) === 0n || (value & 0xffn) === 0xffn)
 
 /** The first address of the pool that the Service's sharing key has and that it may share. */
-const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: Family): IpAddress | undefined => {
+const sharedIn = (chooser: Chooser, pool: AddressPool, family: Family): IpAddress | undefined => {
+  const { fleet, cluster, wish } = chooser
   if (wish.holder.sharingKey === "") return undefined
   const ranges = poolRangesOf(pool, family)
   let first: IpAddress | undefined
@@ -316,6 +378,7 @@ const sharedIn = ({ fleet, cluster, wish }: Chooser, pool: AddressPool, family: 
       (holder) => holder.namespace === wish.holder.namespace && holder.name === wish.holder.name
     )
     if (isOwn || !ranges.some((range) => rangeContains(range, address))) continue
+    if (reservedForOther(chooser, vip.address) !== undefined) continue
     if (Result.isFailure(mayShare(vip, wish.holder))) continue
     if (first === undefined || comesBefore(pool, address, first)) first = address
   }

@@ -1,10 +1,11 @@
 import { Result } from "effect"
 import type { Finding } from "../config/index.ts"
-import { type Draft, quarantineMs } from "../fleet/draft.ts"
-import type { ReasonCode } from "../fleet/event.ts"
+import { awaitedNodes, type Draft, quarantineMs } from "../fleet/draft.ts"
+import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
-import { type AddressPick, choose } from "./choose.ts"
+import { type AddressPick, choose, keepAll } from "./choose.ts"
+import { withinQuota } from "./quota.ts"
 import { mayShare } from "./sharing.ts"
 import { wantsAddress, wishOf } from "./wish.ts"
 
@@ -19,7 +20,8 @@ export const settleService = (draft: Draft, cluster: ClusterMemory, key: string)
   }
   const wish = wishOf(state.service)
   if (Result.isFailure(wish)) return setRefusal(draft, cluster, key, wish.failure)
-  const choice = choose({ fleet: draft.fleet, cluster, service: state.service, wish: wish.success })
+  const chooser = { fleet: draft.fleet, cluster, service: state.service, wish: wish.success }
+  const choice = withinQuota(draft.fleet, cluster, state.service, choose(chooser), () => keepAll(chooser))
   const held = cluster.addressesOf.get(key) ?? []
   for (const pick of choice.picks) {
     if (held.includes(pick.address)) refreshHolder(draft, cluster, pick, wish.success.holder)
@@ -120,7 +122,9 @@ export const release = (
   if (holders.length > 0) {
     return emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
   }
-  const obliged = [...new Set([...vip.obliged, ...draft.context.obligedOf(cluster.name, address)])].sort()
+  const obliged = [...new Set([...vip.obliged, ...draft.context.obligedOf(cluster.name, address)])]
+    .filter((node) => cluster.nodes.get(node)?.retired !== true)
+    .sort()
   emitVip(
     draft,
     cluster,
@@ -139,16 +143,36 @@ export const release = (
   if (obliged.length === 0) quarantine(draft, cluster, address)
 }
 
-/** Every obliged node has confirmed: the address rests. */
-export const quarantine = (draft: Draft, cluster: ClusterMemory, address: string): void => {
+/** Nobody is awaited any more: the address rests. */
+export const quarantine = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  address: string,
+  [type, reason]: EndOfWithdrawal = ["VipQuarantined", "withdrawal-confirmed"]
+): void => {
   const vip = draft.fleet.vip(cluster.network, address)
   if (vip?.phase !== "withdrawing") return
-  emitVip(draft, cluster, vip, "VipQuarantined", "withdrawal-confirmed", {
+  emitVip(draft, cluster, vip, type, reason, {
     ...vip,
     phase: "quarantined",
     obliged: [],
     quarantineEndMs: draft.context.nowMs + quarantineMs
   })
+}
+
+/** How a withdrawal ends: as it should, because who is awaited was retired, or because a person answers for it. */
+type EndOfWithdrawal =
+  | readonly ["VipQuarantined", "withdrawal-confirmed" | "node-retired"]
+  | readonly ["VipForceReleased", "force-released"]
+
+/** A node is taken as confirmed for a VIP, which rests when it was the last one awaited. */
+export const liftObligation = (draft: Draft, cluster: ClusterMemory, vip: VipState, node: string): void => {
+  if (!vip.obliged.includes(node)) return
+  const after = { ...vip, obliged: vip.obliged.filter((name) => name !== node) }
+  emitVip(draft, cluster, vip, "VipObligationLifted", "node-retired", after)
+  if (after.phase === "withdrawing" && awaitedNodes(draft.context, after).length === 0) {
+    quarantine(draft, cluster, vip.address, ["VipQuarantined", "node-retired"])
+  }
 }
 
 /** The quarantine is over: anyone may have the address, its last holder before others. */
@@ -161,7 +185,7 @@ const emitVip = (
   draft: Draft,
   cluster: ClusterMemory,
   before: VipState | null,
-  type: "VipAssigned" | "VipHoldersChanged" | "VipReleased" | "VipQuarantined" | "VipFreed",
+  type: Extract<EventType, `Vip${string}`>,
   reason: ReasonCode,
   after: VipState,
   holder?: Holder

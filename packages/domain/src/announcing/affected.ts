@@ -93,6 +93,8 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
       return event.type === "ClusterRepublished" ? touchAll(fleet, touched, state.cluster, index) : undefined
     case "Namespace":
     case "Recovery":
+    case "Reservation":
+    case "Quota":
     case "Export":
     case "WireSeal":
       return

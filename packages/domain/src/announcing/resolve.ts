@@ -36,6 +36,8 @@ export const resolveVip = (
   const services = vip.holders.flatMap((holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? [])
   const routes = vip.phase === "assigned" ? routesOf(fleet, cluster, vip, services) : []
   const candidates = [...new Set(routes.flatMap((route) => route.nodes))].sort()
+  // A tombstone is not told anew for want of a retired node: who has confirmed it would have to again.
+  const before = vip.phase === "assigned" ? obligedBefore.filter((node) => !isRetired(cluster, node)) : obligedBefore
   const settled = vip.phase === "quarantined" || vip.phase === "free"
   return {
     _tag: "VipIntent",
@@ -51,9 +53,11 @@ export const resolveVip = (
     })),
     admission: { _tag: "Open", candidates },
     routes,
-    obliged: settled ? [] : [...new Set([...obligedBefore, ...vip.obliged, ...candidates])].sort()
+    obliged: settled ? [] : [...new Set([...before, ...vip.obliged, ...candidates])].sort()
   }
 }
+
+const isRetired = (cluster: ClusterMemory, node: string): boolean => cluster.nodes.get(node)?.retired === true
 
 /** One route for each Advertisement that covers the VIP and that some node can carry to some peer. */
 const routesOf = (

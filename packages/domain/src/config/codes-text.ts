@@ -6,7 +6,8 @@ const groups: Readonly<Record<string, string>> = {
   "02": "LT02: giving out addresses",
   "03": "LT03: BGP sessions",
   "04": "LT04: intents at a speaker",
-  "05": "LT05: the control plane"
+  "05": "LT05: the control plane",
+  "06": "LT06: people's orders"
 }
 
 /** The page docs/reference/codes.md, whole. */

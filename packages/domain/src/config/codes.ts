@@ -16,7 +16,7 @@ const warning = (title: string, cause: string, fix: string): CodeEntry => ({ sev
 
 /**
  * Every code there is. A code keeps its meaning for good: it is never reused, and what it says to do may only become
- * better. LT01 configuration, LT02 giving out addresses, LT03 BGP, LT04 intents, LT05 the control plane.
+ * better. LT01 configuration, LT02 giving out addresses, LT03 BGP, LT04 intents, LT05 the control plane, LT06 people's orders.
  */
 export const codes = {
   LT0101: error(
@@ -310,6 +310,11 @@ export const codes = {
     "A cluster was given another network while it has addresses of its own. They are unique in their network only, so it stays there.",
     "Set the network back, or delete the cluster's Services of type LoadBalancer first and apply the Cluster again"
   ),
+  LT0213: error(
+    "quota used up",
+    "The Services of the cluster, or of the namespace, have as many addresses as a quota allows. What they have they keep.",
+    "Release an address there, or raise the quota: the Service gets its address by itself then"
+  ),
 
   LT0301: error(
     "peer unreachable",
@@ -444,6 +449,38 @@ export const codes = {
     "no checkpoints are signed",
     "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth.",
     "Set LOWTIDE_CHECKPOINT_KEY_FILE, LOWTIDE_CHECKPOINT_KEY_ID and LOWTIDE_CHECKPOINT_DIR"
+  ),
+
+  LT0601: error(
+    "not authenticated",
+    "The allocator has a tokens file, and the request has no token, or one that the file does not have.",
+    "Give the token with --token-file FILE or LOWTIDE_TOKEN"
+  ),
+  LT0602: error(
+    "role missing",
+    "The token's roles do not allow this, or not for this cluster or pool. Nothing was changed.",
+    "Use a token that has the role named, or have the role added in the tokens file"
+  ),
+  LT0603: error(
+    "a named person is needed",
+    "Only a person whom a token names may do this: somebody has to answer for it. A machine's token will not do, nor will an allocator without a tokens file.",
+    "Use the token of a person; without a tokens file, set LOWTIDE_TOKENS_FILE first"
+  ),
+  LT0604: error("not known", "Nothing has that name. Nothing was changed.", "Correct the name"),
+  LT0605: error(
+    "node is still there",
+    "A node is retired when it will never announce again. This one has its Node object, or its speaker was heard from just now, so it may announce.",
+    "Delete the Node object and stop the node's speaker first; one that runs confirms its withdrawals by itself"
+  ),
+  LT0606: error(
+    "address is not being withdrawn",
+    "Only an address that was released, and that some node has yet to confirm, can be released by force.",
+    "Delete the Service that holds the address, or its type LoadBalancer"
+  ),
+  LT0607: error(
+    "no reason given",
+    "A person who overrides what the system would do says why: the words are stored with every event of it.",
+    "Give the reason in words, 1 to 500 characters"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

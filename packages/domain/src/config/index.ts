@@ -7,7 +7,7 @@
  * data: JSON in and out, addresses as canonical text.
  *
  * Reads metallb.io IPAddressPool, BGPPeer, BGPAdvertisement, Community and BFDProfile; Service, Node, Namespace and
- * EndpointSlice; lowtide.dev Cluster.
+ * EndpointSlice; lowtide.dev Cluster. What is of the whole fleet, Reservation and Quota, is read by `decodeFleetObject`.
  */
 export * from "./advertisement.ts"
 export * from "./backend.ts"
@@ -20,6 +20,7 @@ export * from "./decode.ts"
 export * from "./endpoint-slice.ts"
 export * from "./finding.ts"
 export * from "./fleet-cluster.ts"
+export * from "./fleet-object.ts"
 export { compareAge, type Judgement, judge } from "./judge.ts"
 export { coveredPools, localPrefUnset } from "./judge-advertisements.ts"
 export * from "./manifest.ts"

@@ -1,4 +1,12 @@
-import type { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "../config/index.ts"
+import type {
+  Finding,
+  FleetKind,
+  NamespaceObject,
+  NodeObject,
+  ObjectRef,
+  RawObject,
+  ServiceObject
+} from "../config/index.ts"
 import type { ExportState, WireSealState } from "./stream.ts"
 
 /**
@@ -20,6 +28,10 @@ export type Command =
   | ObserveInventory
   | ConfirmWithdrawals
   | ExpireQuarantines
+  | RetireNode
+  | ForceRelease
+  | ApplyFleetObject
+  | DeleteFleetObject
   | BeginRecovery
   | AdoptVips
   | FinishRecovery
@@ -184,6 +196,35 @@ export interface ReleaseAdopted {
   readonly address: string
 }
 
+/**
+ * A person says that a node will never announce again what it announced until now: it is taken as confirmed for all of
+ * it. Refused while its Node object is there. Should the node come back, it begins anew.
+ */
+export interface RetireNode {
+  readonly _tag: "RetireNode"
+  readonly cluster: string
+  readonly node: string
+}
+
+/** A person answers for it that an address that is being withdrawn is announced nowhere, whoever has yet to confirm. */
+export interface ForceRelease {
+  readonly _tag: "ForceRelease"
+  readonly network: string
+  readonly address: string
+}
+
+/** Takes an object of the whole fleet, such as a Reservation. Unlike what an agent observes it is refused when it is wrong. */
+export interface ApplyFleetObject {
+  readonly _tag: "ApplyFleetObject"
+  readonly manifest: RawObject
+}
+
+export interface DeleteFleetObject {
+  readonly _tag: "DeleteFleetObject"
+  readonly kind: FleetKind
+  readonly name: string
+}
+
 /** Somebody is about to read the log, or a part of it, as a whole. Stored before the first event is handed out. */
 export interface RecordExport extends Omit<ExportState, "_tag"> {
   readonly _tag: "RecordExport"
@@ -199,7 +240,9 @@ export interface CommandEnvelope {
   readonly commandId: string
   readonly correlationId: string
   readonly actor: string
-  readonly actorKind: "agent" | "speaker" | "system" | "person"
+  readonly actorKind: "agent" | "speaker" | "system" | "person" | "machine"
+  /** Set where nobody checked that the actor is who it says. */
+  readonly unauthenticated?: true
   /** The operator's own words, where a person gave any. */
   readonly words?: string
   /** The reporter's clock when the thing was seen, RFC 3339; it may lie. */

@@ -1,26 +1,35 @@
+import { Result } from "effect"
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
-import { finding } from "../config/index.ts"
+import { type Finding, finding } from "../config/index.ts"
 import type { Command } from "./command.ts"
 import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
-import { type DecisionContext, Draft } from "./draft.ts"
+import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { applyFleetObject, deleteFleetObject } from "./fleet-objects.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
+import { forceRelease, retireNode } from "./orders.ts"
 import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
 import { streamOf } from "./stream.ts"
 
 /**
  * Carries out a command on the fleet in memory and answers the events that it came to, in order; they are applied
- * already. No events: what it orders is so. Whoever cannot commit them throws the whole fleet away and loads it anew.
+ * already. No events: what it orders is so. Whoever cannot commit them throws the whole fleet away and loads it anew. A
+ * rejection leaves the fleet as it was; only people's orders meet one.
  */
-export const decide = (fleet: Fleet, command: Command, context: DecisionContext): ReadonlyArray<DomainEvent> => {
+export const decide = (
+  fleet: Fleet,
+  command: Command,
+  context: DecisionContext
+): Result.Result<ReadonlyArray<DomainEvent>, Finding> => {
   const draft = new Draft(fleet, context)
   carryOut(draft, command)
+  if (draft.rejection !== undefined) return Result.fail(draft.rejection)
   settleRest(draft)
-  if (draft.isFrozen()) return draft.events
+  if (draft.isFrozen()) return Result.succeed(draft.events)
   while (reviewRetired(draft)) settleRest(draft) // each round lets a pool go
-  return draft.events
+  return Result.succeed(draft.events)
 }
 
 /** Rounds of settling after a command; in each one somebody gets an address, or none follows. */
@@ -40,7 +49,12 @@ const settleRest = (draft: Draft): void => {
 
 /** Whoever leaves an address makes room, and whoever changes on a shared one may. */
 const makesRoom = ({ type }: DomainEvent): boolean =>
-  type === "VipHoldersChanged" || type === "VipReleased" || type === "VipQuarantined" || type === "VipFreed"
+  type === "VipHoldersChanged" ||
+  type === "VipReleased" ||
+  type === "VipQuarantined" ||
+  type === "VipForceReleased" ||
+  type === "VipFreed" ||
+  type === "ReservationDeleted"
 
 const carryOut = (draft: Draft, command: Command): void => {
   switch (command._tag) {
@@ -94,6 +108,14 @@ const carryOut = (draft: Draft, command: Command): void => {
       return confirmWithdrawals(draft, command.cluster)
     case "ExpireQuarantines":
       return expireQuarantines(draft)
+    case "RetireNode":
+      return retireNode(draft, command.cluster, command.node)
+    case "ForceRelease":
+      return forceRelease(draft, command.network, command.address)
+    case "ApplyFleetObject":
+      return applyFleetObject(draft, command.manifest)
+    case "DeleteFleetObject":
+      return deleteFleetObject(draft, command.kind, command.name)
     case "BeginRecovery":
       return beginRecovery(draft, command)
     case "AdoptVips":
@@ -134,12 +156,13 @@ const carryOut = (draft: Draft, command: Command): void => {
 const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string): void => {
   const stream = streamOf.cluster(cluster.name)
   const isKnown = draft.fleet.versions.has(stream)
-  const isHeld = cluster.network !== network && cluster.vips.size > 0
+  const usedCount = cluster.vips.size + cluster.reservations.size
+  const isHeld = cluster.network !== network && usedCount > 0
   const ref = { kind: "Cluster", name: cluster.name }
   const held = finding("LT0212", {
     object: ref,
     field: "spec.network",
-    expected: `network ${cluster.network} while ${cluster.vips.size} of its addresses are in use`,
+    expected: `network ${cluster.network} while ${usedCount} of its addresses are in use or reserved`,
     found: network
   })
   reportFindings(draft, cluster, ref, "agent", isHeld ? [held] : [])
@@ -166,9 +189,7 @@ const confirmWithdrawals = (draft: Draft, clusterName: string): void => {
   for (const stream of [...draft.fleet.withdrawing]) {
     const vip = draft.fleet.vips.get(stream)
     if (vip?.cluster !== clusterName) continue
-    if (vip.obliged.every((node) => draft.context.hasConfirmed(clusterName, node, vip.address))) {
-      quarantine(draft, cluster, vip.address)
-    }
+    if (awaitedNodes(draft.context, vip).length === 0) quarantine(draft, cluster, vip.address)
   }
 }
 

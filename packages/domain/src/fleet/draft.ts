@@ -1,5 +1,7 @@
+import type { Finding } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
+import type { VipState } from "./stream.ts"
 
 /** What a decision may know beside the fleet: all of it comes in, so that the same input decides the same. */
 export interface DecisionContext {
@@ -11,12 +13,18 @@ export interface DecisionContext {
   readonly hasConfirmed: (cluster: string, node: string, address: string) => boolean
 }
 
+/** The nodes that have yet to confirm that they withdrew the VIP. */
+export const awaitedNodes = (context: Pick<DecisionContext, "hasConfirmed">, vip: VipState): ReadonlyArray<string> =>
+  vip.phase === "withdrawing" ? vip.obliged.filter((node) => !context.hasConfirmed(vip.cluster, node, vip.address)) : []
+
 /** How long a withdrawn address rests before another holder may have it: 10 minutes. */
 export const quarantineMs = 600_000
 
 /** One command being decided: every event is applied at once, so that what follows sees it. */
 export class Draft {
   readonly events: Array<DomainEvent> = []
+  /** Why the command is not carried out; nothing was emitted then. */
+  rejection: Finding | undefined
   readonly fleet: Fleet
   readonly context: DecisionContext
 
@@ -28,6 +36,12 @@ export class Draft {
   emit(event: DomainEvent): void {
     this.fleet.apply(event)
     this.events.push(event)
+  }
+
+  /** Says no to the whole command. Only before its first event: what was emitted is applied. */
+  refuse(rejection: Finding): void {
+    if (this.events.length > 0) throw new Error(`expected a refusal before any event, found ${this.events.length}`)
+    this.rejection = rejection
   }
 
   /** Whether history was lost and nothing may be given or taken anywhere yet. */

@@ -10,7 +10,9 @@ import type {
   ManifestState,
   NamespaceState,
   NodeState,
+  QuotaState,
   RecoveryState,
+  ReservationState,
   ServiceState,
   StreamState,
   VipState,
@@ -37,6 +39,10 @@ export interface ClusterMemory {
   readonly vips: Set<string>
   /** Streams of assigned VIPs by sharing key. */
   readonly sharing: Map<string, Set<string>>
+  /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
+  readonly heldIn: Map<string, Map<string, number>>
+  /** Reservations for its Services, by their names. */
+  readonly reservations: Map<string, ReservationState>
   /** Services that want an address they do not have. */
   readonly unserved: Set<string>
   /** Services that would take an address of the other IP version as well, whether they have it or not. */
@@ -47,12 +53,14 @@ export interface ClusterMemory {
 
 /** What addresses of one network may not be given out, and which ones somebody may want back. */
 export interface NetworkMemory {
-  /** Assigned, withdrawing or quarantined. */
+  /** Assigned, withdrawing, quarantined or reserved. */
   readonly taken: AddressSet
   /** All of those, and the free ones that remember a last holder: new holders are given others while there are any. */
   readonly remembered: AddressSet
   /** The free address that a Service held last, by `cluster/namespace/name` and family. */
   readonly lastHeld: Map<string, Set<string>>
+  /** Reservations by their addresses. */
+  readonly reserved: Map<string, ReservationState>
 }
 
 /**
@@ -63,6 +71,9 @@ export class Fleet {
   readonly clusters = new Map<string, ClusterMemory>()
   readonly networks = new Map<string, NetworkMemory>()
   readonly vips = new Map<string, VipState>()
+  /** By their names. */
+  readonly reservations = new Map<string, ReservationState>()
+  readonly quotas = new Map<string, QuotaState>()
   /** The version of each stream that ever was: how many events it has. */
   readonly versions = new Map<string, number>()
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
@@ -90,6 +101,8 @@ export class Fleet {
         addressesOf: new Map(),
         vips: new Set(),
         sharing: new Map(),
+        heldIn: new Map(),
+        reservations: new Map(),
         unserved: new Set(),
         preferring: new Set(),
         config: undefined
@@ -102,7 +115,7 @@ export class Fleet {
   network(name: string): NetworkMemory {
     let network = this.networks.get(name)
     if (network === undefined) {
-      network = { taken: new AddressSet(), remembered: new AddressSet(), lastHeld: new Map() }
+      network = { taken: new AddressSet(), remembered: new AddressSet(), lastHeld: new Map(), reserved: new Map() }
       this.networks.set(name, network)
     }
     return network
@@ -168,6 +181,10 @@ export class Fleet {
       case "Recovery":
         this.recovery = after as RecoveryState
         return
+      case "Reservation":
+        return this.#putReservation(before as ReservationState | null, after as ReservationState | null)
+      case "Quota":
+        return put(this.quotas, state.quota.name, after as QuotaState | null)
       case "Export":
         this.lastExport = state
         return
@@ -194,6 +211,37 @@ export class Fleet {
     else cluster.preferring.delete(key)
   }
 
+  #putReservation(before: ReservationState | null, after: ReservationState | null): void {
+    if (before !== null) {
+      const { reserved, taken, remembered } = this.network(before.network)
+      const address = Result.getOrThrow(parseIpAddress(before.address))
+      const vip = this.vip(before.network, before.address)
+      reserved.delete(before.address)
+      this.reservations.delete(before.name)
+      this.cluster(before.cluster).reservations.delete(before.name)
+      if (vip === undefined || vip.phase === "free") taken.delete(address)
+      if (vip === undefined) remembered.delete(address)
+    }
+    if (after === null) return
+    const { reserved, taken, remembered } = this.network(after.network)
+    const address = Result.getOrThrow(parseIpAddress(after.address))
+    reserved.set(after.address, after)
+    this.reservations.set(after.name, after)
+    this.cluster(after.cluster).reservations.set(after.name, after)
+    taken.add(address)
+    remembered.add(address)
+  }
+
+  #count(cluster: ClusterMemory, namespace: string, address: string, change: 1 | -1): void {
+    for (const scope of ["", namespace]) {
+      const counts = cluster.heldIn.get(scope) ?? new Map<string, number>()
+      cluster.heldIn.set(scope, counts)
+      const count = (counts.get(address) ?? 0) + change
+      if (count === 0) counts.delete(address)
+      else counts.set(address, count)
+    }
+  }
+
   #putVip(stream: string, after: VipState | undefined): void {
     const before = this.vips.get(stream)
     if (before !== undefined) this.#unindex(stream, before)
@@ -212,11 +260,12 @@ export class Fleet {
     const isTaken = after !== undefined && after.phase !== "free"
     const isKnown = before !== undefined
     if (vip === undefined || (wasTaken === isTaken && isKnown === (after !== undefined))) return
-    const { taken, remembered } = this.network(vip.network)
+    const { taken, remembered, reserved } = this.network(vip.network)
+    const isReserved = reserved.has(vip.address)
     const address = Result.getOrThrow(parseIpAddress(vip.address))
     if (isTaken && !wasTaken) taken.add(address)
-    if (!isTaken && wasTaken) taken.delete(address)
-    if (after === undefined) remembered.delete(address)
+    if (!isTaken && wasTaken && !isReserved) taken.delete(address)
+    if (after === undefined && !isReserved) remembered.delete(address)
     else if (!isKnown) remembered.add(address)
   }
 
@@ -227,6 +276,7 @@ export class Fleet {
     this.quarantined.delete(stream)
     this.withdrawing.delete(stream)
     for (const holder of vip.holders) {
+      this.#count(cluster, holder.namespace, vip.address, -1)
       remove(cluster.addressesOf, `${holder.namespace}/${holder.name}`, vip.address)
       const streams = cluster.sharing.get(holder.sharingKey)
       if (streams?.delete(stream) === true && streams.size === 0) cluster.sharing.delete(holder.sharingKey)
@@ -245,6 +295,7 @@ export class Fleet {
     if (vip.phase === "withdrawing") this.withdrawing.add(stream)
     if (vip.phase === "quarantined") this.quarantined.add(stream)
     for (const holder of vip.holders) {
+      this.#count(cluster, holder.namespace, vip.address, 1)
       const key = `${holder.namespace}/${holder.name}`
       const addresses = cluster.addressesOf.get(key)
       if (addresses === undefined) cluster.addressesOf.set(key, [vip.address])

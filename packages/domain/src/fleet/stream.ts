@@ -12,6 +12,8 @@ export type StreamState =
   | ManifestState
   | FindingsState
   | ClusterState
+  | ReservationState
+  | QuotaState
   | RecoveryState
   | ExportState
   | WireSealState
@@ -67,6 +69,8 @@ export interface NodeState {
   readonly node: NodeObject
   /** False once the Node object is gone: a vanished node confirms nothing. */
   readonly present: boolean
+  /** A person said that it will not announce again what it announced; over when the Node object is back. */
+  readonly retired?: true
 }
 
 export interface NamespaceState {
@@ -121,6 +125,34 @@ export interface RecoveryState {
   readonly adoptedCount: number
 }
 
+/** An address kept for a Service by its name. */
+export interface ReservationState {
+  readonly _tag: "Reservation"
+  /** The cluster of the Service that it is kept for. */
+  readonly cluster: string
+  readonly name: string
+  readonly network: string
+  readonly address: string
+  /** The pool that had the address when it was reserved. */
+  readonly pool: string
+  readonly namespace: string
+  readonly service: string
+}
+
+export interface QuotaState {
+  readonly _tag: "Quota"
+  /** Empty for a quota of every cluster. */
+  readonly cluster: string
+  readonly quota: {
+    readonly name: string
+    /** Null: every cluster, each counted by itself. */
+    readonly cluster: string | null
+    /** Null: the whole cluster. */
+    readonly namespace: string | null
+    readonly addresses: number
+  }
+}
+
 /** One reading of the log as a whole, or of what a filter keeps of it: the last there was. */
 export interface ExportState {
   readonly _tag: "Export"
@@ -162,6 +194,8 @@ export const streamOf = {
     `findings:${cluster}/${kind}/${namespace}/${name}`,
   cluster: (cluster: string) => `cluster:${cluster}`,
   recovery: () => "recovery:fleet",
+  reservation: (name: string) => `reservation:${name}`,
+  quota: (name: string) => `quota:${name}`,
   exports: () => "audit:exports",
   wireSeals: () => "audit:wire-journal"
 } as const

@@ -98,7 +98,8 @@ export const preview = (
   const fleet = new Fleet()
   const events: Array<DomainEvent> = []
   for (const cluster of clusters) {
-    for (const command of commandsOf(cluster, options)) events.push(...decide(fleet, command, fromNothing))
+    for (const command of commandsOf(cluster, options))
+      events.push(...Result.getOrThrow(decide(fleet, command, fromNothing))) // no order that is refused
   }
   const reasons = new Map(
     events.flatMap(({ type, reason, about }) =>

@@ -30,7 +30,7 @@ export const AuditHandlers = HttpApiBuilder.group(
       whyIn: ({ params, query }) => asked(askWhyIn({ ...params, ...query })),
       checkpoints: ({ query }) => asked(askCheckpoints(query)),
       proof: ({ params, query }) => asked(askProof({ ...params, ...query })),
-      export: ({ query, headers }) => asked(beginExport(query, headers["x-lowtide-user"]))
+      export: ({ query }) => asked(beginExport(query))
     })
   })
 )

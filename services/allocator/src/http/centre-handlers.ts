@@ -1,12 +1,17 @@
+import { randomUUID } from "node:crypto"
+import { Caller } from "@lowtide/api/access"
 import { LowtideApi } from "@lowtide/api/api"
 import { canonicalIp } from "@lowtide/api/parameters"
-import { NotFoundProblem, UnavailableProblem } from "@lowtide/api/problems"
+import { NotFoundProblem } from "@lowtide/api/problems"
 import type { Command } from "@lowtide/domain"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { fleetAdmin, forbids } from "../access/permit.ts"
 import { Centre } from "../centre.ts"
 import { reservedVips } from "../recovery.ts"
 import { orUnavailable } from "./asking.ts"
+import { carryOut } from "./carry-out.ts"
+import { forbiddenProblem } from "./refused.ts"
 import { allocatorItems } from "./views/allocators.ts"
 import { readingOf } from "./views/reading.ts"
 
@@ -16,6 +21,7 @@ export const CentreHandlers = HttpApiBuilder.group(
   "centre",
   Effect.fn(function* (handlers) {
     const centre = yield* Centre
+    const asked = Effect.provideService(Centre, centre)
     return handlers.handleAll({
       allocators: Effect.fnUntraced(function* () {
         const known = yield* centre.allocators
@@ -24,7 +30,10 @@ export const CentreHandlers = HttpApiBuilder.group(
       }),
       recovery: () => standing(centre),
       beginRecovery: Effect.fnUntraced(function* ({ payload }) {
-        yield* orUnavailable(centre.orderRecovery(`ordered by ${actorOf(payload)}: ${payload.reason}`))
+        const caller = yield* Caller
+        const forbidden = forbids(caller, [fleetAdmin])
+        if (forbidden !== undefined) return yield* forbiddenProblem(forbidden)
+        yield* orUnavailable(centre.orderRecovery(`ordered by ${caller.actor}: ${payload.reason}`))
         return yield* standing(centre)
       }),
       finishRecovery: Effect.fnUntraced(function* ({ payload }) {
@@ -32,7 +41,7 @@ export const CentreHandlers = HttpApiBuilder.group(
         if (recovery === null || (recovery.phase === "recovered" && recovery.frozen.length === 0)) {
           return yield* new NotFoundProblem({ detail: "recovery: expected one under way, found none" })
         }
-        yield* order(centre, payload, { _tag: "FinishRecovery", without: recovery.waitingFor })
+        yield* asked(order(payload, { _tag: "FinishRecovery", without: recovery.waitingFor }))
         return yield* standing(centre)
       }),
       releaseReserved: Effect.fnUntraced(function* ({ params, payload }) {
@@ -43,7 +52,7 @@ export const CentreHandlers = HttpApiBuilder.group(
             detail: `address: expected one that a recovery has reserved, found ${address} of network ${payload.network}`
           })
         }
-        yield* order(centre, payload, { _tag: "ReleaseAdopted", network: payload.network, address })
+        yield* asked(order(payload, { _tag: "ReleaseAdopted", network: payload.network, address }))
         return yield* standing(centre)
       })
     })
@@ -66,14 +75,6 @@ const standing = Effect.fnUntraced(function* (centre: Centre["Service"]) {
   return { ...seen, recovery }
 })
 
-/** Callers are not asked who they are: the name is what they say. */
-const actorOf = ({ user }: { readonly user: string }): string => `local:${user}`
-
-const order = Effect.fnUntraced(function* (
-  centre: Centre["Service"],
-  payload: { readonly user: string; readonly reason: string },
-  command: Command
-) {
-  const reply = yield* orUnavailable(centre.order(actorOf(payload), payload.reason, command))
-  if (reply._tag !== "Done") return yield* new UnavailableProblem({ detail: reply.message, code: "LT0520" })
+const order = Effect.fnUntraced(function* ({ reason }: { readonly reason: string }, command: Command) {
+  yield* carryOut({ commandId: randomUUID(), caller: yield* Caller, words: reason, command })
 })

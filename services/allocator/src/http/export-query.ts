@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto"
+import { Caller } from "@lowtide/api/access"
 import type { ExportQuery } from "@lowtide/api/audit"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
@@ -16,9 +18,9 @@ const pageMax = 500
  * What the query keeps of the ledger, or of the wire journal, the oldest first, a page at a time. That somebody reads it is
  * committed before the first line is handed out.
  */
-export const beginExport = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+export const beginExport = Effect.fnUntraced(function* (query: ExportQuery) {
   yield* refuseIncomplete(query)
-  return query.journal === "wire" ? yield* exportWire(query, user) : yield* exportEvents(query, user)
+  return query.journal === "wire" ? yield* exportWire(query) : yield* exportEvents(query)
 })
 
 const wireFilters: ReadonlySet<string> = new Set(["journal", "format", "after", "address", "network", "cluster"])
@@ -36,7 +38,7 @@ const refuseIncomplete = (query: ExportQuery): Effect.Effect<void, InvalidQueryP
   return Effect.void
 }
 
-const exportEvents = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   const ledger = yield* Ledger
   const centre = yield* Centre
   const format = query.format ?? "ndjson"
@@ -45,7 +47,7 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery, user: stri
   const count = yield* orUnavailable(ledger.countEvents(selection))
   const { format: _, after, ...filter } = query
   const { sinceSeq, untilSeq } = selection
-  const ownSeq = yield* record(user, { filter, format, sinceSeq, untilSeq, count })
+  const ownSeq = yield* record({ filter, format, sinceSeq, untilSeq, count })
   // A whole export ends with the event that tells of it, which dates it for who verifies it.
   const isWhole = Object.keys(filter).length === 0 && after === undefined
   const read = isWhole ? { ...selection, untilSeq: ownSeq } : selection
@@ -62,14 +64,14 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery, user: stri
       )
 })
 
-const exportWire = Effect.fnUntraced(function* (query: ExportQuery, user: string | undefined) {
+const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
   const ledger = yield* Ledger
   const { format: _, after = 0, address, ...filter } = query
   const kept = { cluster: query.cluster, network: query.network, address: address && canonicalIp(address) }
   const [last] = yield* orUnavailable(ledger.wire({ ...kept, limit: 1, order: "desc" }))
   const untilId = last?.id ?? after
   const said = address === undefined ? filter : { ...filter, address }
-  yield* record(user, { filter: said, format: "ndjson", sinceSeq: after + 1, untilSeq: untilId, count: null })
+  yield* record({ filter: said, format: "ndjson", sinceSeq: after + 1, untilSeq: untilId, count: null })
   return pages(
     after,
     (sinceId) => ledger.wire({ ...kept, sinceId, limit: pageMax, order: "asc" }),
@@ -82,11 +84,10 @@ const exportWire = Effect.fnUntraced(function* (query: ExportQuery, user: string
 })
 
 /** Commits that somebody exports; answers the seq of the event that says so. */
-const record = Effect.fnUntraced(function* (user: string | undefined, said: Omit<RecordExport, "_tag">) {
+const record = Effect.fnUntraced(function* (said: Omit<RecordExport, "_tag">) {
   const centre = yield* Centre
-  const reply = yield* orUnavailable(
-    centre.order(`local:${user ?? "unknown"}`, undefined, { _tag: "RecordExport", ...said })
-  )
+  const caller = yield* Caller
+  const reply = yield* centre.order({ commandId: randomUUID(), caller, command: { _tag: "RecordExport", ...said } })
   if (reply._tag === "Done") return reply.seqTo ?? 0
   const code = reply._tag === "Refused" ? reply.code : (/^LT\d{4}/.exec(reply.message)?.[0] ?? "LT0501")
   return yield* new UnavailableProblem({ detail: reply.message, code })

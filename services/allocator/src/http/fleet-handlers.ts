@@ -6,10 +6,12 @@ import type { Centre } from "../centre.ts"
 import { look } from "./look.ts"
 import type { Past } from "./past.ts"
 import { findingList } from "./views/findings.ts"
+import { quotaList, reservationList } from "./views/fleet-objects.ts"
 import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
 import { serviceList } from "./views/services.ts"
+import { vipList } from "./views/vips.ts"
 
 /** The lists: each one look at the fleet, as committed or at an earlier time. */
 export const FleetHandlers = HttpApiBuilder.group(
@@ -21,6 +23,9 @@ export const FleetHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       services: ({ query }) => asked(look(query, (view, nowMs) => serviceList(view, query, nowMs))),
       pools: ({ query }) => asked(look(query, (view) => poolList(view, query))),
+      reservations: ({ query }) => asked(look(query, reservationList)),
+      quotas: ({ query }) => asked(look(query, quotaList)),
+      vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
       findings: ({ query }) => asked(look(query, (view, nowMs) => findingList(view, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),
       nodes: ({ query }) => asked(look(query, (view, nowMs) => nodeList(view, query, nowMs)))

@@ -8,7 +8,8 @@ import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, Past, wireFactsAt } from "./past.ts"
 import { networkNames, unknownNetwork } from "./views/clusters.ts"
-import { holderAnswer, neverGivenOut } from "./views/holder.ts"
+import { eventEntry } from "./views/history.ts"
+import { holderAnswer, neverGivenOut, overrideSeq } from "./views/holder.ts"
 import { readingOf } from "./views/reading.ts"
 import { announcementSentence, announcersOf, reportLateMsMax } from "./views/wire-facts.ts"
 
@@ -26,13 +27,20 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const address = canonicalIp(query.address)
   const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
   const at = moment?.at ?? null
-  const { reading, networks, known, fault } = yield* orUnavailable(
-    centre.read((view) => ({
-      reading: readingOf(view),
-      networks: networksOf(view, address),
-      known: networkNames(view),
-      fault: unknownNetwork(view, query.network)
-    }))
+  const { reading, networks, known, fault, awaiting, reservation } = yield* orUnavailable(
+    centre.read((view) => {
+      const networks = networksOf(view, address)
+      const vip = at === null ? view.fleet.vip(query.network ?? networks[0] ?? "", address) : undefined
+      return {
+        reading: readingOf(view),
+        networks,
+        known: networkNames(view),
+        fault: unknownNetwork(view, query.network),
+        awaiting: vip === undefined ? [] : view.awaited(vip),
+        reservation:
+          at === null ? view.fleet.networks.get(query.network ?? networks[0] ?? "")?.reserved.get(address) : undefined
+      }
+    })
   )
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
   const [network, ...others] = query.network === undefined ? networks : [query.network]
@@ -44,14 +52,23 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   }
   if (network === undefined) {
     const nobody: HolderAnswer = {
-      ...neverGivenOut({ address, at }, known, reading),
+      ...neverGivenOut({ address, at, reservation }, known, reading),
       announcers: [],
       announcement: ""
     }
     return nobody
   }
   const stretches = yield* orUnavailable(ledger.history({ network, address }))
-  const question = { network, address, at, ...(moment?.isSeq === true ? { seq: moment.position } : {}) }
+  const overriding = overrideSeq(stretches, { at })
+  const events =
+    overriding === undefined
+      ? []
+      : yield* orUnavailable(ledger.events({ sinceSeq: overriding, untilSeq: overriding, limit: 1, order: "asc" }))
+  const words = events.map(eventEntry)[0]?.words ?? null
+  const question = {
+    ...{ network, address, at, awaiting, reservation, words },
+    ...(moment?.isSeq === true ? { seq: moment.position } : {})
+  }
   const announcers = yield* askAnnouncers({ network, address }, moment)
   const answer: HolderAnswer = {
     ...holderAnswer(question, stretches, reading),
@@ -99,6 +116,9 @@ const askAnnouncers = Effect.fnUntraced(function* (
   return announcersOf(facts, vip, intended)
 })
 
-/** Networks that have given the address out at some time. */
+/** Networks that have given the address out at some time, or keep it for somebody. */
 export const networksOf = (view: CommittedView, address: string): ReadonlyArray<string> =>
-  [...view.fleet.networks.keys()].filter((network) => view.fleet.vip(network, address) !== undefined).sort()
+  [...view.fleet.networks]
+    .filter(([network, { reserved }]) => view.fleet.vip(network, address) !== undefined || reserved.has(address))
+    .map(([network]) => network)
+    .sort()

@@ -4,6 +4,8 @@ import type { Ledger } from "@lowtide/ledger"
 import { Effect, Layer } from "effect"
 import { HttpRouter, type HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { layerAccess } from "../access/access.ts"
+import type { TokenBook } from "../access/tokens.ts"
 import type { Centre } from "../centre.ts"
 import { AuditHandlers } from "./audit-handlers.ts"
 import { CentreHandlers } from "./centre-handlers.ts"
@@ -11,6 +13,7 @@ import { CurrencyLive } from "./currency.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
 import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
+import { OrderHandlers } from "./order-handlers.ts"
 import { Past } from "./past.ts"
 import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
@@ -34,7 +37,7 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 /** Every route of the allocator: the API, `/openapi.json`, `/metrics`. Run it with `HttpRouter.serve`, or take `layerHttp`. */
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
-    Layer.provide([FleetHandlers, AuditHandlers, CentreHandlers, HealthHandlers]),
+    Layer.provide([FleetHandlers, AuditHandlers, OrderHandlers, CentreHandlers, HealthHandlers]),
     Layer.provide([CurrencyLive, Past.layer]),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),
@@ -42,10 +45,12 @@ export const HttpApiLive = Layer.mergeAll(
   UnknownPath
 )
 
-/** The API served at `HOST:PORT` or `unix:/PATH` for as long as the Layer is open; answers the server it runs on. */
+/** The API served at `HOST:PORT` or `unix:/PATH` for as long as the Layer is open, to whom the tokens name; answers the server it runs on. */
 export const layerHttp = (
-  listen: string
+  listen: string,
+  tokens?: TokenBook
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError, Centre | Ledger | Bus> =>
   HttpRouter.serve(HttpApiLive, { disableListenLog: true, disableLogger: true }).pipe(
-    Layer.provideMerge(layerHttpServer(listen))
+    Layer.provide(layerAccess(tokens)),
+    Layer.provideMerge(layerHttpServer(listen, tokens !== undefined))
   )

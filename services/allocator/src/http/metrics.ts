@@ -113,15 +113,16 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
     ),
     (labels) => labels
   ),
-  ...poolList(view, {}).items.flatMap(({ cluster, name, assigned, withdrawing, quarantined, elsewhere, available }) =>
-    Object.entries({ assigned, withdrawing, quarantined, elsewhere, available: Number(available) }).map(
-      ([state, value]) => ({
-        name: "lowtide_pool_addresses",
-        help: "Addresses of a pool by state",
-        labels: { cluster, pool: name, state },
-        value
-      })
-    )
+  ...poolList(view, {}).items.flatMap(
+    ({ cluster, name, assigned, withdrawing, quarantined, reserved, elsewhere, available }) =>
+      Object.entries({ assigned, withdrawing, quarantined, reserved, elsewhere, available: Number(available) }).map(
+        ([state, value]) => ({
+          name: "lowtide_pool_addresses",
+          help: "Addresses of a pool by state",
+          labels: { cluster, pool: name, state },
+          value
+        })
+      )
   )
 ]
 

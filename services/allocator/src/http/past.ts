@@ -3,7 +3,7 @@ import { InvalidQueryProblem, type UnavailableProblem } from "@lowtide/api/probl
 import { Fleet, type NodeIntent, resolveNode, type StreamState } from "@lowtide/domain"
 import { Ledger, type Unavailable } from "@lowtide/ledger"
 import { Cache, Clock, Context, Effect, Exit, Layer } from "effect"
-import { Centre, type CommittedView, type HeardNode } from "../centre.ts"
+import { Centre, type CommittedView, type HeardNode, obligedNodes } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
 
@@ -60,7 +60,8 @@ export class Past extends Context.Service<
               fleet,
               head: { ...head, seq: moment.position, recordedAt: moment.recordedAt },
               recordedAt: (stream: string) => recordedAt.get(stream),
-              nodes
+              nodes,
+              awaited: obligedNodes
             }
           }).pipe(orUnavailable)
       })

@@ -16,22 +16,22 @@ export class InvalidListen extends Data.TaggedError("InvalidListen")<{
 }
 
 /**
- * Reads `127.0.0.1:7070`, `[::1]:7070`, `localhost:7070` or `unix:/run/lowtide/api.sock`. Callers are not asked who they
- * are, so other machines must not reach the API: anything but a loopback address is refused.
+ * Reads `127.0.0.1:7070`, `[::1]:7070`, `localhost:7070` or `unix:/run/lowtide/api.sock`. Where callers are not asked who
+ * they are, other machines must not reach the API: anything but a loopback address is refused.
  */
-export const parseApiListen = (text: string): Result.Result<ListenAddress, InvalidListen> => {
+export const parseApiListen = (text: string, hasTokens: boolean): Result.Result<ListenAddress, InvalidListen> => {
   const address = parseListen(text)
   if (Result.isFailure(address))
     return Result.fail(new InvalidListen({ expected: "HOST:PORT or unix:/PATH", found: text }))
-  if (address.success._tag === "Tcp" && !isLoopback(address.success.host)) {
-    return Result.fail(
-      new InvalidListen({ expected: "a loopback address, since callers are not asked who they are", found: text })
-    )
+  if (address.success._tag === "Tcp" && !hasTokens && !isLoopback(address.success.host)) {
+    const expected = "a loopback address, since callers are not asked who they are without LOWTIDE_TOKENS_FILE"
+    return Result.fail(new InvalidListen({ expected, found: text }))
   }
   return Result.succeed(address.success)
 }
 
-const isLoopback = (host: string): boolean => {
+/** Whether only this machine reaches the host. */
+export const isLoopback = (host: string): boolean => {
   if (host === "localhost") return true
   const address = Result.getOrUndefined(parseIpAddress(host))
   if (address === undefined) return false
@@ -46,11 +46,12 @@ export type HttpServerServices = Layer.Success<ReturnType<typeof NodeHttpServer.
 
 /** The HTTP server on `HOST:PORT` (port 0: any) or `unix:/PATH`; a socket that a dead process left is replaced. */
 export const layerHttpServer = (
-  listen: string
+  listen: string,
+  hasTokens: boolean
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const address = yield* Effect.fromResult(parseApiListen(listen))
+      const address = yield* Effect.fromResult(parseApiListen(listen, hasTokens))
       if (address._tag === "UnixSocket") yield* removeDeadSocket(address.path)
       const options = address._tag === "Tcp" ? { host: address.host, port: address.port } : { path: address.path }
       return NodeHttpServer.layer(() => createServer(), { ...options, gracefulShutdownTimeout: drainTimeout })

@@ -317,7 +317,7 @@ describe("the API", () => {
 })
 
 describe("parseApiListen", () => {
-  const read = (text: string) => Result.getOrElse(parseApiListen(text), ({ message }) => message)
+  const read = (text: string) => Result.getOrElse(parseApiListen(text, false), ({ message }) => message)
 
   it("reads loopback addresses and sockets", () => {
     expect(read("127.0.0.1:7070")).toEqual({ _tag: "Tcp", host: "127.0.0.1", port: 7070 })
@@ -330,5 +330,9 @@ describe("parseApiListen", () => {
     expect(read("192.0.2.1:7070")).toContain("expected a loopback address")
     expect(read("127.0.0.1")).toContain("expected HOST:PORT")
     expect(read("127.0.0.1:70700")).toContain("expected HOST:PORT")
+  })
+
+  it("lets other machines reach the API where callers are asked who they are", () => {
+    expect(parseApiListen("0.0.0.0:7070", true)).toEqual(Result.succeed({ _tag: "Tcp", host: "0.0.0.0", port: 7070 }))
   })
 })

@@ -1,5 +1,6 @@
 import { Bus, generateKey, type NodeStatus, readSigningKey, type WireReport, wireSubject } from "@lowtide/bus"
 import {
+  awaitedNodes,
   type ClusterObject,
   type Command,
   type CommandEnvelope,
@@ -12,7 +13,7 @@ import { Ledger } from "@lowtide/ledger"
 import { Effect, Layer, SubscriptionRef } from "effect"
 import { Centre, type CentreHealth, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
-import { loadMemory } from "../../src/memory.ts"
+import { contextOf, loadMemory } from "../../src/memory.ts"
 import { wireRows } from "../../src/wire-journal.ts"
 
 /** The moment from which the sample's clocks count. */
@@ -255,7 +256,8 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
     fleet: memory.fleet,
     head: memory.head,
     recordedAt: (stream) => memory.recordedAt.get(stream),
-    nodes: sampleNodes(startMs + 60_000)
+    nodes: sampleNodes(startMs + 60_000),
+    awaited: (vip) => awaitedNodes(contextOf(memory, 0), vip)
   }
   return view
 })

@@ -89,7 +89,7 @@ describe("pools", () => {
     viewed((view) => {
       const [narrow, , wide] = poolList(view, {}).items
       expect([narrow?.ipv4, narrow?.ipv6]).toEqual([
-        { total: "16", assigned: 2, withdrawing: 0, quarantined: 0, elsewhere: 1, available: "13" },
+        { total: "16", assigned: 2, withdrawing: 0, quarantined: 0, reserved: 0, elsewhere: 1, available: "13" },
         null
       ])
       expect(wide).toMatchObject({ ipv4: null, ipv6: { total: "18446744073709551616", assigned: 0 } })

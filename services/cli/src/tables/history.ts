@@ -1,7 +1,7 @@
 import type { HistoryEntry } from "@lowtide/api/history"
 import type { TraceHop } from "@lowtide/api/trace"
 import { formatLocal } from "../moment.ts"
-import type { Column } from "../table.ts"
+import type { Cell, Column } from "../table.ts"
 import { ageCell } from "./standing.ts"
 
 /** Columns of `lowtide history`, in the reader's zone. */
@@ -9,14 +9,19 @@ export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<C
   { title: `TIME (${timeZone})`, cell: ({ time }) => formatLocal(time, timeZone) },
   { title: "AGO", cell: ({ time }) => ageCell(time, nowMs) },
   { title: "SEQ", cell: ({ seq }) => (seq === null ? "" : String(seq)) },
-  { title: "ACTOR", cell: ({ actor }) => actor },
+  { title: "ACTOR", cell: actorCell },
   { title: "REASON", cell: ({ reason }) => reason ?? "" },
   { title: "CORRELATION", cell: ({ correlationId }) => correlationId ?? "", isWide: true },
   { title: "WHAT", cell: historyWords }
 ]
 
-const historyWords = ({ what, code, fix }: HistoryEntry): string => {
-  const coded = code === null || what.includes(code) ? what : `${what} (${code})`
+/** An actor that nobody checked stands out. */
+const actorCell = ({ actor, unauthenticated }: HistoryEntry): Cell =>
+  unauthenticated ? { text: `${actor}?`, tone: "warning" } : actor
+
+const historyWords = ({ what, code, fix, words }: HistoryEntry): string => {
+  const said = words === null ? what : `${what}: ${JSON.stringify(words)}`
+  const coded = code === null || said.includes(code) ? said : `${said} (${code})`
   return fix === null ? coded : `${coded}. Fix: ${fix}`
 }
 

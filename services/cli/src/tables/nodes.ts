@@ -21,7 +21,10 @@ export const nodeColumns = (nowMs: number): ReadonlyArray<Column<NodeView>> => [
   { title: "VIPS", cell: ({ announcing, sync }) => (isHeard(sync) ? String(announcing) : "") },
   { title: "SYNC", cell: ({ sync }) => ({ text: sync, tone: tones[sync] }) },
   { title: "HEARD", cell: ({ lastHeard }) => ageCell(lastHeard, nowMs) },
-  { title: "EXCLUDED", cell: ({ excluded, present }) => (present ? (excluded ?? "") : "gone") },
+  {
+    title: "EXCLUDED",
+    cell: ({ excluded, present, retired }) => (present ? (excluded ?? "") : retired ? "retired" : "gone")
+  },
   { title: "ADDRESSES", cell: ({ addresses }) => addresses.join(","), isWide: true },
   { title: "REFUSED", cell: ({ refused }) => String(refused.length), isWide: true },
   { title: "FINDINGS", cell: ({ findings, refused }) => codesCell([...findings, ...refused]) }

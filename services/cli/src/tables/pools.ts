@@ -13,6 +13,7 @@ export const poolColumns: ReadonlyArray<Column<PoolView>> = [
   { title: "TOTAL", cell: ({ total }) => total },
   { title: "ASSIGNED", cell: ({ assigned }) => String(assigned) },
   { title: "RESTING", cell: ({ withdrawing, quarantined }) => String(withdrawing + quarantined) },
+  { title: "RESERVED", cell: ({ reserved }) => String(reserved), isWide: true },
   { title: "ELSEWHERE", cell: ({ elsewhere }) => String(elsewhere), isWide: true },
   { title: "AVAILABLE", cell: ({ available }) => available },
   { title: "IPV4-FREE", cell: ({ ipv4 }) => ipv4?.available ?? "" },

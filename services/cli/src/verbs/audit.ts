@@ -10,7 +10,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { parseMoment } from "../moment.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import {
   chooseKeys,
@@ -76,7 +76,7 @@ const verify = Command.make(
 /** The checkpoints come first: an export that is read after them has at least their events. */
 const verifyServer = Effect.fnUntraced(function* (keys: CheckpointKeys, paths: ReadonlyArray<string>) {
   const { user } = yield* Surroundings
-  const server = yield* serverFlag
+  const server = yield* serverFlags
   const notes = yield* ask(server, (client) => fetchNotes(client, true), true)
   const opened = yield* openNotes(keys, [...(yield* Effect.forEach(paths, notesIn)).flat(), ...notes])
   const exported = <A>(
@@ -181,7 +181,7 @@ const prove = Command.make(
       }
     }
     const query = Option.isSome(from) ? { from: from.value } : {}
-    const proof = yield* ask(yield* serverFlag, (client) => client.audit.proof({ params: { seq }, query }))
+    const proof = yield* ask(yield* serverFlags, (client) => client.audit.proof({ params: { seq }, query }))
     const text = JSON.stringify(proof, null, 2)
     if (Option.isNone(out)) return (yield* Surroundings).out(text)
     yield* writing(out.value, () => writeFileSync(out.value, `${text}\n`))
@@ -198,7 +198,7 @@ const prove = Command.make(
 /** `lowtide audit checkpoints`. */
 const checkpoints = Command.make("checkpoints", {}, () =>
   Effect.gen(function* () {
-    const notes = yield* ask(yield* serverFlag, (client) => fetchNotes(client, true), true)
+    const notes = yield* ask(yield* serverFlags, (client) => fetchNotes(client, true), true)
     yield* print(notes, () => notes.join("\n").trimEnd())
   })
 ).pipe(
@@ -272,7 +272,7 @@ const exportVerb = Command.make(
             () => void writeSync(file, octets)
           )
     yield* ask(
-      yield* serverFlag,
+      yield* serverFlags,
       (client) =>
         client.audit
           .export({ query, headers: { "x-lowtide-user": user } })

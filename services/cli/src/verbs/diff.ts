@@ -5,7 +5,7 @@ import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { momentFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 
 const kinds = ["address", "service", "node", "configuration", "namespace", "cluster", "finding"] as const
@@ -51,7 +51,7 @@ export const diff = Command.make(
       ...(Option.isSome(address) ? { address: canonicalIp(address.value) } : {}),
       ...(Option.isSome(kind) ? { kind: kind.value } : {})
     }
-    const answer = yield* ask(yield* serverFlag, (client) => client.audit.diff({ query }))
+    const answer = yield* ask(yield* serverFlags, (client) => client.audit.diff({ query }))
     yield* print(answer, () => answer.items.map(({ sentence }) => sentence).join("\n"))
     const { items } = answer
     const between = `between ${answer.from.time} (event ${answer.from.position}) and ${answer.to.time} (event ${answer.to.position})`

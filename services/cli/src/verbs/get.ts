@@ -6,16 +6,18 @@ import { ask } from "../ask.ts"
 import { atFlag, readMoment } from "../at.ts"
 import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { isNamed, type ListTarget, parseListTarget } from "../resource.ts"
-import { outputFormat, print, serverFlag } from "../root.ts"
+import { outputFormat, print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
 import { allocatorColumns } from "../tables/allocators.ts"
 import { findingColumns } from "../tables/findings.ts"
+import { quotaColumns, reservationColumns } from "../tables/fleet-objects.ts"
 import { nodeColumns } from "../tables/nodes.ts"
 import { peerColumns, peerRows } from "../tables/peers.ts"
 import { poolColumns } from "../tables/pools.ts"
 import { serviceColumns, serviceLines } from "../tables/services.ts"
 import { findingLine } from "../tables/standing.ts"
+import { vipColumns } from "../tables/vips.ts"
 
 /** Which part of the fleet is asked for, as the API takes it. */
 interface Scope {
@@ -30,7 +32,7 @@ export const get = Command.make(
   {
     target: Argument.String("type").pipe(
       Argument.withDescription(
-        "services (svc), pools (po), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
+        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
       )
     ),
     cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
@@ -61,7 +63,9 @@ export const get = Command.make(
     return yield* list(target, scope)
   })
 ).pipe(
-  Command.withDescription("List services, pools, peers, nodes, findings or allocators"),
+  Command.withDescription(
+    "List services, pools, addresses in use, reservations, quotas, peers, nodes, findings or allocators"
+  ),
   Command.withExamples([
     {
       command: "lowtide get services -n shop",
@@ -91,6 +95,19 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     case "pools": {
       const answer = yield* fetchList(target, (client) => client.fleet.pools({ query: scope }), clusterName)
       return yield* show(answer, poolColumns, answer.items, answer.items.flatMap(linesOf))
+    }
+    case "vips": {
+      const { namespace: _, ...query } = scope
+      const answer = yield* fetchList(target, (client) => client.fleet.vips({ query }), vipName)
+      return yield* show(answer, vipColumns(thenMs(answer)), answer.items, [])
+    }
+    case "reservations": {
+      const answer = yield* fetchList(target, (client) => client.fleet.reservations({ query: atOf(scope) }), ownName)
+      return yield* show(answer, reservationColumns(thenMs(answer)), answer.items, [])
+    }
+    case "quotas": {
+      const answer = yield* fetchList(target, (client) => client.fleet.quotas({ query: atOf(scope) }), ownName)
+      return yield* show(answer, quotaColumns(thenMs(answer)), answer.items, [])
     }
     case "peers": {
       const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)
@@ -130,6 +147,13 @@ const serviceName = ({ cluster, namespace, name }: ClusterObject & { readonly na
   name
 ]
 
+/** What is of no cluster is asked for by time alone. */
+const atOf = ({ at }: Scope) => (at === undefined ? {} : { at })
+
+const ownName = ({ name }: { readonly name: string }): ReadonlyArray<string> => [name]
+
+const vipName = ({ address }: { readonly address: string }): ReadonlyArray<string> => [address]
+
 const findingName = (found: {
   readonly cluster: string
   readonly object: { readonly namespace?: string; readonly name: string }
@@ -154,7 +178,7 @@ const fetchList = <
   nameOf: (item: Item) => ReadonlyArray<string>
 ) =>
   Effect.gen(function* () {
-    const answer = yield* ask(yield* serverFlag, question)
+    const answer = yield* ask(yield* serverFlags, question)
     if (name.length === 0) return answer
     const items = answer.items.filter((item) => isNamed(name, nameOf(item)))
     if (items.length > 0) return { ...answer, items }

@@ -5,7 +5,7 @@ import { ask } from "../ask.ts"
 import { momentFlag, readMoment } from "../at.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { historyColumns } from "../tables/history.ts"
@@ -67,7 +67,7 @@ export const history = Command.make(
       ...(yield* readMoment("history", "at", filters.at)),
       ...(Option.isSome(before) ? { before: before.value } : {})
     }
-    const page = yield* ask(yield* serverFlag, (client) => client.audit.history({ query }))
+    const page = yield* ask(yield* serverFlags, (client) => client.audit.history({ query }))
     yield* print(page, (format) =>
       page.items.length === 0
         ? ""
@@ -122,7 +122,7 @@ const clusterOf = ({ cluster }: { readonly cluster?: string }) => (cluster === u
 const findCluster = Effect.fnUntraced(function* (
   target: Extract<HistoryTarget, { readonly _tag: "Service" | "Node" }>
 ) {
-  const server = yield* serverFlag
+  const server = yield* serverFlags
   const name = target._tag === "Service" ? `${target.namespace}/${target.name}` : target.name
   const found =
     target._tag === "Service"

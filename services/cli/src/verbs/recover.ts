@@ -4,8 +4,7 @@ import { Effect, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
-import { print, serverFlag } from "../root.ts"
-import { Surroundings } from "../surroundings.ts"
+import { print, serverFlags } from "../root.ts"
 
 /** `lowtide recover`. */
 export const recover = Command.make(
@@ -23,8 +22,7 @@ export const recover = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ reason, finish, release, network }) {
-    const { user } = yield* Surroundings
-    const server = yield* serverFlag
+    const server = yield* serverFlags
     const say = (answer: RecoveryAnswer) => print(answer, () => sentences(answer))
     if (Option.isNone(reason)) {
       if (finish || Option.isSome(release)) {
@@ -32,7 +30,7 @@ export const recover = Command.make(
       }
       return yield* say(yield* ask(server, (client) => client.centre.recovery({})))
     }
-    const payload = { user, reason: reason.value }
+    const payload = { reason: reason.value }
     if (Option.isSome(release)) {
       const address = parseIpAddress(release.value)
       if (Result.isFailure(address))

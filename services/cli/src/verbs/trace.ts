@@ -3,7 +3,7 @@ import { Argument, Command } from "effect/cli"
 import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
 import { parseServiceTarget } from "../resource.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { traceColumns } from "../tables/history.ts"
@@ -17,7 +17,7 @@ export const trace = Command.make(
     const { cluster, namespace, name } = yield* Effect.fromResult(parseServiceTarget(text)).pipe(
       Effect.mapError((what) => usageFault(what, "for example `lowtide trace service/east/shop/web`"))
     )
-    const answer = yield* ask(yield* serverFlag, (client) =>
+    const answer = yield* ask(yield* serverFlags, (client) =>
       cluster === undefined
         ? client.audit.trace({ params: { namespace, name } })
         : client.audit.traceIn({ params: { cluster, namespace, name } })

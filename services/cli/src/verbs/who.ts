@@ -4,7 +4,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { atFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 
 /** `lowtide who ADDRESS`. */
 export const who = Command.make(
@@ -26,7 +26,7 @@ export const who = Command.make(
       ...(yield* readMoment("who", "at", at)),
       ...(Option.isSome(network) ? { network: network.value } : {})
     }
-    const answer = yield* ask(yield* serverFlag, (client) => client.audit.holder({ params: { address }, query }))
+    const answer = yield* ask(yield* serverFlags, (client) => client.audit.holder({ params: { address }, query }))
     yield* print(answer, () => [answer.sentence, answer.announcement].filter((text) => text !== "").join("\n"))
     if (answer.holder === null) return yield* new Unmet()
   })

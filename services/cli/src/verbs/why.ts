@@ -4,7 +4,7 @@ import { ask } from "../ask.ts"
 import { atFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
 import { parseServiceTarget } from "../resource.ts"
-import { print, serverFlag } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
 
 /** `lowtide why service/[CLUSTER/]NS/NAME`. */
 export const why = Command.make(
@@ -18,7 +18,7 @@ export const why = Command.make(
       Effect.mapError((what) => usageFault(what, "for example `lowtide why service/east/shop/web`"))
     )
     const query = yield* readMoment("why", "at", at)
-    const answer = yield* ask(yield* serverFlag, (client) =>
+    const answer = yield* ask(yield* serverFlags, (client) =>
       cluster === undefined
         ? client.audit.why({ params: { namespace, name }, query })
         : client.audit.whyIn({ params: { cluster, namespace, name }, query })

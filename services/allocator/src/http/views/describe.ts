@@ -6,7 +6,9 @@ import {
   type ManifestState,
   type NamespaceState,
   type NodeState,
+  type QuotaState,
   type RecoveryState,
+  type ReservationState,
   type ServiceState,
   type StreamState,
   type VipState,
@@ -74,10 +76,12 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     ({ namespace }, before) => `namespace ${namespace.name} ${before === null ? "was seen" : "was relabelled"}`
   ),
   NamespaceGone: about<NamespaceState>(({ namespace }) => `namespace ${namespace.name} is gone`),
-  NodeObserved: about<NodeState>(
-    ({ node }, before) => `node ${node.name} ${seenOrChanged(before?.node, node, before?.present === false)}`
-  ),
+  NodeObserved: about<NodeState>(({ node }, before) => {
+    const seen = seenOrChanged(before?.node, node, before?.present === false)
+    return `node ${node.name} ${seen}${before?.retired === true ? "; retired before, it begins anew" : ""}`
+  }),
   NodeGone: about<NodeState>(({ node }) => `node ${node.name} is gone; what it was to confirm it has yet to confirm`),
+  NodeRetired: about<NodeState>(({ node }) => `node ${node.name} was retired: nothing more is awaited of it`),
   ServiceObserved: about<ServiceState>(
     ({ service }, before) => `Service ${serviceName(service)} ${seenOrChanged(before?.service, service, false)}`
   ),
@@ -108,6 +112,28 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   VipQuarantined: about<VipState>(
     (vip) =>
       `${vip.address} is withdrawn everywhere and rests${vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`}`
+  ),
+  VipObligationLifted: about<VipState>((vip, before) => {
+    const lifted = (before?.obliged ?? []).filter((node) => !vip.obliged.includes(node)).join(", ")
+    return `${vip.address} no longer waits for ${lifted}, which was retired`
+  }),
+  VipForceReleased: about<VipState>((vip, before) => {
+    const rests = vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`
+    return `${vip.address} was released by force, without waiting for ${before?.obliged.join(", ")}: it rests${rests}`
+  }),
+  AddressReserved: about<ReservationState>(
+    ({ address, pool, name, ...holder }) =>
+      `${address} of pool ${pool} was reserved for ${reservedFor(holder)} by reservation ${name}`
+  ),
+  ReservationDeleted: about<ReservationState>(
+    ({ address, name, ...holder }) =>
+      `${address} is no longer reserved for ${reservedFor(holder)}: reservation ${name} was deleted`
+  ),
+  QuotaApplied: about<QuotaState>(
+    ({ quota }) => `quota ${quota.name} allows ${quota.addresses} addresses ${quotaScope(quota)}`
+  ),
+  QuotaDeleted: about<QuotaState>(
+    ({ quota }) => `quota ${quota.name} of ${quota.addresses} addresses ${quotaScope(quota)} was deleted`
   ),
   VipFreed: about<VipState>((vip) => `${vip.address} of pool ${vip.pool} is free`),
   VipAdopted: about<VipState>((vip) =>
@@ -141,6 +167,15 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
       `the wire journal until ${until} is sealed: ${count} rows, ids ${sinceId} to ${untilId}, root ${root}`
   )
 }
+
+const reservedFor = ({
+  cluster,
+  namespace,
+  service
+}: Pick<ReservationState, "cluster" | "namespace" | "service">): string => `${cluster} ${namespace}/${service}`
+
+const quotaScope = ({ cluster, namespace }: QuotaState["quota"]): string =>
+  `to ${namespace === null ? "" : `namespace ${namespace} of `}${cluster === null ? "each cluster" : `cluster ${cluster}`}`
 
 const manifestName = ({ manifest }: ManifestState): string =>
   `${manifest.kind} ${manifest.namespace === "" ? "" : `${manifest.namespace}/`}${manifest.name}`

@@ -130,6 +130,18 @@ const say = (difference: Difference, state: ClusterState): Said | undefined => {
       const subject = `${kind} ${state.cluster} ${namespace === "" ? "" : `${namespace}/`}${name}`
       return sayPresence(difference, { kind: "configuration", name: `${kind}/${namespace}/${name}`, subject })
     }
+    case "Reservation": {
+      const { name } = state
+      return sayPresence(difference, {
+        kind: "configuration",
+        name: `Reservation//${name}`,
+        subject: `Reservation ${name}`
+      })
+    }
+    case "Quota": {
+      const { name } = state.quota
+      return sayPresence(difference, { kind: "configuration", name: `Quota//${name}`, subject: `Quota ${name}` })
+    }
     case "Namespace":
       return sayPresence(difference, {
         kind: "namespace",

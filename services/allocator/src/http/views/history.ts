@@ -41,7 +41,8 @@ export const historyEntries = (read: HistoryRead): ReadonlyArray<HistoryEntry> =
     .map(({ entry }) => entry)
 }
 
-const eventEntry = (event: StoredEvent): HistoryEntry => ({
+/** An event as a line of a history. */
+export const eventEntry = (event: StoredEvent): HistoryEntry => ({
   time: event.recordedAt,
   seq: event.seq,
   type: event.type,
@@ -49,8 +50,18 @@ const eventEntry = (event: StoredEvent): HistoryEntry => ({
   correlationId: event.correlationId,
   cluster: event.cluster ?? null,
   reason: event.reasonCode,
+  ...saidOf(event),
   ...describeEvent(event)
 })
+
+/** What stands beside an event of whoever ordered it. */
+const saidOf = ({ meta }: StoredEvent): Pick<HistoryEntry, "words" | "unauthenticated"> => {
+  const { words = null, unauthenticated = false } = JSON.parse(meta) as {
+    readonly words?: string
+    readonly unauthenticated?: boolean
+  }
+  return { words, unauthenticated }
+}
 
 const wireEntry = (row: StoredWire, node: string | undefined): HistoryEntry | undefined => {
   const described = describeWire(row, node)
@@ -66,6 +77,8 @@ const wireEntry = (row: StoredWire, node: string | undefined): HistoryEntry | un
     correlationId: null,
     cluster: row.cluster,
     reason: null,
+    words: null,
+    unauthenticated: false,
     ...described,
     fix: described.fix ?? fixOf(described.code)
   }

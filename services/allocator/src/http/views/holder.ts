@@ -1,5 +1,6 @@
 import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
 import type { Reading } from "@lowtide/api/reading"
+import type { ReservationState } from "@lowtide/domain"
 import type { StoredHistory } from "@lowtide/ledger"
 
 /** The part of the answer that the log has: who held it. Who announced it is the wire journal's to say. */
@@ -7,7 +8,7 @@ export type HeldAnswer = Omit<HolderAnswer, "announcers" | "announcement">
 
 /** What is said of an address that no network has ever given out, where none was named. */
 export const neverGivenOut = (
-  { address, at }: Omit<HolderQuestion, "network">,
+  { address, at, reservation }: Omit<HolderQuestion, "network">,
   networks: ReadonlyArray<string>,
   reading: Reading
 ): HeldAnswer => ({
@@ -17,8 +18,22 @@ export const neverGivenOut = (
   at,
   phase: "unknown",
   holder: null,
-  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).`
+  reservation: reservationOf(reservation),
+  awaiting: [],
+  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation)}`
 })
+
+/** For whom an address is kept that nobody holds. */
+const reservedSentence = (reservation: ReservationState | undefined): string =>
+  reservation === undefined
+    ? ""
+    : ` It is reserved for ${reservation.cluster} ${reservation.namespace}/${reservation.service} by reservation ${reservation.name}.`
+
+const reservationOf = (reservation: ReservationState | undefined): HolderAnswer["reservation"] => {
+  if (reservation === undefined) return null
+  const { name, cluster, namespace, service } = reservation
+  return { name, cluster, namespace, service }
+}
 
 /** Which VIP is asked about, and for which moment; null for now. */
 export interface HolderQuestion {
@@ -26,6 +41,12 @@ export interface HolderQuestion {
   readonly address: string
   /** RFC 3339 in UTC, milliseconds. */
   readonly at: string | null
+  /** Nodes that have yet to confirm the withdrawal, where the present is asked about. */
+  readonly awaiting?: ReadonlyArray<string>
+  /** What keeps the address, where the present is asked about. */
+  readonly reservation?: ReservationState | undefined
+  /** What the person said who ended a withdrawal without a node's confirmation. */
+  readonly words?: string | null
   /** The event asked about, where one was named: of what its moment brought, what came after it is not counted. */
   readonly seq?: number
 }
@@ -48,14 +69,14 @@ export const holderAnswer = (
 ): HeldAnswer => {
   const index = stretches.findLastIndex((stretch) => covers(stretch, question))
   const stretch = stretches[index]
-  const { network, address, at } = question
-  const answer = { ...reading, network, address, at }
+  const { network, address, at, awaiting = [] } = question
+  const answer = { ...reading, network, address, at, awaiting, reservation: reservationOf(question.reservation) }
   if (stretch === undefined) {
     return {
       ...answer,
       phase: "unknown",
       holder: null,
-      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.`
+      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${reservedSentence(question.reservation)}`
     }
   }
   const phase = phaseOf(stretch.state)
@@ -89,13 +110,33 @@ const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
 }
 
 const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<StoredHistory>, index: number): string => {
-  const stretch = stretches[index]
+  const stretch = stretches[firstAlike(stretches, index)]
   const before = stretches.slice(0, index).findLast((earlier) => earlier.state === "assigned")
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after} (event ${stretch?.fromSeq} by ${stretch?.actor}).`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}.${reservedSentence(question.reservation)}`
 }
+
+/** Said of an address that somebody answers for: no node confirmed that it is withdrawn. */
+const overrideWords = (stretch: StoredHistory | undefined, words: string | null): string =>
+  isOverride(stretch) ? `, because ${stretch?.reasonCode}${words === null ? "" : ` (${JSON.stringify(words)})`}` : ""
+
+/** The event by which a person ended the withdrawal of an address that rests since; undefined when nobody did. */
+export const overrideSeq = (
+  stretches: ReadonlyArray<StoredHistory>,
+  question: Pick<HolderQuestion, "at" | "seq">
+): number | undefined => {
+  const stretch = stretches.findLast((stretch) => covers(stretch, question))
+  return isOverride(stretch) ? stretch?.fromSeq : undefined
+}
+
+/** Whether a person ended the withdrawal. */
+const isOverride = (stretch: StoredHistory | undefined): boolean =>
+  stretch?.reasonCode === "force-released" || stretch?.reasonCode === "node-retired"
+
+const awaitingWords = (nodes: ReadonlyArray<string>): string =>
+  nodes.length === 0 ? "" : `; ${nodes.join(", ")} ${nodes.length === 1 ? "has" : "have"} yet to confirm`
 
 const subjectOf = ({ address, network }: HolderQuestion): string => `${address} (network ${network})`
 
@@ -103,7 +144,10 @@ const atWords = (at: string | null): string => (at === null ? "" : ` at ${at}`)
 
 const fullName = ({ cluster, namespace, name }: HolderName): string => `${cluster} ${namespace}/${name}`
 
-const covers = ({ fromSeq, toSeq, validFrom, validTo }: StoredHistory, { at, seq }: HolderQuestion): boolean => {
+const covers = (
+  { fromSeq, toSeq, validFrom, validTo }: StoredHistory,
+  { at, seq }: Pick<HolderQuestion, "at" | "seq">
+): boolean => {
   if (seq !== undefined) return fromSeq <= seq && (toSeq === null || toSeq > seq)
   if (at === null) return validTo === null
   const instant = Date.parse(at)

@@ -24,6 +24,7 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
     cluster: cluster.name,
     name,
     present: state.present,
+    retired: state.retired === true,
     addresses,
     excluded: intent.excluded,
     sessions: {

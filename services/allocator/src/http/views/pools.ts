@@ -35,8 +35,11 @@ const poolsOf = (
     .filter(({ network, phase }) => network === cluster.network && phase !== "free")
     .map((vip) => ({ vip, address: Result.getOrThrow(parseIpAddress(vip.address)) }))
   const names = new Set(accepted.map(({ name }) => name))
+  const kept = [...view.fleet.network(cluster.network).reserved.keys()]
+    .filter((text) => (view.fleet.vip(cluster.network, text)?.phase ?? "free") === "free")
+    .map((text) => Result.getOrThrow(parseIpAddress(text)))
   return [
-    ...accepted.filter(isWanted).map((pool) => acceptedPool(cluster, pool, taken)),
+    ...accepted.filter(isWanted).map((pool) => acceptedPool(cluster, pool, taken, kept)),
     ...refusedPools(cluster, names)
       .filter(isWanted)
       .map((pool) => refusedPool(cluster, pool))
@@ -48,37 +51,50 @@ interface Taken {
   readonly address: IpAddress
 }
 
-const acceptedPool = (cluster: ClusterMemory, pool: AddressPool, taken: ReadonlyArray<Taken>): PoolView => {
+const acceptedPool = (
+  cluster: ClusterMemory,
+  pool: AddressPool,
+  taken: ReadonlyArray<Taken>,
+  kept: ReadonlyArray<IpAddress>
+): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
   const inside = taken.filter(({ address }) => ranges.some((range) => rangeContains(range, address)))
-  return { ...described(cluster, pool), state: "Accepted", ...countsOf(cluster, pool, { ranges, inside }) }
+  return { ...described(cluster, pool), state: "Accepted", ...countsOf(cluster, pool, { ranges, inside, kept }) }
+}
+
+interface PoolUse {
+  readonly ranges: ReadonlyArray<AddressRange>
+  readonly inside: ReadonlyArray<Taken>
+  /** Free addresses of the network that are kept for somebody. */
+  readonly kept: ReadonlyArray<IpAddress>
 }
 
 /** The counts of the whole pool and of each IP version; a pool that is retired, or not in effect, has nothing to give. */
 const countsOf = (
   cluster: ClusterMemory,
   pool: Pick<AddressPool, "name" | "retired"> & Partial<Pick<AddressPool, "avoidBuggyIPs">>,
-  { ranges, inside }: { readonly ranges: ReadonlyArray<AddressRange>; readonly inside: ReadonlyArray<Taken> },
+  { ranges, inside, kept }: PoolUse,
   isInEffect = true
 ) => {
   const countsWhere = (isCounted: (family: Family) => boolean): PoolCounts => {
     const counted = ranges.filter(({ family }) => isCounted(family))
     const all = inside.filter(({ address }) => isCounted(address.family))
+    const reserved = kept.filter((address) => counted.some((range) => rangeContains(range, address)))
+    const used = [...all.map(({ address }) => address), ...reserved]
     const own = all.filter(({ vip }) => vip.cluster === cluster.name && vip.pool === pool.name)
     const count = (phase: VipState["phase"]) => own.filter(({ vip }) => vip.phase === phase).length
     const total = sum(counted.map(rangeSize))
     const avoided =
-      pool.avoidBuggyIPs === true
-        ? sum(counted.map(countBuggy)) - BigInt(all.filter(({ address }) => isBuggy(address)).length)
-        : 0n
+      pool.avoidBuggyIPs === true ? sum(counted.map(countBuggy)) - BigInt(used.filter(isBuggy).length) : 0n
     const gives = isInEffect && pool.retired !== true
     return {
       total: total.toString(),
       assigned: count("assigned"),
       withdrawing: count("withdrawing"),
       quarantined: count("quarantined"),
+      reserved: reserved.length,
       elsewhere: all.length - own.length,
-      available: (gives ? total - BigInt(all.length) - avoided : 0n).toString()
+      available: (gives ? total - BigInt(used.length) - avoided : 0n).toString()
     }
   }
   const ofFamily = (family: Family): PoolCounts | null =>
@@ -101,7 +117,11 @@ const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
 /** A pool that is not in effect gives out nothing. */
 const refusedPool = (cluster: ClusterMemory, pool: PoolFacts): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
-  return { ...described(cluster, pool), state: "Refused", ...countsOf(cluster, pool, { ranges, inside: [] }, false) }
+  return {
+    ...described(cluster, pool),
+    state: "Refused",
+    ...countsOf(cluster, pool, { ranges, inside: [], kept: [] }, false)
+  }
 }
 
 const refusedPools = (cluster: ClusterMemory, accepted: ReadonlySet<string>): ReadonlyArray<PoolFacts> => {

@@ -1,0 +1,24 @@
+import { Schema } from "effect"
+import { Instant, reading } from "./reading.ts"
+
+/** One address that is not free. */
+export const VipView = Schema.Struct({
+  network: Schema.String,
+  address: Schema.String,
+  cluster: Schema.String,
+  pool: Schema.String,
+  phase: Schema.Literals(["assigned", "withdrawing", "quarantined"]),
+  holders: Schema.Array(Schema.Struct({ namespace: Schema.String, name: Schema.String })).annotate({
+    description: "Who has it, or had it last"
+  }),
+  awaiting: Schema.Array(Schema.String).annotate({
+    description: "Nodes that have yet to confirm its withdrawal, without which nobody else gets it"
+  }),
+  quarantineEnd: Schema.NullOr(Instant),
+  since: Schema.NullOr(Instant).annotate({ description: "When its newest event was recorded" })
+}).annotate({ identifier: "Vip" })
+export type VipView = typeof VipView.Type
+
+/** Answer of `GET /v1/vips`. */
+export const VipList = Schema.Struct({ ...reading, items: Schema.Array(VipView) })
+export type VipList = typeof VipList.Type

@@ -1,0 +1,101 @@
+import { Result } from "effect"
+import { type Finding, hasError } from "./finding.ts"
+import type { RawObject } from "./raw.ts"
+import { type Fields, ObjectReader, show } from "./reader.ts"
+import { addressSyntax, canonicalAddress, nameSyntax, parseName } from "./syntax.ts"
+
+/** An object that is of the whole fleet rather than of one cluster: people apply it over the API. */
+export type FleetObject = Reservation | Quota
+
+/** The kinds of the fleet's own objects. */
+export type FleetKind = FleetObject["_tag"]
+
+/** An address kept for a Service by its name, whether the Service exists or not. */
+export interface Reservation {
+  readonly _tag: "Reservation"
+  readonly name: string
+  readonly cluster: string
+  readonly namespace: string
+  readonly service: string
+  /** This very address; without it, the lowest that `pool` has. */
+  readonly address: string | undefined
+  readonly pool: string | undefined
+  /** Of an address that the pool is to choose. */
+  readonly ipFamily: "IPv4" | "IPv6" | undefined
+}
+
+/** How many addresses the Services of a cluster, or of one namespace of it, may have. */
+export interface Quota {
+  readonly _tag: "Quota"
+  readonly name: string
+  /** Absent: every cluster, each counted by itself. */
+  readonly cluster: string | undefined
+  /** Absent: the whole cluster. */
+  readonly namespace: string | undefined
+  readonly addresses: number
+}
+
+/** The apiVersion of the fleet's own objects. */
+export const fleetApiVersion = "lowtide.dev/v1alpha1"
+
+/** The most addresses that a quota may allow: what a JSON number counts exactly. */
+const addressesMax = Number.MAX_SAFE_INTEGER
+
+const readers: {
+  readonly [Kind in FleetKind]: (raw: RawObject, spec: Fields) => Extract<FleetObject, { _tag: Kind }>
+} = {
+  Reservation: (raw, spec) => {
+    spec.require("for", "the cluster, namespace and name of a Service")
+    const holder = spec.nested("for")
+    for (const field of ["cluster", "namespace", "name"]) holder.require(field, "a name")
+    const address = spec.parsed("address", addressSyntax, canonicalAddress)
+    const pool = spec.parsed("pool", nameSyntax, parseName)
+    const ipFamily = spec.oneOf("ipFamily", ["IPv4", "IPv6"])
+    if (!spec.has("address") && !spec.has("pool")) {
+      spec.reader.report("LT0106", "spec.address", "address, or pool to have one chosen from it", "neither")
+    }
+    if (spec.has("address") && spec.has("ipFamily")) {
+      spec.reader.report("LT0115", "spec.ipFamily", "ipFamily beside pool only", "address and ipFamily")
+    }
+    const named = (field: string) => holder.parsed(field, nameSyntax, parseName) ?? ""
+    const names = { cluster: named("cluster"), namespace: named("namespace"), service: named("name") }
+    holder.reportUnknown()
+    return { _tag: "Reservation", name: raw.name, ...names, address, pool, ipFamily }
+  },
+  Quota: (raw, spec) => {
+    spec.require("addresses", "how many addresses")
+    return {
+      _tag: "Quota",
+      name: raw.name,
+      cluster: spec.parsed("cluster", nameSyntax, parseName),
+      namespace: spec.parsed("namespace", nameSyntax, parseName),
+      addresses: spec.integer("addresses", { min: 0, max: addressesMax }) ?? 0
+    }
+  }
+}
+
+/** Whether the text names a kind of the fleet's own. */
+export const isFleetKind = (kind: string): kind is FleetKind => Object.hasOwn(readers, kind)
+
+/**
+ * Reads one of the fleet's own objects, with all its faults at once. Nobody but its author wrote it, so an unknown field,
+ * which would be one without effect, is a fault here.
+ */
+export const decodeFleetObject = (
+  raw: RawObject
+): { readonly object?: FleetObject; readonly findings: ReadonlyArray<Finding> } => {
+  const reader = new ObjectReader({ kind: raw.kind, name: raw.name })
+  if (!isFleetKind(raw.kind)) {
+    reader.report("LT0107", "kind", Object.keys(readers).join(" or "), show(raw.kind))
+    return { findings: reader.findings }
+  }
+  if (raw.apiVersion !== fleetApiVersion) reader.report("LT0103", "apiVersion", fleetApiVersion, raw.apiVersion)
+  if (Result.isFailure(parseName(raw.name))) {
+    reader.report("LT0141", "metadata.name", nameSyntax.expected, show(raw.name))
+  }
+  const spec = reader.fields("spec", raw.spec)
+  const object = readers[raw.kind](raw, spec)
+  spec.reportUnknown()
+  const isWell = !hasError(reader.findings) && reader.findings.length === 0
+  return isWell ? { object, findings: [] } : { findings: reader.findings }
+}

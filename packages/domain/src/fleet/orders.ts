@@ -1,0 +1,53 @@
+import { liftObligation, quarantine } from "../allocation/settle.ts"
+import { finding } from "../config/index.ts"
+import type { Draft } from "./draft.ts"
+import { streamOf } from "./stream.ts"
+
+/**
+ * Takes a node as confirmed for everything that it was obliged to until now. Only one whose Node object is gone: one that
+ * is there is a candidate, and obliged again by the next intent.
+ */
+export const retireNode = (draft: Draft, clusterName: string, name: string): void => {
+  const cluster = draft.fleet.clusters.get(clusterName)
+  const before = cluster?.nodes.get(name)
+  const object = { kind: "Node", name: `${clusterName}/${name}` }
+  if (cluster === undefined || before === undefined) {
+    return draft.refuse(
+      finding("LT0604", { object, expected: "a node that the log knows", found: "none of that name" })
+    )
+  }
+  if (before.present) {
+    return draft.refuse(
+      finding("LT0605", { object, expected: "a node whose Node object is gone", found: "its Node object" })
+    )
+  }
+  if (before.retired === true) return
+  draft.emit({
+    stream: streamOf.node(clusterName, name),
+    type: "NodeRetired",
+    reason: "node-retired",
+    before,
+    after: { ...before, retired: true },
+    about: { cluster: clusterName }
+  })
+  for (const stream of [...cluster.vips]) {
+    const vip = draft.fleet.vips.get(stream)
+    if (vip !== undefined) liftObligation(draft, cluster, vip, name)
+  }
+}
+
+/** Ends a withdrawal that nobody confirms. An address that rests already, or is free, is as it is ordered to be. */
+export const forceRelease = (draft: Draft, network: string, address: string): void => {
+  const vip = draft.fleet.vip(network, address)
+  const object = { kind: "VIP", name: `${network}/${address}` }
+  if (vip === undefined) {
+    return draft.refuse(
+      finding("LT0604", { object, expected: "an address that was given out", found: "one that never was" })
+    )
+  }
+  if (vip.phase === "assigned") {
+    const found = `held by ${vip.holders.map(({ namespace, name }) => `${vip.cluster}/${namespace}/${name}`).join(", ")}`
+    return draft.refuse(finding("LT0606", { object, expected: "an address that is being withdrawn", found }))
+  }
+  quarantine(draft, draft.cluster(vip.cluster), address, ["VipForceReleased", "force-released"])
+}

@@ -1,0 +1,119 @@
+import { assert, describe, it } from "vitest"
+import type { Command } from "../src/index.ts"
+import { announcing, apply, node, observe, pool, service, World } from "./world.ts"
+
+const forget: Command = { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" }
+const gone = (name: string): Command => ({ _tag: "ForgetNode", cluster: "east", name })
+const retire = (name: string): Command => ({ _tag: "RetireNode", cluster: "east", node: name })
+const force: Command = { _tag: "ForceRelease", network: "default", address: "192.0.2.0" }
+const confirm = (name: string, world: World): Command => ({
+  _tag: "ConfirmWithdrawals",
+  cluster: "east",
+  node: name,
+  cseq: world.book.cseq("east")
+})
+
+/** Two nodes that announce 192.0.2.0, the only address of its pool. */
+const serving = (): World => {
+  const made = new World()
+  announcing(made, "east")
+  made.do(apply("east", pool("public", ["192.0.2.0/32"])))
+  made.do(observe("east", service("web")))
+  return made
+}
+
+const phase = (world: World) => world.fleet.vip("default", "192.0.2.0")?.phase
+const types = (events: ReturnType<World["do"]>) => events.map(({ type, reason }) => `${type} (${reason})`)
+
+describe("a node that is retired", () => {
+  it("is taken as confirmed: an address that waits for it alone rests, one that waits for others goes on waiting", () => {
+    const it = serving()
+    it.do(gone("east-1"))
+    it.do(gone("east-2"))
+    it.do(forget)
+    assert.deepStrictEqual(types(it.do(retire("east-1"))), [
+      "NodeRetired (node-retired)",
+      "VipObligationLifted (node-retired)"
+    ])
+    assert.strictEqual(phase(it), "withdrawing")
+    assert.deepStrictEqual(it.fleet.vip("default", "192.0.2.0")?.obliged, ["east-2"])
+    assert.deepStrictEqual(types(it.do(retire("east-2"))), [
+      "NodeRetired (node-retired)",
+      "VipObligationLifted (node-retired)",
+      "VipQuarantined (node-retired)"
+    ])
+    assert.deepStrictEqual(it.do(retire("east-2")), [])
+    assert.isUndefined(it.rejection)
+  })
+
+  it("does not make another one confirm again", () => {
+    const it = serving()
+    it.do(gone("east-1"))
+    it.do(forget)
+    it.do(observe("east", service("other")))
+    it.do(confirm("east-2", it))
+    it.do(gone("east-2"))
+    assert.strictEqual(phase(it), "withdrawing")
+    it.do(retire("east-1"))
+    assert.strictEqual(phase(it), "quarantined")
+  })
+
+  it("is not waited for by what is released later", () => {
+    const it = serving()
+    it.do(gone("east-1"))
+    it.do(retire("east-1"))
+    it.do(forget)
+    assert.deepStrictEqual(it.fleet.vip("default", "192.0.2.0")?.obliged, ["east-2"])
+  })
+
+  it("nor by what is released in the same batch", () => {
+    const it = serving()
+    it.do(gone("east-1"))
+    it.doAll([retire("east-1"), forget])
+    assert.deepStrictEqual(it.fleet.vip("default", "192.0.2.0")?.obliged, ["east-2"])
+  })
+
+  it("begins anew when it comes back: what it announces then it has to withdraw", () => {
+    const it = serving()
+    it.do(gone("east-1"))
+    it.do(retire("east-1"))
+    it.do({ _tag: "ObserveNode", cluster: "east", node: node("east-1") })
+    assert.isUndefined(it.fleet.cluster("east").nodes.get("east-1")?.retired)
+    it.do(forget)
+    assert.deepStrictEqual(it.fleet.vip("default", "192.0.2.0")?.obliged, ["east-1", "east-2"])
+  })
+
+  it("is one whose Node object is gone, and known", () => {
+    const it = serving()
+    assert.deepStrictEqual(it.do(retire("east-1")), [])
+    assert.strictEqual(it.rejection?.code, "LT0605")
+    it.do(retire("east-9"))
+    assert.strictEqual(it.rejection?.code, "LT0604")
+    it.do({ _tag: "RetireNode", cluster: "typo", node: "east-1" })
+    assert.strictEqual(it.rejection?.code, "LT0604")
+    assert.isFalse(it.fleet.clusters.has("typo"), "a cluster that is named by mistake is not made")
+  })
+})
+
+describe("an address released by force", () => {
+  it("rests, and then is for whoever waits for it", () => {
+    const it = serving()
+    it.do(forget)
+    it.do(observe("east", service("next")))
+    assert.strictEqual(it.refusal("east", "shop/next"), "LT0201")
+    assert.deepStrictEqual(types(it.do(force)), ["VipForceReleased (force-released)"])
+    assert.deepStrictEqual([phase(it), it.do(force)], ["quarantined", []])
+    it.nowMs += 600_000
+    it.do({ _tag: "ExpireQuarantines" })
+    assert.deepStrictEqual(it.addresses("east", "shop/next"), ["192.0.2.0"])
+  })
+
+  it("is one that was released", () => {
+    const it = serving()
+    assert.deepStrictEqual(it.do(force), [])
+    assert.strictEqual(it.rejection?.code, "LT0606")
+    assert.include(it.rejection?.message, "held by east/shop/web")
+    it.do({ ...force, network: "lab" } as Command)
+    assert.strictEqual(it.rejection?.code, "LT0604")
+  })
+})

@@ -1,0 +1,70 @@
+import { Access, Caller, userHeader } from "@lowtide/api/access"
+import { ForbiddenProblem, UnauthenticatedProblem } from "@lowtide/api/problems"
+import { codes } from "@lowtide/domain"
+import { Effect, Layer, Redacted } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { isLoopback } from "../http/server.ts"
+import type { TokenBook } from "./tokens.ts"
+
+/**
+ * Tells who asks. With tokens, by the token of the request. Without, whoever reaches the listener, which only this machine
+ * does, may do everything under the name that it gives, except what takes a named person.
+ */
+export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access> =>
+  Layer.succeed(
+    Access,
+    Access.of({
+      bearer: Effect.fnUntraced(function* (handler, { credential }) {
+        const caller = yield* tokens === undefined
+          ? localCaller
+          : Effect.succeed(callerOf(tokens, Redacted.value(credential)))
+        if (caller === undefined) return yield* unauthenticated(Redacted.value(credential))
+        return yield* Effect.provideService(handler, Caller, caller)
+      })
+    })
+  )
+
+const callerOf = (tokens: TokenBook, token: string): Caller["Service"] | undefined => {
+  const holder = token === "" ? undefined : tokens.holderOf(token)
+  if (holder === undefined) return undefined
+  const { kind, name, roles } = holder
+  return { actor: `${kind}:${name}`, kind, isAuthenticated: true, grants: roles }
+}
+
+const unauthenticated = (token: string) =>
+  new UnauthenticatedProblem({
+    detail: `token: expected one that the tokens file has, found ${token === "" ? "none" : "another"}`,
+    code: "LT0601",
+    fix: codes.LT0601.fix
+  })
+
+/** A name that may stand in an actor. */
+const userName = /^[A-Za-z0-9._@-]{1,63}$/
+
+/**
+ * A page in a browser of this machine reaches loopback as well, under a name that its owner resolves to it: then the
+ * request says so in its Host.
+ */
+const localCaller = Effect.gen(function* () {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const host = hostName(headers.host ?? "localhost")
+  if (!isLoopback(host)) {
+    return yield* new ForbiddenProblem({
+      detail: `host: expected a loopback address or localhost, since callers are not asked who they are, found ${JSON.stringify(host)}`,
+      code: "LT0601",
+      fix: "Ask by http://127.0.0.1:PORT, or set LOWTIDE_TOKENS_FILE and give a token",
+      role: "a token"
+    })
+  }
+  const user = headers[userHeader] ?? ""
+  const caller: Caller["Service"] = {
+    actor: `local:${userName.test(user) ? user : "unknown"}`,
+    kind: "person",
+    isAuthenticated: false,
+    grants: [{ role: "admin" }]
+  }
+  return caller
+})
+
+/** `127.0.0.1:7070` and `[::1]:7070` without port and brackets. */
+const hostName = (host: string): string => /^\[(.*)\]/.exec(host)?.[1] ?? host.replace(/:\d*$/, "")

@@ -1,0 +1,50 @@
+import type { ListFilter } from "@lowtide/api/parameters"
+import type { VipList, VipView } from "@lowtide/api/vips"
+import type { VipState } from "@lowtide/domain"
+import { parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+import type { CommittedView } from "../../centre.ts"
+import { clustersOf } from "./clusters.ts"
+import { byText, readingOf } from "./reading.ts"
+
+/** Addresses that are not free, by network and address. */
+export const vipList = (view: CommittedView, filter: ListFilter): VipList => ({
+  ...readingOf(view),
+  items: clustersOf(view, filter)
+    .flatMap(({ vips }) => [...vips])
+    .flatMap((stream) => {
+      const vip = view.fleet.vips.get(stream)
+      return vip === undefined ? [] : vipView(view, stream, vip)
+    })
+    .sort(byText(sortKey))
+})
+
+/** Addresses in the order of their numbers, IPv4 before IPv6. */
+const sortKey = ({ network, address }: VipView): string => {
+  const { family, value } = Result.getOrThrow(parseIpAddress(address))
+  return `${network}\u0000${family}${value.toString(16).padStart(32, "0")}`
+}
+
+const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyArray<VipView> => {
+  const { network, address, cluster, pool, phase, holders, lastHolders, quarantineEndMs } = vip
+  if (phase === "free") return []
+  return [
+    {
+      network,
+      address,
+      cluster,
+      pool,
+      phase,
+      holders: phase === "assigned" ? holders.map(({ namespace, name }) => ({ namespace, name })) : named(lastHolders),
+      awaiting: view.awaited(vip),
+      quarantineEnd: quarantineEndMs === null ? null : new Date(quarantineEndMs).toISOString(),
+      since: view.recordedAt(stream) ?? null
+    }
+  ]
+}
+
+const named = (keys: ReadonlyArray<string>): VipView["holders"] =>
+  keys.map((key) => {
+    const [namespace = "", name = ""] = key.split("/")
+    return { namespace, name }
+  })

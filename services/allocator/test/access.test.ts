@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto"
+import type { Caller } from "@lowtide/api/access"
+import { Fleet } from "@lowtide/domain"
+import { Result } from "effect"
+import { describe, expect, it } from "vitest"
+import { forbids, needsOf } from "../src/access/permit.ts"
+import { readTokens } from "../src/access/tokens.ts"
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+const ada = { name: "ada", kind: "person", sha256: sha256("a-secret"), roles: [{ role: "admin" }] }
+const read = (tokens: unknown) => readTokens(JSON.stringify({ tokens }))
+const faultOf = (tokens: unknown) => {
+  const book = read(tokens)
+  return Result.isFailure(book) ? book.failure.message : "none"
+}
+
+describe("a tokens file", () => {
+  it("names who has a token by its hash", () => {
+    const book = Result.getOrThrow(read([ada, { ...ada, name: "ci", kind: "machine", sha256: sha256("b") }]))
+    expect([book.holderOf("a-secret")?.name, book.holderOf("b")?.kind]).toEqual(["ada", "machine"])
+    expect([book.holderOf("A-secret"), book.holderOf(""), book.holderOf(ada.sha256)]).toEqual([
+      undefined,
+      undefined,
+      undefined
+    ])
+  })
+
+  it("says what is wrong with it, and never guesses", () => {
+    expect(faultOf([{ ...ada, sha256: "a-secret" }])).toContain("expected the SHA-256 of the token")
+    expect(faultOf([{ ...ada, roles: [] }])).toContain("expected one role at least")
+    expect(faultOf([{ ...ada, roles: [{ role: "root" }] }])).toContain('"reader" | "operator" | "admin"')
+    expect(faultOf([{ ...ada, roles: [{ role: "operator", cluster: "east" }] }])).toContain("cluster")
+    expect(faultOf([{ ...ada, name: "ada\nroot" }])).toContain("expected a name")
+    expect(faultOf([ada, { ...ada, name: "bob" }])).toBe("expected a token of its own for bob, found the one of ada")
+    expect(Result.isFailure(readTokens("{"))).toBe(true)
+  })
+})
+
+describe("who may give an order", () => {
+  const fleet = new Fleet()
+  fleet.restore("vip:default/192.0.2.1", 1, {
+    _tag: "Vip",
+    network: "default",
+    address: "192.0.2.1",
+    pool: "public",
+    cluster: "east",
+    phase: "withdrawing",
+    holders: [],
+    lastHolders: ["shop/web"],
+    obliged: ["east-1"],
+    quarantineEndMs: null
+  })
+  const retire = needsOf(fleet, { _tag: "RetireNode", cluster: "east", node: "east-1" })
+  const force = needsOf(fleet, { _tag: "ForceRelease", network: "default", address: "192.0.2.1" })
+  const caller = (grants: Caller["Service"]["grants"], more: Partial<Caller["Service"]> = {}): Caller["Service"] => ({
+    actor: "person:ada",
+    kind: "person",
+    isAuthenticated: true,
+    grants,
+    ...more
+  })
+  const table = [
+    ["an admin", caller([{ role: "admin" }]), undefined, undefined],
+    ["an operator", caller([{ role: "operator" }]), undefined, undefined],
+    ["a reader", caller([{ role: "reader" }]), "LT0602", "LT0602"],
+    ["nobody in particular", caller([]), "LT0602", "LT0602"],
+    ["an operator of the cluster", caller([{ role: "operator", clusters: ["east"] }]), undefined, undefined],
+    ["an operator of another", caller([{ role: "operator", clusters: ["west"] }]), "LT0602", "LT0602"],
+    ["an operator of the pool", caller([{ role: "operator", pools: ["public"] }]), "LT0602", undefined],
+    [
+      "an operator of the pool elsewhere, who reads here",
+      caller([{ role: "operator", clusters: ["west"], pools: ["public"] }, { role: "reader" }]),
+      "LT0602",
+      "LT0602"
+    ],
+    ["a machine", caller([{ role: "operator" }], { kind: "machine", actor: "machine:ci" }), undefined, "LT0603"],
+    ["a local user", caller([{ role: "admin" }], { isAuthenticated: false, actor: "local:ada" }), undefined, "LT0603"]
+  ] as const
+  for (const [who, asking, retiring, forcing] of table) {
+    it(`${who}: retire a node ${retiring ?? "yes"}, release by force ${forcing ?? "yes"}`, () => {
+      expect([forbids(asking, retire)?.code, forbids(asking, force)?.code]).toEqual([retiring, forcing])
+    })
+  }
+
+  it("reserves in its pools, gives up what it reserves anew, and leaves quotas to admins", () => {
+    fleet.restore("reservation:web", 1, {
+      _tag: "Reservation",
+      cluster: "east",
+      name: "web",
+      network: "default",
+      address: "192.0.2.9",
+      pool: "public",
+      namespace: "shop",
+      service: "web"
+    })
+    const reserve = (name: string, pool: string) => {
+      const spec = { for: { cluster: "west", namespace: "shop", name: "web" }, pool }
+      const manifest = { apiVersion: "lowtide.dev/v1alpha1", kind: "Reservation", namespace: "", name, spec }
+      return needsOf(fleet, { _tag: "ApplyFleetObject", manifest })
+    }
+    const quota = {
+      apiVersion: "lowtide.dev/v1alpha1",
+      kind: "Quota",
+      namespace: "",
+      name: "q",
+      spec: { addresses: 1 }
+    }
+    const west = caller([{ role: "operator", clusters: ["west"], pools: ["public"] }])
+    expect(forbids(west, reserve("other", "public"))).toBeUndefined()
+    expect(forbids(west, reserve("other", "private"))?.code).toBe("LT0602")
+    expect(forbids(west, reserve("web", "public"))?.message).toContain("operator of cluster east, pool public")
+    expect(forbids(west, needsOf(fleet, { _tag: "DeleteFleetObject", kind: "Reservation", name: "web" }))?.code).toBe(
+      "LT0602"
+    )
+    const operator = caller([{ role: "operator" }])
+    const applied = needsOf(fleet, { _tag: "ApplyFleetObject", manifest: quota })
+    expect([forbids(operator, applied)?.code, forbids(caller([{ role: "admin" }]), applied)]).toEqual([
+      "LT0602",
+      undefined
+    ])
+  })
+
+  it("is told with the role that it takes", () => {
+    expect(forbids(caller([{ role: "operator", clusters: ["west"] }]), force)?.message).toBe(
+      "Caller person:ada: role missing: expected operator of cluster east, pool public, a person named by a token, found operator of clusters west"
+    )
+  })
+})

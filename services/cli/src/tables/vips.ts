@@ -1,0 +1,22 @@
+import type { VipView } from "@lowtide/api/vips"
+import type { Column, Tone } from "../table.ts"
+import { ageCell } from "./standing.ts"
+
+const tones: { readonly [Phase in VipView["phase"]]: Tone } = {
+  assigned: "good",
+  withdrawing: "warning",
+  quarantined: "faint"
+}
+
+/** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal. */
+export const vipColumns = (nowMs: number): ReadonlyArray<Column<VipView>> => [
+  { title: "ADDRESS", cell: ({ address }) => address },
+  { title: "PHASE", cell: ({ phase }) => ({ text: phase, tone: tones[phase] }) },
+  { title: "CLUSTER", cell: ({ cluster }) => cluster },
+  { title: "HOLDER", cell: ({ holders }) => holders.map(({ namespace, name }) => `${namespace}/${name}`).join(",") },
+  { title: "POOL", cell: ({ pool }) => pool },
+  { title: "AWAITING", cell: ({ awaiting }) => ({ text: awaiting.join(","), tone: "warning" }) },
+  { title: "SINCE", cell: ({ since }) => ageCell(since, nowMs) },
+  { title: "NETWORK", cell: ({ network }) => network, isWide: true },
+  { title: "FREE-AT", cell: ({ quarantineEnd }) => quarantineEnd ?? "", isWide: true }
+]

@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto"
+import type { OrderAnswer } from "@lowtide/api/orders"
+import { parseIpAddress } from "@lowtide/net"
+import { Effect, Option, Result } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
+import { usageFault } from "../fault.ts"
+import { print, serverFlags } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { formatTable } from "../table.ts"
+import { historyColumns } from "../tables/history.ts"
+
+const reasonFlag = Flag.String("reason").pipe(
+  Flag.withDescription("Why, in your own words; it is stored with what follows")
+)
+
+/** An id of its own for each run, so that a request that is repeated on its way is carried out once. */
+export const override = (reason: string) => ({ commandId: randomUUID(), reason })
+
+/** What an order led to, as the history tells it. */
+export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer) {
+  const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+  yield* print(answer, (format) =>
+    answer.items.length === 0
+      ? ""
+      : formatTable(historyColumns(nowMs, timeZone), answer.items, { isWide: format === "wide", hasColour })
+  )
+  if (answer.seqFrom === null) err("it is so already; nothing was changed")
+})
+
+const retire = Command.make(
+  "retire",
+  {
+    target: Argument.String("cluster/node").pipe(Argument.withDescription("CLUSTER/NODE")),
+    reason: reasonFlag
+  },
+  Effect.fnUntraced(function* ({ target, reason }) {
+    const [cluster = "", node = "", ...rest] = target.replace(/^node\//, "").split("/")
+    if (cluster === "" || node === "" || rest.length > 0) {
+      return yield* usageFault(
+        `node: expected CLUSTER/NODE, found ${JSON.stringify(target)}`,
+        'for example `lowtide node retire east/east-1 --reason "disk dead, will not come back"`'
+      )
+    }
+    yield* showOrder(
+      yield* ask(yield* serverFlags, (client) =>
+        client.orders.retireNode({ params: { cluster, node }, payload: override(reason) })
+      )
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Say that a node will not come back: it counts as having withdrawn all that it announced. Its Node object is to be gone"
+  ),
+  Command.withExamples([
+    {
+      command: 'lowtide node retire east/east-1 --reason "disk dead, will not come back"',
+      description: "Addresses that wait for it alone rest from now on"
+    }
+  ])
+)
+
+/** `lowtide node VERB`. */
+export const node = Command.make("node").pipe(
+  Command.withDescription("Orders about nodes"),
+  Command.withSubcommands([retire])
+)
+
+const forceRelease = Command.make(
+  "force-release",
+  {
+    address: Argument.String("address").pipe(Argument.withDescription("An address that is being withdrawn")),
+    network: Flag.String("network").pipe(
+      Flag.withDescription("The routing domain, where several know the address"),
+      Flag.optional
+    ),
+    reason: reasonFlag
+  },
+  Effect.fnUntraced(function* ({ address, network, reason }) {
+    const parsed = parseIpAddress(address)
+    if (Result.isFailure(parsed)) {
+      return yield* usageFault(`address: ${parsed.failure}`, "list them with `lowtide get vips`")
+    }
+    const query = Option.isSome(network) ? { network: network.value } : {}
+    yield* showOrder(
+      yield* ask(yield* serverFlags, (client) =>
+        client.orders.forceRelease({ params: { address }, query, payload: override(reason) })
+      )
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Answer for it that an address is announced nowhere, though a node does not confirm it. Takes the token of a person"
+  ),
+  Command.withExamples([
+    {
+      command: 'lowtide vip force-release 192.0.2.10 --reason "no router has it, looked at both"',
+      description: "It rests from now on, and then others may have it"
+    }
+  ])
+)
+
+/** `lowtide vip VERB`. */
+export const vip = Command.make("vip").pipe(
+  Command.withDescription("Orders about addresses"),
+  Command.withSubcommands([forceRelease])
+)
