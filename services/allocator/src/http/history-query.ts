@@ -69,12 +69,24 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
     endsAt,
     node: query.node
   })
+  if (items.length === 0 && !(yield* isKnown(query))) {
+    const detail = `service: expected one that the log knows, found ${query.cluster}/${query.namespace}/${query.service}`
+    return yield* new NotFoundProblem({ detail })
+  }
   const answer: HistoryPage = {
     ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
     items,
     next: page.next
   }
   return answer
+})
+
+/** A Service of which nothing was ever written is told from one of which nothing is in the stretch that was asked for. */
+const isKnown = Effect.fnUntraced(function* ({ cluster, namespace, service }: HistoryQuery) {
+  if (service === undefined) return true
+  const ledger = yield* Ledger
+  const ever = yield* orUnavailable(ledger.events({ cluster, namespace, service, limit: 1, order: "desc" }))
+  return ever.length > 0
 })
 
 const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQueryProblem> => {

@@ -149,6 +149,20 @@ describe("the API", () => {
     }).pipe(Effect.provide(local()))
   )
 
+  it.live("tells a Service that nobody knows from one to which nothing happened in a stretch of time", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const of = { cluster: "east", namespace: "shop" }
+      const unknown = yield* Effect.flip(api.audit.history({ query: { ...of, service: "none" } }))
+      expect([unknown._tag, unknown.message]).toEqual([
+        "NotFoundProblem",
+        "service: expected one that the log knows, found east/shop/none"
+      ])
+      const before = yield* api.audit.history({ query: { ...of, service: "web", before: 1 } })
+      expect(before.items).toEqual([])
+    }).pipe(Effect.provide(local()))
+  )
+
   it.live("pages through a history by its cursor without a gap or a repeat", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
