@@ -9,6 +9,7 @@ import { generateKey, layerBus, sendCommand } from "@lowtide/bus"
 import type { AgentCommand } from "@lowtide/domain/fleet/command-schema"
 import { startNats, startPostgres } from "@lowtide/testkit"
 import { startProcess } from "@lowtide/testkit/lab/processes"
+import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Effect, Schedule } from "effect"
 
 const root = join(import.meta.dirname, "../..")
@@ -18,38 +19,10 @@ type Command = AgentCommand["command"]
 const manifest = (kind: string, name: string, spec: unknown): Command => ({
   _tag: "ApplyManifest",
   cluster: "east",
-  manifest: {
-    apiVersion: kind === "BGPPeer" ? "metallb.io/v1beta2" : "metallb.io/v1beta1",
-    kind,
-    namespace: "metallb-system",
-    name,
-    spec
-  }
+  manifest: manifestObject(kind, name, spec)
 })
-const node = (name: string): Command => ({
-  _tag: "ObserveNode",
-  cluster: "east",
-  node: { name, labels: {}, networkUnavailable: false, addresses: ["10.1.0.11"] }
-})
-const service = (name: string): Command => ({
-  _tag: "ObserveService",
-  cluster: "east",
-  service: {
-    namespace: "shop",
-    name,
-    uid: `uid-${name}`,
-    labels: {},
-    annotations: {},
-    type: "LoadBalancer",
-    requestedAddresses: [],
-    ipFamilies: ["IPv4"],
-    ipFamilyPolicy: "SingleStack",
-    clusterIPs: [],
-    externalTrafficPolicy: "Cluster",
-    ports: [{ protocol: "TCP", port: 80, name: "" }],
-    selector: { app: name }
-  }
-})
+const node = (name: string): Command => ({ _tag: "ObserveNode", cluster: "east", node: nodeObject(name) })
+const service = (name: string): Command => ({ _tag: "ObserveService", cluster: "east", service: serviceObject(name) })
 
 /** One command line in a process of its own. */
 const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>

@@ -1,6 +1,7 @@
+import { nodeObject as node, manifestObject as raw } from "@lowtide/testkit/observed"
 import { Result } from "effect"
 import { affectedContents, type NumberedMessage, vipKey } from "../src/announcing/index.ts"
-import type { Finding, NodeObject, RawObject, ServiceObject } from "../src/config/index.ts"
+import type { Finding, RawObject, ServiceObject } from "../src/config/index.ts"
 import { type Command, type DecisionContext, type DomainEvent, decide, Fleet, IntentBook } from "../src/index.ts"
 
 /** A fleet in memory with its log and messages, driven by commands: what the allocator is without its database. */
@@ -66,14 +67,7 @@ export class World {
   }
 }
 
-export const raw = (kind: string, name: string, spec: unknown, more: Partial<RawObject> = {}): RawObject => ({
-  apiVersion: kind === "BGPPeer" ? "metallb.io/v1beta2" : "metallb.io/v1beta1",
-  kind,
-  namespace: "metallb-system",
-  name,
-  spec,
-  ...more
-})
+export { manifestObject as raw, nodeObject as node, serviceObject as service } from "@lowtide/testkit/observed"
 
 /** One of the fleet's own objects. */
 export const fleetObject = (kind: string, name: string, spec: unknown): RawObject =>
@@ -81,31 +75,6 @@ export const fleetObject = (kind: string, name: string, spec: unknown): RawObjec
 
 export const pool = (name: string, addresses: ReadonlyArray<string>, spec: object = {}): RawObject =>
   raw("IPAddressPool", name, { addresses, ...spec })
-
-export const service = (name: string, more: Partial<ServiceObject> = {}): ServiceObject => ({
-  namespace: "shop",
-  name,
-  uid: `uid-${more.namespace ?? "shop"}-${name}`,
-  labels: {},
-  annotations: {},
-  type: "LoadBalancer",
-  requestedAddresses: [],
-  ipFamilies: ["IPv4"],
-  ipFamilyPolicy: "SingleStack",
-  clusterIPs: [],
-  externalTrafficPolicy: "Cluster",
-  ports: [{ protocol: "TCP", port: 80, name: "" }],
-  selector: { app: name },
-  ...more
-})
-
-export const node = (name: string, more: Partial<NodeObject> = {}): NodeObject => ({
-  name,
-  labels: {},
-  networkUnavailable: false,
-  addresses: ["10.1.0.11"],
-  ...more
-})
 
 export const observe = (cluster: string, object: ServiceObject): Command => ({
   _tag: "ObserveService",

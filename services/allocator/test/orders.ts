@@ -1,5 +1,6 @@
 import { type Envelope, generateKey, readKeyRing, readSigningKey } from "@lowtide/bus/envelope"
-import type { Command, CommandEnvelope, NumberedMessage, RawObject, ServiceObject } from "@lowtide/domain"
+import type { Command, CommandEnvelope, NumberedMessage, ServiceObject } from "@lowtide/domain"
+import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import type { ReceivedCommand } from "../src/decide-batch.ts"
 
 const pair = generateKey()
@@ -14,39 +15,14 @@ export const pool = (addresses: ReadonlyArray<string>, name = "public"): Command
   manifest: manifest("IPAddressPool", name, { addresses })
 })
 
-export const manifest = (kind: string, name: string, spec: unknown): RawObject => ({
-  apiVersion: kind === "BGPPeer" ? "metallb.io/v1beta2" : "metallb.io/v1beta1",
-  kind,
-  namespace: "metallb-system",
-  name,
-  spec
-})
+export const manifest = manifestObject
 
-export const node = (name: string): Command => ({
-  _tag: "ObserveNode",
-  cluster: "east",
-  node: { name, labels: {}, networkUnavailable: false, addresses: ["10.1.0.11"] }
-})
+export const node = (name: string): Command => ({ _tag: "ObserveNode", cluster: "east", node: nodeObject(name) })
 
 export const service = (name: string, more: Partial<ServiceObject> = {}): Command => ({
   _tag: "ObserveService",
   cluster: "east",
-  service: {
-    namespace: "shop",
-    name,
-    uid: `uid-${name}`,
-    labels: {},
-    annotations: {},
-    type: "LoadBalancer",
-    requestedAddresses: [],
-    ipFamilies: ["IPv4"],
-    ipFamilyPolicy: "SingleStack",
-    clusterIPs: [],
-    externalTrafficPolicy: "Cluster",
-    ports: [{ protocol: "TCP", port: 80, name: "" }],
-    selector: { app: name },
-    ...more
-  }
+  service: serviceObject(name, { uid: `uid-${name}`, ...more })
 })
 
 export const forgetService = (name: string): Command => ({
