@@ -24,8 +24,14 @@ const manifest = (kind: string, name: string, spec: unknown): Command => ({
 const node = (name: string): Command => ({ _tag: "ObserveNode", cluster: "east", node: nodeObject(name) })
 const service = (name: string): Command => ({ _tag: "ObserveService", cluster: "east", service: serviceObject(name) })
 
-/** One command line in a process of its own. */
+/** One command line in a process of its own, again while no allocator leads, as after each restart: exit code 7. */
 const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
+  Effect.repeat(once(env, args), {
+    until: ({ code }) => code !== 7,
+    schedule: Schedule.upTo(Schedule.spaced("250 millis"), { times: 80 })
+  })
+
+const once = (env: Readonly<Record<string, string>>, args: ReadonlyArray<string>) =>
   Effect.promise(
     () =>
       new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {

@@ -19,7 +19,7 @@ export const readStored = (
     const { num_pending: pending } = yield* busCall(operation, () => consumer.info(false))
     if (pending === 0) return []
     const messages = yield* openMessages(consumer)
-    return yield* readUntilCaughtUp(operation, consumer, messages)
+    return yield* readUntilCaughtUp(operation, consumer, messages, pending)
   }).pipe(Effect.scoped, Effect.raceFirst(connectionLost(operation)))
 }
 
@@ -29,17 +29,24 @@ const silenceMs = 1_000
 /** A server that says so often in a row that there is more, and sends nothing, is given up. */
 const silencesMax = 5
 
+/**
+ * Caught up is a reader after whom nothing comes, or who has had as many subjects as there were messages when it began: a
+ * stream that is written all the time, and keeps one message of each, has told all that it held by then.
+ */
 const readUntilCaughtUp = (
   operation: string,
   consumer: Consumer,
-  messages: ConsumerMessages
+  messages: ConsumerMessages,
+  subjectsMax: number
 ): Effect.Effect<ReadonlyArray<StoredMessage>, BusUnavailable> => {
   const stored: Array<StoredMessage> = []
+  const subjects = new Set<string>()
   const read = inOrder(operation)
   const reading = busCall(operation, async () => {
     for await (const message of messages) {
       stored.push(read(message))
-      if (message.info.pending === 0) break
+      subjects.add(message.subject)
+      if (message.info.pending === 0 || subjects.size >= subjectsMax) break
     }
     return stored
   })

@@ -9,6 +9,9 @@ import { inventory, tellings } from "./observations.ts"
 /** Commands under way at once: enough for the centre to commit many together. */
 const commandsInFlight = 64
 
+/** Of two objects that contradict each other the one that came first stays: a repeat must not overtake the one before it. */
+const inOrder: ReadonlySet<string> = new Set(["configuration", "advertisements"])
+
 /**
  * Tells the centre what its cluster is like, and then every change, for ever. Each look at the source is compared with
  * what the centre has acknowledged, so that a start, a change and a time without the centre are one path.
@@ -89,7 +92,7 @@ const tellChange = Effect.fnUntraced(function* (
             })
           )
         ),
-      { concurrency: commandsInFlight, discard: true }
+      { concurrency: inOrder.has(phase) ? 1 : commandsInFlight, discard: true }
     )
   }
 })
