@@ -169,8 +169,8 @@ const cases: ReadonlyArray<Case> = [
       code: "LT0121",
       object: { kind: "IPAddressPool", namespace: "metallb-system", name: "wide" },
       field: "spec.addresses[0]",
-      expected: "no addresses of pool shop, which stays in effect",
-      found: /^192\.0\.2\.0\/25, which overlaps its 192\.0\.2\.0\/26$/
+      expected: "no addresses of pool reserved, which stays in effect",
+      found: /^192\.0\.2\.0\/25, which overlaps its 192\.0\.2\.64\/28$/
     },
     findings: 1,
     processes: ["allocator"],
