@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { waitUntil } from "@lowtide/testkit/lab/index"
@@ -111,12 +111,24 @@ describe("several allocators", () => {
     Effect.gen(function* () {
       const lab = yield* makeCentreLab
       const block = join(lab.folder, "block.mjs")
-      writeFileSync(block, "process.on('SIGUSR2', () => { for (const end = Date.now() + 6000; Date.now() < end; ); })")
+      const isBusy = join(lab.folder, "busy")
+      writeFileSync(
+        block,
+        `import { writeFileSync } from "node:fs"
+        process.on("SIGUSR2", () => {
+          writeFileSync(${JSON.stringify(isBusy)}, "")
+          for (const end = Date.now() + 6000; Date.now() < end; );
+        })`
+      )
       const one = yield* lab.allocator("one", { NODE_OPTIONS: `--import=${block}` })
       yield* leads(one)
       for (const command of announcing) yield* lab.send(command)
       const [{ epoch, seq }] = yield* lab.sql("select epoch, seq from log_head")
       yield* one.process.signal("SIGUSR2")
+      yield* waitUntil(
+        "its event loop is busy", // what came before that is decided in time
+        Effect.sync(() => existsSync(isBusy))
+      )
       assert.strictEqual((yield* lab.send(service("web")))._tag, "Done")
       const late = yield* lab.sql(`select seq from events where epoch = ${epoch} and seq > ${seq}`)
       assert.deepStrictEqual(late, [], "what was asked meanwhile is decided under another epoch")
