@@ -73,7 +73,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/held-state.ts",
     from: "if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }",
     to: "",
-    check: histories
+    check: tests("unit", "services/speaker/test/held-state.test.ts")
   },
   {
     name: "obliged-forgotten",

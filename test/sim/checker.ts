@@ -82,7 +82,12 @@ export class Checker {
           fail("L1", `event ${row.seq} gives ${after.address} away, which routers have from ${announcers.join(", ")}`)
       }
     }
-    if (row.type === "VipQuarantined") this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
+    if (row.type === "VipQuarantined") {
+      this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
+      const announcers = announcersOf(after.address, routers)
+      if (announcers.length > 0)
+        fail("L1", `event ${row.seq} confirms ${after.address}, which routers have from ${announcers.join(", ")}`)
+    }
     if (row.type === "VipFreed") {
       const restedMs = Date.parse(row.recordedAt) - (this.#restedSince.get(row.stream) ?? Number.NaN)
       if (!(restedMs >= quarantineMs))
