@@ -41,7 +41,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/confirm.ts",
     from: ": nowMs - downSinceMs >= holdTimeMs",
     to: ": nowMs - downSinceMs >= 0 * holdTimeMs",
-    check: histories
+    check: tests("unit", "services/speaker/test/confirm.test.ts")
   },
   {
     name: "unwritten-withdrawal",
@@ -65,7 +65,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/saved-state.ts",
     from: "sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)",
     to: "sessions.delete(record.session)",
-    check: histories
+    check: tests("unit", "services/speaker/test/speaker.test.ts")
   },
   {
     name: "older-wins",
@@ -81,7 +81,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "packages/domain/src/announcing/resolve.ts",
     from: "[...new Set([...before, ...vip.obliged, ...candidates])].sort()",
     to: "[...new Set([...candidates])].sort()",
-    check: histories
+    check: tests("unit", "packages/domain/test/fleet-history.test.ts")
   },
   {
     name: "no-quarantine",
