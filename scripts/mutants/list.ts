@@ -105,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/agent/src/observations.ts",
     from: "words.test(text))) ?? true",
     to: "words.test(text))) ?? false",
-    check: histories
+    check: tests("unit", "services/agent/test/observations.test.ts")
   },
   {
     name: "digest-drifts",
