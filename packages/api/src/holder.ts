@@ -46,7 +46,7 @@ export const HolderAnswer = Schema.Struct({
   }),
   address: Schema.String,
   at: Schema.NullOr(Instant).annotate({
-    description: "The moment asked about, or that of the event asked about; null for now"
+    description: "The moment asked about, or that of the event asked about; null: the present moment"
   }),
   /** What the address was going through then; `unknown` when it was never given out before. */
   phase: Schema.Literals(["assigned", "withdrawing", "quarantined", "free", "unknown"]),

@@ -10,7 +10,7 @@ export const WhyAnswer = Schema.Struct({
   cluster: Schema.String,
   namespace: Schema.String,
   name: Schema.String,
-  at: Schema.NullOr(Instant).annotate({ description: "The moment asked about; null for now" }),
+  at: Schema.NullOr(Instant).annotate({ description: "The moment asked about; null: the present moment" }),
   standing: Schema.Literals(["served", "refused", "unasked", "invalid", "absent"]),
   addresses: Schema.Array(
     Schema.Struct({

@@ -35,7 +35,7 @@ const reservationOf = (reservation: ReservationState | undefined): HolderAnswer[
   return { name, cluster, namespace, service }
 }
 
-/** Which VIP is asked about, and for which moment; null for now. */
+/** Which VIP is asked about, and for which moment; null: the present one. */
 export interface HolderQuestion {
   readonly network: string
   readonly address: string
