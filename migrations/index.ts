@@ -23,6 +23,7 @@ import * as recoveryOrder from "./0020-recovery-order.ts"
 import * as wireSessions from "./0022-wire-sessions.ts"
 import * as auditViews from "./0023-audit-views.ts"
 import * as auditWords from "./0023-audit-words.ts"
+import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -45,5 +46,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0020-recovery-order": recoveryOrder,
   "0022-wire-sessions": wireSessions,
   "0023-audit-views": auditViews,
-  "0023-audit-words": auditWords
+  "0023-audit-words": auditWords,
+  "0034-audit-words-by-type": auditWordsByType
 }

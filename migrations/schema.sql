@@ -290,4 +290,80 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.name_words(object json) returns text
 
+-- function audit.quota_scope_words(state json) returns text
+
+-- function audit.quota_words(state json) returns text
+
+-- function audit.reserved_for_words(state json) returns text
+
+-- function audit.service_words(state json) returns text
+
+-- function audit.time_words(ms json) returns text
+
 -- function audit.who_at(network text, address inet, at timestamp with time zone) returns SETOF audit.vip_history
+
+-- function audit.words_addressreserved(before json, state json, holder text) returns text
+
+-- function audit.words_assignmentrefused(before json, state json, holder text) returns text
+
+-- function audit.words_auditexported(before json, state json, holder text) returns text
+
+-- function audit.words_clusterregistered(before json, state json, holder text) returns text
+
+-- function audit.words_clusterrepublished(before json, state json, holder text) returns text
+
+-- function audit.words_findingsreported(before json, state json, holder text) returns text
+
+-- function audit.words_findingsresolved(before json, state json, holder text) returns text
+
+-- function audit.words_historylost(before json, state json, holder text) returns text
+
+-- function audit.words_historyrecovered(before json, state json, holder text) returns text
+
+-- function audit.words_manifestapplied(before json, state json, holder text) returns text
+
+-- function audit.words_manifestdeleted(before json, state json, holder text) returns text
+
+-- function audit.words_manifestretired(before json, state json, holder text) returns text
+
+-- function audit.words_namespacegone(before json, state json, holder text) returns text
+
+-- function audit.words_namespaceobserved(before json, state json, holder text) returns text
+
+-- function audit.words_nodegone(before json, state json, holder text) returns text
+
+-- function audit.words_nodeobserved(before json, state json, holder text) returns text
+
+-- function audit.words_noderetired(before json, state json, holder text) returns text
+
+-- function audit.words_quotaapplied(before json, state json, holder text) returns text
+
+-- function audit.words_quotadeleted(before json, state json, holder text) returns text
+
+-- function audit.words_refusalcleared(before json, state json, holder text) returns text
+
+-- function audit.words_reservationdeleted(before json, state json, holder text) returns text
+
+-- function audit.words_servicegone(before json, state json, holder text) returns text
+
+-- function audit.words_serviceobserved(before json, state json, holder text) returns text
+
+-- function audit.words_servingnodeschanged(before json, state json, holder text) returns text
+
+-- function audit.words_vipadopted(before json, state json, holder text) returns text
+
+-- function audit.words_vipassigned(before json, state json, holder text) returns text
+
+-- function audit.words_vipforcereleased(before json, state json, holder text) returns text
+
+-- function audit.words_vipfreed(before json, state json, holder text) returns text
+
+-- function audit.words_vipholderschanged(before json, state json, holder text) returns text
+
+-- function audit.words_vipobligationlifted(before json, state json, holder text) returns text
+
+-- function audit.words_vipquarantined(before json, state json, holder text) returns text
+
+-- function audit.words_vipreleased(before json, state json, holder text) returns text
+
+-- function audit.words_wirejournalsealed(before json, state json, holder text) returns text

@@ -1,4 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import type { EventType } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
 import { Effect, Exit, Layer, Scope } from "effect"
@@ -38,6 +39,143 @@ beforeAll(async () => {
 })
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
+const vip = {
+  ...{ _tag: "Vip", network: "default", address: "192.0.2.1", pool: "public", cluster: "east" },
+  ...{ phase: "assigned", holders: [{ namespace: "shop", name: "web" }], lastHolders: ["shop/web"], obliged: [] },
+  quarantineEndMs: null
+}
+const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
+const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: [] }
+const web = { namespace: "shop", name: "web" }
+const pool = { _tag: "Manifest", manifest: { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" } }
+const recovery = { _tag: "Recovery", incarnation: 2, adoptedCount: 3, why: "a head is behind", without: [] }
+const refusal = { code: "LT0202", message: "Service shop/web: requested address in no pool", fix: "Ask for another" }
+const findings = { object: { kind: "Node", name: "east-1" }, findings: [] as ReadonlyArray<object> }
+const finding = { severity: "warning", code: "LT0105", message: "Node east-1: odd" }
+const reservation = {
+  ...{ _tag: "Reservation", cluster: "east", name: "front", network: "default", address: "192.0.2.9", pool: "public" },
+  ...web,
+  service: "web"
+}
+const quota = (cluster: string | null, namespace: string | null) => ({
+  _tag: "Quota",
+  quota: { name: "small", cluster, namespace, addresses: 5 }
+})
+const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: 9 }
+
+type Change = readonly [before: object | null, after: object | null]
+
+/** States before and after, for every type: one that is missing here does not compile. */
+const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
+  ClusterRegistered: [[null, { _tag: "Cluster", cluster: "east", network: "default" }]],
+  ManifestApplied: [
+    [null, pool],
+    [pool, pool],
+    [{ ...pool, retired: true }, pool]
+  ],
+  ManifestRetired: [[pool, { ...pool, retired: true }]],
+  ManifestDeleted: [[pool, null]],
+  FindingsReported: [
+    [null, findings],
+    [null, { ...findings, findings: [finding] }],
+    [null, { ...findings, findings: [finding, finding, finding] }]
+  ],
+  FindingsResolved: [[findings, null]],
+  NamespaceObserved: [
+    [null, { namespace: { name: "shop" } }],
+    [{ namespace: { name: "shop" } }, { namespace: { name: "shop" } }]
+  ],
+  NamespaceGone: [[{ namespace: { name: "shop" } }, null]],
+  NodeObserved: [
+    [null, { _tag: "Node", node, present: true }],
+    [
+      { _tag: "Node", node, present: true },
+      { _tag: "Node", node: { ...node, networkUnavailable: true } }
+    ],
+    [
+      { _tag: "Node", node, present: false, retired: true },
+      { _tag: "Node", node }
+    ]
+  ],
+  NodeGone: [
+    [
+      { _tag: "Node", node },
+      { _tag: "Node", node }
+    ]
+  ],
+  NodeRetired: [
+    [
+      { _tag: "Node", node },
+      { _tag: "Node", node, retired: true }
+    ]
+  ],
+  ServiceObserved: [
+    [null, { service }],
+    [{ service: { ...service, old: 1 } }, { service: { ...service, externalTrafficPolicy: "Local" } }]
+  ],
+  ServiceGone: [[{ service }, null]],
+  ServingNodesChanged: [
+    [{ service }, { service, servingNodes: [] }],
+    [{ service }, { service, servingNodes: ["east-1", "east-2"] }]
+  ],
+  AssignmentRefused: [
+    [{ service }, { service, refusal }],
+    [{ service }, { service, refusal: null }]
+  ],
+  RefusalCleared: [[{ service }, { service, refusal: null }]],
+  VipAssigned: [
+    [null, vip],
+    [null, { ...vip, holders: [web, { ...web, name: "api" }] }]
+  ],
+  VipHoldersChanged: [[vip, { ...vip, holders: [web, { ...web, name: "api" }] }]],
+  VipReleased: [
+    [vip, vip],
+    [vip, { ...vip, obliged: ["east-1", "east-2"] }]
+  ],
+  VipQuarantined: [
+    [vip, { ...vip, quarantineEndMs: startMs + 5 }],
+    [vip, vip]
+  ],
+  VipFreed: [[vip, vip]],
+  VipObligationLifted: [
+    [
+      { ...vip, obliged: ["east-1", "east-2", "east-3"] },
+      { ...vip, obliged: ["east-2"] }
+    ]
+  ],
+  VipForceReleased: [
+    [
+      { ...vip, obliged: ["east-1", "east-2"] },
+      { ...vip, quarantineEndMs: startMs + 5 }
+    ]
+  ],
+  AddressReserved: [[null, reservation]],
+  ReservationDeleted: [[reservation, null]],
+  QuotaApplied: [
+    [null, quota(null, null)],
+    [null, quota("east", "shop")]
+  ],
+  QuotaDeleted: [[quota("east", null), null]],
+  VipAdopted: [
+    [null, vip],
+    [null, { ...vip, phase: "withdrawing", holders: [] }]
+  ],
+  HistoryLost: [[null, recovery]],
+  HistoryRecovered: [
+    [recovery, { ...recovery, without: ["east", "west/west-1"] }],
+    [recovery, recovery]
+  ],
+  ClusterRepublished: [[null, { _tag: "Cluster", cluster: "east", incarnation: 2 }]],
+  AuditExported: [
+    [null, exported],
+    [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
+    [null, { ...exported, filter: { journal: "wire", cluster: "east" }, count: null }]
+  ],
+  WireJournalSealed: [
+    [null, { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: new Date(startMs).toISOString() }]
+  ]
+}
+
 const at = (afterMs: number) => new Date(startMs + afterMs).toISOString()
 
 describe("schema audit", () => {
@@ -59,57 +197,17 @@ describe("schema audit", () => {
     )
   )
 
-  it.live("has words for each type whose sentence the sample does not make", () =>
+  it.live("has words for each type of event there is", () =>
     asked((sql) =>
       Effect.gen(function* () {
-        const vip = { _tag: "Vip", network: "default", address: "192.0.2.1", pool: "public", cluster: "east" }
-        const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
-        const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: [] }
-        const web = { namespace: "shop", name: "web" }
-        const pool = {
-          _tag: "Manifest",
-          manifest: { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" }
-        }
-        const recovery = { _tag: "Recovery", incarnation: 2, adoptedCount: 3 }
-        const table: ReadonlyArray<readonly [type: string, before: object | null, after: object | null]> = [
-          ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: [] }],
-          ["VipReleased", vip, { ...vip, lastHolders: ["shop/web"], obliged: ["east-1", "east-2"] }],
-          ["VipQuarantined", vip, { ...vip, quarantineEndMs: startMs + 5 }],
-          ["VipHoldersChanged", vip, { ...vip, holders: [web, { ...web, name: "api" }] }],
-          ["VipFreed", vip, vip],
-          [
-            "NodeObserved",
-            { _tag: "Node", node, present: true },
-            { _tag: "Node", node: { ...node, networkUnavailable: true } }
-          ],
-          ["NodeObserved", { _tag: "Node", node, present: false }, { _tag: "Node", node }],
-          ["NodeGone", { _tag: "Node", node }, { _tag: "Node", node }],
-          [
-            "ServiceObserved",
-            { service: { ...service, old: 1 } },
-            { service: { ...service, externalTrafficPolicy: "Local" } }
-          ],
-          ["ServiceGone", { service }, null],
-          ["ServingNodesChanged", { service }, { service, servingNodes: [] }],
-          ["RefusalCleared", { service }, { service, refusal: null }],
-          ["ManifestRetired", pool, { ...pool, retired: true }],
-          ["ManifestApplied", { ...pool, retired: true }, pool],
-          ["ManifestDeleted", pool, null],
-          ["FindingsResolved", { object: { kind: "Node", name: "east-1" } }, null],
-          ["NamespaceGone", { namespace: { name: "shop" } }, null],
-          ["VipAdopted", null, { ...vip, phase: "assigned", holders: [web] }],
-          ["VipAdopted", null, { ...vip, phase: "withdrawing", holders: [] }],
-          ["HistoryLost", null, { ...recovery, why: "a head is behind", without: [] }],
-          ["HistoryRecovered", recovery, { ...recovery, without: ["east", "west/west-1"] }],
-          ["HistoryRecovered", recovery, { ...recovery, without: [] }],
-          ["ClusterRepublished", null, { _tag: "Cluster", cluster: "east", incarnation: 2 }],
-          ["SomethingNew", null, null]
-        ]
-        for (const [type, before, after] of table) {
-          const data = JSON.stringify({ before, after })
-          const [row] = yield* sql("select audit.event_words($1, 'a:b', null, $2::json) as what", [type, data])
-          const stored = { type, stream: "a:b", data } as unknown as Parameters<typeof describeEvent>[0]
-          assert.strictEqual(row?.what, describeEvent(stored).what)
+        for (const [type, changes] of Object.entries({ ...changesByType, SomethingNew: [[null, null]] as const })) {
+          for (const [before, after] of changes) {
+            const data = JSON.stringify({ before, after })
+            const [row] = yield* sql("select audit.event_words($1, 'a:b', null, $2::json) as what", [type, data])
+            const stored = { type, stream: "a:b", data } as unknown as Parameters<typeof describeEvent>[0]
+            assert.strictEqual(row?.what, describeEvent(stored).what)
+            assert.strictEqual(row?.what === `${type} of a:b`, type === "SomethingNew", `${type} is only named`)
+          }
         }
       })
     )
