@@ -24,6 +24,7 @@ import * as wireSessions from "./0022-wire-sessions.ts"
 import * as auditViews from "./0023-audit-views.ts"
 import * as auditWords from "./0023-audit-words.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
+import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -47,5 +48,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0022-wire-sessions": wireSessions,
   "0023-audit-views": auditViews,
   "0023-audit-words": auditWords,
-  "0034-audit-words-by-type": auditWordsByType
+  "0034-audit-words-by-type": auditWordsByType,
+  "0035-partitions-by-catalog": partitionsByCatalog
 }

@@ -200,24 +200,74 @@ CREATE OR REPLACE FUNCTION public.ledger_ensure_partitions(seq bigint)
  SET search_path TO 'public', 'pg_temp'
 AS $function$
     declare
-      size constant bigint := 5000000;
-      first constant bigint := (greatest(seq, 1) - 1) / size;
+      size constant bigint := ledger_partition_events();
+      at bigint := greatest(seq, 1);
+      written constant bigint := (select h.seq from log_head h);
+      below bigint;
+      above bigint;
       partition text;
+      complete int := 0;
     begin
-      for n in first .. first + 2 loop
-        partition := 'events_' || lpad(n::text, 6, '0');
-        if to_regclass(partition) is null then
-          perform pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'));
-          if to_regclass(partition) is null then
-            execute format('create table %I (like events including all)', partition);
-            execute format('create trigger events_refuse_truncate before truncate on %I '
-              'for each statement execute function ledger_refuse_change()', partition);
-            execute format('alter table events attach partition %I for values from (%s) to (%s)',
-              partition, n * size + 1, (n + 1) * size + 1);
+      perform pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'));
+      while complete < 3 loop
+        select max(to_seq) filter (where to_seq < at), min(from_seq) filter (where to_seq >= at)
+          into below, above from ledger_partitions();
+        below := coalesce(below, 0);
+        if above is null or above > at then
+          if below < written then
+            raise exception 'expected a partition of events for seq % to %, found none: attach the one that was detached',
+              below + 1, least(written, coalesce(above - 1, written)) using errcode = 'LT003';
           end if;
+          select 'events_' || lpad((coalesce(max(substr(relname, 8)::bigint), -1) + 1)::text, 6, '0') into partition
+            from pg_class where relnamespace = 'public'::regnamespace and relname ~ '^events_\d+$';
+          execute format('create table %I (like events including all)', partition);
+          execute format('create trigger events_refuse_truncate before truncate on %I '
+            'for each statement execute function ledger_refuse_change()', partition);
+          execute format('alter table events attach partition %I for values from (%s) to (%s)',
+            partition, below + 1, least(below + 1 + size, coalesce(above, below + 1 + size)));
+        else
+          complete := complete + 1;
+          select to_seq + 1 into at from ledger_partitions() where at between from_seq and to_seq;
         end if;
       end loop;
-      return (first + 3) * size;
+      return at - 1;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_partition_events()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select 5000000::bigint $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_partitions()
+ RETURNS TABLE(name text, from_seq bigint, to_seq bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+      select c.relname::text, bounds[1]::bigint, bounds[2]::bigint - 1
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid),
+        'FROM \(''?(\d+)''?\) TO \(''?(\d+)''?\)') as bounds
+      where i.inhparent = 'events'::regclass and not i.inhdetachpending
+      order by 2
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_places_until(seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    declare
+      until bigint := greatest(seq, 1) - 1;
+      part record;
+    begin
+      for part in select * from ledger_partitions() where to_seq > until loop
+        exit when part.from_seq > until + 1;
+        until := part.to_seq;
+      end loop;
+      return until;
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.ledger_refuse_change()

@@ -69,6 +69,38 @@ describe("a commit that the database refuses", () => {
   )
 })
 
+describe("a partition that is missing", () => {
+  it.live(
+    "F23: commands are refused with the reason, nothing is lost, and it goes on when the partition can be made",
+    () =>
+      Effect.gen(function* () {
+        const { lab, one } = yield* leading
+        const [{ seq }] = yield* lab.sql("select seq::int from log_head")
+        yield* lab.sql(`
+        alter function ledger_ensure_partitions(bigint) rename to ledger_ensure_away;
+        drop table events_000001, events_000002;
+        alter table events detach partition events_000000;
+        alter table events attach partition events_000000 for values from (1) to (${seq + 1})`)
+        const reply = yield* lab.ask(service("web"), 1000)
+        assert.strictEqual(reply?._tag, "TryAgain")
+        assert.include(reply?._tag === "TryAgain" ? reply.message : "", "LT0534 the ledger has no place for events")
+        yield* waitUntil(
+          "it is told that partitions cannot be made",
+          Effect.map(one.process.log, (log) => log.includes("LT0534 partitions cannot be made ahead"))
+        )
+        const waiting = yield* Effect.forkScoped(lab.send(service("web"), 1000))
+        assert.deepStrictEqual(yield* lab.sql("select 1 from events where type = 'VipAssigned'"), [])
+        yield* lab.sql("alter function ledger_ensure_away(bigint) rename to ledger_ensure_partitions")
+        assert.strictEqual((yield* Fiber.join(waiting))._tag, "Done")
+        yield* isExact(lab, [1000])
+        const [{ ahead }] = yield* lab.sql("select ledger_places_until(1)::int - seq::int as ahead from log_head")
+        assert.isAtLeast(ahead, 10_000_000)
+        const { body } = yield* one.get("/metrics")
+        assert.match(body, /^lowtide_ledger_places_ahead_events [1-9]\d{7}$/m)
+      }).pipe(Effect.scoped)
+  )
+})
+
 describe("would-be leaders", () => {
   it.live(
     "F8: with clocks hours apart: one leads at a time, by the database's clock, each with an epoch of its own",

@@ -17,37 +17,19 @@ interface CommittedRow {
 }
 
 /** `Ledger.append` over a pool of one connection, which keeps the statement prepared. */
-export const makeAppend = (writer: pg.Pool) => {
-  let placesUntilSeq = 0
-
-  /** Partitions are made long before they are needed, never inside a batch. */
-  const ensurePlaces = (client: pg.PoolClient, lastSeq: number) =>
-    lastSeq + partitionAheadEvents <= placesUntilSeq
-      ? Effect.void
-      : ask("append", () =>
-          client.query<{ until: number }>("select ledger_ensure_partitions($1) as until", [lastSeq])
-        ).pipe(
-          Effect.map(({ rows: [row] }) => {
-            placesUntilSeq = row?.until ?? 0
-            return placesUntilSeq
-          })
-        )
-
-  return (batch: Batch): Effect.Effect<Committed, AppendFailure> => {
+export const makeAppend =
+  (writer: pg.Pool) =>
+  (batch: Batch): Effect.Effect<Committed, AppendFailure> => {
     const duplicate = duplicateKey(batch)
     if (duplicate !== undefined)
       return Effect.die(new Error(`ledger batch: expected each key once, found ${duplicate} twice`))
     return Effect.acquireUseRelease(
       ask("append", () => writer.connect()),
-      (client) =>
-        ensurePlaces(client, batch.expected.seq + batch.events.length).pipe(Effect.andThen(write(client, batch))),
+      (client) => write(client, batch),
       // After a failure the connection may still be busy with the statement, or be gone.
       (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
     ).pipe(Effect.uninterruptible)
   }
-}
-
-const partitionAheadEvents = 5_000_000
 
 const write = (client: pg.PoolClient, batch: Batch): Effect.Effect<Committed, AppendFailure> =>
   Effect.tryPromise({
@@ -80,13 +62,20 @@ const hashesIn = (octets: Uint8Array | null): ReadonlyArray<Uint8Array> =>
 
 const hashOctets = 32
 
-/** SQLSTATE class 23, and our own LT001, say that the stored state contradicts the batch. */
+/**
+ * SQLSTATE class 23, and our own LT001, say that the stored state contradicts the batch. That there is no partition for an
+ * event has a code of that class as well, and names no constraint.
+ */
 const appendFailure = (cause: unknown): Unavailable | ProjectionConflict => {
   const code = errorCode(cause)
+  if (code === "23514" && (cause as pg.DatabaseError).constraint === undefined) return unavailable(noPlace)(cause)
   if (code !== "LT001" && !/^23/.test(code ?? "")) return unavailable("append")(cause)
   const { message, detail } = cause as pg.DatabaseError
   return new ProjectionConflict({ detail: detail === undefined ? message : `${message} (${detail})` })
 }
+
+/** What fails with `Unavailable` where the log has no partition for the batch; nothing was written. */
+export const noPlace = "append: no partition"
 
 const readPosition = (client: pg.PoolClient) =>
   ask("append", () => client.query<HeadPosition>("select epoch, seq from log_head")).pipe(

@@ -139,7 +139,11 @@ export const restoreBackup = (url: string, path: string): Effect.Effect<BackupSu
     await makeSchema(url, summary.schema)
     await withClient(url, async (client) => {
       await client.query("begin")
-      await client.query("select ledger_ensure_partitions($1)", [summary.head.seq])
+      // Of every stretch: the function of an older schema makes those about one seq alone.
+      await client.query(
+        "select ledger_ensure_partitions(seq) from generate_series(1, greatest($1, 1), 5000000) as s (seq)",
+        [summary.head.seq]
+      )
       let heading: TableHeading | undefined
       let waiting: Array<string> = []
       const flush = async () => {

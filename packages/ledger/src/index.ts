@@ -8,7 +8,9 @@
  *
  * `ledgerPostgres` is the live Layer, `migrate` prepares its database; the memory Layer is in `@lowtide/testkit`.
  */
+
 export type { AllocatorReport, StoredAllocator } from "./allocators.ts"
+export { noPlace } from "./append.ts"
 export * from "./batch.ts"
 export * from "./errors.ts"
 export * from "./event.ts"

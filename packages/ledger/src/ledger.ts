@@ -96,6 +96,10 @@ export class Ledger extends Context.Service<
       readonly address: string
     }) => Effect.Effect<ReadonlyArray<StoredHistory>, Unavailable>
     readonly head: Effect.Effect<Head, Unavailable>
+    /** Makes partitions ahead of `seq`, the one it is in and two more; answers the last seq that has a place. */
+    readonly ensurePlaces: (seq: number) => Effect.Effect<number, Unavailable>
+    /** The last seq that has a place, without making any; one less than `seq` where that has none. */
+    readonly placesUntil: (seq: number) => Effect.Effect<number, Unavailable>
     /** Seq of the last event recorded at or before `at` (ISO 8601); 0 when there was none. */
     readonly headAt: (at: string) => Effect.Effect<number, Unavailable>
     /**

@@ -58,6 +58,16 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
       Effect.map(({ rows: [row] }) => row?.seq ?? 0)
     )
   ),
+  ensurePlaces: Effect.fn("Ledger.ensurePlaces")((seq: number) =>
+    ask("ensurePlaces", () =>
+      sql<{ until: number }>`select ledger_ensure_partitions(${seq}) as until`.execute(db)
+    ).pipe(Effect.map(({ rows: [row] }) => row?.until ?? 0))
+  ),
+  placesUntil: Effect.fn("Ledger.placesUntil")((seq: number) =>
+    ask("placesUntil", () => sql<{ until: number }>`select ledger_places_until(${seq}) as until`.execute(db)).pipe(
+      Effect.map(({ rows: [row] }) => row?.until ?? 0)
+    )
+  ),
   now: ask("now", () =>
     sql<{ now: string }>`select date_trunc('milliseconds', clock_timestamp()) as now`.execute(db)
   ).pipe(Effect.map(({ rows: [row] }) => row?.now ?? ""))

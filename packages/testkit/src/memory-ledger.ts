@@ -85,6 +85,8 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         }),
       history: ({ network, address }) => Effect.sync(() => [...historyOf(tables, network, address)]),
       head: Effect.sync(() => tables.head),
+      ensurePlaces: () => Effect.succeed(Number.MAX_SAFE_INTEGER),
+      placesUntil: () => Effect.succeed(Number.MAX_SAFE_INTEGER),
       intentsSince: (cluster, cseq) =>
         Effect.sync(() =>
           [...tables.intents.values()]

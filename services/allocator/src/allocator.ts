@@ -17,6 +17,7 @@ import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { contextOf } from "./memory.ts"
 import { followStatuses } from "./node-statuses.ts"
+import { keepPlaces } from "./places.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { sealWireJournal } from "./seal-wire.ts"
@@ -117,6 +118,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
       yield* Effect.forkScoped(sealWireJournal(reign))
+      yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign
         .submit("allocator", "system", { _tag: "ExpireQuarantines" })

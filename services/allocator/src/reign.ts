@@ -7,6 +7,7 @@ import {
   type Fenced,
   Ledger,
   makeGroupCommit,
+  noPlace,
   type Overloaded,
   type ProjectionConflict,
   type Unavailable
@@ -300,8 +301,14 @@ const writeBatch = (
 ): Effect.Effect<ReadonlyArray<Uint8Array>, MemoryLost | Fenced | ProjectionConflict> =>
   failpointDuring("sent", ledger.append(decided.batch)).pipe(
     Effect.catchTag("Unavailable", (error) =>
-      // What the database cannot store it will not store the next time either: that is the command's fault.
-      isUnstorable(error) ? Effect.die(error) : Effect.fail(new MemoryLost({ why: error.message }))
+      error.operation === noPlace
+        ? Effect.fail(
+            new MemoryLost({ why: `LT0534 ${codes.LT0534.title}: ${error.message}. Fix: ${codes.LT0534.fix}` })
+          )
+        : // What the database cannot store it will not store the next time either: that is the command's fault.
+          isUnstorable(error)
+          ? Effect.die(error)
+          : Effect.fail(new MemoryLost({ why: error.message }))
     ),
     Effect.flatMap(({ seq, commitSeq, recordedAt, leaves }) =>
       Effect.sync(() => {

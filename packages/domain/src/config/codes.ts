@@ -450,6 +450,11 @@ export const codes = {
     "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth.",
     "Set LOWTIDE_CHECKPOINT_KEY_FILE, LOWTIDE_CHECKPOINT_KEY_ID and LOWTIDE_CHECKPOINT_DIR"
   ),
+  LT0534: error(
+    "the ledger has no place for events",
+    "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost.",
+    "See in the allocator's log what the database answers: give the allocator's role its rights again by starting it with LOWTIDE_MIGRATION_DATABASE_URL, attach a partition that was detached, make room on the disk"
+  ),
 
   LT0601: error(
     "not authenticated",
