@@ -62,6 +62,9 @@ export const HolderAnswer = Schema.Struct({
   awaiting: Schema.Array(Schema.String).annotate({
     description: "Nodes that have yet to confirm the withdrawal; empty for a moment that is past"
   }),
+  quarantineEnd: Schema.NullOr(Instant).annotate({
+    description: "From when others may have it; null unless it is quarantined, and for a moment that is past"
+  }),
   sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" }),
   announcers: Schema.Array(Announcer).annotate({
     description: "Nodes that were to announce it then, or have reported of it; empty when it was nobody's"

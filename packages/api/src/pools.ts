@@ -26,6 +26,9 @@ export const PoolView = Schema.Struct({
   ranges: Schema.Array(Schema.String),
   autoAssign: Schema.Boolean,
   priority: Schema.NullOr(Schema.Int).annotate({ description: "Lower is preferred; null comes last" }),
+  quarantineSeconds: Schema.Int.annotate({
+    description: "How long an address of it rests once every node has confirmed its withdrawal"
+  }),
   total: AddressCount,
   assigned: Schema.Int.annotate({ description: "Addresses that Services of the cluster hold from this pool" }),
   withdrawing: Schema.Int,

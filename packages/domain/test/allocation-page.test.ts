@@ -20,6 +20,12 @@ interface Story {
   readonly steps: ReadonlyArray<Step>
 }
 
+/** A pool by its spec, with its annotations beside. */
+interface WrittenPool {
+  readonly addresses: ReadonlyArray<string>
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
 /** The sections below "Examples": pools as YAML, then a table of steps. */
 const stories = (): ReadonlyArray<Story> => {
   const examples = /^## Examples\n([\s\S]*?)^## /m.exec(page)?.[1] ?? ""
@@ -27,13 +33,14 @@ const stories = (): ReadonlyArray<Story> => {
     .split(/^### /m)
     .slice(1)
     .map((section) => {
-      const specs: Record<string, { readonly addresses: ReadonlyArray<string> }> = parse(
-        /```yaml\n([\s\S]*?)```/.exec(section)?.[1] ?? ""
-      )
+      const specs: Record<string, WrittenPool> = parse(/```yaml\n([\s\S]*?)```/.exec(section)?.[1] ?? "")
       const rows = [...section.matchAll(/^\| `([^`]+)` \|([^|]*)\|([^|]*)\|[^|]*\|$/gm)]
       return {
         title: section.slice(0, section.indexOf("\n")),
-        pools: Object.entries(specs).map(([name, { addresses, ...spec }]) => pool(name, addresses, spec)),
+        pools: Object.entries(specs).map(([name, { addresses, annotations, ...spec }]) => ({
+          ...pool(name, addresses, spec),
+          ...(annotations === undefined ? {} : { annotations })
+        })),
         steps: rows.map(([, order = "", gets = "", reason = ""]) => ({
           order,
           gets: gets.trim(),

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "vitest"
+import type { Command } from "../src/index.ts"
 import { announcing, apply, observe, pool, service, World } from "./world.ts"
 
 const world = (...pools: ReadonlyArray<ReturnType<typeof pool>>): World => {
@@ -209,6 +210,14 @@ describe("sharing an address", () => {
   })
 })
 
+const deletion = (name: string): Command => ({
+  _tag: "DeleteManifest",
+  cluster: "east",
+  kind: "IPAddressPool",
+  namespace: "metallb-system",
+  name
+})
+
 describe("an address after its release", () => {
   const forget = { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" } as const
 
@@ -234,6 +243,25 @@ describe("an address after its release", () => {
     it.nowMs = 600_000
     it.do({ _tag: "ExpireQuarantines" })
     assert.deepStrictEqual(it.addresses("east", "shop/next"), ["192.0.2.0"])
+  })
+
+  it("rests for what its pool said at the release, also when the pool is changed or deleted before it is withdrawn", () => {
+    const resting = (quarantine: string) => ({
+      ...pool("public", ["192.0.2.0/32"]),
+      annotations: { "lowtide.dev/quarantine": quarantine }
+    })
+    for (const change of [apply("east", resting("1m")), deletion("public")]) {
+      const it = world(resting("24h"))
+      announcing(it, "east")
+      it.do(observe("east", service("web")))
+      it.do(forget)
+      it.do(change)
+      for (const node of ["east-1", "east-2"]) it.do({ _tag: "ConfirmWithdrawals", cluster: "east", node, cseq: 1_000 })
+      assert.strictEqual(it.fleet.vip("default", "192.0.2.0")?.quarantineEndMs, 86_400_000)
+      it.nowMs = 86_400_000
+      it.do({ _tag: "ExpireQuarantines" })
+      assert.strictEqual(it.fleet.vip("default", "192.0.2.0")?.quarantineMs, undefined, "nothing of it is left")
+    }
   })
 
   it("a vanished node confirms nothing", () => {

@@ -56,6 +56,28 @@ describe("IPAddressPool", () => {
     )
   })
 
+  it("rests its addresses for what the annotation says, and for what is a duration only", () => {
+    const resting = (text: unknown) =>
+      raw(
+        "metallb.io/v1beta1",
+        "IPAddressPool",
+        { addresses: ["192.0.2.0/24"] },
+        {
+          annotations: { "lowtide.dev/quarantine": text }
+        }
+      )
+    const durations = { "0s": 0, "30s": 30_000, "24h": 86_400_000, "1h30m": 5_400_000, "8760h": 31_536_000_000 }
+    for (const [text, ms] of Object.entries(durations)) {
+      assert.strictEqual(good("IPAddressPool", resting(text)).quarantineMs, ms, text)
+    }
+    for (const text of ["soon", "10", "-5m", "500ms", "8761h", "1d"]) {
+      assert.deepStrictEqual(faults(resting(text)), [
+        `LT0108 metadata.annotations[lowtide.dev/quarantine]: whole seconds like 30s, 10m or 24h, at most 8760h | "${text}"`
+      ])
+    }
+    assert.match(faults(resting(600))[0] ?? "", /^LT0105 .* 600$/)
+  })
+
   it("has its priority only when it is not 0, which comes last as absent does", () => {
     const priority = (value: number) =>
       good("IPAddressPool", pool({ addresses: ["192.0.2.0/24"], serviceAllocation: { priority: value } })).priority

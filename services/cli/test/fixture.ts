@@ -100,6 +100,7 @@ const pools: PoolList = {
       ranges: ["192.0.2.0/28", "2001:db8::/64"],
       autoAssign: true,
       priority: 10,
+      quarantineSeconds: 600,
       total: "18446744073709551632",
       assigned: 2,
       withdrawing: 1,
@@ -122,6 +123,7 @@ const pools: PoolList = {
       ranges: ["192.0.2.8-192.0.2.20"],
       autoAssign: true,
       priority: null,
+      quarantineSeconds: 600,
       total: "13",
       assigned: 0,
       withdrawing: 0,
@@ -294,6 +296,7 @@ const holder: HolderAnswer = {
     actor: "agent:east"
   },
   reservation: null,
+  quarantineEnd: null,
   awaiting: [],
   sentence:
     "192.0.2.1 (network default) is held by east shop/web since 2026-11-23T14:05:09.000Z, from pool public, because pool-selected (event 12 by agent:east).",

@@ -1,6 +1,6 @@
 import { Result } from "effect"
-import type { Finding } from "../config/index.ts"
-import { awaitedNodes, type Draft, quarantineMs } from "../fleet/draft.ts"
+import { type Finding, quarantineMsUnset } from "../config/index.ts"
+import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
@@ -136,11 +136,22 @@ export const release = (
       phase: "withdrawing",
       holders: [],
       lastHolders: [key],
-      obliged
+      obliged,
+      ...restOf(draft, cluster, vip)
     },
     holder
   )
   if (obliged.length === 0) quarantine(draft, cluster, address)
+}
+
+/** What its pool says of how long it is to rest. */
+export const restOf = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  { pool }: Pick<VipState, "pool">
+): Pick<VipState, "quarantineMs"> => {
+  const quarantineMs = draft.fleet.config(cluster).pools.find(({ name }) => name === pool)?.quarantineMs
+  return quarantineMs === undefined ? {} : { quarantineMs }
 }
 
 /** Nobody is awaited any more: the address rests. */
@@ -156,7 +167,7 @@ export const quarantine = (
     ...vip,
     phase: "quarantined",
     obliged: [],
-    quarantineEndMs: draft.context.nowMs + quarantineMs
+    quarantineEndMs: draft.context.nowMs + (vip.quarantineMs ?? quarantineMsUnset)
   })
 }
 
@@ -178,7 +189,8 @@ export const liftObligation = (draft: Draft, cluster: ClusterMemory, vip: VipSta
 /** The quarantine is over: anyone may have the address, its last holder before others. */
 export const free = (draft: Draft, vip: VipState): void => {
   const cluster = draft.cluster(vip.cluster)
-  emitVip(draft, cluster, vip, "VipFreed", "quarantine-over", { ...vip, phase: "free", quarantineEndMs: null })
+  const { quarantineMs: _, ...rest } = vip
+  emitVip(draft, cluster, vip, "VipFreed", "quarantine-over", { ...rest, phase: "free", quarantineEndMs: null })
 }
 
 const emitVip = (

@@ -4,7 +4,7 @@ import type { RawObject } from "./raw.ts"
 import { type Fields, type ObjectReader, parseAt, show } from "./reader.ts"
 import { readSelectors } from "./selector-reader.ts"
 import type { LabelSelector, Labels } from "./selectors.ts"
-import { canonicalRange, rangeSyntax } from "./syntax.ts"
+import { canonicalRange, parseQuarantineMs, quarantineSyntax, rangeSyntax } from "./syntax.ts"
 
 /** An IPAddressPool: addresses that may be given out, and to whom. */
 export interface AddressPool {
@@ -26,9 +26,17 @@ export interface AddressPool {
   /** Selectors over the labels of Services. Empty: no restriction. A Service must pass both restrictions. */
   readonly serviceSelectors: ReadonlyArray<LabelSelector>
   readonly labels: Labels
+  /** How long an address of it rests once it is withdrawn everywhere; `quarantineMsUnset` where absent. */
+  readonly quarantineMs?: number
   /** Deleted while in use: what is held of it stays, and nothing more of it is given out, whoever asks. */
   readonly retired?: true
 }
+
+/** How long a withdrawn address rests before another holder may have it, unless its pool says something else. */
+export const quarantineMsUnset = 600_000
+
+/** The annotation of an IPAddressPool, which has no field for it, that says how long its addresses rest. */
+export const quarantineAnnotation = "lowtide.dev/quarantine"
 
 /** Reads an IPAddressPool of metallb.io/v1beta1. */
 export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
@@ -38,6 +46,8 @@ export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
   const avoidBuggyIPs = spec.boolean("avoidBuggyIPs") ?? false
   const allocation = spec.nested("serviceAllocation")
   const priority = allocation.integer("priority", { min: 0, max: 0x7fff_ffff })
+  const metadata = reader.fields("metadata", { labels: raw.labels, annotations: raw.annotations })
+  const quarantineMs = metadata.nested("annotations").parsed(quarantineAnnotation, quarantineSyntax, parseQuarantineMs)
   const pool: AddressPool = {
     name: raw.name,
     namespace: raw.namespace,
@@ -49,7 +59,8 @@ export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
     namespaces: allocation.strings("namespaces"),
     namespaceSelectors: readSelectors(allocation, "namespaceSelectors"),
     serviceSelectors: readSelectors(allocation, "serviceSelectors"),
-    labels: reader.fields("metadata", { labels: raw.labels }).texts("labels")
+    labels: metadata.texts("labels"),
+    ...(quarantineMs === undefined ? {} : { quarantineMs })
   }
   allocation.reportUnknown()
   spec.reportUnknown()

@@ -32,6 +32,10 @@ export const prefixSyntax: Syntax = {
 }
 export const communitySyntax: Syntax = { code: "LT0112", expected: "64496:100 or large:64496:1:2" }
 export const durationSyntax: Syntax = { code: "LT0108", expected: "whole seconds like 90s or 1m30s" }
+export const quarantineSyntax: Syntax = {
+  code: "LT0108",
+  expected: "whole seconds like 30s, 10m or 24h, at most 8760h"
+}
 export const nameSyntax: Syntax = {
   code: "LT0141",
   expected: "lower-case letters, digits, dashes and dots, a letter or digit at both ends, at most 253 characters"
@@ -64,6 +68,24 @@ export const parseDurationSeconds = (text: string): Result.Result<number, string
   let ms = 0
   for (const [, amount, unit] of text.matchAll(/([\d.]+)(h|ms|m|s)/g)) ms += Number(amount) * (unitMs[unit ?? ""] ?? 0)
   return Number.isInteger(ms / 1000) ? Result.succeed(ms / 1000) : fault
+}
+
+/** A year: an address that rests longer is one that somebody meant to reserve. */
+const quarantineMaxSeconds = 8760 * 3600
+
+/** How long a released address rests, in milliseconds. */
+export const parseQuarantineMs = (text: string): Result.Result<number, string> =>
+  Result.flatMap(parseDurationSeconds(text), (seconds) =>
+    seconds <= quarantineMaxSeconds
+      ? Result.succeed(seconds * 1000)
+      : Result.fail(`expected ${quarantineSyntax.expected}, found ${JSON.stringify(text)}`)
+  )
+
+/** A duration as people write it: `24h`, `10m`, `1h30m`, `0s`. */
+export const formatDuration = (ms: number): string => {
+  const [hours, minutes, seconds] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, (ms / 1000) % 60]
+  const parts = [hours > 0 ? `${hours}h` : "", minutes > 0 ? `${minutes}m` : "", seconds > 0 ? `${seconds}s` : ""]
+  return parts.join("") || "0s"
 }
 
 /** Accepts what Kubernetes accepts as the name of most objects (RFC 1123 subdomain). */

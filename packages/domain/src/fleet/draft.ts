@@ -17,9 +17,6 @@ export interface DecisionContext {
 export const awaitedNodes = (context: Pick<DecisionContext, "hasConfirmed">, vip: VipState): ReadonlyArray<string> =>
   vip.phase === "withdrawing" ? vip.obliged.filter((node) => !context.hasConfirmed(vip.cluster, node, vip.address)) : []
 
-/** How long a withdrawn address rests before another holder may have it: 10 minutes. */
-export const quarantineMs = 600_000
-
 /** One command being decided: every event is applied at once, so that what follows sees it. */
 export class Draft {
   readonly events: Array<DomainEvent> = []

@@ -1,4 +1,4 @@
-import { release, settleAll } from "../allocation/settle.ts"
+import { release, restOf, settleAll } from "../allocation/settle.ts"
 import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory } from "./fleet.ts"
@@ -74,6 +74,7 @@ export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyAr
           ...vip.obliged
         ])
       ].sort(),
+      ...(isHeld || before === null ? {} : restOf(draft, cluster, before)),
       quarantineEndMs: null
     })
   }

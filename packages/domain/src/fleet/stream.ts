@@ -49,6 +49,11 @@ export interface VipState {
   readonly lastHolders: ReadonlyArray<string>
   /** Nodes that have to confirm the withdrawal before anyone else may have the address; empty unless withdrawing. */
   readonly obliged: ReadonlyArray<string>
+  /**
+   * How long it rests once it is withdrawn, as its pool had it at the release; absent while it is held or free, and where
+   * the pool says nothing. Kept here, since the pool may be gone by then.
+   */
+  readonly quarantineMs?: number
   /** When the quarantine ends, in milliseconds since 1970 by the database's clock; null unless quarantined. */
   readonly quarantineEndMs: number | null
 }

@@ -11,6 +11,7 @@ import { networkNames, unknownNetwork } from "./views/clusters.ts"
 import { eventEntry } from "./views/history.ts"
 import { holderAnswer, neverGivenOut, overrideSeq } from "./views/holder.ts"
 import { readingOf } from "./views/reading.ts"
+import { quarantineEndOf } from "./views/vips.ts"
 import { announcementSentence, announcersOf, reportLateMsMax } from "./views/wire-facts.ts"
 
 /** Rows of the wire journal that are read of the VIP, and of each session. */
@@ -27,7 +28,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const address = canonicalIp(query.address)
   const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
   const at = moment?.at ?? null
-  const { reading, networks, known, fault, awaiting, reservation } = yield* orUnavailable(
+  const { reading, networks, known, fault, awaiting, quarantineEnd, reservation } = yield* orUnavailable(
     centre.read((view) => {
       const networks = networksOf(view, address)
       const vip = at === null ? view.fleet.vip(query.network ?? networks[0] ?? "", address) : undefined
@@ -37,6 +38,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
         known: networkNames(view),
         fault: unknownNetwork(view, query.network),
         awaiting: vip === undefined ? [] : view.awaited(vip),
+        quarantineEnd: quarantineEndOf(vip),
         reservation:
           at === null ? view.fleet.networks.get(query.network ?? networks[0] ?? "")?.reserved.get(address) : undefined
       }
@@ -66,7 +68,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
       : yield* orUnavailable(ledger.events({ sinceSeq: overriding, untilSeq: overriding, limit: 1, order: "asc" }))
   const words = events.map(eventEntry)[0]?.words ?? null
   const question = {
-    ...{ network, address, at, awaiting, reservation, words },
+    ...{ network, address, at, awaiting, quarantineEnd, reservation, words },
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
   }
   const announcers = yield* askAnnouncers({ network, address }, moment)

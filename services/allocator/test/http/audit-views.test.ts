@@ -69,6 +69,9 @@ describe("who holds a VIP", () => {
 
   it("is nobody while it rests, and the sentence says after whom", () => {
     expect(asked(null)).toMatchObject({ holder: null, phase: "quarantined" })
+    const ending = { network: "default", address: "192.0.2.1", at: null, quarantineEnd: at(55) }
+    expect(holderAnswer(ending, life, reading)).toMatchObject({ quarantineEnd: at(55) })
+    expect(holderAnswer(ending, life, reading).sentence).toMatch(/\(event 45 .*\); others may have it from .*:55/)
     expect(asked(null).sentence).toBe(
       `192.0.2.1 (network default) is held by nobody: quarantined since ${at(45)}, after east shop/web and east shop/api (event 45 by speaker:east/east-1).`
     )

@@ -1,4 +1,5 @@
 import type { PoolCounts, PoolView } from "@lowtide/api/pools"
+import { formatDuration } from "@lowtide/domain/config/syntax"
 import type { Column } from "../table.ts"
 import { codesCell } from "./standing.ts"
 
@@ -22,6 +23,7 @@ export const poolColumns: ReadonlyArray<Column<PoolView>> = [
   { title: "IPV6-USED", cell: ({ ipv6 }) => usedText(ipv6), isWide: true },
   { title: "AUTO", cell: ({ autoAssign }) => (autoAssign ? "yes" : "no") },
   { title: "PRIORITY", cell: ({ priority }) => (priority === null ? "" : String(priority)) },
+  { title: "QUARANTINE", cell: ({ quarantineSeconds }) => formatDuration(quarantineSeconds * 1000), isWide: true },
   { title: "NETWORK", cell: ({ network }) => network, isWide: true },
   { title: "RANGES", cell: ({ ranges }) => ranges.join(","), isWide: true },
   { title: "FINDINGS", cell: ({ findings }) => codesCell(findings) }

@@ -18,6 +18,7 @@ export const neverGivenOut = (
   at,
   phase: "unknown",
   holder: null,
+  quarantineEnd: null,
   reservation: reservationOf(reservation),
   awaiting: [],
   sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation)}`
@@ -43,6 +44,8 @@ export interface HolderQuestion {
   readonly at: string | null
   /** Nodes that have yet to confirm the withdrawal, where the present is asked about. */
   readonly awaiting?: ReadonlyArray<string>
+  /** When its quarantine ends, RFC 3339, where the present is asked about. */
+  readonly quarantineEnd?: string | null
   /** What keeps the address, where the present is asked about. */
   readonly reservation?: ReservationState | undefined
   /** What the person said who ended a withdrawal without a node's confirmation. */
@@ -70,7 +73,11 @@ export const holderAnswer = (
   const index = stretches.findLastIndex((stretch) => covers(stretch, question))
   const stretch = stretches[index]
   const { network, address, at, awaiting = [] } = question
-  const answer = { ...reading, network, address, at, awaiting, reservation: reservationOf(question.reservation) }
+  const answer = {
+    ...{ ...reading, network, address, at, awaiting },
+    quarantineEnd: question.quarantineEnd ?? null,
+    reservation: reservationOf(question.reservation)
+  }
   if (stretch === undefined) {
     return {
       ...answer,
@@ -115,7 +122,7 @@ const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<Stor
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}.${reservedSentence(question.reservation)}`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation)}`
 }
 
 /** Said of an address that somebody answers for: no node confirmed that it is withdrawn. */
@@ -137,6 +144,9 @@ const isOverride = (stretch: StoredHistory | undefined): boolean =>
 
 const awaitingWords = (nodes: ReadonlyArray<string>): string =>
   nodes.length === 0 ? "" : `; ${nodes.join(", ")} ${nodes.length === 1 ? "has" : "have"} yet to confirm`
+
+const quarantineWords = ({ quarantineEnd }: HolderQuestion): string =>
+  quarantineEnd === undefined || quarantineEnd === null ? "" : `; others may have it from ${quarantineEnd}`
 
 const subjectOf = ({ address, network }: HolderQuestion): string => `${address} (network ${network})`
 

@@ -1,6 +1,6 @@
 import type { ListFilter } from "@lowtide/api/parameters"
 import type { PoolCounts, PoolList, PoolView } from "@lowtide/api/pools"
-import { type AddressPool, type ClusterMemory, decodeObject, type VipState } from "@lowtide/domain"
+import { type AddressPool, type ClusterMemory, decodeObject, quarantineMsUnset, type VipState } from "@lowtide/domain"
 import {
   type AddressRange,
   type Family,
@@ -102,7 +102,7 @@ const countsOf = (
   return { ...countsWhere(() => true), ipv4: ofFamily(4), ipv6: ofFamily(6) }
 }
 
-type PoolFacts = Pick<AddressPool, "namespace" | "name" | "ranges" | "autoAssign" | "priority">
+type PoolFacts = Pick<AddressPool, "namespace" | "name" | "ranges" | "autoAssign" | "priority" | "quarantineMs">
 
 const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
   cluster: cluster.name,
@@ -111,6 +111,7 @@ const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
   ranges: pool.ranges,
   autoAssign: pool.autoAssign,
   priority: pool.priority ?? null,
+  quarantineSeconds: (pool.quarantineMs ?? quarantineMsUnset) / 1000,
   findings: findingsOn(cluster, { kind: "IPAddressPool", namespace: pool.namespace, name: pool.name })
 })
 

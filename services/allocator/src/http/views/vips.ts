@@ -26,7 +26,7 @@ const sortKey = ({ network, address }: VipView): string => {
 }
 
 const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyArray<VipView> => {
-  const { network, address, cluster, pool, phase, holders, lastHolders, quarantineEndMs } = vip
+  const { network, address, cluster, pool, phase, holders, lastHolders } = vip
   if (phase === "free") return []
   return [
     {
@@ -37,11 +37,15 @@ const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyAr
       phase,
       holders: phase === "assigned" ? holders.map(({ namespace, name }) => ({ namespace, name })) : named(lastHolders),
       awaiting: view.awaited(vip),
-      quarantineEnd: quarantineEndMs === null ? null : new Date(quarantineEndMs).toISOString(),
+      quarantineEnd: quarantineEndOf(vip),
       since: view.recordedAt(stream) ?? null
     }
   ]
 }
+
+/** RFC 3339; null unless it is quarantined. */
+export const quarantineEndOf = (vip: VipState | undefined): string | null =>
+  vip === undefined || vip.quarantineEndMs === null ? null : new Date(vip.quarantineEndMs).toISOString()
 
 const named = (keys: ReadonlyArray<string>): VipView["holders"] =>
   keys.map((key) => {
