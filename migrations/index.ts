@@ -25,6 +25,7 @@ import * as auditViews from "./0023-audit-views.ts"
 import * as auditWords from "./0023-audit-words.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
+import * as replayFindings from "./0036-replay-findings.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -49,5 +50,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0023-audit-views": auditViews,
   "0023-audit-words": auditWords,
   "0034-audit-words-by-type": auditWordsByType,
-  "0035-partitions-by-catalog": partitionsByCatalog
+  "0035-partitions-by-catalog": partitionsByCatalog,
+  "0036-replay-findings": replayFindings
 }

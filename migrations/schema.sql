@@ -102,6 +102,26 @@ create table recovery_order (
   CHECK (one)
 );
 
+create table replay_check (
+  one boolean not null default true,
+  checked_by text not null,
+  position bigint not null,
+  compared bigint not null,
+  started_at timestamp with time zone not null,
+  finished_at timestamp with time zone not null,
+  PRIMARY KEY (one),
+  CHECK (one)
+) with (fillfactor=50);
+
+create table replay_finding (
+  projection text not null,
+  key text not null,
+  what text not null,
+  found_at timestamp with time zone not null,
+  seen_at timestamp with time zone not null,
+  PRIMARY KEY (projection, key)
+) with (fillfactor=50);
+
 create table signed_checkpoint (
   incarnation integer not null,
   tree_size bigint not null,

@@ -1,9 +1,11 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import type { CommandReply } from "@lowtide/bus"
+import type { Command } from "@lowtide/domain"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber } from "effect"
-import { type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
+import { answers, type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
 import { announcing, service } from "./orders.ts"
 
 const leading = Effect.gen(function* () {
@@ -66,6 +68,48 @@ describe("a commit that the database refuses", () => {
       yield* leads(yield* lab.allocator("next"))
       assert.strictEqual((yield* lab.send(service("web"), 1001))._tag, "Done")
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("a state that somebody changed behind the ledger's back", () => {
+  it.live(
+    "F20: is noticed, nothing is decided on it, also by the next leader, and it goes on when it is put right",
+    () =>
+      Effect.gen(function* () {
+        const lab = yield* makeCentreLab
+        const env = { LOWTIDE_REPLAY_CHECK_SECONDS: "1" }
+        const one = yield* lab.allocator("one", env)
+        yield* leads(one)
+        for (const command of [...announcing, service("web")]) yield* lab.send(command)
+        const compared = yield* answers(one, "/v1/ledger", ({ body }) => body?.replay?.last !== null)
+        assert.deepStrictEqual(compared.body.replay.findings, [])
+        assert.strictEqual(compared.body.replay.last.checkedBy, "one")
+        const [{ state }] = yield* lab.sql("select state::text from stream_current where kind = 'vip'")
+        yield* lab.sql(
+          `update stream_current set state = replace(state::text, '"web"', '"wob"')::json where kind = 'vip'`
+        )
+        const differs = yield* answers(one, "/v1/ledger", ({ body }) => body?.replay?.findings.length > 0)
+        const [{ key, projection }] = differs.body.replay.findings
+        assert.deepStrictEqual([projection, key.slice(0, 12)], ["stream_current", "vip:default/"])
+        const nothingNew = announcing[0] as Command
+        const isRefused = (reply: CommandReply | undefined) =>
+          reply?._tag === "TryAgain" &&
+          reply.message.startsWith("LT0533 the current state is not what the log says: vip:")
+        yield* waitUntil("nothing is decided", Effect.map(lab.ask(nothingNew, 2000), isRefused), {
+          deadlineMs: 20_000
+        })
+        assert.isTrue(isRefused(yield* lab.ask(service("other"), 2001)))
+        yield* answers(one, "/metrics", ({ body }) => /^lowtide_replay_differences 1$/m.test(body))
+        yield* one.process.signal("SIGKILL")
+        const next = yield* lab.allocator("next", { LOWTIDE_REPLAY_CHECK_SECONDS: "0" })
+        yield* leads(next)
+        yield* waitUntil("nor by the next one", Effect.map(lab.ask(nothingNew, 2000), isRefused), {
+          deadlineMs: 20_000
+        })
+        assert.deepStrictEqual(yield* lab.sql("select 1 from events where service = 'other'"), [])
+        yield* lab.sql(`update stream_current set state = '${state}' where kind = 'vip'`)
+        assert.strictEqual((yield* lab.send(service("other"), 2002))._tag, "Done")
+      }).pipe(Effect.scoped)
   )
 })
 

@@ -10,6 +10,7 @@ import { ApplyRequest, DeleteRequest, FleetKindName, QuotaList, ReservationList 
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
+import { LedgerAnswer } from "./ledger.ts"
 import { NodeList } from "./nodes.ts"
 import { OrderAnswer, Override } from "./orders.ts"
 import { at, IpText, listFilter, SeqText } from "./parameters.ts"
@@ -205,6 +206,10 @@ export class CentreGroup extends HttpApiGroup.make("centre")
     HttpApiEndpoint.get("allocators", "/allocators", { success: AllocatorList, error: UnavailableProblem }).annotate(
       OpenApi.Summary,
       "The allocators, which one leads and how far the others have read"
+    ),
+    HttpApiEndpoint.get("ledger", "/ledger", { success: LedgerAnswer, error: UnavailableProblem }).annotate(
+      OpenApi.Summary,
+      "What the ledger holds, how much room it has, and whether the state is what the log says"
     ),
     HttpApiEndpoint.get("recovery", "/recovery", { success: RecoveryAnswer, error: UnavailableProblem }).annotate(
       OpenApi.Summary,

@@ -19,5 +19,15 @@ export * from "./group-commit.ts"
 export * from "./ledger.ts"
 export { migrate } from "./migrate.ts"
 export { ledgerPostgres } from "./postgres.ts"
+export {
+  type ReplayCheck,
+  type ReplayDifference,
+  type ReplayFinding,
+  type ReplayPage,
+  type ReplayStanding,
+  type ReplayWalk,
+  replayWalks,
+  walkReplay
+} from "./replay.ts"
 export { type CheckpointFilter, completeTree, type StoredCheckpoint, TreeDamaged, treeSource } from "./tree.ts"
 export * from "./wire.ts"

@@ -12,6 +12,7 @@ import type {
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
 import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
 import type { TreeNode } from "./proofs/merkle.ts"
+import type { ReplayCheck, ReplayDifference, ReplayPage, ReplayStanding, ReplayWalk } from "./replay.ts"
 import type { CheckpointFilter, StoredCheckpoint } from "./tree.ts"
 import type { Checkpoint, CheckpointMove, StoredWire, WireAt, WireFilter, WireRow } from "./wire.ts"
 
@@ -120,6 +121,21 @@ export class Ledger extends Context.Service<
     /** The highest version's checkpoint of that name. */
     readonly checkpoint: (name: string) => Effect.Effect<Option.Option<Checkpoint>, Unavailable>
     readonly saveCheckpoint: (checkpoint: Checkpoint) => Effect.Effect<void, Unavailable>
+    /** Compares a page of what is written with the log to the log itself. Begins where the page before ended. */
+    readonly replayPage: (
+      walk: ReplayWalk,
+      after: string | null,
+      limit: number
+    ) => Effect.Effect<ReplayPage, Unavailable>
+    /** Compares the current states of these streams. */
+    readonly replayStreams: (
+      streams: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<ReplayDifference>, Unavailable>
+    /** Keeps differences for everybody to see. */
+    readonly saveReplayFindings: (differences: ReadonlyArray<ReplayDifference>) => Effect.Effect<void, Unavailable>
+    /** A comparison has got to its end: what it did not find again is forgotten. */
+    readonly endReplay: (check: Omit<ReplayCheck, "finishedAt">) => Effect.Effect<void, Unavailable>
+    readonly replayStanding: Effect.Effect<ReplayStanding, Unavailable>
     /** Stored hashes of the Merkle tree, `count` from an index on as far as they are there; level 0 is the events' leaves. */
     readonly treeHashes: (
       level: number,

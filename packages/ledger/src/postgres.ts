@@ -8,6 +8,7 @@ import { makeLease } from "./lease.ts"
 import { Ledger } from "./ledger.ts"
 import { makeLoad } from "./load.ts"
 import { makeReads } from "./reads.ts"
+import { makeReplay } from "./replay.ts"
 import { makeTree } from "./tree.ts"
 import { makeWireJournal } from "./wire-journal.ts"
 
@@ -29,6 +30,7 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         ...makeIncarnations(database.readers),
         ...makeReads(database.kysely),
         ...makeAsOf(database.readers),
+        ...makeReplay(database.readers),
         ...makeTree(database.kysely),
         ...makeWireJournal(database.readers, database.kysely)
       })

@@ -129,6 +129,12 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         }),
       saveCheckpoint: (checkpoint) =>
         Effect.sync(() => void tables.checkpoints.set(`${checkpoint.name}/${checkpoint.version}`, checkpoint)),
+      // Here the views are the log's own arrays: there is nothing that could differ.
+      replayPage: () => Effect.succeed({ compared: 0, next: null, differences: [] }),
+      replayStreams: () => Effect.succeed([]),
+      saveReplayFindings: () => Effect.void,
+      endReplay: () => Effect.void,
+      replayStanding: Effect.succeed({ last: null, ageMs: null, findings: [] }),
       treeHashes: (level, from, count) =>
         Effect.sync(() =>
           level === 0

@@ -20,6 +20,7 @@ import { followStatuses } from "./node-statuses.ts"
 import { keepPlaces } from "./places.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
+import { comparesFor, keepReplayChecked } from "./replay-check.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
@@ -42,13 +43,14 @@ interface Parts {
 /**
  * The allocator: leads when it can, else follows the log, and answers readers either way. It leaves the leadership by
  * itself when the database is away for too long, and comes back to it; a fence ends it, since another allocator leads
- * then. `prepare` brings the database to its schema, and may wait for it as long as it takes.
+ * then. `replayCheckEveryMs`: how often the state is compared with the log, never without. `prepare` brings the database to its schema, and may wait for it as long as it takes.
  */
 export const layerAllocator = (
   key: SigningKey,
   prepare: Effect.Effect<unknown>,
   identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null },
-  checkpoints?: CheckpointOptions
+  checkpoints?: CheckpointOptions,
+  replayCheckEveryMs?: number
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
@@ -75,6 +77,17 @@ export const layerAllocator = (
       const prepared = yield* Effect.forkScoped(prepare)
       yield* Fiber.await(prepared).pipe(
         Effect.andThen(allocators.report(Effect.map(positionOf(parts), (position) => position ?? 0))),
+        Effect.forkScoped
+      )
+      yield* Fiber.await(prepared).pipe(
+        Effect.andThen(
+          keepReplayChecked({
+            name: identity.name,
+            everyMs: replayCheckEveryMs,
+            isMine: Effect.sync(() => comparesFor(allocators.known) === allocators.self.id),
+            onDifference: Effect.flatMap(Ref.get(current), (reign) => reign?.doubt ?? Effect.void)
+          })
+        ),
         Effect.forkScoped
       )
       const leading = yield* Fiber.await(prepared).pipe(

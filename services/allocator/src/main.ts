@@ -26,6 +26,7 @@ const settings = {
   url: Config.String("LOWTIDE_ALLOCATOR_URL").pipe(Config.option),
   failpoint: Config.String("LOWTIDE_FAILPOINT").pipe(Config.option),
   testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault("")),
+  replayCheckSeconds: Config.Int("LOWTIDE_REPLAY_CHECK_SECONDS").pipe(Config.withDefault(86_400)),
   ...checkpointSettings
 }
 
@@ -50,6 +51,10 @@ const main = Effect.gen(function* () {
     name,
     url: ownUrl
   } = read
+  if (read.replayCheckSeconds < 0) {
+    const found = `LOWTIDE_REPLAY_CHECK_SECONDS: expected 0 or more, found ${read.replayCheckSeconds}`
+    return yield* new SettingsFault({ faults: [found] })
+  }
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
       Effect.mapError((fault) => new SettingsFault({ faults: [`LOWTIDE_FAILPOINT: ${fault}`] }))
@@ -78,9 +83,10 @@ const main = Effect.gen(function* () {
     ),
     Effect.orDie
   )
+  const replayCheckEveryMs = read.replayCheckSeconds === 0 ? undefined : read.replayCheckSeconds * 1_000
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
   const live = layerHttp(listen, tokens).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, replayCheckEveryMs)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )

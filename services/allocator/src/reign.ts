@@ -24,6 +24,7 @@ import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers } from "./recovery.ts"
+import { differingStreams } from "./replay-check.ts"
 import { startTreeKeeper, type TreeKeeper } from "./tree-keeper.ts"
 import { UnderWay } from "./under-way.ts"
 
@@ -57,6 +58,8 @@ export interface Reign {
   readonly recovery: Effect.Effect<RecoveryStanding | undefined>
   /** Ends the reign, so that the next one compares the log with what others hold, and finds an order to recover. */
   readonly compareAgain: Effect.Effect<void>
+  /** The same, unless what was found is known to this reign already. */
+  readonly doubt: Effect.Effect<void>
   /** A node holds something of this stamp: beyond the end of the log it proves that history was lost. */
   readonly noteStamp: (stamp: Stamp) => Effect.Effect<void>
   /** Fails when the reign is over. */
@@ -89,7 +92,7 @@ export const beginReign = (
       return !isCompared || (cluster !== undefined && memory.fleet.isFrozen(cluster))
     }
     const tree = yield* startTreeKeeper(memory.head, memory.clockOffsetMs, checkpoints)
-    /** Why the log is not believed. */
+    /** Why nothing is decided: the log is not what was signed, or the state is not what the log says. */
     let changed: string | undefined
     const publisher = yield* startPublisher(isMuted)
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
@@ -140,7 +143,7 @@ export const beginReign = (
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
-        if (changed !== undefined) return logChanged(changed)
+        if (changed !== undefined) return { _tag: "TryAgain", message: changed }
         if (!isCompared) return notCompared
         const ahead = yield* publisher.ahead
         if (ahead.size > 0) {
@@ -196,9 +199,12 @@ export const beginReign = (
       const witnessed = yield* findLoss(memory.head, nodes)
       const isBegun = memory.head.incarnation >= begun
       const signed = witnessed === undefined && isBegun ? yield* tree.compare : undefined
-      if (signed?._tag === "Changed") {
-        changed = `LT0530 ${codes.LT0530.title}: ${signed.why}`
-        yield* Effect.logError(`${changed}. Nothing is decided or published. Fix: ${codes.LT0530.fix}`)
+      const [differing] = signed?._tag === "Changed" ? [] : yield* differingStreams(ledger)
+      if (signed?._tag === "Changed" || differing !== undefined) {
+        const code = signed?._tag === "Changed" ? "LT0530" : "LT0533"
+        const why = signed?._tag === "Changed" ? signed.why : `${differing?.key}: ${differing?.what}`
+        changed = `${code} ${codes[code].title}: ${why}. Fix: ${codes[code].fix}`
+        yield* Effect.logError(`${changed}. Nothing is decided or published`)
         yield* Effect.sleep(compareAgainMs)
         return yield* Deferred.fail(over, new MemoryLost({ why: "the log is compared again" }))
       }
@@ -256,6 +262,15 @@ export const beginReign = (
         answerOnce(envelope.commandId, answer(envelope, { forbid })).pipe(Semaphore.withPermit(ordering)),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
       compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
+      doubt: Effect.suspend(() =>
+        changed === undefined
+          ? Effect.flatMap(Effect.option(differingStreams(ledger)), (found) =>
+              Option.isSome(found) && found.value.length > 0
+                ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "the state is not what the log says" })))
+                : Effect.void
+            )
+          : Effect.void
+      ),
       noteStamp: (stamp) =>
         isBeyond(memory.head, stamp)
           ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "a node holds what the log does not have" })))
@@ -286,9 +301,6 @@ const heldBack: CommandReply = {
   _tag: "TryAgain",
   message: `LT0520 ${codes.LT0520.title}. Fix: ${codes.LT0520.fix}`
 }
-
-/** A log that is not what was signed may have lost or gained holders: nothing is decided on it. */
-const logChanged = (why: string): CommandReply => ({ _tag: "TryAgain", message: `${why}. Fix: ${codes.LT0530.fix}` })
 
 const tryAgain = (error: { readonly message: string }): Effect.Effect<CommandReply> =>
   Effect.succeed({ _tag: "TryAgain", message: error.message })

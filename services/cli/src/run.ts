@@ -12,6 +12,7 @@ import { diff } from "./verbs/diff.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
 import { key } from "./verbs/key.ts"
+import { ledger } from "./verbs/ledger.ts"
 import { lint } from "./verbs/lint.ts"
 import { apply, remove, reserve } from "./verbs/objects.ts"
 import { node, vip } from "./verbs/orders.ts"
@@ -41,6 +42,7 @@ const lowtide = root.pipe(
     cluster,
     key,
     recover,
+    ledger,
     backup,
     restore,
     versionVerb

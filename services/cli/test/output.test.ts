@@ -25,6 +25,8 @@ const goldens = [
   ["get-help", "get --help"],
   ["help", "--help"],
   ["audit-help", "audit --help"],
+  ["ledger-help", "ledger --help"],
+  ["ledger-status", "ledger status"],
   ["history", "history service/east/shop/web"],
   ["history-wide", "history service/east/shop/web -o wide"],
   ["history-help", "history --help"],

@@ -450,6 +450,11 @@ export const codes = {
     "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth.",
     "Set LOWTIDE_CHECKPOINT_KEY_FILE, LOWTIDE_CHECKPOINT_KEY_ID and LOWTIDE_CHECKPOINT_DIR"
   ),
+  LT0533: error(
+    "the current state is not what the log says",
+    "A comparison of the database's tables with its log found a row that does not follow from the events: it was changed behind the ledger's back, or by a fault of ours. While the state of a stream differs, nothing is decided and nothing is published; speakers keep what they have. A difference in the history of addresses is told and stops nothing.",
+    "See `lowtide ledger status`; find out who wrote to the database, and put the rows that it names back as the newest event of their stream says"
+  ),
   LT0534: error(
     "the ledger has no place for events",
     "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost.",

@@ -4,6 +4,7 @@ import { LowtideApi } from "@lowtide/api/api"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { NotFoundProblem } from "@lowtide/api/problems"
 import type { Command } from "@lowtide/domain"
+import type { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { fleetAdmin, forbids } from "../access/permit.ts"
@@ -11,6 +12,7 @@ import { Centre } from "../centre.ts"
 import { reservedVips } from "../recovery.ts"
 import { orUnavailable } from "./asking.ts"
 import { carryOut } from "./carry-out.ts"
+import { askLedger } from "./ledger-query.ts"
 import { forbiddenProblem } from "./refused.ts"
 import { allocatorItems } from "./views/allocators.ts"
 import { readingOf } from "./views/reading.ts"
@@ -21,13 +23,15 @@ export const CentreHandlers = HttpApiBuilder.group(
   "centre",
   Effect.fn(function* (handlers) {
     const centre = yield* Centre
-    const asked = Effect.provideService(Centre, centre)
+    const services = yield* Effect.context<Centre | Ledger>()
+    const asked = Effect.provideContext(services)
     return handlers.handleAll({
       allocators: Effect.fnUntraced(function* () {
         const known = yield* centre.allocators
         const reading = yield* orUnavailable(centre.read(readingOf))
         return { ...reading, items: allocatorItems(known, reading.position) }
       }),
+      ledger: () => asked(askLedger),
       recovery: () => standing(centre),
       beginRecovery: Effect.fnUntraced(function* ({ payload }) {
         const caller = yield* Caller

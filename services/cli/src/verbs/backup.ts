@@ -1,24 +1,11 @@
 import type { BackupFault, BackupSummary } from "@lowtide/ledger/backup"
-import { Effect, Option } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { CliFault, exitCodes, usageFault } from "../fault.ts"
+import { Effect } from "effect"
+import { Argument, Command } from "effect/cli"
+import { database, databaseUrl } from "../database.ts"
+import { CliFault, exitCodes } from "../fault.ts"
 import { print } from "../root.ts"
-import { Surroundings } from "../surroundings.ts"
 
 const file = (description: string) => Argument.String("file").pipe(Argument.withDescription(description))
-
-const database = Flag.String("database").pipe(
-  Flag.withDescription("postgres://USER:PASSWORD@HOST:PORT/NAME; else DATABASE_URL"),
-  Flag.optional
-)
-
-/** These two verbs speak to the database itself: there may be no allocator. */
-const databaseUrl = Effect.fnUntraced(function* (flag: Option.Option<string>) {
-  const { databaseVariable } = yield* Surroundings
-  const url = Option.getOrUndefined(flag) ?? databaseVariable
-  if (url !== undefined) return url
-  return yield* usageFault("database: expected a URL, found none", "give --database URL, or set DATABASE_URL")
-})
 
 const exitOf: { readonly [Reason in BackupFault["reason"]]: number } = {
   exists: exitCodes.conflict,
