@@ -460,7 +460,16 @@ export const codes = {
     "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost.",
     "See in the allocator's log what the database answers: give the allocator's role its rights again by starting it with LOWTIDE_MIGRATION_DATABASE_URL, attach a partition that was detached, make room on the disk"
   ),
-
+  LT0540: error(
+    "the log holds what this release does not know",
+    "An event's type, or the version of its payload, is of a newer release. Deciding on the part that is understood could give an address twice: this allocator does not lead, and answers no question about it. Nothing is lost, and another release leads meanwhile.",
+    "Upgrade this allocator to the release that wrote it, or a newer one"
+  ),
+  LT0541: error(
+    "an event or a state is not what its version says",
+    "What is stored is of a type and version that this release knows, and yet lacks something, or has it in another form: it was changed behind the ledger's back, or a release had a defect. Nothing is decided on it.",
+    "Run `lowtide audit verify` on an export; where the log is as it was signed, report the event, else restore a backup from before the change"
+  ),
   LT0601: error(
     "not authenticated",
     "The allocator has a tokens file, and the request has no token, or one that the file does not have.",

@@ -1,40 +1,48 @@
+import type { EventDefinition } from "./stored.ts"
 import type { StreamState } from "./stream.ts"
 
-/** Every event there is, in the past tense. A type is never renamed or reused. */
-export type EventType =
-  | "ClusterRegistered"
-  | "ManifestApplied"
-  | "ManifestDeleted"
-  | "ManifestRetired"
-  | "FindingsReported"
-  | "FindingsResolved"
-  | "NamespaceObserved"
-  | "NamespaceGone"
-  | "NodeObserved"
-  | "NodeGone"
-  | "NodeRetired"
-  | "ServiceObserved"
-  | "ServiceGone"
-  | "ServingNodesChanged"
-  | "AssignmentRefused"
-  | "RefusalCleared"
-  | "VipAssigned"
-  | "VipHoldersChanged"
-  | "VipReleased"
-  | "VipQuarantined"
-  | "VipFreed"
-  | "VipObligationLifted"
-  | "VipForceReleased"
-  | "AddressReserved"
-  | "ReservationDeleted"
-  | "QuotaApplied"
-  | "QuotaDeleted"
-  | "VipAdopted"
-  | "HistoryLost"
-  | "HistoryRecovered"
-  | "ClusterRepublished"
-  | "AuditExported"
-  | "WireJournalSealed"
+/**
+ * Every event there is, in the past tense, with what its stream holds. A type is never renamed or reused. The version of
+ * an event's payload is that of the state it holds: `stateShapes`.
+ */
+export const eventTypes = {
+  ClusterRegistered: { state: "Cluster" },
+  ManifestApplied: { state: "Manifest" },
+  ManifestDeleted: { state: "Manifest" },
+  ManifestRetired: { state: "Manifest" },
+  FindingsReported: { state: "Findings" },
+  FindingsResolved: { state: "Findings" },
+  NamespaceObserved: { state: "Namespace" },
+  NamespaceGone: { state: "Namespace" },
+  NodeObserved: { state: "Node" },
+  NodeGone: { state: "Node" },
+  NodeRetired: { state: "Node" },
+  ServiceObserved: { state: "Service" },
+  ServiceGone: { state: "Service" },
+  ServingNodesChanged: { state: "Service" },
+  AssignmentRefused: { state: "Service" },
+  RefusalCleared: { state: "Service" },
+  VipAssigned: { state: "Vip" },
+  VipHoldersChanged: { state: "Vip" },
+  VipReleased: { state: "Vip" },
+  VipQuarantined: { state: "Vip" },
+  VipFreed: { state: "Vip" },
+  VipObligationLifted: { state: "Vip" },
+  VipForceReleased: { state: "Vip" },
+  AddressReserved: { state: "Reservation" },
+  ReservationDeleted: { state: "Reservation" },
+  QuotaApplied: { state: "Quota" },
+  QuotaDeleted: { state: "Quota" },
+  VipAdopted: { state: "Vip" },
+  HistoryLost: { state: "Recovery" },
+  HistoryRecovered: { state: "Recovery" },
+  ClusterRepublished: { state: "Cluster" },
+  AuditExported: { state: "Export" },
+  WireJournalSealed: { state: "WireSeal" }
+} as const satisfies Readonly<Record<string, EventDefinition>>
+
+/** A type of event, as `eventTypes` lists it. */
+export type EventType = keyof typeof eventTypes
 
 /** Stable, documented reasons (docs/reference/events.md). */
 export type ReasonCode =

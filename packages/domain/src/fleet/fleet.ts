@@ -68,6 +68,8 @@ export interface NetworkMemory {
  * only way in, used alike for an event just decided and for a row loaded at start.
  */
 export class Fleet {
+  /** What may be written: the fleet version that was finalised last. */
+  readonly fleetVersion: number = 1
   readonly clusters = new Map<string, ClusterMemory>()
   readonly networks = new Map<string, NetworkMemory>()
   readonly vips = new Map<string, VipState>()

@@ -1,0 +1,142 @@
+import { Schema } from "effect"
+import { eventTypes } from "./event.ts"
+import { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
+import { type FirstShape, type LaterShape, makeStored } from "./stored.ts"
+import type { StreamState } from "./stream.ts"
+
+const Text = Schema.String
+const Texts = Schema.Array(Text)
+const Count = Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
+const Yes = Schema.Literal(true)
+
+const Vip = Schema.TaggedStruct("Vip", {
+  network: Text,
+  address: Text,
+  pool: Text,
+  cluster: Text,
+  phase: Schema.Literals(["assigned", "withdrawing", "quarantined", "free"]),
+  holders: Schema.Array(
+    Schema.Struct({
+      namespace: Text,
+      name: Text,
+      uid: Text,
+      sharingKey: Text,
+      ports: Texts,
+      backendKey: Text,
+      adopted: Schema.optionalKey(Yes)
+    })
+  ),
+  lastHolders: Texts,
+  obliged: Texts,
+  quarantineEndMs: Schema.NullOr(Schema.Finite)
+})
+
+const Service = Schema.TaggedStruct("Service", {
+  cluster: Text,
+  service: ServiceObject,
+  servingNodes: Texts,
+  refusal: Schema.NullOr(Finding)
+})
+
+const Node = Schema.TaggedStruct("Node", {
+  cluster: Text,
+  node: NodeObject,
+  present: Schema.Boolean,
+  retired: Schema.optionalKey(Yes)
+})
+
+const Namespace = Schema.TaggedStruct("Namespace", { cluster: Text, namespace: NamespaceObject })
+
+const Manifest = Schema.TaggedStruct("Manifest", {
+  cluster: Text,
+  manifest: RawObject,
+  ordinal: Count,
+  retired: Schema.optionalKey(Yes)
+})
+
+const Findings = Schema.TaggedStruct("Findings", {
+  cluster: Text,
+  object: ObjectRef,
+  findings: Schema.Array(Finding),
+  reportedCount: Count
+})
+
+const Cluster = Schema.TaggedStruct("Cluster", {
+  cluster: Text,
+  network: Text,
+  incarnation: Schema.optionalKey(Count)
+})
+
+const Recovery = Schema.TaggedStruct("Recovery", {
+  incarnation: Count,
+  phase: Schema.Literals(["recovering", "recovered"]),
+  why: Text,
+  lostAfter: Schema.Struct({ incarnation: Count, seq: Count }),
+  without: Texts,
+  adoptedCount: Count
+})
+
+const Reservation = Schema.TaggedStruct("Reservation", {
+  cluster: Text,
+  name: Text,
+  network: Text,
+  address: Text,
+  pool: Text,
+  namespace: Text,
+  service: Text
+})
+
+const Quota = Schema.TaggedStruct("Quota", {
+  cluster: Text,
+  quota: Schema.Struct({
+    name: Text,
+    cluster: Schema.NullOr(Text),
+    namespace: Schema.NullOr(Text),
+    addresses: Count
+  })
+})
+
+const Export = Schema.TaggedStruct("Export", {
+  filter: Schema.Record(Text, Text),
+  format: Schema.Literals(["ndjson", "csv"]),
+  sinceSeq: Count,
+  untilSeq: Count,
+  count: Schema.NullOr(Count)
+})
+
+const WireSeal = Schema.TaggedStruct("WireSeal", {
+  sinceId: Count,
+  untilId: Count,
+  count: Count,
+  root: Text,
+  until: Text
+})
+
+/** The newest version's schema of a state says what the state's type says. */
+type ShapeOf<State> =
+  | readonly [{ readonly schema: Schema.Codec<State> }]
+  | readonly [FirstShape, ...ReadonlyArray<LaterShape>, LaterShape & { readonly schema: Schema.Codec<State> }]
+
+/** Every version of every state there ever was. A golden file each is in `test/golden/events`. */
+export const stateShapes: {
+  readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>>
+} = {
+  Vip: [{ schema: Vip }],
+  Service: [{ schema: Service }],
+  Node: [{ schema: Node }],
+  Namespace: [{ schema: Namespace }],
+  Manifest: [{ schema: Manifest }],
+  Findings: [{ schema: Findings }],
+  Cluster: [{ schema: Cluster }],
+  Recovery: [{ schema: Recovery }],
+  Reservation: [{ schema: Reservation }],
+  Quota: [{ schema: Quota }],
+  Export: [{ schema: Export }],
+  WireSeal: [{ schema: WireSeal }]
+}
+
+/** How the log's events and states are read and written. */
+export const { readEvent, readState, writeEvent, writeState, isKnown } = makeStored<StreamState>(
+  eventTypes,
+  stateShapes
+)
