@@ -26,6 +26,8 @@ import * as auditWords from "./0023-audit-words.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 import * as replayFindings from "./0036-replay-findings.ts"
+import * as stateSchema from "./0037-state-schema.ts"
+import * as eventTypes from "./0038-event-types.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -51,5 +53,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0023-audit-words": auditWords,
   "0034-audit-words-by-type": auditWordsByType,
   "0035-partitions-by-catalog": partitionsByCatalog,
-  "0036-replay-findings": replayFindings
+  "0036-replay-findings": replayFindings,
+  "0037-state-schema": stateSchema,
+  "0038-event-types": eventTypes
 }

@@ -19,6 +19,13 @@ create table command_result (
   PRIMARY KEY (command_id)
 );
 
+create table event_type (
+  type text not null,
+  schema smallint not null,
+  first_seq bigint not null,
+  PRIMARY KEY (type, schema)
+);
+
 create table events (
   seq bigint not null,
   epoch integer not null,
@@ -136,6 +143,7 @@ create table stream_current (
   seq bigint not null,
   recorded_at timestamp with time zone not null,
   state json,
+  schema smallint not null default 1,
   PRIMARY KEY (stream)
 ) with (fillfactor=70);
 comment on column stream_current.state is 'null: the stream is gone, its version is still needed';

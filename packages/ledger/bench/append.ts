@@ -53,7 +53,7 @@ class Leader {
       expected: this.head,
       events: rows.map((row) => row.event),
       current: final.map(({ stream, version, seq }) => {
-        return { stream, kind: "vip", version, previousVersion: previous.get(stream)!, seq, state: payload }
+        return { stream, kind: "vip", version, previousVersion: previous.get(stream)!, seq, schema: 1, state: payload }
       }),
       history: rows.map((row) => row.history),
       intents: final.map((row) => row.intent),

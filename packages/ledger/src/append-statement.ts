@@ -43,18 +43,24 @@ with fence as (
       causation_seq bigint, reason_code text, data text, meta text, content text)
   ) as r
   returning seq, leaf_hash
+), type_rows as (
+  insert into event_type (type, schema, first_seq)
+  select r.type, r.schema, r.seq
+  from fence, jsonb_to_recordset($1::jsonb -> 'types') as r (seq bigint, type text, schema smallint)
+  where not exists (select 1 from event_type t where t.type = r.type and t.schema = r.schema)
 ), current_rows as materialized (
   select r.*, fence.recorded_at
   from fence, jsonb_to_recordset($1::jsonb -> 'current') as r (stream text, kind text, version int,
-    previous_version int, seq bigint, state text)
+    previous_version int, seq bigint, schema smallint, state text)
 ), current_inserted as (
-  insert into stream_current (stream, kind, version, seq, recorded_at, state)
-  select stream, kind, version, seq, recorded_at, state::json from current_rows where previous_version = 0
+  insert into stream_current (stream, kind, version, seq, recorded_at, schema, state)
+  select stream, kind, version, seq, recorded_at, schema, state::json from current_rows where previous_version = 0
   on conflict (stream) do nothing
   returning stream
 ), current_updated as (
   update stream_current as s
-  set kind = r.kind, version = r.version, seq = r.seq, recorded_at = r.recorded_at, state = r.state::json
+  set kind = r.kind, version = r.version, seq = r.seq, recorded_at = r.recorded_at, schema = r.schema,
+    state = r.state::json
   from current_rows as r
   where r.previous_version > 0 and s.stream = r.stream and s.version = r.previous_version
   returning s.stream

@@ -82,6 +82,16 @@ const readPosition = (client: pg.PoolClient) =>
     Effect.map(({ rows: [row] }) => ({ epoch: row?.epoch ?? 0, seq: row?.seq ?? 0 }))
   )
 
+/** The batch's types of events in their versions, with the first event that is one. */
+const firstOfEach = ({ events, expected }: Batch) => {
+  const first = new Map<string, { readonly type: string; readonly schema: number; readonly seq: number }>()
+  for (const [index, { type, schema }] of events.entries()) {
+    const key = `${schema} ${type}`
+    if (!first.has(key)) first.set(key, { type, schema, seq: expected.seq + 1 + index })
+  }
+  return [...first.values()]
+}
+
 /** Keys are the columns of the statement's record sets; a key that is undefined is left out and becomes null. */
 const batchJson = (batch: Batch): string =>
   JSON.stringify({
@@ -109,12 +119,14 @@ const batchJson = (batch: Batch): string =>
       meta: event.meta,
       content: contentHash(event)
     })),
+    types: firstOfEach(batch),
     current: batch.current.map((row) => ({
       stream: row.stream,
       kind: row.kind,
       version: row.version,
       previous_version: row.previousVersion,
       seq: row.seq,
+      schema: row.schema,
       state: row.state
     })),
     history: batch.history.map((row) => ({

@@ -20,11 +20,11 @@ with place as materialized (
   ) e
   order by e.seq
 )
-select stream, kind, version, seq, state::text, recorded_at from stream_current where seq <= $1::bigint
+select stream, kind, version, seq, schema, state::text, recorded_at from stream_current where seq <= $1::bigint
 union all
-select p.stream, p.kind, e.version, e.seq, (e.data -> 'after')::text, e.recorded_at
+select p.stream, p.kind, e.version, e.seq, e.schema, (e.data -> 'after')::text, e.recorded_at
 from place p
-cross join lateral (select version, seq, data, recorded_at from events where seq = p.seq offset 0) e`
+cross join lateral (select version, seq, schema, data, recorded_at from events where seq = p.seq offset 0) e`
 
 /** Each VIP and each session is looked up by itself, so that what others did costs nothing. */
 const wireAtStatement = `
@@ -59,5 +59,13 @@ export const makeAsOf = (pool: pg.Pool) => ({
 })
 
 /** An event that ends its stream has `null` for the state after it. */
-const toState = ([stream, kind, version, seq, state, recordedAt]: ReadonlyArray<never>): StoredCurrent =>
-  ({ stream, kind, version, seq, state: state === "null" ? null : state, recordedAt }) as unknown as StoredCurrent
+const toState = ([stream, kind, version, seq, schema, state, recordedAt]: ReadonlyArray<never>): StoredCurrent =>
+  ({
+    stream,
+    kind,
+    version,
+    seq,
+    schema,
+    state: state === "null" ? null : state,
+    recordedAt
+  }) as unknown as StoredCurrent

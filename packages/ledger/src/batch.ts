@@ -12,6 +12,8 @@ export interface CurrentRow {
   readonly previousVersion: number
   /** Seq of the event that led to this state. */
   readonly seq: number
+  /** Version of the state's shape; older ones are brought up on read. */
+  readonly schema: number
   /** JSON text, or null when the stream is gone; the row then stays as a tombstone and keeps its version. */
   readonly state: string | null
 }

@@ -49,6 +49,14 @@ export interface StoredEvent extends NewEvent {
   readonly leafHash: string
 }
 
+/** A type and version of events that the log holds. */
+export interface StoredEventType {
+  readonly type: string
+  readonly schema: number
+  /** The first event that is one. */
+  readonly firstSeq: number
+}
+
 /** Which events are meant. All given fields must match; seqs are inclusive. */
 export interface EventSelection {
   readonly address?: string | undefined

@@ -10,7 +10,7 @@ import type {
   StoredIntent
 } from "./batch.ts"
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
-import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
+import type { EventFilter, EventSelection, StoredEvent, StoredEventType } from "./event.ts"
 import type { TreeNode } from "./proofs/merkle.ts"
 import type { ReplayCheck, ReplayDifference, ReplayPage, ReplayStanding, ReplayWalk } from "./replay.ts"
 import type { CheckpointFilter, StoredCheckpoint } from "./tree.ts"
@@ -85,6 +85,8 @@ export class Ledger extends Context.Service<
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
+    /** Which types of events the log holds, in which versions, in the order in which they came. */
+    readonly eventTypes: Effect.Effect<ReadonlyArray<StoredEventType>, Unavailable>
     /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */
     readonly holderAt: (query: {
       readonly network: string

@@ -19,7 +19,9 @@ type Rows = (text: string) => Promise<ReadonlyArray<Row>>
 
 const loadState = async (rows: Rows): Promise<LoadedState> => {
   const [head] = await rows("select incarnation, epoch, seq, commit_seq, recorded_at from log_head")
-  const current = await rows("select stream, kind, version, seq, state, recorded_at from stream_current order by seq")
+  const current = await rows(
+    "select stream, kind, version, seq, schema, state, recorded_at from stream_current order by seq"
+  )
   if (head === undefined) throw new Error("expected one row in log_head, found none")
   return { head: toHead(head), current: current.map(toCurrent) }
 }
@@ -40,8 +42,8 @@ const inSnapshot = <A>(pool: pg.Pool, read: (rows: Rows) => Promise<A>) =>
 const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Loaded["head"] =>
   ({ incarnation, epoch, seq, commitSeq, recordedAt }) as unknown as Loaded["head"]
 
-const toCurrent = ([stream, kind, version, seq, state, recordedAt]: Row): Loaded["current"][number] =>
-  ({ stream, kind, version, seq, state, recordedAt }) as unknown as Loaded["current"][number]
+const toCurrent = ([stream, kind, version, seq, schema, state, recordedAt]: Row): Loaded["current"][number] =>
+  ({ stream, kind, version, seq, schema, state, recordedAt }) as unknown as Loaded["current"][number]
 
 const toIntent = ([cluster, subject, cseq, seq, envelope]: Row): Loaded["intents"][number] =>
   ({ cluster, subject, cseq, seq, envelope }) as unknown as Loaded["intents"][number]

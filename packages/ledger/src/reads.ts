@@ -36,6 +36,9 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
       eventsWhere(db, filter).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow()
     ).pipe(Effect.map(({ count }) => count))
   ),
+  eventTypes: ask("eventTypes", () => db.selectFrom("event_type").selectAll().orderBy("first_seq").execute()).pipe(
+    Effect.map((rows) => rows.map(({ type, schema, first_seq: firstSeq }) => ({ type, schema, firstSeq })))
+  ),
   holderAt: Effect.fn("Ledger.holderAt")(
     (query: { readonly network: string; readonly address: string; readonly at: string }) =>
       ask("holderAt", () =>

@@ -70,12 +70,12 @@ select (select count(*) from page)::int as compared, (select max(stream) from pa
       when e.version = p.version and e.seq = p.seq then ' of another kind or time' else '' end))
   from page p
   left join lateral (
-    select version, seq, recorded_at, (data -> 'after')::text as after from events
+    select version, seq, schema, recorded_at, (data -> 'after')::text as after from events
     where stream = p.stream order by version desc limit 1
   ) e on true
   where case when e.seq is null then p.seq >= (select seq from first)
     else (e.version, e.seq, e.recorded_at, split_part(p.stream, ':', 1)) <> (p.version, p.seq, p.recorded_at, p.kind)
-      or e.after is distinct from coalesce(p.state::text, 'null') end
+      or e.after is distinct from coalesce(p.state::text, 'null') or (p.state is not null and e.schema <> p.schema) end
 ), '[]')::text as differences`
 
 const streamsStatement = comparedStreams("select * from stream_current where stream > $1 order by stream limit $2")

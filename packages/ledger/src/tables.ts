@@ -3,6 +3,7 @@ import type { IntentHeadRow, StoredIntent } from "./batch.ts"
 /** The tables as the reads see them, after `database.ts` has turned wire values into ours. Columns: `migrations/schema.sql`. */
 export interface LedgerTables {
   readonly events: EventsTable
+  readonly event_type: EventTypeTable
   readonly log_head: LogHeadTable
   readonly vip_history: VipHistoryTable
   readonly intent: StoredIntent
@@ -42,6 +43,12 @@ interface EventsTable {
   readonly data: string
   readonly meta: string
   readonly leaf_hash: Uint8Array
+}
+
+interface EventTypeTable {
+  readonly type: string
+  readonly schema: number
+  readonly first_seq: number
 }
 
 interface LogHeadTable {

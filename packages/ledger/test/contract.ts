@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option, type Scope } from "effect"
-import { type Batch, completeTree, type EventFilter, emptyBatch, Ledger, treeSource } from "../src/index.ts"
+import {
+  type Batch,
+  completeTree,
+  type EventFilter,
+  emptyBatch,
+  Ledger,
+  type NewEvent,
+  treeSource
+} from "../src/index.ts"
 import { leafHash } from "../src/proofs/leaf.ts"
 import { Frontier, frontierAt } from "../src/proofs/merkle.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
@@ -93,7 +101,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 0 }),
           events: [event("pool:public", 1, { data, meta })],
-          current: [{ stream: "pool:public", kind: "pool", version: 1, previousVersion: 0, seq: 1, state }],
+          current: [{ stream: "pool:public", kind: "pool", version: 1, previousVersion: 0, seq: 1, schema: 1, state }],
           results: [{ commandId: uuid(1), outcome: data }]
         })
         const [stored] = yield* ledger.events(all)
@@ -196,7 +204,15 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const before = yield* everything
         const conflicting = (stream: string, previousVersion: number): Batch => {
           const batch = assignment({ epoch, seq: 1 }, 2)
-          const row = { stream, kind: "vip", version: previousVersion + 1, previousVersion, seq: 2, state: "{}" }
+          const row = {
+            stream,
+            kind: "vip",
+            version: previousVersion + 1,
+            previousVersion,
+            seq: 2,
+            schema: 1,
+            state: "{}"
+          }
           return { ...batch, current: [...batch.current, row] }
         }
         const stored = "vip:default/198.18.0.1"
@@ -248,19 +264,21 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 0 }),
           events: [event(stream, 1), event(stream, 2)],
-          current: [{ ...row, version: 2, previousVersion: 0, seq: 2, state: "{}" }]
+          current: [{ ...row, version: 2, previousVersion: 0, seq: 2, schema: 2, state: "{}" }]
         })
         const gone = yield* ledger.append({
           ...emptyBatch({ epoch, seq: 2 }),
           events: [event(stream, 3)],
-          current: [{ ...row, version: 3, previousVersion: 2, seq: 3, state: null }]
+          current: [{ ...row, version: 3, previousVersion: 2, seq: 3, schema: 1, state: null }]
         })
         const { current } = yield* ledger.load
-        assert.deepStrictEqual(current, [{ ...row, version: 3, seq: 3, state: null, recordedAt: gone.recordedAt }])
+        assert.deepStrictEqual(current, [
+          { ...row, version: 3, seq: 3, schema: 1, state: null, recordedAt: gone.recordedAt }
+        ])
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 3 }),
           events: [event(stream, 4)],
-          current: [{ ...row, version: 4, previousVersion: 3, seq: 4, state: '{"back":true}' }]
+          current: [{ ...row, version: 4, previousVersion: 3, seq: 4, schema: 1, state: '{"back":true}' }]
         })
         assert.strictEqual((yield* ledger.load).current[0]?.state, '{"back":true}')
       })
@@ -578,6 +596,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
                 version: previousVersion + 1,
                 previousVersion,
                 seq: seq + 1 + index,
+                schema: 1,
                 state
               }
             })
@@ -604,6 +623,43 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           first.map(({ stream, version, state }) => [stream, version, state]),
           [["pool:a", 1, '{"b":1,"a":[]}']]
         )
+      })
+    )
+
+    test(
+      "the log says which types it holds, in which versions, and since which event",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const write = (seq: number, ...types: ReadonlyArray<Partial<NewEvent>>) =>
+          ledger.append({
+            ...emptyBatch({ epoch, seq }),
+            events: types.map((more, index) => event(`pool:${seq + index}`, 1, more))
+          })
+        assert.deepStrictEqual(yield* ledger.eventTypes, [])
+        yield* write(0, { type: "VipFreed" }, { type: "VipAssigned" }, { type: "VipFreed" })
+        yield* write(3, { type: "VipFreed" }, { type: "VipFreed", schema: 2 })
+        assert.deepStrictEqual(yield* ledger.eventTypes, [
+          { type: "VipFreed", schema: 1, firstSeq: 1 },
+          { type: "VipAssigned", schema: 1, firstSeq: 2 },
+          { type: "VipFreed", schema: 2, firstSeq: 5 }
+        ])
+      })
+    )
+
+    test(
+      "a state is given back with the version of its shape, now and at an earlier event",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const stream = "pool:a"
+        for (const [index, schema] of [1, 2].entries()) {
+          const version = index + 1
+          yield* ledger.append({
+            ...emptyBatch({ epoch, seq: index }),
+            events: [event(stream, version, { schema, data: '{"after":{}}' })],
+            current: [{ stream, kind: "pool", version, previousVersion: index, seq: version, schema, state: "{}" }]
+          })
+        }
+        assert.deepStrictEqual([(yield* ledger.load).current[0]?.schema, (yield* ledger.stateAt(1))[0]?.schema], [2, 1])
       })
     )
 

@@ -55,6 +55,7 @@ const toBatch = (leader: Leader, { changes, fault }: Append): Batch => {
       version: row.version,
       previousVersion: (leader.versions.get(row.stream) ?? 0) + (fault === 2 ? 3 : 0),
       seq: row.seq,
+      schema: 1,
       state: row.gone ? null : `{"seq": ${row.seq}}`
     })),
     history: rows.map((row) => historyRow(address(row.vip), row.seq, row.gone ? "free" : "assigned")),

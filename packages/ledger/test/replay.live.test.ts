@@ -27,7 +27,15 @@ const written = Effect.gen(function* () {
     const batch: Batch = {
       ...emptyBatch({ epoch, seq }),
       events: [event(stream, version, { ...about, data: JSON.stringify({ before: null, after }) })],
-      current: [{ ...place, kind, previousVersion: version - 1, state: after === null ? null : JSON.stringify(after) }],
+      current: [
+        {
+          ...place,
+          kind,
+          previousVersion: version - 1,
+          schema: 1,
+          state: after === null ? null : JSON.stringify(after)
+        }
+      ],
       history:
         about === undefined
           ? []

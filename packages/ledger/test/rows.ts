@@ -27,7 +27,7 @@ export const assignment = (expected: HeadPosition, vip: number): Batch => {
   return {
     ...emptyBatch(expected),
     events: [event(stream, 1, { network: "default", address, cluster: "a", commandId: uuid(seq) })],
-    current: [{ stream, kind: "vip", version: 1, previousVersion: 0, seq, state: '{"holder":"web"}' }],
+    current: [{ stream, kind: "vip", version: 1, previousVersion: 0, seq, schema: 1, state: '{"holder":"web"}' }],
     history: [historyRow(address, seq)],
     intents: [{ cluster: "a", subject: `adv.${vip}`, cseq: seq, seq, envelope: `{"seq":${seq}}` }],
     intentHeads: [{ cluster: "a", cseq: seq, seq, digest: `digest-${seq}`, count: 1, envelope: "{}" }],

@@ -13,6 +13,7 @@ import {
   type StoredCommandResult,
   type StoredCurrent,
   type StoredEvent,
+  type StoredEventType,
   type StoredHistory,
   type StoredWire,
   type WireAt,
@@ -106,6 +107,7 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       }),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
+      eventTypes: Effect.sync(() => eventTypes(tables)),
       stateAt: (seq) => Effect.sync(() => stateAt(tables, seq)),
       wireAt: (query) => Effect.sync(() => wireAt(tables, query)),
       now: Effect.sync(() => iso(nowMs())),
@@ -247,15 +249,24 @@ const matches = (filter: EventSelection) => (event: StoredEvent) =>
   event.seq >= (filter.sinceSeq ?? 0) &&
   event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
 
+const eventTypes = (tables: MemoryTables): ReadonlyArray<StoredEventType> => {
+  const first = new Map<string, StoredEventType>()
+  for (const { type, schema, seq } of tables.events) {
+    const key = `${type}/${schema}`
+    if (!first.has(key)) first.set(key, { type, schema, firstSeq: seq })
+  }
+  return [...first.values()]
+}
+
 const stateAt = (tables: MemoryTables, seq: number): ReadonlyArray<StoredCurrent> => {
   const newest = new Map<string, StoredEvent>()
   for (const event of tables.events) if (event.seq <= seq) newest.set(event.stream, event)
   return [...newest.values()]
     .sort((left, right) => left.seq - right.seq)
-    .map(({ stream, version, seq, recordedAt, data }) => {
+    .map(({ stream, version, seq, schema, recordedAt, data }) => {
       const { after } = JSON.parse(data) as { readonly after?: unknown }
       const kind = tables.current.get(stream)?.kind ?? ""
-      return { stream, kind, version, seq, recordedAt, state: after == null ? null : JSON.stringify(after) }
+      return { stream, kind, version, seq, schema, recordedAt, state: after == null ? null : JSON.stringify(after) }
     })
 }
 

@@ -4,7 +4,7 @@ import { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
-import { awaitedNodes, type Command, type Finding, finding } from "@lowtide/domain"
+import { awaitedNodes, type Command, type Finding, finding, Unreadable } from "@lowtide/domain"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { forbids, needsOf } from "./access/permit.ts"
@@ -18,6 +18,7 @@ import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { contextOf } from "./memory.ts"
 import { followStatuses } from "./node-statuses.ts"
 import { keepPlaces } from "./places.ts"
+import { Readability, readAgainMs } from "./readability.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
@@ -37,6 +38,7 @@ interface Parts {
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
   readonly defects: Defects
+  readonly readability: Readability
   readonly checkpoints: CheckpointOptions | undefined
 }
 
@@ -63,10 +65,12 @@ export const layerAllocator = (
         return Effect.flatMap(Ref.get(current), (reign) => takeStatus(reign, status))
       })
       const allocators = new Allocators({ ...identity, id: randomUUID() })
+      const readability = new Readability()
       const parts = {
         key,
         allocators,
-        follower: new Follower(),
+        readability,
+        follower: new Follower(readability),
         nodes,
         answers,
         current,
@@ -104,10 +108,11 @@ const releaseTimeout = "500 millis"
 
 const reignForEver = (parts: Parts) =>
   Effect.gen(function* () {
-    const { allocators, current, follower } = parts
+    const { allocators, current, follower, readability } = parts
     const ledger = yield* Ledger
     const trust = new LeaseTrust()
-    const epoch = yield* Effect.raceFirst(awaitLease(allocators.self.id, trust), follower.follow)
+    const mayLead = readability.knowsTypes
+    const epoch = yield* Effect.raceFirst(awaitLease(allocators.self.id, trust, mayLead), follower.follow)
     yield* Effect.logInfo(`leading with epoch ${epoch}`)
     yield* allocators.look
     yield* Effect.raceFirst(keepLease(epoch, trust), reignWith(epoch, trust, parts)).pipe(
@@ -116,7 +121,10 @@ const reignForEver = (parts: Parts) =>
       Effect.catch((error) =>
         error instanceof Fenced || error instanceof ProjectionConflict
           ? Effect.fail(error)
-          : Effect.logWarning(error.message)
+          : error instanceof Unreadable
+            ? // The lease is given back: another release may be able to.
+              Effect.andThen(readability.noteStates(error), Effect.sleep(readAgainMs))
+            : Effect.logWarning(error.message)
       )
     )
   }).pipe(Effect.forever)
@@ -144,9 +152,10 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       return yield* reign.over
     }).pipe(Effect.onExit(() => Ref.set(parts.current, undefined)))
   ).pipe(
-    Effect.tapError((error) => Effect.logWarning(error.message)),
+    Effect.tapError((error) => (error instanceof Unreadable ? Effect.void : Effect.logWarning(error.message))),
     Effect.retry({
-      while: (error) => !(error instanceof Fenced || error instanceof ProjectionConflict),
+      while: (error) =>
+        !(error instanceof Fenced || error instanceof ProjectionConflict || error instanceof Unreadable),
       schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
     })
   )
@@ -219,8 +228,12 @@ const heardNow = (command: Command, nodes: ReadonlyMap<string, HeardNode>, nowMs
 }
 
 /** Seq of the last event that readers are answered from; undefined before the first load. */
-const positionOf = ({ current, follower }: Parts): Effect.Effect<number | undefined> =>
-  Effect.map(Ref.get(current), (reign) => (reign?.memory ?? follower.followed)?.head.seq)
+const positionOf = (parts: Parts): Effect.Effect<number | undefined> =>
+  Effect.map(Ref.get(parts.current), (reign) => (reign?.memory ?? followedOf(parts))?.head.seq)
+
+/** What a follower answers from: nothing while the log holds what it cannot read. */
+const followedOf = ({ follower, readability }: Parts) =>
+  readability.fault === undefined ? follower.followed : undefined
 
 const makeCentre = (
   parts: Parts,
@@ -228,13 +241,13 @@ const makeCentre = (
   resign: Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
-    const { allocators, current, follower, nodes } = parts
+    const { allocators, current, follower, nodes, readability } = parts
     const { connected } = yield* Bus
     const ledger = yield* Ledger
-    const notRead = new Unavailable({
-      operation: "read",
-      cause: new Error("this allocator has not read the log yet, or leads and the database is away")
-    })
+    const notYet = new Error("this allocator has not read the log yet, or leads and the database is away")
+    const notRead = Effect.suspend(() =>
+      Effect.fail(new Unavailable({ operation: "read", cause: readability.fault ?? notYet }))
+    )
     const viewOf = (
       { fleet, head, recordedAt }: Pick<Reign["memory"], "fleet" | "head" | "recordedAt">,
       awaited: CommittedView["awaited"]
@@ -253,11 +266,12 @@ const makeCentre = (
         Effect.gen(function* () {
           const reign = yield* Ref.get(current)
           if (reign === undefined) {
-            return follower.followed === undefined ? yield* notRead : look(viewOf(follower.followed, obligedNodes))
+            const followed = followedOf(parts)
+            return followed === undefined ? yield* notRead : look(viewOf(followed, obligedNodes))
           }
           return yield* reign
             .read((memory) => look(viewOf(memory, (vip) => awaitedNodes(contextOf(memory, 0), vip))))
-            .pipe(Effect.mapError(() => notRead))
+            .pipe(Effect.catch(() => notRead))
         }),
       position: positionOf(parts),
       orderRecovery: (why) =>
@@ -281,7 +295,8 @@ const makeCentre = (
         const lag = follower.lag(Number((yield* Clock.monotonicTimeNanos) / 1_000_000n))
         const { leader } = allocators
         return {
-          role: reign !== undefined ? "leader" : follower.followed !== undefined ? "follower" : "waiting",
+          role: reign !== undefined ? "leader" : followedOf(parts) !== undefined ? "follower" : "waiting",
+          unreadable: readability.fault?.message ?? null,
           leader: leader === undefined ? null : { name: leader.name, url: leader.url },
           lagEvents: reign === undefined ? lag.events : 0,
           lagSeconds: reign === undefined ? lag.seconds : 0,

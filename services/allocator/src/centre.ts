@@ -71,6 +71,8 @@ export class Centre extends Context.Service<
 export interface CentreHealth {
   /** `waiting`: it has not read the log yet. */
   readonly role: "leader" | "follower" | "waiting"
+  /** What of the log this release cannot read, with its code: it leads no more and answers nothing; null when there is none. */
+  readonly unreadable: string | null
   /** Who leads, as last seen. */
   readonly leader: { readonly name: string; readonly url: string | null } | null
   /** How far a follower is behind the log's head: events as of its last look, and seconds since it was at the head. */

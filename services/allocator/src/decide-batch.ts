@@ -12,7 +12,9 @@ import {
   messageKey,
   type NumberedMessage,
   type Stamp,
-  vipKey
+  vipKey,
+  writeEvent,
+  writeState
 } from "@lowtide/domain"
 import type { Batch, CurrentRow, HistoryRow, IntentHeadRow, IntentRow, NewEvent } from "@lowtide/ledger"
 import { Result } from "effect"
@@ -88,7 +90,7 @@ export const decideBatch = (
   return {
     batch: {
       expected: { epoch: memory.head.epoch, seq: memory.head.seq },
-      events: eventRows(caused, versionsBefore),
+      events: eventRows(caused, versionsBefore, memory.fleet.fleetVersion),
       current: currentRows(memory, caused, versionsBefore),
       history: historyRows(memory, caused),
       intents: [...intents, ...removed],
@@ -146,7 +148,8 @@ const noteConfirmation = (memory: Memory, { command }: CommandEnvelope): void =>
 
 const eventRows = (
   caused: ReadonlyArray<CausedEvent>,
-  versionsBefore: ReadonlyMap<string, number>
+  versionsBefore: ReadonlyMap<string, number>,
+  fleetVersion: number
 ): ReadonlyArray<NewEvent> => {
   const versions = new Map(versionsBefore)
   return caused.map(({ event, received }) => {
@@ -158,7 +161,6 @@ const eventRows = (
       stream: event.stream,
       version,
       type: event.type,
-      schema: 1,
       ...event.about,
       ...(envelope.observedAt === undefined ? {} : { observedAt: envelope.observedAt }),
       actor: envelope.actor,
@@ -166,7 +168,7 @@ const eventRows = (
       commandId: envelope.commandId,
       correlationId: envelope.correlationId,
       reasonCode: event.reason,
-      data: JSON.stringify({ before, after }),
+      ...writeEvent({ before, after }, fleetVersion),
       meta: JSON.stringify({
         receivedAt,
         ...(envelope.words === undefined ? {} : { words: envelope.words }),
@@ -189,7 +191,7 @@ const currentRows = (
       version: memory.fleet.versions.get(event.stream) ?? 0,
       previousVersion: versionsBefore.get(event.stream) ?? 0,
       seq: memory.head.seq + 1 + index,
-      state: event.after === null ? null : JSON.stringify(event.after)
+      ...(event.after === null ? { schema: 1, state: null } : writeState(event.after, memory.fleet.fleetVersion))
     })
   }
   return [...rows.values()]

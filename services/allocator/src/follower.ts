@@ -1,7 +1,8 @@
-import { type DomainEvent, Fleet, type StreamState } from "@lowtide/domain"
+import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
 import { type Head, Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect } from "effect"
-import { inTurns } from "./memory.ts"
+import { Clock, Data, Effect, Result } from "effect"
+import { restoreFleet } from "./memory.ts"
+import { Readability, readAgainMs } from "./readability.ts"
 
 /** How often an allocator that does not lead looks for new events. */
 const followEveryMs = 200
@@ -28,9 +29,14 @@ class NoContinuation extends Data.TaggedError("NoContinuation")<{ readonly why: 
  * decided on it: whoever comes to lead loads the state anew.
  */
 export class Follower {
+  readonly #readability: Readability
   #followed: FollowedFleet | undefined
   #headSeq = 0
   #atHeadMs: number | undefined
+
+  constructor(readability = new Readability()) {
+    this.#readability = readability
+  }
 
   /** What is read so far; undefined before the first load, and in an allocator that leads. */
   get followed(): FollowedFleet | undefined {
@@ -59,59 +65,69 @@ export class Follower {
         Effect.sync(() => this.forget())
       )
     ),
+    Effect.tap(() => this.#readability.noteStates(undefined)),
+    // On a part of what is so no question is answered either.
+    Effect.catchTag("Unreadable", (error) =>
+      Effect.sync(() => this.forget()).pipe(
+        Effect.andThen(this.#readability.noteStates(error)),
+        Effect.andThen(Effect.sleep(readAgainMs))
+      )
+    ),
     Effect.ignore, // the next look tells as much; that the database is away is said by who waits for the lease
     Effect.andThen(Effect.sleep(followEveryMs)),
     Effect.forever
   )
 
-  readonly #look: Effect.Effect<void, Unavailable | NoContinuation, Ledger> = Effect.gen({ self: this }, function* () {
-    const ledger = yield* Ledger
-    const startedMs = yield* monotonicMs
-    this.#followed ??= yield* loadFleet
-    const followed = this.#followed
-    const head = yield* ledger.head
-    this.#headSeq = head.seq
-    if (head.incarnation !== followed.head.incarnation || head.seq < followed.head.seq) {
-      return yield* new NoContinuation({
-        why: `expected incarnation ${followed.head.incarnation} and seq ${followed.head.seq} or more, found incarnation ${head.incarnation} and seq ${head.seq}`
-      })
+  readonly #look: Effect.Effect<void, Unavailable | NoContinuation | Unreadable, Ledger> = Effect.gen(
+    { self: this },
+    function* () {
+      const ledger = yield* Ledger
+      const startedMs = yield* monotonicMs
+      this.#followed ??= yield* loadFleet
+      const followed = this.#followed
+      const head = yield* ledger.head
+      this.#headSeq = head.seq
+      if (head.incarnation !== followed.head.incarnation || head.seq < followed.head.seq) {
+        return yield* new NoContinuation({
+          why: `expected incarnation ${followed.head.incarnation} and seq ${followed.head.seq} or more, found incarnation ${head.incarnation} and seq ${head.seq}`
+        })
+      }
+      while (followed.head.seq < head.seq) {
+        const sinceSeq = followed.head.seq + 1
+        const events = yield* ledger.events({ sinceSeq, untilSeq: head.seq, limit: pageSize, order: "asc" })
+        if (events[0]?.seq !== sinceSeq) return yield* new NoContinuation({ why: `event ${sinceSeq} is not there` })
+        yield* takeEvents(followed, events)
+      }
+      followed.head = head
+      this.#atHeadMs = startedMs
     }
-    while (followed.head.seq < head.seq) {
-      const sinceSeq = followed.head.seq + 1
-      const events = yield* ledger.events({ sinceSeq, untilSeq: head.seq, limit: pageSize, order: "asc" })
-      if (events[0]?.seq !== sinceSeq) return yield* new NoContinuation({ why: `event ${sinceSeq} is not there` })
-      yield* takeEvents(followed, events)
-    }
-    followed.head = head
-    this.#atHeadMs = startedMs
-  })
+  )
 }
 
 const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
-const loadFleet: Effect.Effect<FollowedFleet, Unavailable, Ledger> = Effect.gen(function* () {
+const loadFleet: Effect.Effect<FollowedFleet, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
   const { head, current } = yield* (yield* Ledger).loadState
-  const fleet = new Fleet()
-  const recordedAt = new Map<string, string>()
-  yield* inTurns(current, (row) => {
-    fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
-    recordedAt.set(row.stream, row.recordedAt)
-  })
-  return { fleet, recordedAt, head }
+  return { ...(yield* restoreFleet(current)), head }
 })
 
 /** Applies a page in one turn: a reader never sees half of it. */
-const takeEvents = (followed: FollowedFleet, events: ReadonlyArray<StoredEvent>): Effect.Effect<void, NoContinuation> =>
-  Effect.suspend(() => {
-    for (const { stream, version, data, seq, epoch, commitSeq, recordedAt } of events) {
+const takeEvents = (
+  followed: FollowedFleet,
+  events: ReadonlyArray<StoredEvent>
+): Effect.Effect<void, NoContinuation | Unreadable> =>
+  Effect.suspend((): Effect.Effect<void, NoContinuation | Unreadable> => {
+    for (const event of events) {
+      const { stream, version, seq, epoch, commitSeq, recordedAt } = event
       const known = followed.fleet.versions.get(stream) ?? 0
       if (version !== known + 1) {
         return Effect.fail(
           new NoContinuation({ why: `event ${seq} has version ${version} of ${stream}, of which ${known} were read` })
         )
       }
-      const { before, after } = JSON.parse(data) as Pick<DomainEvent, "before" | "after">
-      followed.fleet.apply({ stream, before, after } as DomainEvent)
+      const change = readEvent(event)
+      if (Result.isFailure(change)) return Effect.fail(change.failure)
+      followed.fleet.apply({ stream, ...change.success } as DomainEvent)
       followed.recordedAt.set(stream, recordedAt)
       followed.head = { ...followed.head, seq, epoch, commitSeq, recordedAt }
     }

@@ -1,4 +1,4 @@
-import { Fenced, Ledger } from "@lowtide/ledger"
+import { Fenced, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Clock, Data, Effect, Option, Result, Schedule } from "effect"
 
 /** How long a lease lasts unless it is renewed, by the database's clock. */
@@ -38,13 +38,21 @@ export class LeaseTrust {
   readonly isHeld: Effect.Effect<boolean> = Effect.map(monotonicMs, (nowMs) => nowMs < this.untilMs)
 }
 
-/** Waits until this allocator leads, and answers the epoch. A database that is away is waited for as well. */
-export const awaitLease = (holder: string, trust = new LeaseTrust()): Effect.Effect<number, never, Ledger> =>
+/**
+ * Waits until this allocator leads, and answers the epoch. A database that is away is waited for as well. It tries only
+ * while `mayLead`.
+ */
+export const awaitLease = (
+  holder: string,
+  trust = new LeaseTrust(),
+  mayLead: Effect.Effect<boolean, Unavailable, Ledger> = Effect.succeed(true)
+): Effect.Effect<number, never, Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const attempt = ledger.acquireLease(holder, leaseMs).pipe(
+    const none = Effect.succeed(Option.none<{ readonly epoch: number }>())
+    const attempt = Effect.flatMap(mayLead, (may) => (may ? ledger.acquireLease(holder, leaseMs) : none)).pipe(
       Effect.tapError((error) => Effect.logWarning(`LT0501 database unavailable: ${error.message}`)),
-      Effect.catch(() => Effect.succeed(Option.none<{ readonly epoch: number }>()))
+      Effect.catch(() => none)
     )
     for (;;) {
       const sentMs = yield* monotonicMs

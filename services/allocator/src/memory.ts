@@ -4,12 +4,13 @@ import {
   Fleet,
   IntentBook,
   type NumberedMessage,
+  readState,
   StateMessage,
-  type StreamState,
+  type Unreadable,
   vipKey
 } from "@lowtide/domain"
-import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Clock, Effect, Schema } from "effect"
+import { type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
+import { Clock, Effect, Result, Schema } from "effect"
 
 /**
  * What the leader decides on: the fleet, the messages in effect and the log's head. It is all or nothing: after any
@@ -29,16 +30,11 @@ export interface Memory {
 }
 
 /** Loads the state at the head: no replay. */
-export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen(function* () {
+export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
   const ledger = yield* Ledger
   const loaded = yield* ledger.load
   const databaseNow = Date.parse(yield* ledger.now)
-  const fleet = new Fleet()
-  const recordedAt = new Map<string, string>()
-  yield* inTurns(loaded.current, (row) => {
-    fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
-    recordedAt.set(row.stream, row.recordedAt)
-  })
+  const { fleet, recordedAt } = yield* restoreFleet(loaded.current)
   const book = new IntentBook()
   /** What a frozen cluster's messages were published under is over. */
   const incarnationOf = (cluster: string) =>
@@ -68,6 +64,23 @@ export const loadMemory: Effect.Effect<Memory, Unavailable, Ledger> = Effect.gen
     clockOffsetMs: databaseNow - localNow
   }
 })
+
+/** The fleet that stored states amount to, and when the newest event of each stream was recorded. All of it, or none. */
+export const restoreFleet = (
+  rows: ReadonlyArray<StoredCurrent>
+): Effect.Effect<{ readonly fleet: Fleet; readonly recordedAt: Map<string, string> }, Unreadable> =>
+  Effect.gen(function* () {
+    const fleet = new Fleet()
+    const recordedAt = new Map<string, string>()
+    let unreadable: Unreadable | undefined
+    yield* inTurns(rows, (row) => {
+      const state = readState(row)
+      if (Result.isFailure(state)) unreadable ??= state.failure
+      else fleet.restore(row.stream, row.version, state.success)
+      recordedAt.set(row.stream, row.recordedAt)
+    })
+    return unreadable === undefined ? { fleet, recordedAt } : yield* unreadable
+  })
 
 /** Rows taken before the event loop has its turn again: a lease has to be renewed meanwhile. */
 const rowsATurn = 2_000

@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
-import { type Command, type CommandEnvelope, codes, type DomainEvent, type Stamp } from "@lowtide/domain"
+import {
+  type Command,
+  type CommandEnvelope,
+  codes,
+  type DomainEvent,
+  type Stamp,
+  type Unreadable
+} from "@lowtide/domain"
 import {
   type Fenced,
   Ledger,
@@ -78,7 +85,7 @@ export const beginReign = (
   nodes: ReadonlyMap<string, HeardNode>,
   answers: RollCallAnswers,
   checkpoints?: CheckpointOptions
-): Effect.Effect<Reign, Unavailable | MemoryLost, Ledger | Bus | Scope.Scope> =>
+): Effect.Effect<Reign, Unavailable | Unreadable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const memory = yield* loadMemory

@@ -28,6 +28,7 @@ const Vip = Schema.TaggedStruct("Vip", {
   ),
   lastHolders: Texts,
   obliged: Texts,
+  quarantineMs: Schema.optionalKey(Schema.Finite),
   quarantineEndMs: Schema.NullOr(Schema.Finite)
 })
 
@@ -47,9 +48,11 @@ const Node = Schema.TaggedStruct("Node", {
 
 const Namespace = Schema.TaggedStruct("Namespace", { cluster: Text, namespace: NamespaceObject })
 
+const Unjudged = Schema.optionalKey(Schema.Unknown)
+
 const Manifest = Schema.TaggedStruct("Manifest", {
   cluster: Text,
-  manifest: RawObject,
+  manifest: Schema.Struct({ ...RawObject.fields, status: Unjudged, endpoints: Unjudged }),
   ordinal: Count,
   retired: Schema.optionalKey(Yes)
 })
@@ -118,9 +121,7 @@ type ShapeOf<State> =
   | readonly [FirstShape, ...ReadonlyArray<LaterShape>, LaterShape & { readonly schema: Schema.Codec<State> }]
 
 /** Every version of every state there ever was. A golden file each is in `test/golden/events`. */
-export const stateShapes: {
-  readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>>
-} = {
+export const stateShapes = {
   Vip: [{ schema: Vip }],
   Service: [{ schema: Service }],
   Node: [{ schema: Node }],
@@ -133,7 +134,25 @@ export const stateShapes: {
   Quota: [{ schema: Quota }],
   Export: [{ schema: Export }],
   WireSeal: [{ schema: WireSeal }]
-}
+} as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
+
+/** With every optional field. */
+type Whole<Value> = Value extends object ? { readonly [Key in keyof Value]-?: Whole<Value[Key]> } : Value
+
+type Newest<Shape> = Shape extends readonly [...ReadonlyArray<unknown>, { readonly schema: Schema.Codec<infer State> }]
+  ? State
+  : never
+
+/** States of which the newest schema lacks a field that the type has. */
+type Lacking = {
+  [Tag in StreamState["_tag"]]: Whole<Newest<(typeof stateShapes)[Tag]>> extends Whole<
+    Extract<StreamState, { readonly _tag: Tag }>
+  >
+    ? never
+    : Tag
+}[StreamState["_tag"]]
+
+true satisfies [Lacking] extends [never] ? true : Lacking
 
 /** How the log's events and states are read and written. */
 export const { readEvent, readState, writeEvent, writeState, isKnown } = makeStored<StreamState>(

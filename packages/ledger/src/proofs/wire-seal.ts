@@ -1,4 +1,5 @@
-import { Option, Schema } from "effect"
+import { readEvent } from "@lowtide/domain"
+import { Option, Result, Schema } from "effect"
 import type { StoredWire } from "../wire.ts"
 import type { EventRecord } from "./event-record.ts"
 import { hashLeaf, netstring, sha256Hex } from "./leaf.ts"
@@ -59,17 +60,11 @@ export class WireStretch {
   }
 }
 
-const decodeSeal = Schema.decodeUnknownOption(
-  Schema.fromJsonString(
-    Schema.Struct({
-      after: Schema.Struct({ sinceId: Schema.Int, untilId: Schema.Int, count: Schema.Int, root: Text })
-    })
-  )
-)
-
 /** The seal that an event is, if it is one. */
-export const sealIn = (event: EventRecord): WireSeal | undefined =>
-  event.type === "WireJournalSealed" ? Option.getOrUndefined(decodeSeal(event.data))?.after : undefined
+export const sealIn = (event: EventRecord): WireSeal | undefined => {
+  const change = event.type === "WireJournalSealed" ? Result.getOrUndefined(readEvent(event)) : undefined
+  return change?.after?._tag === "WireSeal" ? change.after : undefined
+}
 
 /** What became of the rows under the seals. */
 export interface WireVerdict {

@@ -34,7 +34,7 @@ export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
     asOf: to.recordedAt,
     from: { position: from.position, time: from.at },
     to: { position: to.position, time: to.at },
-    items: diffItems(before, after, query)
+    items: yield* orUnavailable(Effect.fromResult(diffItems(before, after, query)))
   }
   return answer
 })

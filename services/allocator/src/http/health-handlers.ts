@@ -23,7 +23,8 @@ export const HealthHandlers = HttpApiBuilder.group(
 )
 
 /** Why requests should not be sent to this allocator; empty when they may be. */
-export const whyNotReady = ({ role, database }: CentreHealth): ReadonlyArray<string> => [
-  ...(role === "waiting" ? ["the log is not read yet"] : []),
+export const whyNotReady = ({ role, database, unreadable }: CentreHealth): ReadonlyArray<string> => [
+  ...(unreadable === null ? [] : [unreadable]),
+  ...(role === "waiting" && unreadable === null ? ["the log is not read yet"] : []),
   ...(database === "up" ? [] : ["the database does not answer"])
 ]

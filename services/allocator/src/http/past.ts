@@ -1,9 +1,10 @@
 import { isSeqText } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, type UnavailableProblem } from "@lowtide/api/problems"
-import { Fleet, type NodeIntent, resolveNode, type StreamState } from "@lowtide/domain"
+import { type Fleet, type NodeIntent, resolveNode } from "@lowtide/domain"
 import { Ledger, type Unavailable } from "@lowtide/ledger"
 import { Cache, Clock, Context, Effect, Exit, Layer } from "effect"
 import { Centre, type CommittedView, type HeardNode, obligedNodes } from "../centre.ts"
+import { restoreFleet } from "../memory.ts"
 import { orUnavailable } from "./asking.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
 
@@ -104,13 +105,7 @@ const momentOfTime = Effect.fnUntraced(function* (ledger: Ledger["Service"], tex
 })
 
 const fleetAt = Effect.fnUntraced(function* (ledger: Ledger["Service"], position: number) {
-  const fleet = new Fleet()
-  const recordedAt = new Map<string, string>()
-  for (const row of yield* ledger.stateAt(position)) {
-    fleet.restore(row.stream, row.version, row.state === null ? null : (JSON.parse(row.state) as StreamState))
-    recordedAt.set(row.stream, row.recordedAt)
-  }
-  return { fleet, recordedAt }
+  return yield* restoreFleet(yield* ledger.stateAt(position))
 })
 
 /** What the wire journal has of these VIPs and sessions at a moment. */

@@ -118,7 +118,7 @@ const vip = {
   pool: "public",
   cluster: "east",
   phase: "assigned",
-  holders: [{ namespace: "shop", name: "web" }],
+  holders: [{ namespace: "shop", name: "web", uid: "u", sharingKey: "", ports: [], backendKey: "" }],
   lastHolders: [],
   obliged: [],
   quarantineEndMs: null
@@ -126,8 +126,19 @@ const vip = {
 
 describe("an event in words", () => {
   const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: ["198.51.100.11"] }
-  const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
-  const gold = { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" }
+  const nodeState = { _tag: "Node", cluster: "east", node, present: true }
+  const service = {
+    ...{ namespace: "shop", name: "web", uid: "u", labels: {}, annotations: {}, type: "LoadBalancer", selector: {} },
+    ...{ requestedAddresses: [], ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack", clusterIPs: [], ports: [] },
+    externalTrafficPolicy: "Cluster"
+  }
+  const serviceState = { _tag: "Service", cluster: "east", service, servingNodes: [], refusal: null }
+  const gold = {
+    apiVersion: "metallb.io/v1beta1",
+    kind: "IPAddressPool",
+    namespace: "metallb-system",
+    name: "gold"
+  }
   const poolState = { _tag: "Manifest", cluster: "east", manifest: gold, ordinal: 1 }
   const table = [
     ["VipAssigned", { before: null, after: vip }, "192.0.2.1 of pool public was given to east shop/web"],
@@ -141,28 +152,24 @@ describe("an event in words", () => {
       { before: vip, after: { ...vip, phase: "quarantined", quarantineEndMs: Date.parse(at(59)) } },
       `192.0.2.1 is withdrawn everywhere and rests until ${at(59)}`
     ],
-    ["NodeObserved", { before: null, after: { _tag: "Node", node, present: true } }, "node east-1 was seen"],
+    ["NodeObserved", { before: null, after: nodeState }, "node east-1 was seen"],
     [
       "NodeObserved",
       {
-        before: { _tag: "Node", node, present: true },
-        after: { _tag: "Node", node: { ...node, networkUnavailable: true }, present: true }
+        before: nodeState,
+        after: { ...nodeState, node: { ...node, networkUnavailable: true } }
       },
       "node east-1 changed: networkUnavailable"
     ],
     [
       "ServiceObserved",
       {
-        before: { _tag: "Service", service },
-        after: { _tag: "Service", service: { ...service, externalTrafficPolicy: "Local" } }
+        before: serviceState,
+        after: { ...serviceState, service: { ...service, externalTrafficPolicy: "Local" } }
       },
       "Service shop/web changed: externalTrafficPolicy"
     ],
-    [
-      "ServingNodesChanged",
-      { before: null, after: { _tag: "Service", service, servingNodes: [] } },
-      "Service shop/web has no serving endpoint"
-    ],
+    ["ServingNodesChanged", { before: null, after: serviceState }, "Service shop/web has no serving endpoint"],
     [
       "ManifestRetired",
       { before: poolState, after: { ...poolState, retired: true } },
@@ -194,19 +201,30 @@ describe("an event in words", () => {
       { before: null, after: { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: at(0) } },
       `the wire journal until ${at(0)} is sealed: 8 rows, ids 1 to 9, root ab`
     ],
-    ["LeaderElected", { before: null, after: null }, "LeaderElected of vip:default/192.0.2.1"]
+    ["LeaderElected", { before: null, after: null }, "LeaderElected of vip:default/192.0.2.1"],
+    ["toString", { before: null, after: null }, "toString of vip:default/192.0.2.1"]
   ] as const
   for (const [type, data, what] of table) {
     it(`${type}: ${what}`, () => expect(describeEvent(event(1, type, data)).what).toBe(what))
   }
 
+  it("of a newer version is named", () => {
+    const newer = event(1, "VipAssigned", { before: null, after: vip }, { schema: 2 })
+    expect(describeEvent(newer).what).toBe("VipAssigned of vip:default/192.0.2.1")
+  })
+
   it("of findings and refusals has the code and the fix beside the message", () => {
     const refusal = {
       code: "LT0202",
+      severity: "error",
+      object: { kind: "Service", namespace: "shop", name: "web" },
+      field: "spec.loadBalancerIP",
+      expected: "an address of a pool",
+      found: "192.0.2.9",
       message: "Service shop/web: requested address in no pool",
       fix: "Ask for another"
     }
-    const refused = { before: null, after: { _tag: "Service", service, refusal } }
+    const refused = { before: null, after: { ...serviceState, refusal } }
     expect(describeEvent(event(1, "AssignmentRefused", refused))).toEqual({
       what: "refused LT0202 Service shop/web: requested address in no pool",
       code: "LT0202",

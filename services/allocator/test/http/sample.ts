@@ -265,6 +265,7 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
 /** What a leader says that lacks nothing. */
 export const leaderHealth: CentreHealth = {
   role: "leader",
+  unreadable: null,
   leader: { name: "one", url: "http://127.0.0.1:7070" },
   lagEvents: 0,
   lagSeconds: 0,

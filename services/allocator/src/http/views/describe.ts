@@ -9,12 +9,14 @@ import {
   type QuotaState,
   type RecoveryState,
   type ReservationState,
+  readEvent,
   type ServiceState,
   type StreamState,
   type VipState,
   type WireSealState
 } from "@lowtide/domain"
 import type { StoredEvent } from "@lowtide/ledger"
+import { Result } from "effect"
 
 /** An event in words, with the code and the remedy where it tells of a fault. */
 export interface Described {
@@ -23,11 +25,14 @@ export interface Described {
   readonly fix: string | null
 }
 
-/** What an event says, as a sentence without its time, actor and reason. A type of a newer release is named at least. */
+/** What an event says, as a sentence without its time, actor and reason. What only a newer release
+ * can read is named at least. */
 export const describeEvent = (event: StoredEvent): Described => {
-  const change = changeOf(event)
   const describe = Object.hasOwn(sentences, event.type) ? sentences[event.type as EventType] : undefined
-  return describe === undefined ? plain(`${event.type} of ${event.stream}`) : describe(change, event)
+  const change = readEvent(event)
+  return describe === undefined || Result.isFailure(change)
+    ? plain(`${event.type} of ${event.stream}`)
+    : describe(change.success, event)
 }
 
 /** The state of an event's stream before and after it. */
@@ -35,9 +40,6 @@ export interface StateChange {
   readonly before: StreamState | null
   readonly after: StreamState | null
 }
-
-/** The payload of an event, as the allocator stored it. */
-export const changeOf = (event: StoredEvent): StateChange => JSON.parse(event.data) as StateChange
 
 const plain = (what: string): Described => ({ what, code: null, fix: null })
 

@@ -1,7 +1,8 @@
 import type { DiffItem, DiffKind } from "@lowtide/api/diff"
 import { canonicalIp } from "@lowtide/api/parameters"
-import type { ServiceState, StreamState, VipState } from "@lowtide/domain"
+import { readState, type ServiceState, type StreamState, type Unreadable, type VipState } from "@lowtide/domain"
 import type { StoredCurrent } from "@lowtide/ledger"
+import { Result } from "effect"
 import { byText } from "./reading.ts"
 
 /** What is compared of a fleet; with none of them all of it. */
@@ -30,13 +31,12 @@ export const diffItems = (
   before: ReadonlyArray<StoredCurrent>,
   after: ReadonlyArray<StoredCurrent>,
   filter: DiffFilter
-): ReadonlyArray<DiffItem> => {
-  const differences = differing(before, after)
-  const items = [...differences.flatMap(itemOf), ...servicesMoved(differences)]
-  return items
-    .filter(isWanted(filter))
-    .sort(byText((item) => `${kinds.indexOf(item.kind)} ${item.cluster} ${item.name}`))
-}
+): Result.Result<ReadonlyArray<DiffItem>, Unreadable> =>
+  Result.map(differing(before, after), (differences) =>
+    [...differences.flatMap(itemOf), ...servicesMoved(differences)]
+      .filter(isWanted(filter))
+      .sort(byText((item) => `${kinds.indexOf(item.kind)} ${item.cluster} ${item.name}`))
+  )
 
 const kinds: ReadonlyArray<DiffKind> = [
   "address",
@@ -52,17 +52,23 @@ const kinds: ReadonlyArray<DiffKind> = [
 const differing = (
   before: ReadonlyArray<StoredCurrent>,
   after: ReadonlyArray<StoredCurrent>
-): ReadonlyArray<Difference> => {
+): Result.Result<ReadonlyArray<Difference>, Unreadable> => {
   const earlier = new Map(before.map((row) => [row.stream, row]))
-  return after.flatMap((row) => {
+  const differences: Array<Difference> = []
+  for (const row of after) {
     const old = earlier.get(row.stream)
-    if (old?.seq === row.seq || (old?.state ?? null) === row.state) return []
+    if (old?.seq === row.seq || (old?.state ?? null) === row.state) continue
+    const was = old === undefined ? noState : readState(old)
+    const is = readState(row)
+    if (Result.isFailure(was)) return Result.fail(was.failure)
+    if (Result.isFailure(is)) return Result.fail(is.failure)
     const { stream, seq, recordedAt: time } = row
-    return { stream, before: parse(old?.state ?? null), after: parse(row.state), seq, time }
-  })
+    differences.push({ stream, before: was.success, after: is.success, seq, time })
+  }
+  return Result.succeed(differences)
 }
 
-const parse = (state: string | null): StreamState | null => (state === null ? null : (JSON.parse(state) as StreamState))
+const noState = Result.succeed(null)
 
 const isWanted =
   ({ cluster, namespace, pool, address, kind }: DiffFilter) =>
