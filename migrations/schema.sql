@@ -380,6 +380,12 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.who_at(network text, address inet, at timestamp with time zone) returns SETOF audit.vip_history
 
+-- function audit.words_addresspoolapplied(before json, state json, holder text) returns text
+
+-- function audit.words_addresspooldeleted(before json, state json, holder text) returns text
+
+-- function audit.words_addresspoolretired(before json, state json, holder text) returns text
+
 -- function audit.words_addressreserved(before json, state json, holder text) returns text
 
 -- function audit.words_assignmentrefused(before json, state json, holder text) returns text

@@ -45,7 +45,7 @@ const once = (env: Readonly<Record<string, string>>, args: ReadonlyArray<string>
   )
 
 it.live(
-  "people retire a node, release by force, reserve and set quotas, over restarts, with an allocator that asks for tokens",
+  "people retire a node, release by force, reserve, set quotas and share a pool, over restarts, with an allocator that asks for tokens",
   () =>
     Effect.gen(function* () {
       const postgres = yield* startPostgres()
@@ -90,7 +90,7 @@ it.live(
       let count = 0
       const send = (command: Command) => {
         const id = `00000000-0000-4000-8000-${String(++count).padStart(12, "0")}`
-        return sendCommand("east", { commandId: id, correlationId: id, command })
+        return sendCommand(command.cluster, { commandId: id, correlationId: id, command })
       }
       const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
       const ada = { ...server, LOWTIDE_TOKEN: "secret-of-ada" }
@@ -155,7 +155,7 @@ spec: {cluster: east, namespace: shop, addresses: 1}
       assert.strictEqual(applied.code, 0, applied.err)
       assert.match(applied.out, /person:bob .* 192.0.2.9 of pool public was reserved for east shop\/web/)
       yield* second.kill
-      yield* allocator("third")
+      const third = yield* allocator("third")
       yield* leads
       yield* Effect.gen(function* () {
         yield* send(service("web"))
@@ -164,6 +164,32 @@ spec: {cluster: east, namespace: shop, addresses: 1}
       const given = yield* lowtide(ada, "get", "services")
       assert.match(given.out, /web +192\.0\.2\.9 /)
       assert.include(given.err, "LT0213")
+
+      // A pool of the fleet: drawn from by the cluster that it selects, kept over a restart, and not deleted from under it.
+      yield* Effect.gen(function* () {
+        yield* send({ _tag: "RegisterCluster", cluster: "west", network: "default", labels: { region: "fra" } })
+        yield* send({ _tag: "ObserveService", cluster: "west", service: serviceObject("shared") })
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "agent" })))
+      const fleetPool = `
+apiVersion: lowtide.dev/v1alpha1
+kind: AddressPool
+metadata: {name: public-fra, labels: {tier: prod}}
+spec: {addresses: [198.51.100.0/30], clusterSelector: {matchLabels: {region: fra}}, quarantine: 24h}
+`
+      const poolFile = file("pool.yaml", fleetPool)
+      const notAdmin = yield* lowtide(ada, "apply", "-f", poolFile)
+      assert.deepStrictEqual([notAdmin.code, notAdmin.err.includes("LT0602")], [5, true], notAdmin.err)
+      const made = yield* lowtide(bob, "apply", "-f", poolFile, "--reason", "one pool for all of Frankfurt")
+      assert.match(made.out, /person:bob .* AddressPool public-fra of network default was created: 198\.51\.100\.0\/30/)
+      assert.match(made.out, /198\.51\.100\.0 of pool public-fra was given to west shop\/shared/)
+      yield* third.kill
+      yield* allocator("fourth")
+      yield* leads
+      const pools = yield* lowtide(ada, "get", "pools", "-o", "wide", "--cluster", "west")
+      assert.match(pools.out, /west +public-fra +Accepted +4 +1 .* 24h +fleet /)
+      const kept = yield* lowtide(bob, "delete", "addresspool/public-fra")
+      assert.include(kept.err, "LT0220")
+      assert.include(kept.err, "west/shop/shared (198.51.100.0)")
 
       const open = { LOWTIDE_HTTP_LISTEN: "0.0.0.0:0", LOWTIDE_TOKENS_FILE: "" }
       const refused = yield* (yield* allocator("open", open)).ended

@@ -188,14 +188,14 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       error: orderErrors
     }).annotate(
       OpenApi.Summary,
-      "Create or change a Reservation (role operator of its cluster and pool) or a Quota (role admin)"
+      "Create or change a Reservation (role operator of its cluster and pool), a Quota or an AddressPool (role admin)"
     ),
     HttpApiEndpoint.post("deleteObject", "/objects/:kind/:name/delete", {
       params: { kind: FleetKindName, name: Schema.String },
       payload: DeleteRequest,
       success: OrderAnswer,
       error: orderErrors
-    }).annotate(OpenApi.Summary, "Delete a Reservation or a Quota; what Services hold they keep")
+    }).annotate(OpenApi.Summary, "Delete a Reservation, a Quota or an AddressPool; what Services hold they keep")
   )
   .prefix("/v1")
   .middleware(Access) {}

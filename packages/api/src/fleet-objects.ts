@@ -6,7 +6,10 @@ import { Instant, reading } from "./reading.ts"
 export const FleetManifest = Schema.Struct({
   apiVersion: Schema.String,
   kind: Schema.String,
-  metadata: Schema.Struct({ name: Schema.String }),
+  metadata: Schema.Struct({
+    name: Schema.String,
+    labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+  }),
   spec: Schema.optionalKey(Schema.Unknown)
 }).annotate({ identifier: "FleetManifest" })
 export type FleetManifest = typeof FleetManifest.Type
@@ -18,7 +21,7 @@ export const ApplyRequest = Schema.Struct({ ...order, object: FleetManifest }).a
 export const DeleteRequest = Schema.Struct(order).annotate({ identifier: "DeleteRequest" })
 
 /** The kinds of the fleet's own objects. */
-export const FleetKindName = Schema.Literals(["Reservation", "Quota"])
+export const FleetKindName = Schema.Literals(["Reservation", "Quota", "AddressPool"])
 
 /**
  * Where a reservation stands. `Bound`: its Service holds the address. `Kept`: the address waits for the Service.

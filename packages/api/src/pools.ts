@@ -17,11 +17,14 @@ export const PoolCounts = Schema.Struct({
 }).annotate({ identifier: "PoolCounts" })
 export type PoolCounts = typeof PoolCounts.Type
 
-/** One pool of one cluster. */
+/** One pool of one cluster; one of the fleet is there for each cluster that has it. */
 export const PoolView = Schema.Struct({
-  cluster: Schema.String,
+  cluster: Schema.String.annotate({ description: "Empty for a pool of the fleet that no cluster has" }),
   network: Schema.String,
   name: Schema.String,
+  scope: Schema.Literals(["cluster", "fleet"]).annotate({
+    description: "Whether it is the cluster's own, or an AddressPool of the fleet"
+  }),
   state: Schema.Literals(["Accepted", "Refused"]).annotate({ description: "Refused: it is not in effect" }),
   ranges: Schema.Array(Schema.String),
   autoAssign: Schema.Boolean,

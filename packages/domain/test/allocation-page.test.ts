@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { parse } from "yaml"
 import { decodeObject, formatFinding, type RawObject } from "../src/config/index.ts"
-import { apply, pool, World } from "./world.ts"
+import type { Command } from "../src/index.ts"
+import { apply, fleetObject, pool, World } from "./world.ts"
 
 /** The page whose examples are carried out here, step by step. */
 const page = readFileSync(join(import.meta.dirname, "../../../docs/reference/allocation.md"), "utf8")
@@ -16,15 +17,28 @@ interface Step {
 
 interface Story {
   readonly title: string
+  readonly clusters: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly pools: ReadonlyArray<RawObject>
   readonly steps: ReadonlyArray<Step>
 }
 
-/** A pool by its spec, with its annotations beside. */
+/** Pools by their names, and, where there are several clusters, their labels. */
+type Written = { readonly clusters?: Story["clusters"] } & Readonly<Record<string, WrittenPool>>
+
+/** A pool by its spec, with its annotations beside. One with a selector is of the fleet, any other of cluster east. */
 interface WrittenPool {
   readonly addresses: ReadonlyArray<string>
   readonly annotations?: Readonly<Record<string, string>>
+  readonly clusterSelector?: object
 }
+
+const written = (name: string, { addresses, annotations, ...spec }: WrittenPool): RawObject =>
+  spec.clusterSelector === undefined
+    ? { ...pool(name, addresses, spec), ...(annotations === undefined ? {} : { annotations }) }
+    : fleetObject("AddressPool", name, { addresses, ...spec })
+
+const give = (manifest: RawObject): Command =>
+  manifest.kind === "AddressPool" ? { _tag: "ApplyFleetObject", manifest } : apply("east", manifest)
 
 /** The sections below "Examples": pools as YAML, then a table of steps. */
 const stories = (): ReadonlyArray<Story> => {
@@ -33,14 +47,12 @@ const stories = (): ReadonlyArray<Story> => {
     .split(/^### /m)
     .slice(1)
     .map((section) => {
-      const specs: Record<string, WrittenPool> = parse(/```yaml\n([\s\S]*?)```/.exec(section)?.[1] ?? "")
+      const { clusters = { east: {} }, ...pools }: Written = parse(/```yaml\n([\s\S]*?)```/.exec(section)?.[1] ?? "")
       const rows = [...section.matchAll(/^\| `([^`]+)` \|([^|]*)\|([^|]*)\|[^|]*\|$/gm)]
       return {
         title: section.slice(0, section.indexOf("\n")),
-        pools: Object.entries(specs).map(([name, { addresses, annotations, ...spec }]) => ({
-          ...pool(name, addresses, spec),
-          ...(annotations === undefined ? {} : { annotations })
-        })),
+        clusters,
+        pools: Object.entries(pools).map(([name, spec]) => written(name, spec)),
         steps: rows.map(([, order = "", gets = "", reason = ""]) => ({
           order,
           gets: gets.trim(),
@@ -91,29 +103,49 @@ const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
   return { apiVersion: "v1", kind: "Service", namespace, name: own, annotations, spec }
 }
 
+/** A list, or a word. */
+const yamlOf = (text: string): unknown => (text.startsWith("[") ? text.slice(1, -1).split(",") : text)
+
+/** `shop/web` of cluster east, or `west/shop/web`. */
+const splitName = (text: string) => {
+  const parts = text.split("/")
+  const [own = "", namespace = "", cluster = "east"] = parts.toReversed()
+  return { cluster, namespace, own, name: `${namespace}/${own}` }
+}
+
 /** Carries out one step and answers the Service that it is about. */
-const carryOut = (world: World, order: string): string | undefined => {
-  const [verb = "", name = "", ...words] = order.split(" ")
-  const [namespace = "", own = ""] = name.split("/")
+const carryOut = (world: World, order: string, pools: ReadonlyArray<RawObject>): string | undefined => {
+  const [verb = "", full = "", ...words] = order.split(" ")
+  const { cluster, namespace, own, name } = splitName(full)
   switch (verb) {
     case "create":
     case "change": {
-      const isThere = world.fleet.cluster("east").services.has(name)
+      const isThere = world.fleet.cluster(cluster).services.has(name)
       assert.strictEqual(isThere, verb === "change", `${order}: whether it is there`)
       const { object, findings } = decodeObject(manifestOf(name, words))
       if (object?._tag !== "Service") throw new Error(findings.map(formatFinding).join("\n"))
-      world.do({ _tag: "ObserveService", cluster: "east", service: object.value })
-      return name
+      world.do({ _tag: "ObserveService", cluster, service: object.value })
+      return full
     }
     case "delete":
-      world.do({ _tag: "ForgetService", cluster: "east", namespace, name: own })
-      return name
+      world.do({ _tag: "ForgetService", cluster, namespace, name: own })
+      return full
+    case "apply": {
+      const before = pools.find((manifest) => manifest.name === full)
+      const changes = words.map((word) => word.split("=")).map(([key, value = ""]) => [key, yamlOf(value)])
+      const spec = { ...(before?.spec as object), ...Object.fromEntries(changes) }
+      world.do({ _tag: "ApplyFleetObject", manifest: fleetObject("AddressPool", full, spec) })
+      return undefined
+    }
+    case "drop":
+      world.do({ _tag: "DeleteFleetObject", kind: "AddressPool", name: full })
+      return undefined
     case "wait":
-      world.nowMs += Number.parseInt(name, 10) * 60_000
+      world.nowMs += Number.parseInt(full, 10) * 60_000
       world.do({ _tag: "ExpireQuarantines" })
       return undefined
     case "look":
-      return name
+      return full
     default:
       throw new Error(`the page has a step that the test does not know: ${order}`)
   }
@@ -125,20 +157,30 @@ describe("the examples of docs/reference/allocation.md", () => {
     for (const { steps, pools } of stories()) assert.isTrue(steps.length >= 5 && pools.length >= 1)
   })
 
-  for (const { title, pools, steps } of stories()) {
+  for (const { title, clusters, pools, steps } of stories()) {
     it(title, () => {
       const world = new World()
-      for (const manifest of pools) world.do(apply("east", manifest))
+      for (const [cluster, labels] of Object.entries(clusters)) {
+        world.do({ _tag: "RegisterCluster", cluster, network: "default", labels })
+      }
+      for (const manifest of pools) world.do(give(manifest))
       for (const { order, gets, reason } of steps) {
         const before = order.startsWith("look") ? 0 : world.log.length
-        const service = carryOut(world, order)
-        if (service === undefined) continue
-        const held = world.fleet.cluster("east").addressesOf.get(service) ?? []
+        const service = carryOut(world, order, pools)
+        if (service === undefined) {
+          if (reason !== "" || world.rejection !== undefined) assert.strictEqual(world.rejection?.code, reason, order)
+          continue
+        }
+        const { cluster, name } = splitName(service)
+        const held = world.addresses(cluster, name)
         assert.strictEqual([...held].join(" ") || "none", gets, order)
         const given = world.log
           .slice(before)
-          .findLast(({ type, about }) => type === "VipAssigned" && `${about.namespace}/${about.service}` === service)
-        assert.strictEqual(world.refusal("east", service) ?? given?.reason ?? "", reason, order)
+          .findLast(
+            ({ type, about }) =>
+              type === "VipAssigned" && `${about.cluster} ${about.namespace}/${about.service}` === `${cluster} ${name}`
+          )
+        assert.strictEqual(world.refusal(cluster, name) ?? given?.reason ?? "", reason, order)
       }
     })
   }

@@ -359,7 +359,7 @@ describe("Node, Namespace, EndpointSlice, Cluster, Community, BFDProfile", () =>
 
   it("reads a cluster's network and allowed prefixes, default and none", () => {
     const cluster = (spec: unknown) => good("Cluster", raw("lowtide.dev/v1alpha1", "Cluster", spec))
-    assert.deepStrictEqual(cluster({}), { name: "x", network: "default", allowedPrefixes: [] })
+    assert.deepStrictEqual(cluster({}), { name: "x", network: "default", allowedPrefixes: [], labels: {} })
     assert.deepStrictEqual(cluster({ network: "backbone", allowedPrefixes: ["2001:DB8::/32"] }).allowedPrefixes, [
       "2001:db8::/32"
     ])

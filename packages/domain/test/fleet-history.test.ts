@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
 import {
+  type AddressPoolState,
   type Command,
   type DomainEvent,
   Fleet,
@@ -33,6 +34,10 @@ class Auditor {
   /** What each quota counted before the command. */
   #countedBefore = new Map<string, number>()
 
+  /** Pools of the fleet, and the labels of clusters. */
+  readonly #fleetPools = new Map<string, AddressPoolState>()
+  readonly #labels = new Map<string, Readonly<Record<string, string>>>()
+
   /** Called before a command, and after it with its events. */
   begin(): void {
     this.#countedBefore = this.#counts()
@@ -65,6 +70,8 @@ class Auditor {
       if (after === null) this.#quotas.delete(state.quota.name)
       else this.#quotas.set(state.quota.name, state.quota)
     }
+    if (state?._tag === "Cluster") this.#labels.set(state.cluster, state.labels ?? {})
+    if (state?._tag === "AddressPool") this.#fleetPool(state, after === null)
     if (before?._tag === "Reservation") this.#reserved.delete(`${before.network}/${before.address}`)
     if (after?._tag !== "Reservation") return
     const { network, address, name, cluster, namespace, service } = after
@@ -74,6 +81,38 @@ class Auditor {
     for (const other of vip?.holders ?? [])
       assert.strictEqual(`${vip?.cluster}/${other.namespace}/${other.name}`, holder)
     this.#reserved.set(`${network}/${address}`, { name, holder })
+  }
+
+  /** A pool of the fleet goes, or becomes another one that it is not told to be, without taking anybody's address along. */
+  #fleetPool(state: AddressPoolState, isGone: boolean): void {
+    const { name, deletionPolicy } = state.pool
+    const before = this.#fleetPools.get(name)
+    if (isGone) this.#fleetPools.delete(name)
+    else this.#fleetPools.set(name, state)
+    const held = [...this.#vips.values()].filter(({ phase, pool }) => phase === "assigned" && pool === name)
+    if (isGone) assert.isEmpty(held, `${name} is deleted with nobody in it`)
+    if (isGone || before === undefined || deletionPolicy === "Retire") return
+    for (const vip of held) {
+      if (this.#gives(before, vip)) assert.isTrue(this.#gives(state, vip), `${vip.address} stays in ${name}`)
+    }
+  }
+
+  /** Whether the pool may give this address to its cluster: by the last octets, which is all that these ranges differ in. */
+  #gives({ pool: { clusterSelector, pool }, retired }: AddressPoolState, vip: VipState): boolean {
+    const { region } = clusterSelector.matchLabels
+    const [first = "", bits = ""] = pool.ranges[0]?.split("/") ?? []
+    const [start, own] = [first, vip.address].map((text) => ({
+      network: text.replace(/[^.:]*$/, ""),
+      last: Number.parseInt(/[^.:]*$/.exec(text)?.[0] || "0", 10)
+    }))
+    const size = 2 ** ((first.includes(":") ? 128 : 32) - Number(bits))
+    const isWithin =
+      start !== undefined &&
+      own !== undefined &&
+      start.network === own.network &&
+      own.last >= start.last &&
+      own.last < start.last + size
+    return retired !== true && isWithin && region !== undefined && this.#labels.get(vip.cluster)?.region === region
   }
 
   see(event: DomainEvent, world: World, command: Command): void {
@@ -135,6 +174,10 @@ class Auditor {
   }
 
   #assigned(before: VipState | undefined, after: VipState, world: World): void {
+    const fleetPool = this.#fleetPools.get(after.pool)
+    if (after.pool.startsWith("f")) {
+      assert.isTrue(fleetPool !== undefined && this.#gives(fleetPool, after), `${after.address} of ${after.pool}`)
+    }
     const kept = this.#reserved.get(`${after.network}/${after.address}`)
     if (kept !== undefined) {
       const [only, ...others] = after.holders
@@ -194,22 +237,26 @@ const stateText = (fleet: Fleet): string =>
     [...fleet.versions].sort(),
     [...fleet.reservations].sort(),
     [...fleet.quotas].sort(),
+    [...fleet.addressPools].sort(),
     [...fleet.networks].map(([name, { reserved }]) => [name, [...reserved].sort()]).sort(),
     [...fleet.clusters.values()]
-      .map(({ name, network, services, nodes, manifests, findings, addressesOf, unserved, heldIn, reservations }) => [
+      .map(({ name, network, labels, heldOf, services, nodes, manifests, findings, ...cluster }) => [
         name,
         network,
+        labels,
+        cluster.allowedPrefixes,
+        [...heldOf].sort(),
         [...services].sort(),
         [...nodes].sort(),
         [...manifests].sort(),
         [...findings].sort(),
-        [...addressesOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
-        [...unserved].sort(),
-        [...heldIn]
+        [...cluster.addressesOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
+        [...cluster.unserved].sort(),
+        [...cluster.heldIn]
           .map(([scope, counts]) => [scope, [...counts].sort()])
           .filter(([, counts]) => counts?.length)
           .sort(),
-        [...reservations].sort()
+        [...cluster.reservations].sort()
       ])
       .sort()
   ])

@@ -47,10 +47,21 @@ const randomReservation = (cluster: string, choose: Choices) =>
       : { address: choose.one(["192.0.2.1", "192.0.2.3", "198.51.100.0", "2001:db8:100::1", "203.0.113.9"]) })
   })
 
+const regions = ["fra", "ber"]
+
+/** Of the fleet: names of its own, ranges that the clusters' pools have as well. */
+const randomFleetPool = (choose: Choices) =>
+  fleetObject("AddressPool", `f${choose.below(2)}`, {
+    addresses: [choose.one(["192.0.2.0/31", "192.0.2.2/31", "203.0.113.0/30", "2001:db8:100::/127"])],
+    clusterSelector: choose.below(4) === 0 ? {} : { matchLabels: { region: choose.one(regions) } },
+    deletionPolicy: choose.one(["Retain", "Retire"]),
+    autoAssign: choose.below(4) > 0
+  })
+
 /** One command of a fleet of two clusters whose pools overlap: anything, in any order. */
 export const randomCommand = (world: World, choose: Choices): Command => {
   const cluster = choose.one(clusters)
-  switch (choose.below(17)) {
+  switch (choose.below(21)) {
     case 0:
       return apply(cluster, pool(`p${choose.below(3)}`, [choose.one(ranges)], { autoAssign: choose.below(4) > 0 }))
     case 1:
@@ -92,6 +103,16 @@ export const randomCommand = (world: World, choose: Choices): Command => {
       const kind = choose.one(["Reservation", "Quota"] as const)
       return { _tag: "DeleteFleetObject", kind, name: `${kind === "Quota" ? "q" : "r"}${choose.below(2)}` }
     }
+    case 14:
+    case 15:
+      return { _tag: "ApplyFleetObject", manifest: randomFleetPool(choose) }
+    case 16:
+      return { _tag: "DeleteFleetObject", kind: "AddressPool", name: `f${choose.below(2)}` }
+    case 17:
+      return {
+        ...{ _tag: "RegisterCluster", cluster, network: "default", labels: { region: choose.one(regions) } },
+        ...(choose.below(3) === 0 ? { allowedPrefixes: [choose.one(["192.0.2.0/24", "203.0.113.0/31"])] } : {})
+      }
     case 10: {
       const released = [...world.fleet.withdrawing].sort()
       const address = choose.below(3) === 0 || released.length === 0 ? "192.0.2.2" : choose.one(released).split("/")[1]

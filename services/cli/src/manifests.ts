@@ -1,5 +1,14 @@
+import { readFileSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
-import { type ClusterInput, type Finding, parseName } from "@lowtide/domain"
+import {
+  type ClusterInput,
+  type Finding,
+  type FleetInput,
+  isFleetKind,
+  isFleetObject,
+  parseManifests,
+  parseName
+} from "@lowtide/domain"
 import { type ManifestReading, readManifests } from "@lowtide/kube/read-manifests"
 import { Effect, Result } from "effect"
 import { Flag } from "effect/cli"
@@ -16,6 +25,8 @@ export const filenameFlag = Flag.String("filename").pipe(
 export interface Manifests {
   /** One, or each cluster of a fleet's folder in order of name. */
   readonly clusters: ReadonlyArray<ClusterInput>
+  /** Objects of the whole fleet that stand among them. */
+  readonly fleet: ReadonlyArray<FleetInput>
   /** Objects that were read without errors. */
   readonly objectCount: number
   /** Files that they stand in. */
@@ -30,28 +41,55 @@ export const readFlag = Effect.fnUntraced(function* (filename: string) {
   if (Result.isFailure(reading)) {
     return yield* usageFault(`filename: ${reading.failure}`, "for example `lowtide lint -f deploy/samples/east`")
   }
-  const shownFolder = shownPath(path, workingFolder)
-  const folders = clusterFolders(reading.success)
-  if (folders.length < 2) {
-    const isFile = reading.success.isFile
-    return manifestsOf([clusterInput(reading.success, path, isFile ? join(shownFolder, "..") : shownFolder)])
-  }
+  const { isFile } = reading.success
+  const shownFolder = isFile ? join(shownPath(path, workingFolder), "..") : shownPath(path, workingFolder)
+  const folder = isFile ? join(path, "..") : path
+  const fleet = fleetObjects(reading.success, folder)
+  const rest = withoutFleetObjects(reading.success, fleet)
+  const shownFleet = fleet.map(({ object, locate }) => ({
+    object,
+    locate: (field: string) => ({ ...locate(field), file: join(shownFolder, locate(field).file) })
+  }))
+  const folders = clusterFolders(rest)
+  if (folders.length < 2) return manifestsOf([clusterInput(rest, path, shownFolder)], shownFleet)
   const clusters: Array<ClusterInput> = []
   for (const folder of folders) {
     const one = readManifests(join(path, folder))
-    if (Result.isSuccess(one)) clusters.push(clusterInput(one.success, join(path, folder), join(shownFolder, folder)))
+    if (Result.isFailure(one)) continue
+    const own = withoutFleetObjects(one.success, fleetObjects(one.success, join(path, folder)))
+    clusters.push(clusterInput(own, join(path, folder), join(shownFolder, folder)))
   }
-  return manifestsOf(clusters)
+  return manifestsOf(clusters, shownFleet)
 })
 
-const manifestsOf = (clusters: ReadonlyArray<ClusterInput>): Manifests => {
+const manifestsOf = (clusters: ReadonlyArray<ClusterInput>, fleet: ReadonlyArray<FleetInput>): Manifests => {
   const objects = clusters.flatMap(({ observations }) => observations.map(({ object }) => object))
-  return {
-    clusters,
-    objectCount: objects.length,
-    fileCount: new Set(objects.flatMap(({ source }) => source?.file ?? [])).size
-  }
+  const files = [...objects.flatMap(({ source }) => source?.file ?? []), ...fleet.map(({ locate }) => locate("").file)]
+  return { clusters, fleet, objectCount: objects.length + fleet.length, fileCount: new Set(files).size }
 }
+
+/**
+ * The objects of the whole fleet in the files. An agent has no use for them, so that the reading has left them out with a
+ * warning each, by which their files are found.
+ */
+const fleetObjects = ({ findings }: ManifestReading, folder: string): ReadonlyArray<FleetInput> => {
+  const files = findings.flatMap(({ code, object, source }) =>
+    code === "LT0153" && isFleetKind(object.kind) ? (source?.file ?? []) : []
+  )
+  return [...new Set(files)].sort().flatMap((file) =>
+    parseManifests(readFileSync(join(folder, file), "utf8"), { file })
+      .manifests.filter(({ object }) => isFleetObject(object))
+      .map(({ object, locate }) => ({ object, locate }))
+  )
+}
+
+const withoutFleetObjects = (reading: ManifestReading, fleet: ReadonlyArray<FleetInput>): ManifestReading => {
+  const places = new Set(fleet.map(({ locate }) => placeText(locate("kind"))))
+  const isFleets = ({ code, source }: Finding) => code === "LT0153" && places.has(placeText(source))
+  return { ...reading, findings: reading.findings.filter((found) => !isFleets(found)) }
+}
+
+const placeText = (source: Finding["source"]): string => `${source?.file}:${source?.line}`
 
 /**
  * The folders of a fleet's folder: each has a Cluster of its own, and nothing stands beside them. None where the folder is

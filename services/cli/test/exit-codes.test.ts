@@ -147,7 +147,7 @@ describe("exit codes", () => {
     [
       2,
       "delete pool/public",
-      'error: expected reservation/NAME or quota/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
+      'error: expected reservation/NAME, quota/NAME or addresspool/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
     ],
     [
       2,

@@ -24,6 +24,8 @@ const goldens = [
   ["preview-good-in-order", "preview -f good --services-in-order"],
   ["preview-good-json", "preview -f good --json"],
   ["preview-bad", "preview -f bad"],
+  ["lint-fleet", "lint -f fleet"],
+  ["preview-fleet", "preview -f fleet"],
   ["lint-help", "lint --help"]
 ] as const
 

@@ -118,7 +118,7 @@ const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPic
   const field = requestField(service)
   const isHeld = heldBy(chooser).includes(text)
   const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
-  const pool = holding.find(({ retired }) => retired !== true) ?? (isHeld ? holding[0] : undefined)
+  const pool = poolAskedOf(chooser, holding) ?? (isHeld ? holding[0] : undefined)
   if (pool === undefined) {
     return Result.fail(
       refusal(service, "LT0202", {
@@ -155,6 +155,19 @@ const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPic
     pool: pool.name,
     reason: "requested-address" as const
   }))
+}
+
+/**
+ * Of the pools that have an address, which are several where the fleet's overlap with the cluster's own: the one that the
+ * Service names, else the first that admits it, else the first.
+ */
+const poolAskedOf = (
+  { cluster, service, wish }: Chooser,
+  holding: ReadonlyArray<AddressPool>
+): AddressPool | undefined => {
+  const open = holding.filter(({ retired }) => retired !== true)
+  const named = open.find(({ name }) => name === wish.pool)
+  return named ?? open.find((pool) => poolAdmits(pool, cluster, service)) ?? open[0]
 }
 
 /** Whether this very address can be had: free, its own, its own from before, or shared. */

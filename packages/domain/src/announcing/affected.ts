@@ -90,7 +90,13 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     case "Findings":
       return touchObject(touched, state, index)
     case "Cluster":
-      return event.type === "ClusterRepublished" ? touchAll(fleet, touched, state.cluster, index) : undefined
+      // Its labels decide which of the fleet's pools it has.
+      return event.type === "ClusterRepublished"
+        ? touchAll(fleet, touched, state.cluster, index)
+        : touchCluster(fleet, touched, state.cluster, index)
+    case "AddressPool":
+      for (const { name } of fleet.clusters.values()) touchCluster(fleet, touched, name, index)
+      return
     case "Namespace":
     case "Recovery":
     case "Reservation":

@@ -109,7 +109,7 @@ export const codes = {
   ),
   LT0121: error(
     "pools overlap",
-    "Two pools of one cluster have addresses in common. The older pool stays in effect (by creationTimestamp, else by name), the other is refused as a whole. The same range in pools of different clusters of one network is no fault: each address is still given once.",
+    "Two pools of one cluster, or two of the fleet's pools in one network, have addresses in common. An AddressPool that overlaps another is refused. In a cluster the older pool stays in effect (by creationTimestamp, else by name), the other is refused as a whole. The same range in pools of different clusters of one network is no fault: each address is still given once.",
     "Make the pools disjoint"
   ),
   LT0122: error(
@@ -250,6 +250,21 @@ export const codes = {
     "Give both the same localPref, or make their Services, nodes or peers disjoint"
   ),
 
+  LT0160: error(
+    "name of a pool of the fleet",
+    "An AddressPool of the fleet has the name of a pool that the cluster has of its own. In that cluster the one that was there first is meant by it; a new one is refused.",
+    "Rename one of the two"
+  ),
+  LT0161: warning(
+    "pool beyond the allowed prefixes",
+    "The pool selects a cluster that may not announce all of its addresses. That cluster is given the others only.",
+    "Add the prefix to the cluster's allowedPrefixes, or leave the range out of the pool"
+  ),
+  LT0162: warning(
+    "pool that selects no cluster",
+    "No cluster of the pool's network has labels that its clusterSelector asks for, so nobody draws from it. An empty selector selects none.",
+    "Correct the selector, the labels of the Cluster or the network; lowtide.dev/cluster is a label that every cluster has"
+  ),
   LT0201: error(
     "pool exhausted",
     "Every pool that the Service may use has no free address of the IP version.",
@@ -316,6 +331,11 @@ export const codes = {
     "Release an address there, or raise the quota: the Service gets its address by itself then"
   ),
 
+  LT0220: error(
+    "addresses of the pool are in use",
+    "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was.",
+    "Move who has them first, or set deletionPolicy: Retire to let them keep what they have until they leave"
+  ),
   LT0301: error(
     "peer unreachable",
     "No TCP connection to the peer could be made. It is tried again.",

@@ -6,6 +6,7 @@ import { readCommunityAliases } from "./community-aliases.ts"
 import { readEndpointSlice } from "./endpoint-slice.ts"
 import { type Finding, finding, hasError, type ObjectRef } from "./finding.ts"
 import { readFleetCluster } from "./fleet-cluster.ts"
+import { isFleetObject } from "./fleet-object.ts"
 import { readNamespace } from "./namespace.ts"
 import { readNode } from "./node.ts"
 import { readPeer } from "./peer.ts"
@@ -107,7 +108,13 @@ export const unreadKind = (raw: RawObject, locate?: Locate): Finding | undefined
   if (!ownGroups.has(group) || othersStatus.has(raw.kind) || isKindRead(raw)) return undefined
   const known = Object.entries(kinds).flatMap(([kind, entry]) => (entry.group === group ? [kind] : []))
   const near = known.find((kind) => kind.toLowerCase() === raw.kind.toLowerCase())
-  const fix = near !== undefined ? `Write ${near}` : raw.kind === "L2Advertisement" ? layer2Fix : undefined
+  const fix = isFleetObject(raw)
+    ? fleetFix
+    : near !== undefined
+      ? `Write ${near}`
+      : raw.kind === "L2Advertisement"
+        ? layer2Fix
+        : undefined
   return finding("LT0153", {
     object: rawRef(raw),
     field: "kind",
@@ -117,6 +124,8 @@ export const unreadKind = (raw: RawObject, locate?: Locate): Finding | undefined
     source: locate?.("kind")
   })
 }
+
+const fleetFix = "Give it to the allocator by `lowtide apply -f`: it is of the whole fleet"
 
 const layer2Fix = "Announce the pools by a BGPAdvertisement: Lowtide announces by BGP alone"
 

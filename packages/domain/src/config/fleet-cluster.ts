@@ -1,5 +1,6 @@
 import type { RawObject } from "./raw.ts"
 import { type ObjectReader, parseAt, show } from "./reader.ts"
+import type { Labels } from "./selectors.ts"
 import { canonicalPrefix, nameSyntax, parseName, prefixSyntax } from "./syntax.ts"
 
 /** A lowtide.dev/v1alpha1 Cluster: what a folder of manifests says about the cluster it belongs to. */
@@ -9,6 +10,8 @@ export interface FleetCluster {
   readonly network: string
   /** Canonical prefixes that its speakers may announce; empty when the manifest sets no limit. */
   readonly allowedPrefixes: ReadonlyArray<string>
+  /** What the fleet's pools select clusters by. */
+  readonly labels: Labels
 }
 
 /** The network of a cluster that names none. */
@@ -30,5 +33,6 @@ export const readFleetCluster = (reader: ObjectReader, raw: RawObject): FleetClu
     return seen.has(prefix) || !seen.add(prefix) ? [] : [prefix]
   })
   spec.reportUnknown()
-  return { name: raw.name, network, allowedPrefixes }
+  const labels = reader.fields("metadata", { labels: raw.labels }).texts("labels")
+  return { name: raw.name, network, allowedPrefixes, labels }
 }

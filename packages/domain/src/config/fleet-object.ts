@@ -1,11 +1,13 @@
 import { Result } from "effect"
 import { type Finding, hasError } from "./finding.ts"
+import { defaultNetwork } from "./fleet-cluster.ts"
+import { type FleetPool, readFleetPool } from "./fleet-pool.ts"
 import type { RawObject } from "./raw.ts"
 import { type Fields, ObjectReader, show } from "./reader.ts"
 import { addressSyntax, canonicalAddress, nameSyntax, parseName } from "./syntax.ts"
 
 /** An object that is of the whole fleet rather than of one cluster: people apply it over the API. */
-export type FleetObject = Reservation | Quota
+export type FleetObject = Reservation | Quota | ({ readonly _tag: "AddressPool" } & FleetPool)
 
 /** The kinds of the fleet's own objects. */
 export type FleetKind = FleetObject["_tag"]
@@ -62,6 +64,7 @@ const readers: {
     holder.reportUnknown()
     return { _tag: "Reservation", name: raw.name, ...names, address, pool, ipFamily }
   },
+  AddressPool: (raw, spec) => ({ _tag: "AddressPool", ...readFleetPool(raw, spec, defaultNetwork) }),
   Quota: (raw, spec) => {
     spec.require("addresses", "how many addresses")
     return {
@@ -76,6 +79,10 @@ const readers: {
 
 /** Whether the text names a kind of the fleet's own. */
 export const isFleetKind = (kind: string): kind is FleetKind => Object.hasOwn(readers, kind)
+
+/** Whether an object is of a kind of the fleet's own, in whatever version. */
+export const isFleetObject = ({ apiVersion, kind }: Pick<RawObject, "apiVersion" | "kind">): boolean =>
+  apiVersion.startsWith("lowtide.dev/") && isFleetKind(kind)
 
 /**
  * Reads one of the fleet's own objects, with all its faults at once. Nobody but its author wrote it, so an unknown field,

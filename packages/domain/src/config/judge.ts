@@ -18,6 +18,14 @@ export interface Judgement {
 /** One object of a kind, as the rules across objects see it. */
 export type Candidate<Name extends Kind> = Extract<ClusterObject, { readonly _tag: Name }>
 
+/** What the objects of a cluster are judged by, beside themselves. */
+export interface JudgeOptions {
+  /** `native` unless named. */
+  readonly backend?: Backend
+  /** Pools of the fleet that the cluster may draw from. They may have addresses in common with its own: each is given once. */
+  readonly fleetPools?: ReadonlyArray<AddressPool>
+}
+
 /** Says what one object is guilty of. */
 export type Report = (
   object: ClusterObject,
@@ -33,8 +41,8 @@ export type Report = (
  * What a peer asks for is measured by what the backend can do, `native` unless named. Nodes decide whether two peers, or two advertisements, meet on one; without any, equal selectors and empty
  * ones meet.
  */
-export const judge = (objects: Iterable<ClusterObject>, options: { readonly backend?: Backend } = {}): Judgement => {
-  const { backend = "native" } = options
+export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = {}): Judgement => {
+  const { backend = "native", fleetPools = [] } = options
   const findings: Array<Finding> = []
   const report: Report = (object, code, facts) => {
     findings.push(finding(code, { object: refOf(object), ...facts, source: object.source }))
@@ -45,7 +53,7 @@ export const judge = (objects: Iterable<ClusterObject>, options: { readonly back
       sorted.filter((object): object is Candidate<Name> => object._tag === kind),
       report
     )
-  const pools = judgePools(of("IPAddressPool"), report)
+  const pools = [...judgePools(of("IPAddressPool"), report), ...fleetPools]
   const communities = judgeAliases(of("Community"), report)
   const bfdProfiles = values(of("BFDProfile"))
   const nodes = of("Node").map((node) => node.value)

@@ -28,6 +28,8 @@ export interface AddressPool {
   readonly labels: Labels
   /** How long an address of it rests once it is withdrawn everywhere; `quarantineMsUnset` where absent. */
   readonly quarantineMs?: number
+  /** An AddressPool of the whole fleet rather than the cluster's own. */
+  readonly ofFleet?: true
   /** Deleted while in use: what is held of it stays, and nothing more of it is given out, whoever asks. */
   readonly retired?: true
 }
@@ -41,30 +43,34 @@ export const quarantineAnnotation = "lowtide.dev/quarantine"
 /** Reads an IPAddressPool of metallb.io/v1beta1. */
 export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
   const spec = reader.fields("spec", raw.spec)
+  const metadata = reader.fields("metadata", { labels: raw.labels, annotations: raw.annotations })
+  const quarantineMs = metadata.nested("annotations").parsed(quarantineAnnotation, quarantineSyntax, parseQuarantineMs)
+  const pool: AddressPool = {
+    ...{ name: raw.name, namespace: raw.namespace, ...readPoolSpec(spec) },
+    labels: metadata.texts("labels"),
+    ...(quarantineMs === undefined ? {} : { quarantineMs })
+  }
+  spec.reportUnknown()
+  return pool
+}
+
+/** What the specs of an IPAddressPool and of an AddressPool have in common. */
+export const readPoolSpec = (spec: Fields): Omit<AddressPool, "name" | "namespace" | "labels"> => {
   const ranges = readRanges(spec)
   const autoAssign = spec.boolean("autoAssign") ?? true
   const avoidBuggyIPs = spec.boolean("avoidBuggyIPs") ?? false
   const allocation = spec.nested("serviceAllocation")
   const priority = allocation.integer("priority", { min: 0, max: 0x7fff_ffff })
-  const metadata = reader.fields("metadata", { labels: raw.labels, annotations: raw.annotations })
-  const quarantineMs = metadata.nested("annotations").parsed(quarantineAnnotation, quarantineSyntax, parseQuarantineMs)
-  const pool: AddressPool = {
-    name: raw.name,
-    namespace: raw.namespace,
-    ranges,
-    autoAssign,
-    avoidBuggyIPs,
-    ...(spec.has("serviceAllocation") ? { pinned: true } : {}),
+  const facts = {
+    ...{ ranges, autoAssign, avoidBuggyIPs },
+    ...(spec.has("serviceAllocation") ? { pinned: true as const } : {}),
     ...(priority === undefined || priority === 0 ? {} : { priority }),
     namespaces: allocation.strings("namespaces"),
     namespaceSelectors: readSelectors(allocation, "namespaceSelectors"),
-    serviceSelectors: readSelectors(allocation, "serviceSelectors"),
-    labels: metadata.texts("labels"),
-    ...(quarantineMs === undefined ? {} : { quarantineMs })
+    serviceSelectors: readSelectors(allocation, "serviceSelectors")
   }
   allocation.reportUnknown()
-  spec.reportUnknown()
-  return pool
+  return facts
 }
 
 const readRanges = (spec: Fields): ReadonlyArray<string> => {

@@ -25,7 +25,8 @@ export const selectorText = (selector: LabelSelector): string => {
   return [...labels, ...expressions].sort().join(";")
 }
 
-const readSelector = (fields: Fields): LabelSelector => {
+/** Reads one LabelSelector. */
+export const readSelector = (fields: Fields): LabelSelector => {
   const matchLabels = fields.texts("matchLabels")
   const seen = new Set<string>()
   const matchExpressions = fields.mappings("matchExpressions").flatMap((item) =>

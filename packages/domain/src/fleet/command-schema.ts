@@ -1,14 +1,26 @@
-import { Schema } from "effect"
-import { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
+import { Result, Schema } from "effect"
+import { canonicalPrefix } from "../config/syntax.ts"
+import { Finding, Labels, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
 
 /** Commands as they arrive from clusters, checked field by field before anything acts on them. */
 const Text = Schema.String
 const Texts = Schema.Array(Text)
 
+const Prefix = Text.pipe(
+  Schema.check(
+    Schema.makeFilter((text) => Result.isSuccess(canonicalPrefix(text)) || "expected a prefix like 192.0.2.0/24")
+  )
+)
+
 const cluster = Text
 
 const Command = Schema.Union([
-  Schema.TaggedStruct("RegisterCluster", { cluster, network: Text }),
+  Schema.TaggedStruct("RegisterCluster", {
+    cluster,
+    network: Text,
+    labels: Schema.optionalKey(Labels),
+    allowedPrefixes: Schema.optionalKey(Schema.Array(Prefix))
+  }),
   Schema.TaggedStruct("ApplyManifest", { cluster, manifest: RawObject }),
   Schema.TaggedStruct("DeleteManifest", { cluster, kind: Text, namespace: Schema.optionalKey(Text), name: Text }),
   Schema.TaggedStruct("ReportFindings", { cluster, object: ObjectRef, findings: Schema.Array(Finding) }),

@@ -1,6 +1,7 @@
 import type {
   Finding,
   FleetKind,
+  Labels,
   NamespaceObject,
   NodeObject,
   ObjectRef,
@@ -40,11 +41,14 @@ export type Command =
   | RecordExport
   | SealWireJournal
 
-/** Names the cluster's network: the routing domain in which its addresses are unique. */
+/** Names the cluster's network, the routing domain in which its addresses are unique, and what else its own object says. */
 export interface RegisterCluster {
   readonly _tag: "RegisterCluster"
   readonly cluster: string
   readonly network: string
+  readonly labels?: Labels
+  /** Canonical prefixes. */
+  readonly allowedPrefixes?: ReadonlyArray<string>
 }
 
 export interface ApplyManifest {

@@ -1,9 +1,18 @@
 import { settleAll, settleUnserved } from "../allocation/settle.ts"
-import { decodeObject, type Finding, hasError, type ObjectRef, objectKey, type RawObject } from "../config/index.ts"
+import {
+  decodeObject,
+  type Finding,
+  finding,
+  hasError,
+  type ObjectRef,
+  objectKey,
+  type RawObject
+} from "../config/index.ts"
 import { brokenBy, heldFindings } from "./broken-by.ts"
 import type { Draft } from "./draft.ts"
 import type { ReasonCode } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
+import { ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
 import { judgeCluster } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
 import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
@@ -20,7 +29,9 @@ export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: Ra
   const before = cluster.manifests.get(objectKey(ref)) ?? null
   if (before === null || before.retired === true || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
     const newest: ManifestState = { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: nextOrdinal(cluster) }
-    const broken = brokenBy(cluster, ref, newest)
+    const hiding = hidesFleetPool(draft, cluster, ref)
+    if (hiding.length > 0) return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...hiding])
+    const broken = brokenBy(draft.fleet, cluster, ref, newest)
     if (broken.length > 0) {
       return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...heldFindings(ref, broken)])
     }
@@ -37,6 +48,14 @@ export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: Ra
   settleAll(draft, cluster)
 }
 
+/** A new pool may not take the place of one of the fleet's that the cluster has: its addresses would change their pool. */
+const hidesFleetPool = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> => {
+  if (ref.kind !== "IPAddressPool" || ownPoolNamed(cluster, ref.name) !== undefined) return []
+  if (!poolsOfFleet(draft.fleet.addressPools.values(), cluster).some(({ name }) => name === ref.name)) return []
+  const expected = "a name that no AddressPool has which the cluster may draw from"
+  return [finding("LT0160", { object: ref, field: "metadata.name", expected, found: `AddressPool ${ref.name}` })]
+}
+
 /**
  * Drops a configuration object. One that is still needed, a pool of which addresses are held or an object without which
  * others would be invalid, is retired instead: it goes when nobody needs it any more, and no route goes with it.
@@ -50,7 +69,7 @@ export const deleteManifest = (draft: Draft, cluster: ClusterMemory, ref: Object
 
 /** A pool is needed by who holds its addresses: what merely names it loses no route with it. */
 const isNeeded = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): boolean =>
-  ref.kind === "IPAddressPool" ? isPoolInUse(draft.fleet, cluster, ref) : brokenBy(cluster, ref, undefined).length > 0
+  ref.kind === "IPAddressPool" ? isPoolInUse(cluster, ref) : brokenBy(draft.fleet, cluster, ref, undefined).length > 0
 
 const retire = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, before: ManifestState): void => {
   if (before.retired === true) return
@@ -95,7 +114,10 @@ export const reviewRetired = (draft: Draft): boolean => {
   )
   for (const name of touched) {
     const cluster = draft.cluster(name)
-    if (cluster.retired.size === 0) continue
+    if (cluster.retired.size === 0) {
+      if (draft.fleet.addressPools.size > 0) reportJudgement(draft, cluster) // it may have left a pool of the fleet
+      continue
+    }
     const unneeded = [...cluster.retired].flatMap((key) => {
       const state = cluster.manifests.get(key)
       if (state === undefined) return []
@@ -153,7 +175,7 @@ export const reportFindings = (
 
 /** Records the findings of the cluster's configuration as a whole, object by object. */
 export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
-  const { findings } = judgeCluster(cluster)
+  const { findings } = judgeCluster(draft.fleet, cluster)
   const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
   for (const { manifest, retired } of cluster.manifests.values()) {
     const ref = refOfRaw(manifest)
@@ -165,9 +187,9 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
 }
 
 const retiredFindings = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> =>
-  isPoolInUse(draft.fleet, cluster, ref)
+  isPoolInUse(cluster, ref)
     ? [retiredFinding(draft.fleet, cluster, ref)]
-    : heldFindings(ref, brokenBy(cluster, ref, undefined))
+    : heldFindings(ref, brokenBy(draft.fleet, cluster, ref, undefined))
 
 /** How a configuration object is named before it is decoded; all their kinds have namespaces. */
 export const refOfRaw = ({ kind, namespace, name }: RawObject): ObjectRef => ({

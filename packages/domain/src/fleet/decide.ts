@@ -1,11 +1,13 @@
 import { Result } from "effect"
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
 import { type Finding, finding } from "../config/index.ts"
-import type { Command } from "./command.ts"
+import { reviewAddressPools, settlingPools } from "./address-pools.ts"
+import { brokenByPools, heldFindings } from "./broken-by.ts"
+import type { Command, RegisterCluster } from "./command.ts"
 import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
-import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { type ClusterMemory, clusterState, type Fleet } from "./fleet.ts"
 import { applyFleetObject, deleteFleetObject } from "./fleet-objects.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
@@ -28,7 +30,8 @@ export const decide = (
   if (draft.rejection !== undefined) return Result.fail(draft.rejection)
   settleRest(draft)
   if (draft.isFrozen()) return Result.succeed(draft.events)
-  while (reviewRetired(draft)) settleRest(draft) // each round lets a pool go
+  // Each round lets a pool go.
+  while (reviewRetired(draft) || reviewAddressPools(draft)) settleRest(draft)
   return Result.succeed(draft.events)
 }
 
@@ -59,7 +62,7 @@ const makesRoom = ({ type }: DomainEvent): boolean =>
 const carryOut = (draft: Draft, command: Command): void => {
   switch (command._tag) {
     case "RegisterCluster":
-      return registerCluster(draft, draft.cluster(command.cluster), command.network)
+      return registerCluster(draft, draft.cluster(command.cluster), command)
     case "ApplyManifest":
       return applyManifest(draft, draft.cluster(command.cluster), command.manifest)
     case "DeleteManifest":
@@ -152,8 +155,12 @@ const carryOut = (draft: Draft, command: Command): void => {
   }
 }
 
-/** A cluster is of one network for as long as it has addresses of it; another one is told of, and not taken. */
-const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string): void => {
+/**
+ * A cluster is of one network for as long as it has addresses of it; another one is told of, and not taken. Nor are labels
+ * and prefixes by which pools of the fleet would come to it that make invalid what is in effect.
+ */
+const registerCluster = (draft: Draft, cluster: ClusterMemory, command: RegisterCluster): void => {
+  const { network, labels = {}, allowedPrefixes = [] } = command
   const stream = streamOf.cluster(cluster.name)
   const isKnown = draft.fleet.versions.has(stream)
   const usedCount = cluster.vips.size + cluster.reservations.size
@@ -165,21 +172,23 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, network: string):
     expected: `network ${cluster.network} while ${usedCount} of its addresses are in use or reserved`,
     found: network
   })
-  reportFindings(draft, cluster, ref, "agent", isHeld ? [held] : [])
-  if (isHeld || (isKnown && cluster.network === network)) return
-  draft.emit({
-    stream,
-    type: "ClusterRegistered",
-    reason: "observed",
-    before: isKnown ? { _tag: "Cluster", cluster: cluster.name, network: cluster.network } : null,
-    after: {
-      _tag: "Cluster",
-      cluster: cluster.name,
-      network,
-      ...(cluster.incarnation === 0 ? {} : { incarnation: cluster.incarnation })
-    },
-    about: { cluster: cluster.name, network }
-  })
+  const after = { ...cluster, network, labels, allowedPrefixes }
+  const isSame = isKnown && JSON.stringify(clusterState(after)) === JSON.stringify(clusterState(cluster))
+  const pools = [...draft.fleet.addressPools.values()]
+  const broken = isHeld || isSame ? [] : brokenByPools(draft.fleet, cluster, { pools, subject: after })
+  const findings = isHeld ? [held] : broken.length > 0 ? heldFindings(ref, broken) : []
+  reportFindings(draft, cluster, ref, "agent", findings)
+  if (isSame || findings.length > 0) return
+  settlingPools(draft, [cluster], () =>
+    draft.emit({
+      stream,
+      type: "ClusterRegistered",
+      reason: "observed",
+      before: isKnown ? clusterState(cluster) : null,
+      after: clusterState(after),
+      about: { cluster: cluster.name, network }
+    })
+  )
 }
 
 /** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */

@@ -13,6 +13,7 @@ import {
   type RawObject,
   type Reservation
 } from "../config/index.ts"
+import { applyAddressPool, deleteAddressPool } from "./address-pools.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { type QuotaState, type ReservationState, streamOf } from "./stream.ts"
@@ -29,6 +30,10 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
       return reserve(draft, object)
     case "Quota":
       return applyQuota(draft, object)
+    case "AddressPool": {
+      const { _tag, ...pool } = object
+      return applyAddressPool(draft, pool)
+    }
     case undefined:
       return
   }
@@ -36,6 +41,7 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
 
 /** Drops one of them; what is not there is as it is ordered to be. */
 export const deleteFleetObject = (draft: Draft, kind: string, name: string): void => {
+  if (kind === "AddressPool") return deleteAddressPool(draft, name)
   const reservation = kind === "Reservation" ? draft.fleet.reservations.get(name) : undefined
   const quota = kind === "Quota" ? draft.fleet.quotas.get(name) : undefined
   if (reservation !== undefined) dropReservation(draft, reservation)

@@ -1,10 +1,12 @@
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { AddressSet } from "../allocation/address-set.ts"
-import type { ClusterConfig } from "../config/index.ts"
+import type { ClusterConfig, Labels } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { judgeCluster } from "./judged.ts"
 import type {
+  AddressPoolState,
+  ClusterState,
   ExportState,
   FindingsState,
   ManifestState,
@@ -24,6 +26,9 @@ import { streamOf } from "./stream.ts"
 export interface ClusterMemory {
   readonly name: string
   network: string
+  labels: Labels
+  /** Canonical prefixes; empty when there is no limit. */
+  allowedPrefixes: ReadonlyArray<string>
   /** In which everything of it was published last; 0 while history was never lost. */
   incarnation: number
   readonly services: Map<string, ServiceState>
@@ -41,6 +46,8 @@ export interface ClusterMemory {
   readonly sharing: Map<string, Set<string>>
   /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
   readonly heldIn: Map<string, Map<string, number>>
+  /** How many addresses its Services hold of each pool, by the pool that is recorded with the address. */
+  readonly heldOf: Map<string, number>
   /** Reservations for its Services, by their names. */
   readonly reservations: Map<string, ReservationState>
   /** Services that want an address they do not have. */
@@ -76,6 +83,8 @@ export class Fleet {
   /** By their names. */
   readonly reservations = new Map<string, ReservationState>()
   readonly quotas = new Map<string, QuotaState>()
+  /** The fleet's own pools, by their names. */
+  readonly addressPools = new Map<string, AddressPoolState>()
   /** The version of each stream that ever was: how many events it has. */
   readonly versions = new Map<string, number>()
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
@@ -93,6 +102,8 @@ export class Fleet {
       cluster = {
         name,
         network: "default",
+        labels: {},
+        allowedPrefixes: [],
         incarnation: 0,
         services: new Map(),
         nodes: new Map(),
@@ -104,6 +115,7 @@ export class Fleet {
         vips: new Set(),
         sharing: new Map(),
         heldIn: new Map(),
+        heldOf: new Map(),
         reservations: new Map(),
         unserved: new Set(),
         preferring: new Set(),
@@ -143,7 +155,7 @@ export class Fleet {
 
   /** The cluster's configuration as judged across all its manifests. */
   config(cluster: ClusterMemory): ClusterConfig {
-    cluster.config ??= judgeCluster(cluster).config
+    cluster.config ??= judgeCluster(this, cluster).config
     return cluster.config
   }
 
@@ -177,9 +189,7 @@ export class Fleet {
       case "Findings":
         return put(this.cluster(state.cluster).findings, nameOf(stream), after as FindingsState | null)
       case "Cluster":
-        this.cluster(state.cluster).network = state.network
-        this.cluster(state.cluster).incarnation = state.incarnation ?? 0
-        return
+        return putCluster(this.cluster(state.cluster), state)
       case "Recovery":
         this.recovery = after as RecoveryState
         return
@@ -187,6 +197,9 @@ export class Fleet {
         return this.#putReservation(before as ReservationState | null, after as ReservationState | null)
       case "Quota":
         return put(this.quotas, state.quota.name, after as QuotaState | null)
+      case "AddressPool":
+        for (const cluster of this.clusters.values()) cluster.config = undefined
+        return put(this.addressPools, state.pool.name, after as AddressPoolState | null)
       case "Export":
         this.lastExport = state
         return
@@ -244,6 +257,18 @@ export class Fleet {
     }
   }
 
+  /** A fleet's pool that the cluster no longer selects is in its configuration for as long as it has addresses of it. */
+  #countHeld(vip: VipState | undefined, change: 1 | -1): void {
+    if (vip?.phase !== "assigned") return
+    const { pool } = vip
+    const cluster = this.cluster(vip.cluster)
+    const before = cluster.heldOf.get(pool) ?? 0
+    const count = before + change
+    if (count === 0) cluster.heldOf.delete(pool)
+    else cluster.heldOf.set(pool, count)
+    if ((before === 0 || count === 0) && this.addressPools.has(pool)) cluster.config = undefined
+  }
+
   #putVip(stream: string, after: VipState | undefined): void {
     const before = this.vips.get(stream)
     if (before !== undefined) this.#unindex(stream, before)
@@ -251,6 +276,12 @@ export class Fleet {
     else {
       this.vips.set(stream, after)
       this.#index(stream, after)
+    }
+    const isHeldAlike =
+      before?.phase === after?.phase && before?.pool === after?.pool && before?.cluster === after?.cluster
+    if (!isHeldAlike) {
+      this.#countHeld(before, -1)
+      this.#countHeld(after, 1)
     }
     this.#occupy(before, after)
   }
@@ -315,6 +346,28 @@ export class Fleet {
       else addresses.add(vip.address)
     }
   }
+}
+
+/** What the log has of a cluster itself; labels in the order of their names, so that equal ones are equal texts. */
+export const clusterState = ({
+  name,
+  network,
+  labels,
+  allowedPrefixes,
+  incarnation
+}: Pick<ClusterMemory, "name" | "network" | "labels" | "allowedPrefixes" | "incarnation">): ClusterState => ({
+  ...{ _tag: "Cluster", cluster: name, network },
+  ...(Object.keys(labels).length === 0 ? {} : { labels: Object.fromEntries(Object.entries(labels).sort()) }),
+  ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
+  ...(incarnation === 0 ? {} : { incarnation })
+})
+
+const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
+  cluster.network = state.network
+  cluster.labels = state.labels ?? {}
+  cluster.allowedPrefixes = state.allowedPrefixes ?? []
+  cluster.incarnation = state.incarnation ?? 0
+  cluster.config = undefined
 }
 
 /** The name part of a stream: what follows the cluster. */

@@ -1,19 +1,34 @@
-import { type ClusterObject, decodeObject, type Judgement, judge } from "../config/index.ts"
-import type { ClusterMemory } from "./fleet.ts"
+import { type AddressPool, type ClusterObject, decodeObject, type Judgement, judge } from "../config/index.ts"
+import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { poolsOfFleet } from "./fleet-pools.ts"
 import type { ManifestState } from "./stream.ts"
 
-/** What a cluster's manifests amount to together. */
-export const judgeCluster = (cluster: ClusterMemory): Judgement => judgeManifests(cluster, cluster.manifests.values())
+/** What a cluster's manifests, and the fleet's pools that it may draw from, amount to together. */
+export const judgeCluster = (fleet: Fleet, cluster: ClusterMemory): Judgement =>
+  judgeManifests(cluster, cluster.manifests.values(), poolsOfFleet(fleet.addressPools.values(), cluster))
 
-/** What they would amount to if one of them were another, or were not there at all. */
-export const judgeWith = (cluster: ClusterMemory, key: string, state: ManifestState | undefined): Judgement => {
+/** What they would amount to if one of the manifests were another, or were not there at all. */
+export const judgeWith = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  key: string,
+  state: ManifestState | undefined
+): Judgement => {
   const manifests = new Map(cluster.manifests)
   if (state === undefined) manifests.delete(key)
   else manifests.set(key, state)
-  return judgeManifests(cluster, manifests.values())
+  return judgeManifests(cluster, manifests.values(), poolsOfFleet(fleet.addressPools.values(), cluster))
 }
 
-const judgeManifests = (cluster: ClusterMemory, manifests: Iterable<ManifestState>): Judgement => {
+/** What the manifests would amount to beside other pools of the fleet. */
+export const judgeWithPools = (cluster: ClusterMemory, fleetPools: ReadonlyArray<AddressPool>): Judgement =>
+  judgeManifests(cluster, cluster.manifests.values(), fleetPools)
+
+const judgeManifests = (
+  cluster: ClusterMemory,
+  manifests: Iterable<ManifestState>,
+  fleetPools: ReadonlyArray<AddressPool>
+): Judgement => {
   const objects: Array<ClusterObject> = []
   for (const state of manifests) {
     const { object } = decodeObject(state.manifest)
@@ -21,7 +36,7 @@ const judgeManifests = (cluster: ClusterMemory, manifests: Iterable<ManifestStat
   }
   const nodes = [...cluster.nodes.values()].filter(({ present }) => present)
   for (const { node } of nodes) objects.push({ _tag: "Node", value: node })
-  return judge(objects)
+  return judge(objects, { fleetPools })
 }
 
 const asInEffect = (object: ClusterObject, { retired }: ManifestState): ClusterObject =>

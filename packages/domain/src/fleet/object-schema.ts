@@ -7,7 +7,7 @@ import type { FindingCode } from "../config/index.ts"
  */
 const Text = Schema.String
 const Texts = Schema.Array(Text)
-const Labels = Schema.Record(Text, Text)
+export const Labels = Schema.Record(Text, Text)
 
 export const ServiceObject = Schema.Struct({
   namespace: Text,

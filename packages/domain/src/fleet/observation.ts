@@ -47,10 +47,16 @@ export const objectTelling = (cluster: string, { raw, object }: Observation): Ob
   }
 }
 
-/** The network that the cluster's own object names, else the default one. */
+/** What the cluster's own object says of it; without one it is of the default network. */
 export const networkTelling = (cluster: string, observations: Iterable<Observation>): RegisterCluster => {
   for (const { object } of observations) {
-    if (object._tag === "Cluster") return { _tag: "RegisterCluster", cluster, network: object.value.network }
+    if (object._tag !== "Cluster") continue
+    const { network, labels, allowedPrefixes } = object.value
+    return {
+      ...{ _tag: "RegisterCluster", cluster, network },
+      ...(Object.keys(labels).length === 0 ? {} : { labels }),
+      ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes })
+    }
   }
   return { _tag: "RegisterCluster", cluster, network: defaultNetwork }
 }

@@ -1,7 +1,7 @@
 import { release, restOf, settleAll } from "../allocation/settle.ts"
 import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
-import type { ClusterMemory } from "./fleet.ts"
+import { type ClusterMemory, clusterState } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
 import { type Holder, type RecoveryState, streamOf, type VipState } from "./stream.ts"
 
@@ -149,12 +149,12 @@ const emitAdopted = (
 export const republishCluster = (draft: Draft, cluster: ClusterMemory, inventory: ObserveInventory): void => {
   const { recovery } = draft.fleet
   if (recovery === undefined || recovery.phase === "recovering" || cluster.incarnation >= recovery.incarnation) return
-  const before = { _tag: "Cluster", cluster: cluster.name, network: cluster.network } as const
+  const before = clusterState(cluster)
   draft.emit({
     stream: streamOf.cluster(cluster.name),
     type: "ClusterRepublished",
     reason: "history-merged",
-    before: cluster.incarnation === 0 ? before : { ...before, incarnation: cluster.incarnation },
+    before,
     after: { ...before, incarnation: recovery.incarnation },
     about: { cluster: cluster.name, network: cluster.network }
   })

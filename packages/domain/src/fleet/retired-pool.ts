@@ -1,29 +1,35 @@
 import { type Finding, finding, type ObjectRef } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
-import type { VipState } from "./stream.ts"
 
 /** Holders of a retired pool that its finding names; the rest are counted. */
 export const holdersNamedMax = 10
 
 /** Whether a Service holds an address that is recorded as this pool's. */
-export const isPoolInUse = (fleet: Fleet, cluster: ClusterMemory, ref: ObjectRef): boolean =>
-  ref.kind === "IPAddressPool" && assignedOf(fleet, cluster, ref.name).length > 0
+export const isPoolInUse = (cluster: ClusterMemory, ref: ObjectRef): boolean =>
+  ref.kind === "IPAddressPool" && cluster.heldOf.has(ref.name)
 
 /** What stands on a retired pool: who holds its addresses still. */
-export const retiredFinding = (fleet: Fleet, cluster: ClusterMemory, object: ObjectRef): Finding => {
-  const holders = assignedOf(fleet, cluster, object.name)
-    .flatMap(({ address, holders }) => holders.map(({ namespace, name }) => `${namespace}/${name} (${address})`))
-    .sort()
-  const more = holders.length - holdersNamedMax
-  return finding("LT0211", {
+export const retiredFinding = (fleet: Fleet, cluster: ClusterMemory, object: ObjectRef): Finding =>
+  finding("LT0211", {
     object,
     expected: "no Service with an address of a pool that is deleted",
-    found: `${holders.slice(0, holdersNamedMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+    found: retiredFound(poolHolders(fleet, cluster, object.name))
   })
+
+/** Some of the holders, and how many there are beside. */
+export const retiredFound = (holders: ReadonlyArray<string>): string => {
+  const more = holders.length - holdersNamedMax
+  return `${holders.slice(0, holdersNamedMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
 }
 
-const assignedOf = (fleet: Fleet, cluster: ClusterMemory, pool: string): ReadonlyArray<VipState> =>
-  [...cluster.vips].flatMap((stream) => {
-    const vip = fleet.vips.get(stream)
-    return vip?.phase === "assigned" && vip.pool === pool ? [vip] : []
-  })
+/** `shop/web (192.0.2.0)`: who in the cluster holds addresses that are recorded as this pool's. */
+export const poolHolders = (fleet: Fleet, cluster: ClusterMemory, pool: string): ReadonlyArray<string> => {
+  if (!cluster.heldOf.has(pool)) return []
+  return [...cluster.vips]
+    .flatMap((stream) => {
+      const vip = fleet.vips.get(stream)
+      if (vip?.phase !== "assigned" || vip.pool !== pool) return []
+      return vip.holders.map(({ namespace, name }) => `${namespace}/${name} (${vip.address})`)
+    })
+    .sort()
+}

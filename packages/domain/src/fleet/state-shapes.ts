@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { eventTypes } from "./event.ts"
-import { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
+import { Finding, Labels, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
 import { type FirstShape, type LaterShape, makeStored } from "./stored.ts"
 import type { StreamState } from "./stream.ts"
 
@@ -67,6 +67,8 @@ const Findings = Schema.TaggedStruct("Findings", {
 const Cluster = Schema.TaggedStruct("Cluster", {
   cluster: Text,
   network: Text,
+  labels: Schema.optionalKey(Labels),
+  allowedPrefixes: Schema.optionalKey(Texts),
   incarnation: Schema.optionalKey(Count)
 })
 
@@ -97,6 +99,44 @@ const Quota = Schema.TaggedStruct("Quota", {
     namespace: Schema.NullOr(Text),
     addresses: Count
   })
+})
+
+const Selector = Schema.Struct({
+  matchLabels: Labels,
+  matchExpressions: Schema.Array(
+    Schema.Struct({
+      key: Text,
+      operator: Schema.Literals(["In", "NotIn", "Exists", "DoesNotExist"]),
+      values: Texts
+    })
+  )
+})
+
+const AddressPool = Schema.TaggedStruct("AddressPool", {
+  cluster: Schema.Literal(""),
+  pool: Schema.Struct({
+    name: Text,
+    network: Text,
+    clusterSelector: Selector,
+    deletionPolicy: Schema.Literals(["Retain", "Retire"]),
+    pool: Schema.Struct({
+      name: Text,
+      namespace: Text,
+      ranges: Texts,
+      autoAssign: Schema.Boolean,
+      avoidBuggyIPs: Schema.Boolean,
+      pinned: Schema.optionalKey(Yes),
+      priority: Schema.optionalKey(Count),
+      namespaces: Texts,
+      namespaceSelectors: Schema.Array(Selector),
+      serviceSelectors: Schema.Array(Selector),
+      labels: Labels,
+      quarantineMs: Schema.optionalKey(Count),
+      ofFleet: Schema.optionalKey(Yes),
+      retired: Schema.optionalKey(Yes)
+    })
+  }),
+  retired: Schema.optionalKey(Yes)
 })
 
 const Export = Schema.TaggedStruct("Export", {
@@ -132,6 +172,7 @@ export const stateShapes = {
   Recovery: [{ schema: Recovery }],
   Reservation: [{ schema: Reservation }],
   Quota: [{ schema: Quota }],
+  AddressPool: [{ schema: AddressPool }],
   Export: [{ schema: Export }],
   WireSeal: [{ schema: WireSeal }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }

@@ -1,4 +1,13 @@
-import type { Finding, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "../config/index.ts"
+import type {
+  Finding,
+  FleetPool,
+  Labels,
+  NamespaceObject,
+  NodeObject,
+  ObjectRef,
+  RawObject,
+  ServiceObject
+} from "../config/index.ts"
 
 /**
  * The log is split into streams, one for each thing that changes. An event states the whole new state of its stream, so
@@ -14,6 +23,7 @@ export type StreamState =
   | ClusterState
   | ReservationState
   | QuotaState
+  | AddressPoolState
   | RecoveryState
   | ExportState
   | WireSealState
@@ -110,6 +120,10 @@ export interface ClusterState {
   readonly _tag: "Cluster"
   readonly cluster: string
   readonly network: string
+  /** Its own labels; missing where it has none. */
+  readonly labels?: Labels
+  /** Canonical prefixes; missing where its manifest sets no limit. */
+  readonly allowedPrefixes?: ReadonlyArray<string>
   /** The incarnation in which everything of the cluster was published last; missing while history was never lost. */
   readonly incarnation?: number
 }
@@ -158,6 +172,16 @@ export interface QuotaState {
   }
 }
 
+/** A pool of the whole fleet. */
+export interface AddressPoolState {
+  readonly _tag: "AddressPool"
+  /** Empty: it is of no one cluster. */
+  readonly cluster: ""
+  readonly pool: FleetPool
+  /** Set when it was deleted while Services held addresses of it: it gives out none, until the last is released. */
+  readonly retired?: true
+}
+
 /** One reading of the log as a whole, or of what a filter keeps of it: the last there was. */
 export interface ExportState {
   readonly _tag: "Export"
@@ -201,6 +225,7 @@ export const streamOf = {
   recovery: () => "recovery:fleet",
   reservation: (name: string) => `reservation:${name}`,
   quota: (name: string) => `quota:${name}`,
+  addressPool: (name: string) => `addresspool:${name}`,
   exports: () => "audit:exports",
   wireSeals: () => "audit:wire-journal"
 } as const

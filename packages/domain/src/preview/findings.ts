@@ -1,4 +1,13 @@
-import { type Backend, type Finding, judge, objectKey, type Source } from "../config/index.ts"
+import {
+  type AddressPool,
+  type Backend,
+  type Finding,
+  judge,
+  type Locate,
+  objectKey,
+  type RawObject,
+  type Source
+} from "../config/index.ts"
 import type { Observation } from "../fleet/observation.ts"
 
 /** One cluster's objects as they were read, and what was wrong with reading them. */
@@ -11,10 +20,19 @@ export interface ClusterInput {
   readonly locate?: (objectKey: string, field: string) => Source | undefined
 }
 
-/** What is wrong with the objects each by itself, and with all of them together. */
-export const judgedFindings = (cluster: ClusterInput, backend: Backend): ReadonlyArray<Finding> => {
+/** An object of the whole fleet that stands in the files, and where its fields stand. */
+export interface FleetInput {
+  readonly object: RawObject
+  readonly locate: Locate
+}
+
+/** What is wrong with the objects each by itself, and with all of them together, beside the fleet's pools. */
+export const judgedFindings = (
+  cluster: ClusterInput,
+  options: { readonly backend: Backend; readonly fleetPools: ReadonlyArray<AddressPool> }
+): ReadonlyArray<Finding> => {
   const objects = cluster.observations.map(({ object }) => object)
-  return [...cluster.findings, ...judge(objects, { backend }).findings.map((found) => located(cluster, found))]
+  return [...cluster.findings, ...judge(objects, options).findings.map((found) => located(cluster, found))]
 }
 
 /** The finding with the place of its field, where that is known. */

@@ -6,6 +6,7 @@ import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
 import { healthOn, type Verdict } from "../announcing/node-routes.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
 import {
+  type AddressPool,
   type Backend,
   type EndpointSliceObject,
   type Finding,
@@ -18,22 +19,26 @@ import { decide } from "../fleet/decide.ts"
 import type { DecisionContext } from "../fleet/draft.ts"
 import type { DomainEvent, ReasonCode } from "../fleet/event.ts"
 import { type ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import { fleetPoolFindings, poolsOfFleet, unselectedFinding } from "../fleet/fleet-pools.ts"
 import {
   byAge,
   endpointTellings,
   networkTelling,
   type Observation,
   objectTelling,
+  type Phase,
   phases,
   slicesByService
 } from "../fleet/observation.ts"
 import type { ServiceState } from "../fleet/stream.ts"
-import { type ClusterInput, inOrder, judgedFindings, located } from "./findings.ts"
+import { type ClusterInput, type FleetInput, inOrder, judgedFindings, located } from "./findings.ts"
 
 /** How Services that wait together are taken. */
 export interface PreviewOptions {
   /** One after another as they stand in the files, whatever their age. */
   readonly servicesInOrder?: boolean
+  /** Objects of the whole fleet. */
+  readonly fleet?: ReadonlyArray<FleetInput>
 }
 
 /** What one cluster's objects would come to. */
@@ -95,18 +100,60 @@ export const preview = (
   clusters: ReadonlyArray<ClusterInput>,
   options: PreviewOptions = {}
 ): ReadonlyArray<ClusterPreview> => {
+  const decided = decideAll(clusters, options)
+  return clusters.map((cluster, index) => previewCluster(cluster, index, decided))
+}
+
+/**
+ * Carries out all that the files order: what the clusters are, the fleet's pools and quotas, each cluster's configuration,
+ * the reservations of addresses of all those pools, and then cluster after cluster its Services.
+ */
+const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOptions): Decided => {
   const fleet = new Fleet()
   const events: Array<DomainEvent> = []
-  for (const cluster of clusters) {
-    for (const command of commandsOf(cluster, options))
-      events.push(...Result.getOrThrow(decide(fleet, command, fromNothing))) // no order that is refused
+  const rejections: Array<Finding> = []
+  const say = (command: Command): void => {
+    events.push(...Result.getOrThrow(decide(fleet, command, fromNothing))) // no order that is refused
   }
+  const order = (isWanted: (kind: string) => boolean): void => {
+    for (const { object, locate } of options.fleet ?? []) {
+      if (!isWanted(object.kind)) continue
+      const decided = decide(fleet, { _tag: "ApplyFleetObject", manifest: object }, fromNothing)
+      if (Result.isSuccess(decided)) events.push(...decided.success)
+      else rejections.push({ ...decided.failure, source: locate(decided.failure.field) })
+    }
+  }
+  for (const cluster of clusters) say(networkTelling(cluster.name, cluster.observations))
+  order((kind) => kind !== "Reservation")
+  const commands = clusters.map((cluster) => commandsOf(cluster, options))
+  for (const { configuration } of commands) for (const command of configuration) say(command)
+  order((kind) => kind === "Reservation")
+  for (const { services } of commands) for (const command of services) say(command)
   const reasons = new Map(
     events.flatMap(({ type, reason, about }) =>
-      type === "VipAssigned" ? [[`${about.cluster}/${about.namespace}/${about.service} ${about.address}`, reason]] : []
+      type === "VipAssigned"
+        ? [[`${about.cluster}/${about.namespace}/${about.service} ${about.address}`, reason] as const]
+        : []
     )
   )
-  return clusters.map((cluster) => previewCluster(cluster, { fleet, reasons, options }))
+  return { fleet, reasons, options, fleetFindings: [...rejections, ...poolFindings(fleet, clusters, options)] }
+}
+
+/** What is to be known of the fleet's pools in these clusters. Where none says what it is, none is expected to be selected. */
+const poolFindings = (
+  fleet: Fleet,
+  clusters: ReadonlyArray<ClusterInput>,
+  { fleet: inputs = [] }: PreviewOptions
+): ReadonlyArray<Finding> => {
+  const isDescribed = clusters.some(({ observations }) => observations.some(({ object }) => object._tag === "Cluster"))
+  return [...fleet.addressPools.values()].flatMap((state) => {
+    const locate = inputs.find(({ object }) => object.kind === "AddressPool" && object.name === state.pool.name)?.locate
+    const findings = [
+      ...clusters.flatMap(({ name }) => fleetPoolFindings(fleet, fleet.cluster(name), state)),
+      ...(isDescribed ? unselectedFinding(fleet, state) : [])
+    ]
+    return findings.map((found) => (locate === undefined ? found : { ...found, source: locate(found.field) }))
+  })
 }
 
 /**
@@ -115,38 +162,58 @@ export const preview = (
  */
 export const lint = (
   clusters: ReadonlyArray<ClusterInput>,
-  backend: Backend
-): ReadonlyArray<Pick<ClusterPreview, "cluster" | "findings">> =>
-  preview(clusters).map(({ cluster, services }, index) => {
-    const input = clusters[index]
-    const findings = input === undefined ? [] : findingsOf(input, services, backend)
-    return { cluster, findings }
+  backend: Backend,
+  options: PreviewOptions = {}
+): ReadonlyArray<Pick<ClusterPreview, "cluster" | "findings">> => {
+  const decided = decideAll(clusters, options)
+  return clusters.map((input, index) => {
+    const { services } = previewCluster(input, index, decided)
+    return { cluster: input.name, findings: findingsOf(input, index, { services, decided, backend }) }
   })
+}
 
+/** What is wrong in one cluster; what is wrong with the fleet's own objects is told once, with the first. */
 const findingsOf = (
   input: ClusterInput,
-  services: ReadonlyArray<PreviewedService>,
-  backend: Backend
-): ReadonlyArray<Finding> =>
-  inOrder([
-    ...judgedFindings(input, backend),
-    ...refusalsOf(input, services),
+  index: number,
+  {
+    services,
+    decided: { fleet, fleetFindings },
+    backend
+  }: {
+    readonly services: ReadonlyArray<PreviewedService>
+    readonly decided: Decided
+    readonly backend: Backend
+  }
+): ReadonlyArray<Finding> => {
+  const fleetPools = poolsOfFleet(fleet.addressPools.values(), fleet.cluster(input.name))
+  return inOrder([
+    ...(index === 0 ? fleetFindings : []),
+    ...judgedFindings(input, { backend, fleetPools }),
+    ...refusalsOf(input, services, fleetPools),
     ...services.flatMap(({ warnings }) => warnings.map((found) => located(input, found)))
   ])
+}
 
 /** Nothing was ever announced, so nothing is to be confirmed. */
 const fromNothing: DecisionContext = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => true }
 
-/** What the cluster's agent would tell, in its order. */
-const commandsOf = (cluster: ClusterInput, options: PreviewOptions): ReadonlyArray<Command> => {
+interface Commands {
+  readonly configuration: ReadonlyArray<Command>
+  readonly services: ReadonlyArray<Command>
+}
+
+/** What the cluster's agent would tell, in its order, after what the cluster is. */
+const commandsOf = (cluster: ClusterInput, options: PreviewOptions): Commands => {
   const told = inTellingOrder(cluster.observations, options).flatMap(
     (observation) => objectTelling(cluster.name, observation) ?? []
   )
-  return [
-    networkTelling(cluster.name, cluster.observations),
-    ...phases.flatMap((phase) => told.filter((telling) => telling.phase === phase).map(({ command }) => command)),
-    ...endpointTellings(cluster.name, cluster.observations)
-  ]
+  const ofPhase = (phase: Phase) => told.filter((telling) => telling.phase === phase).map(({ command }) => command)
+  const isLate = (phase: Phase): boolean => phase === "services" || phase === "endpoints"
+  return {
+    configuration: phases.filter((phase) => !isLate(phase)).flatMap(ofPhase),
+    services: [...phases.filter(isLate).flatMap(ofPhase), ...endpointTellings(cluster.name, cluster.observations)]
+  }
 }
 
 const inTellingOrder = (
@@ -162,9 +229,11 @@ interface Decided {
   readonly fleet: Fleet
   readonly reasons: ReadonlyMap<string, ReasonCode>
   readonly options: PreviewOptions
+  readonly fleetFindings: ReadonlyArray<Finding>
 }
 
-const previewCluster = (input: ClusterInput, { fleet, reasons, options }: Decided): ClusterPreview => {
+const previewCluster = (input: ClusterInput, index: number, decided: Decided): ClusterPreview => {
+  const { fleet, reasons, options } = decided
   const cluster = fleet.cluster(input.name)
   const slices = slicesByService(input.observations)
   const intents = [...cluster.vips].flatMap((stream): ReadonlyArray<VipIntent> => {
@@ -182,7 +251,7 @@ const previewCluster = (input: ClusterInput, { fleet, reasons, options }: Decide
   return {
     cluster: input.name,
     network: cluster.network,
-    findings: findingsOf(input, services, "native"),
+    findings: findingsOf(input, index, { services, decided, backend: "native" }),
     services,
     nodes: nodes.map(({ shown }) => shown)
   }
@@ -304,9 +373,14 @@ const preferenceClashes = (service: ServiceObject, { address, routes }: VipInten
  * What Services would not get. Where no pool was written at all, as in the folder of a team that has only Services,
  * nothing is held against them.
  */
-const refusalsOf = (input: ClusterInput, services: ReadonlyArray<PreviewedService>): ReadonlyArray<Finding> => {
+const refusalsOf = (
+  input: ClusterInput,
+  services: ReadonlyArray<PreviewedService>,
+  fleetPools: ReadonlyArray<AddressPool>
+): ReadonlyArray<Finding> => {
   const { observations, findings } = input
   const hasPools =
+    fleetPools.length > 0 ||
     observations.some(({ object }) => object._tag === "IPAddressPool") ||
     findings.some(({ object }) => object.kind === "IPAddressPool")
   if (!hasPools) return []

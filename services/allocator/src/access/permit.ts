@@ -36,11 +36,11 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
     case "ApplyFleetObject": {
       const { object } = decodeFleetObject(command.manifest)
       if (object === undefined) return [] // it is refused for its faults, which its author may know
-      if (object._tag === "Quota") return [fleetAdmin]
+      if (object._tag !== "Reservation") return [fleetAdmin]
       return [reserving(scopeOf(fleet, object)), ...givingUp(fleet, object.name)]
     }
     case "DeleteFleetObject":
-      return command.kind === "Quota" ? [fleetAdmin] : givingUp(fleet, command.name)
+      return command.kind === "Reservation" ? givingUp(fleet, command.name) : [fleetAdmin]
     case "RecordExport":
       return [] // who may read may export
     case "FinishRecovery":

@@ -31,6 +31,7 @@ export const OrderHandlers = HttpApiBuilder.group(
           kind,
           namespace: "",
           name: metadata.name,
+          ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
           ...(spec === undefined ? {} : { spec })
         }
         return asked(give({ _tag: "ApplyFleetObject", manifest }, payload))

@@ -63,6 +63,12 @@ const quota = (cluster: string | null, namespace: string | null) => ({
 })
 const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: 9 }
 
+const fleetPool = {
+  _tag: "AddressPool",
+  cluster: "",
+  pool: { name: "public", network: "backbone", pool: { ranges: ["192.0.2.0/28", "2001:db8::/64"] } }
+}
+
 type Change = readonly [before: object | null, after: object | null]
 
 /** States before and after, for every type: one that is missing here does not compile. */
@@ -156,6 +162,13 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, quota("east", "shop")]
   ],
   QuotaDeleted: [[quota("east", null), null]],
+  AddressPoolApplied: [
+    [null, fleetPool],
+    [fleetPool, fleetPool],
+    [{ ...fleetPool, retired: true }, fleetPool]
+  ],
+  AddressPoolRetired: [[fleetPool, { ...fleetPool, retired: true }]],
+  AddressPoolDeleted: [[{ ...fleetPool, retired: true }, null]],
   VipAdopted: [
     [null, vip],
     [null, { ...vip, phase: "withdrawing", holders: [] }]

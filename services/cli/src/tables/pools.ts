@@ -8,7 +8,7 @@ const usedText = (counts: PoolCounts | null): string => (counts === null ? "" : 
 
 /** Columns of `lowtide get pools`. RESTING: released, and not free yet. */
 export const poolColumns: ReadonlyArray<Column<PoolView>> = [
-  { title: "CLUSTER", cell: ({ cluster }) => cluster },
+  { title: "CLUSTER", cell: ({ cluster }) => cluster || "none" },
   { title: "NAME", cell: ({ name }) => name },
   { title: "STATE", cell: ({ state }) => ({ text: state, tone: state === "Accepted" ? "good" : "bad" }) },
   { title: "TOTAL", cell: ({ total }) => total },
@@ -24,6 +24,7 @@ export const poolColumns: ReadonlyArray<Column<PoolView>> = [
   { title: "AUTO", cell: ({ autoAssign }) => (autoAssign ? "yes" : "no") },
   { title: "PRIORITY", cell: ({ priority }) => (priority === null ? "" : String(priority)) },
   { title: "QUARANTINE", cell: ({ quarantineSeconds }) => formatDuration(quarantineSeconds * 1000), isWide: true },
+  { title: "SCOPE", cell: ({ scope }) => scope, isWide: true },
   { title: "NETWORK", cell: ({ network }) => network, isWide: true },
   { title: "RANGES", cell: ({ ranges }) => ranges.join(","), isWide: true },
   { title: "FINDINGS", cell: ({ findings }) => codesCell(findings) }

@@ -26,7 +26,7 @@ export const lint = Command.make(
     const { out, hasColour } = yield* Surroundings
     const format = yield* findingsFormat
     const manifests = yield* readFlag(filename)
-    const linted = lintClusters(manifests.clusters, backend)
+    const linted = lintClusters(manifests.clusters, backend, { fleet: manifests.fleet })
     const findings = linted.flatMap((cluster) => cluster.findings)
     const valid = !hasError(findings)
     if (format === "json") {

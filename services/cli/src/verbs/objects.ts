@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { readFileSync } from "node:fs"
 import type { FleetManifest } from "@lowtide/api/fleet-objects"
+import type { FleetKind } from "@lowtide/domain"
 import { parseIpAddress } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -32,7 +33,7 @@ export const apply = Command.make(
   {
     file: Flag.String("file").pipe(
       Flag.withAlias("f"),
-      Flag.withDescription("A file of Reservations and Quotas, YAML or JSON; - for the standard input")
+      Flag.withDescription("A file of Reservations, Quotas and AddressPools, YAML or JSON; - for the standard input")
     ),
     reason: reasonFlag
   },
@@ -63,35 +64,39 @@ const readObjects = Effect.fnUntraced(function* (file: string) {
   if (manifests.length === 0) {
     return yield* usageFault(`--file: expected objects in ${file}, found none`, "see docs/reference/manifests.md")
   }
-  return manifests.map(({ object: { apiVersion, kind, name, spec } }) => ({
+  return manifests.map(({ object: { apiVersion, kind, name, labels, spec } }) => ({
     apiVersion,
     kind,
-    metadata: { name },
+    metadata: { name, ...(labels === undefined ? {} : { labels: labels as Readonly<Record<string, string>> }) },
     ...(spec === undefined ? {} : { spec })
   }))
 })
 
-const kinds: Readonly<Record<string, "Reservation" | "Quota">> = {
+const kinds: Readonly<Record<string, FleetKind>> = {
   reservation: "Reservation",
   reservations: "Reservation",
   res: "Reservation",
   quota: "Quota",
   quotas: "Quota",
-  qu: "Quota"
+  qu: "Quota",
+  addresspool: "AddressPool",
+  addresspools: "AddressPool"
 }
 
 /** `lowtide delete TYPE/NAME`. */
 export const remove = Command.make(
   "delete",
   {
-    target: Argument.String("type/name").pipe(Argument.withDescription("reservation/NAME or quota/NAME")),
+    target: Argument.String("type/name").pipe(
+      Argument.withDescription("reservation/NAME, quota/NAME or addresspool/NAME")
+    ),
     reason: reasonFlag
   },
   Effect.fnUntraced(function* ({ target, reason }) {
     const [word = "", name = "", ...rest] = target.split("/")
     const kind = Object.hasOwn(kinds, word) ? kinds[word] : undefined
     if (kind === undefined || name === "" || rest.length > 0) {
-      const what = `expected reservation/NAME or quota/NAME, found ${JSON.stringify(target)}`
+      const what = `expected reservation/NAME, quota/NAME or addresspool/NAME, found ${JSON.stringify(target)}`
       return yield* usageFault(what, "list them with `lowtide get reservations`")
     }
     const payload = orderOf(reason)
@@ -100,7 +105,7 @@ export const remove = Command.make(
     )
   })
 ).pipe(
-  Command.withDescription("Delete a reservation or a quota; what Services hold they keep"),
+  Command.withDescription("Delete a reservation, a quota or a pool of the fleet; what Services hold they keep"),
   Command.withExamples([
     { command: "lowtide delete reservation/web", description: "Its address is free for all, unless its Service has it" }
   ])

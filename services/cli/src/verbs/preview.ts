@@ -22,8 +22,8 @@ export const preview = Command.make(
   Effect.fnUntraced(function* ({ filename, servicesInOrder }) {
     const { err, hasColour } = yield* Surroundings
     const format = yield* outputFormat
-    const { clusters } = yield* readFlag(filename)
-    const previews = previewClusters(clusters, { servicesInOrder })
+    const { clusters, fleet } = yield* readFlag(filename)
+    const previews = previewClusters(clusters, { servicesInOrder, fleet })
     const findings = previews.flatMap((each) => each.findings)
     yield* print(previewJson(previews), (format) =>
       previews.map((each) => previewText(each, { format, hasColour })).join("\n\n")

@@ -1,4 +1,5 @@
 import {
+  type AddressPoolState,
   codes,
   type EventType,
   type ExportState,
@@ -137,6 +138,14 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   QuotaDeleted: about<QuotaState>(
     ({ quota }) => `quota ${quota.name} of ${quota.addresses} addresses ${quotaScope(quota)} was deleted`
   ),
+  AddressPoolApplied: about<AddressPoolState>(({ pool }, before) => {
+    const done = before === null ? "created" : before.retired === true ? "brought back" : "changed"
+    return `AddressPool ${pool.name} of network ${pool.network} was ${done}: ${pool.pool.ranges.join(", ")}`
+  }),
+  AddressPoolRetired: about<AddressPoolState>(
+    ({ pool }) => `AddressPool ${pool.name} was deleted while addresses of it are held: it gives out nothing more`
+  ),
+  AddressPoolDeleted: about<AddressPoolState>(({ pool }) => `AddressPool ${pool.name} was deleted`),
   VipFreed: about<VipState>((vip) => `${vip.address} of pool ${vip.pool} is free`),
   VipAdopted: about<VipState>((vip) =>
     vip.phase === "assigned"

@@ -148,6 +148,11 @@ const say = (difference: Difference, state: ClusterState): Said | undefined => {
       const { name } = state.quota
       return sayPresence(difference, { kind: "configuration", name: `Quota//${name}`, subject: `Quota ${name}` })
     }
+    case "AddressPool": {
+      const { name } = state.pool
+      const subject = `AddressPool ${name}`
+      return sayPresence(difference, { kind: "configuration", name: `AddressPool//${name}`, subject })
+    }
     case "Namespace":
       return sayPresence(difference, {
         kind: "namespace",

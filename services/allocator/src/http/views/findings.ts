@@ -6,6 +6,7 @@ import {
   type Finding,
   type FindingCode,
   finding,
+  fleetPoolFindings,
   type NodeState,
   objectKey,
   streamOf
@@ -28,6 +29,7 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
       ...objectFindings(view, cluster),
+      ...poolFindings(view, cluster),
       ...refusals(view, cluster),
       ...reservations(view, cluster),
       ...sessionFindings(view, cluster, nowMs),
@@ -51,6 +53,14 @@ const objectFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyAr
     const stream = streamOf.findings(cluster.name, object.kind, object.namespace ?? "", object.name)
     return findings.map((found) => withCluster(cluster.name, view.recordedAt(stream), found))
   })
+
+/** What is to be known of the fleet's pools in the cluster. */
+const poolFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
+  [...view.fleet.addressPools.values()].flatMap((state) =>
+    fleetPoolFindings(view.fleet, cluster, state).map((found) =>
+      withCluster(cluster.name, view.recordedAt(streamOf.addressPool(state.pool.name)), found)
+    )
+  )
 
 const refusals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
   [...cluster.unserved].flatMap((key) => {

@@ -1,6 +1,14 @@
 import type { ListFilter } from "@lowtide/api/parameters"
 import type { PoolCounts, PoolList, PoolView } from "@lowtide/api/pools"
-import { type AddressPool, type ClusterMemory, decodeObject, quarantineMsUnset, type VipState } from "@lowtide/domain"
+import {
+  type AddressPool,
+  type ClusterMemory,
+  decodeObject,
+  fleetPoolFindings,
+  quarantineMsUnset,
+  unselectedFinding,
+  type VipState
+} from "@lowtide/domain"
 import {
   type AddressRange,
   type Family,
@@ -19,9 +27,10 @@ import { byText, readingOf } from "./reading.ts"
 /** Pools in effect with their use, and pools that are not in effect with what is wrong with them. */
 export const poolList = (view: CommittedView, filter: ListFilter): PoolList => ({
   ...readingOf(view),
-  items: clustersOf(view, filter)
-    .flatMap((cluster) => poolsOf(view, cluster, filter.namespace))
-    .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
+  items: [
+    ...clustersOf(view, filter).flatMap((cluster) => poolsOf(view, cluster, filter.namespace)),
+    ...(filter.cluster === undefined && filter.namespace === undefined ? unusedPools(view) : [])
+  ].sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
 })
 
 const poolsOf = (
@@ -39,10 +48,10 @@ const poolsOf = (
     .filter((text) => (view.fleet.vip(cluster.network, text)?.phase ?? "free") === "free")
     .map((text) => Result.getOrThrow(parseIpAddress(text)))
   return [
-    ...accepted.filter(isWanted).map((pool) => acceptedPool(cluster, pool, taken, kept)),
+    ...accepted.filter(isWanted).map((pool) => acceptedPool(view, cluster, pool, taken, kept)),
     ...refusedPools(cluster, names)
       .filter(isWanted)
-      .map((pool) => refusedPool(cluster, pool))
+      .map((pool) => refusedPool(view, cluster, pool))
   ]
 }
 
@@ -51,7 +60,21 @@ interface Taken {
   readonly address: IpAddress
 }
 
+/** Pools of the fleet that no cluster has. */
+const unusedPools = (view: CommittedView): ReadonlyArray<PoolView> =>
+  [...view.fleet.addressPools.values()].flatMap((state) => {
+    const { pool, network, name } = state.pool
+    const hasIt = [...view.fleet.clusters.values()].some((cluster) =>
+      view.fleet.config(cluster).pools.some((other) => other.ofFleet === true && other.name === name)
+    )
+    if (hasIt) return []
+    const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
+    const facts = { ...describedIn({ name: "", network }, pool), findings: unselectedFinding(view.fleet, state) }
+    return [{ ...facts, state: "Accepted", ...countsOf({ name: "" }, pool, { ranges, inside: [], kept: [] }) }]
+  })
+
 const acceptedPool = (
+  view: CommittedView,
   cluster: ClusterMemory,
   pool: AddressPool,
   taken: ReadonlyArray<Taken>,
@@ -59,7 +82,8 @@ const acceptedPool = (
 ): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
   const inside = taken.filter(({ address }) => ranges.some((range) => rangeContains(range, address)))
-  return { ...described(cluster, pool), state: "Accepted", ...countsOf(cluster, pool, { ranges, inside, kept }) }
+  const counts = countsOf(cluster, pool, { ranges, inside, kept })
+  return { ...described(view, cluster, pool), state: "Accepted", ...counts }
 }
 
 interface PoolUse {
@@ -71,7 +95,7 @@ interface PoolUse {
 
 /** The counts of the whole pool and of each IP version; a pool that is retired, or not in effect, has nothing to give. */
 const countsOf = (
-  cluster: ClusterMemory,
+  cluster: Pick<ClusterMemory, "name">,
   pool: Pick<AddressPool, "name" | "retired"> & Partial<Pick<AddressPool, "avoidBuggyIPs">>,
   { ranges, inside, kept }: PoolUse,
   isInEffect = true
@@ -102,24 +126,36 @@ const countsOf = (
   return { ...countsWhere(() => true), ipv4: ofFamily(4), ipv6: ofFamily(6) }
 }
 
-type PoolFacts = Pick<AddressPool, "namespace" | "name" | "ranges" | "autoAssign" | "priority" | "quarantineMs">
+type PoolFacts = Pick<
+  AddressPool,
+  "namespace" | "name" | "ranges" | "autoAssign" | "priority" | "quarantineMs" | "ofFleet"
+>
 
-const described = (cluster: ClusterMemory, pool: PoolFacts) => ({
+const described = (view: CommittedView, cluster: ClusterMemory, pool: PoolFacts) => {
+  const state = pool.ofFleet === true ? view.fleet.addressPools.get(pool.name) : undefined
+  const findings =
+    state === undefined
+      ? findingsOn(cluster, { kind: "IPAddressPool", namespace: pool.namespace, name: pool.name })
+      : fleetPoolFindings(view.fleet, cluster, state)
+  return { ...describedIn(cluster, pool), findings }
+}
+
+const describedIn = (cluster: Pick<ClusterMemory, "name" | "network">, pool: PoolFacts) => ({
   cluster: cluster.name,
   network: cluster.network,
   name: pool.name,
+  scope: pool.ofFleet === true ? ("fleet" as const) : ("cluster" as const),
   ranges: pool.ranges,
   autoAssign: pool.autoAssign,
   priority: pool.priority ?? null,
-  quarantineSeconds: (pool.quarantineMs ?? quarantineMsUnset) / 1000,
-  findings: findingsOn(cluster, { kind: "IPAddressPool", namespace: pool.namespace, name: pool.name })
+  quarantineSeconds: (pool.quarantineMs ?? quarantineMsUnset) / 1000
 })
 
 /** A pool that is not in effect gives out nothing. */
-const refusedPool = (cluster: ClusterMemory, pool: PoolFacts): PoolView => {
+const refusedPool = (view: CommittedView, cluster: ClusterMemory, pool: PoolFacts): PoolView => {
   const ranges = pool.ranges.map((text) => Result.getOrThrow(parseAddressRange(text)))
   return {
-    ...described(cluster, pool),
+    ...described(view, cluster, pool),
     state: "Refused",
     ...countsOf(cluster, pool, { ranges, inside: [], kept: [] }, false)
   }
