@@ -142,7 +142,7 @@ const traceHops = (fleet: Fleet, cluster: string, name: string) =>
     const times = new Map<string, number>()
     for (let look = 0; look < 500 && !isComplete(times); look++) {
       times.clear()
-      const trace = yield* client.audit.traceIn({ params: { cluster, namespace: "shop", name } })
+      const trace = yield* client.audit.traceIn({ params: { cluster, namespace: "shop", name }, query: {} })
       for (const { step, time } of trace.hops) {
         if (time === null) continue
         const atMs = Date.parse(time)

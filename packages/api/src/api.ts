@@ -100,17 +100,19 @@ export class AuditGroup extends HttpApiGroup.make("audit")
     }).annotate(OpenApi.Summary, "What was added, removed, moved and changed between two times"),
     HttpApiEndpoint.get("trace", "/trace/service/:namespace/:name", {
       params: { namespace: Schema.String, name: Schema.String },
+      query: { at },
       success: TraceAnswer,
-      error: [AmbiguousProblem, NotFoundProblem, UnavailableProblem]
+      error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(
       OpenApi.Summary,
-      "How far the newest change of a Service has come; the only cluster that has it is meant"
+      "How far the newest change of a Service has come, or had by then; the only cluster that has it is meant"
     ),
     HttpApiEndpoint.get("traceIn", "/trace/service/:cluster/:namespace/:name", {
       params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
+      query: { at },
       success: TraceAnswer,
-      error: [NotFoundProblem, UnavailableProblem]
-    }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come"),
+      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come, or had by then"),
     HttpApiEndpoint.get("why", "/why/service/:namespace/:name", {
       params: { namespace: Schema.String, name: Schema.String },
       query: { at },

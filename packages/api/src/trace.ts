@@ -31,12 +31,13 @@ export const TraceHop = Schema.Struct({
 }).annotate({ identifier: "TraceHop" })
 export type TraceHop = typeof TraceHop.Type
 
-/** Answer of `GET /v1/trace/service/…`: the newest change of a Service and how far it has come. */
+/** Answer of `GET /v1/trace/service/…`: the newest change of a Service and how far it has come, or had by then. */
 export const TraceAnswer = Schema.Struct({
   ...reading,
   cluster: Schema.String,
   namespace: Schema.String,
   name: Schema.String,
+  at: Schema.NullOr(Instant).annotate({ description: "The moment that was asked about; null: the present one" }),
   change: Schema.String.annotate({ description: "What changed, as a sentence" }),
   seqFrom: Schema.Int,
   seqTo: Schema.Int,

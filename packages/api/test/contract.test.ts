@@ -38,6 +38,24 @@ describe("the contract", () => {
   })
 })
 
+describe("the time that a read is of", () => {
+  /** Reads of which `at` would say nothing, with what they have in its place. */
+  const others: { readonly [path: string]: ReadonlyArray<string> } = {
+    "/v1/allocators": [], // of processes that run
+    "/v1/ledger": [], // of the room that the database has
+    "/v1/recovery": [], // of what is waited for
+    "/v1/diff": ["from", "to"],
+    "/v1/audit/checkpoints": ["since"],
+    "/v1/audit/proofs/{seq}": ["seq", "from"]
+  }
+  const { paths } = OpenApi.fromApi(LowtideApi)
+  const reads = Object.entries(paths).filter(([path, { get }]) => path.startsWith("/v1/") && get !== undefined)
+  it.each(reads)("%s", (path, { get }) => {
+    const names = (get?.parameters ?? []).map(({ name }) => name)
+    expect(names).toEqual(expect.arrayContaining([...(others[path] ?? ["at"])]))
+  })
+})
+
 describe("parameters", () => {
   const accepts = (schema: Schema.Codec<unknown, string>, text: string) =>
     Result.isSuccess(Schema.decodeUnknownResult(schema)(text))

@@ -534,6 +534,7 @@ const trace: TraceAnswer = {
   cluster: "east",
   namespace: "shop",
   name: "web",
+  at: null,
   change: "192.0.2.1 of pool public was given to east shop/web",
   seqFrom: 11,
   seqTo: 12,

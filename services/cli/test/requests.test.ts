@@ -20,6 +20,8 @@ describe("what is asked", () => {
     ["history", "/v1/history?limit=100"],
     ["get pools --at 12", "/v1/pools?at=12"],
     ["why service/east/shop/web --at 12", "/v1/why/service/east/shop/web?at=12"],
+    ["trace service/east/shop/web --at 12", "/v1/trace/service/east/shop/web?at=12"],
+    ["trace service/shop/web --at 12", "/v1/trace/service/shop/web?at=12"],
     ["why service/shop/web", "/v1/why/service/shop/web"],
     [["get", "nodes", "--at", "5 minutes ago"], "/v1/nodes?at=2026-11-23T16%3A00%3A00.000Z"],
     ["who 192.0.2.1 --at 12", "/v1/vips/192.0.2.1/holder?at=12"],

@@ -1,12 +1,12 @@
 import type { HolderAnswer } from "@lowtide/api/holder"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
-import { resolveNode, resolveVip } from "@lowtide/domain"
+import { type Fleet, type ReservationState, resolveNode, resolveVip } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
-import { type Moment, momentOf, Past, wireFactsAt } from "./past.ts"
+import { type Moment, momentOf, readAt, wireFactsAt } from "./past.ts"
 import { networkNames, unknownNetwork } from "./views/clusters.ts"
 import { eventEntry } from "./views/history.ts"
 import { holderAnswer, neverGivenOut, overrideSeq } from "./views/holder.ts"
@@ -28,22 +28,24 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const address = canonicalIp(query.address)
   const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
   const at = moment?.at ?? null
-  const { reading, networks, known, fault, awaiting, quarantineEnd, reservation } = yield* orUnavailable(
+  const { reading, present, known, fault, awaiting, quarantineEnd } = yield* orUnavailable(
     centre.read((view) => {
-      const networks = networksOf(view, address)
-      const vip = at === null ? view.fleet.vip(query.network ?? networks[0] ?? "", address) : undefined
+      const present = networksOf(view, address)
+      const vip = at === null ? view.fleet.vip(query.network ?? present[0] ?? "", address) : undefined
       return {
         reading: readingOf(view),
-        networks,
+        present,
         known: networkNames(view),
         fault: unknownNetwork(view, query.network),
         awaiting: vip === undefined ? [] : view.awaited(vip),
-        quarantineEnd: quarantineEndOf(vip),
-        reservation:
-          at === null ? view.fleet.networks.get(query.network ?? networks[0] ?? "")?.reserved.get(address) : undefined
+        quarantineEnd: quarantineEndOf(vip)
       }
     })
   )
+  // A network that only kept the address for somebody then, and does no more, knew it as well.
+  const kept = yield* readAt(moment, ({ fleet }) => reservationsOf(fleet, address))
+  const networks = [...new Set([...present, ...kept.keys()])].sort()
+  const reservation = kept.get(query.network ?? networks[0] ?? "")
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
   const [network, ...others] = query.network === undefined ? networks : [query.network]
   if (others.length > 0) {
@@ -85,7 +87,6 @@ const askAnnouncers = Effect.fnUntraced(function* (
   { network, address }: { readonly network: string; readonly address: string },
   moment: Moment | undefined
 ) {
-  const centre = yield* Centre
   const ledger = yield* Ledger
   const nowMs = yield* Clock.currentTimeMillis
   const toAnnounce = ({ fleet }: CommittedView) => {
@@ -106,10 +107,7 @@ const askAnnouncers = Effect.fnUntraced(function* (
       sessions
     }
   }
-  const wanted =
-    moment === undefined
-      ? yield* orUnavailable(centre.read(toAnnounce))
-      : toAnnounce(yield* (yield* Past).viewAt(moment))
+  const wanted = yield* readAt(moment, toAnnounce)
   if (wanted === undefined) return []
   const { vip, intended, sessions } = wanted
   // A node's clock may be ahead: of what is so by now, no report is left out.
@@ -117,6 +115,15 @@ const askAnnouncers = Effect.fnUntraced(function* (
   const facts = yield* orUnavailable(wireFactsAt(ledger, { vips: [vip], sessions, at, rowsEachMax }))
   return announcersOf(facts, vip, intended)
 })
+
+/** What keeps an address, by network. */
+const reservationsOf = ({ networks }: Fleet, address: string): ReadonlyMap<string, ReservationState> =>
+  new Map(
+    [...networks].flatMap(([network, { reserved }]) => {
+      const reservation = reserved.get(address)
+      return reservation === undefined ? [] : [[network, reservation] as const]
+    })
+  )
 
 /** Networks that have given the address out at some time, or keep it for somebody. */
 export const networksOf = (view: CommittedView, address: string): ReadonlyArray<string> =>

@@ -70,6 +70,13 @@ export class Past extends Context.Service<
   )
 }
 
+/** Reads the fleet as committed, or as it was at a moment. */
+export const readAt = <A>(moment: Moment | undefined, project: (view: CommittedView) => A) =>
+  Effect.gen(function* () {
+    if (moment !== undefined) return project(yield* (yield* Past).viewAt(moment))
+    return yield* orUnavailable((yield* Centre).read(project))
+  })
+
 /** The moment that `at` of a request names. */
 export const momentOf = Effect.fnUntraced(function* (text: string, field: string) {
   const ledger = yield* Ledger

@@ -4,8 +4,8 @@ import { type Bus, Envelope, readLast, stateStream, stateSubject } from "@lowtid
 import { messageKey, ServiceAnswer, VipIntent, vipKey } from "@lowtide/domain"
 import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { Effect, Option, Schema } from "effect"
-import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
+import { momentOf, readAt } from "./past.ts"
 import { readingOf } from "./views/reading.ts"
 import { type Publication, traceAnswer } from "./views/trace.ts"
 
@@ -36,35 +36,37 @@ export interface ServiceName {
   readonly name: string
 }
 
-/** How far the newest change of a Service has come; the only cluster that has such a Service is meant. */
-export const askTrace = Effect.fnUntraced(function* (query: Omit<ServiceName, "cluster">) {
+/** How far the newest change of a Service has come, or had by then; the only cluster that has such a Service is meant. */
+export const askTrace = Effect.fnUntraced(function* (query: Omit<ServiceName, "cluster"> & { readonly at?: string }) {
   const cluster = yield* clusterOfService(query)
   return yield* askTraceIn({ ...query, cluster })
 })
 
-/** How far the newest change of a Service of one cluster has come. */
-export const askTraceIn = Effect.fnUntraced(function* ({ cluster, namespace, name }: ServiceName) {
-  const centre = yield* Centre
+/** How far the newest change of a Service of one cluster has come, or what was the newest at that moment had by then. */
+export const askTraceIn = Effect.fnUntraced(function* (query: ServiceName & { readonly at?: string }) {
+  const { cluster, namespace, name } = query
   const ledger = yield* Ledger
+  const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
   const newest = yield* orUnavailable(
-    ledger.events({ cluster, namespace, service: name, limit: eventsMax, order: "desc" })
+    ledger.events({
+      ...{ cluster, namespace, service: name, untilSeq: moment?.position },
+      ...{ limit: eventsMax, order: "desc" }
+    })
   )
   const events = changeIn(newest)
   if (events.length === 0) {
     return yield* new NotFoundProblem({
-      detail: `service: expected one that the log knows, found ${cluster}/${namespace}/${name}`
+      detail: `service: expected one that the log ${moment === undefined ? "knows" : `knew at ${moment.at}`}, found ${cluster}/${namespace}/${name}`
     })
   }
-  const { reading, held, network } = yield* orUnavailable(
-    centre.read((view) => {
-      const memory = view.fleet.clusters.get(cluster)
-      return {
-        reading: readingOf(view),
-        held: memory?.addressesOf.get(`${namespace}/${name}`) ?? [],
-        network: memory?.network ?? "default"
-      }
-    })
-  )
+  const { reading, held, network } = yield* readAt(moment, (view) => {
+    const memory = view.fleet.clusters.get(cluster)
+    return {
+      reading: readingOf(view),
+      held: memory?.addressesOf.get(`${namespace}/${name}`) ?? [],
+      network: memory?.network ?? "default"
+    }
+  })
   const changed = events.flatMap(({ address }) => address ?? [])
   const addresses = [...new Set(changed.length > 0 ? changed : held)]
   const vips = yield* Effect.forEach(addresses, (address) =>
@@ -75,13 +77,13 @@ export const askTraceIn = Effect.fnUntraced(function* ({ cluster, namespace, nam
     uid === undefined
       ? undefined
       : yield* readMessage(cluster, messageKey({ _tag: "ServiceAnswer", uid }), decodeAnswer)
-  const read = { limit: wireMax, order: "desc" } as const
+  const read = { untilAt: moment?.at, limit: wireMax, order: "desc" } as const
   const wire = yield* Effect.forEach(
     [...addresses.map((address) => ({ network, address, kind: "applied" })), { cluster, kind: "status-written" }],
     (filter) => orUnavailable(ledger.wire({ ...filter, ...read }))
   )
   const answer: TraceAnswer = traceAnswer(
-    { cluster, namespace, name, events, vips, answer: answered, wire: wire.flat() },
+    { cluster, namespace, name, at: moment?.at ?? null, events, vips, answer: answered, wire: wire.flat() },
     reading
   )
   return answer
@@ -94,17 +96,19 @@ const changeIn = (newestFirst: ReadonlyArray<StoredEvent>): ReadonlyArray<Stored
 }
 
 /** The only cluster that has, or had, such a Service; a name that fits several is not guessed. */
-export const clusterOfService = Effect.fnUntraced(function* ({ namespace, name }: Omit<ServiceName, "cluster">) {
-  const centre = yield* Centre
+export const clusterOfService = Effect.fnUntraced(function* ({
+  namespace,
+  name,
+  at
+}: Omit<ServiceName, "cluster"> & { readonly at?: string }) {
   const ledger = yield* Ledger
-  const present = yield* orUnavailable(
-    centre.read(({ fleet }) =>
-      [...fleet.clusters.values()]
-        .filter(({ services }) => services.has(`${namespace}/${name}`))
-        .map(({ name }) => name)
-    )
+  const moment = at === undefined ? undefined : yield* momentOf(at, "at")
+  const present = yield* readAt(moment, ({ fleet }) =>
+    [...fleet.clusters.values()].filter(({ services }) => services.has(`${namespace}/${name}`)).map(({ name }) => name)
   )
-  const past = yield* orUnavailable(ledger.events({ namespace, service: name, limit: eventsMax, order: "desc" }))
+  const past = yield* orUnavailable(
+    ledger.events({ namespace, service: name, untilSeq: moment?.position, limit: eventsMax, order: "desc" })
+  )
   const clusters = present.length > 0 ? present : past.flatMap(({ cluster }) => cluster ?? [])
   const candidates = [...new Set(clusters)].sort()
   const [cluster, ...others] = candidates

@@ -2,9 +2,9 @@ import { NotFoundProblem } from "@lowtide/api/problems"
 import type { EventType } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
-import { Centre, type CommittedView } from "../centre.ts"
+import type { CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
-import { momentOf, Past } from "./past.ts"
+import { momentOf, readAt } from "./past.ts"
 import { clusterOfService, type ServiceName } from "./trace-query.ts"
 import { unknownCluster } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
@@ -22,7 +22,6 @@ export const askWhy = Effect.fnUntraced(function* (query: Omit<ServiceName, "clu
 /** Why a Service of one cluster has the addresses that it has, or none. */
 export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { readonly at?: string }) {
   const { cluster, namespace, name } = query
-  const centre = yield* Centre
   const ledger = yield* Ledger
   const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
   const newest = (type: EventType) =>
@@ -46,7 +45,6 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
     }
     return { answer: whyAnswer(facts, readingOf(view)) }
   }
-  const said =
-    moment === undefined ? yield* orUnavailable(centre.read(answer)) : answer(yield* (yield* Past).viewAt(moment))
+  const said = yield* readAt(moment, answer)
   return "answer" in said ? said.answer : yield* new NotFoundProblem({ detail: `cluster: ${said.fault}` })
 })

@@ -73,6 +73,30 @@ describe("a read at an earlier time", () => {
   )
 })
 
+describe("a trace", () => {
+  it.live("is of the newest change by then, as far as it had come, in the cluster that had the Service then", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const trace = (moment: string) =>
+        api.audit.trace({ params: { namespace: "shop", name: "web" }, query: { at: moment } })
+      const now = yield* api.audit.traceIn({
+        params: { cluster: "east", namespace: "shop", name: "web" },
+        query: {}
+      })
+      const then = yield* trace(String(now.seqTo))
+      expect(then.cluster, "west had none yet").toBe("east")
+      expect(then).toMatchObject({ seqTo: now.seqTo, position: now.seqTo, change: now.change })
+      expect(then.hops.find(({ step }) => step === "committed")?.time).not.toBeNull()
+      expect(
+        then.hops.filter(({ step }) => step === "peer-written"),
+        "nothing was reported yet"
+      ).toEqual([])
+      const before = yield* Effect.flip(trace(String(now.seqFrom - 1)))
+      expect(before._tag).toBe("NotFoundProblem")
+    }).pipe(Effect.provide(local()))
+  )
+})
+
 describe("a history", () => {
   it.live("ends at the moment it is asked as of, with what was reported by then, and begins at `since`", () =>
     Effect.gen(function* () {

@@ -337,6 +337,7 @@ describe("a trace", () => {
         cluster: "east",
         namespace: "shop",
         name: "web",
+        at: null,
         events: [
           event(
             10,

@@ -201,7 +201,8 @@ describe("the API", () => {
     Effect.gen(function* () {
       const api = yield* LowtideClient
       const { hops, change } = yield* api.audit.traceIn({
-        params: { cluster: "east", namespace: "shop", name: "web" }
+        params: { cluster: "east", namespace: "shop", name: "web" },
+        query: {}
       })
       expect(change).toContain("192.0.2.1 of pool public was given to east shop/web")
       expect(hops.map(({ step, where, deltaMs }) => [step, where, deltaMs])).toEqual([
@@ -216,7 +217,7 @@ describe("the API", () => {
         ["status-written", "agent:east", 20]
       ])
       expect(hops[3]?.detail).toMatch(/^not known: /)
-      const local = yield* api.audit.trace({ params: { namespace: "shop", name: "local" } })
+      const local = yield* api.audit.trace({ params: { namespace: "shop", name: "local" }, query: {} })
       expect(local.hops.at(-1)).toMatchObject({ step: "status-written", time: null, detail: "nothing reported" })
     }).pipe(Effect.provide(local()))
   )
@@ -224,12 +225,12 @@ describe("the API", () => {
   it.live("says where a name without its cluster could be, and that a thing is not known", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
-      const ambiguous = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "web" } }))
+      const ambiguous = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "web" }, query: {} }))
       expect(ambiguous).toMatchObject({
         _tag: "AmbiguousProblem",
         candidates: ["east/shop/web", "west/shop/web"]
       })
-      const unknown = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "none" } }))
+      const unknown = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "none" }, query: {} }))
       expect(unknown._tag).toBe("NotFoundProblem")
       const cluster = yield* Effect.flip(api.fleet.services({ query: { cluster: "north" } }))
       expect(cluster._tag).toBe("NotFoundProblem")

@@ -252,6 +252,16 @@ describe("orders over the API", () => {
         api.orders.deleteObject({ params: { kind: "Reservation", name: "next" }, payload: { commandId: uuid(++n) } })
       )
       assert.deepStrictEqual((yield* it.as(ci, (api) => api.fleet.reservations({ query: {} }))).items, [])
+      const reservedAt = String(items[0]?.seq)
+      const then = yield* it.as(ci, (api) =>
+        api.audit.holder({ params: { address: "192.0.2.9" }, query: { at: reservedAt } })
+      )
+      assert.deepInclude(then.reservation, { name: "next", service: "next" })
+      assert.match(then.sentence, / It was reserved for east shop\/next by reservation next\.$/)
+      const earlier = yield* it.as(ci, (api) =>
+        api.audit.holder({ params: { address: "192.0.2.9" }, query: { at: String(Number(reservedAt) - 1) } })
+      )
+      assert.isNull(earlier.reservation)
       const forbidden = yield* Effect.flip(
         it.as({ token: "token-of-bob" }, (api) =>
           api.orders.apply({ payload: { commandId: uuid(++n), object: object("Reservation", "next", next) } })

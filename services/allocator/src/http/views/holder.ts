@@ -21,14 +21,14 @@ export const neverGivenOut = (
   quarantineEnd: null,
   reservation: reservationOf(reservation),
   awaiting: [],
-  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation)}`
+  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation, at)}`
 })
 
-/** For whom an address is kept that nobody holds. */
-const reservedSentence = (reservation: ReservationState | undefined): string =>
+/** For whom an address is kept, or was at that moment, that nobody holds. */
+const reservedSentence = (reservation: ReservationState | undefined, at: string | null): string =>
   reservation === undefined
     ? ""
-    : ` It is reserved for ${reservation.cluster} ${reservation.namespace}/${reservation.service} by reservation ${reservation.name}.`
+    : ` It ${at === null ? "is" : "was"} reserved for ${reservation.cluster} ${reservation.namespace}/${reservation.service} by reservation ${reservation.name}.`
 
 const reservationOf = (reservation: ReservationState | undefined): HolderAnswer["reservation"] => {
   if (reservation === undefined) return null
@@ -46,7 +46,7 @@ export interface HolderQuestion {
   readonly awaiting?: ReadonlyArray<string>
   /** When its quarantine ends, RFC 3339, where the present is asked about. */
   readonly quarantineEnd?: string | null
-  /** What keeps the address, where the present is asked about. */
+  /** What keeps the address, or kept it at that moment. */
   readonly reservation?: ReservationState | undefined
   /** What the person said who ended a withdrawal without a node's confirmation. */
   readonly words?: string | null
@@ -83,7 +83,7 @@ export const holderAnswer = (
       ...answer,
       phase: "unknown",
       holder: null,
-      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${reservedSentence(question.reservation)}`
+      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${reservedSentence(question.reservation, question.at)}`
     }
   }
   const phase = phaseOf(stretch.state)
@@ -122,7 +122,7 @@ const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<Stor
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation)}`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation, question.at)}`
 }
 
 /** Said of an address that somebody answers for: no node confirmed that it is withdrawn. */

@@ -16,6 +16,8 @@ export interface TraceFacts {
   readonly cluster: string
   readonly namespace: string
   readonly name: string
+  /** The moment that is asked about, RFC 3339 in UTC; null: the present one. */
+  readonly at: string | null
   /** The change's events about this Service, oldest first; at least one. */
   readonly events: ReadonlyArray<StoredEvent>
   /** The VIPs that the change is about. */
@@ -39,6 +41,7 @@ export const traceAnswer = (facts: TraceFacts, reading: Reading): TraceAnswer =>
     cluster: facts.cluster,
     namespace: facts.namespace,
     name: facts.name,
+    at: facts.at,
     change: facts.events.map((event) => describeEvent(event).what).join("; "),
     ...range,
     correlationId: first.correlationId,
@@ -47,7 +50,7 @@ export const traceAnswer = (facts: TraceFacts, reading: Reading): TraceAnswer =>
       ...facts.vips.flatMap((vip) => vipHops(facts, vip, range, committed?.time ?? null)),
       ...(facts.answer === undefined
         ? []
-        : [publication(`agent:${facts.cluster}`, facts.answer, range, committed?.time ?? null, sayAnswer)]),
+        : [publication(`agent:${facts.cluster}`, facts.answer, facts, range, committed?.time ?? null, sayAnswer)]),
       statusHop(facts, range, committed?.time ?? null),
       ...laterHops(facts, committed?.time ?? null)
     ]
@@ -85,7 +88,7 @@ const vipHops = (
 ): ReadonlyArray<TraceHop> => {
   const ownStamp = stampOfChange(facts.wire, address, range)
   const isCurrent = published._tag === "Stored" && isWithin(published.message.stamp.seq, range)
-  const publishedHop = publication(address, published, range, committedAt, sayIntent)
+  const publishedHop = publication(address, published, facts, range, committedAt, sayIntent)
   const entries = facts.wire
     .filter((row) => row.address === address && row.stampSeq === ownStamp)
     .flatMap(appliedOf)
@@ -118,6 +121,7 @@ const stampOfChange = (wire: ReadonlyArray<StoredWire>, address: string, range: 
 const publication = <Message extends NumberedMessage>(
   where: string,
   published: Publication<Message>,
+  { at }: Pick<TraceFacts, "at">,
   range: SeqRange,
   committedAt: string | null,
   say: (message: Message) => string
@@ -135,6 +139,7 @@ const publication = <Message extends NumberedMessage>(
         return missing(`NATS holds that of event ${seq}: the change left it as it is, or it is not published yet`)
       }
       if (seq > range.seqTo) return missing(`replaced since by that of event ${seq}, stored ${storedAt}`)
+      if (at !== null && Date.parse(storedAt) > Date.parse(at)) return missing(`not by then: stored ${storedAt}`)
       return hop("published", where, storedAt, committedAt, "nats", say(message))
     }
   }
