@@ -29,6 +29,7 @@ import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 import * as replayFindings from "./0036-replay-findings.ts"
 import * as stateSchema from "./0037-state-schema.ts"
 import * as eventTypes from "./0038-event-types.ts"
+import * as fleetVersions from "./0039-fleet-versions.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -57,5 +58,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0035-partitions-by-catalog": partitionsByCatalog,
   "0036-replay-findings": replayFindings,
   "0037-state-schema": stateSchema,
-  "0038-event-types": eventTypes
+  "0038-event-types": eventTypes,
+  "0039-fleet-versions": fleetVersions
 }

@@ -7,6 +7,7 @@ create table allocator (
   position bigint not null,
   started_at timestamp with time zone not null,
   seen_at timestamp with time zone not null,
+  fleet_version smallint not null default 1,
   PRIMARY KEY (id)
 ) with (fillfactor=50);
 
@@ -399,6 +400,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.words_findingsreported(before json, state json, holder text) returns text
 
 -- function audit.words_findingsresolved(before json, state json, holder text) returns text
+
+-- function audit.words_fleetversionfinalised(before json, state json, holder text) returns text
 
 -- function audit.words_historylost(before json, state json, holder text) returns text
 

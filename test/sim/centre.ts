@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import { headKey } from "@lowtide/bus/subjects"
-import { ClusterHead } from "@lowtide/domain"
+import { ClusterHead, newestFleetVersion } from "@lowtide/domain"
 import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
@@ -107,6 +107,9 @@ export class SimAllocator {
   async #begin(epoch: number): Promise<void> {
     const memory = await this.#load()
     this.#reign = { memory, epoch, renewedAtMs: this.#setting.nowMs(), waiting: [], unpublished: [], isBehind: true }
+    if (memory.head.seq === 0) {
+      this.#order({ _tag: "FinaliseFleet", version: newestFleetVersion, isFirst: true }, "allocator")
+    }
     for (const text of this.#setting.cable.statuses.values()) this.hear(text)
   }
 

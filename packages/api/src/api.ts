@@ -7,6 +7,7 @@ import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
 import { ApplyRequest, DeleteRequest, FleetKindName, QuotaList, ReservationList } from "./fleet-objects.ts"
+import { FleetVersionAnswer } from "./fleet-version.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
@@ -20,6 +21,7 @@ import {
   AmbiguousProblem,
   InvalidQueryProblem,
   NotFoundProblem,
+  NotLeaderProblem,
   NotReadyProblem,
   RefusedProblem,
   UnavailableProblem
@@ -197,7 +199,15 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       payload: DeleteRequest,
       success: OrderAnswer,
       error: orderErrors
-    }).annotate(OpenApi.Summary, "Delete a Reservation, a Quota or an AddressPool; what Services hold they keep")
+    }).annotate(OpenApi.Summary, "Delete a Reservation, a Quota or an AddressPool; what Services hold they keep"),
+    HttpApiEndpoint.post("finaliseFleet", "/fleet/finalise", {
+      payload: Override,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Turn on what came with the newest fleet version; refused while a process that is alive is older; role admin"
+    )
   )
   .prefix("/v1")
   .middleware(Access) {}
@@ -208,6 +218,13 @@ export class CentreGroup extends HttpApiGroup.make("centre")
     HttpApiEndpoint.get("allocators", "/allocators", { success: AllocatorList, error: UnavailableProblem }).annotate(
       OpenApi.Summary,
       "The allocators, which one leads and how far the others have read"
+    ),
+    HttpApiEndpoint.get("fleetVersion", "/fleet/version", {
+      success: FleetVersionAnswer,
+      error: [NotLeaderProblem, UnavailableProblem]
+    }).annotate(
+      OpenApi.Summary,
+      "The fleet's version, what each process knows, and what holds a newer version back; answered by the leader, who hears the agents"
     ),
     HttpApiEndpoint.get("ledger", "/ledger", { success: LedgerAnswer, error: UnavailableProblem }).annotate(
       OpenApi.Summary,

@@ -42,6 +42,7 @@ describe("the time that a read is of", () => {
   /** Reads of which `at` would say nothing, with what they have in its place. */
   const others: { readonly [path: string]: ReadonlyArray<string> } = {
     "/v1/allocators": [], // of processes that run
+    "/v1/fleet/version": [], // of processes that run
     "/v1/ledger": [], // of the room that the database has
     "/v1/recovery": [], // of what is waited for
     "/v1/diff": ["from", "to"],

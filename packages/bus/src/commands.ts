@@ -1,4 +1,5 @@
 import { AgentCommand } from "@lowtide/domain/fleet/command-schema"
+import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { Effect, Exit, FiberSet, Result, Schedule, Schema, type Scope } from "effect"
 import { Bus, BusUnavailable, busCall } from "./connection.ts"
 import { commandFilter, commandSubject } from "./subjects.ts"
@@ -32,7 +33,9 @@ export const sendCommand = (
   envelope: AgentCommand
 ): Effect.Effect<Exclude<CommandReply, { readonly _tag: "TryAgain" }>, never, Bus> => {
   let attempts = 0
-  return Effect.suspend(() => askOnce(cluster, JSON.stringify({ ...envelope, attempt: ++attempts }))).pipe(
+  return Effect.suspend(() =>
+    askOnce(cluster, JSON.stringify({ ...envelope, fleetVersion: newestFleetVersion, attempt: ++attempts }))
+  ).pipe(
     Effect.tapError((error) =>
       Effect.logDebug(`command ${envelope.command._tag} ${envelope.commandId} is tried again: ${error.message}`)
     ),

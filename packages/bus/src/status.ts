@@ -39,6 +39,8 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   at: Schema.String,
   /** Names one run of the speaker. */
   runId: Schema.String,
+  /** The newest fleet version that its speaker knows; the first where it does not say. */
+  fleetVersion: Schema.optionalKey(Schema.Int),
   /** Whether it holds all that the centre's newest head speaks of. */
   sync: Schema.Literals(["live", "stale"]),
   /** The newest message applied. */

@@ -11,6 +11,8 @@ export interface AllocatorReport {
   readonly url: string | null
   /** Seq of the last event that it has read. */
   readonly position: number
+  /** The newest fleet version that it knows. */
+  readonly fleetVersion: number
 }
 
 /** An allocator as the others see it; times ISO 8601 by the database's clock. */
@@ -28,22 +30,25 @@ const reportStatement = `
 with forgotten as (
   delete from allocator where id <> $1::uuid and seen_at < clock_timestamp() - $5::bigint * interval '1 millisecond'
 )
-insert into allocator (id, name, url, position, started_at, seen_at)
-values ($1::uuid, $2, $3, $4::bigint, clock_timestamp(), clock_timestamp())
+insert into allocator (id, name, url, position, fleet_version, started_at, seen_at)
+values ($1::uuid, $2, $3, $4::bigint, $6::smallint, clock_timestamp(), clock_timestamp())
 on conflict (id) do update set
-  name = excluded.name, url = excluded.url, position = excluded.position, seen_at = excluded.seen_at`
+  name = excluded.name, url = excluded.url, position = excluded.position,
+  fleet_version = excluded.fleet_version, seen_at = excluded.seen_at`
 
 const listStatement = `
-select a.id, a.name, a.url, a.position, date_trunc('milliseconds', a.started_at) as "startedAt",
+select a.id, a.name, a.url, a.position, a.fleet_version as "fleetVersion", date_trunc('milliseconds', a.started_at) as "startedAt",
   date_trunc('milliseconds', a.seen_at) as "seenAt",
   exists (select 1 from lease l where l.holder = a.id and l.expires_at > clock_timestamp()) as leads
 from allocator a order by a.name, a.started_at`
 
 /** Who runs on this database. For people and for redirections: what keeps two leaders apart is the fence alone. */
 export const makeAllocators = (pool: pg.Pool) => ({
-  reportAllocator: Effect.fn("Ledger.reportAllocator")(({ id, name, url, position }: AllocatorReport) =>
+  reportAllocator: Effect.fn("Ledger.reportAllocator")(({ id, name, url, position, fleetVersion }: AllocatorReport) =>
     Effect.asVoid(
-      ask("reportAllocator", () => pool.query(reportStatement, [id, name, url, position, allocatorForgottenAfterMs]))
+      ask("reportAllocator", () =>
+        pool.query(reportStatement, [id, name, url, position, allocatorForgottenAfterMs, fleetVersion])
+      )
     )
   ),
   forgetAllocator: Effect.fn("Ledger.forgetAllocator")((id: string) =>

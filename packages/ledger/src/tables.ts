@@ -107,6 +107,7 @@ interface AllocatorTable {
   readonly name: string
   readonly url: string | null
   readonly position: number
+  readonly fleet_version: number
   readonly started_at: string
   readonly seen_at: string
 }

@@ -458,9 +458,15 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
       Effect.gen(function* () {
         const ledger = yield* Ledger
         yield* ledger.acquireLease(uuid(2), 60_000)
-        yield* ledger.reportAllocator({ id: uuid(2), name: "b", url: "http://127.0.0.1:7070", position: 4 })
-        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 0 })
-        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 3 })
+        yield* ledger.reportAllocator({
+          id: uuid(2),
+          name: "b",
+          url: "http://127.0.0.1:7070",
+          position: 4,
+          fleetVersion: 2
+        })
+        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 0, fleetVersion: 1 })
+        yield* ledger.reportAllocator({ id: uuid(1), name: "a", url: null, position: 3, fleetVersion: 1 })
         const listed = yield* ledger.allocators
         assert.deepStrictEqual(
           listed.map(({ id, name, url, position, leads }) => [id, name, url, position, leads]),

@@ -29,6 +29,16 @@ describe("migrate", () => {
     })
   )
 
+  it.live("leaves a database alone that a newer release has brought further, and works on it", () =>
+    Effect.gen(function* () {
+      const url = yield* databases.fresh("template1")
+      yield* migrate(url)
+      const newer: Migration = { up: (db) => db.schema.createTable("of_a_newer_release").execute() }
+      yield* Effect.promise(() => migrateTo(url, { ...migrations, "9999-newer": newer }))
+      assert.deepStrictEqual(yield* migrate(url), [])
+    })
+  )
+
   it.live("processes that start together take turns", () =>
     Effect.gen(function* () {
       const url = yield* databases.fresh("template1")

@@ -9,6 +9,9 @@ import { inventory, tellings } from "./observations.ts"
 /** Commands under way at once: enough for the centre to commit many together. */
 const commandsInFlight = 64
 
+/** How often an agent says that it is there, at least. */
+const greetEveryMs = 30_000
+
 /** Of two objects that contradict each other the one that came first stays: a repeat must not overtake the one before it. */
 const inOrder: ReadonlySet<string> = new Set(["configuration", "advertisements"])
 
@@ -55,8 +58,16 @@ export const reportCluster = (
       ),
       Effect.forkScoped
     )
-    yield* Stream.merge(source.changes, Stream.fromQueue(again)).pipe(
-      Stream.runForEach((change) => Effect.raceFirst(tell(change), Deferred.await(forgotten)))
+    /** What the centre was told of the cluster is said again, so that it hears that the agent is there, and its version. */
+    const greet = Effect.suspend(() => {
+      const text = told.get("cluster")
+      if (text === undefined || newest === undefined) return Effect.void
+      return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, ids, randomUUID()))
+    })
+    const changes = Stream.map(Stream.merge(source.changes, Stream.fromQueue(again)), tell)
+    const greetings = Stream.as(Stream.tick(greetEveryMs), greet)
+    yield* Stream.merge(changes, greetings).pipe(
+      Stream.runForEach((say) => Effect.raceFirst(say, Deferred.await(forgotten)))
     )
   }).pipe(Effect.scoped)
 

@@ -4,7 +4,7 @@ import { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
-import { awaitedNodes, type Command, type Finding, finding, Unreadable } from "@lowtide/domain"
+import { awaitedNodes, type Command, type Finding, finding, newestFleetVersion, Unreadable } from "@lowtide/domain"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { forbids, needsOf } from "./access/permit.ts"
@@ -12,7 +12,9 @@ import { type AllocatorIdentity, Allocators, defaultAllocatorName } from "./allo
 import { Centre, type CommittedView, type HeardNode, type Order, obligedNodes } from "./centre.ts"
 import type { CheckpointOptions } from "./checkpoints.ts"
 import { Defects } from "./defects.ts"
+import { fleetProcesses, holdBack } from "./fleet-processes.ts"
 import { Follower } from "./follower.ts"
+import { HeardAgents } from "./heard-agents.ts"
 import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { contextOf } from "./memory.ts"
@@ -34,6 +36,7 @@ interface Parts {
   readonly allocators: Allocators
   readonly follower: Follower
   readonly nodes: ReadonlyMap<string, HeardNode>
+  readonly agents: HeardAgents
   readonly answers: RollCallAnswers
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
@@ -72,6 +75,7 @@ export const layerAllocator = (
         readability,
         follower: new Follower(readability),
         nodes,
+        agents: new HeardAgents(yield* Clock.currentTimeMillis),
         answers,
         current,
         defects: new Defects(),
@@ -111,8 +115,7 @@ const reignForEver = (parts: Parts) =>
     const { allocators, current, follower, readability } = parts
     const ledger = yield* Ledger
     const trust = new LeaseTrust()
-    const mayLead = readability.knowsTypes
-    const epoch = yield* Effect.raceFirst(awaitLease(allocators.self.id, trust, mayLead), follower.follow)
+    const epoch = yield* Effect.raceFirst(awaitLease(allocators.self.id, trust, readability.mayLead), follower.follow)
     yield* Effect.logInfo(`leading with epoch ${epoch}`)
     yield* allocators.look
     yield* Effect.raceFirst(keepLease(epoch, trust), reignWith(epoch, trust, parts)).pipe(
@@ -133,8 +136,8 @@ const reignForEver = (parts: Parts) =>
 const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { key, follower, nodes, answers, current, defects, checkpoints } = parts
-      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints)
+      const { key, follower, nodes, agents, answers, current, defects, checkpoints } = parts
+      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints, agents)
       yield* Ref.set(current, reign)
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
@@ -188,7 +191,7 @@ const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<vo
 const orderOf = (
   reign: Reign,
   { commandId, caller, words, command }: Order,
-  nodes: ReadonlyMap<string, HeardNode>
+  { nodes, agents, allocators }: Parts
 ): Effect.Effect<CommandReply> =>
   Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
     reign.order(
@@ -201,7 +204,10 @@ const orderOf = (
         ...(words === undefined ? {} : { words }),
         command
       },
-      (fleet) => forbids(caller, needsOf(fleet, command)) ?? heardNow(command, nodes, nowMs)
+      (fleet) =>
+        forbids(caller, needsOf(fleet, command)) ??
+        heardNow(command, nodes, nowMs) ??
+        holdBack({ fleet, allocators: allocators.known, agents, nodes, nowMs }, command)
     )
   )
 
@@ -241,7 +247,7 @@ const makeCentre = (
   resign: Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
-    const { allocators, current, follower, nodes, readability } = parts
+    const { agents, allocators, current, follower, nodes, readability } = parts
     const { connected } = yield* Bus
     const ledger = yield* Ledger
     const notYet = new Error("this allocator has not read the log yet, or leads and the database is away")
@@ -260,7 +266,7 @@ const makeCentre = (
         Effect.gen(function* () {
           const reign = yield* Ref.get(current)
           if (reign === undefined) return { _tag: "TryAgain", message: "this allocator does not lead" }
-          return yield* orderOf(reign, order, nodes)
+          return yield* orderOf(reign, order, parts)
         }),
       read: (look) =>
         Effect.gen(function* () {
@@ -273,6 +279,13 @@ const makeCentre = (
             .read((memory) => look(viewOf(memory, (vip) => awaitedNodes(contextOf(memory, 0), vip))))
             .pipe(Effect.catch(() => notRead))
         }),
+      processes: Effect.gen(function* () {
+        const reign = yield* Ref.get(current)
+        const fleet = (reign?.memory ?? followedOf(parts))?.fleet
+        if (fleet === undefined) return yield* notRead
+        const nowMs = yield* Clock.currentTimeMillis
+        return fleetProcesses({ fleet, allocators: allocators.known, agents, nodes, nowMs }, newestFleetVersion)
+      }),
       position: positionOf(parts),
       orderRecovery: (why) =>
         ledger.orderRecovery(why).pipe(

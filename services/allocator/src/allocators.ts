@@ -1,4 +1,5 @@
 import { hostname } from "node:os"
+import { newestFleetVersion } from "@lowtide/domain"
 import { Ledger, type StoredAllocator } from "@lowtide/ledger"
 import { Effect } from "effect"
 
@@ -48,7 +49,13 @@ export class Allocators {
   report(position: Effect.Effect<number>): Effect.Effect<never, never, Ledger> {
     return Effect.gen({ self: this }, function* () {
       const ledger = yield* Ledger
-      yield* ledger.reportAllocator({ ...this.self, position: yield* position }).pipe(Effect.ignore)
+      yield* ledger
+        .reportAllocator({
+          ...this.self,
+          position: yield* position,
+          fleetVersion: newestFleetVersion
+        })
+        .pipe(Effect.ignore)
       yield* this.look
     }).pipe(
       Effect.andThen(Effect.sleep(reportEveryMs)),

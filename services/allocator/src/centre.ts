@@ -1,4 +1,5 @@
 import type { Caller } from "@lowtide/api/access"
+import type { FleetProcess } from "@lowtide/api/fleet-version"
 import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Command, Fleet, VipState } from "@lowtide/domain"
@@ -53,6 +54,8 @@ export class Centre extends Context.Service<
     readonly position: Effect.Effect<number | undefined>
     /** The allocators on this database, as last seen. */
     readonly allocators: Effect.Effect<ReadonlyArray<StoredAllocator>>
+    /** The processes of the fleet, and which of them hold the newest version back; agents as this one hears them. */
+    readonly processes: Effect.Effect<ReadonlyArray<FleetProcess>, Unavailable>
     /** Has this leader recover as after a loss of history; the order outlives it. */
     readonly orderRecovery: (why: string) => Effect.Effect<void, Unavailable>
     /** Gives up the lead and does not want it again: for a process that is to end, so that another leads at once. */

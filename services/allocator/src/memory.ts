@@ -2,10 +2,12 @@ import { SetDigest } from "@lowtide/bus/digest"
 import {
   type DecisionContext,
   Fleet,
+  firstFleetVersion,
   IntentBook,
   type NumberedMessage,
   readState,
   StateMessage,
+  streamOf,
   type Unreadable,
   vipKey
 } from "@lowtide/domain"
@@ -79,6 +81,8 @@ export const restoreFleet = (
       else fleet.restore(row.stream, row.version, state.success)
       recordedAt.set(row.stream, row.recordedAt)
     })
+    const hasVersion = rows.some(({ stream }) => stream === streamOf.fleetVersion())
+    if (rows.length > 0 && !hasVersion) fleet.fleetVersion = firstFleetVersion
     return unreadable === undefined ? { fleet, recordedAt } : yield* unreadable
   })
 

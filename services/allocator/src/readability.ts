@@ -1,6 +1,6 @@
-import { codes, isKnown, Unreadable } from "@lowtide/domain"
-import { Ledger, type Unavailable } from "@lowtide/ledger"
-import { Effect } from "effect"
+import { codes, firstFleetVersion, isKnown, newestFleetVersion, readEvent, streamOf, Unreadable } from "@lowtide/domain"
+import { Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
+import { Effect, Result } from "effect"
 
 /** How long what cannot be read is left alone before it is looked at again. */
 export const readAgainMs = 10_000
@@ -22,8 +22,8 @@ export class Readability {
     return this.#types === undefined ? say(known, fault) : Effect.void
   }
 
-  /** Whether all that the log holds is of types and versions that this release knows; says once when not. */
-  readonly knowsTypes: Effect.Effect<boolean, Unavailable, Ledger> = Effect.gen({ self: this }, function* () {
+  /** Whether the fleet's version, and all types and versions that the log holds, are known to this release; says once when not. */
+  readonly mayLead: Effect.Effect<boolean, Unavailable, Ledger> = Effect.gen({ self: this }, function* () {
     const types = yield* (yield* Ledger).eventTypes
     const unknown = types.find(({ type, schema }) => !isKnown(type, schema))
     const known = this.#types
@@ -35,9 +35,25 @@ export class Readability {
             seq: unknown.firstSeq,
             detail: `event ${unknown.firstSeq}: expected what this release knows, found ${unknown.type} of version ${unknown.schema}`
           })
+    this.#types ??= yield* newerFleet
     yield* say(known, this.#types)
     return this.#types === undefined
   })
+}
+
+/** The event that finalised a version which this release does not know, if one did. */
+const newerFleet: Effect.Effect<Unreadable | undefined, Unavailable, Ledger> = Effect.gen(function* () {
+  const stream = streamOf.fleetVersion()
+  const [event] = yield* (yield* Ledger).events({ stream, limit: 1, order: "desc" })
+  const version = event === undefined ? firstFleetVersion : (newestOf(event) ?? firstFleetVersion)
+  if (event === undefined || version <= newestFleetVersion) return undefined
+  const detail = `event ${event.seq}: expected a version up to ${newestFleetVersion}, which this release knows, found ${version}`
+  return new Unreadable({ code: "LT0542", seq: event.seq, detail })
+})
+
+const newestOf = (event: StoredEvent): number | undefined => {
+  const after = Result.getOrUndefined(readEvent(event))?.after
+  return after?._tag === "FleetVersion" ? after.version : undefined
 }
 
 const say = (known: Unreadable | undefined, fault: Unreadable | undefined): Effect.Effect<void> => {

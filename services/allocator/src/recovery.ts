@@ -303,6 +303,7 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     case "ExpireQuarantines":
     case "RecordExport":
     case "SealWireJournal":
+    case "FinaliseFleet":
       return false // they mind the frozen clusters themselves, or touch none
     case "ReleaseAdopted":
       return fleet.recovery.phase === "recovering"

@@ -7,6 +7,7 @@ import {
   type CommandEnvelope,
   codes,
   type DomainEvent,
+  newestFleetVersion,
   type Stamp,
   type Unreadable
 } from "@lowtide/domain"
@@ -25,6 +26,7 @@ import type { CheckpointOptions } from "./checkpoints.ts"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import type { Defects } from "./defects.ts"
 import { failpoint, failpointDuring } from "./failpoint.ts"
+import { HeardAgents } from "./heard-agents.ts"
 import type { LeaseTrust } from "./leader.ts"
 import { findLoss, isBeyond } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
@@ -84,7 +86,8 @@ export const beginReign = (
   trust: LeaseTrust,
   nodes: ReadonlyMap<string, HeardNode>,
   answers: RollCallAnswers,
-  checkpoints?: CheckpointOptions
+  checkpoints?: CheckpointOptions,
+  agents = new HeardAgents()
 ): Effect.Effect<Reign, Unavailable | Unreadable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -218,6 +221,11 @@ export const beginReign = (
       const loss = witnessed ?? signed
       if (loss === undefined && isBegun) {
         yield* tree.begin
+        // A log that begins has nobody who could not read it.
+        if (memory.head.seq === 0) {
+          const version = newestFleetVersion
+          yield* decideNow(submit("allocator", "system", { _tag: "FinaliseFleet", version, isFirst: true }))
+        }
         isCompared = true
         publisher.publishAnew() // what it passed over before
         return yield* memory.fleet.recovery === undefined ? Effect.never : recovery.run
@@ -245,12 +253,18 @@ export const beginReign = (
     )
     const underWay = new UnderWay()
     yield* serveCommands((received) =>
-      underWay.once(
-        received.commandId,
-        (received.attempt ?? 1) === 1
-          ? answer(asAgent(received))
-          : answerOnce(received.commandId, answer(asAgent(received)))
-      )
+      agents
+        .note(clusterOf(received.command), received.fleetVersion)
+        .pipe(
+          Effect.andThen(
+            underWay.once(
+              received.commandId,
+              (received.attempt ?? 1) === 1
+                ? answer(asAgent(received))
+                : answerOnce(received.commandId, answer(asAgent(received)))
+            )
+          )
+        )
     ).pipe(Effect.forkScoped)
     const ordering = yield* Semaphore.make(1)
     return {

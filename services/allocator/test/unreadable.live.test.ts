@@ -11,15 +11,14 @@ import { signingKey, uuid } from "./orders.ts"
 
 /** What another release left: one event, and the state that it led to. */
 interface Left {
+  readonly stream?: string
   readonly type: string
   readonly schema: number
   readonly state: object
 }
 
-const stream = "vip:default/192.0.2.1"
-
 /** Written by an allocator that has ended since. */
-const leave = ({ type, schema, state }: Left) =>
+const leave = ({ stream = "vip:default/192.0.2.1", type, schema, state }: Left) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const { epoch } = Option.getOrThrow(yield* ledger.acquireLease("another", 60_000))
@@ -47,6 +46,16 @@ describe("an allocator whose release cannot read what the log holds", () => {
       "a newer version",
       { type: "VipFreed", schema: 2, state: vip },
       /LT0540.*VipFreed of version 2|Vip of version 2/
+    ),
+    row(
+      "a fleet version that was finalised by a newer release",
+      {
+        stream: "fleet:version",
+        type: "FleetVersionFinalised",
+        schema: 1,
+        state: { _tag: "FleetVersion", version: 99 }
+      },
+      /LT0542 event 1: expected a version up to \d+, .* found 99/
     ),
     row("a state that was changed", { type: "VipFreed", schema: 1, state: { ...vip, phase: 7 } }, /LT0541.*phase/s)
   ]

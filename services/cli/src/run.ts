@@ -9,6 +9,7 @@ import { audit } from "./verbs/audit.ts"
 import { backup, restore } from "./verbs/backup.ts"
 import { cluster } from "./verbs/cluster.ts"
 import { diff } from "./verbs/diff.ts"
+import { fleet } from "./verbs/fleet.ts"
 import { get } from "./verbs/get.ts"
 import { history } from "./verbs/history.ts"
 import { key } from "./verbs/key.ts"
@@ -40,6 +41,7 @@ const lowtide = root.pipe(
     node,
     vip,
     cluster,
+    fleet,
     key,
     recover,
     ledger,

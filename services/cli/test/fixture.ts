@@ -582,8 +582,31 @@ const problem = (status: number, type: string, more: object) => ({
 
 const ok = (body: object) => ({ status: 200, body })
 
+/** In the middle of an upgrade. */
+const fleetVersion = {
+  position: 42,
+  asOf: "2026-11-22T10:00:00.000Z",
+  version: 1,
+  newest: 2,
+  finalised: null,
+  off: ["poolQuarantine"],
+  processes: [
+    { kind: "allocator", name: "one", version: 2, state: "live", holdsBack: false },
+    { kind: "allocator", name: "two", version: 1, state: "silent", holdsBack: false },
+    { kind: "agent", name: "east", version: null, state: "unheard", holdsBack: false },
+    { kind: "speaker", name: "east/east-1", version: 1, state: "live", holdsBack: true }
+  ]
+}
+
 /** What the pretended server answers, by path. */
 const routes: Readonly<Record<string, { readonly status: number; readonly body: object }>> = {
+  "/v1/fleet/version": ok(fleetVersion),
+  "/v1/fleet/finalise": problem(409, "refused", {
+    detail:
+      "Fleet version: a process holds the fleet's version back: expected every process that is alive to know version 2, found speaker east/east-1 of version 1",
+    code: "LT0544",
+    fix: "Upgrade or stop the processes named, wait until they are heard from, and finalise again"
+  }),
   "/v1/services": ok(services),
   "/v1/pools": ok(pools),
   "/v1/vips": ok(vips),

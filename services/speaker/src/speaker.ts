@@ -3,6 +3,7 @@ import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
+import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { formatPrefix } from "@lowtide/net"
 import type { Effect } from "effect"
 import { RouteTranslator } from "./announce.ts"
@@ -204,6 +205,7 @@ export class Speaker {
       node: settings.node,
       at: new Date(unixMs()).toISOString(),
       runId,
+      fleetVersion: newestFleetVersion,
       sync: this.#intake.sync.state,
       cseq: held.newest.cseq,
       ...(held.newestStamp === undefined ? {} : { stamp: held.newestStamp }),

@@ -151,7 +151,7 @@ export const restOf = (
   { pool }: Pick<VipState, "pool">
 ): Pick<VipState, "quarantineMs"> => {
   const quarantineMs = draft.fleet.config(cluster).pools.find(({ name }) => name === pool)?.quarantineMs
-  return quarantineMs === undefined ? {} : { quarantineMs }
+  return quarantineMs === undefined || !draft.fleet.allows("poolQuarantine") ? {} : { quarantineMs }
 }
 
 /** Nobody is awaited any more: the address rests. */

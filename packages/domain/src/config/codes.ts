@@ -490,6 +490,21 @@ export const codes = {
     "What is stored is of a type and version that this release knows, and yet lacks something, or has it in another form: it was changed behind the ledger's back, or a release had a defect. Nothing is decided on it.",
     "Run `lowtide audit verify` on an export; where the log is as it was signed, report the event, else restore a backup from before the change"
   ),
+  LT0542: error(
+    "the fleet's version is newer than this release",
+    "What the fleet writes and sends was raised to a version that this release does not know. This allocator does not lead and answers nothing; another one leads meanwhile.",
+    "Upgrade this process; once a version is finalised, no older release can be gone back to"
+  ),
+  LT0543: error(
+    "not before the fleet's version is finalised",
+    "This came with a newer release and is off until all processes of the fleet have that release, so that the one before can be gone back to. Nothing was changed.",
+    "Upgrade what `lowtide fleet version` names, then run `lowtide fleet finalise --reason WHY`"
+  ),
+  LT0544: error(
+    "a process holds the fleet's version back",
+    "A process that is alive is older than the version that was to be finalised, or was not heard from since this allocator leads: it could not read what it would be sent. Nothing was changed.",
+    "Upgrade or stop the processes named, wait until they are heard from, and finalise again"
+  ),
   LT0601: error(
     "not authenticated",
     "The allocator has a tokens file, and the request has no token, or one that the file does not have.",

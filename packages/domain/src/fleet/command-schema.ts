@@ -57,6 +57,8 @@ export const AgentCommand = Schema.Struct({
   correlationId: uuid,
   /** 1 for the first sending; a later one asks first whether an earlier one was carried out. */
   attempt: Schema.optionalKey(Schema.Int),
+  /** The newest fleet version that the agent knows; the first where it does not say. */
+  fleetVersion: Schema.optionalKey(Schema.Int),
   words: Schema.optionalKey(Text),
   observedAt: Schema.optionalKey(Text),
   command: Command

@@ -40,6 +40,7 @@ export type Command =
   | ReleaseAdopted
   | RecordExport
   | SealWireJournal
+  | FinaliseFleet
 
 /** Names the cluster's network, the routing domain in which its addresses are unique, and what else its own object says. */
 export interface RegisterCluster {
@@ -237,6 +238,14 @@ export interface RecordExport extends Omit<ExportState, "_tag"> {
 /** The wire journal's rows up to one are what they are: seals go on from each other, so one out of turn does nothing. */
 export interface SealWireJournal extends Omit<WireSealState, "_tag"> {
   readonly _tag: "SealWireJournal"
+}
+
+/** Every process knows the version: from now on what came with it is written and sent, and no older release can lead. */
+export interface FinaliseFleet {
+  readonly _tag: "FinaliseFleet"
+  readonly version: number
+  /** Set where the log has just begun, so that nobody has to agree. */
+  readonly isFirst?: true
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

@@ -7,8 +7,10 @@ import type { Command, RegisterCluster } from "./command.ts"
 import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
+import { finaliseFleet, notYet } from "./finalise.ts"
 import { type ClusterMemory, clusterState, type Fleet } from "./fleet.ts"
 import { applyFleetObject, deleteFleetObject } from "./fleet-objects.ts"
+import { sinceOfCommand } from "./fleet-version.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { forceRelease, retireNode } from "./orders.ts"
@@ -26,6 +28,8 @@ export const decide = (
   context: DecisionContext
 ): Result.Result<ReadonlyArray<DomainEvent>, Finding> => {
   const draft = new Draft(fleet, context)
+  const since = sinceOfCommand(command._tag)
+  if (since > fleet.fleetVersion) return Result.fail(notYet(command._tag, since, fleet.fleetVersion))
   carryOut(draft, command)
   if (draft.rejection !== undefined) return Result.fail(draft.rejection)
   settleRest(draft)
@@ -140,6 +144,8 @@ const carryOut = (draft: Draft, command: Command): void => {
         about: {}
       })
     }
+    case "FinaliseFleet":
+      return finaliseFleet(draft, command)
     case "SealWireJournal": {
       const { _tag, ...said } = command
       if (said.sinceId !== (draft.fleet.wireSeal?.untilId ?? 0) + 1) return

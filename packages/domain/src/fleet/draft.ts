@@ -1,6 +1,7 @@
 import type { Finding } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { sinceOfEvent } from "./fleet-version.ts"
 import type { VipState } from "./stream.ts"
 
 /** What a decision may know beside the fleet: all of it comes in, so that the same input decides the same. */
@@ -30,8 +31,15 @@ export class Draft {
     this.context = context
   }
 
+  /** What came with a version that is not finalised is asked for before: an event of it is a defect of ours. */
   emit(event: DomainEvent): void {
     this.fleet.apply(event)
+    const since = sinceOfEvent(event.type)
+    if (since > this.fleet.fleetVersion) {
+      throw new Error(
+        `expected no ${event.type} before fleet version ${since}, found version ${this.fleet.fleetVersion}`
+      )
+    }
     this.events.push(event)
   }
 

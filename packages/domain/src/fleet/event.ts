@@ -33,15 +33,16 @@ export const eventTypes = {
   ReservationDeleted: { state: "Reservation" },
   QuotaApplied: { state: "Quota" },
   QuotaDeleted: { state: "Quota" },
-  AddressPoolApplied: { state: "AddressPool" },
-  AddressPoolRetired: { state: "AddressPool" },
-  AddressPoolDeleted: { state: "AddressPool" },
+  AddressPoolApplied: { state: "AddressPool", since: 2 },
+  AddressPoolRetired: { state: "AddressPool", since: 2 },
+  AddressPoolDeleted: { state: "AddressPool", since: 2 },
   VipAdopted: { state: "Vip" },
   HistoryLost: { state: "Recovery" },
   HistoryRecovered: { state: "Recovery" },
   ClusterRepublished: { state: "Cluster" },
   AuditExported: { state: "Export" },
-  WireJournalSealed: { state: "WireSeal" }
+  WireJournalSealed: { state: "WireSeal" },
+  FleetVersionFinalised: { state: "FleetVersion", since: 2 }
 } as const satisfies Readonly<Record<string, EventDefinition>>
 
 /** A type of event, as `eventTypes` lists it. */
@@ -76,6 +77,7 @@ export type ReasonCode =
   | "released-by-person"
   | "requested"
   | "hour-over"
+  | "log-begun"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

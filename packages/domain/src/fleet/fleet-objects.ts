@@ -15,7 +15,9 @@ import {
 } from "../config/index.ts"
 import { applyAddressPool, deleteAddressPool } from "./address-pools.ts"
 import type { Draft } from "./draft.ts"
+import { notYet } from "./finalise.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { sinceOfKind } from "./fleet-version.ts"
 import { type QuotaState, type ReservationState, streamOf } from "./stream.ts"
 
 /** Takes one of the fleet's own objects, or says no to it with all that is wrong. */
@@ -25,7 +27,10 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
   if (first !== undefined) {
     return draft.refuse({ ...first, message: findings.map(({ message }) => message).join("; ") })
   }
-  switch (object?._tag) {
+  if (object === undefined) return
+  const since = sinceOfKind(object._tag)
+  if (since > draft.fleet.fleetVersion) return draft.refuse(notYet(object._tag, since, draft.fleet.fleetVersion))
+  switch (object._tag) {
     case "Reservation":
       return reserve(draft, object)
     case "Quota":
@@ -34,8 +39,6 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
       const { _tag, ...pool } = object
       return applyAddressPool(draft, pool)
     }
-    case undefined:
-      return
   }
 }
 

@@ -3,6 +3,7 @@ import { Result } from "effect"
 import { AddressSet } from "../allocation/address-set.ts"
 import type { ClusterConfig, Labels } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
+import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeCluster } from "./judged.ts"
 import type {
   AddressPoolState,
@@ -75,8 +76,8 @@ export interface NetworkMemory {
  * only way in, used alike for an event just decided and for a row loaded at start.
  */
 export class Fleet {
-  /** What may be written: the fleet version that was finalised last. */
-  readonly fleetVersion: number = 1
+  /** What may be written and sent: the version that was finalised last. A fleet that begins has the newest. */
+  fleetVersion: number = newestFleetVersion
   readonly clusters = new Map<string, ClusterMemory>()
   readonly networks = new Map<string, NetworkMemory>()
   readonly vips = new Map<string, VipState>()
@@ -159,6 +160,11 @@ export class Fleet {
     return cluster.config
   }
 
+  /** Whether a feature is on. */
+  allows(feature: Feature): boolean {
+    return featuresSince[feature] <= this.fleetVersion
+  }
+
   /** An event just decided. Never fails: what an event says is so. */
   apply(event: DomainEvent): void {
     this.versions.set(event.stream, (this.versions.get(event.stream) ?? 0) + 1)
@@ -205,6 +211,9 @@ export class Fleet {
         return
       case "WireSeal":
         this.wireSeal = state
+        return
+      case "FleetVersion":
+        this.fleetVersion = state.version
         return
     }
   }

@@ -155,6 +155,8 @@ const WireSeal = Schema.TaggedStruct("WireSeal", {
   until: Text
 })
 
+const FleetVersion = Schema.TaggedStruct("FleetVersion", { version: Count })
+
 /** The newest version's schema of a state says what the state's type says. */
 type ShapeOf<State> =
   | readonly [{ readonly schema: Schema.Codec<State> }]
@@ -174,7 +176,8 @@ export const stateShapes = {
   Quota: [{ schema: Quota }],
   AddressPool: [{ schema: AddressPool }],
   Export: [{ schema: Export }],
-  WireSeal: [{ schema: WireSeal }]
+  WireSeal: [{ schema: WireSeal }],
+  FleetVersion: [{ schema: FleetVersion }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
 
 /** With every optional field. */

@@ -49,8 +49,8 @@ export interface StoredState {
 
 /** Something in the log that this release cannot read: nothing may be decided on a part of what is so. */
 export class Unreadable extends Data.TaggedError("Unreadable")<{
-  /** LT0540: of a newer release. LT0541: not what a state of its version is. */
-  readonly code: Extract<FindingCode, "LT0540" | "LT0541">
+  /** LT0540: of a newer release. LT0541: not what a state of its version is. LT0542: of a newer fleet. */
+  readonly code: Extract<FindingCode, "LT0540" | "LT0541" | "LT0542">
   readonly seq: number
   readonly detail: string
 }> {

@@ -27,6 +27,7 @@ export type StreamState =
   | RecoveryState
   | ExportState
   | WireSealState
+  | FleetVersionState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -208,6 +209,12 @@ export interface WireSealState {
   readonly until: string
 }
 
+/** What may be written and sent: all that came up to this version of the fleet. */
+export interface FleetVersionState {
+  readonly _tag: "FleetVersion"
+  readonly version: number
+}
+
 /**
  * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
  * hold some.
@@ -227,5 +234,6 @@ export const streamOf = {
   quota: (name: string) => `quota:${name}`,
   addressPool: (name: string) => `addresspool:${name}`,
   exports: () => "audit:exports",
-  wireSeals: () => "audit:wire-journal"
+  wireSeals: () => "audit:wire-journal",
+  fleetVersion: () => "fleet:version"
 } as const

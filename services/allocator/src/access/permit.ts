@@ -44,6 +44,7 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
     case "RecordExport":
       return [] // who may read may export
     case "FinishRecovery":
+    case "FinaliseFleet":
       return [fleetAdmin]
     case "ReleaseAdopted": {
       const cluster = fleet.vip(command.network, command.address)?.cluster

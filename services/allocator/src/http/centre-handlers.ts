@@ -12,6 +12,8 @@ import { Centre } from "../centre.ts"
 import { reservedVips } from "../recovery.ts"
 import { orUnavailable } from "./asking.ts"
 import { carryOut } from "./carry-out.ts"
+import { refuseUnlessLeader } from "./currency.ts"
+import { askFleetVersion } from "./fleet-version-query.ts"
 import { askLedger } from "./ledger-query.ts"
 import { forbiddenProblem } from "./refused.ts"
 import { allocatorItems } from "./views/allocators.ts"
@@ -31,6 +33,7 @@ export const CentreHandlers = HttpApiBuilder.group(
         const reading = yield* orUnavailable(centre.read(readingOf))
         return { ...reading, items: allocatorItems(known, reading.position) }
       }),
+      fleetVersion: () => Effect.andThen(refuseUnlessLeader(centre), asked(askFleetVersion)),
       ledger: () => asked(askLedger),
       recovery: () => standing(centre),
       beginRecovery: Effect.fnUntraced(function* ({ payload }) {

@@ -38,7 +38,8 @@ const readMinSeq = Effect.fnUntraced(function* (text: string) {
   return yield* new InvalidQueryProblem({ field: "min_seq", detail })
 })
 
-const refuseUnlessLeader = Effect.fnUntraced(function* (centre: Centre["Service"]) {
+/** Sends whoever needs the leader to it. */
+export const refuseUnlessLeader = Effect.fnUntraced(function* (centre: Centre["Service"]) {
   const { role, leader } = yield* centre.health
   if (role === "leader") return
   const whom = leader === null ? "nobody is known to lead now; ask again" : `${leader.name} leads`

@@ -3,7 +3,7 @@ import { LowtideApi } from "@lowtide/api/api"
 import { type OrderAnswer, orderEventsMax } from "@lowtide/api/orders"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
-import type { Command } from "@lowtide/domain"
+import { type Command, newestFleetVersion } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
@@ -37,6 +37,7 @@ export const OrderHandlers = HttpApiBuilder.group(
         return asked(give({ _tag: "ApplyFleetObject", manifest }, payload))
       },
       deleteObject: ({ params, payload }) => asked(give({ _tag: "DeleteFleetObject", ...params }, payload)),
+      finaliseFleet: ({ payload }) => asked(give({ _tag: "FinaliseFleet", version: newestFleetVersion }, payload)),
       forceRelease: ({ params, query, payload }) =>
         asked(
           Effect.gen(function* () {

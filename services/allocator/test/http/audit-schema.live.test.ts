@@ -39,26 +39,52 @@ beforeAll(async () => {
 })
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
+const holder = { namespace: "shop", name: "web", uid: "u1", sharingKey: "", ports: [], backendKey: "" }
 const vip = {
   ...{ _tag: "Vip", network: "default", address: "192.0.2.1", pool: "public", cluster: "east" },
-  ...{ phase: "assigned", holders: [{ namespace: "shop", name: "web" }], lastHolders: ["shop/web"], obliged: [] },
+  ...{ phase: "assigned", holders: [holder], lastHolders: ["shop/web"], obliged: [] },
   quarantineEndMs: null
 }
-const service = { namespace: "shop", name: "web", externalTrafficPolicy: "Cluster", ports: [] }
-const node = { name: "east-1", labels: {}, networkUnavailable: false, addresses: [] }
-const web = { namespace: "shop", name: "web" }
-const pool = { _tag: "Manifest", manifest: { kind: "IPAddressPool", namespace: "metallb-system", name: "gold" } }
-const recovery = { _tag: "Recovery", incarnation: 2, adoptedCount: 3, why: "a head is behind", without: [] }
-const refusal = { code: "LT0202", message: "Service shop/web: requested address in no pool", fix: "Ask for another" }
-const findings = { object: { kind: "Node", name: "east-1" }, findings: [] as ReadonlyArray<object> }
-const finding = { severity: "warning", code: "LT0105", message: "Node east-1: odd" }
+const object = {
+  ...{ namespace: "shop", name: "web", uid: "u1", labels: {}, annotations: {}, type: "LoadBalancer", selector: {} },
+  ...{ requestedAddresses: [], ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack", clusterIPs: [], ports: [] },
+  externalTrafficPolicy: "Cluster"
+}
+const service = { _tag: "Service", cluster: "east", service: object, servingNodes: [] as Array<string>, refusal: null }
+const node = {
+  ...{ _tag: "Node", cluster: "east", present: true },
+  node: { name: "east-1", labels: {}, networkUnavailable: false, addresses: [] }
+}
+const namespace = { _tag: "Namespace", cluster: "east", namespace: { name: "shop", labels: {} } }
+const pool = {
+  ...{ _tag: "Manifest", cluster: "east", ordinal: 0 },
+  manifest: {
+    ...{ apiVersion: "metallb.io/v1beta1", kind: "IPAddressPool" },
+    ...{ namespace: "metallb-system", name: "gold" }
+  }
+}
+const recovery = {
+  ...{ _tag: "Recovery", incarnation: 2, phase: "recovered", adoptedCount: 3, why: "a head is behind", without: [] },
+  lostAfter: { incarnation: 1, seq: 5 }
+}
+const finding = {
+  ...{ severity: "warning", code: "LT0105", object: { kind: "Node", name: "east-1" }, message: "Node east-1: odd" },
+  ...{ field: "", expected: "even", found: "odd", fix: "Make it even" }
+}
+const refusal = {
+  ...{ ...finding, code: "LT0202", message: "Service shop/web: requested address in no pool" },
+  fix: "Ask for another"
+}
+const findings = {
+  ...{ _tag: "Findings", cluster: "east", object: { kind: "Node", name: "east-1" }, reportedCount: 0 },
+  findings: [] as ReadonlyArray<object>
+}
 const reservation = {
   ...{ _tag: "Reservation", cluster: "east", name: "front", network: "default", address: "192.0.2.9", pool: "public" },
-  ...web,
-  service: "web"
+  ...{ namespace: "shop", service: "web" }
 }
 const quota = (cluster: string | null, namespace: string | null) => ({
-  _tag: "Quota",
+  ...{ _tag: "Quota", cluster: cluster ?? "" },
   quota: { name: "small", cluster, namespace, addresses: 5 }
 })
 const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: 9 }
@@ -66,7 +92,14 @@ const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, un
 const fleetPool = {
   _tag: "AddressPool",
   cluster: "",
-  pool: { name: "public", network: "backbone", pool: { ranges: ["192.0.2.0/28", "2001:db8::/64"] } }
+  pool: {
+    ...{ name: "public", network: "backbone", deletionPolicy: "Retain" },
+    clusterSelector: { matchLabels: {}, matchExpressions: [] },
+    pool: {
+      ...{ name: "public", ranges: ["192.0.2.0/28", "2001:db8::/64"], autoAssign: true, avoidBuggyIPs: false },
+      ...{ namespace: "", labels: {}, namespaces: [], namespaceSelectors: [], serviceSelectors: [] }
+    }
+  }
 }
 
 type Change = readonly [before: object | null, after: object | null]
@@ -88,52 +121,39 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   ],
   FindingsResolved: [[findings, null]],
   NamespaceObserved: [
-    [null, { namespace: { name: "shop" } }],
-    [{ namespace: { name: "shop" } }, { namespace: { name: "shop" } }]
+    [null, namespace],
+    [namespace, namespace]
   ],
-  NamespaceGone: [[{ namespace: { name: "shop" } }, null]],
+  NamespaceGone: [[namespace, null]],
   NodeObserved: [
-    [null, { _tag: "Node", node, present: true }],
-    [
-      { _tag: "Node", node, present: true },
-      { _tag: "Node", node: { ...node, networkUnavailable: true } }
-    ],
-    [
-      { _tag: "Node", node, present: false, retired: true },
-      { _tag: "Node", node }
-    ]
+    [null, node],
+    [node, { ...node, node: { ...node.node, networkUnavailable: true } }],
+    [{ ...node, present: false, retired: true }, node]
   ],
-  NodeGone: [
-    [
-      { _tag: "Node", node },
-      { _tag: "Node", node }
-    ]
-  ],
-  NodeRetired: [
-    [
-      { _tag: "Node", node },
-      { _tag: "Node", node, retired: true }
-    ]
-  ],
+  NodeGone: [[node, { ...node, present: false }]],
+  NodeRetired: [[node, { ...node, retired: true }]],
   ServiceObserved: [
-    [null, { service }],
-    [{ service: { ...service, old: 1 } }, { service: { ...service, externalTrafficPolicy: "Local" } }]
+    [null, service],
+    [
+      { ...service, service: { ...object, old: 1 } },
+      { ...service, service: { ...object, externalTrafficPolicy: "Local" } }
+    ]
   ],
-  ServiceGone: [[{ service }, null]],
+  ServiceGone: [[service, null]],
   ServingNodesChanged: [
-    [{ service }, { service, servingNodes: [] }],
-    [{ service }, { service, servingNodes: ["east-1", "east-2"] }]
+    [service, service],
+    [service, { ...service, servingNodes: ["east-1", "east-2"] }]
   ],
   AssignmentRefused: [
-    [{ service }, { service, refusal }],
-    [{ service }, { service, refusal: null }]
+    [service, { ...service, refusal }],
+    [service, service]
   ],
-  RefusalCleared: [[{ service }, { service, refusal: null }]],
+  RefusalCleared: [[service, service]],
   VipAssigned: [
     [null, vip],
-    [null, { ...vip, holders: [web, { ...web, name: "api" }] }]
+    [null, { ...vip, holders: [holder, { ...holder, name: "api" }] }]
   ],
-  VipHoldersChanged: [[vip, { ...vip, holders: [web, { ...web, name: "api" }] }]],
+  VipHoldersChanged: [[vip, { ...vip, holders: [holder, { ...holder, name: "api" }] }]],
   VipReleased: [
     [vip, vip],
     [vip, { ...vip, obliged: ["east-1", "east-2"] }]
@@ -178,7 +198,7 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [recovery, { ...recovery, without: ["east", "west/west-1"] }],
     [recovery, recovery]
   ],
-  ClusterRepublished: [[null, { _tag: "Cluster", cluster: "east", incarnation: 2 }]],
+  ClusterRepublished: [[null, { _tag: "Cluster", cluster: "east", network: "default", incarnation: 2 }]],
   AuditExported: [
     [null, exported],
     [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
@@ -186,6 +206,13 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   ],
   WireJournalSealed: [
     [null, { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: new Date(startMs).toISOString() }]
+  ],
+  FleetVersionFinalised: [
+    [null, { _tag: "FleetVersion", version: 2 }],
+    [
+      { _tag: "FleetVersion", version: 1 },
+      { _tag: "FleetVersion", version: 2 }
+    ]
   ]
 }
 
@@ -217,7 +244,9 @@ describe("schema audit", () => {
           for (const [before, after] of changes) {
             const data = JSON.stringify({ before, after })
             const [row] = yield* sql("select audit.event_words($1, 'a:b', null, $2::json) as what", [type, data])
-            const stored = { type, stream: "a:b", data } as unknown as Parameters<typeof describeEvent>[0]
+            const stored = { seq: 1, type, schema: 1, stream: "a:b", data } as unknown as Parameters<
+              typeof describeEvent
+            >[0]
             assert.strictEqual(row?.what, describeEvent(stored).what)
             assert.strictEqual(row?.what === `${type} of a:b`, type === "SomethingNew", `${type} is only named`)
           }

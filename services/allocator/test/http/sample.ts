@@ -283,6 +283,7 @@ export const fixedCentre = (view: CommittedView, health: Partial<Centre["Service
       read: (look) => Effect.sync(() => look(view)),
       position: Effect.succeed(view.head.seq),
       allocators: Effect.succeed([]),
+      processes: Effect.succeed([]),
       checkpointOver: () => Effect.sync(() => undefined),
       ended: Effect.never,
       resign: Effect.void,

@@ -4,6 +4,7 @@ import {
   type EventType,
   type ExportState,
   type FindingsState,
+  type FleetVersionState,
   type ManifestState,
   type NamespaceState,
   type NodeState,
@@ -176,6 +177,10 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   WireJournalSealed: about<WireSealState>(
     ({ count, sinceId, untilId, until, root }) =>
       `the wire journal until ${until} is sealed: ${count} rows, ids ${sinceId} to ${untilId}, root ${root}`
+  ),
+  FleetVersionFinalised: about<FleetVersionState>(
+    ({ version }, before) =>
+      `the fleet is of version ${version}${before === null ? "" : `, and was of ${before.version}`}`
   )
 }
 

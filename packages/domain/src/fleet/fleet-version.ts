@@ -1,0 +1,52 @@
+import type { FleetKind } from "../config/index.ts"
+import type { Command } from "./command.ts"
+import { type EventType, eventTypes } from "./event.ts"
+import type { EventDefinition } from "./stored.ts"
+
+/**
+ * A fleet has a version, which is finalised by an event once all of its processes know it: until then nothing is written or
+ * sent that the release before would not know, so that it can be gone back to.
+ */
+export const newestFleetVersion = 2
+
+/** A log without any word of a version was begun by the first release. */
+export const firstFleetVersion = 1
+
+/** Commands that came after the first version. A type of event says it in `eventTypes`. */
+const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = {}
+
+/** Kinds of the fleet's own objects that came after the first version. */
+const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { AddressPool: 2 }
+
+/** What else came after the first version: fields of messages and of states, ways to decide. */
+export const featuresSince = {
+  /** How long a released address rests, where its pool says it: kept with the address. */
+  poolQuarantine: 2
+} as const satisfies Readonly<Record<string, number>>
+
+/** Something that is off until its version is finalised. */
+export type Feature = keyof typeof featuresSince
+
+/** The version that a command came with. */
+export const sinceOfCommand = (tag: Command["_tag"]): number => commandsSince[tag] ?? firstFleetVersion
+
+/** The version that a kind of the fleet's own objects came with. */
+export const sinceOfKind = (kind: FleetKind): number => kindsSince[kind] ?? firstFleetVersion
+
+/** The version that a type of event came with. */
+export const sinceOfEvent = (type: EventType): number => {
+  const definition: EventDefinition = eventTypes[type]
+  return definition.since ?? firstFleetVersion
+}
+
+/** By name, what is off while the fleet has this version: events, commands and kinds and features, the finalising itself aside. */
+export const offAt = (fleet: number): ReadonlyArray<string> =>
+  [
+    ...(Object.keys(eventTypes) as ReadonlyArray<EventType>).map((type) => [type, sinceOfEvent(type)] as const),
+    ...Object.entries(commandsSince),
+    ...Object.entries(kindsSince),
+    ...Object.entries<number>(featuresSince)
+  ]
+    .filter(([name, since]) => since > fleet && name !== "FleetVersionFinalised")
+    .map(([name]) => name)
+    .sort()

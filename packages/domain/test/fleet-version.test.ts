@@ -1,0 +1,155 @@
+import { Result } from "effect"
+import { assert, describe, it } from "vitest"
+import { makeStored } from "../src/fleet/stored.ts"
+import {
+  type DomainEvent,
+  Draft,
+  eventTypes,
+  Fleet,
+  featuresSince,
+  newestFleetVersion,
+  offAt,
+  type StreamState,
+  sinceOfEvent,
+  stateShapes,
+  streamOf,
+  writeEvent
+} from "../src/index.ts"
+import { Choices, randomCommand } from "./random-fleet.ts"
+import { apply, fleetObject, observe, pool, service, World } from "./world.ts"
+
+/** A fleet whose log was begun by the first release. */
+const atVersion = (version: number): World => {
+  const world = new World()
+  world.fleet.fleetVersion = version
+  return world
+}
+
+const finalise = (version: number) => ({ _tag: "FinaliseFleet", version }) as const
+
+const addressPool = fleetObject("AddressPool", "shared", { addresses: ["192.0.2.0/24"] })
+
+/** The tables as the release before had them: what came with a version after `fleet` is not in them. */
+const readerOf = (fleet: number) =>
+  makeStored<StreamState>(
+    Object.fromEntries(
+      Object.entries(eventTypes).filter(([type]) => sinceOfEvent(type as keyof typeof eventTypes) <= fleet)
+    ),
+    Object.fromEntries(
+      Object.entries(stateShapes).map(([tag, [first, ...later]]) => [
+        tag,
+        [first, ...(later as ReadonlyArray<{ since: number }>).filter(({ since }) => since <= fleet)] as never
+      ])
+    )
+  )
+
+const unreadable = (log: ReadonlyArray<DomainEvent>, written: number, reader: number): ReadonlyArray<string> => {
+  const { readEvent } = readerOf(reader)
+  return log.flatMap(({ stream, type, before, after }, index) => {
+    const read = readEvent({ seq: index + 1, stream, type, ...writeEvent({ before, after }, written) })
+    return Result.isFailure(read) ? [type] : []
+  })
+}
+
+describe("a fleet's version", () => {
+  it("is the newest where the log begins, and is finalised once", () => {
+    const world = new World()
+    const [event] = world.do({ ...finalise(newestFleetVersion), isFirst: true })
+    assert.deepInclude(event, {
+      stream: streamOf.fleetVersion(),
+      type: "FleetVersionFinalised",
+      reason: "log-begun",
+      before: null,
+      after: { _tag: "FleetVersion", version: newestFleetVersion }
+    })
+    assert.deepStrictEqual(world.do(finalise(newestFleetVersion)), [])
+  })
+
+  it("rises by a finalisation, never falls, and is not what this release does not know", () => {
+    const world = atVersion(1)
+    const [event] = world.do(finalise(2))
+    assert.deepInclude(event, { reason: "requested", before: null, after: { _tag: "FleetVersion", version: 2 } })
+    assert.strictEqual(world.fleet.fleetVersion, 2)
+    assert.deepStrictEqual(world.do(finalise(1)), [])
+    assert.deepStrictEqual(world.do(finalise(newestFleetVersion + 1)), [])
+    assert.strictEqual(world.rejection?.code, "LT0542")
+    assert.strictEqual(world.fleet.fleetVersion, 2)
+  })
+})
+
+describe("what came with a version", () => {
+  it("is off until then, by name", () => {
+    assert.includeMembers([...offAt(1)], ["AddressPool", "AddressPoolApplied", "poolQuarantine"])
+    assert.deepStrictEqual(offAt(newestFleetVersion), [])
+  })
+
+  it("is of a version that this release has", () => {
+    const all = [
+      ...Object.values(featuresSince),
+      ...Object.keys(eventTypes).map((type) => sinceOfEvent(type as keyof typeof eventTypes))
+    ]
+    for (const since of all) assert.isTrue(since >= 1 && since <= newestFleetVersion)
+    for (const [tag, versions] of Object.entries(stateShapes)) {
+      const later = versions.slice(1) as unknown as ReadonlyArray<{ readonly since: number }>
+      for (const { since } of later) assert.isAtMost(since, newestFleetVersion, tag)
+    }
+  })
+
+  it("is never emitted before", () => {
+    const fleet = new Fleet()
+    fleet.fleetVersion = 1
+    const draft = new Draft(fleet, { nowMs: 0, obligedOf: () => [], hasConfirmed: () => false })
+    const event: DomainEvent = {
+      ...{ stream: "fleet:other", type: "FleetVersionFinalised", reason: "requested" },
+      ...{ before: null, after: null, about: {} }
+    }
+    assert.throws(() => draft.emit(event), /expected no FleetVersionFinalised before fleet version 2, found version 1/)
+  })
+})
+
+describe("a kind of the fleet's own objects", () => {
+  it("is refused before its version is finalised, with what to do, and changes nothing", () => {
+    const order = { _tag: "ApplyFleetObject", manifest: addressPool } as const
+    const world = atVersion(1)
+    assert.deepStrictEqual([world.do(order), world.rejection?.code], [[], "LT0543"])
+    assert.match(world.rejection?.message ?? "", /expected fleet version 2 for AddressPool, found version 1/)
+    world.do(finalise(2))
+    assert.deepStrictEqual(
+      world.do(order).map(({ type }) => type),
+      ["AddressPoolApplied"]
+    )
+  })
+})
+
+describe("how long an address rests by its pool", () => {
+  const rested = (version: number) => {
+    const world = atVersion(version)
+    const resting = { ...pool("public", ["192.0.2.0/32"]), annotations: { "lowtide.dev/quarantine": "24h" } }
+    for (const command of [apply("east", resting), observe("east", service("web"))]) world.do(command)
+    world.do({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
+    return world.log.some(({ after }) => after?._tag === "Vip" && after.quarantineMs !== undefined)
+  }
+
+  it("is kept with it from version 2 on", () => {
+    assert.deepStrictEqual([rested(1), rested(2)], [false, true])
+  })
+})
+
+describe("going back one release", () => {
+  for (const seed of [1, 2, 3, 4]) {
+    it(`finds nothing unknown in a log of an unfinalised version (histories of seed ${seed})`, () => {
+      const choose = new Choices(seed)
+      const world = atVersion(newestFleetVersion - 1)
+      for (let step = 0; step < 150; step++) world.do(randomCommand(world, choose))
+      assert.isAbove(world.log.length, 100)
+      assert.deepStrictEqual(unreadable(world.log, newestFleetVersion - 1, newestFleetVersion - 1), [])
+    })
+  }
+
+  it("is over once the version is finalised", () => {
+    const world = atVersion(newestFleetVersion - 1)
+    world.do(finalise(newestFleetVersion))
+    const reader = newestFleetVersion - 1
+    assert.deepStrictEqual(unreadable(world.log, newestFleetVersion, reader), ["FleetVersionFinalised"])
+  })
+})
