@@ -393,6 +393,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_auditexported(before json, state json, holder text) returns text
 
+-- function audit.words_brakereleased(before json, state json, holder text) returns text
+
 -- function audit.words_clusterregistered(before json, state json, holder text) returns text
 
 -- function audit.words_clusterrepublished(before json, state json, holder text) returns text

@@ -174,6 +174,18 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       OpenApi.Summary,
       "Take a node that will not come back as confirmed for all that it announced; role operator of the cluster"
     ),
+    HttpApiEndpoint.post("releaseBrake", "/clusters/:cluster/brake/release", {
+      params: { cluster: Schema.String },
+      query: {
+        node: Schema.optionalKey(Schema.String.annotate({ description: "Without, all nodes of the cluster" }))
+      },
+      payload: Override,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Say that what speakers' brakes hold back is meant; role operator of the cluster, a named person"
+    ),
     HttpApiEndpoint.post("forceRelease", "/vips/:address/force-release", {
       params: { address: IpText },
       query: {

@@ -25,6 +25,14 @@ export const NodeView = Schema.Struct({
   announcing: Schema.Int.annotate({
     description: "VIPs on at least one established session; 0 while the node is silent"
   }),
+  brake: Schema.NullOr(
+    Schema.Struct({
+      held: Schema.Int.annotate({ description: "Messages that wait" }),
+      isNodeHeld: Schema.Boolean.annotate({ description: "Whether what the node itself is told is among them" }),
+      addresses: Schema.Array(Schema.String).annotate({ description: "Of VIPs that wait, the first" }),
+      since: Instant.annotate({ description: "Since when the first of them waits, the node's clock" })
+    })
+  ).annotate({ description: "What the speaker's brake holds back; null when nothing, or not known" }),
   sync: NodeSync,
   lastHeard: Schema.NullOr(Instant).annotate({
     description: "When its newest status came in, the allocator's clock; null at an earlier time"

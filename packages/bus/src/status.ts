@@ -52,6 +52,19 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   sessions: Schema.Array(SessionStatus),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),
+  /** What its brake holds back; missing when it holds nothing. */
+  brake: Schema.optionalKey(
+    Schema.Struct({
+      /** Messages that wait. */
+      held: Schema.Int,
+      /** Whether the node's own intent is among them. */
+      isNodeHeld: Schema.Boolean,
+      /** Of VIPs that wait, the first. */
+      addresses: Schema.Array(Schema.String),
+      /** Since when the first of them waits, RFC 3339 by the node's clock. */
+      since: Schema.String
+    })
+  ),
   /** The answer to a roll call: everything that the node holds, in as many statuses as it takes. */
   held: Schema.optionalKey(
     Schema.Struct({

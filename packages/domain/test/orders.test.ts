@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import type { Command } from "../src/index.ts"
+import { type Command, messageKey } from "../src/index.ts"
 import { announcing, apply, node, observe, pool, service, World } from "./world.ts"
 
 const forget: Command = { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" }
@@ -114,6 +114,71 @@ describe("an address released by force", () => {
     assert.strictEqual(it.rejection?.code, "LT0606")
     assert.include(it.rejection?.message, "held by east/shop/web")
     it.do({ ...force, network: "lab" } as Command)
+    assert.strictEqual(it.rejection?.code, "LT0604")
+  })
+})
+
+describe("a brake that is released", () => {
+  const release = (node?: string): Command => ({
+    _tag: "ReleaseBrake",
+    cluster: "east",
+    ...(node === undefined ? {} : { node })
+  })
+  /** Keys of what was said since, with the nodes to which it is said as an order. */
+  const ordered = (it: World, since: number) =>
+    Object.fromEntries(
+      it.messages
+        .slice(since)
+        .map((message) => [
+          messageKey(message),
+          message._tag === "VipIntent" || message._tag === "NodeIntent" ? (message.massWithdraw ?? null) : undefined
+        ])
+    )
+
+  it("has everything that the cluster is told said again, as an order, though it says nothing new", () => {
+    const it = serving()
+    it.do(observe("west", service("web")))
+    it.do(forget)
+    const since = it.messages.length
+    assert.deepStrictEqual(types(it.do(release())), ["BrakeReleased (brake-released)"])
+    const order = { reason: "test", cause: it.log.length }
+    assert.deepStrictEqual(ordered(it, since), {
+      "node.east-1": order,
+      "node.east-2": order,
+      "adv.4-192-0-2-0": order
+    })
+    assert.deepStrictEqual(types(it.do(release())), ["BrakeReleased (brake-released)"], "each order is one")
+  })
+
+  it("is one node's where one is named, in what it is told itself and in what all are", () => {
+    const it = serving()
+    const since = it.messages.length
+    it.do(release("east-2"))
+    const order = { reason: "test", cause: it.log.length, nodes: ["east-2"] }
+    assert.deepStrictEqual(ordered(it, since), { "node.east-2": order, "adv.4-192-0-2-0": order })
+  })
+
+  it("lasts for what was said with it: the next change is none that was ordered", () => {
+    const it = serving()
+    it.do(release())
+    const since = it.messages.length
+    it.do(forget)
+    assert.isNull(ordered(it, since)["adv.4-192-0-2-0"])
+  })
+
+  it("is not asked for an address that is released by force", () => {
+    const it = serving()
+    it.do(forget)
+    const since = it.messages.length
+    it.do(force)
+    assert.isObject(ordered(it, since)["adv.4-192-0-2-0"])
+  })
+
+  it("is of a cluster and a node that there are", () => {
+    const it = serving()
+    assert.deepStrictEqual(it.do({ _tag: "ReleaseBrake", cluster: "typo" }), [])
+    assert.strictEqual(it.rejection?.code, "LT0604")
+    assert.deepStrictEqual(it.do(release("east-9")), [])
     assert.strictEqual(it.rejection?.code, "LT0604")
   })
 })

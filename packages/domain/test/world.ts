@@ -30,11 +30,16 @@ export class World {
     const affected = affectedContents(this.fleet, events, (cluster, address) =>
       this.book.obligedOf(cluster, vipKey(address))
     )
-    for (const { content, eventIndex } of affected) {
+    for (const { content, eventIndex, massWithdraw } of affected) {
       const seq = this.log.length + 1 + eventIndex
       const event = events[eventIndex]
       const cause = { seq, type: event?.type ?? "", reason: event?.reason ?? "", actor: "test" }
-      const message = this.book.number(content, { incarnation: 1, epoch: 1, seq }, cause)
+      const order = massWithdraw && {
+        reason: "test",
+        cause: this.log.length + 1 + massWithdraw.eventIndex,
+        ...(massWithdraw.nodes === undefined ? {} : { nodes: massWithdraw.nodes })
+      }
+      const message = this.book.number(content, { incarnation: 1, epoch: 1, seq }, cause, order)
       if (message !== undefined) this.messages.push(message)
     }
     this.log.push(...events)

@@ -1,6 +1,7 @@
 import type { CommandReply } from "@lowtide/bus/commands"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import {
+  type AffectedContent,
   affectedContents,
   type ClusterHead,
   type CommandEnvelope,
@@ -9,6 +10,7 @@ import {
   decide,
   type Finding,
   type Fleet,
+  type MassWithdraw,
   messageKey,
   type NumberedMessage,
   type Stamp,
@@ -225,25 +227,37 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     caused.map(({ event }) => event),
     obligedOf
   )
-  return affected.flatMap(({ content, eventIndex }) => {
+  return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
     const cause = caused[eventIndex]
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
     const entry = memory.book.entries(content.cluster).get(key)
     const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
-    const message = memory.book.number(content, stamp, {
+    const why = {
       seq: stamp.seq,
       type: cause.event.type,
       reason: cause.event.reason,
       actor: cause.received.envelope.actor
-    })
+    }
+    const message = memory.book.number(content, stamp, why, massWithdraw && orderedBy(memory, caused, massWithdraw))
     if (message === undefined) return []
     const digest = digestOf(memory.digests, content.cluster)
     if (cseqBefore !== undefined) digest.remove(key, cseqBefore)
     digest.add(key, message.cseq)
     return { key, message }
   })
+}
+
+/** An order in the words of who gave it. */
+const orderedBy = (
+  memory: Memory,
+  caused: ReadonlyArray<CausedEvent>,
+  { eventIndex, nodes }: NonNullable<AffectedContent["massWithdraw"]>
+): MassWithdraw => {
+  const order = caused[eventIndex]
+  const reason = order?.received.envelope.words ?? order?.event.reason ?? ""
+  return { reason, cause: memory.head.seq + 1 + eventIndex, ...(nodes === undefined ? {} : { nodes }) }
 }
 
 /** What the new incarnation does not speak of any more; speakers leave it out of what they compare with the head. */

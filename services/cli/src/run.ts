@@ -16,7 +16,7 @@ import { key } from "./verbs/key.ts"
 import { ledger } from "./verbs/ledger.ts"
 import { lint } from "./verbs/lint.ts"
 import { apply, remove, reserve } from "./verbs/objects.ts"
-import { node, vip } from "./verbs/orders.ts"
+import { brake, node, vip } from "./verbs/orders.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
 import { trace } from "./verbs/trace.ts"
@@ -40,6 +40,7 @@ const lowtide = root.pipe(
     remove,
     node,
     vip,
+    brake,
     cluster,
     fleet,
     key,

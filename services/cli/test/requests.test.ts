@@ -60,6 +60,8 @@ describe("what is asked", () => {
     expect(new Set(ids).size).toBe(2)
     const { asked } = await lowtide("vip force-release 192.0.2.2 --network blue --reason gone")
     expect(asked).toEqual(["/v1/vips/192.0.2.2/force-release?network=blue"])
+    const brake = await lowtide("brake release --cluster east --node east-1 --reason ordered")
+    expect(brake.asked).toEqual(["/v1/clusters/east/brake/release?node=east-1"])
   })
 
   it("is one object a request, in their order; nothing is asked when one is wrong", async () => {

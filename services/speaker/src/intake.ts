@@ -2,8 +2,10 @@ import type { StateItem, StateText } from "@lowtide/bus/follow-state"
 import { headKey } from "@lowtide/bus/subjects"
 import type { NodeIntent, RollCall, VipIntent } from "@lowtide/domain/announcing/intent"
 import { Result } from "effect"
+import type { Kept, Proposed } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
+import { messageRecord } from "./saved-state.ts"
 import { nextSyncDeadlineMs, onHead, onLive, onTick, type Sync, startSync } from "./sync.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 
@@ -26,6 +28,10 @@ export interface IntakePort {
   readonly save: (records: ReadonlyArray<SavedRecord>) => Promise<void>
   /** Records that have to be on the disk before a node intent takes effect. */
   readonly recordsFor: (node: NodeIntent) => ReadonlyArray<SavedRecord>
+  /** Which messages are held back now, and what stays in effect instead. */
+  readonly brake: (proposed: ReadonlyArray<Proposed>) => ReadonlyMap<string, Kept>
+  /** What stays in effect under a key of which the newest message is held back. */
+  readonly inEffect: (key: string) => Kept["inEffect"] | undefined
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
   /** The centre asks what this node holds. */
@@ -138,21 +144,32 @@ export class Intake {
   }
 
   async #saveAndHandOn(accepted: ReadonlyArray<AcceptedText>): Promise<void> {
+    const kept = this.#port.brake(accepted)
     await this.#port.save([
-      ...accepted.flatMap(({ key, envelope, message }) => [
-        ...(message._tag === "NodeIntent" ? this.#port.recordsFor(message) : []),
-        { _tag: "Message" as const, key, envelope }
+      ...accepted.flatMap((text) => [
+        ...(text.message._tag === "NodeIntent" && !kept.has(text.key) ? this.#port.recordsFor(text.message) : []),
+        messageRecord(text, kept.get(text.key))
       ]),
       ...this.#headRecords()
     ])
+    const passed = this.#stillPassed(accepted.filter(({ key }) => !kept.has(key)))
     const savedAtMs = this.#port.unixMs()
     this.#port.onAccepted({
       // Whom to believe may have changed while the disk was waited for.
-      vips: accepted.flatMap(({ key, message, receivedAtMs }) =>
+      vips: passed.flatMap(({ key, message, receivedAtMs }) =>
         message._tag === "VipIntent" && !this.#held.isWithheld(key) ? { message, receivedAtMs, savedAtMs } : []
       ),
-      node: accepted.findLast(({ message }) => message._tag === "NodeIntent")?.message as NodeIntent | undefined
+      node: passed.findLast(({ message }) => message._tag === "NodeIntent")?.message as NodeIntent | undefined
     })
+  }
+
+  /** Endpoints that came back while the disk was waited for may have made much of what was little. */
+  #stillPassed(passed: ReadonlyArray<AcceptedText>): ReadonlyArray<AcceptedText> {
+    const kept = this.#port.brake(passed)
+    if (kept.size === 0) return passed
+    const late = passed.filter(({ key }) => kept.has(key))
+    void this.#port.save(late.map((text) => messageRecord(text, kept.get(text.key))))
+    return passed.filter(({ key }) => !kept.has(key))
   }
 
   /** The head goes to the disk with the batch after it: it costs nothing there, and tells the next process how far this one was. */
@@ -184,6 +201,8 @@ export class Intake {
       this.#port.onRefused({ code: "LT0403", message: `${key}: ${expected}` })
       return []
     }
+    const own = this.#held.nodeIntent
+    const previous = this.#port.inEffect(key) ?? (own?.key === key ? own : this.#held.vips.get(key))
     const acceptance = this.#held.accept(judged.success)
     if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
     if (message._tag === "ClusterHead") {
@@ -195,7 +214,7 @@ export class Intake {
     if (isLive && isSeen && isNewer) this.#sync = onLive(this.#sync, message, last.cseq, this.#at())
     const isOurs = acceptance._tag === "Accepted" && acceptance.isOurs
     return isOurs && (message._tag === "VipIntent" || message._tag === "NodeIntent")
-      ? [{ key, envelope, message, receivedAtMs }]
+      ? [{ key, envelope, message, previous, receivedAtMs }]
       : []
   }
 
@@ -212,9 +231,7 @@ export class Intake {
   }
 }
 
-interface AcceptedText {
-  readonly key: string
+interface AcceptedText extends Proposed {
   readonly envelope: string
-  readonly message: VipIntent | NodeIntent
   readonly receivedAtMs: number
 }

@@ -3,8 +3,15 @@ import { Result, Schema } from "effect"
 
 /** One fact that outlives the process. */
 export const SavedRecord = Schema.Union([
-  /** A message in effect, exactly as it was signed. */
-  Schema.TaggedStruct("Message", { key: Schema.String, envelope: Schema.String }),
+  /**
+   * The newest message under a key, exactly as it was signed. It is in effect, unless the brake holds it: then `inEffect`
+   * is. A release without a brake passes over that field, and lets the message take effect.
+   */
+  Schema.TaggedStruct("Message", {
+    key: Schema.String,
+    envelope: Schema.String,
+    inEffect: Schema.optionalKey(Schema.Struct({ envelope: Schema.String, sinceMs: Schema.Number }))
+  }),
   /** What was last known of a Service's endpoints; `service` is `namespace/name`. */
   Schema.TaggedStruct("Health", { service: Schema.String, servesHere: Schema.Boolean, servesAnywhere: Schema.Boolean }),
   /** A session that was up, or may have been; null: without a hold timer, so that its router never forgets by itself. */

@@ -58,6 +58,13 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
       (nowMs - sync.agreedAtMs) / 1000
     ),
     gauge("lowtide_sync_live", "Whether everything the centre speaks of is held.", sync.state === "live" ? 1 : 0),
+    gauge("lowtide_brake_held_intents", "Messages that the brake holds back.", speaker.brake.kept.size),
+    {
+      name: "lowtide_brake_held_total",
+      type: "counter",
+      help: "Messages that the brake held back since the process began.",
+      samples: [[{}, speaker.brake.heldTotal]]
+    },
     gauge("lowtide_wire_entries_pending", "Wire report entries that wait for NATS.", speaker.reporter.outbox.size),
     {
       name: "lowtide_wire_entries_dropped_total",

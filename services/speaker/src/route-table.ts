@@ -21,6 +21,8 @@ export class RouteTable {
   readonly #byPrefix = new Index()
   readonly #byService = new Index()
   #wanted = new Map<string, Map<string, WantedRoute>>()
+  /** How many peers are to have a prefix. */
+  readonly #peersOf = new Map<string, number>()
   #node: NodeIntent | undefined
 
   constructor(health: (service: string) => ServiceHealth) {
@@ -35,6 +37,16 @@ export class RouteTable {
   /** By address. */
   get verdicts(): ReadonlyMap<string, Verdict> {
     return this.#verdicts
+  }
+
+  /** How many prefixes some peer is to have. */
+  get announcedCount(): number {
+    return this.#peersOf.size
+  }
+
+  /** Whether some peer is to have the prefix. */
+  isAnnounced(prefix: string): boolean {
+    return this.#peersOf.has(prefix)
   }
 
   vip(address: string): VipIntent | undefined {
@@ -75,6 +87,41 @@ export class RouteTable {
       [...addresses].flatMap((address) => this.#vips.get(address) ?? []),
       prefixes
     )
+  }
+
+  /**
+   * Prefixes that some peer would lose if these messages took effect now, one after another. Nothing changes. A peer whose
+   * address is another loses everything: what it had, its router had.
+   */
+  withdrawnBy(change: {
+    readonly node?: NodeIntent | undefined
+    readonly vips: Iterable<VipIntent>
+  }): ReadonlySet<string> {
+    const before = this.#node
+    if (before === undefined) return nothing
+    const node = change.node ?? before
+    const changed = new Map([...change.vips].map((intent) => [intent.address, intent]))
+    const prefixes = new Set([...changed.keys()].flatMap((address) => this.#prefixesOf(address)))
+    const addresses =
+      change.node === undefined ? [...prefixes].flatMap((prefix) => [...this.addressesOf(prefix)]) : this.#vips.keys()
+    const intents = [...new Set([...addresses, ...changed.keys()])].flatMap(
+      (address) => changed.get(address) ?? this.#vips.get(address) ?? []
+    )
+    const { byPeer } = nodeRoutes(node, intents, ({ namespace, name }) => this.#health(`${namespace}/${name}`))
+    const routers = new Map(node.peers.map(({ name, peerAddress }) => [name, peerAddress]))
+    const withdrawn = new Set<string>()
+    for (const { name, peerAddress } of before.peers) {
+      const wanted = this.wanted(name)
+      const after = routers.get(name) === peerAddress ? byPeer.get(name) : undefined
+      for (const prefix of change.node === undefined ? prefixes : wanted.keys()) {
+        if (wanted.has(prefix) && after?.has(prefix) !== true) withdrawn.add(prefix)
+      }
+    }
+    return withdrawn
+  }
+
+  #prefixesOf(address: string): ReadonlyArray<string> {
+    return (this.#vips.get(address)?.routes ?? []).map(({ prefix }) => prefix)
   }
 
   #put(before: VipIntent | undefined, intent: VipIntent): void {
@@ -119,10 +166,17 @@ export class RouteTable {
       changes.set(prefix, now)
       if (now === undefined) wanted.delete(prefix)
       else wanted.set(prefix, now)
+      this.#count(prefix, (now === undefined ? 0 : 1) - (before === undefined ? 0 : 1))
     }
     if (computed === undefined) this.#wanted.delete(peer)
     else this.#wanted.set(peer, wanted)
     return changes
+  }
+
+  #count(prefix: string, change: number): void {
+    const count = (this.#peersOf.get(prefix) ?? 0) + change
+    if (count === 0) this.#peersOf.delete(prefix)
+    else this.#peersOf.set(prefix, count)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
 import { Result } from "effect"
+import type { Kept } from "./brake.ts"
 import { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
@@ -11,6 +12,8 @@ export interface SavedState {
   readonly health: ReadonlyMap<string, ServiceHealth>
   /** Hold times in seconds by session; infinite for a session without a hold timer. */
   readonly sessions: ReadonlyMap<string, number>
+  /** Messages that the brake held back, by key. */
+  readonly kept: ReadonlyMap<string, Kept>
   /** Saved messages that are not trusted, or not allowed, any more. */
   readonly refusals: ReadonlyArray<Refusal>
 }
@@ -20,11 +23,13 @@ export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<
   const held = new HeldState(node)
   const health = new Map<string, ServiceHealth>()
   const sessions = new Map<string, number>()
+  const kept = new Map<string, Kept>()
   const refusals: Array<Refusal> = []
   for (const record of records) {
     switch (record._tag) {
       case "Message":
         refusals.push(...restoreMessage(trust, held, record))
+        restoreKept(trust, held, kept, record)
         break
       case "Health":
         if (record.servesAnywhere) health.set(record.service, record)
@@ -34,7 +39,7 @@ export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<
         sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)
     }
   }
-  return { held, health, sessions, refusals }
+  return { held, health, sessions, kept, refusals }
 }
 
 /** An older message after a newer one is no fault here: two generations overlap. */
@@ -48,6 +53,23 @@ const restoreMessage = (
   if (Result.isFailure(judged)) return [judged.failure]
   const accepted = held.accept(judged.success)
   return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
+}
+
+/** What a message that was held back left in effect, if that is believed still; of one message the last record counts. */
+const restoreKept = (
+  trust: Trust,
+  held: HeldState,
+  kept: Map<string, Kept>,
+  { key, envelope, inEffect }: Extract<SavedRecord, { readonly _tag: "Message" }>
+): void => {
+  const newest = held.nodeIntent?.key === key ? held.nodeIntent : held.vips.get(key)
+  if (newest?.envelope !== envelope) return
+  kept.delete(key)
+  const judged = inEffect === undefined ? undefined : Result.getOrUndefined(judgeMessage(trust, key, inEffect.envelope))
+  const message = judged?.notAllowed === undefined ? judged?.message : undefined
+  if (inEffect === undefined || (message?._tag !== "VipIntent" && message?._tag !== "NodeIntent")) return
+  const { envelope: text, sinceMs } = inEffect
+  kept.set(key, { pending: newest.message, inEffect: { key, message, envelope: text }, sinceMs })
 }
 
 /** Stands for the sessions whose records a damaged disk may have lost; no `sessionName` is without spaces. */
@@ -66,17 +88,30 @@ export const withLostSession = (sessions: ReadonlyMap<string, number>): Readonly
 }
 
 /** Everything worth keeping, for a snapshot. */
-export const recordsOf = (state: Pick<SavedState, "held" | "health" | "sessions">): ReadonlyArray<SavedRecord> => {
+export const recordsOf = (
+  state: Pick<SavedState, "held" | "health" | "sessions" | "kept">
+): ReadonlyArray<SavedRecord> => {
   const { held } = state
   const records: Array<SavedRecord> = []
   if (held.head !== undefined) records.push({ _tag: "Message", key: "head", envelope: held.head.envelope })
   for (const [session, seconds] of state.sessions) records.push(sessionRecord(session, seconds))
   for (const [service, health] of state.health) records.push(healthRecord(service, health))
   const own = held.nodeIntent
-  if (own !== undefined) records.push({ _tag: "Message", key: own.key, envelope: own.envelope })
-  for (const [key, { envelope }] of held.vips) records.push({ _tag: "Message", key, envelope })
+  if (own !== undefined) records.push(messageRecord(own, state.kept.get(own.key)))
+  for (const [key, vip] of held.vips) records.push(messageRecord(vip, state.kept.get(key)))
   return records
 }
+
+/** `kept` when the brake holds the message back. */
+export const messageRecord = (
+  { key, envelope }: { readonly key: string; readonly envelope: string },
+  kept: Pick<Kept, "inEffect" | "sinceMs"> | undefined
+): SavedRecord => ({
+  _tag: "Message",
+  key,
+  envelope,
+  ...(kept === undefined ? {} : { inEffect: { envelope: kept.inEffect.envelope, sinceMs: kept.sinceMs } })
+})
 
 export const healthRecord = (service: string, { servesHere, servesAnywhere }: ServiceHealth): SavedRecord => ({
   _tag: "Health",

@@ -1,12 +1,14 @@
 import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus } from "@lowtide/bus/status"
-import type { NodeIntent } from "@lowtide/domain/announcing/intent"
+import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import { vipKey } from "@lowtide/domain/announcing/subject"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { formatPrefix } from "@lowtide/net"
-import type { Effect } from "effect"
+import { type Effect, Result } from "effect"
 import { RouteTranslator } from "./announce.ts"
+import { Brake, brakeLimit, type Kept, type Proposed } from "./brake.ts"
 import { confirm, type PendingTombstones } from "./confirm.ts"
 import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
@@ -26,9 +28,9 @@ import {
   withLostSession
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { announcedAddresses, heldParts, sessionStatus } from "./status.ts"
+import { announcedAddresses, brakeStatus, heldParts, sessionStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
-import type { Refusal, Trust } from "./trust.ts"
+import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
 
 /** What a speaker runs on. */
@@ -64,6 +66,7 @@ export class Speaker {
   readonly #saved: SavedState
   readonly #endpoints: EndpointView
   readonly #table: RouteTable
+  readonly #brake: Brake
   readonly #intake: Intake
   readonly #peers: Peers
   readonly #translator = new RouteTranslator()
@@ -89,6 +92,7 @@ export class Speaker {
     this.#isQuiet = loaded.damage === "lost"
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
     this.#table = new RouteTable((service) => this.#endpoints.health(service))
+    this.#brake = new Brake(settings.node, this.#table, this.#saved.kept)
     const sessions = this.#isQuiet ? withLostSession(this.#saved.sessions) : this.#saved.sessions
     this.#sessionHoldTimes = new Map(sessions)
     this.#saver = new Saver({
@@ -111,6 +115,8 @@ export class Speaker {
     this.#intake = new Intake(trust, this.#saved.held, {
       save: (records) => this.#saver.save(records),
       recordsFor: (node) => this.#newSessionRecords(node),
+      brake: (proposed) => this.#judgeByBrake(proposed),
+      inEffect: (key) => this.#brake.kept.get(key)?.inEffect,
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
       onRollCall: ({ stamp }) => this.#onRollCall(stamp.incarnation),
@@ -123,6 +129,10 @@ export class Speaker {
 
   get intake(): Intake {
     return this.#intake
+  }
+
+  get brake(): Brake {
+    return this.#brake
   }
 
   get peers(): Peers {
@@ -148,13 +158,20 @@ export class Speaker {
       this.#port.say("error", text)
     }
     for (const refusal of refusals) this.#onRefused(refusal)
-    const vips = [...held.vips.values()].map(({ message }) => message)
+    const vips = [...held.vips.values()].map(({ key, message }) => {
+      const kept = this.#brake.kept.get(key)?.inEffect.message
+      return kept?._tag === "VipIntent" ? kept : message
+    })
     const tombstones = vips.flatMap(({ state, cseq }) => (state === "withdrawn" ? cseq : []))
     if (tombstones.length > 0) this.#pending = [{ turn: 0, cseq: Math.min(...tombstones) }]
-    this.#table.update({ node: held.nodeIntent?.message, vips })
-    if (held.nodeIntent !== undefined) this.#configurePeers(held.nodeIntent.message)
+    const own = held.nodeIntent
+    const keptOwn = own === undefined ? undefined : this.#brake.kept.get(own.key)?.inEffect.message
+    const node = keptOwn?._tag === "NodeIntent" ? keptOwn : own?.message
+    this.#table.update({ node, vips })
+    if (node !== undefined) this.#configurePeers(node)
+    if (this.#brake.kept.size > 0) this.#sayBrake(`${this.#brake.kept.size} messages`, "still ")
     if (this.#port.loaded.damage === "repaired") this.#saver.compact()
-    const from = held.nodeIntent === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
+    const from = node === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
     this.#port.say(
       "info",
       `speaker of node ${this.#port.settings.node}, cluster ${this.#port.settings.cluster}: ${from}`
@@ -176,6 +193,7 @@ export class Speaker {
   takeTrust(trust: Trust): void {
     const gone = this.#intake.takeTrust(trust)
     const nowMs = this.#port.unixMs()
+    this.#dropDistrusted(trust, gone)
     for (const message of gone) {
       this.#change().vips.push({ message: { ...message, state: "withdrawn" }, receivedAtMs: nowMs, savedAtMs: nowMs })
     }
@@ -188,6 +206,41 @@ export class Speaker {
     this.#changed("now")
     // A rotation that goes well changes nothing: then a whole fleet need not read everything again at once.
     if (gone.length > 0 || this.refusals.counts.size > 0) this.#port.resync()
+  }
+
+  /** What the brake keeps in effect has to be believed as well; else what waits is in effect, if that is. */
+  #dropDistrusted(trust: Trust, gone: ReadonlyArray<VipIntent>): void {
+    for (const { address } of gone) this.#brake.drop(vipKey(address))
+    const nowMs = this.#port.unixMs()
+    for (const [key, { inEffect, pending }] of [...this.#brake.kept]) {
+      const judged = judgeMessage(trust, key, inEffect.envelope)
+      if (Result.isSuccess(judged) && judged.success.notAllowed === undefined) continue
+      this.#brake.drop(key)
+      if (pending._tag === "NodeIntent") this.#change().node = pending
+      else this.#change().vips.push({ message: pending, receivedAtMs: nowMs, savedAtMs: nowMs })
+    }
+  }
+
+  #judgeByBrake(proposed: ReadonlyArray<Proposed>): ReadonlyMap<string, Kept> {
+    if (this.#isQuiet) {
+      // Nothing is announced, so nothing is taken away.
+      for (const { key } of proposed) this.#brake.drop(key)
+      return new Map()
+    }
+    this.#runTurn() // what was accepted before counts as it is by now
+    const nowMs = this.#port.monotonicMs()
+    const before = this.#brake.kept.size
+    const kept = this.#brake.judge(proposed, { nowMs, unixMs: this.#port.unixMs() })
+    if (this.#brake.kept.size > before) this.#sayBrake(`${this.#brake.kept.size - before} more messages`, "")
+    if (kept.size > 0 || this.#brake.kept.size !== before) this.#changed("soon")
+    return kept
+  }
+
+  #sayBrake(what: string, still: string): void {
+    const { of } = this.#brake.minute(this.#port.monotonicMs())
+    const expected = `expected at most ${brakeLimit(of)} of ${of} prefixes to be withdrawn within a minute`
+    const message = `brake: ${expected}, found more; ${what} ${still}wait, and what was in effect before stays`
+    this.#port.say("error", formatFault({ code: "LT0406", message }))
   }
 
   /** When a status is due, by the monotonic clock. */
@@ -216,7 +269,8 @@ export class Speaker {
       announcing: this.#isQuiet
         ? []
         : announcedAddresses(this.#table, (peer, prefix) => this.#peers.isSent(peer, prefix)),
-      refused: this.refusals.recent
+      refused: this.refusals.recent,
+      ...brakeStatus(this.#brake)
     }
   }
 
@@ -392,7 +446,7 @@ export class Speaker {
       nowMs: this.#port.monotonicMs()
     })
     this.#pending = confirmation.pending
-    return confirmation.confirmedCseq
+    return Math.max(0, Math.min(confirmation.confirmedCseq, this.#brake.tombstoneCseq - 1))
   }
 
   #changed(need: "soon" | "now"): void {
@@ -406,7 +460,12 @@ export class Speaker {
     for (const session of this.#sessionHoldTimes.keys()) {
       if (!holdTimes.has(session)) this.#sessionHoldTimes.delete(session)
     }
-    return recordsOf({ held: this.#saved.held, health: this.#endpoints.known, sessions: this.#sessionHoldTimes })
+    return recordsOf({
+      held: this.#saved.held,
+      kept: this.#brake.kept,
+      health: this.#endpoints.known,
+      sessions: this.#sessionHoldTimes
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BgpPeer } from "@lowtide/bgp/peer"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
+import type { Brake } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { RouteTable } from "./route-table.ts"
 import type { SessionFault } from "./session-fault.ts"
@@ -32,6 +33,25 @@ export const announcedAddresses = (
     )
     return isAnnounced ? address : []
   })
+
+/** Addresses that a status names of those that the brake holds. */
+const brakedMax = 20
+
+/** What the brake holds back, for a status: nothing when it holds nothing. */
+export const brakeStatus = ({ kept }: Pick<Brake, "kept">): Pick<NodeStatus, "brake"> => {
+  if (kept.size === 0) return {}
+  const waiting = [...kept.values()]
+  return {
+    brake: {
+      held: kept.size,
+      isNodeHeld: waiting.some(({ pending }) => pending._tag === "NodeIntent"),
+      addresses: waiting
+        .flatMap(({ pending }) => (pending._tag === "VipIntent" ? pending.address : []))
+        .slice(0, brakedMax),
+      since: new Date(Math.min(...waiting.map(({ sinceMs }) => sinceMs))).toISOString()
+    }
+  }
+}
 
 /** VIPs in one status: far below what one message may hold. */
 const vipsAPart = 1_000

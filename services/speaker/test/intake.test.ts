@@ -20,6 +20,8 @@ const make = (centre: HandCentre) => {
       if (isBlocked) await new Promise<void>((resolve) => (release = resolve))
     },
     recordsFor: () => [{ _tag: "Session", session: "s", holdTimeSeconds: 9 }],
+    brake: () => new Map(),
+    inEffect: () => undefined,
     onAccepted: (one) => {
       accepted.push(one)
       log.push(`accepted ${one.vips.map(({ message }) => message.address).join(" ")}`)

@@ -375,6 +375,61 @@ describe("speaker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("holds what would withdraw too much at once, over its own restart, until it is said as an order", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const collector = yield* router()
+      const { centre } = node
+      const addresses = Array.from({ length: 20 }, (_, index) => `198.51.100.${index + 1}`)
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publish([
+          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
+          ...addresses.map((address) => centre.say(vip(address))),
+          centre.head()
+        ])
+        const speaker = yield* node.start(nats.url)
+        yield* waitUntil(
+          "twenty routes",
+          Effect.sync(() => prefixesAt(collector).length === 20)
+        )
+        yield* publish([...addresses.map((address) => centre.say(tombstone(address))), centre.head()])
+        const held = yield* waitForStatus(
+          "the brake holds",
+          ({ brake, sync }) => brake !== undefined && sync === "live"
+        )
+        assert.deepInclude(held.brake, { held: 11, isNodeHeld: false })
+        yield* waitUntil(
+          "eleven routes",
+          Effect.sync(() => prefixesAt(collector).length === 11)
+        )
+        const { text } = yield* get(node.httpSocket, "/metrics")
+        assert.include(text, "lowtide_brake_held_intents 11")
+        assert.include(yield* speaker.log, "LT0406 brake: expected at most 9 of 20 prefixes")
+        yield* speaker.kill
+        yield* node.start(nats.url)
+        yield* waitUntil(
+          "eleven routes again",
+          Effect.sync(() => collector.peers().some(({ routes, endOfRib }) => routes.size === 11 && endOfRib.size === 2))
+        )
+        const after = yield* waitForStatus("it is live", ({ sync, runId }) => sync === "live" && runId !== held.runId)
+        assert.strictEqual(after.brake?.held, 11)
+        assert.isBelow(after.confirmedCseq, centre.cseq)
+        const massWithdraw = { reason: "the shop is closed", cause: 9 }
+        yield* publish([
+          ...addresses.map((address) => centre.say({ ...tombstone(address), massWithdraw })),
+          centre.head()
+        ])
+        yield* waitForPrefixes(collector, [])
+        yield* waitForStatus(
+          "all is confirmed",
+          ({ brake, confirmedCseq }) => brake === undefined && confirmedCseq === centre.cseq
+        )
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("begins, ends and restarts the sessions that changed, and leaves the others alone", () =>
     Effect.gen(function* () {
       const nats = yield* startNats()

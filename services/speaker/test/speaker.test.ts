@@ -3,6 +3,7 @@ import { Effect, Result } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import type { LoadedRecords } from "../src/journal.ts"
 import type { SavedRecord } from "../src/journal-record.ts"
+import { recordsOf, restoreState } from "../src/saved-state.ts"
 import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
@@ -177,5 +178,93 @@ describe("Speaker", () => {
     clock.nowMs = 180_000
     next.clock.nowMs = 180_000
     assert.deepStrictEqual([speaker.status().confirmedCseq, next.speaker.status().confirmedCseq], [2, 2])
+  })
+
+  describe("brake", () => {
+    const addresses = Array.from({ length: 20 }, (_, index) => `198.51.100.${index + 1}`)
+    const health = { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true } as const
+    const ordered = { massWithdraw: { reason: "the shop is closed", cause: 9 } }
+
+    /** Twenty VIPs are wanted, and all of them are to be withdrawn at once: nine are. */
+    const braked = async () => {
+      const centre = new HandCentre()
+      const records = [
+        { _tag: "Message" as const, ...centre.say(unreachable) },
+        ...addresses.map((address) => ({ _tag: "Message" as const, ...centre.say(vip(address)) })),
+        health
+      ]
+      const made = make(centre, records)
+      await made.take(...addresses.map((address) => centre.say(tombstone(address))), centre.head())
+      return { centre, records, ...made }
+    }
+    const wanted = (speaker: Speaker) => speaker.peers.running.map((running) => running.status().prefixesWanted)
+
+    it("keeps what too many tombstones would withdraw, says so, and confirms none of them", async () => {
+      const { speaker, clock } = await braked()
+      clock.nowMs = 3_600_000
+      const { brake, confirmedCseq, sync } = speaker.status()
+      assert.deepStrictEqual(wanted(speaker), [11])
+      assert.deepStrictEqual([sync, brake?.held, brake?.addresses.length, brake?.isNodeHeld], ["live", 11, 11, false])
+      // One node intent and twenty VIPs come before the tombstones, nine of which took effect.
+      assert.strictEqual(confirmedCseq, 21 + 9)
+    })
+
+    it("keeps it in the next process, from the journal and from a snapshot", async () => {
+      const { centre, records, saved } = await braked()
+      const trust = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
+      const journal = [...records, ...saved]
+      const snapshot = recordsOf(restoreState(Result.getOrThrow(readTrust(trust)), nodeName, journal))
+      for (const disk of [journal, snapshot]) {
+        const next = make(centre, disk)
+        assert.deepStrictEqual([wanted(next.speaker), next.speaker.status().brake?.held], [[11], 11])
+        await next.take(...addresses.map((address) => centre.say({ ...tombstone(address), ...ordered })), centre.head())
+        next.clock.nowMs = 90_000
+        assert.deepStrictEqual([wanted(next.speaker), next.speaker.status().brake], [[0], undefined])
+        assert.strictEqual(next.speaker.status().confirmedCseq, centre.cseq)
+      }
+    })
+
+    it("lets go what is announced again, also in the next process", async () => {
+      const { centre, records, saved, speaker, take } = await braked()
+      await take(...addresses.map((address) => centre.say(vip(address))), centre.head())
+      assert.deepStrictEqual([wanted(speaker), speaker.status().brake], [[20], undefined])
+      const next = make(centre, [...records, ...saved])
+      assert.deepStrictEqual([wanted(next.speaker), next.speaker.status().brake], [[20], undefined])
+    })
+
+    it("is not asked when endpoints are lost, and keeps nothing that trust has ended", async () => {
+      const { centre, speaker, settle } = await braked()
+      speaker.takeEndpoints({ put: [], deleted: [], isComplete: true })
+      await settle()
+      const none = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText([]) }
+      speaker.takeTrust(Result.getOrThrow(readTrust(none)))
+      await settle()
+      assert.deepStrictEqual([wanted(speaker), speaker.status().brake], [[0], undefined])
+    })
+
+    it("holds what endpoints made too much while the disk was waited for", async () => {
+      const centre = new HandCentre()
+      const records = [
+        { _tag: "Message" as const, ...centre.say(unreachable) },
+        ...addresses.map((address) => ({ _tag: "Message" as const, ...centre.say(vip(address)) }))
+      ]
+      const { speaker, disk, take, settle, saved } = make(centre, records)
+      let release = () => {}
+      disk.answers = new Promise((resolve) => (release = resolve))
+      await take(...addresses.map((address) => centre.say(tombstone(address))), centre.head())
+      const serving = { addresses: [], nodeName }
+      speaker.takeEndpoints({
+        put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [serving] }],
+        deleted: [],
+        isComplete: true
+      })
+      await settle()
+      assert.deepStrictEqual(wanted(speaker), [20], "nothing took effect yet")
+      release()
+      await settle()
+      assert.deepStrictEqual([wanted(speaker), speaker.status().brake?.held], [[11], 11])
+      const next = make(centre, [...records, ...saved])
+      assert.deepStrictEqual(wanted(next.speaker), [11])
+    })
   })
 })

@@ -8,6 +8,8 @@ import { type Content, resolveGoneService, resolveNode, resolveObject, resolveSe
 export interface AffectedContent {
   readonly content: Content
   readonly eventIndex: number
+  /** What it withdraws was ordered by this event: it is said even where it says nothing new. */
+  readonly massWithdraw?: { readonly eventIndex: number; readonly nodes?: ReadonlyArray<string> }
 }
 
 /**
@@ -21,7 +23,7 @@ export const affectedContents = (
 ): ReadonlyArray<AffectedContent> => {
   const touched = new Touched()
   for (const [index, event] of events.entries()) touch(fleet, touched, event, index)
-  return [
+  const contents: ReadonlyArray<AffectedContent> = [
     ...entries(touched.nodes, (stream) => {
       const [clusterName = "", name = ""] = tail(stream)
       const cluster = fleet.cluster(clusterName)
@@ -53,6 +55,41 @@ export const affectedContents = (
       eventIndex
     }))
   ]
+  const orders = massWithdrawals(events)
+  return orders.length === 0 ? contents : contents.map((affected) => ordered(affected, orders))
+}
+
+/** An order to withdraw however much it is: of one address, or of a cluster or one node of it. */
+interface MassWithdrawal {
+  readonly eventIndex: number
+  readonly cluster: string
+  readonly address?: string
+  readonly node?: string
+}
+
+const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<MassWithdrawal> =>
+  events.flatMap(({ type, after }, eventIndex): ReadonlyArray<MassWithdrawal> => {
+    if (type === "BrakeReleased" && after?._tag === "Brake") {
+      const { cluster, node } = after
+      return [{ eventIndex, cluster, ...(node === null ? {} : { node }) }]
+    }
+    // Who answers for it that an address is announced nowhere wants it held back nowhere.
+    if (type === "VipForceReleased" && after?._tag === "Vip") {
+      return [{ eventIndex, cluster: after.cluster, address: after.address }]
+    }
+    return []
+  })
+
+const ordered = (affected: AffectedContent, orders: ReadonlyArray<MassWithdrawal>): AffectedContent => {
+  const { content } = affected
+  const order = orders.findLast(({ cluster, address, node }) => {
+    if (cluster !== content.cluster) return false
+    if (content._tag === "VipIntent") return address === undefined || address === content.address
+    return content._tag === "NodeIntent" && address === undefined && (node === undefined || node === content.node)
+  })
+  if (order === undefined) return affected
+  const { eventIndex, node } = order
+  return { ...affected, massWithdraw: { eventIndex, ...(node === undefined ? {} : { nodes: [node] }) } }
 }
 
 /** Streams of which a message is to be resolved anew, with the index of the last event that says so. */
@@ -97,6 +134,8 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     case "AddressPool":
       for (const { name } of fleet.clusters.values()) touchCluster(fleet, touched, name, index)
       return
+    case "Brake":
+      return touchCluster(fleet, touched, state.cluster, index)
     case "Namespace":
     case "Recovery":
     case "Reservation":

@@ -1,4 +1,4 @@
-import type { Cause, NumberedMessage, Stamp } from "./intent.ts"
+import type { Cause, MassWithdraw, NumberedMessage, Stamp } from "./intent.ts"
 import type { Content } from "./resolve.ts"
 import { messageKey } from "./subject.ts"
 
@@ -45,13 +45,15 @@ export class IntentBook {
     book.cseq = Math.max(book.cseq, cseq)
   }
 
-  /** The message with its number, or undefined when the one in effect says the same. */
-  number(content: Content, stamp: Stamp, cause: Cause): NumberedMessage | undefined {
+  /** The message with its number, or undefined when the one in effect says the same and nothing is ordered of it. */
+  number(content: Content, stamp: Stamp, cause: Cause, massWithdraw?: MassWithdraw): NumberedMessage | undefined {
     const book = this.#book(content.cluster)
     const before = book.entries.get(messageKey(content))
-    if (before?.incarnation === stamp.incarnation && before.contentText === JSON.stringify(content)) return undefined
+    const isNew = before?.incarnation !== stamp.incarnation || before.contentText !== JSON.stringify(content)
+    if (!isNew && massWithdraw === undefined) return undefined
     const { _tag, ...rest } = content
-    const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, cause } as NumberedMessage
+    const why = massWithdraw === undefined ? { cause } : { massWithdraw, cause }
+    const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, ...why } as NumberedMessage
     this.#put(numbered)
     return numbered
   }
@@ -126,11 +128,15 @@ class StoredEntry implements BookEntry {
   }
 }
 
-/** What a message says, without its number and cause; `_tag` first, as `Content` is written. */
+/** What a message says, without its number, its cause and its order; `_tag` first, as `Content` is written. */
 const contentOf = ({
   stamp: _stamp,
   cseq: _cseq,
   prevCseq: _prev,
   cause: _cause,
-  ...content
-}: NumberedMessage): Content => content as Content
+  ...rest
+}: NumberedMessage): Content => {
+  if (rest._tag !== "VipIntent" && rest._tag !== "NodeIntent") return rest
+  const { massWithdraw: _mass, ...content } = rest
+  return content
+}

@@ -64,6 +64,17 @@ export const Admission = Schema.Union([
 ])
 export type Admission = typeof Admission.Type
 
+/** An order to withdraw, however much it is: see `services/speaker/src/brake.ts`. */
+export const MassWithdraw = Schema.Struct({
+  /** In the words of who ordered it. */
+  reason: Schema.String,
+  /** The seq of the event that ordered it. */
+  cause: Schema.Int,
+  /** The nodes that it is said to; missing: all of the cluster. */
+  nodes: Schema.optionalKey(Schema.Array(Schema.String))
+})
+export type MassWithdraw = typeof MassWithdraw.Type
+
 /** The centre's wish for one VIP in one cluster. `withdrawn` is its tombstone: a VIP leaves a node by nothing else. */
 export const VipIntent = Schema.TaggedStruct("VipIntent", {
   ...Numbered,
@@ -77,9 +88,7 @@ export const VipIntent = Schema.TaggedStruct("VipIntent", {
   /** Nodes that may have announced it since its last confirmed withdrawal. */
   obliged: Schema.Array(Schema.String),
   /** Set on a commanded drain or deletion alone, never where observations are missing: it releases a speaker's brake. */
-  massWithdraw: Schema.optionalKey(
-    Schema.Struct({ reason: Schema.String, /** The seq of the event that ordered it. */ cause: Schema.Int })
-  ),
+  massWithdraw: Schema.optionalKey(MassWithdraw),
   cause: Cause
 })
 export type VipIntent = typeof VipIntent.Type
@@ -109,6 +118,8 @@ export const NodeIntent = Schema.TaggedStruct("NodeIntent", {
   addresses: Schema.Array(Schema.String),
   /** Why the node may not announce; null when it may. */
   excluded: Schema.NullOr(Schema.Literals(["label", "network-unavailable"])),
+  /** As in an intent of a VIP. */
+  massWithdraw: Schema.optionalKey(MassWithdraw),
   cause: Cause
 })
 export type NodeIntent = typeof NodeIntent.Type

@@ -21,9 +21,9 @@ import type {
   VipIntent
 } from "./intent.ts"
 
-/** A message before it is numbered: what it says, without when and why. */
+/** A message before it is numbered: what it says, without when and why, and whether that was ordered. */
 export type Content<Message extends NumberedMessage = NumberedMessage> = Message extends NumberedMessage
-  ? Omit<Message, "stamp" | "cseq" | "prevCseq" | "cause">
+  ? Omit<Message, "stamp" | "cseq" | "prevCseq" | "cause" | "massWithdraw">
   : never
 
 /** What is said of one VIP in its cluster. `obligedBefore` are the nodes that the intent in effect obliges. */

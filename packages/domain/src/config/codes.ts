@@ -398,6 +398,11 @@ export const codes = {
     "The trust file or the allowed prefixes of a node changed to something that is not valid. What they said before stays in effect.",
     "Write both files by `lowtide cluster add` and `allow`, for this cluster and signed by its install key"
   ),
+  LT0406: error(
+    "withdrawals held by the speaker's brake",
+    "Within a minute the centre told a node to withdraw more than 30 % of its prefixes, and ten or more, without saying that this was ordered. The node keeps announcing what was in effect before, and confirms nothing of what it holds back, so that those addresses go to nobody else. What health withdraws is never held.",
+    "Find out who or what wanted it (`lowtide history --cluster C`). If it is right: `lowtide brake release --cluster C --reason R`. If not: put back what was deleted, and the announcements are as they were"
+  ),
 
   LT0501: error(
     "database unavailable",

@@ -41,6 +41,7 @@ export type Command =
   | RecordExport
   | SealWireJournal
   | FinaliseFleet
+  | ReleaseBrake
 
 /** Names the cluster's network, the routing domain in which its addresses are unique, and what else its own object says. */
 export interface RegisterCluster {
@@ -246,6 +247,14 @@ export interface FinaliseFleet {
   readonly version: number
   /** Set where the log has just begun, so that nobody has to agree. */
   readonly isFirst?: true
+}
+
+/** A person says that what the speakers' brakes hold back is meant: everything of the cluster is said again, as ordered. */
+export interface ReleaseBrake {
+  readonly _tag: "ReleaseBrake"
+  readonly cluster: string
+  /** To this node alone. */
+  readonly node?: string
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

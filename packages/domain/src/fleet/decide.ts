@@ -13,7 +13,7 @@ import { applyFleetObject, deleteFleetObject } from "./fleet-objects.ts"
 import { sinceOfCommand } from "./fleet-version.ts"
 import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
-import { forceRelease, retireNode } from "./orders.ts"
+import { forceRelease, releaseBrake, retireNode } from "./orders.ts"
 import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
 import { streamOf } from "./stream.ts"
 
@@ -133,6 +133,8 @@ const carryOut = (draft: Draft, command: Command): void => {
       return republishCluster(draft, draft.cluster(command.cluster), command.inventory)
     case "ReleaseAdopted":
       return releaseAdopted(draft, command)
+    case "ReleaseBrake":
+      return releaseBrake(draft, command)
     case "RecordExport": {
       const { _tag, ...said } = command
       return draft.emit({

@@ -42,7 +42,8 @@ export const eventTypes = {
   ClusterRepublished: { state: "Cluster" },
   AuditExported: { state: "Export" },
   WireJournalSealed: { state: "WireSeal" },
-  FleetVersionFinalised: { state: "FleetVersion", since: 2 }
+  FleetVersionFinalised: { state: "FleetVersion", since: 2 },
+  BrakeReleased: { state: "Brake", since: 2 }
 } as const satisfies Readonly<Record<string, EventDefinition>>
 
 /** A type of event, as `eventTypes` lists it. */
@@ -78,6 +79,7 @@ export type ReasonCode =
   | "requested"
   | "hour-over"
   | "log-begun"
+  | "brake-released"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

@@ -7,6 +7,7 @@ import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version
 import { judgeCluster } from "./judged.ts"
 import type {
   AddressPoolState,
+  BrakeState,
   ClusterState,
   ExportState,
   FindingsState,
@@ -96,6 +97,8 @@ export class Fleet {
   /** The last reading of the log as a whole, and the last seal of the wire journal. */
   lastExport: ExportState | null = null
   wireSeal: WireSealState | null = null
+  /** The last release of the speakers' brakes, by cluster. */
+  readonly brakes = new Map<string, BrakeState>()
 
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
@@ -215,6 +218,8 @@ export class Fleet {
       case "FleetVersion":
         this.fleetVersion = state.version
         return
+      case "Brake":
+        return put(this.brakes, state.cluster, after as BrakeState | null)
     }
   }
 

@@ -1,5 +1,6 @@
 import { liftObligation, quarantine } from "../allocation/settle.ts"
 import { finding } from "../config/index.ts"
+import type { ReleaseBrake } from "./command.ts"
 import type { Draft } from "./draft.ts"
 import { streamOf } from "./stream.ts"
 
@@ -34,6 +35,33 @@ export const retireNode = (draft: Draft, clusterName: string, name: string): voi
     const vip = draft.fleet.vips.get(stream)
     if (vip !== undefined) liftObligation(draft, cluster, vip, name)
   }
+}
+
+/**
+ * Has everything that a cluster is told said again as an order, so that speakers' brakes let it through. What they hold
+ * is theirs to know: an order that finds nothing held changes no route.
+ */
+export const releaseBrake = (draft: Draft, { cluster: name, node }: ReleaseBrake): void => {
+  const cluster = draft.fleet.clusters.get(name)
+  if (cluster === undefined) {
+    const known = [...draft.fleet.clusters.keys()].sort().join(", ")
+    const object = { kind: "Cluster", name }
+    return draft.refuse(finding("LT0604", { object, expected: `one of the clusters [${known}]`, found: name }))
+  }
+  if (node !== undefined && !cluster.nodes.has(node)) {
+    const object = { kind: "Node", name: `${name}/${node}` }
+    return draft.refuse(
+      finding("LT0604", { object, expected: "a node that the log knows", found: "none of that name" })
+    )
+  }
+  draft.emit({
+    stream: streamOf.brake(name),
+    type: "BrakeReleased",
+    reason: "brake-released",
+    before: draft.fleet.brakes.get(name) ?? null,
+    after: { _tag: "Brake", cluster: name, node: node ?? null },
+    about: { cluster: name }
+  })
 }
 
 /** Ends a withdrawal that nobody confirms. An address that rests already, or is free, is as it is ordered to be. */

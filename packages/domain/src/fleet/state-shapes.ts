@@ -156,6 +156,7 @@ const WireSeal = Schema.TaggedStruct("WireSeal", {
 })
 
 const FleetVersion = Schema.TaggedStruct("FleetVersion", { version: Count })
+const Brake = Schema.TaggedStruct("Brake", { cluster: Text, node: Schema.NullOr(Text) })
 
 /** The newest version's schema of a state says what the state's type says. */
 type ShapeOf<State> =
@@ -177,7 +178,8 @@ export const stateShapes = {
   AddressPool: [{ schema: AddressPool }],
   Export: [{ schema: Export }],
   WireSeal: [{ schema: WireSeal }],
-  FleetVersion: [{ schema: FleetVersion }]
+  FleetVersion: [{ schema: FleetVersion }],
+  Brake: [{ schema: Brake }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
 
 /** With every optional field. */

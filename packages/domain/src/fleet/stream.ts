@@ -28,6 +28,7 @@ export type StreamState =
   | ExportState
   | WireSealState
   | FleetVersionState
+  | BrakeState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -215,6 +216,14 @@ export interface FleetVersionState {
   readonly version: number
 }
 
+/** A person said that what the speakers' brakes hold back in a cluster is meant: the last time. */
+export interface BrakeState {
+  readonly _tag: "Brake"
+  readonly cluster: string
+  /** The one node that it was said to; null: all of the cluster. */
+  readonly node: string | null
+}
+
 /**
  * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
  * hold some.
@@ -235,5 +244,6 @@ export const streamOf = {
   addressPool: (name: string) => `addresspool:${name}`,
   exports: () => "audit:exports",
   wireSeals: () => "audit:wire-journal",
-  fleetVersion: () => "fleet:version"
+  fleetVersion: () => "fleet:version",
+  brake: (cluster: string) => `brake:${cluster}`
 } as const

@@ -28,6 +28,8 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
   switch (command._tag) {
     case "RetireNode":
       return [{ role: "operator", scope: { cluster: command.cluster }, isPersonal: false }]
+    case "ReleaseBrake": // it may take every route of a cluster away
+      return [{ role: "operator", scope: { cluster: command.cluster }, isPersonal: true }]
     case "ForceRelease": {
       const vip = fleet.vip(command.network, command.address)
       const scope = vip === undefined ? {} : { cluster: vip.cluster, pool: vip.pool }

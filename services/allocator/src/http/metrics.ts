@@ -106,6 +106,12 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
     ({ cluster, sync }) => ({ cluster, sync })
   ),
   ...tally(
+    "lowtide_nodes_braked",
+    "Nodes whose speakers hold back withdrawals as too many at once",
+    nodeList(view, {}, nowMs).items.filter(({ brake }) => brake !== null),
+    ({ cluster }) => ({ cluster })
+  ),
+  ...tally(
     "lowtide_sessions",
     "BGP sessions by state",
     peerList(view, {}, nowMs).items.flatMap(({ cluster, sessions }) =>

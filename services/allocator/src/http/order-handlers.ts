@@ -24,6 +24,7 @@ export const OrderHandlers = HttpApiBuilder.group(
     const asked = Effect.provideContext(services)
     return handlers.handleAll({
       retireNode: ({ params, payload }) => asked(give({ _tag: "RetireNode", ...params }, payload)),
+      releaseBrake: ({ params, query, payload }) => asked(give({ _tag: "ReleaseBrake", ...params, ...query }, payload)),
       apply: ({ payload }) => {
         const { apiVersion, kind, metadata, spec } = payload.object
         const manifest = {

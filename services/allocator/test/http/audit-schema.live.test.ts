@@ -204,6 +204,10 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
     [null, { ...exported, filter: { journal: "wire", cluster: "east" }, count: null }]
   ],
+  BrakeReleased: [
+    [null, { _tag: "Brake", cluster: "east", node: null }],
+    [null, { _tag: "Brake", cluster: "east", node: "east-1" }]
+  ],
   WireJournalSealed: [
     [null, { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: new Date(startMs).toISOString() }]
   ],

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { ensureStreams, layerBus, sendCommand } from "@lowtide/bus"
-import type { Command } from "@lowtide/domain"
+import type { Command, VipIntent } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { Effect, Layer, Result } from "effect"
@@ -66,7 +66,20 @@ const started = Effect.fnUntraced(function* (natsUrl: string, hasTokens: boolean
     ask: (api: LowtideClient["Service"]) => Effect.Effect<A, E>
   ) => LowtideClient.use(ask).pipe(Effect.provide(layerClient({ _tag: "Url", url }, credential)))
   const events = within(Effect.flatMap(Ledger, (store) => store.events({ order: "asc", limit: 10_000 })))
-  return { url, send, as, events }
+  /** What the cluster is told, by key, as the database has it. */
+  const messages = within(
+    Effect.map(
+      Effect.flatMap(Ledger, (store) => store.load),
+      ({ intents }) =>
+        new Map(
+          intents.map(({ subject, envelope }) => [
+            subject,
+            JSON.parse((JSON.parse(envelope) as { readonly payload: string }).payload) as Partial<VipIntent>
+          ])
+        )
+    )
+  )
+  return { url, send, as, events, messages }
 })
 
 const order = { commandId: uuid(900), reason: "burnt, will not come back" }
@@ -82,6 +95,45 @@ const gone = (name: string): Command => ({ _tag: "ForgetNode", cluster: "east", 
 const ada = { token: "token-of-ada" }
 
 describe("orders over the API", () => {
+  allocating("release the brakes of a cluster, by a person who may order there alone", true, (it) =>
+    Effect.gen(function* () {
+      const release =
+        (commandId: string, query: { readonly node?: string } = {}) =>
+        (api: LowtideClient["Service"]) =>
+          api.orders.releaseBrake({
+            params: { cluster: "east" },
+            query,
+            payload: { commandId, reason: "the shop is closed" }
+          })
+      const { items } = yield* it.as(ada, release(uuid(910), { node: "n1" }))
+      assert.deepStrictEqual(
+        items.map(({ type, actor, words, what }) => [type, actor, words, what]),
+        [
+          [
+            "BrakeReleased",
+            "person:ada",
+            "the shop is closed",
+            "the brakes of node n1 of cluster east were released: what they held back is withdrawn"
+          ]
+        ]
+      )
+      for (const [token, code] of [
+        ["token-of-bob", "LT0602"],
+        ["token-of-ci", "LT0603"]
+      ] as const) {
+        const refused = yield* Effect.flip(it.as({ token }, release(uuid(911))))
+        assert.include(JSON.stringify(refused), code)
+      }
+      const event = (yield* it.events).at(-1)
+      const messages = yield* it.messages
+      assert.deepStrictEqual(messages.get("adv.4-192-0-2-0")?.massWithdraw, {
+        reason: "the shop is closed",
+        cause: event?.seq ?? 0,
+        nodes: ["n1"]
+      })
+    })
+  )
+
   allocating(
     "say who awaits whom, and are in the history with actor and words; one id is carried out once",
     true,

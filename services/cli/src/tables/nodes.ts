@@ -13,12 +13,13 @@ const tones: { readonly [Sync in NodeSync]: Tone } = {
 /** Whether it is known what the node does. */
 const isHeard = (sync: NodeSync): boolean => sync === "live" || sync === "stale" || sync === "reported"
 
-/** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node; none of a silent one. */
+/** Columns of `lowtide get nodes`. SESSIONS: established, of those that the configuration gives the node; none of a silent one. HELD: withdrawals that the speaker's brake holds back. */
 export const nodeColumns = (nowMs: number): ReadonlyArray<Column<NodeView>> => [
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
   { title: "NAME", cell: ({ name }) => name },
   { title: "SESSIONS", cell: ({ sessions }) => `${sessions.up}/${sessions.total}` },
   { title: "VIPS", cell: ({ announcing, sync }) => (isHeard(sync) ? String(announcing) : "") },
+  { title: "HELD", cell: ({ brake }) => (brake === null ? "" : { text: String(brake.held), tone: "bad" }) },
   { title: "SYNC", cell: ({ sync }) => ({ text: sync, tone: tones[sync] }) },
   { title: "HEARD", cell: ({ lastHeard }) => ageCell(lastHeard, nowMs) },
   {

@@ -105,3 +105,36 @@ export const vip = Command.make("vip").pipe(
   Command.withDescription("Orders about addresses"),
   Command.withSubcommands([forceRelease])
 )
+
+const releaseBrake = Command.make(
+  "release",
+  {
+    cluster: Flag.String("cluster").pipe(Flag.withDescription("The cluster whose speakers hold withdrawals back")),
+    node: Flag.String("node").pipe(Flag.withDescription("Only this node"), Flag.optional),
+    reason: reasonFlag
+  },
+  Effect.fnUntraced(function* ({ cluster, node, reason }) {
+    const query = Option.isSome(node) ? { node: node.value } : {}
+    yield* showOrder(
+      yield* ask(yield* serverFlags, (client) =>
+        client.orders.releaseBrake({ params: { cluster }, query, payload: override(reason) })
+      )
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Let the withdrawals through that speakers hold back as too many at once (LT0406). Takes the token of a person"
+  ),
+  Command.withExamples([
+    {
+      command: 'lowtide brake release --cluster east --reason "shop was shut down, CHG-955"',
+      description: "What `lowtide get nodes` shows as HELD is withdrawn from now on"
+    }
+  ])
+)
+
+/** `lowtide brake VERB`. */
+export const brake = Command.make("brake").pipe(
+  Command.withDescription("Orders about the brakes of speakers"),
+  Command.withSubcommands([releaseBrake])
+)

@@ -1,5 +1,6 @@
 import {
   type AddressPoolState,
+  type BrakeState,
   codes,
   type EventType,
   type ExportState,
@@ -181,6 +182,10 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   FleetVersionFinalised: about<FleetVersionState>(
     ({ version }, before) =>
       `the fleet is of version ${version}${before === null ? "" : `, and was of ${before.version}`}`
+  ),
+  BrakeReleased: about<BrakeState>(
+    ({ cluster, node }) =>
+      `the brakes of ${node === null ? `all nodes of cluster ${cluster}` : `node ${node} of cluster ${cluster}`} were released: what they held back is withdrawn`
   )
 }
 

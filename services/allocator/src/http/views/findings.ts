@@ -1,5 +1,6 @@
 import type { ClusterFinding, FindingList, FindingView } from "@lowtide/api/finding"
 import type { ListFilter } from "@lowtide/api/parameters"
+import type { NodeStatus } from "@lowtide/bus/status"
 import {
   type ClusterMemory,
   codes,
@@ -15,7 +16,7 @@ import type { CommittedView, HeardNode } from "../../centre.ts"
 import { reservedVips } from "../../recovery.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
-import { isSilent, statusAtLeastMs } from "./sync.ts"
+import { currentStatus, isSilent, statusAtLeastMs } from "./sync.ts"
 
 /** What is wrong with one configuration object, a node or a Service, its refusal aside. */
 export const findingsOn = (
@@ -33,7 +34,8 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
       ...refusals(view, cluster),
       ...reservations(view, cluster),
       ...sessionFindings(view, cluster, nowMs),
-      ...silences(view, cluster, nowMs)
+      ...silences(view, cluster, nowMs),
+      ...brakes(view, cluster, nowMs)
     ])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
     .sort(byText(sortKey))
@@ -115,6 +117,24 @@ export const silenceOf = (
           found: `last heard ${Math.floor((nowMs - heard.heardAtMs) / 1000)} s ago`
         })
       ]
+
+/** That a node's speaker holds back withdrawals as too many at once. */
+export const brakeOf = ({ node }: NodeState, status: NodeStatus | undefined): ReadonlyArray<Finding> =>
+  status?.brake === undefined
+    ? []
+    : [
+        finding("LT0406", {
+          object: { kind: "Node", name: node.name },
+          expected: "intents that withdraw no more than 30 % of its prefixes within a minute, unless ordered",
+          found: `${status.brake.held} more that wait since ${status.brake.since}`
+        })
+      ]
+
+const brakes = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...cluster.nodes.values()].flatMap((state) => {
+    const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
+    return brakeOf(state, current).map((found) => withCluster(cluster.name, current?.brake?.since, found))
+  })
 
 const silences = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
   [...cluster.nodes.values()].flatMap((state) => {

@@ -3,7 +3,7 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { findingsOn, silenceOf } from "./findings.ts"
+import { brakeOf, findingsOn, silenceOf } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
@@ -32,9 +32,14 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
       total: intent.peers.length
     },
     announcing: current?.announcing.length ?? 0,
+    brake: current?.brake ?? null,
     sync: syncOf(heard, nowMs),
     lastHeard: heard === undefined || heard.isReported === true ? null : new Date(heard.heardAtMs).toISOString(),
     refused: heard?.status.refused ?? [],
-    findings: [...findingsOn(cluster, { kind: "Node", name }), ...silenceOf(state, heard, nowMs)]
+    findings: [
+      ...findingsOn(cluster, { kind: "Node", name }),
+      ...silenceOf(state, heard, nowMs),
+      ...brakeOf(state, current)
+    ]
   }
 }
