@@ -25,6 +25,7 @@ import * as auditViews from "./0023-audit-views.ts"
 import * as auditWords from "./0023-audit-words.ts"
 import * as brakeWords from "./0030-brake-words.ts"
 import * as auditWordsOfFleetPools from "./0032-audit-words-of-fleet-pools.ts"
+import * as auditWordsOfMoves from "./0033-audit-words-of-moves.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 import * as replayFindings from "./0036-replay-findings.ts"
@@ -54,8 +55,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0022-wire-sessions": wireSessions,
   "0023-audit-views": auditViews,
   "0023-audit-words": auditWords,
-  "0032-audit-words-of-fleet-pools": auditWordsOfFleetPools,
   "0030-brake-words": brakeWords,
+  "0032-audit-words-of-fleet-pools": auditWordsOfFleetPools,
+  "0033-audit-words-of-moves": auditWordsOfMoves,
   "0034-audit-words-by-type": auditWordsByType,
   "0035-partitions-by-catalog": partitionsByCatalog,
   "0036-replay-findings": replayFindings,

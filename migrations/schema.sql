@@ -449,6 +449,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_vipholderschanged(before json, state json, holder text) returns text
 
+-- function audit.words_vipmoving(before json, state json, holder text) returns text
+
 -- function audit.words_vipobligationlifted(before json, state json, holder text) returns text
 
 -- function audit.words_vipquarantined(before json, state json, holder text) returns text

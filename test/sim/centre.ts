@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import { headKey } from "@lowtide/bus/subjects"
 import { ClusterHead, newestFleetVersion } from "@lowtide/domain"
+import { finishedMoves } from "@lowtide/domain/allocation/moves"
 import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
-import { loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
+import { contextOf, loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
 import type { Sent } from "./agent.ts"
 import type { Cable } from "./cable.ts"
 import type { Choices } from "./choices.ts"
@@ -144,8 +145,25 @@ export class SimAllocator {
       readonly node: string
       readonly confirmedCseq: number
     }
+    this.#finishMoves(cluster, node)
     if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return
     this.#order({ _tag: "ConfirmWithdrawals", cluster, node, cseq: confirmedCseq }, `speaker:${cluster}/${node}`)
+  }
+
+  /** What the statuses say, as they are on the cable, may end moves. */
+  #finishMoves(name: string, node: string): void {
+    const memory = this.#reign?.memory
+    const cluster = memory?.fleet.clusters.get(name)
+    if (memory === undefined || cluster === undefined || cluster.movingOf.size === 0) return
+    const { obligedOf } = contextOf(memory, this.#setting.nowMs())
+    const moves = finishedMoves(memory.fleet, cluster, {
+      obligedOf,
+      heard: (other) => {
+        const text = this.#setting.cable.statuses.get(other)
+        return text === undefined ? undefined : { announcing: JSON.parse(text).announcing, isSilent: false }
+      }
+    })
+    if (moves.length > 0) this.#order({ _tag: "FinishMoves", cluster: name, moves }, `speaker:${name}/${node}`)
   }
 
   /** Looks whether a quarantine is over. */

@@ -14,6 +14,9 @@ export const VipView = Schema.Struct({
   awaiting: Schema.Array(Schema.String).annotate({
     description: "Nodes that have yet to confirm its withdrawal, without which nobody else gets it"
   }),
+  leaving: Schema.Boolean.annotate({
+    description: "Its holders have other addresses by now, and give it up as soon as routers have those"
+  }),
   quarantineEnd: Schema.NullOr(Instant),
   since: Schema.NullOr(Instant).annotate({ description: "When its newest event was recorded" })
 }).annotate({ identifier: "Vip" })

@@ -56,7 +56,9 @@ class Auditor {
     for (const { name, cluster, namespace } of this.#quotas.values()) {
       for (const vip of this.#vips.values()) {
         if (vip.phase !== "assigned" || (cluster !== null && cluster !== vip.cluster)) continue
-        if (namespace !== null && !vip.holders.some((holder) => holder.namespace === namespace)) continue
+        // What is being left for another address is not counted beside that.
+        const staying = vip.holders.filter(({ leaving }) => leaving !== true)
+        if (!staying.some((holder) => namespace === null || holder.namespace === namespace)) continue
         const key = `${name} ${vip.cluster}`
         counts.set(key, (counts.get(key) ?? 0) + 1)
       }
@@ -129,8 +131,19 @@ class Auditor {
     const after = event.after
     assert.deepStrictEqual(event.before, before ?? null, `${event.type} tells its stream's state before it`)
     if (event.type === "VipAssigned") this.#assigned(before, after, world)
+    if (event.type === "VipMoving") {
+      const left = after.holders.find(({ name }) => name === event.about.service)
+      const others = [...this.#vips.values()].filter(
+        (vip) => vip.address !== after.address && vip.holders.some(({ uid, leaving }) => uid === left?.uid && !leaving)
+      )
+      assert.isTrue(left?.leaving, `${event.about.service} leaves ${after.address}`)
+      assert.isNotEmpty(others, `${event.about.service} has another address by then`)
+    }
     if (event.type === "VipReleased") {
       assert.strictEqual(before?.phase, "assigned")
+      const isReplaced = before?.holders.some(({ leaving }) => leaving === true) && event.reason !== "service-gone"
+      const service = world.fleet.cluster(after.cluster).services.get(after.lastHolders[0] ?? "")?.service
+      if (isReplaced && service?.type === "LoadBalancer") assert.strictEqual(command._tag, "FinishMoves")
       this.#releasedAt.set(event.stream, world.log.indexOf(event) + 1)
     }
     if (event.type === "VipQuarantined") {
@@ -250,6 +263,7 @@ const stateText = (fleet: Fleet): string =>
         [...nodes].sort(),
         [...manifests].sort(),
         [...findings].sort(),
+        [...cluster.movingOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
         [...cluster.addressesOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
         [...cluster.unserved].sort(),
         [...cluster.heldIn]

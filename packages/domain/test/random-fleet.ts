@@ -61,7 +61,7 @@ const randomFleetPool = (choose: Choices) =>
 /** One command of a fleet of two clusters whose pools overlap: anything, in any order. */
 export const randomCommand = (world: World, choose: Choices): Command => {
   const cluster = choose.one(clusters)
-  switch (choose.below(21)) {
+  switch (choose.below(22)) {
     case 0:
       return apply(cluster, pool(`p${choose.below(3)}`, [choose.one(ranges)], { autoAssign: choose.below(4) > 0 }))
     case 1:
@@ -113,6 +113,14 @@ export const randomCommand = (world: World, choose: Choices): Command => {
         ...{ _tag: "RegisterCluster", cluster, network: "default", labels: { region: choose.one(regions) } },
         ...(choose.below(3) === 0 ? { allowedPrefixes: [choose.one(["192.0.2.0/24", "203.0.113.0/31"])] } : {})
       }
+    case 18: {
+      const moving = [...world.fleet.cluster(cluster).movingOf].flatMap(([key, addresses]) =>
+        addresses.map((address) => ({ namespace: "shop", name: key.slice("shop/".length), address }))
+      )
+      const moves =
+        moving.length === 0 ? [{ namespace: "shop", name: "s0", address: "192.0.2.1" }] : [choose.one(moving)]
+      return { _tag: "FinishMoves", cluster, moves }
+    }
     case 10: {
       const released = [...world.fleet.withdrawing].sort()
       const address = choose.below(3) === 0 || released.length === 0 ? "192.0.2.2" : choose.one(released).split("/")[1]

@@ -5,6 +5,7 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { awaitedNodes, type Command, type Finding, finding, newestFleetVersion, Unreadable } from "@lowtide/domain"
+import { finishedMoves } from "@lowtide/domain/allocation/moves"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { forbids, needsOf } from "./access/permit.ts"
@@ -63,10 +64,14 @@ export const layerAllocator = (
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
       const answers = new RollCallAnswers()
+      const heard: { nodes: ReadonlyMap<string, HeardNode> } = { nodes: new Map() }
       const nodes = yield* followStatuses((status) => {
         answers.take(status)
-        return Effect.flatMap(Ref.get(current), (reign) => takeStatus(reign, status))
+        return Effect.flatMap(Ref.get(current), (reign) =>
+          Effect.andThen(takeStatus(reign, status), finishMoves(reign, status, heard.nodes))
+        )
       })
+      heard.nodes = nodes
       const allocators = new Allocators({ ...identity, id: randomUUID() })
       const readability = new Readability()
       const parts = {
@@ -186,6 +191,31 @@ const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<vo
     })
   )
 }
+
+/** A status may be the last that a Service waited for which is leaving an address. */
+const finishMoves = (
+  reign: Reign | undefined,
+  { cluster: name, node }: NodeStatus,
+  nodes: ReadonlyMap<string, HeardNode>
+): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+    if (reign === undefined) return Effect.void
+    const { fleet } = reign.memory
+    const cluster = fleet.clusters.get(name)
+    if (cluster === undefined || cluster.movingOf.size === 0 || fleet.isFrozen(cluster)) return Effect.void
+    const { obligedOf } = contextOf(reign.memory, nowMs)
+    const moves = finishedMoves(fleet, cluster, {
+      obligedOf,
+      heard: (node) => {
+        const heard = nodes.get(`${name}/${node}`)
+        return heard && { announcing: heard.status.announcing, isSilent: isSilent(heard, nowMs) }
+      }
+    })
+    if (moves.length === 0) return Effect.void
+    return Effect.asVoid(
+      reign.submit(`speaker:${name}/${node}`, "speaker", { _tag: "FinishMoves", cluster: name, moves })
+    )
+  })
 
 /** An order as it is decided: refused at its turn when the caller may not give it, or when a node that it retires speaks. */
 const orderOf = (

@@ -393,6 +393,7 @@ const vips: VipList = {
       phase: "assigned",
       holders: [{ namespace: "shop", name: "web" }],
       awaiting: [],
+      leaving: false,
       quarantineEnd: null,
       since: "2026-11-23T14:05:09.000Z"
     },
@@ -404,6 +405,7 @@ const vips: VipList = {
       phase: "withdrawing",
       holders: [{ namespace: "shop", name: "api" }],
       awaiting: ["east-1", "east-2"],
+      leaving: false,
       quarantineEnd: null,
       since: "2026-11-23T15:05:00.000Z"
     }

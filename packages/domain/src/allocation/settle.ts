@@ -1,3 +1,4 @@
+import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { type Finding, quarantineMsUnset } from "../config/index.ts"
 import { awaitedNodes, type Draft } from "../fleet/draft.ts"
@@ -29,11 +30,38 @@ export const settleService = (draft: Draft, cluster: ClusterMemory, key: string)
   }
   for (const address of held) {
     if (!choice.picks.some((pick) => pick.address === address)) {
-      release(draft, cluster, key, address, "address-no-longer-wanted")
+      giveUp(draft, cluster, address, { key, picks: choice.picks })
     }
   }
   setRefusal(draft, cluster, key, choice.refusal)
 }
+
+/**
+ * An address that another takes the place of stays announced until that one is (`finishMoves`), if any node may have announced it at
+ * all: make before break. Without another it is released at once.
+ */
+const giveUp = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  address: string,
+  { key, picks }: { readonly key: string; readonly picks: ReadonlyArray<AddressPick> }
+): void => {
+  const vip = draft.fleet.vip(cluster.network, address)
+  const holder = vip?.holders.find((other) => `${other.namespace}/${other.name}` === key)
+  const isReplaced = picks.some((pick) => familyOf(pick.address) === familyOf(address)) && draft.fleet.allows("moves")
+  if (vip === undefined || holder === undefined || !isReplaced || mayBeAnnounced(draft, vip).length === 0) {
+    return release(draft, cluster, key, address, "address-no-longer-wanted")
+  }
+  const holders = vip.holders.map((other) => (other === holder ? { ...other, leaving: true as const } : other))
+  emitVip(draft, cluster, vip, "VipMoving", "address-no-longer-wanted", { ...vip, holders }, holder)
+}
+
+const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
+
+/** Nodes that may have announced it since its last confirmed withdrawal. */
+const mayBeAnnounced = (draft: Draft, { cluster, address, obliged }: VipState): ReadonlyArray<string> => [
+  ...new Set([...obliged, ...draft.context.obligedOf(cluster, address)])
+]
 
 /**
  * Settles every Service of the cluster that would take more than it has, in the order of their names: those that are not
@@ -79,7 +107,8 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
       pool: pick.pool,
       cluster: cluster.name,
       phase: "assigned",
-      holders: isShared ? [...before.holders, holder] : [holder],
+      // It may come back to one that it is leaving.
+      holders: isShared ? [...before.holders.filter((other) => !isSame(other, holder)), holder] : [holder],
       lastHolders: [],
       // Its holder came back before all nodes had confirmed: they stay obliged.
       obliged: before?.phase === "withdrawing" ? before.obliged : [],
@@ -104,7 +133,8 @@ const refreshHolder = (draft: Draft, cluster: ClusterMemory, { address, pool }: 
 }
 
 const releaseAll = (draft: Draft, cluster: ClusterMemory, key: string, reason: ReasonCode): void => {
-  for (const address of [...(cluster.addressesOf.get(key) ?? [])]) release(draft, cluster, key, address, reason)
+  const addresses = [...(cluster.addressesOf.get(key) ?? []), ...(cluster.movingOf.get(key) ?? [])]
+  for (const address of addresses) release(draft, cluster, key, address, reason)
 }
 
 /** Takes an address from one of its holders; the last one leaves it to be withdrawn. */
@@ -122,7 +152,7 @@ export const release = (
   if (holders.length > 0) {
     return emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
   }
-  const obliged = [...new Set([...vip.obliged, ...draft.context.obligedOf(cluster.name, address)])]
+  const obliged = mayBeAnnounced(draft, vip)
     .filter((node) => cluster.nodes.get(node)?.retired !== true)
     .sort()
   emitVip(

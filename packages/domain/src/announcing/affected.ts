@@ -173,7 +173,7 @@ const touchGone = (touched: Touched, { before, after }: DomainEvent, index: numb
 
 const touchVipsOf = (fleet: Fleet, touched: Touched, clusterName: string, service: string, index: number): void => {
   const cluster = fleet.cluster(clusterName)
-  for (const address of cluster.addressesOf.get(service) ?? []) {
+  for (const address of [...(cluster.addressesOf.get(service) ?? []), ...(cluster.movingOf.get(service) ?? [])]) {
     touched.vips.set(streamOf.vip(cluster.network, address), index)
   }
 }

@@ -168,7 +168,10 @@ export const resolveGoneService = ({ cluster, service }: ServiceState): Content<
   refusal: null
 })
 
-/** A Service's addresses as its status lists them: in the order asked for, else IPv4 before IPv6. */
+/**
+ * A Service's addresses as its status lists them: in the order asked for, else IPv4 before IPv6; then those that it is
+ * leaving, which its nodes have to know for as long as routers may send to them.
+ */
 export const addressesOf = (cluster: ClusterMemory, { service }: ServiceState): ReadonlyArray<string> => {
   const requested = service.requestedAddresses
   const rank = (address: string): number => {
@@ -176,7 +179,8 @@ export const addressesOf = (cluster: ClusterMemory, { service }: ServiceState): 
     return index >= 0 ? index : requested.length + (address.includes(":") ? 1 : 0)
   }
   const held = cluster.addressesOf.get(`${service.namespace}/${service.name}`) ?? []
-  return [...held].sort((left, right) => rank(left) - rank(right))
+  const leaving = cluster.movingOf.get(`${service.namespace}/${service.name}`) ?? []
+  return [held, leaving].flatMap((addresses) => addresses.toSorted((left, right) => rank(left) - rank(right)))
 }
 
 /**

@@ -29,6 +29,7 @@ export type Command =
   | ObserveInventory
   | ConfirmWithdrawals
   | ExpireQuarantines
+  | FinishMoves
   | RetireNode
   | ForceRelease
   | ApplyFleetObject
@@ -151,6 +152,13 @@ export interface ConfirmWithdrawals {
 /** Frees the addresses whose quarantine ended at or before `nowMs` (the database's clock). */
 export interface ExpireQuarantines {
   readonly _tag: "ExpireQuarantines"
+}
+
+/** Addresses that Services have given up, and what took their place is announced: nothing is broken by withdrawing them. */
+export interface FinishMoves {
+  readonly _tag: "FinishMoves"
+  readonly cluster: string
+  readonly moves: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly address: string }>
 }
 
 /** The log has lost history: a new incarnation begins, which decides nothing before it has asked who remembers. */

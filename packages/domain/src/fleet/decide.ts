@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { finishMoves } from "../allocation/moves.ts"
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
 import { type Finding, finding } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
@@ -115,6 +116,8 @@ const carryOut = (draft: Draft, command: Command): void => {
       return confirmWithdrawals(draft, command.cluster)
     case "ExpireQuarantines":
       return expireQuarantines(draft)
+    case "FinishMoves":
+      return finishMoves(draft, command)
     case "RetireNode":
       return retireNode(draft, command.cluster, command.node)
     case "ForceRelease":

@@ -33,6 +33,7 @@ export const eventTypes = {
   ReservationDeleted: { state: "Reservation" },
   QuotaApplied: { state: "Quota" },
   QuotaDeleted: { state: "Quota" },
+  VipMoving: { state: "Vip", since: 2 },
   AddressPoolApplied: { state: "AddressPool", since: 2 },
   AddressPoolRetired: { state: "AddressPool", since: 2 },
   AddressPoolDeleted: { state: "AddressPool", since: 2 },

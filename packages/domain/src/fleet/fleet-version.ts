@@ -13,7 +13,7 @@ export const newestFleetVersion = 2
 export const firstFleetVersion = 1
 
 /** Commands that came after the first version. A type of event says it in `eventTypes`. */
-const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = { ReleaseBrake: 2 }
+const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = { ReleaseBrake: 2, FinishMoves: 2 }
 
 /** Kinds of the fleet's own objects that came after the first version. */
 const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { AddressPool: 2 }
@@ -21,7 +21,9 @@ const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { AddressPool: 
 /** What else came after the first version: fields of messages and of states, ways to decide. */
 export const featuresSince = {
   /** How long a released address rests, where its pool says it: kept with the address. */
-  poolQuarantine: 2
+  poolQuarantine: 2,
+  /** A Service that moves is announced at its old address until the new one is on the wire. */
+  moves: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

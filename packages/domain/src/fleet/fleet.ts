@@ -11,6 +11,7 @@ import type {
   ClusterState,
   ExportState,
   FindingsState,
+  Holder,
   ManifestState,
   NamespaceState,
   NodeState,
@@ -42,6 +43,8 @@ export interface ClusterMemory {
   readonly findings: Map<string, FindingsState>
   /** Addresses by holder, `namespace/name`, in the order in which they were given. */
   readonly addressesOf: Map<string, Array<string>>
+  /** The same of those that they give up, and that are announced until others are in their place. */
+  readonly movingOf: Map<string, Array<string>>
   /** Streams of the VIPs that are not free, whatever their phase. */
   readonly vips: Set<string>
   /** Streams of assigned VIPs by sharing key. */
@@ -116,6 +119,7 @@ export class Fleet {
         retired: new Set(),
         findings: new Map(),
         addressesOf: new Map(),
+        movingOf: new Map(),
         vips: new Set(),
         sharing: new Map(),
         heldIn: new Map(),
@@ -323,8 +327,8 @@ export class Fleet {
     this.quarantined.delete(stream)
     this.withdrawing.delete(stream)
     for (const holder of vip.holders) {
-      this.#count(cluster, holder.namespace, vip.address, -1)
-      remove(cluster.addressesOf, `${holder.namespace}/${holder.name}`, vip.address)
+      if (holder.leaving !== true) this.#count(cluster, holder.namespace, vip.address, -1)
+      remove(addressesFor(cluster, holder), `${holder.namespace}/${holder.name}`, vip.address)
       const streams = cluster.sharing.get(holder.sharingKey)
       if (streams?.delete(stream) === true && streams.size === 0) cluster.sharing.delete(holder.sharingKey)
     }
@@ -342,10 +346,10 @@ export class Fleet {
     if (vip.phase === "withdrawing") this.withdrawing.add(stream)
     if (vip.phase === "quarantined") this.quarantined.add(stream)
     for (const holder of vip.holders) {
-      this.#count(cluster, holder.namespace, vip.address, 1)
+      if (holder.leaving !== true) this.#count(cluster, holder.namespace, vip.address, 1)
       const key = `${holder.namespace}/${holder.name}`
-      const addresses = cluster.addressesOf.get(key)
-      if (addresses === undefined) cluster.addressesOf.set(key, [vip.address])
+      const addresses = addressesFor(cluster, holder).get(key)
+      if (addresses === undefined) addressesFor(cluster, holder).set(key, [vip.address])
       else addresses.push(vip.address)
       if (holder.sharingKey !== "") {
         const streams = cluster.sharing.get(holder.sharingKey)
@@ -383,6 +387,9 @@ const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
   cluster.incarnation = state.incarnation ?? 0
   cluster.config = undefined
 }
+
+const addressesFor = (cluster: ClusterMemory, { leaving }: Holder): Map<string, Array<string>> =>
+  leaving === true ? cluster.movingOf : cluster.addressesOf
 
 /** The name part of a stream: what follows the cluster. */
 const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)

@@ -23,7 +23,8 @@ const Vip = Schema.TaggedStruct("Vip", {
       sharingKey: Text,
       ports: Texts,
       backendKey: Text,
-      adopted: Schema.optionalKey(Yes)
+      adopted: Schema.optionalKey(Yes),
+      leaving: Schema.optionalKey(Yes)
     })
   ),
   lastHolders: Texts,

@@ -46,6 +46,8 @@ export interface Holder {
    * the Service is seen again. While nobody sees it, it reserves the address.
    */
   readonly adopted?: true
+  /** It has another address by now, and gives this one up as soon as routers have that. */
+  readonly leaving?: true
 }
 
 /** The life of an address once it was given out. `free` remembers the last holder, who gets it back on return. */

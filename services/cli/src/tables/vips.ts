@@ -11,7 +11,10 @@ const tones: { readonly [Phase in VipView["phase"]]: Tone } = {
 /** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal. */
 export const vipColumns = (nowMs: number): ReadonlyArray<Column<VipView>> => [
   { title: "ADDRESS", cell: ({ address }) => address },
-  { title: "PHASE", cell: ({ phase }) => ({ text: phase, tone: tones[phase] }) },
+  {
+    title: "PHASE",
+    cell: ({ phase, leaving }) => ({ text: leaving ? "leaving" : phase, tone: leaving ? "warning" : tones[phase] })
+  },
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
   { title: "HOLDER", cell: ({ holders }) => holders.map(({ namespace, name }) => `${namespace}/${name}`).join(",") },
   { title: "POOL", cell: ({ pool }) => pool },

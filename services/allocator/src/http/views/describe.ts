@@ -140,6 +140,9 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   QuotaDeleted: about<QuotaState>(
     ({ quota }) => `quota ${quota.name} of ${quota.addresses} addresses ${quotaScope(quota)} was deleted`
   ),
+  VipMoving: about<VipState>(
+    (vip) => `${vip.address} is given up, and stays announced until the address that takes its place is`
+  ),
   AddressPoolApplied: about<AddressPoolState>(({ pool }, before) => {
     const done = before === null ? "created" : before.retired === true ? "brought back" : "changed"
     return `AddressPool ${pool.name} of network ${pool.network} was ${done}: ${pool.pool.ranges.join(", ")}`

@@ -37,6 +37,7 @@ const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyAr
       phase,
       holders: phase === "assigned" ? holders.map(({ namespace, name }) => ({ namespace, name })) : named(lastHolders),
       awaiting: view.awaited(vip),
+      leaving: holders.length > 0 && holders.every(({ leaving }) => leaving === true),
       quarantineEnd: quarantineEndOf(vip),
       since: view.recordedAt(stream) ?? null
     }

@@ -1,0 +1,92 @@
+import { parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
+import { resolveVip } from "../announcing/resolve.ts"
+import type { FinishMoves } from "../fleet/command.ts"
+import type { Draft } from "../fleet/draft.ts"
+import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import { release } from "./settle.ts"
+
+/** What a node's newest status says of what it announces. */
+export interface NodeWord {
+  readonly announcing: ReadonlyArray<string>
+  /** It is too old to go by. */
+  readonly isSilent: boolean
+}
+
+/** One address that a Service is leaving for another. */
+export type Move = FinishMoves["moves"][number]
+
+/**
+ * The addresses of the cluster that Services have given up and that are announced no longer than they have to be: every node
+ * that announces one announces by now, or never will, what took its place. What is not known of a node holds a move back.
+ */
+export const finishedMoves = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  {
+    obligedOf,
+    heard
+  }: {
+    readonly obligedOf: (cluster: string, address: string) => ReadonlyArray<string>
+    readonly heard: (node: string) => NodeWord | undefined
+  }
+): ReadonlyArray<Move> =>
+  [...cluster.movingOf].flatMap(([key, addresses]) => {
+    const [namespace = "", name = ""] = key.split("/")
+    return addresses.flatMap((address) => {
+      const successor = successorOf(cluster, key, address)
+      const nodes = obligedOf(cluster.name, address).filter((node) => cluster.nodes.get(node)?.present === true)
+      const isOver =
+        successor === undefined ||
+        isAnnouncedInstead({ address, successor, nodes, heard, candidates: candidatesOf(fleet, cluster, successor) })
+      return isOver ? [{ namespace, name, address }] : []
+    })
+  })
+
+/** What the Service has by now of the same IP version. */
+const successorOf = (cluster: ClusterMemory, key: string, address: string): string | undefined =>
+  cluster.addressesOf.get(key)?.find((other) => familyOf(other) === familyOf(address))
+
+const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
+
+const candidatesOf = (fleet: Fleet, cluster: ClusterMemory, address: string): ReadonlyArray<string> => {
+  const vip = fleet.vip(cluster.network, address)
+  return vip === undefined ? [] : resolveVip(fleet, cluster, vip, []).admission.candidates
+}
+
+const isAnnouncedInstead = ({
+  address,
+  successor,
+  nodes,
+  heard,
+  candidates
+}: {
+  readonly address: string
+  readonly successor: string
+  readonly nodes: ReadonlyArray<string>
+  readonly heard: (node: string) => NodeWord | undefined
+  readonly candidates: ReadonlyArray<string>
+}): boolean => {
+  const words = nodes.map((node) => ({ node, word: heard(node) }))
+  if (words.some(({ word }) => word === undefined)) return false
+  const current = words.flatMap(({ node, word }) => (word === undefined || word.isSilent ? [] : [{ node, ...word }]))
+  const lags = current.some(
+    ({ node, announcing }) =>
+      announcing.includes(address) && !announcing.includes(successor) && candidates.includes(node)
+  )
+  if (lags) return false
+  if (current.some(({ announcing }) => announcing.includes(successor))) return true
+  // Nothing took its place on the wire. It may go where it is not on the wire either, as far as all nodes are heard.
+  return current.length === words.length && !current.some(({ announcing }) => announcing.includes(address))
+}
+
+/** Ends moves: what is no longer given up, or not held any more, is passed over. */
+export const finishMoves = (draft: Draft, { cluster: name, moves }: FinishMoves): void => {
+  const cluster = draft.cluster(name)
+  if (draft.fleet.isFrozen(cluster)) return
+  for (const { namespace, name, address } of moves) {
+    const key = `${namespace}/${name}`
+    if (cluster.movingOf.get(key)?.includes(address) !== true) continue
+    release(draft, cluster, key, address, "address-no-longer-wanted")
+  }
+}
