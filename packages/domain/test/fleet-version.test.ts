@@ -140,7 +140,7 @@ describe("going back one release", () => {
     it(`finds nothing unknown in a log of an unfinalised version (histories of seed ${seed})`, () => {
       const choose = new Choices(seed)
       const world = atVersion(newestFleetVersion - 1)
-      for (let step = 0; step < 150; step++) world.do(randomCommand(world, choose))
+      for (let step = 0; step < 250; step++) world.do(randomCommand(world, choose))
       assert.isAbove(world.log.length, 100)
       assert.deepStrictEqual(unreadable(world.log, newestFleetVersion - 1, newestFleetVersion - 1), [])
     })

@@ -182,7 +182,7 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, quota("east", "shop")]
   ],
   QuotaDeleted: [[quota("east", null), null]],
-  VipMoving: [[vip, { ...vip, holders: [{ ...web, leaving: true }] }]],
+  VipMoving: [[vip, { ...vip, holders: [{ ...holder, leaving: true }] }]],
   AddressPoolApplied: [
     [null, fleetPool],
     [fleetPool, fleetPool],
