@@ -1,5 +1,7 @@
 /** Runs what is too long for `npm test`. See `--help`. */
 import { parseArgs } from "node:util"
+import { goldenKinds } from "../test/golden/kinds.ts"
+import { mutateAll } from "../test/golden/mutate.ts"
 import { freshSeed, runHistories } from "../test/sim/histories.ts"
 import { HistoryFailed } from "../test/sim/simulation.ts"
 
@@ -9,8 +11,11 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- histories         simulated histories with faults until a million commands were decided
       --seed N                      from this seed on; a fresh one, which is printed, unless given
       --commands N                  how many (1000000)
+  npm run soak -- golden            golden files of what is stored and sent, changed at random and read
+      --seed N                      as above
+      --mutations N                 how many (1000000)
 
-Exits 1 when a law is broken; the failure names the seed that replays it with npm run sim.
+Exits 1 when a law is broken, or a reader throws; the failure names the seed that replays it.
 `
 
 const stepsPerHistory = 200
@@ -21,15 +26,18 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string" },
     commands: { type: "string", default: "1000000" },
+    mutations: { type: "string", default: "1000000" },
     help: { type: "boolean", default: false }
   }
 })
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
-else if (name === undefined) console.log("histories")
-else if (name !== "histories" || others.length > 0) {
-  console.error(`no soak is called ${positionals.join(" ")}; there is: histories`)
+else if (name === undefined) console.log("histories\ngolden")
+else if (name === "golden" && others.length === 0) {
+  process.exitCode = await soakGolden(Number(values.seed ?? freshSeed()), Number(values.mutations))
+} else if (name !== "histories" || others.length > 0) {
+  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden`)
   process.exitCode = 2
 } else process.exitCode = await soakHistories(Number(values.seed ?? freshSeed()), Number(values.commands))
 
@@ -65,4 +73,29 @@ async function soakHistories(seed: number, commandCount: number): Promise<number
     console.log(`again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${stepsPerHistory}`)
     return 1
   }
+}
+
+async function soakGolden(seed: number, mutationCount: number): Promise<number> {
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(mutationCount)) {
+    console.error("--seed and --mutations: expected whole numbers")
+    return 2
+  }
+  const kinds = await goldenKinds()
+  const counts = { read: 0, refused: 0 }
+  const started = performance.now()
+  try {
+    for (let round = 0; counts.read + counts.refused < mutationCount; round++) {
+      const { read, refused } = mutateAll(kinds, 100, seed + round)
+      counts.read += read
+      counts.refused += refused
+    }
+  } catch (cause) {
+    console.error(cause instanceof Error ? cause.message : String(cause))
+    return 1
+  }
+  const seconds = Math.round((performance.now() - started) / 1_000)
+  console.log(
+    `golden: ${counts.read + counts.refused} changed texts from seed ${seed} on in ${seconds} s: ${counts.refused} refused, ${counts.read} read, none threw`
+  )
+  return 0
 }

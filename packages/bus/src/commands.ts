@@ -33,9 +33,7 @@ export const sendCommand = (
   envelope: AgentCommand
 ): Effect.Effect<Exclude<CommandReply, { readonly _tag: "TryAgain" }>, never, Bus> => {
   let attempts = 0
-  return Effect.suspend(() =>
-    askOnce(cluster, JSON.stringify({ ...envelope, fleetVersion: newestFleetVersion, attempt: ++attempts }))
-  ).pipe(
+  return Effect.suspend(() => askOnce(cluster, commandText(envelope, ++attempts))).pipe(
     Effect.tapError((error) =>
       Effect.logDebug(`command ${envelope.command._tag} ${envelope.commandId} is tried again: ${error.message}`)
     ),
@@ -45,6 +43,10 @@ export const sendCommand = (
     Effect.orDie
   )
 }
+
+/** A command as it is sent: with the version that its sender knows. */
+export const commandText = (envelope: AgentCommand, attempt: number): string =>
+  JSON.stringify({ ...envelope, fleetVersion: newestFleetVersion, attempt })
 
 const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
   const connection = yield* (yield* Bus).connection

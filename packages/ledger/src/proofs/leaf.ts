@@ -61,6 +61,6 @@ export const netstring = (value: string | number | undefined): string => {
   return `${Buffer.byteLength(text)}:${text},`
 }
 
-/** The reporter's clock as the log gives it back: whole milliseconds in UTC. */
+/** The reporter's clock as the log gives it back: whole milliseconds in UTC. What is no time stays, and fits no leaf. */
 const wholeMilliseconds = (time: string | undefined): string | undefined =>
-  time === undefined ? undefined : new Date(time).toISOString()
+  time === undefined || Number.isNaN(Date.parse(time)) ? time : new Date(time).toISOString()

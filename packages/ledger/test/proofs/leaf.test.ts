@@ -31,6 +31,10 @@ describe("the leaf of an event", () => {
     assert.isAbove(changed.length, 40)
   })
 
+  it("differs as well where a reporter's time is none, as in an export that was changed", () => {
+    assert.notStrictEqual(hex({ ...example, observedAt: "noon" }), hex(example))
+  })
+
   it("cannot be had by moving text from one column to the next", () => {
     assert.notStrictEqual(
       hex({ ...example, namespace: "shop4:", service: "web" }),

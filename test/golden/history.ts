@@ -1,0 +1,199 @@
+import { createPrivateKey } from "node:crypto"
+import type { SigningKey } from "@lowtide/bus/envelope"
+import { type Command, type Finding, newestFleetVersion, type ObserveInventory } from "@lowtide/domain"
+import { Ledger, type StoredCurrent, type StoredEvent } from "@lowtide/ledger"
+import { memoryLedger } from "@lowtide/testkit"
+import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
+import { Effect } from "effect"
+import { decideBatch } from "../../services/allocator/src/decide-batch.ts"
+import { loadMemory } from "../../services/allocator/src/memory.ts"
+
+/** What a history wrote: all of it by the product's own decisions and encoders. */
+export interface Written {
+  readonly events: ReadonlyArray<StoredEvent>
+  readonly current: ReadonlyArray<StoredCurrent>
+  /** Envelopes as they are stored and published. */
+  readonly envelopes: ReadonlyArray<string>
+}
+
+/** Ed25519 keys of these files alone: PKCS#8 (RFC 8410) around 32 equal octets. Signatures by them never change. */
+export const goldenKey: SigningKey = {
+  keyId: "golden",
+  privateKey: createPrivateKey({
+    key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), Buffer.alloc(32, 7)]),
+    format: "der",
+    type: "pkcs8"
+  })
+}
+
+const startMs = Date.parse("2026-11-25T12:00:00.000Z")
+const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
+const cluster = "east"
+const fleetManifest = (kind: string, name: string, spec: unknown) =>
+  manifestObject(kind, name, spec, { apiVersion: "lowtide.dev/v1alpha1", namespace: "" })
+const apply = (manifest: ReturnType<typeof manifestObject>): Command => ({ _tag: "ApplyManifest", cluster, manifest })
+const remove = (kind: string, name: string): Command => ({
+  ...{ _tag: "DeleteManifest", cluster, kind, namespace: "metallb-system", name }
+})
+const see = (name: string, more: Parameters<typeof serviceObject>[1] = {}): Command => ({
+  ...{ _tag: "ObserveService", cluster, service: serviceObject(name, more) }
+})
+const forget = (name: string): Command => ({ _tag: "ForgetService", cluster, namespace: "shop", name })
+const confirm = (node: string): Command => ({ _tag: "ConfirmWithdrawals", cluster, node, cseq: 100_000 })
+const applyFleet = (kind: string, name: string, spec: unknown): Command => ({
+  ...{ _tag: "ApplyFleetObject", manifest: fleetManifest(kind, name, spec) }
+})
+const removeFleet = (kind: "Reservation" | "Quota" | "AddressPool", name: string): Command => ({
+  ...{ _tag: "DeleteFleetObject", kind, name }
+})
+const object = { kind: "File", name: "pools.yaml" }
+const finding: Finding = {
+  code: "LT0101",
+  severity: "error",
+  object,
+  field: "",
+  message: "File pools.yaml: the document does not parse",
+  expected: "YAML",
+  found: "a tab",
+  fix: "Correct the syntax",
+  source: { file: "pools.yaml", line: 3 }
+}
+const inventory: ObserveInventory = {
+  _tag: "ObserveInventory",
+  cluster,
+  services: ["shop/web", "shop/api"],
+  nodes: ["east-1"],
+  namespaces: ["shop"],
+  manifests: [],
+  findings: []
+}
+const shared = { annotations: { allowSharedIp: "front" }, externalTrafficPolicy: "Cluster" } as const
+
+/** Leads to an event of every type. What is new is put at the end: what stands here is what earlier files were made of. */
+export const commands: ReadonlyArray<Command> = [
+  { _tag: "FinaliseFleet", version: newestFleetVersion, isFirst: true },
+  { _tag: "RegisterCluster", cluster, network: "default", labels: { site: "a" }, allowedPrefixes: ["192.0.2.0/24"] },
+  { _tag: "ObserveNamespace", cluster, namespace: { name: "shop", labels: { team: "blue" } } },
+  { _tag: "ObserveNamespace", cluster, namespace: { name: "gone", labels: {} } },
+  { _tag: "ForgetNamespace", cluster, name: "gone" },
+  { _tag: "ObserveNode", cluster, node: nodeObject("east-1", { labels: { rack: "r1" } }) },
+  { _tag: "ObserveNode", cluster, node: nodeObject("east-2", { addresses: ["10.1.0.12"] }) },
+  apply(manifestObject("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })),
+  apply(
+    manifestObject(
+      "IPAddressPool",
+      "public",
+      { addresses: ["192.0.2.0/29"] },
+      { annotations: { "lowtide.dev/quarantine": "30m" }, labels: { tier: "gold" }, uid: "uid-public" }
+    )
+  ),
+  apply(manifestObject("BGPAdvertisement", "all", { communities: ["64496:100"], localPref: 150 })),
+  apply(
+    manifestObject("BGPPeer", "full", {
+      ...{ myASN: 64496, peerASN: 64501, peerAddress: "2001:db8::1", peerPort: 1179, routerID: "10.1.0.9" },
+      ...{ sourceAddress: "2001:db8::9", holdTime: "30s", keepaliveTime: "10s", connectTime: "5s" },
+      nodeSelectors: [{ matchLabels: { rack: "r1" } }]
+    })
+  ),
+  { _tag: "ReportFindings", cluster, object, findings: [finding] },
+  { _tag: "ReportFindings", cluster, object, findings: [] },
+  see("web", { ports: [{ protocol: "TCP", port: 443, name: "https" }], ...shared }),
+  see("api", { ports: [{ protocol: "TCP", port: 80, name: "http" }], ...shared }),
+  see("web", { ports: [{ protocol: "TCP", port: 8443, name: "https" }], ...shared }),
+  see("early"),
+  forget("early"),
+  { _tag: "ForceRelease", network: "default", address: "192.0.2.1" },
+  { _tag: "ObserveServingNodes", cluster, namespace: "shop", name: "web", nodes: ["east-1"] },
+  see("odd", { requestedAddresses: ["203.0.113.9"], externalTrafficPolicy: "Local" }),
+  see("odd"),
+  see("odd", { type: "ClusterIP" }),
+  confirm("east-1"),
+  confirm("east-2"),
+  { _tag: "ExpireQuarantines" },
+  {
+    ...{ _tag: "ObserveService", cluster, statusAddresses: ["192.0.2.5"] },
+    service: serviceObject("full", {
+      ...{ labels: { a: "b" }, loadBalancerClass: "example.org/other", requestedAt: "spec.loadBalancerIP" },
+      ...{ requestedAddresses: ["192.0.2.5"], clusterIPs: ["10.2.0.1"], annotations: { addressPool: "public" } },
+      ...{ ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "PreferDualStack", externalTrafficPolicy: "Local" }
+    })
+  },
+  forget("full"),
+  see("brief"),
+  forget("brief"),
+  { _tag: "ForgetNode", cluster, name: "east-2" },
+  { _tag: "RetireNode", cluster, node: "east-2" },
+  see("mover"),
+  see("mover", { requestedAddresses: ["192.0.2.4"] }),
+  { _tag: "FinishMoves", cluster, moves: [{ namespace: "shop", name: "mover", address: "192.0.2.1" }] },
+  applyFleet("Reservation", "front", { for: { cluster, namespace: "shop", name: "later" }, address: "192.0.2.6" }),
+  removeFleet("Reservation", "front"),
+  applyFleet("Quota", "small", { cluster, namespace: "shop", addresses: 5 }),
+  removeFleet("Quota", "small"),
+  applyFleet("AddressPool", "wide", { addresses: ["192.0.2.64/28"], clusterSelector: { matchLabels: { site: "a" } } }),
+  see("fleet", { annotations: { addressPool: "wide" } }),
+  applyFleet("AddressPool", "wide", {
+    ...{ addresses: ["192.0.2.64/28"], deletionPolicy: "Retire", avoidBuggyIPs: true },
+    clusterSelector: { matchLabels: { site: "a" }, matchExpressions: [{ key: "site", operator: "Exists" }] },
+    serviceAllocation: {
+      ...{ priority: 5, namespaces: ["shop"], namespaceSelectors: [{ matchLabels: { team: "blue" } }] },
+      serviceSelectors: [{ matchExpressions: [{ key: "app", operator: "In", values: ["fleet"] }] }]
+    }
+  }),
+  removeFleet("AddressPool", "wide"),
+  forget("fleet"),
+  confirm("east-1"),
+  remove("IPAddressPool", "public"),
+  remove("BGPPeer", "tor"),
+  { _tag: "ReleaseBrake", cluster, node: "east-1" },
+  { _tag: "ReleaseBrake", cluster },
+  { _tag: "RecordExport", filter: { actor: "agent:east" }, format: "csv", sinceSeq: 1, untilSeq: 9, count: 4 },
+  {
+    ...{ _tag: "SealWireJournal", sinceId: 1, untilId: 9, count: 8, root: "ab".repeat(32) },
+    until: "2026-11-25T13:00:00.000Z"
+  },
+  {
+    ...{ _tag: "BeginRecovery", incarnation: 2, why: "a head is beyond the log" },
+    lostAfter: { incarnation: 1, seq: 40 }
+  },
+  {
+    ...{ _tag: "AdoptVips", cluster },
+    vips: [
+      {
+        ...{ network: "default", address: "192.0.2.200", state: "announced", obliged: ["east-1"] },
+        services: [{ namespace: "shop", name: "lost", uid: "uid-lost" }]
+      }
+    ]
+  },
+  { _tag: "FinishRecovery", without: ["node east/east-9"] },
+  { _tag: "RepublishCluster", cluster, inventory }
+]
+
+/** Runs the commands, one a commit, an hour apart: quarantines are over by the next one. */
+export const writeHistory = (): Promise<Written> =>
+  Effect.runPromise(
+    Effect.gen(function* () {
+      const ledger = yield* Ledger
+      yield* ledger.acquireLease("golden", Number.MAX_SAFE_INTEGER)
+      let memory = yield* loadMemory
+      const envelopes: Array<string> = []
+      for (const [index, command] of commands.entries()) {
+        const id = uuid(index + 1)
+        const receivedAt = new Date(startMs + index * 3_600_000).toISOString()
+        const envelope = {
+          ...{ commandId: id, correlationId: id, actor: "agent:east", actorKind: "agent" as const, command },
+          ...{ words: "to show", observedAt: receivedAt }
+        }
+        const { batch } = decideBatch(memory, [{ envelope, receivedAt }], goldenKey, startMs + index * 3_600_000)
+        envelopes.push(...batch.intents.flatMap(({ envelope }) => envelope ?? []))
+        envelopes.push(...batch.intentHeads.map(({ envelope }) => envelope))
+        if (batch.events.length > 0) memory.head = { ...memory.head, ...(yield* ledger.append(batch)) }
+        if (command._tag === "BeginRecovery") {
+          yield* ledger.raiseIncarnation(memory.head.epoch, command.incarnation)
+          memory = yield* loadMemory
+        }
+      }
+      const events = yield* ledger.events({ limit: 10_000, order: "asc" })
+      return { events, current: (yield* ledger.load).current, envelopes }
+    }).pipe(Effect.provide(memoryLedger({ nowMs: () => startMs })))
+  )
