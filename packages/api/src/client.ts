@@ -16,7 +16,7 @@ export class InvalidServer extends Data.TaggedError("InvalidServer")<{ readonly 
   }
 }
 
-/** Reads `http://127.0.0.1:7070`, `https://…` or `unix:/run/lowtide/api.sock`. */
+/** Reads `http://127.0.0.1:7070`, `https://lowtide.example.org` or `unix:/run/lowtide/api.sock`. */
 export const parseServer = (text: string): Result.Result<ServerAddress, InvalidServer> => {
   if (text.startsWith("unix:/")) return Result.succeed({ _tag: "UnixSocket", path: text.slice("unix:".length) })
   if (/^https?:\/\/[^/]/.test(text) && URL.canParse(text)) {
@@ -30,16 +30,21 @@ export class LowtideClient extends Context.Service<LowtideClient, HttpApiClient.
   "@lowtide/api/LowtideClient"
 ) {}
 
+/** Whom to believe that it is the allocator: certificates of authorities as PEM; the system's without. */
+export interface ClientTrust {
+  readonly authorities?: string | undefined
+}
+
 /** Who asks: a token where the allocator has a tokens file, a name that nobody checks where it has none. */
 export interface ClientCredential {
   readonly token?: string | undefined
   readonly user?: string | undefined
 }
 
-/** A client of one allocator. Over a Unix socket it takes longer to load, since `fetch` knows none. */
+/** A client of one allocator. Over TLS or a Unix socket it takes longer to load, since `fetch` takes neither authorities nor a socket. */
 export const layerClient = (
   server: ServerAddress,
-  { token, user }: ClientCredential = {}
+  { token, user, authorities }: ClientCredential & ClientTrust = {}
 ): Layer.Layer<LowtideClient> =>
   Layer.effect(
     LowtideClient,
@@ -50,15 +55,23 @@ export const layerClient = (
         return user === undefined ? request : HttpClientRequest.setHeader(request, userHeader, user)
       })
     })
-  ).pipe(Layer.provide(layerHttpClient(server)))
+  ).pipe(Layer.provide(layerHttpClient(server, authorities)))
 
-const layerHttpClient = (server: ServerAddress): Layer.Layer<HttpClient.HttpClient> => {
-  if (server._tag === "Url") return FetchHttpClient.layer
-  const { path } = server
+const layerHttpClient = (
+  server: ServerAddress,
+  authorities: string | undefined
+): Layer.Layer<HttpClient.HttpClient> => {
+  if (server._tag === "Url" && !server.url.startsWith("https:")) return FetchHttpClient.layer
   return Layer.unwrap(
-    Effect.map(
-      Effect.promise(() => import("@effect/platform-node/NodeHttpClient")),
-      (module) => module.layerUndiciOptions({ connect: { socketPath: path } })
-    )
+    Effect.promise(async () => {
+      const [client, { getCACertificates }] = await Promise.all([
+        import("@effect/platform-node/NodeHttpClient"),
+        import("node:tls")
+      ])
+      const ca = () => authorities ?? [...getCACertificates("default"), ...getCACertificates("system")]
+      return client.layerUndiciOptions({
+        connect: server._tag === "UnixSocket" ? { socketPath: server.path } : { ca: ca() }
+      })
+    })
   )
 }

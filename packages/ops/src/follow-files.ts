@@ -6,12 +6,15 @@ const lookEveryMs = 1_000
 
 /**
  * Hands the texts of files to `take` whenever one of them is another than before, for ever; `before` are those that the
- * process began with. While one cannot be read nothing is handed on, and it is said once.
+ * process began with. While one cannot be read nothing is handed on, and `unreadable` is told once; then they are handed on
+ * again, whatever they say.
  */
 export const followFiles = (
   files: ReadonlyArray<string>,
   before: ReadonlyArray<string>,
-  take: (texts: ReadonlyArray<string>) => Effect.Effect<void>
+  take: (texts: ReadonlyArray<string>) => Effect.Effect<void>,
+  unreadable: (fault: string) => Effect.Effect<void> = (fault) =>
+    Effect.logError(`${fault}; what it said before stays in effect`)
 ): Effect.Effect<never> =>
   Effect.suspend(() => {
     let last = JSON.stringify(before)
@@ -30,7 +33,8 @@ export const followFiles = (
       Effect.catch((fault) => {
         if (fault === said) return Effect.void
         said = fault
-        return Effect.logError(`${fault}; what it said before stays in effect`)
+        last = ""
+        return unreadable(fault)
       })
     )
     return Effect.forever(Effect.andThen(Effect.sleep(lookEveryMs), look))

@@ -3,13 +3,14 @@ import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
 import { grantAllocator, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
+import { followTokens } from "./access/follow-tokens.ts"
 import { readTokens } from "./access/tokens.ts"
 import { layerAllocator } from "./allocator.ts"
 import { defaultAllocatorName } from "./allocators.ts"
 import { Centre } from "./centre.ts"
 import { checkpointSettings, readCheckpointOptions } from "./checkpoint-settings.ts"
 import { armFailpoint } from "./failpoint.ts"
-import { layerHttp, parseApiListen } from "./http/index.ts"
+import { layerHttp, parseApiListen, readCertificate } from "./http/index.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
@@ -21,6 +22,9 @@ const settings = {
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
   tokensFile: optionalText("LOWTIDE_TOKENS_FILE"),
+  certFile: optionalText("LOWTIDE_HTTP_CERT_FILE"),
+  httpKeyFile: optionalText("LOWTIDE_HTTP_KEY_FILE"),
+  behindProxy: optionalText("LOWTIDE_HTTP_BEHIND_PROXY"),
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7070")),
   name: Config.String("LOWTIDE_ALLOCATOR_NAME").pipe(Config.withDefault(defaultAllocatorName)),
   url: Config.String("LOWTIDE_ALLOCATOR_URL").pipe(Config.option),
@@ -70,7 +74,8 @@ const main = Effect.gen(function* () {
       new SettingsFault({ faults: [`LOWTIDE_SIGNING_KEY_FILE: expected a readable Ed25519 key: ${String(cause)}`] })
   })
   const tokens = tokensFile === undefined ? undefined : yield* readTokensFile(tokensFile)
-  yield* Effect.fromResult(parseApiListen(listen, tokens !== undefined)).pipe(
+  const transport = yield* readTransport(read)
+  yield* Effect.fromResult(parseApiListen(listen, { hasTokens: tokens !== undefined, ...transport })).pipe(
     Effect.mapError(({ message }) => new SettingsFault({ faults: [`LOWTIDE_HTTP_LISTEN: ${message}`] }))
   )
   const url = Redacted.value(databaseUrl)
@@ -84,8 +89,8 @@ const main = Effect.gen(function* () {
     Effect.orDie
   )
   const replayCheckEveryMs = read.replayCheckSeconds === 0 ? undefined : read.replayCheckSeconds * 1_000
-  const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen)) }
-  const live = layerHttp(listen, tokens).pipe(
+  const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
+  const live = layerHttp(listen, tokens, transport).pipe(
     Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, replayCheckEveryMs)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
@@ -102,13 +107,40 @@ const readTokensFile = (file: string) =>
     try: () => readFileSync(file, "utf8"),
     catch: (cause) => new SettingsFault({ faults: [`LOWTIDE_TOKENS_FILE: expected a readable file: ${String(cause)}`] })
   }).pipe(
-    Effect.flatMap((text) => Effect.fromResult(readTokens(text))),
+    Effect.flatMap((text) =>
+      Effect.flatMap(Effect.fromResult(readTokens(text)), (book) => followTokens(file, text, book))
+    ),
     Effect.catchTag("InvalidTokens", ({ faults }) =>
       Effect.fail(new SettingsFault({ faults: faults.map((fault) => `LOWTIDE_TOKENS_FILE ${file}: ${fault}`) }))
     )
   )
 
-/** Where others on this machine reach what listens at `HOST:PORT` or `unix:/PATH`. */
-const urlOf = (listen: string): string => (listen.startsWith("unix:") ? listen : `http://${listen}`)
+/** With what the API speaks TLS, as far as it can be told before it listens. */
+const readTransport = Effect.fnUntraced(function* (read: {
+  readonly certFile: string | undefined
+  readonly httpKeyFile: string | undefined
+  readonly behindProxy: string | undefined
+}) {
+  const { certFile: certificateFile, httpKeyFile: keyFile, behindProxy } = read
+  const faults: Array<string> = []
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    const [has, lacks] = keyFile === undefined ? ["CERT", "KEY"] : ["KEY", "CERT"]
+    faults.push(`LOWTIDE_HTTP_${lacks}_FILE: expected it beside LOWTIDE_HTTP_${has}_FILE, found nothing`)
+  }
+  if (behindProxy !== undefined && behindProxy !== "yes") {
+    faults.push(`LOWTIDE_HTTP_BEHIND_PROXY: expected yes, found ${JSON.stringify(behindProxy)}`)
+  }
+  const tls = certificateFile === undefined || keyFile === undefined ? undefined : { certificateFile, keyFile }
+  const certificate = tls === undefined ? undefined : readCertificate(tls)
+  if (certificate !== undefined && Result.isFailure(certificate)) {
+    faults.push(`LOWTIDE_HTTP_CERT_FILE ${certificateFile}: ${certificate.failure}`)
+  }
+  if (faults.length > 0) return yield* new SettingsFault({ faults })
+  return { tls, isBehindProxy: behindProxy === "yes" }
+})
 
-runService(main)
+/** Where others on this machine reach what listens at `HOST:PORT` or `unix:/PATH`. */
+const urlOf = (listen: string, hasTls: boolean): string =>
+  listen.startsWith("unix:") ? listen : `${hasTls ? "https" : "http"}://${listen}`
+
+runService(Effect.scoped(main))

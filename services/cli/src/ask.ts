@@ -3,7 +3,7 @@ import type { NotLeaderProblem } from "@lowtide/api/problems"
 import { Effect, Option, Result } from "effect"
 import { CliFault, exitCodes, usageFault } from "./fault.ts"
 import type { ServerFlags } from "./root.ts"
-import { chooseServer, readToken } from "./server.ts"
+import { chooseServer, isOverheard, readAuthorities, readToken } from "./server.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /** How long one answer may take. */
@@ -14,19 +14,22 @@ const answerTimeoutSeconds = 10
  * What reads a long answer while it comes may take as long as it wants.
  */
 export const ask = <A, E extends { readonly _tag: string; readonly message: string }>(
-  { server, tokenFile }: ServerFlags,
+  { server, tokenFile, caFile }: ServerFlags,
   question: (client: LowtideClient["Service"]) => Effect.Effect<A, E>,
   isLong = false
 ): Effect.Effect<A, CliFault, Surroundings> =>
   Effect.gen(function* () {
-    const { serverVariable, tokenVariable, user, workingFolder } = yield* Surroundings
+    const { serverVariable, tokenVariable, caFileVariable, user, workingFolder, err } = yield* Surroundings
     const sources = { flag: Option.getOrUndefined(server), variable: serverVariable, workingFolder }
     const { text, address } = yield* Effect.fromResult(chooseServer(sources))
     const token = Option.isSome(tokenFile) ? yield* Effect.fromResult(readToken(tokenFile.value)) : tokenVariable
+    const authorities = yield* Effect.fromResult(readAuthorities(Option.getOrElse(caFile, () => caFileVariable)))
+    if (token !== undefined && isOverheard(address))
+      err(`warning: ${text}: the token goes there unencrypted; use https://`)
     const asFault = (error: E | { readonly _tag: string; readonly message: string }) =>
       error instanceof CliFault ? error : faultOf(error, text)
     const askAt = (at: ServerAddress) =>
-      LowtideClient.use(question).pipe(Effect.provide(layerClient(at, { token, user })))
+      LowtideClient.use(question).pipe(Effect.provide(layerClient(at, { token, user, authorities })))
     return yield* askAt(address).pipe(
       Effect.catch((error) => {
         const leader = leaderOf(error)
@@ -128,7 +131,7 @@ const httpFault = (error: { readonly message: string }, server: string): CliFaul
   const status = reason?.response?.status
   if (status === undefined) {
     const what = `no answer from ${server}: ${causeText(reason?.cause) ?? firstLine(error.message)}`
-    return new CliFault({ exitCode: exitCodes.unreachable, what, next: startHint })
+    return new CliFault({ exitCode: exitCodes.unreachable, what, next: isDistrust(reason?.cause) ? trustHint : startHint })
   }
   return new CliFault({ exitCode: exitOfStatus(status), what: `${server} answered ${status}`, next: startHint })
 }
@@ -138,6 +141,15 @@ const exitOfStatus = (status: number): number => {
   if (status === 404) return exitCodes.notFound
   if (status === 409 || status === 412) return exitCodes.conflict
   return status < 500 ? exitCodes.usage : exitCodes.unreachable
+}
+
+const trustHint = "name its authority with --ca-file, and the server as its certificate does"
+
+/** Whether the server was reached, and not believed to be the one it says (OpenSSL's codes of verification, and Node's). */
+const isDistrust = (cause: unknown): boolean => {
+  if (!(cause instanceof Error)) return false
+  const { code } = cause as { readonly code?: unknown }
+  return (typeof code === "string" && /CERT|^UNABLE_TO_VERIFY/.test(code)) || isDistrust(cause.cause)
 }
 
 /** The innermost cause: `fetch failed` alone helps nobody. */

@@ -55,6 +55,17 @@ export const parseMoment = (text: string, nowMs: number): Result.Result<string, 
   return isoOf(Date.parse(hasTime ? text.trim() : `${text.trim()}T00:00`)) ?? fault
 }
 
+/** Reads a moment to come: how long from now, `90d`, or a time as people write it. Answers RFC 3339 in UTC. */
+export const parseExpiry = (text: string, nowMs: number): Result.Result<string, string> => {
+  const ahead = /^(\d+)([hdw])$/.exec(text.trim())
+  const moment =
+    ahead === null
+      ? parseMoment(text, nowMs)
+      : isoOf(nowMs + Number(ahead[1]) * (unitsMs[ahead[2] ?? ""] ?? Number.NaN))
+  const isAhead = moment !== undefined && Result.isSuccess(moment) && Date.parse(moment.success) > nowMs
+  return isAhead ? moment : Result.fail(`expected a moment to come, as 90d or a time, found ${JSON.stringify(text)}`)
+}
+
 const isoOf = (ms: number): Result.Result<string, string> | undefined => {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? undefined : Result.succeed(date.toISOString())

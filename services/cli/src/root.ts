@@ -18,12 +18,18 @@ export const root = Command.make("lowtide").pipe(
     server: Flag.String("server").pipe(
       Flag.withAlias("s"),
       Flag.withDescription(
-        "http://HOST:PORT or unix:/PATH; else LOWTIDE_SERVER, a demo that runs in this folder, http://127.0.0.1:7070"
+        "http://HOST:PORT, https://HOST:PORT or unix:/PATH; else LOWTIDE_SERVER, a demo that runs in this folder, http://127.0.0.1:7070"
       ),
       Flag.optional
     ),
     tokenFile: Flag.String("token-file").pipe(
       Flag.withDescription("A file with the token that says who you are; else LOWTIDE_TOKEN"),
+      Flag.optional
+    ),
+    caFile: Flag.String("ca-file").pipe(
+      Flag.withDescription(
+        "A file of certificates, PEM, whom to believe that an https:// server is the one it says; else LOWTIDE_CA_FILE, the system's"
+      ),
       Flag.optional
     ),
     output: Flag.Literals("output", formats).pipe(
@@ -46,12 +52,16 @@ export const outputFormat = Effect.flatMap(findingsFormat, (format) =>
 )
 
 /** The flags that name the server, and say who asks it. */
-export const serverFlags = Effect.map(root, ({ server, tokenFile }): ServerFlags => ({ server, tokenFile }))
+export const serverFlags = Effect.map(
+  root,
+  ({ server, tokenFile, caFile }): ServerFlags => ({ server, tokenFile, caFile })
+)
 
 /** As written on the command line. */
 export interface ServerFlags {
   readonly server: Option.Option<string>
   readonly tokenFile: Option.Option<string>
+  readonly caFile: Option.Option<string>
 }
 
 /** Prints an answer: as JSON, or as `inWords` says. */

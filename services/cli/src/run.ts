@@ -19,6 +19,7 @@ import { apply, remove, reserve } from "./verbs/objects.ts"
 import { brake, node, vip } from "./verbs/orders.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
+import { token } from "./verbs/token.ts"
 import { trace } from "./verbs/trace.ts"
 import { version, versionVerb } from "./verbs/version.ts"
 import { who } from "./verbs/who.ts"
@@ -44,6 +45,7 @@ const lowtide = root.pipe(
     cluster,
     fleet,
     key,
+    token,
     recover,
     ledger,
     backup,
@@ -110,6 +112,7 @@ const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Servi
 const settings = Effect.all({
   serverVariable: Config.String("LOWTIDE_SERVER").pipe(Config.option),
   tokenVariable: Config.String("LOWTIDE_TOKEN").pipe(Config.option),
+  caFileVariable: Config.String("LOWTIDE_CA_FILE").pipe(Config.option),
   databaseVariable: Config.String("DATABASE_URL").pipe(Config.option),
   checkpointKeysVariable: Config.String("LOWTIDE_CHECKPOINT_KEYS").pipe(Config.option),
   noColour: Config.String("NO_COLOR").pipe(Config.option)
@@ -126,7 +129,7 @@ const userName = (): string => {
 
 /** The process: reads its environment, runs the command line, sets the exit code. */
 export const main = async (): Promise<void> => {
-  const { serverVariable, tokenVariable, databaseVariable, checkpointKeysVariable, noColour } =
+  const { serverVariable, tokenVariable, caFileVariable, databaseVariable, checkpointKeysVariable, noColour } =
     await Effect.runPromise(settings)
   const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
   // Whoever reads may stop reading, as `head` does: that is no fault.
@@ -144,6 +147,7 @@ export const main = async (): Promise<void> => {
       workingFolder: process.cwd(),
       serverVariable: isSet(serverVariable) ? Option.getOrUndefined(serverVariable) : undefined,
       tokenVariable: isSet(tokenVariable) ? Option.getOrUndefined(tokenVariable) : undefined,
+      caFileVariable: isSet(caFileVariable) ? Option.getOrUndefined(caFileVariable) : undefined,
       databaseVariable: isSet(databaseVariable) ? Option.getOrUndefined(databaseVariable) : undefined,
       checkpointKeysVariable: isSet(checkpointKeysVariable) ? Option.getOrUndefined(checkpointKeysVariable) : undefined,
       user: userName()

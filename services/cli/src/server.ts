@@ -40,6 +40,25 @@ export const findDemo = (folder: string): { readonly api: string; readonly check
   return demo ?? (above === folder ? undefined : findDemo(above))
 }
 
+/** Whether others may read what goes to the server: plain HTTP that leaves this machine. */
+export const isOverheard = (address: ServerAddress): boolean =>
+  address._tag === "Url" &&
+  address.url.startsWith("http:") &&
+  !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(address.url).hostname)
+
+/** The authorities that a file holds, PEM; none were named without one. */
+export const readAuthorities = (file: string | undefined): Result.Result<string | undefined, CliFault> => {
+  if (file === undefined) return Result.succeed(undefined)
+  const expected = (found: string) =>
+    Result.fail(usageFault(`--ca-file ${file}: expected certificates as PEM, ${found}`, "name the authority's file"))
+  try {
+    const text = readFileSync(file, "utf8")
+    return text.includes("-----BEGIN CERTIFICATE-----") ? Result.succeed(text) : expected("found none")
+  } catch (cause) {
+    return expected(cause instanceof Error ? cause.message : String(cause))
+  }
+}
+
 /** The token that a file holds, and nothing else but blanks. */
 export const readToken = (file: string): Result.Result<string, CliFault> => {
   const expected = (found: string) =>

@@ -20,6 +20,8 @@ export class Surroundings extends Context.Service<
     readonly serverVariable: string | undefined
     /** `LOWTIDE_TOKEN`. */
     readonly tokenVariable: string | undefined
+    /** `LOWTIDE_CA_FILE`. */
+    readonly caFileVariable: string | undefined
     /** `DATABASE_URL`. Secret: it is never printed. */
     readonly databaseVariable: string | undefined
     /** `LOWTIDE_CHECKPOINT_KEYS`. */

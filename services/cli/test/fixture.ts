@@ -696,6 +696,7 @@ export const lowtide = (
       workingFolder: "/",
       serverVariable: undefined,
       tokenVariable: undefined,
+      caFileVariable: undefined,
       databaseVariable: undefined,
       checkpointKeysVariable: undefined,
       user: "ada",

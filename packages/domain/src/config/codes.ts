@@ -540,6 +540,16 @@ export const codes = {
     "no reason given",
     "A person who overrides what the system would do says why: the words are stored with every event of it.",
     "Give the reason in words, 1 to 500 characters"
+  ),
+  LT0610: error(
+    "tokens not read anew",
+    "The tokens file of an allocator changed to something that is not valid, or cannot be read. The tokens that it named before stay good, those that were to go included.",
+    "Correct the file; `lowtide token new` writes lines that are right"
+  ),
+  LT0611: error(
+    "certificate not read anew",
+    "The files of the API's certificate changed to something that is not valid: no certificate, no key, or not that certificate's. The one before stays in use, and ends when it ends.",
+    "Write the certificate and its key again, both of one pair"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

@@ -1,7 +1,7 @@
 import { Access, Caller, userHeader } from "@lowtide/api/access"
 import { ForbiddenProblem, UnauthenticatedProblem } from "@lowtide/api/problems"
 import { codes } from "@lowtide/domain"
-import { Effect, Layer, Redacted } from "effect"
+import { Clock, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { isLoopback } from "../http/server.ts"
 import type { TokenBook } from "./tokens.ts"
@@ -15,25 +15,26 @@ export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access> 
     Access,
     Access.of({
       bearer: Effect.fnUntraced(function* (handler, { credential }) {
-        const caller = yield* tokens === undefined
-          ? localCaller
-          : Effect.succeed(callerOf(tokens, Redacted.value(credential)))
-        if (caller === undefined) return yield* unauthenticated(Redacted.value(credential))
+        const caller = yield* tokens === undefined ? localCaller : callerOf(tokens, Redacted.value(credential))
         return yield* Effect.provideService(handler, Caller, caller)
       })
     })
   )
 
-const callerOf = (tokens: TokenBook, token: string): Caller["Service"] | undefined => {
+const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) {
   const holder = token === "" ? undefined : tokens.holderOf(token)
-  if (holder === undefined) return undefined
-  const { kind, name, roles } = holder
-  return { actor: `${kind}:${name}`, kind, isAuthenticated: true, grants: roles }
-}
+  if (holder === undefined) return yield* unauthenticated(token === "" ? "none" : "another")
+  const { kind, name, roles, expires } = holder
+  if (expires !== undefined && Date.parse(expires) <= (yield* Clock.currentTimeMillis)) {
+    return yield* unauthenticated(`that of ${name}, which expired at ${expires}`)
+  }
+  const caller: Caller["Service"] = { actor: `${kind}:${name}`, kind, isAuthenticated: true, grants: roles }
+  return caller
+})
 
-const unauthenticated = (token: string) =>
+const unauthenticated = (found: string) =>
   new UnauthenticatedProblem({
-    detail: `token: expected one that the tokens file has, found ${token === "" ? "none" : "another"}`,
+    detail: `token: expected one that the tokens file has, found ${found}`,
     code: "LT0601",
     fix: codes.LT0601.fix
   })

@@ -15,9 +15,16 @@ import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
 import { OrderHandlers } from "./order-handlers.ts"
 import { Past } from "./past.ts"
-import { type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
+import { type ApiProtection, type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
-export { type HttpServerServices, InvalidListen, layerHttpServer, parseApiListen } from "./server.ts"
+export { type CertificateFiles, readCertificate } from "./certificate.ts"
+export {
+  type ApiProtection,
+  type HttpServerServices,
+  InvalidListen,
+  layerHttpServer,
+  parseApiListen
+} from "./server.ts"
 
 /** A path that is none is a problem like every other (RFC 9457). */
 const UnknownPath = HttpRouter.add("*", "/*", (request) =>
@@ -48,9 +55,10 @@ export const HttpApiLive = Layer.mergeAll(
 /** The API served at `HOST:PORT` or `unix:/PATH` for as long as the Layer is open, to whom the tokens name; answers the server it runs on. */
 export const layerHttp = (
   listen: string,
-  tokens?: TokenBook
+  tokens?: TokenBook,
+  transport: Omit<ApiProtection, "hasTokens"> = {}
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError, Centre | Ledger | Bus> =>
   HttpRouter.serve(HttpApiLive, { disableListenLog: true, disableLogger: true }).pipe(
     Layer.provide(layerAccess(tokens)),
-    Layer.provideMerge(layerHttpServer(listen, tokens !== undefined))
+    Layer.provideMerge(layerHttpServer(listen, { hasTokens: tokens !== undefined, ...transport }))
   )

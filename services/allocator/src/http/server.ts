@@ -1,9 +1,11 @@
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import { NodeHttpServer } from "@effect/platform-node"
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, removeDeadSocket } from "@lowtide/ops"
 import { Data, Effect, Layer, Result } from "effect"
 import type { HttpServerError } from "effect/http"
+import { type CertificateFiles, followCertificate, readCertificate } from "./certificate.ts"
 
 /** Where the API cannot be served. */
 export class InvalidListen extends Data.TaggedError("InvalidListen")<{
@@ -15,11 +17,26 @@ export class InvalidListen extends Data.TaggedError("InvalidListen")<{
   }
 }
 
+/** By what callers and the API know each other, which decides who may reach it. */
+export interface ApiProtection {
+  /** Callers are asked for a token. */
+  readonly hasTokens: boolean
+  /** With what the API speaks TLS; plain HTTP without. */
+  readonly tls?: CertificateFiles | undefined
+  /** Something in front of the API speaks TLS in its place. */
+  readonly isBehindProxy?: boolean | undefined
+}
+
 /**
  * Reads `127.0.0.1:7070`, `[::1]:7070`, `localhost:7070` or `unix:/run/lowtide/api.sock`. Where callers are not asked who
- * they are, other machines must not reach the API: anything but a loopback address is refused.
+ * they are, or would send their tokens in clear, other machines must not reach the API: anything but a loopback address is
+ * refused.
  */
-export const parseApiListen = (text: string, hasTokens: boolean): Result.Result<ListenAddress, InvalidListen> => {
+export const parseApiListen = (
+  text: string,
+  protection: ApiProtection
+): Result.Result<ListenAddress, InvalidListen> => {
+  const { hasTokens, tls, isBehindProxy = false } = protection
   const address = parseListen(text)
   if (Result.isFailure(address))
     return Result.fail(new InvalidListen({ expected: "HOST:PORT or unix:/PATH", found: text }))
@@ -27,6 +44,13 @@ export const parseApiListen = (text: string, hasTokens: boolean): Result.Result<
     const expected = "a loopback address, since callers are not asked who they are without LOWTIDE_TOKENS_FILE"
     return Result.fail(new InvalidListen({ expected, found: text }))
   }
+  if (address.success._tag === "Tcp" && tls === undefined && !isBehindProxy && !isLoopback(address.success.host)) {
+    const expected =
+      "a loopback address, since tokens would go over the network in clear without LOWTIDE_HTTP_CERT_FILE and LOWTIDE_HTTP_KEY_FILE"
+    return Result.fail(new InvalidListen({ expected, found: text }))
+  }
+  if (address.success._tag === "UnixSocket" && tls !== undefined)
+    return Result.fail(new InvalidListen({ expected: "HOST:PORT, since TLS is not for a socket", found: text }))
   return Result.succeed(address.success)
 }
 
@@ -47,13 +71,28 @@ export type HttpServerServices = Layer.Success<ReturnType<typeof NodeHttpServer.
 /** The HTTP server on `HOST:PORT` (port 0: any) or `unix:/PATH`; a socket that a dead process left is replaced. */
 export const layerHttpServer = (
   listen: string,
-  hasTokens: boolean
+  protection: ApiProtection
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const address = yield* Effect.fromResult(parseApiListen(listen, hasTokens))
+      const address = yield* Effect.fromResult(parseApiListen(listen, protection))
       if (address._tag === "UnixSocket") yield* removeDeadSocket(address.path)
       const options = address._tag === "Tcp" ? { host: address.host, port: address.port } : { path: address.path }
-      return NodeHttpServer.layer(() => createServer(), { ...options, gracefulShutdownTimeout: drainTimeout })
+      const server = protection.tls === undefined ? createServer() : yield* tlsServer(protection.tls)
+      return NodeHttpServer.layer(() => server, { ...options, gracefulShutdownTimeout: drainTimeout })
     })
   )
+
+/** A server whose certificate is the one that the files have, also when they are exchanged while it runs. */
+const tlsServer = Effect.fnUntraced(function* (files: CertificateFiles) {
+  const certificate = readCertificate(files)
+  if (Result.isFailure(certificate)) {
+    return yield* new InvalidListen({ expected: "a certificate to listen with", found: certificate.failure })
+  }
+  const server = createTlsServer({ cert: certificate.success.cert, key: certificate.success.key })
+  const follow = followCertificate(files, certificate.success, ({ cert, key }) =>
+    server.setSecureContext({ cert, key })
+  )
+  yield* Effect.forkScoped(follow)
+  return server as unknown as Server // what differs between the two is of no matter to who serves requests
+})

@@ -332,7 +332,7 @@ describe("the API", () => {
 })
 
 describe("parseApiListen", () => {
-  const read = (text: string) => Result.getOrElse(parseApiListen(text, false), ({ message }) => message)
+  const read = (text: string) => Result.getOrElse(parseApiListen(text, { hasTokens: false }), ({ message }) => message)
 
   it("reads loopback addresses and sockets", () => {
     expect(read("127.0.0.1:7070")).toEqual({ _tag: "Tcp", host: "127.0.0.1", port: 7070 })
@@ -347,7 +347,17 @@ describe("parseApiListen", () => {
     expect(read("127.0.0.1:70700")).toContain("expected HOST:PORT")
   })
 
-  it("lets other machines reach the API where callers are asked who they are", () => {
-    expect(parseApiListen("0.0.0.0:7070", true)).toEqual(Result.succeed({ _tag: "Tcp", host: "0.0.0.0", port: 7070 }))
+  const tls = { certificateFile: "server.pem", keyFile: "server-key.pem" }
+
+  it("lets other machines reach the API where callers are asked who they are, and cannot be overheard", () => {
+    const everywhere = Result.succeed({ _tag: "Tcp", host: "0.0.0.0", port: 7070 })
+    expect(parseApiListen("0.0.0.0:7070", { hasTokens: true, tls })).toEqual(everywhere)
+    expect(parseApiListen("0.0.0.0:7070", { hasTokens: true, isBehindProxy: true })).toEqual(everywhere)
+    const said = (protection: Parameters<typeof parseApiListen>[1], listen = "0.0.0.0:7070") =>
+      Result.getOrElse(parseApiListen(listen, protection), ({ message }) => message)
+    expect(said({ hasTokens: true })).toContain("in clear without LOWTIDE_HTTP_CERT_FILE")
+    expect(said({ hasTokens: false, tls })).toContain("without LOWTIDE_TOKENS_FILE")
+    expect(said({ hasTokens: false, isBehindProxy: true })).toContain("without LOWTIDE_TOKENS_FILE")
+    expect(said({ hasTokens: true, tls }, "unix:/run/api.sock")).toContain("TLS is not for a socket")
   })
 })

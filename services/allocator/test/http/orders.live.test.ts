@@ -26,7 +26,8 @@ const tokens = Result.getOrThrow(
       tokens: [
         holder("ada", "person", [{ role: "operator", clusters: ["east"] }]),
         holder("bob", "person", [{ role: "operator", clusters: ["west"] }, { role: "reader" }]),
-        holder("ci", "machine", [{ role: "admin" }])
+        holder("ci", "machine", [{ role: "admin" }]),
+        { ...holder("eve", "person", [{ role: "admin" }]), expires: "2026-01-01T00:00:00Z" }
       ]
     })
   )
@@ -314,6 +315,14 @@ describe("orders over the API", () => {
         api.audit.holder({ params: { address: "192.0.2.9" }, query: { at: String(Number(reservedAt) - 1) } })
       )
       assert.isNull(earlier.reservation)
+      const expired = yield* Effect.flip(
+        it.as({ token: "token-of-eve" }, (api) => api.fleet.reservations({ query: {} }))
+      )
+      assert.deepInclude(expired, {
+        _tag: "UnauthenticatedProblem",
+        message:
+          "token: expected one that the tokens file has, found that of eve, which expired at 2026-01-01T00:00:00Z"
+      })
       const forbidden = yield* Effect.flip(
         it.as({ token: "token-of-bob" }, (api) =>
           api.orders.apply({ payload: { commandId: uuid(++n), object: object("Reservation", "next", next) } })
