@@ -131,7 +131,11 @@ const httpFault = (error: { readonly message: string }, server: string): CliFaul
   const status = reason?.response?.status
   if (status === undefined) {
     const what = `no answer from ${server}: ${causeText(reason?.cause) ?? firstLine(error.message)}`
-    return new CliFault({ exitCode: exitCodes.unreachable, what, next: isDistrust(reason?.cause) ? trustHint : startHint })
+    return new CliFault({
+      exitCode: exitCodes.unreachable,
+      what,
+      next: isDistrust(reason?.cause) ? trustHint : startHint
+    })
   }
   return new CliFault({ exitCode: exitOfStatus(status), what: `${server} answered ${status}`, next: startHint })
 }

@@ -76,3 +76,15 @@ describe("lowtide token", () => {
     expect(readFileSync(file(), "utf8")).toBe("{")
   })
 })
+
+describe("a token", () => {
+  it("that goes to another machine in clear is warned of", async () => {
+    const said = async (server: string) =>
+      (await lowtide(["who", "192.0.2.1", "--server", server], { tokenVariable: "secret" })).stderr
+    expect(await said("http://192.0.2.1:7070")).toBe(
+      "warning: http://192.0.2.1:7070: the token goes there unencrypted; use https://\n"
+    )
+    expect(await said("http://127.0.0.1:7070")).toBe("")
+    expect(await said("http://localhost:7070")).toBe("")
+  })
+})

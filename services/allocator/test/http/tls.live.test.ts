@@ -2,12 +2,13 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect } from "node:tls"
+import { layerUndiciOptions } from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { makeCertificate } from "@lowtide/testkit/certificate"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect, Layer, Metric } from "effect"
-import { HttpServer } from "effect/http"
+import { HttpClient, HttpServer } from "effect/http"
 import { layerHttp } from "../../src/http/index.ts"
 import { until } from "../live.ts"
 import { commitSample, deafBus, fixedCentre, startMs } from "./sample.ts"
@@ -68,6 +69,10 @@ describe("the API over TLS", () => {
       assert.strictEqual(yield* ask(url), "Failure", "the system's authorities")
       assert.strictEqual(yield* ask(`https://localhost:${port}`, first), "Failure", "another name")
       assert.strictEqual(yield* ask(`http://127.0.0.1:${port}`), "Failure", "plain HTTP")
+      const health = yield* HttpClient.get(`${url}/healthz`).pipe(
+        Effect.provide(layerUndiciOptions({ connect: { ca: first ?? "" } }))
+      )
+      assert.strictEqual(health.status, 200)
       const before = yield* shown(port)
 
       copyFileSync(two.certificateFile, files.certificateFile) // its key is still the first one's
