@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { newestFleetVersion } from "@lowtide/domain"
 import { Result } from "effect"
 import { assert, beforeAll, describe, it } from "vitest"
+import { storedAt } from "../../packages/domain/test/stored-at.ts"
 import { changed, fieldsOf, filesOf, goldenFolder, missingOf } from "./corpus.ts"
+import { writeHistory } from "./history.ts"
 import { type GoldenKind, goldenKinds } from "./kinds.ts"
 import { fleetsOf, fleetText, foldEvents, goldenLogs, loadRows, missingLogs } from "./log.ts"
 import { mutateAll } from "./mutate.ts"
@@ -49,6 +52,25 @@ describe("a log of an earlier day", () => {
       const [applied, restored] = fleetsOf(log).map(fleetText)
       assert.strictEqual(applied, restored, log.path)
     }
+  })
+})
+
+describe("a log of a release whose version is not finalised", () => {
+  it("has nothing that the tables of the version before do not know", async () => {
+    const before = newestFleetVersion - 1
+    const { events, current } = await writeHistory(before)
+    const { readEvent, readState } = storedAt(before)
+    const unread = [
+      ...events.map((event) => Result.map(readEvent(event), () => event.type)),
+      ...current.map((row) => Result.map(readState(row), () => row.stream))
+    ].flatMap((read) => (Result.isFailure(read) ? read.failure.message : []))
+    assert.deepStrictEqual(unread, [])
+    assert.isAbove(events.length, 50)
+    const newer = (await writeHistory()).events.filter((event) => Result.isFailure(readEvent(event)))
+    assert.includeMembers(
+      newer.map(({ type }) => type),
+      ["FleetVersionFinalised", "AddressPoolApplied", "BrakeReleased", "VipMoving"]
+    )
   })
 })
 

@@ -169,15 +169,20 @@ export const commands: ReadonlyArray<Command> = [
   { _tag: "RepublishCluster", cluster, inventory }
 ]
 
-/** Runs the commands, one a commit, an hour apart: quarantines are over by the next one. */
-export const writeHistory = (): Promise<Written> =>
+/**
+ * Runs the commands, one a commit, an hour apart: quarantines are over by the next one. Below the newest fleet version the
+ * log says nothing of one, and what came later is refused.
+ */
+export const writeHistory = (fleetVersion: number = newestFleetVersion): Promise<Written> =>
   Effect.runPromise(
     Effect.gen(function* () {
       const ledger = yield* Ledger
       yield* ledger.acquireLease("golden", Number.MAX_SAFE_INTEGER)
       let memory = yield* loadMemory
+      memory.fleet.fleetVersion = fleetVersion
       const envelopes: Array<string> = []
       for (const [index, command] of commands.entries()) {
+        if (command._tag === "FinaliseFleet" && fleetVersion < newestFleetVersion) continue
         const id = uuid(index + 1)
         const receivedAt = new Date(startMs + index * 3_600_000).toISOString()
         const envelope = {

@@ -1,6 +1,5 @@
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
-import { makeStored } from "../src/fleet/stored.ts"
 import {
   type DomainEvent,
   Draft,
@@ -9,13 +8,13 @@ import {
   featuresSince,
   newestFleetVersion,
   offAt,
-  type StreamState,
   sinceOfEvent,
   stateShapes,
   streamOf,
   writeEvent
 } from "../src/index.ts"
 import { Choices, randomCommand } from "./random-fleet.ts"
+import { storedAt } from "./stored-at.ts"
 import { apply, fleetObject, observe, pool, service, World } from "./world.ts"
 
 /** A fleet whose log was begun by the first release. */
@@ -29,22 +28,8 @@ const finalise = (version: number) => ({ _tag: "FinaliseFleet", version }) as co
 
 const addressPool = fleetObject("AddressPool", "shared", { addresses: ["192.0.2.0/24"] })
 
-/** The tables as the release before had them: what came with a version after `fleet` is not in them. */
-const readerOf = (fleet: number) =>
-  makeStored<StreamState>(
-    Object.fromEntries(
-      Object.entries(eventTypes).filter(([type]) => sinceOfEvent(type as keyof typeof eventTypes) <= fleet)
-    ),
-    Object.fromEntries(
-      Object.entries(stateShapes).map(([tag, [first, ...later]]) => [
-        tag,
-        [first, ...(later as ReadonlyArray<{ since: number }>).filter(({ since }) => since <= fleet)] as never
-      ])
-    )
-  )
-
 const unreadable = (log: ReadonlyArray<DomainEvent>, written: number, reader: number): ReadonlyArray<string> => {
-  const { readEvent } = readerOf(reader)
+  const { readEvent } = storedAt(reader)
   return log.flatMap(({ stream, type, before, after }, index) => {
     const read = readEvent({ seq: index + 1, stream, type, ...writeEvent({ before, after }, written) })
     return Result.isFailure(read) ? [type] : []
