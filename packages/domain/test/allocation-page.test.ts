@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { parse } from "yaml"
 import { decodeObject, formatFinding, type RawObject } from "../src/config/index.ts"
-import type { Command } from "../src/index.ts"
+import { type Command, objectTelling } from "../src/index.ts"
 import { apply, fleetObject, pool, World } from "./world.ts"
 
 /** The page whose examples are carried out here, step by step. */
@@ -66,6 +66,7 @@ const stories = (): ReadonlyArray<Story> => {
 const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
   const [namespace = "", own = ""] = name.split("/")
   const annotations: Record<string, string> = {}
+  const ingress: Array<{ readonly ip: string }> = []
   const spec: Record<string, unknown> = { type: "LoadBalancer", selector: { app: "web" }, ports: [{ port: 80 }] }
   for (const word of words) {
     const [key = "", value = ""] = word.split("=")
@@ -74,6 +75,9 @@ const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
       case "address-pool":
       case "allow-shared-ip":
         annotations[`metallb.io/${key}`] = value
+        break
+      case "status":
+        ingress.push(...value.split(",").map((ip) => ({ ip })))
         break
       case "policy":
         spec.ipFamilyPolicy = value
@@ -100,7 +104,15 @@ const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
         throw new Error(`the page has a word that the test does not know: ${word}`)
     }
   }
-  return { apiVersion: "v1", kind: "Service", namespace, name: own, annotations, spec }
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    namespace,
+    name: own,
+    annotations,
+    spec,
+    status: { loadBalancer: { ingress } }
+  }
 }
 
 /** A list, or a word. */
@@ -122,9 +134,10 @@ const carryOut = (world: World, order: string, pools: ReadonlyArray<RawObject>):
     case "change": {
       const isThere = world.fleet.cluster(cluster).services.has(name)
       assert.strictEqual(isThere, verb === "change", `${order}: whether it is there`)
-      const { object, findings } = decodeObject(manifestOf(name, words))
+      const raw = manifestOf(name, words)
+      const { object, findings } = decodeObject(raw)
       if (object?._tag !== "Service") throw new Error(findings.map(formatFinding).join("\n"))
-      world.do({ _tag: "ObserveService", cluster, service: object.value })
+      world.do(objectTelling(cluster, { raw, object })!.command)
       return full
     }
     case "delete":

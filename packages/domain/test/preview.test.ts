@@ -169,3 +169,36 @@ describe("preview", () => {
     assert.strictEqual(world.addresses("east", "shop/c")[0], "192.0.2.0")
   })
 })
+
+describe("Services that have addresses by their status", () => {
+  const ingress = (...ips: ReadonlyArray<string>) => ({
+    status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } }
+  })
+  const addressesOf = (...inputs: ReadonlyArray<ClusterInput>) =>
+    preview(inputs).flatMap(({ services }) => services.map(({ name, addresses }) => [name, ...addresses]))
+
+  it("keep them, though another stands before them or is of another cluster", () => {
+    const given = observation(pool("public", ["192.0.2.0/30"]))
+    const before = serviceOf("first", {})
+    const holder = serviceOf("moved", {}, ingress("192.0.2.0"))
+    assert.deepStrictEqual(addressesOf(cluster("east", given, before, holder)), [
+      ["first", "192.0.2.1"],
+      ["moved", "192.0.2.0"]
+    ])
+    assert.deepStrictEqual(addressesOf(cluster("east", given, before), cluster("west", given, holder)), [
+      ["first", "192.0.2.1"],
+      ["moved", "192.0.2.0"]
+    ])
+  })
+
+  it("are passed over where nothing can be read, and when another load balancer serves them", () => {
+    const given = observation(pool("public", ["192.0.2.0/30"]))
+    const odd = serviceOf(
+      "odd",
+      {},
+      { status: { loadBalancer: { ingress: [{ hostname: "x" }, 7, { ip: "192.0.2" }] } } }
+    )
+    const other = serviceOf("other", { loadBalancerClass: "example.org/other" }, ingress("192.0.2.0"))
+    assert.deepStrictEqual(addressesOf(cluster("east", given, other, odd)), [["other"], ["odd", "192.0.2.0"]])
+  })
+})

@@ -37,7 +37,7 @@ export const tellings = (cluster: string, change: ClusterChange, told: Told): Re
   const news = [...wanted.values()].filter((telling) => told.get(telling.about) !== telling.text)
   // Addresses are of a network: a Service gets none before its cluster's is known.
   if (!wanted.has("cluster") && !told.has("cluster"))
-    return news.filter(({ phase }) => phase !== "services" && phase !== "endpoints")
+    return news.filter(({ phase }) => phase !== "holders" && phase !== "services" && phase !== "endpoints")
   return [...news, ...goneTellings(cluster, change, told, wanted)]
 }
 
@@ -45,8 +45,15 @@ type Tellings = ReadonlyArray<readonly [string, Telling]>
 
 const telling = (about: string, phase: Telling["phase"], command: Command): readonly [string, Telling] => [
   about,
-  { about, text: JSON.stringify(command), command, phase }
+  { about, text: JSON.stringify(withoutStatus(command)), command, phase }
 ]
+
+/** That a status changes, which follows from what the centre says, is no news to it. */
+const withoutStatus = (command: Command): Command => {
+  if (command._tag !== "ObserveService") return command
+  const { statusAddresses: _, ...rest } = command
+  return rest
+}
 
 /** The network is not told while the object that may name it cannot be read: it would move the cluster to another one. */
 const clusterTelling = (cluster: string, change: ClusterChange): Tellings => {

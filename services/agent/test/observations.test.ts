@@ -196,6 +196,25 @@ describe("the network of a cluster", () => {
   })
 })
 
+describe("a Service that has addresses by its status", () => {
+  const withStatus = (ip: string) =>
+    texts.service.replace(/ }$/, `, status: { loadBalancer: { ingress: [{ ip: ${ip} }] } } }`)
+
+  it("is told before the others, with them; that its status changes is no news", () => {
+    const cluster = [texts.network, texts.pool]
+    const other = texts.service.replace("name: web", "name: api")
+    const first = say(lookAt([...cluster, other, withStatus("192.0.2.9")]))
+    const services = first.news.flatMap(({ command, phase }) =>
+      command._tag === "ObserveService" ? [[phase, command.service.name, command.statusAddresses]] : []
+    )
+    assert.deepStrictEqual(services, [
+      ["services", "api", undefined],
+      ["holders", "web", ["192.0.2.9"]]
+    ])
+    assert.deepStrictEqual(say(lookAt([...cluster, other, withStatus("192.0.2.8")]), first.told).tags, [])
+  })
+})
+
 describe("findings of an object", () => {
   it("are told together, again when they change, and taken back when there are none", () => {
     const first = say(change(["LT0105"]))

@@ -28,6 +28,8 @@ export interface Chooser {
   readonly cluster: ClusterMemory
   readonly service: ServiceObject
   readonly wish: AddressWish
+  /** What its status says that it has, from before Lowtide knew of it. */
+  readonly statusAddresses?: ReadonlyArray<string>
 }
 
 /**
@@ -38,7 +40,7 @@ export interface Chooser {
  */
 export const choose = (chooser: Chooser): Choice => {
   const { wish } = chooser
-  const kept = keepable(chooser)
+  const kept = present(chooser)
   if (wish.requested.length > 0) return orKeep(chooser, chooseRequested(chooser))
   if (wish.pool !== undefined) return orKeep(chooser, chooseFromNamedPool(chooser, wish.pool))
   const missing = wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
@@ -57,6 +59,29 @@ const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(a
 
 const heldBy = ({ cluster, wish }: Chooser): ReadonlyArray<string> =>
   cluster.addressesOf.get(`${wish.holder.namespace}/${wish.holder.name}`) ?? []
+
+/** What it may go on having: what it holds, or for one that holds nothing, what its status says that it has. */
+const present = (chooser: Chooser): ReadonlyArray<AddressPick> =>
+  heldBy(chooser).length > 0 ? keepable(chooser) : statusPicks(chooser)
+
+/**
+ * Of what the status lists, what this Service may have: one address of each wanted family that can be had, of a pool that
+ * admits the Service, whether that gives out addresses by itself or avoids this one.
+ */
+const statusPicks = (chooser: Chooser): ReadonlyArray<AddressPick> => {
+  const { cluster, service, wish, statusAddresses = [] } = chooser
+  const pools = openPoolsOf(chooser).filter((pool) => poolAdmits(pool, cluster, service))
+  return wish.families.flatMap((family) => {
+    for (const text of statusAddresses) {
+      const address = Result.getOrThrow(parseIpAddress(text))
+      const pool = address.family === family ? poolHolding(pools, address) : undefined
+      if (pool !== undefined && Result.isSuccess(available(chooser, text))) {
+        return [{ address: text, pool: pool.name, reason: "status-says" as const }]
+      }
+    }
+    return []
+  })
+}
 
 /** What it has and may go on having: of a wanted family, and still shareable with whom it shares. */
 const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
@@ -80,7 +105,8 @@ const poolNow = (chooser: Chooser, vip: VipState): string => {
 
 /** When a wish fails, the Service keeps all that it has, and the refusal says what it did not get. */
 const orKeep = (chooser: Chooser, choice: Choice): Choice => {
-  return choice.refusal === null ? choice : { picks: keepAll(chooser), refusal: choice.refusal }
+  if (choice.refusal === null) return choice
+  return { picks: heldBy(chooser).length > 0 ? keepAll(chooser) : statusPicks(chooser), refusal: choice.refusal }
 }
 
 /** All that the Service has, as it has it. */
@@ -250,7 +276,7 @@ const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
     const expected = `a pool that serves namespace ${chooser.service.namespace} and these labels`
     return { picks: [], refusal: refusal(chooser.service, "LT0205", { field: poolField, expected, found: name }) }
   }
-  const kept = keepable(chooser).filter((pick) => pick.pool === name)
+  const kept = present(chooser).filter((pick) => pick.pool === name)
   const missing = chooser.wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
   if (missing.length === 0) return { picks: kept, refusal: null }
   const choice =

@@ -10,8 +10,16 @@ import { withinQuota } from "./quota.ts"
 import { mayShare } from "./sharing.ts"
 import { wantsAddress, wishOf } from "./wish.ts"
 
-/** Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. */
-export const settleService = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+/**
+ * Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. One that holds
+ * nothing keeps what its status says that it has, where that can be had.
+ */
+export const settleService = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  key: string,
+  statusAddresses: ReadonlyArray<string> = []
+): void => {
   if (draft.fleet.isFrozen(cluster)) return
   const state = cluster.services.get(key)
   if (state === undefined) return releaseAll(draft, cluster, key, "service-gone")
@@ -21,7 +29,7 @@ export const settleService = (draft: Draft, cluster: ClusterMemory, key: string)
   }
   const wish = wishOf(state.service)
   if (Result.isFailure(wish)) return setRefusal(draft, cluster, key, wish.failure)
-  const chooser = { fleet: draft.fleet, cluster, service: state.service, wish: wish.success }
+  const chooser = { fleet: draft.fleet, cluster, service: state.service, wish: wish.success, statusAddresses }
   const choice = withinQuota(draft.fleet, cluster, state.service, choose(chooser), () => keepAll(chooser))
   const held = cluster.addressesOf.get(key) ?? []
   for (const pick of choice.picks) {

@@ -14,7 +14,7 @@ export interface RawObject {
   /** RFC 3339, as the cluster wrote it. */
   readonly creationTimestamp?: string
   readonly spec?: unknown
-  /** Read for Node only. */
+  /** Read for Node and Service only. */
   readonly status?: unknown
   /** Of an EndpointSlice. */
   readonly endpoints?: unknown

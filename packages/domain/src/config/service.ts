@@ -1,7 +1,7 @@
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import type { RawObject } from "./raw.ts"
-import { type Fields, type ObjectReader, parseAt, show } from "./reader.ts"
+import { type Fields, isRecord, type ObjectReader, parseAt, show } from "./reader.ts"
 import type { Labels } from "./selectors.ts"
 import { addressSyntax, canonicalAddress } from "./syntax.ts"
 import { derivedUid } from "./uid.ts"
@@ -46,6 +46,20 @@ export interface ServiceAnnotations {
   readonly addressPool?: string
   /** The sharing key. */
   readonly allowSharedIp?: string
+}
+
+/**
+ * The addresses that the status of a Service lists (`status.loadBalancer.ingress[].ip`), canonical. It is what a controller
+ * wrote and no wish of a person, so that what cannot be read of it is no fault.
+ */
+export const statusAddresses = ({ status }: RawObject): ReadonlyArray<string> => {
+  const loadBalancer = isRecord(status) ? status.loadBalancer : undefined
+  const ingress = isRecord(loadBalancer) ? loadBalancer.ingress : undefined
+  if (!Array.isArray(ingress)) return []
+  return ingress.flatMap((entry: unknown) => {
+    const address = isRecord(entry) && typeof entry.ip === "string" ? canonicalAddress(entry.ip) : undefined
+    return address !== undefined && Result.isSuccess(address) ? [address.success] : []
+  })
 }
 
 type IpFamily = ServiceObject["ipFamilies"][number]

@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import { canonicalPrefix } from "../config/syntax.ts"
+import { canonicalAddress, canonicalPrefix } from "../config/syntax.ts"
 import { Finding, Labels, NamespaceObject, NodeObject, ObjectRef, RawObject, ServiceObject } from "./object-schema.ts"
 
 /** Commands as they arrive from clusters, checked field by field before anything acts on them. */
@@ -9,6 +9,14 @@ const Texts = Schema.Array(Text)
 const Prefix = Text.pipe(
   Schema.check(
     Schema.makeFilter((text) => Result.isSuccess(canonicalPrefix(text)) || "expected a prefix like 192.0.2.0/24")
+  )
+)
+
+const Address = Text.pipe(
+  Schema.check(
+    Schema.makeFilter(
+      (text) => Result.getOrUndefined(canonicalAddress(text)) === text || "expected an address like 192.0.2.1"
+    )
   )
 )
 
@@ -31,7 +39,7 @@ const Command = Schema.Union([
   Schema.TaggedStruct("ObserveService", {
     cluster,
     service: ServiceObject,
-    statusAddresses: Schema.optionalKey(Texts)
+    statusAddresses: Schema.optionalKey(Schema.Array(Address))
   }),
   Schema.TaggedStruct("ForgetService", { cluster, namespace: Text, name: Text }),
   Schema.TaggedStruct("ObserveServingNodes", { cluster, namespace: Text, name: Text, nodes: Texts }),

@@ -104,7 +104,10 @@ export interface ObserveService {
   readonly _tag: "ObserveService"
   readonly cluster: string
   readonly service: ServiceObject
-  /** What its status says that it has: told with a first report, and asked when the log has lost history. */
+  /**
+   * What its status says that it has, canonical: it goes on having it when Lowtide does not know of anything that it has,
+   * be it a Service that another load balancer served before, or that the log has lost.
+   */
   readonly statusAddresses?: ReadonlyArray<string>
 }
 

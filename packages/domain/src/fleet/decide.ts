@@ -89,7 +89,8 @@ const carryOut = (draft: Draft, command: Command): void => {
       const cluster = draft.cluster(command.cluster)
       observeService(draft, cluster, command.service)
       if (draft.fleet.isFrozen(cluster)) return adoptStatus(draft, cluster, command)
-      return settleService(draft, cluster, `${command.service.namespace}/${command.service.name}`)
+      const key = `${command.service.namespace}/${command.service.name}`
+      return settleService(draft, cluster, key, command.statusAddresses)
     }
     case "ForgetService":
       return forgetService(draft, draft.cluster(command.cluster), `${command.namespace}/${command.name}`)

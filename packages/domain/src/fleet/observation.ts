@@ -1,10 +1,12 @@
+import { wantsAddress } from "../allocation/wish.ts"
 import {
   type ClusterObject,
   compareAge,
   defaultNetwork,
   type EndpointSliceObject,
   type RawObject,
-  servingNodes
+  servingNodes,
+  statusAddresses
 } from "../config/index.ts"
 import type { Command, ObserveServingNodes, RegisterCluster } from "./command.ts"
 
@@ -15,8 +17,11 @@ export interface Observation {
   readonly object: ClusterObject
 }
 
-/** In the order in which a cluster is told: Advertisements name pools and peers, Services need all of it. */
-export const phases = ["cluster", "configuration", "advertisements", "services", "endpoints"] as const
+/**
+ * In the order in which a cluster is told: Advertisements name pools and peers, Services need all of it, and those that say
+ * that they have addresses come before the others, which could take them.
+ */
+export const phases = ["cluster", "configuration", "advertisements", "holders", "services", "endpoints"] as const
 export type Phase = (typeof phases)[number]
 
 /** What the centre is told of one object. */
@@ -39,8 +44,13 @@ export const objectTelling = (cluster: string, { raw, object }: Observation): Ob
       return { phase: "cluster", command: { _tag: "ObserveNamespace", cluster, namespace: object.value } }
     case "Node":
       return { phase: "cluster", command: { _tag: "ObserveNode", cluster, node: object.value } }
-    case "Service":
-      return { phase: "services", command: { _tag: "ObserveService", cluster, service: object.value } }
+    case "Service": {
+      const addresses = wantsAddress(object.value) ? statusAddresses(raw) : []
+      const command = { _tag: "ObserveService", cluster, service: object.value } as const
+      return addresses.length === 0
+        ? { phase: "services", command }
+        : { phase: "holders", command: { ...command, statusAddresses: addresses } }
+    }
     case "EndpointSlice":
     case "Cluster":
       return undefined

@@ -128,6 +128,7 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
   const commands = clusters.map((cluster) => commandsOf(cluster, options))
   for (const { configuration } of commands) for (const command of configuration) say(command)
   order((kind) => kind === "Reservation")
+  for (const { holders } of commands) for (const command of holders) say(command)
   for (const { services } of commands) for (const command of services) say(command)
   const reasons = new Map(
     events.flatMap(({ type, reason, about }) =>
@@ -200,6 +201,8 @@ const fromNothing: DecisionContext = { nowMs: 0, obligedOf: () => [], hasConfirm
 
 interface Commands {
   readonly configuration: ReadonlyArray<Command>
+  /** Services that have addresses by their status: of every cluster before the others of any. */
+  readonly holders: ReadonlyArray<Command>
   readonly services: ReadonlyArray<Command>
 }
 
@@ -208,11 +211,17 @@ const commandsOf = (cluster: ClusterInput, options: PreviewOptions): Commands =>
   const told = inTellingOrder(cluster.observations, options).flatMap(
     (observation) => objectTelling(cluster.name, observation) ?? []
   )
-  const ofPhase = (phase: Phase) => told.filter((telling) => telling.phase === phase).map(({ command }) => command)
-  const isLate = (phase: Phase): boolean => phase === "services" || phase === "endpoints"
+  const ofPhases = (...wanted: ReadonlyArray<Phase>) =>
+    told.filter(({ phase }) => wanted.includes(phase)).map(({ command }) => command)
+  const early = phases.filter((phase) => phase !== "holders" && phase !== "services" && phase !== "endpoints")
+  const inFileOrder = options.servicesInOrder === true
   return {
-    configuration: phases.filter((phase) => !isLate(phase)).flatMap(ofPhase),
-    services: [...phases.filter(isLate).flatMap(ofPhase), ...endpointTellings(cluster.name, cluster.observations)]
+    configuration: early.flatMap((phase) => ofPhases(phase)),
+    holders: inFileOrder ? [] : ofPhases("holders"),
+    services: [
+      ...(inFileOrder ? ofPhases("holders", "services") : ofPhases("services")),
+      ...endpointTellings(cluster.name, cluster.observations)
+    ]
   }
 }
 
