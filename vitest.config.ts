@@ -12,7 +12,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{packages,services}/*/test/**/*.test.ts", "scripts/test/**/*.test.ts", "test/golden/**/*.test.ts"],
+          include: [
+            "{packages,services}/*/test/**/*.test.ts",
+            "scripts/test/**/*.test.ts",
+            "test/golden/golden.test.ts"
+          ],
           exclude: ["**/*.live.test.ts", "**/node_modules/**"]
         }
       },

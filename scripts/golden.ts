@@ -1,5 +1,7 @@
 /** Golden files of everything that is stored or sent. See `--help`. */
 import { parseArgs } from "node:util"
+import { Effect } from "effect"
+import { missingBackup } from "../test/golden/backup.ts"
 import { add, changed, filesOf, missingOf } from "../test/golden/corpus.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { goldenLogs, missingLogs } from "../test/golden/log.ts"
@@ -28,7 +30,7 @@ async function complete(isToAdd: boolean): Promise<number> {
   }
   const kinds = await goldenKinds()
   const files = kinds.flatMap((kind) => missingOf(kind, filesOf(kind.folder)))
-  const missing = [...files, ...(await missingLogs(goldenLogs()))]
+  const missing = [...files, ...(await missingLogs(goldenLogs())), ...(await Effect.runPromise(missingBackup))]
   const unmade = missing.filter(({ text }) => text === "")
   for (const { path, why } of unmade) {
     process.stderr.write(`${path}: ${why}: have test/golden/history.ts or kinds.ts make one\n`)

@@ -173,32 +173,34 @@ export const commands: ReadonlyArray<Command> = [
  * Runs the commands, one a commit, an hour apart: quarantines are over by the next one. Below the newest fleet version the
  * log says nothing of one, and what came later is refused.
  */
-export const writeHistory = (fleetVersion: number = newestFleetVersion): Promise<Written> =>
-  Effect.runPromise(
-    Effect.gen(function* () {
-      const ledger = yield* Ledger
-      yield* ledger.acquireLease("golden", Number.MAX_SAFE_INTEGER)
-      let memory = yield* loadMemory
-      memory.fleet.fleetVersion = fleetVersion
-      const envelopes: Array<string> = []
-      for (const [index, command] of commands.entries()) {
-        if (command._tag === "FinaliseFleet" && fleetVersion < newestFleetVersion) continue
-        const id = uuid(index + 1)
-        const receivedAt = new Date(startMs + index * 3_600_000).toISOString()
-        const envelope = {
-          ...{ commandId: id, correlationId: id, actor: "agent:east", actorKind: "agent" as const, command },
-          ...{ words: "to show", observedAt: receivedAt }
-        }
-        const { batch } = decideBatch(memory, [{ envelope, receivedAt }], goldenKey, startMs + index * 3_600_000)
-        envelopes.push(...batch.intents.flatMap(({ envelope }) => envelope ?? []))
-        envelopes.push(...batch.intentHeads.map(({ envelope }) => envelope))
-        if (batch.events.length > 0) memory.head = { ...memory.head, ...(yield* ledger.append(batch)) }
-        if (command._tag === "BeginRecovery") {
-          yield* ledger.raiseIncarnation(memory.head.epoch, command.incarnation)
-          memory = yield* loadMemory
-        }
+export const history = (fleetVersion: number = newestFleetVersion): Effect.Effect<Written, unknown, Ledger> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    yield* ledger.acquireLease(uuid(999), 3_600_000)
+    let memory = yield* loadMemory
+    memory.fleet.fleetVersion = fleetVersion
+    const envelopes: Array<string> = []
+    for (const [index, command] of commands.entries()) {
+      if (command._tag === "FinaliseFleet" && fleetVersion < newestFleetVersion) continue
+      const id = uuid(index + 1)
+      const receivedAt = new Date(startMs + index * 3_600_000).toISOString()
+      const envelope = {
+        ...{ commandId: id, correlationId: id, actor: "agent:east", actorKind: "agent" as const, command },
+        ...{ words: "to show", observedAt: receivedAt }
       }
-      const events = yield* ledger.events({ limit: 10_000, order: "asc" })
-      return { events, current: (yield* ledger.load).current, envelopes }
-    }).pipe(Effect.provide(memoryLedger({ nowMs: () => startMs })))
-  )
+      const { batch } = decideBatch(memory, [{ envelope, receivedAt }], goldenKey, startMs + index * 3_600_000)
+      envelopes.push(...batch.intents.flatMap(({ envelope }) => envelope ?? []))
+      envelopes.push(...batch.intentHeads.map(({ envelope }) => envelope))
+      if (batch.events.length > 0) memory.head = { ...memory.head, ...(yield* ledger.append(batch)) }
+      if (command._tag === "BeginRecovery") {
+        yield* ledger.raiseIncarnation(memory.head.epoch, command.incarnation)
+        memory = yield* loadMemory
+      }
+    }
+    const events = yield* ledger.events({ limit: 10_000, order: "asc" })
+    return { events, current: (yield* ledger.load).current, envelopes }
+  })
+
+/** The same on a ledger in memory. */
+export const writeHistory = (fleetVersion?: number): Promise<Written> =>
+  Effect.runPromise(history(fleetVersion).pipe(Effect.provide(memoryLedger({ nowMs: () => startMs }))))

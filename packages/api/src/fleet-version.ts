@@ -7,7 +7,7 @@ export const FleetProcess = Schema.Struct({
   name: Schema.String.annotate({ description: "An allocator's name, an agent's cluster, CLUSTER/NODE of a speaker" }),
   version: Schema.NullOr(Schema.Int).annotate({ description: "Null of one that was not heard from" }),
   state: Schema.Literals(["live", "silent", "unheard"]).annotate({
-    description: "silent: it has ended, as far as can be told; unheard: not since this allocator runs"
+    description: "silent: it has ended, as far as can be told; unheard: not since this allocator leads"
   }),
   holdsBack: Schema.Boolean.annotate({
     description: "The newest version cannot be finalised before it is newer or has ended"

@@ -80,7 +80,7 @@ export const layerAllocator = (
         readability,
         follower: new Follower(readability),
         nodes,
-        agents: new HeardAgents(yield* Clock.currentTimeMillis),
+        agents: new HeardAgents(),
         answers,
         current,
         defects: new Defects(),

@@ -17,7 +17,7 @@ export interface ProcessFacts {
 
 /**
  * The processes of the fleet, and which of them hold `target` back: those that are alive and older, and an agent that may
- * be alive, since this process has not run for as long as an agent may take to say a word.
+ * be alive, since this allocator has not led for as long as an agent may take to say a word.
  */
 export const fleetProcesses = (facts: ProcessFacts, target: number): ReadonlyArray<FleetProcess> => {
   const { fleet, allocators, agents, nodes, nowMs } = facts

@@ -10,15 +10,25 @@ export interface HeardAgent {
   readonly heardAtMs: number
 }
 
-/** What agents have said of themselves since this process runs. Where a cluster has two, the older one counts. */
+/** What agents have said of themselves since this allocator leads. Where a cluster has two, the older one counts. */
 export class HeardAgents {
   readonly #heard = new Map<string, Map<number, number>>()
-  /** Since when it is listened to. */
-  readonly sinceMs: number
+  #sinceMs: number
 
   constructor(sinceMs = 0) {
-    this.sinceMs = sinceMs
+    this.#sinceMs = sinceMs
   }
+
+  /** Since when they are heard. */
+  get sinceMs(): number {
+    return this.#sinceMs
+  }
+
+  /** Agents speak to the leader alone: what was heard in an earlier leadership is out of date. */
+  readonly begin: Effect.Effect<void> = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    this.#heard.clear()
+    this.#sinceMs = nowMs
+  })
 
   get clusters(): Iterable<string> {
     return this.#heard.keys()

@@ -252,6 +252,7 @@ export const beginReign = (
       Effect.forkScoped
     )
     const underWay = new UnderWay()
+    yield* agents.begin
     yield* serveCommands((received) =>
       agents
         .note(clusterOf(received.command), received.fleetVersion)

@@ -79,6 +79,13 @@ describe("what holds a version back", () => {
     expect(held?.found).toBe("agent east of version 1")
   })
 
+  it("an agent that was heard in an earlier leadership only", () => {
+    const agents = agentsAt(2, 0)
+    Effect.runSync(agents.begin)
+    const held = holdBack(facts({ agents, allocators: [], nodes: new Map() }), { _tag: "FinaliseFleet", version: 2 })
+    expect(held?.found).toBe("agent east not heard from yet")
+  })
+
   it("nothing of another command", () => {
     expect(holdBack(at({ nodes: node(1, 0) }), { _tag: "ExpireQuarantines" })).toBeUndefined()
   })
