@@ -11,6 +11,8 @@ export interface ObjectStatus {
   /** Empty for kinds without. */
   readonly namespace: string
   readonly name: string
+  /** Annotations that say what came of the object, written with its status. */
+  readonly annotations?: Readonly<Record<string, string>>
   readonly status: unknown
 }
 
@@ -37,7 +39,11 @@ export const writeStatus = (folder: string, object: ObjectStatus): Effect.Effect
     const text = formatManifest({
       apiVersion: object.apiVersion,
       kind: object.kind,
-      metadata: { name: object.name, ...(object.namespace === "" ? {} : { namespace: object.namespace }) },
+      metadata: {
+        name: object.name,
+        ...(object.namespace === "" ? {} : { namespace: object.namespace }),
+        ...(object.annotations === undefined ? {} : { annotations: object.annotations })
+      },
       status: object.status
     })
     if (readText(path) === text) return false

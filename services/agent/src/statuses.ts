@@ -145,6 +145,7 @@ const statusOf = (
 ): ObjectStatus => ({
   apiVersion: apiVersionOf(object.kind),
   ...object,
+  ...(answer === undefined || answer.addresses.length === 0 ? {} : { annotations: poolAnnotation(answer) }),
   status: {
     ...(answer === undefined
       ? {}
@@ -154,6 +155,11 @@ const statusOf = (
       ...(findings === undefined || findings.gone === true ? [] : [acceptedCondition(findings)])
     ]
   }
+})
+
+/** The pool that the addresses are of, where MetalLB says it; of several pools each once, in the order of the addresses. */
+const poolAnnotation = ({ addresses }: ServiceAnswer) => ({
+  "metallb.io/ip-allocated-from-pool": [...new Set(addresses.map(({ pool }) => pool))].join(",")
 })
 
 /** Whether the Service has an address, and what it asks for and does not get. */

@@ -107,6 +107,32 @@ const writing = (
 ) => it.live(title, () => onNats((server) => Effect.flatMap(setting(server), test)))
 
 describe("the status of a Service", () => {
+  writing("stands with the annotation that names its pool, for as long as it has an address", (given) =>
+    Effect.gen(function* () {
+      const annotation = /^ {2}annotations:\n {4}metallb\.io\/ip-allocated-from-pool: (.+)$/m
+      yield* given.publish(message(answer(1, "192.0.2.1")))
+      yield* given.start
+      yield* until(
+        "the address",
+        Effect.sync(() => given.text().includes("192.0.2.1"))
+      )
+      assert.strictEqual(annotation.exec(given.text())?.[1], "public")
+      const addresses = [
+        { address: "192.0.2.1", pool: "four" },
+        { address: "2001:db8::1", pool: "six" }
+      ]
+      yield* given.publish(message(answer(2, undefined, { addresses })))
+      yield* until(
+        "both addresses",
+        Effect.sync(() => given.text().includes("2001:db8::1"))
+      )
+      assert.strictEqual(annotation.exec(given.text())?.[1], "four,six")
+      yield* given.publish(message(answer(3, undefined)))
+      yield* given.caughtUp
+      assert.notInclude(given.text(), "annotations")
+    })
+  )
+
   writing("is what the centre answers, stored or new, and is reported once for each change", (given) =>
     Effect.gen(function* () {
       yield* given.publish(message(answer(1, "192.0.2.1")))
