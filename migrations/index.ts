@@ -29,6 +29,7 @@ import * as auditWordsOfMoves from "./0033-audit-words-of-moves.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 import * as replayFindings from "./0036-replay-findings.ts"
+import * as segments from "./0036-segments.ts"
 import * as stateSchema from "./0037-state-schema.ts"
 import * as eventTypes from "./0038-event-types.ts"
 import * as fleetVersions from "./0039-fleet-versions.ts"
@@ -61,6 +62,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0034-audit-words-by-type": auditWordsByType,
   "0035-partitions-by-catalog": partitionsByCatalog,
   "0036-replay-findings": replayFindings,
+  "0036-segments": segments,
   "0037-state-schema": stateSchema,
   "0038-event-types": eventTypes,
   "0039-fleet-versions": fleetVersions

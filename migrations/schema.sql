@@ -222,6 +222,63 @@ AS $function$
       raise exception '%', detail using errcode = 'LT001';
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.ledger_drop_segment(first_seq bigint, last_seq bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+    declare
+      partition text;
+      archived json;
+    begin
+      perform pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'));
+      select name into partition from ledger_partitions() where from_seq = first_seq and to_seq = last_seq;
+      if partition is null then
+        return false;
+      end if;
+      if exists (select from events where seq < first_seq) then
+        raise exception 'expected the oldest events, found some before event %', first_seq using errcode = 'LT004';
+      end if;
+      -- Until then proofs about what comes after need leaves of the segment's last run of 256.
+      if not exists (select from tree_node where level = 1 and index = last_seq / 256) then
+        raise exception 'expected 256 events after event % whose hashes are kept, found fewer', last_seq using errcode = 'LT004';
+      end if;
+      select data -> 'after' into archived from events
+        where stream = 'segment:' || first_seq and type in ('SegmentArchived', 'SegmentRestored')
+        order by version desc limit 1;
+      if archived is null or (archived ->> 'toSeq')::bigint <> last_seq
+        or archived ->> 'leavesDigest' is distinct from ledger_leaves_digest(first_seq, last_seq) then
+        raise exception 'expected an archive of events % to % as they are, found none in the log', first_seq, last_seq
+          using errcode = 'LT004';
+      end if;
+      insert into tree_node (level, index, hash)
+        select 0, seq - 1, leaf_hash from events where seq between last_seq - last_seq % 256 + 1 and last_seq
+        on conflict do nothing;
+      execute format('alter table events detach partition %I', partition);
+      execute format('drop table %I', partition);
+      return true;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_drop_wire(until_id bigint, at_most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    declare
+      dropped int;
+    begin
+      if not exists (select from stream_current where stream = 'audit:wire-drops'
+        and (state ->> 'untilId')::bigint >= until_id) then
+        raise exception 'expected rows that the log says to be removed, found rows up to %', until_id using errcode = 'LT004';
+      end if;
+      delete from wire_journal where id in (select id from wire_journal where id <= until_id order by id limit at_most);
+      get diagnostics dropped = row_count;
+      return dropped;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.ledger_ensure_partitions(seq bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -261,6 +318,18 @@ AS $function$
       end loop;
       return at - 1;
     end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_leaves_digest(first_seq bigint, last_seq bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+      select encode(sha256(string_agg(digest, ''::bytea order by run)), 'hex') from (
+        select (seq - 1) / 4096 as run, sha256(string_agg(leaf_hash, ''::bytea order by seq)) as digest
+        from events where seq between first_seq and last_seq group by 1
+      ) as runs
+    $function$;
 
 CREATE OR REPLACE FUNCTION public.ledger_partition_events()
  RETURNS bigint
@@ -347,9 +416,13 @@ CREATE TRIGGER tree_node_refuse_change BEFORE DELETE OR UPDATE ON public.tree_no
 
 CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
+-- view audit.complete_since (from_seq bigint, recorded_at timestamp with time zone)
+
 -- view audit.events (seq bigint, recorded_at timestamp with time zone, observed_at timestamp with time zone, type text, reason text, actor text, actor_kind text, cluster text, namespace text, service text, network text, address inet, pool text, what text, words text, code text, stream text, version integer, correlation_id uuid, command_id uuid, event_id uuid, before json, after json)
 
 -- view audit.refusals (seq bigint, recorded_at timestamp with time zone, actor text, cluster text, namespace text, service text, code text, message text, expected text, found text, fix text, correlation_id uuid)
+
+-- view audit.segments (from_seq bigint, to_seq bigint, phase text, first_at timestamp with time zone, last_at timestamp with time zone, file text, sha256 text, root text, since timestamp with time zone)
 
 -- view audit.sessions (id bigint, recorded_at timestamp with time zone, cluster text, node text, peer text, change text, at timestamp with time zone, code text, detail text)
 
@@ -433,6 +506,12 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_reservationdeleted(before json, state json, holder text) returns text
 
+-- function audit.words_segmentarchived(before json, state json, holder text) returns text
+
+-- function audit.words_segmentdropped(before json, state json, holder text) returns text
+
+-- function audit.words_segmentrestored(before json, state json, holder text) returns text
+
 -- function audit.words_servicegone(before json, state json, holder text) returns text
 
 -- function audit.words_serviceobserved(before json, state json, holder text) returns text
@@ -458,3 +537,5 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.words_vipreleased(before json, state json, holder text) returns text
 
 -- function audit.words_wirejournalsealed(before json, state json, holder text) returns text
+
+-- function audit.words_wirerowsdropped(before json, state json, holder text) returns text

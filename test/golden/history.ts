@@ -1,6 +1,12 @@
 import { createPrivateKey } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
-import { type Command, type Finding, newestFleetVersion, type ObserveInventory } from "@lowtide/domain"
+import {
+  type Command,
+  type Finding,
+  newestFleetVersion,
+  type ObserveInventory,
+  type RecordSegment
+} from "@lowtide/domain"
 import { Ledger, type StoredCurrent, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
@@ -68,6 +74,12 @@ const inventory: ObserveInventory = {
   findings: []
 }
 const shared = { annotations: { allowSharedIp: "front" }, externalTrafficPolicy: "Cluster" } as const
+
+const segment: Omit<RecordSegment, "phase"> = {
+  ...{ _tag: "RecordSegment", fromSeq: 1, toSeq: 40, root: "ab".repeat(32), leavesDigest: "cd".repeat(32) },
+  ...{ firstAt: "2026-11-25T12:00:00.000Z", lastAt: "2026-11-25T13:00:00.000Z" },
+  ...{ file: "segment-1-40.ndjson.gz", sha256: "ef".repeat(32) }
+}
 
 /** Leads to an event of every type. What is new is put at the end: what stands here is what earlier files were made of. */
 export const commands: ReadonlyArray<Command> = [
@@ -166,7 +178,11 @@ export const commands: ReadonlyArray<Command> = [
     ]
   },
   { _tag: "FinishRecovery", without: ["node east/east-9"] },
-  { _tag: "RepublishCluster", cluster, inventory }
+  { _tag: "RepublishCluster", cluster, inventory },
+  { _tag: "RecordWireDrop", untilId: 9, before: "2026-11-25T13:00:00.000Z" },
+  { ...segment, phase: "archived" },
+  { ...segment, phase: "dropped" },
+  { ...segment, phase: "restored" }
 ]
 
 /**

@@ -11,7 +11,7 @@ import { FleetVersionAnswer } from "./fleet-version.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
-import { LedgerAnswer } from "./ledger.ts"
+import { ArchiveOrder, LedgerAnswer, SegmentAnswer, SegmentOrder } from "./ledger.ts"
 import { NodeList } from "./nodes.ts"
 import { OrderAnswer, Override } from "./orders.ts"
 import { at, IpText, listFilter, SeqText } from "./parameters.ts"
@@ -242,6 +242,30 @@ export class CentreGroup extends HttpApiGroup.make("centre")
       OpenApi.Summary,
       "What the ledger holds, how much room it has, and whether the state is what the log says"
     ),
+    HttpApiEndpoint.post("readSegment", "/ledger/segments/:fromSeq/read", {
+      params: { fromSeq: SeqText },
+      headers: exportHeaders,
+      success: HttpApiSchema.StreamUint8Array({ contentType: "application/octet-stream" }),
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "The lines of a segment's archive; that it was read is an event itself; role admin"),
+    HttpApiEndpoint.post("archiveSegment", "/ledger/segments/:fromSeq/archive", {
+      params: { fromSeq: SeqText },
+      payload: ArchiveOrder,
+      success: SegmentAnswer,
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "Record that a segment was archived, when that is what the database has; role admin"),
+    HttpApiEndpoint.post("dropSegment", "/ledger/segments/:fromSeq/drop", {
+      params: { fromSeq: SeqText },
+      payload: SegmentOrder,
+      success: SegmentAnswer,
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "Drop the events of an archived segment, the oldest there is; role admin"),
+    HttpApiEndpoint.post("restoreSegment", "/ledger/segments/:fromSeq/restored", {
+      params: { fromSeq: SeqText },
+      payload: SegmentOrder,
+      success: SegmentAnswer,
+      error: orderErrors
+    }).annotate(OpenApi.Summary, "Record that the events of a segment are back, when they are; role admin"),
     HttpApiEndpoint.get("recovery", "/recovery", { success: RecoveryAnswer, error: UnavailableProblem }).annotate(
       OpenApi.Summary,
       "How the recovery from a loss of history stands, and what it keeps reserved"

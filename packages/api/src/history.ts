@@ -54,6 +54,10 @@ export const historyQuery = {
 export const HistoryPage = Schema.Struct({
   ...reading,
   items: Schema.Array(HistoryEntry),
-  next: Schema.NullOr(Schema.Int).annotate({ description: "`before` of the next older page; null when there is none" })
+  next: Schema.NullOr(Schema.Int).annotate({ description: "`before` of the next older page; null when there is none" }),
+  archived: Schema.NullOr(Schema.String).annotate({
+    description:
+      "Where older events are that the database has no more; null when all that was asked for is in the pages"
+  })
 }).annotate({ identifier: "HistoryPage" })
 export type HistoryPage = typeof HistoryPage.Type

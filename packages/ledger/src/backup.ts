@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto"
-import { createReadStream, createWriteStream, existsSync } from "node:fs"
+import { createWriteStream, existsSync } from "node:fs"
 import { rename, rm } from "node:fs/promises"
-import { createInterface } from "node:readline"
 import { pipeline } from "node:stream/promises"
-import { createGunzip, createGzip } from "node:zlib"
+import { createGzip } from "node:zlib"
 import { Data, Effect } from "effect"
 import { Kysely, PostgresDialect } from "kysely"
 import { Migrator } from "kysely/migration"
 import pg from "pg"
 import { migrations } from "../../../migrations/index.ts"
 import type { Head } from "./ledger.ts"
+import { gzipLines } from "./lines.ts"
 
 /**
  * A backup is gzip over lines: `#` and a header, then for each table `#` and its name and columns, a row a line as JSON,
@@ -150,7 +150,7 @@ export const restoreBackup = (url: string, path: string): Effect.Effect<BackupSu
         if (heading !== undefined && waiting.length > 0) await insert(client, heading, waiting)
         waiting = []
       }
-      for await (const line of linesOf(path)) {
+      for await (const line of gzipLines(path)) {
         if (line.startsWith("#")) {
           await flush()
           const found = JSON.parse(line.slice(1)) as Partial<TableHeading>
@@ -160,7 +160,9 @@ export const restoreBackup = (url: string, path: string): Effect.Effect<BackupSu
       }
       await flush()
       await client.query(
-        "select setval('wire_journal_id_seq', (select coalesce(max(id), 0) + 1 from wire_journal), false)"
+        // Where old rows were removed, the last seal says how far ids have come.
+        `select setval('wire_journal_id_seq', 1 + greatest((select max(id) from wire_journal),
+          (select (state ->> 'untilId')::bigint from stream_current where stream = 'audit:wire-journal'), 0), false)`
       )
       const why = `restored from a backup of ${summary.takenAt}, which ends at event ${summary.head.seq}`
       await client.query("insert into recovery_order (why) values ($1)", [why])
@@ -181,7 +183,7 @@ const checkBackup = async (path: string): Promise<BackupSummary> => {
   let trailer: Trailer | undefined
   let rows = 0
   try {
-    for await (const line of linesOf(path)) {
+    for await (const line of gzipLines(path)) {
       if (trailer !== undefined) throw damaged("more after its end")
       const told = line.startsWith("#") ? JSON.parse(line.slice(1)) : undefined
       if (header === undefined) {
@@ -203,13 +205,6 @@ const checkBackup = async (path: string): Promise<BackupSummary> => {
     throw new BackupFault({ reason: "newer", detail })
   }
   return { ...header, ...trailer }
-}
-
-const linesOf = (path: string): AsyncIterable<string> => {
-  const file = createReadStream(path)
-  const text = file.pipe(createGunzip())
-  file.once("error", (cause) => text.destroy(cause))
-  return createInterface({ input: text, crlfDelay: Number.POSITIVE_INFINITY })
 }
 
 /** The schema that the backup was taken with; refuses a database that holds anything. */

@@ -7,6 +7,13 @@ const deadlineMs = 30_000
 /** What is written once and never changed. Their triggers say so as well, to everybody; only who owns them may drop those. */
 const appendOnly: ReadonlySet<string> = new Set(["events", "wire_journal", "tree_node", "signed_checkpoint"])
 
+/** What only the owner could do, done by functions that look whether it may be done. */
+const ownersFunctions = [
+  "ledger_ensure_partitions(bigint)",
+  "ledger_drop_segment(bigint, bigint)",
+  "ledger_drop_wire(bigint, int)"
+]
+
 /** Kysely's own record of migrations is the owner's. */
 const isOwners = (table: string): boolean => table.startsWith("kysely_migration")
 
@@ -38,8 +45,10 @@ export const grantAllocator = Effect.fn("grantAllocator")(function* (ownerUrl: s
           ? [`revoke update, delete, truncate on ${table} from ${to}`, `grant insert on ${table} to ${to}`]
           : [`grant insert, update, delete on ${table} to ${to}`]
       }),
-    "revoke execute on function ledger_ensure_partitions(bigint) from public",
-    `grant execute on function ledger_ensure_partitions(bigint) to ${to}`
+    ...ownersFunctions.flatMap((name) => [
+      `revoke execute on function ${name} from public`,
+      `grant execute on function ${name} to ${to}`
+    ])
   ]
   yield* ask("grant", () => pool.query(`begin; ${statements.join("; ")}; commit`))
 }, Effect.scoped)

@@ -16,6 +16,12 @@ import type { ReplayCheck, ReplayDifference, ReplayPage, ReplayStanding, ReplayW
 import type { CheckpointFilter, StoredCheckpoint } from "./tree.ts"
 import type { Checkpoint, CheckpointMove, StoredWire, WireAt, WireFilter, WireRow } from "./wire.ts"
 
+/** Seqs of one partition, both inclusive. */
+export interface PartitionRange {
+  readonly fromSeq: number
+  readonly toSeq: number
+}
+
 /** Where the log ends. */
 export interface Head extends HeadPosition {
   /** Rises with each loss of history. */
@@ -101,6 +107,17 @@ export class Ledger extends Context.Service<
     readonly head: Effect.Effect<Head, Unavailable>
     /** Makes partitions ahead of `seq`, the one it is in and two more; answers the last seq that has a place. */
     readonly ensurePlaces: (seq: number) => Effect.Effect<number, Unavailable>
+    /** The partitions of the log, the oldest first, those without an event yet included. */
+    readonly partitions: Effect.Effect<ReadonlyArray<PartitionRange>, Unavailable>
+    /** The first event that the database has; undefined for a log without any. */
+    readonly firstEvent: Effect.Effect<StoredEvent | undefined, Unavailable>
+    /**
+     * Drops a partition whose events the log says to be archived as they are. False when there is none with these bounds, as
+     * after the answer to a first call was lost.
+     */
+    readonly dropSegment: (range: PartitionRange) => Effect.Effect<boolean, Unavailable>
+    /** Removes rows of the wire journal up to an id that the log says to be removed, some at once; answers how many. */
+    readonly dropWire: (untilId: number, limit: number) => Effect.Effect<number, Unavailable>
     /** The last seq that has a place, without making any; one less than `seq` where that has none. */
     readonly placesUntil: (seq: number) => Effect.Effect<number, Unavailable>
     /** Seq of the last event recorded at or before `at` (ISO 8601); 0 when there was none. */

@@ -3,7 +3,7 @@ import { type Kysely, type Selectable, sql } from "kysely"
 import type { StoredCommandResult, StoredHistory } from "./batch.ts"
 import { ask } from "./database.ts"
 import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
-import type { Head } from "./ledger.ts"
+import type { Head, PartitionRange } from "./ledger.ts"
 import type { LedgerTables } from "./tables.ts"
 
 /** The port's questions about the log and its views. They see what is committed, never a batch in flight. */
@@ -65,6 +65,22 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
     ask("ensurePlaces", () =>
       sql<{ until: number }>`select ledger_ensure_partitions(${seq}) as until`.execute(db)
     ).pipe(Effect.map(({ rows: [row] }) => row?.until ?? 0))
+  ),
+  partitions: ask("partitions", () =>
+    sql<PartitionRange>`select from_seq as "fromSeq", to_seq as "toSeq" from ledger_partitions()`.execute(db)
+  ).pipe(Effect.map(({ rows }) => rows)),
+  firstEvent: ask("firstEvent", () => selectEvents(db, { limit: 1, order: "asc" }).execute()).pipe(
+    Effect.map(([row]) => (row === undefined ? undefined : toEvent(row)))
+  ),
+  dropSegment: Effect.fn("Ledger.dropSegment")(({ fromSeq, toSeq }: PartitionRange) =>
+    ask("dropSegment", () =>
+      sql<{ dropped: boolean }>`select ledger_drop_segment(${fromSeq}, ${toSeq}) as dropped`.execute(db)
+    ).pipe(Effect.map(({ rows: [row] }) => row?.dropped === true))
+  ),
+  dropWire: Effect.fn("Ledger.dropWire")((untilId: number, limit: number) =>
+    ask("dropWire", () =>
+      sql<{ dropped: number }>`select ledger_drop_wire(${untilId}, ${limit}::int) as dropped`.execute(db)
+    ).pipe(Effect.map(({ rows: [row] }) => row?.dropped ?? 0))
   ),
   placesUntil: Effect.fn("Ledger.placesUntil")((seq: number) =>
     ask("placesUntil", () => sql<{ until: number }>`select ledger_places_until(${seq}) as until`.execute(db)).pipe(

@@ -27,8 +27,12 @@ export const makeTree = (db: Kysely<LedgerTables>) => ({
     ask("treeHashes", () =>
       level === 0
         ? sql<{ readonly index: number; readonly hash: Uint8Array }>`
-            select seq - 1 as index, leaf_hash as hash from events
-            where seq > ${from} and seq <= ${from + count} order by seq`.execute(db)
+            select seq - 1 as index, leaf_hash as hash from events where seq > ${from} and seq <= ${from + count}
+            union all
+            -- The last leaves of a segment that is in its archive alone.
+            select index, hash from tree_node n where level = 0 and index >= ${from} and index < ${from + count}
+              and not exists (select from events where seq = n.index + 1)
+            order by index`.execute(db)
         : sql<{ readonly index: number; readonly hash: Uint8Array }>`
             select index, hash from tree_node
             where level = ${level} and index >= ${from} and index < ${from + count} order by index`.execute(db)

@@ -53,6 +53,7 @@ const table: ReadonlyArray<readonly [what: string, statement: string, may: Reado
   ["drop events", "drop table events", []],
   ["make a table", "create table mine (x int)", []],
   ["have partitions made", "select ledger_ensure_partitions(20000000)", ["allocator"]],
+  ["have a partition dropped that is not there", "select ledger_drop_segment(7, 9)", ["allocator"]],
   ["move the head", "update log_head set seq = seq", ["allocator"]],
   ["take the lease", "update lease set epoch = epoch", ["allocator"]],
   ["change the journal of what routers were told", "update wire_journal set kind = kind", []],

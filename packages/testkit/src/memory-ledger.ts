@@ -87,6 +87,16 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       history: ({ network, address }) => Effect.sync(() => [...historyOf(tables, network, address)]),
       head: Effect.sync(() => tables.head),
       ensurePlaces: () => Effect.succeed(Number.MAX_SAFE_INTEGER),
+      // One partition without end, which nobody can archive.
+      partitions: Effect.succeed([]),
+      firstEvent: Effect.sync(() => tables.events[0]),
+      dropSegment: () => Effect.succeed(false),
+      dropWire: (untilId, limit) =>
+        Effect.sync(() => {
+          const gone = tables.wire.filter(({ id }) => id <= untilId).slice(0, limit)
+          tables.wire.splice(0, gone.length)
+          return gone.length
+        }),
       placesUntil: () => Effect.succeed(Number.MAX_SAFE_INTEGER),
       intentsSince: (cluster, cseq) =>
         Effect.sync(() =>
@@ -120,7 +130,7 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
             tables.checkpoints.set(key, checkpoint)
           }
           const recordedAt = iso(nowMs())
-          for (const row of rows) tables.wire.push({ ...row, id: tables.wire.length + 1, recordedAt })
+          for (const row of rows) tables.wire.push({ ...row, id: (tables.wire.at(-1)?.id ?? 0) + 1, recordedAt })
           return true
         }),
       wire: (filter) => Effect.sync(() => page(tables.wire.filter(wireMatches(filter)), filter)),

@@ -25,11 +25,20 @@ import { Readability, readAgainMs } from "./readability.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
+import { retainWireJournal } from "./retain-wire.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
 /** How often addresses whose quarantine may be over are looked at. */
 const expireEveryMs = 1_000
+
+/** What is done for the ledger's long life. */
+export interface LedgerUpkeep {
+  /** How long after the end of one comparison of the state with the log the next begins; never without. */
+  readonly replayCheckEveryMs?: number | undefined
+  /** For how many days rows of the wire journal are kept; for ever without. */
+  readonly wireRetainDays?: number | undefined
+}
 
 /** What an allocator is made of. */
 interface Parts {
@@ -44,19 +53,20 @@ interface Parts {
   readonly defects: Defects
   readonly readability: Readability
   readonly checkpoints: CheckpointOptions | undefined
+  readonly upkeep: LedgerUpkeep
 }
 
 /**
  * The allocator: leads when it can, else follows the log, and answers readers either way. It leaves the leadership by
  * itself when the database is away for too long, and comes back to it; a fence ends it, since another allocator leads
- * then. `replayCheckEveryMs`: how often the state is compared with the log, never without. `prepare` brings the database to its schema, and may wait for it as long as it takes.
+ * then. `prepare` brings the database to its schema, and may wait for it as long as it takes.
  */
 export const layerAllocator = (
   key: SigningKey,
   prepare: Effect.Effect<unknown>,
   identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null },
   checkpoints?: CheckpointOptions,
-  replayCheckEveryMs?: number
+  upkeep: LedgerUpkeep = {}
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
@@ -84,7 +94,8 @@ export const layerAllocator = (
         answers,
         current,
         defects: new Defects(),
-        checkpoints
+        checkpoints,
+        upkeep
       }
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
@@ -96,7 +107,7 @@ export const layerAllocator = (
         Effect.andThen(
           keepReplayChecked({
             name: identity.name,
-            everyMs: replayCheckEveryMs,
+            everyMs: upkeep.replayCheckEveryMs,
             isMine: Effect.sync(() => comparesFor(allocators.known) === allocators.self.id),
             onDifference: Effect.flatMap(Ref.get(current), (reign) => reign?.doubt ?? Effect.void)
           })
@@ -147,6 +158,8 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
       yield* Effect.forkScoped(sealWireJournal(reign))
+      const { wireRetainDays } = parts.upkeep
+      if (wireRetainDays !== undefined) yield* Effect.forkScoped(retainWireJournal(reign, wireRetainDays))
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign

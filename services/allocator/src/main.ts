@@ -31,6 +31,7 @@ const settings = {
   failpoint: Config.String("LOWTIDE_FAILPOINT").pipe(Config.option),
   testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault("")),
   replayCheckSeconds: Config.Int("LOWTIDE_REPLAY_CHECK_SECONDS").pipe(Config.withDefault(86_400)),
+  wireRetainDays: Config.Int("LOWTIDE_WIRE_RETAIN_DAYS").pipe(Config.withDefault(0)),
   ...checkpointSettings
 }
 
@@ -55,10 +56,13 @@ const main = Effect.gen(function* () {
     name,
     url: ownUrl
   } = read
-  if (read.replayCheckSeconds < 0) {
-    const found = `LOWTIDE_REPLAY_CHECK_SECONDS: expected 0 or more, found ${read.replayCheckSeconds}`
-    return yield* new SettingsFault({ faults: [found] })
-  }
+  const faults = (
+    [
+      ["LOWTIDE_REPLAY_CHECK_SECONDS", read.replayCheckSeconds],
+      ["LOWTIDE_WIRE_RETAIN_DAYS", read.wireRetainDays]
+    ] as const
+  ).flatMap(([setting, value]) => (value < 0 ? [`${setting}: expected 0 or more, found ${value}`] : []))
+  if (faults.length > 0) return yield* new SettingsFault({ faults })
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
       Effect.mapError((fault) => new SettingsFault({ faults: [`LOWTIDE_FAILPOINT: ${fault}`] }))
@@ -88,10 +92,13 @@ const main = Effect.gen(function* () {
     ),
     Effect.orDie
   )
-  const replayCheckEveryMs = read.replayCheckSeconds === 0 ? undefined : read.replayCheckSeconds * 1_000
+  const upkeep = {
+    replayCheckEveryMs: read.replayCheckSeconds === 0 ? undefined : read.replayCheckSeconds * 1_000,
+    wireRetainDays: read.wireRetainDays === 0 ? undefined : read.wireRetainDays
+  }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, replayCheckEveryMs)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )

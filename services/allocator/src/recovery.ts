@@ -304,6 +304,8 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     case "RecordExport":
     case "SealWireJournal":
     case "FinaliseFleet":
+    case "RecordWireDrop":
+    case "RecordSegment":
       return false // they mind the frozen clusters themselves, or touch none
     case "ReleaseAdopted":
       return fleet.recovery.phase === "recovering"

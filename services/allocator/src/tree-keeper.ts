@@ -164,6 +164,11 @@ const contradictionOf = (
       const why = `${said}, has more than the log, which is at ${head.incarnation}/${head.epoch}/${head.seq}`
       return { _tag: "Lost", incarnation: incarnation + 1, why }
     }
+    const first = yield* ledger.firstEvent
+    if (first !== undefined && size < first.seq) {
+      yield* Effect.logWarning(`${said} is over archived events alone; it is passed over`)
+      return undefined
+    }
     const root = yield* rootAt(treeSource(ledger), size).pipe(
       Effect.catchTag("TreeDamaged", ({ message }) => Effect.succeed(message))
     )

@@ -11,9 +11,18 @@ import type { ProofVerdict } from "@lowtide/ledger/proofs/proof"
 import type { LogVerdict } from "@lowtide/ledger/proofs/verify-log"
 import type { WireVerdict } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Stream } from "effect"
+import { Flag } from "effect/cli"
 import { type CliFault, usageFault } from "./fault.ts"
 import { findDemo } from "./server.ts"
 import { Surroundings } from "./surroundings.ts"
+
+/** The flag of verbs that verify. */
+export const keyFlag = Flag.String("key").pipe(
+  Flag.withDescription(
+    "File of verifier keys; else LOWTIDE_CHECKPOINT_KEYS, or that of a demo that runs in this folder"
+  ),
+  Flag.optional
+)
 
 const keyHint = "name a file of verifier keys with --key FILE; `lowtide audit key` makes one from a PEM file"
 
@@ -107,16 +116,23 @@ export const logSentence = (verdict: LogVerdict, origin: string): string => {
   const rest = size - newest.size
   const after =
     rest === 0 ? "" : ` ${counting(rest, "event")} after it ${rest === 1 ? "is" : "are"} in no checkpoint yet.`
+  const read = size - verdict.since + 1
+  const archived =
+    verdict.since === 1
+      ? ""
+      : ` Events 1 to ${verdict.since - 1} are archived and were not read: name their files with --archive.`
   return (
-    `GREEN: the ledger ${origin} is intact: ${proved}; ${counting(size, "event")} read, as of ${verdict.asOf}, ` +
-    `${counting(verdict.checkpointsFitting, "checkpoint")} fit.${after}${lost}`
+    `GREEN: the ledger ${origin} is intact: ${proved}; ${counting(read, "event")} read, as of ${verdict.asOf}, ` +
+    `${counting(verdict.checkpointsFitting, "checkpoint")} fit.${after}${archived}${lost}`
   )
 }
 
 /** The verdict over the wire journal, as a sentence for the record. */
 export const wireSentence = (verdict: WireVerdict): string => {
   const gone =
-    verdict.sealsWithoutRows === 0 ? "" : ` ${counting(verdict.sealsWithoutRows, "seal")} have no row left to compare.`
+    verdict.sealsWithoutRows === 0
+      ? ""
+      : ` Of ${counting(verdict.sealsWithoutRows, "seal")} the rows were removed by retention.`
   const unsealed =
     verdict.rowsUnsealed === 0 ? "" : ` ${counting(verdict.rowsUnsealed, "row")} since the last one are not sealed yet.`
   const [first] = verdict.faults

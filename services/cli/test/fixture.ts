@@ -342,6 +342,7 @@ const line = {
 const history: HistoryPage = {
   ...reading,
   next: 11,
+  archived: null,
   items: [
     {
       ...line,
@@ -641,6 +642,35 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
     detail: 'network: expected one of the networks [default], found "nope"'
   }),
   "/v1/history": ok(history),
+  "/v1/ledger": ok({
+    ...reading,
+    completeSince: { seq: 11, recordedAt: "2026-11-22T09:00:00.000Z" },
+    segments: [
+      {
+        ...{ fromSeq: 1, toSeq: 10, phase: "dropped" },
+        ...{ firstAt: "2026-11-20T09:00:00.000Z", lastAt: "2026-11-21T09:00:00.000Z" },
+        archive: { file: "segment-1.ndjson.gz", sha256: "ab".repeat(32), root: "cd".repeat(32) }
+      },
+      {
+        ...{ fromSeq: 11, toSeq: 20, phase: "kept" },
+        ...{ firstAt: "2026-11-22T09:00:00.000Z", lastAt: "2026-11-23T09:00:00.000Z" },
+        archive: null
+      }
+    ],
+    placesAhead: 76,
+    replay: {
+      last: {
+        ...{ checkedBy: "one", position: 22, compared: 61 },
+        ...{ startedAt: "2026-11-23T14:00:00.000Z", finishedAt: "2026-11-23T14:00:09.000Z" }
+      },
+      findings: [
+        {
+          ...{ projection: "stream_current", key: "vip:default/192.0.2.1", foundAt: "2026-11-23T14:00:05.000Z" },
+          what: "expected version 3 by event 17, found version 3 by event 17 with another state"
+        }
+      ]
+    }
+  }),
   "/v1/diff": ok(diff),
   "/v1/why/service/east/shop/web": ok(refused),
   "/v1/trace/service/east/shop/web": ok(trace),

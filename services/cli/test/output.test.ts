@@ -30,6 +30,7 @@ const goldens = [
   ["fleet-version", "fleet version"],
   ["fleet-finalise", "fleet finalise --reason upgraded"],
   ["fleet-help", "fleet --help"],
+  ["ledger-archive", "ledger archive --to /archive --older-than 2h --drop"],
   ["history", "history service/east/shop/web"],
   ["history-wide", "history service/east/shop/web -o wide"],
   ["history-help", "history --help"],

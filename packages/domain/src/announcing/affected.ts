@@ -142,6 +142,8 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     case "Quota":
     case "Export":
     case "WireSeal":
+    case "WireDrop":
+    case "Segment":
       return
   }
 }

@@ -485,6 +485,16 @@ export const codes = {
     "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost.",
     "See in the allocator's log what the database answers: give the allocator's role its rights again by starting it with LOWTIDE_MIGRATION_DATABASE_URL, attach a partition that was detached, make room on the disk"
   ),
+  LT0535: error(
+    "events are in an archive",
+    "What is asked about stands on events that were archived and dropped from the database. No answer is given rather than a part of it.",
+    "Ask about a later time, or load the segment back with `lowtide ledger restore-segment FILE`"
+  ),
+  LT0536: error(
+    "a segment is not archived as it is",
+    "What was to be recorded of a segment of the ledger is not what the database has, or comes out of its turn. Nothing was changed.",
+    "Run `lowtide ledger archive` again; drop and restore segments one after the other, the oldest first and the newest first"
+  ),
   LT0540: error(
     "the log holds what this release does not know",
     "An event's type, or the version of its payload, is of a newer release. Deciding on the part that is understood could give an address twice: this allocator does not lead, and answers no question about it. Nothing is lost, and another release leads meanwhile.",

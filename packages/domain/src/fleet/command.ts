@@ -8,7 +8,7 @@ import type {
   RawObject,
   ServiceObject
 } from "../config/index.ts"
-import type { ExportState, WireSealState } from "./stream.ts"
+import type { ExportState, SegmentState, WireDropState, WireSealState } from "./stream.ts"
 
 /**
  * An order to the allocator. Reports of a cluster's agent say what is so there; carrying one out a second time decides
@@ -43,6 +43,8 @@ export type Command =
   | SealWireJournal
   | FinaliseFleet
   | ReleaseBrake
+  | RecordWireDrop
+  | RecordSegment
 
 /** Names the cluster's network, the routing domain in which its addresses are unique, and what else its own object says. */
 export interface RegisterCluster {
@@ -266,6 +268,16 @@ export interface ReleaseBrake {
   readonly cluster: string
   /** To this node alone. */
   readonly node?: string
+}
+
+/** Old rows of the wire journal are about to be removed. Stored before the first of them is. */
+export interface RecordWireDrop extends Omit<WireDropState, "_tag"> {
+  readonly _tag: "RecordWireDrop"
+}
+
+/** A segment of the log was archived, or is in its file alone, or is back. */
+export interface RecordSegment extends Omit<SegmentState, "_tag"> {
+  readonly _tag: "RecordSegment"
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

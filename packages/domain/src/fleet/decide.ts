@@ -4,7 +4,7 @@ import { free, quarantine, settleService, settleUnserved } from "../allocation/s
 import { type Finding, finding } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
 import { brokenByPools, heldFindings } from "./broken-by.ts"
-import type { Command, RegisterCluster } from "./command.ts"
+import type { Command, RecordSegment, RegisterCluster } from "./command.ts"
 import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
@@ -16,7 +16,7 @@ import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { forceRelease, releaseBrake, retireNode } from "./orders.ts"
 import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
-import { streamOf } from "./stream.ts"
+import { type SegmentState, streamOf } from "./stream.ts"
 
 /**
  * Carries out a command on the fleet in memory and answers the events that it came to, in order; they are applied
@@ -164,7 +164,41 @@ const carryOut = (draft: Draft, command: Command): void => {
         about: {}
       })
     }
+    case "RecordWireDrop": {
+      const { _tag, ...said } = command
+      if (said.untilId <= (draft.fleet.wireDrop?.untilId ?? 0)) return
+      return draft.emit({
+        stream: streamOf.wireDrops(),
+        type: "WireRowsDropped",
+        reason: "retention",
+        before: draft.fleet.wireDrop,
+        after: { _tag: "WireDrop", ...said },
+        about: {}
+      })
+    }
+    case "RecordSegment":
+      return recordSegment(draft, command)
   }
+}
+
+const segmentEvents = { archived: "SegmentArchived", dropped: "SegmentDropped", restored: "SegmentRestored" } as const
+
+/** One that is in its file alone is not archived anew; only one that is, is restored. What is recorded already does nothing. */
+const recordSegment = (draft: Draft, { _tag, ...said }: RecordSegment): void => {
+  const before = draft.fleet.segments.get(said.fromSeq) ?? null
+  const isDropped = before?.phase === "dropped"
+  if (said.phase === "dropped" ? before === null || isDropped : isDropped !== (said.phase === "restored")) return
+  const after: SegmentState = { _tag: "Segment", ...said }
+  if (before !== null && JSON.stringify(before) === JSON.stringify(after)) return
+  const reason = said.phase === "dropped" ? "retention" : "requested"
+  draft.emit({
+    stream: streamOf.segment(said.fromSeq),
+    type: segmentEvents[said.phase],
+    reason,
+    before,
+    after,
+    about: {}
+  })
 }
 
 /**

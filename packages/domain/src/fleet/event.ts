@@ -44,7 +44,11 @@ export const eventTypes = {
   AuditExported: { state: "Export" },
   WireJournalSealed: { state: "WireSeal" },
   FleetVersionFinalised: { state: "FleetVersion", since: 2 },
-  BrakeReleased: { state: "Brake", since: 2 }
+  BrakeReleased: { state: "Brake", since: 2 },
+  WireRowsDropped: { state: "WireDrop", since: 2 },
+  SegmentArchived: { state: "Segment", since: 2 },
+  SegmentDropped: { state: "Segment", since: 2 },
+  SegmentRestored: { state: "Segment", since: 2 }
 } as const satisfies Readonly<Record<string, EventDefinition>>
 
 /** A type of event, as `eventTypes` lists it. */
@@ -81,6 +85,7 @@ export type ReasonCode =
   | "hour-over"
   | "log-begun"
   | "brake-released"
+  | "retention"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

@@ -13,7 +13,12 @@ export const newestFleetVersion = 2
 export const firstFleetVersion = 1
 
 /** Commands that came after the first version. A type of event says it in `eventTypes`. */
-const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = { ReleaseBrake: 2, FinishMoves: 2 }
+const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = {
+  ReleaseBrake: 2,
+  FinishMoves: 2,
+  RecordWireDrop: 2,
+  RecordSegment: 2
+}
 
 /** Kinds of the fleet's own objects that came after the first version. */
 const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { AddressPool: 2 }

@@ -18,9 +18,11 @@ import type {
   QuotaState,
   RecoveryState,
   ReservationState,
+  SegmentState,
   ServiceState,
   StreamState,
   VipState,
+  WireDropState,
   WireSealState
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
@@ -102,6 +104,10 @@ export class Fleet {
   wireSeal: WireSealState | null = null
   /** The last release of the speakers' brakes, by cluster. */
   readonly brakes = new Map<string, BrakeState>()
+  /** The last removal of old rows of the wire journal. */
+  wireDrop: WireDropState | null = null
+  /** Segments of the log that were archived, by their first seq. */
+  readonly segments = new Map<number, SegmentState>()
 
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
@@ -224,6 +230,12 @@ export class Fleet {
         return
       case "Brake":
         return put(this.brakes, state.cluster, after as BrakeState | null)
+      case "WireDrop":
+        this.wireDrop = state
+        return
+      case "Segment":
+        this.segments.set(state.fromSeq, state)
+        return
     }
   }
 

@@ -158,6 +158,19 @@ const WireSeal = Schema.TaggedStruct("WireSeal", {
 
 const FleetVersion = Schema.TaggedStruct("FleetVersion", { version: Count })
 const Brake = Schema.TaggedStruct("Brake", { cluster: Text, node: Schema.NullOr(Text) })
+const WireDrop = Schema.TaggedStruct("WireDrop", { untilId: Count, before: Text })
+
+const Segment = Schema.TaggedStruct("Segment", {
+  fromSeq: Count,
+  toSeq: Count,
+  phase: Schema.Literals(["archived", "dropped", "restored"]),
+  firstAt: Text,
+  lastAt: Text,
+  root: Text,
+  leavesDigest: Text,
+  file: Text,
+  sha256: Text
+})
 
 /** The newest version's schema of a state says what the state's type says. */
 type ShapeOf<State> =
@@ -180,7 +193,9 @@ export const stateShapes = {
   Export: [{ schema: Export }],
   WireSeal: [{ schema: WireSeal }],
   FleetVersion: [{ schema: FleetVersion }],
-  Brake: [{ schema: Brake }]
+  Brake: [{ schema: Brake }],
+  WireDrop: [{ schema: WireDrop }],
+  Segment: [{ schema: Segment }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
 
 /** With every optional field. */

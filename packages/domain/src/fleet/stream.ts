@@ -29,6 +29,8 @@ export type StreamState =
   | WireSealState
   | FleetVersionState
   | BrakeState
+  | WireDropState
+  | SegmentState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -226,6 +228,33 @@ export interface BrakeState {
   readonly node: string | null
 }
 
+/** Up to where rows of the wire journal were removed, because they were old: whole seals only, whose roots stay. */
+export interface WireDropState {
+  readonly _tag: "WireDrop"
+  readonly untilId: number
+  /** What was recorded before it was old enough, ISO 8601 by the database's clock. */
+  readonly before: string
+}
+
+/** A whole partition of the log that was written to a file, and where its events are since. */
+export interface SegmentState {
+  readonly _tag: "Segment"
+  readonly fromSeq: number
+  readonly toSeq: number
+  /** `archived`: in the file as well; `dropped`: in the file alone; `restored`: back in the database. */
+  readonly phase: "archived" | "dropped" | "restored"
+  /** When its first and last event were recorded. */
+  readonly firstAt: string
+  readonly lastAt: string
+  /** RFC 6962 root over the leaves of the segment alone, 64 hexadecimal digits. */
+  readonly root: string
+  /** SHA-256 over the leaves in runs of 4096, by which the database itself knows the segment again. */
+  readonly leavesDigest: string
+  /** The file's name, as it was given, and the SHA-256 of its octets. */
+  readonly file: string
+  readonly sha256: string
+}
+
 /**
  * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
  * hold some.
@@ -247,5 +276,7 @@ export const streamOf = {
   exports: () => "audit:exports",
   wireSeals: () => "audit:wire-journal",
   fleetVersion: () => "fleet:version",
-  brake: (cluster: string) => `brake:${cluster}`
+  brake: (cluster: string) => `brake:${cluster}`,
+  wireDrops: () => "audit:wire-drops",
+  segment: (fromSeq: number) => `segment:${fromSeq}`
 } as const

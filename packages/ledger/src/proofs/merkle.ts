@@ -41,12 +41,22 @@ export class Frontier {
     return this.#size
   }
 
+  /** How many complete subtrees the leaves make up. */
+  static countOf(size: number): number {
+    return completeSubtrees(0, size).length
+  }
+
   /** Adds a leaf, and answers the stored nodes that it completes. */
   append(leaf: Uint8Array): ReadonlyArray<TreeNode> {
+    return this.appendSubtree(0, leaf)
+  }
+
+  /** Adds a complete subtree of `2^height` leaves, which the size so far is a multiple of. */
+  appendSubtree(above: number, root: Uint8Array): ReadonlyArray<TreeNode> {
     const completed: Array<TreeNode> = []
-    let hash = leaf
-    let height = 0
-    for (let rest = this.#size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
+    let hash = root
+    let height = above
+    for (let rest = this.#size / 2 ** above; rest % 2 === 1; rest = Math.floor(rest / 2)) {
       hash = hashChildren(this.#roots[height] ?? emptyRoot, hash)
       this.#roots[height] = undefined
       height += 1
@@ -55,7 +65,7 @@ export class Frontier {
       }
     }
     this.#roots[height] = hash
-    this.#size += 1
+    this.#size += 2 ** above
     return completed
   }
 
@@ -68,6 +78,55 @@ export class Frontier {
 
 /** Stored hashes of one level, from an index on; fails when one of them is missing. */
 export type HashSource<E> = (level: number, from: number, count: number) => Effect.Effect<ReadonlyArray<Uint8Array>, E>
+
+/** Roots of the complete subtrees beside a range of leaves of a tree: with the range's own leaves they make the tree's root. */
+export interface RangeProof {
+  /** Those before `start`, the leftmost first. */
+  readonly left: ReadonlyArray<Uint8Array>
+  /** Those from `end` on, the leftmost first. */
+  readonly right: ReadonlyArray<Uint8Array>
+}
+
+/** What stands beside leaves `[start, end)` in the tree of the first `size` leaves. */
+export const rangeProof = <E>(
+  hashes: HashSource<E>,
+  { start, end, size }: { readonly start: number; readonly end: number; readonly size: number }
+): Effect.Effect<RangeProof, E> =>
+  Effect.all({
+    left: Effect.forEach(completeSubtrees(0, start), (subtree) => subtreeRoot(hashes, subtree)),
+    right: Effect.forEach(alignedSubtrees(end, size), (subtree) => subtreeRoot(hashes, subtree))
+  })
+
+/** Adds the subtrees that follow a range, up to `size` leaves; undefined when there are not as many as there must be. */
+export const rootAfterRange = (
+  range: Frontier,
+  { size, right }: { readonly size: number; readonly right: ReadonlyArray<Uint8Array> }
+): Uint8Array | undefined => {
+  const subtrees = alignedSubtrees(range.size, size)
+  if (subtrees.length !== right.length || range.size > size) return undefined
+  for (const [position, { height }] of subtrees.entries()) range.appendSubtree(height, right[position] ?? emptyRoot)
+  return range.root()
+}
+
+/** The leaves of each subtree that a `RangeProof` has the root of. */
+export const rangeSubtrees = (start: number, end: number): ReadonlyArray<readonly [from: number, to: number]> =>
+  alignedSubtrees(start, end).map(({ height, index }) => [index * 2 ** height, (index + 1) * 2 ** height])
+
+/** The complete subtrees that leaves `[start, end)` of one tree make up, the leftmost first; `start` is anywhere. */
+const alignedSubtrees = (start: number, end: number): ReadonlyArray<Subtree> => {
+  const subtrees: Array<Subtree> = []
+  for (let from = start; from < end; ) {
+    let height = 0
+    let width = 1
+    while (from % (width * 2) === 0 && from + width * 2 <= end) {
+      height += 1
+      width *= 2
+    }
+    subtrees.push({ height, index: from / width })
+    from += width
+  }
+  return subtrees
+}
 
 /** The edge of the tree of the first `size` leaves, from at most 255 hashes of each level. */
 export const frontierAt = <E>(hashes: HashSource<E>, size: number): Effect.Effect<Frontier, E> =>
@@ -82,8 +141,18 @@ export const rootAt = <E>(hashes: HashSource<E>, size: number): Effect.Effect<Ui
 /** RFC 6962 2.1.1: what leads from the leaf at `index` to the root of the first `size` leaves, the leaf's sibling first. */
 export const inclusionPath = <E>(
   hashes: HashSource<E>,
-  { index, size }: { readonly index: number; readonly size: number }
-): Effect.Effect<ReadonlyArray<Uint8Array>, E> => {
+  place: { readonly index: number; readonly size: number }
+): Effect.Effect<ReadonlyArray<Uint8Array>, E> =>
+  Effect.forEach(inclusionRanges(place), (sibling) => rangeRoot(hashes, sibling))
+
+/** The leaves under each hash of an inclusion path, in its order. */
+export const inclusionRanges = ({
+  index,
+  size
+}: {
+  readonly index: number
+  readonly size: number
+}): ReadonlyArray<Range> => {
   const siblings: Array<Range> = []
   let range: Range = { start: 0, end: size }
   while (range.end - range.start > 1) {
@@ -93,7 +162,7 @@ export const inclusionPath = <E>(
     siblings.push(index < middle ? right : left)
     range = index < middle ? left : right
   }
-  return Effect.forEach(siblings.reverse(), (sibling) => rangeRoot(hashes, sibling))
+  return siblings.reverse()
 }
 
 /** RFC 6962 2.1.2: what shows that the tree of `first` leaves, at least one, is the beginning of that of `second` leaves. */
@@ -119,7 +188,8 @@ export const consistencyPath = <E>(
   return Effect.forEach(ranges.reverse(), (wanted) => rangeRoot(hashes, wanted))
 }
 
-interface Range {
+/** Leaves `[start, end)`. */
+export interface Range {
   readonly start: number
   readonly end: number
 }

@@ -2,6 +2,7 @@ import type { SignedCheckpoint } from "./checkpoint.ts"
 import { type EventRecord, readEventRecord } from "./event-record.ts"
 import { leafHash } from "./leaf.ts"
 import { areEqual, Frontier } from "./merkle.ts"
+import { type ArchivedLine, readArchivedLine } from "./segment.ts"
 
 /** What does not fit, and the first event that is known not to. */
 export interface LogFault {
@@ -12,7 +13,9 @@ export interface LogFault {
 /** What became of an export beside the checkpoints that were kept of its log. */
 export interface LogVerdict {
   readonly isIntact: boolean
-  /** Events that were read, and the root over them. */
+  /** The first event that was read: those before are archived, and stand in the tree by their hashes. */
+  readonly since: number
+  /** Events there are up to the last that was read, and the root over them. */
   readonly size: number
   /** When the last of them was recorded: what came later is not judged. */
   readonly asOf: string | undefined
@@ -37,7 +40,8 @@ const faultsMax = 20
  * there, in its order, with the leaf that follows from it; the tree over the leaves has to have each checkpoint's root.
  */
 export class LogVerifier {
-  readonly #tree = new Frontier()
+  #tree = new Frontier()
+  #since = 1
   /** By size. */
   readonly #checkpoints = new Map<number, Array<SignedCheckpoint>>()
   readonly #newestIncarnation: number
@@ -59,6 +63,8 @@ export class LogVerifier {
   /** Takes the next line; answers the event it holds, where it holds one. */
   add(line: string): EventRecord | undefined {
     if (line.trim() === "" || this.#isBroken) return undefined
+    const archived = readArchivedLine(line)
+    if (archived !== undefined) return this.#beginAfter(archived)
     const event = readEventRecord(line)
     const seq = this.#tree.size + 1
     if (event === undefined) {
@@ -83,6 +89,24 @@ export class LogVerifier {
     return event
   }
 
+  /**
+   * Events up to a seq are in archives. Where those were read first, the tree has them; else it begins with the hashes that
+   * stand for them, which the checkpoints' roots hold as well.
+   */
+  #beginAfter({ untilSeq, left }: ArchivedLine): undefined {
+    if (this.#tree.size === untilSeq) return undefined
+    if (this.#tree.size > 0 || left.length !== Frontier.countOf(untilSeq)) {
+      this.#break(this.#tree.size + 1, `is missing: expected it from an archive of events up to ${untilSeq}`)
+      return undefined
+    }
+    this.#since = untilSeq + 1
+    this.#tree = Frontier.of(
+      untilSeq,
+      left.map((hash) => Buffer.from(hash, "hex"))
+    )
+    return undefined
+  }
+
   /** The verdict over what was read. */
   finish(): LogVerdict {
     const { size } = this.#tree
@@ -95,6 +119,7 @@ export class LogVerifier {
     }
     return {
       isIntact: this.#faults.length === 0 && this.#newest !== undefined,
+      since: this.#since,
       size,
       asOf: this.#before?.recordedAt,
       root: Buffer.from(this.#tree.root()).toString("base64"),

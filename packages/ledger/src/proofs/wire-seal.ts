@@ -66,11 +66,19 @@ export const sealIn = (event: EventRecord): WireSeal | undefined => {
   return change?.after?._tag === "WireSeal" ? change.after : undefined
 }
 
+const decodeDrop = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ after: Schema.Struct({ untilId: Schema.Int }) }))
+)
+
+/** Up to which row an event says that old ones were removed, if it is such an event. */
+export const dropIn = (event: EventRecord): number | undefined =>
+  event.type === "WireRowsDropped" ? Option.getOrUndefined(decodeDrop(event.data))?.after.untilId : undefined
+
 /** What became of the rows under the seals. */
 export interface WireVerdict {
   readonly isIntact: boolean
   readonly sealsFitting: number
-  /** Seals of which no row is left: they are past what is kept, or everything under them was removed. */
+  /** Seals whose rows are older than what is kept: the log says that they were removed. */
   readonly sealsWithoutRows: number
   /** Rows that no seal covers yet. */
   readonly rowsUnsealed: number
@@ -80,6 +88,7 @@ export interface WireVerdict {
 /** Compares an export of the wire journal, row by row, with the seals of the log. */
 export class WireVerifier {
   readonly #seals: ReadonlyArray<WireSeal>
+  readonly #droppedUntilId: number
   #at = 0
   #stretch = new WireStretch()
   #lastId = 0
@@ -88,8 +97,10 @@ export class WireVerifier {
   #unsealed = 0
   readonly #faults: Array<string> = []
 
-  constructor(seals: ReadonlyArray<WireSeal>) {
+  /** `droppedUntilId`: up to which row the log says that old ones were removed. */
+  constructor(seals: ReadonlyArray<WireSeal>, droppedUntilId = 0) {
     this.#seals = seals
+    this.#droppedUntilId = droppedUntilId
   }
 
   add(line: string): void {
@@ -98,10 +109,12 @@ export class WireVerifier {
     if (row === undefined) return this.#fault(`after row ${this.#lastId}: expected a row of the journal, found none`)
     if (row.id <= this.#lastId) this.#fault(`row ${row.id} stands after row ${this.#lastId}`)
     this.#lastId = row.id
-    for (let seal = this.#seals[this.#at]; seal !== undefined && row.id > seal.untilId; seal = this.#seals[this.#at]) {
-      this.#close(seal)
+    for (let past = this.#seals[this.#at]; past !== undefined && row.id > past.untilId; past = this.#seals[this.#at]) {
+      this.#close(past)
     }
-    if (this.#seals[this.#at] === undefined) this.#unsealed += 1
+    const seal = this.#seals[this.#at]
+    // Before the first seal that was read, which are in archived events.
+    if (seal === undefined || row.id < seal.sinceId) this.#unsealed += 1
     else this.#stretch.add(row)
   }
 
@@ -121,8 +134,10 @@ export class WireVerifier {
     this.#stretch = new WireStretch()
     this.#at += 1
     if (found.count === seal.count && found.root() === seal.root) this.#fitting += 1
-    else if (found.count === 0) this.#withoutRows += 1
-    else {
+    else if (seal.untilId <= this.#droppedUntilId) this.#withoutRows += 1
+    else if (found.count === 0) {
+      this.#fault(`rows ${seal.sinceId} to ${seal.untilId} are gone, and the log does not say that they were removed`)
+    } else {
       this.#fault(
         `rows ${seal.sinceId} to ${seal.untilId} were changed: expected ${seal.count} with root ${seal.root}, ` +
           `found ${found.count} with root ${found.root()}`

@@ -21,8 +21,8 @@ const sealOver = (sinceId: number, untilId: number) => {
 
 const seals = [sealOver(1, 19), sealOver(20, 39)]
 
-const verify = (journal: ReadonlyArray<StoredWire>) => {
-  const verifier = new WireVerifier(seals)
+const verify = (journal: ReadonlyArray<StoredWire>, droppedUntilId?: number, read = seals) => {
+  const verifier = new WireVerifier(read, droppedUntilId)
   for (const row of journal) verifier.add(JSON.stringify(row))
   return verifier.finish()
 }
@@ -34,8 +34,22 @@ describe("the wire journal beside its seals", () => {
 
   it("of which the oldest rows are no longer kept says so, and fits", () => {
     const kept = rows.filter(({ id }) => id > 19)
-    assert.deepInclude(verify(kept), { isIntact: true, sealsFitting: 1, sealsWithoutRows: 1 })
-    assert.deepInclude(verify([]), { isIntact: true, sealsFitting: 0, sealsWithoutRows: 2 })
+    assert.deepInclude(verify(kept, 19), { isIntact: true, sealsFitting: 1, sealsWithoutRows: 1 })
+    assert.deepInclude(verify([], 39), { isIntact: true, sealsFitting: 0, sealsWithoutRows: 2 })
+  })
+
+  it("of which rows are being removed fits, since the log says so before the first one goes", () => {
+    assert.deepInclude(verify(rows.slice(4), 19), { isIntact: true, sealsFitting: 1, sealsWithoutRows: 1 })
+  })
+
+  it("of which rows are gone that nobody removed by the log does not fit", () => {
+    const why = "wire journal: rows 20 to 39 are gone, and the log does not say that they were removed"
+    assert.deepStrictEqual(verify(rows.slice(0, 10), 0).faults, [why])
+    assert.deepStrictEqual(verify([], 19).faults, [why])
+  })
+
+  it("is passed over where its seals are in archived events", () => {
+    assert.deepInclude(verify(rows, 0, seals.slice(1)), { isIntact: true, sealsFitting: 1, rowsUnsealed: 20 })
   })
 
   for (const [title, journal] of [

@@ -47,6 +47,7 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
       return [] // who may read may export
     case "FinishRecovery":
     case "FinaliseFleet":
+    case "RecordSegment":
       return [fleetAdmin]
     case "ReleaseAdopted": {
       const cluster = fleet.vip(command.network, command.address)?.cluster

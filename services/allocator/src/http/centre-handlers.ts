@@ -16,6 +16,7 @@ import { refuseUnlessLeader } from "./currency.ts"
 import { askFleetVersion } from "./fleet-version-query.ts"
 import { askLedger } from "./ledger-query.ts"
 import { forbiddenProblem } from "./refused.ts"
+import { archiveSegment, dropSegment, readSegment, restoredSegment } from "./segment-orders.ts"
 import { allocatorItems } from "./views/allocators.ts"
 import { readingOf } from "./views/reading.ts"
 
@@ -35,6 +36,10 @@ export const CentreHandlers = HttpApiBuilder.group(
       }),
       fleetVersion: () => Effect.andThen(refuseUnlessLeader(centre), asked(askFleetVersion)),
       ledger: () => asked(askLedger),
+      readSegment: ({ params }) => asked(readSegment(params.fromSeq)),
+      archiveSegment: ({ params, payload }) => asked(archiveSegment(params.fromSeq, payload)),
+      dropSegment: ({ params, payload }) => asked(dropSegment(params.fromSeq, payload.reason)),
+      restoreSegment: ({ params, payload }) => asked(restoredSegment(params.fromSeq, payload.reason)),
       recovery: () => standing(centre),
       beginRecovery: Effect.fnUntraced(function* ({ payload }) {
         const caller = yield* Caller

@@ -4,11 +4,14 @@ import type { ExportQuery } from "@lowtide/api/audit"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { RecordExport } from "@lowtide/domain"
-import { type EventSelection, Ledger, type Unavailable } from "@lowtide/ledger"
+import { type EventSelection, Ledger, treeSource, type Unavailable } from "@lowtide/ledger"
 import { csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
+import { rangeProof } from "@lowtide/ledger/proofs/merkle"
+import { type ArchivedLine, archivedKind } from "@lowtide/ledger/proofs/segment"
 import { wireRecordKeys } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Stream } from "effect"
 import { Centre } from "../centre.ts"
+import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 
 /** Events, or rows, that are in memory at once. */
@@ -56,12 +59,34 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
     (from) => ledger.events({ ...read, sinceSeq: from, limit: pageMax, order: "asc" }),
     ({ seq }) => seq + 1
   )
+  const beginning = yield* beginningOf(sinceSeq, untilSeq)
   return format === "csv"
     ? events.pipe(Stream.map(csvLine), (lines) => Stream.concat(Stream.make(csvHeader), lines), Stream.encodeText)
-    : events.pipe(
-        Stream.map((event) => jsonLine(toEventRecord(event))),
+    : Stream.fromIterable<unknown>(beginning).pipe(
+        Stream.concat(Stream.map(events, toEventRecord)),
+        Stream.map(jsonLine),
         Stream.encodeText
       )
+})
+
+/** What is said before the events when some of those that are asked for are in archives alone. */
+const beginningOf = Effect.fnUntraced(function* (sinceSeq: number, untilSeq: number) {
+  const archived = yield* archivedEvents
+  if (archived === undefined || sinceSeq > archived.untilSeq || untilSeq < sinceSeq) return []
+  const { untilSeq: end } = archived
+  const { left } = yield* orUnavailable(
+    rangeProof(treeSource(yield* Ledger), { start: end, end, size: end }).pipe(
+      Effect.catchTag("TreeDamaged", ({ message }) =>
+        Effect.fail(new UnavailableProblem({ detail: message, code: "LT0530" }))
+      )
+    )
+  )
+  const line: ArchivedLine = {
+    kind: archivedKind,
+    untilSeq: end,
+    left: left.map((hash) => Buffer.from(hash).toString("hex"))
+  }
+  return [line]
 })
 
 const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
@@ -84,7 +109,7 @@ const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
 })
 
 /** Commits that somebody exports; answers the seq of the event that says so. */
-const record = Effect.fnUntraced(function* (said: Omit<RecordExport, "_tag">) {
+export const record = Effect.fnUntraced(function* (said: Omit<RecordExport, "_tag">) {
   const centre = yield* Centre
   const caller = yield* Caller
   const reply = yield* centre.order({ commandId: randomUUID(), caller, command: { _tag: "RecordExport", ...said } })
@@ -96,15 +121,16 @@ const record = Effect.fnUntraced(function* (said: Omit<RecordExport, "_tag">) {
 const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`
 
 /** Rows from a place on until a page is not full; `placeAfter` is where the next page begins. */
-const pages = <Row>(
+export const pages = <Row>(
   start: number,
   read: (from: number) => Effect.Effect<ReadonlyArray<Row>, Unavailable>,
-  placeAfter: (last: Row) => number
+  placeAfter: (last: Row) => number,
+  size = pageMax
 ): Stream.Stream<Row, Unavailable> =>
   Stream.paginate(start, (from) =>
     Effect.map(read(from), (rows) => {
       const last = rows.at(-1)
-      const isFull = rows.length === pageMax && last !== undefined
+      const isFull = rows.length === size && last !== undefined
       return [rows, isFull ? Option.some(placeAfter(last)) : Option.none<number>()] as const
     })
   )

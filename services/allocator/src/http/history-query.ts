@@ -1,12 +1,13 @@
 import type { HistoryPage, historyQuery } from "@lowtide/api/history"
-import { canonicalIp, historyLimitDefault } from "@lowtide/api/parameters"
+import { canonicalIp, historyLimitDefault, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
 import { type EventFilter, Ledger, type StoredEvent, type StoredWire, type WireFilter } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
+import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
-import { type Moment, momentOf } from "./past.ts"
+import { type Moment, momentOf, momentUnchecked } from "./past.ts"
 import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
@@ -76,9 +77,33 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
   const answer: HistoryPage = {
     ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
     items,
-    next: page.next
+    next: page.next,
+    archived:
+      page.next === null
+        ? [
+            ...(yield* archivedOf(query, span.sinceSeq)),
+            ...(plan.wire.length > 0 ? yield* removedReports(span.since?.at) : [])
+          ].join("; ") || null
+        : null
   }
   return answer
+})
+
+/** What a page that goes as far back as there is leaves out; a question that begins later leaves out nothing. */
+const archivedOf = Effect.fnUntraced(function* ({ since }: HistoryQuery, sinceSeq = 1) {
+  const archived = yield* archivedEvents
+  if (archived === undefined) return []
+  const asked = since !== undefined && isSeqText(since) ? Number(since) : sinceSeq
+  // A time before the first event that is there has its seq, and left out something.
+  const first = archived.untilSeq + 1
+  return asked > first || (asked === first && since !== undefined && isSeqText(since)) ? [] : [archived.sentence]
+})
+
+/** What routers were told is kept for a time of its own. */
+const removedReports = Effect.fnUntraced(function* (since: string | undefined) {
+  const removed = yield* orUnavailable((yield* Centre).read(({ fleet }) => fleet.wireDrop))
+  if (removed === null || (since !== undefined && since >= removed.before)) return []
+  return [`what routers were told before ${removed.before} was removed`]
 })
 
 /** A Service of which nothing was ever written is told from one of which nothing is in the stretch that was asked for. */
@@ -112,7 +137,8 @@ interface Span {
 const spanOf = Effect.fnUntraced(function* (query: HistoryQuery) {
   const moment = (field: "since" | "until" | "at") => {
     const text = query[field]
-    return text === undefined ? Effect.succeed(undefined) : momentOf(text, field)
+    if (text === undefined) return Effect.succeed(undefined)
+    return field === "since" ? sinceOf(text) : momentOf(text, field)
   }
   const [since, until, at] = [yield* moment("since"), yield* moment("until"), yield* moment("at")]
   const ends = [until, at].flatMap((end) => end ?? []).sort((left, right) => left.position - right.position)
@@ -127,6 +153,13 @@ const spanOf = Effect.fnUntraced(function* (query: HistoryQuery) {
     at
   }
   return span
+})
+
+/** From an event that is in an archive on, what is there begins with the first one that is not. */
+const sinceOf = Effect.fnUntraced(function* (text: string) {
+  const archived = yield* archivedEvents
+  const isEarlier = archived !== undefined && isSeqText(text) && Number(text) <= archived.untilSeq
+  return yield* momentUnchecked(isEarlier ? String(archived.untilSeq + 1) : text, "since")
 })
 
 /** Times are whole milliseconds. */

@@ -73,11 +73,15 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     ...{ network, address, at, awaiting, quarantineEnd, reservation, words },
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
   }
-  const announcers = yield* askAnnouncers({ network, address }, moment)
+  const removed = moment === undefined ? null : yield* orUnavailable(centre.read(({ fleet }) => fleet.wireDrop))
+  const isRemoved = removed !== null && moment !== undefined && moment.at < removed.before
+  const announcers = isRemoved ? [] : yield* askAnnouncers({ network, address }, moment)
   const answer: HolderAnswer = {
     ...holderAnswer(question, stretches, reading),
     announcers,
-    announcement: announcementSentence(announcers, at)
+    announcement: isRemoved
+      ? `What routers had been told by ${moment.at} is not kept: reports from before ${removed.before} were removed.`
+      : announcementSentence(announcers, at)
   }
   return answer
 })

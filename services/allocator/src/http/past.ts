@@ -5,6 +5,7 @@ import { Ledger, type Unavailable } from "@lowtide/ledger"
 import { Cache, Clock, Context, Effect, Exit, Layer } from "effect"
 import { Centre, type CommittedView, type HeardNode, obligedNodes } from "../centre.ts"
 import { restoreFleet } from "../memory.ts"
+import { type Archived, archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
 
@@ -77,11 +78,31 @@ export const readAt = <A>(moment: Moment | undefined, project: (view: CommittedV
     return yield* orUnavailable((yield* Centre).read(project))
   })
 
-/** The moment that `at` of a request names. */
+/**
+ * The moment that `at` of a request names. One that only archived events tell of is refused rather than answered with the
+ * part of it that is still there.
+ */
 export const momentOf = Effect.fnUntraced(function* (text: string, field: string) {
+  const archived = yield* archivedEvents
+  if (archived !== undefined && isSeqText(text) && Number(text) <= archived.untilSeq) {
+    return yield* inArchive(archived, text, field)
+  }
+  const moment = yield* momentUnchecked(text, field)
+  return archived !== undefined && moment.position <= archived.untilSeq
+    ? yield* inArchive(archived, text, field)
+    : moment
+})
+
+/** The same for a moment that only bounds what is asked for: it may be before the first event that is there. */
+export const momentUnchecked = Effect.fnUntraced(function* (text: string, field: string) {
   const ledger = yield* Ledger
   return yield* isSeqText(text) ? momentOfSeq(ledger, Number(text), field) : momentOfTime(ledger, text, field)
 })
+
+const inArchive = ({ sentence }: Archived, text: string, field: string) =>
+  Effect.fail(
+    new InvalidQueryProblem({ field, detail: `${field}: LT0535 what was so at ${text} is in an archive: ${sentence}` })
+  )
 
 const momentOfSeq = Effect.fnUntraced(function* (ledger: Ledger["Service"], seq: number, field: string) {
   const [event] = yield* orUnavailable(ledger.events({ sinceSeq: seq, untilSeq: seq, limit: 1, order: "asc" }))

@@ -6,6 +6,7 @@ import { consistencyPath, inclusionPath } from "@lowtide/ledger/proofs/merkle"
 import { type Proof, proofKind } from "@lowtide/ledger/proofs/proof"
 import { Effect } from "effect"
 import { Centre } from "../centre.ts"
+import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { readingOf } from "./views/reading.ts"
 
@@ -37,6 +38,11 @@ export const askProof = Effect.fnUntraced(function* (query: { readonly seq: numb
   const [event] = yield* orUnavailable(
     ledger.events({ sinceSeq: query.seq, untilSeq: query.seq, limit: 1, order: "asc" })
   )
+  const archived = event === undefined ? yield* archivedEvents : undefined
+  if (archived !== undefined && query.seq <= archived.untilSeq) {
+    const detail = `seq: LT0535 event ${query.seq} is in an archive, which proves it with \`lowtide audit prove ${query.seq} --archive FILE\`: ${archived.sentence}`
+    return yield* new NotFoundProblem({ detail })
+  }
   if (event === undefined || query.seq > position) {
     return yield* new NotFoundProblem({ detail: `seq: expected 1 to ${position}, found ${query.seq}` })
   }
@@ -53,6 +59,11 @@ export const askProof = Effect.fnUntraced(function* (query: { readonly seq: numb
   }
   if (from.treeSize > size || from.incarnation !== checkpoint.incarnation) {
     const detail = `from: expected at most ${size}, the size of the checkpoint over the event, found ${query.from}`
+    return yield* new InvalidQueryProblem({ field: "from", detail })
+  }
+  const isArchived = (yield* archivedEvents)?.untilSeq ?? 0
+  if (from.treeSize <= isArchived) {
+    const detail = `from: LT0535 expected a checkpoint over more than ${isArchived} events, which are archived, found ${query.from}`
     return yield* new InvalidQueryProblem({ field: "from", detail })
   }
   const path = yield* hashesOf(consistencyPath(treeSource(ledger), { first: from.treeSize, second: size }))

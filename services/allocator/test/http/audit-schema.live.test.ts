@@ -102,6 +102,11 @@ const fleetPool = {
   }
 }
 
+const segment = {
+  ...{ _tag: "Segment", fromSeq: 1, toSeq: 5_000_000, phase: "archived", firstAt: "", lastAt: "" },
+  ...{ root: "ab", leavesDigest: "cd", file: "segment-1-5000000.ndjson.gz", sha256: "ef" }
+}
+
 type Change = readonly [before: object | null, after: object | null]
 
 /** States before and after, for every type: one that is missing here does not compile. */
@@ -208,6 +213,15 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   BrakeReleased: [
     [null, { _tag: "Brake", cluster: "east", node: null }],
     [null, { _tag: "Brake", cluster: "east", node: "east-1" }]
+  ],
+  WireRowsDropped: [[null, { _tag: "WireDrop", untilId: 9, before: new Date(startMs).toISOString() }]],
+  SegmentArchived: [[null, segment]],
+  SegmentDropped: [[segment, { ...segment, phase: "dropped" }]],
+  SegmentRestored: [
+    [
+      { ...segment, phase: "dropped" },
+      { ...segment, phase: "restored" }
+    ]
   ],
   WireJournalSealed: [
     [null, { _tag: "WireSeal", sinceId: 1, untilId: 9, count: 8, root: "ab", until: new Date(startMs).toISOString() }]

@@ -32,7 +32,10 @@ describe("the fleet as it was", () => {
         const again = yield* past.viewAt(moment)
         assert.strictEqual(again.fleet, back.fleet)
         assert.strictEqual(asked, 2)
-      }).pipe(Effect.provide(Past.layer.pipe(Layer.provide(fixedCentre(view)))), Effect.provideService(Ledger, failing))
+      }).pipe(
+        Effect.provide(Past.layer.pipe(Layer.provideMerge(fixedCentre(view)))),
+        Effect.provideService(Ledger, failing)
+      )
     }).pipe(Effect.scoped)
   )
 })

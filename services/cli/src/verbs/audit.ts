@@ -4,9 +4,10 @@ import type { LowtideClient } from "@lowtide/api/client"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { readProof, verifyProof } from "@lowtide/ledger/proofs/proof"
 import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
-import { sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
+import { dropIn, sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { parseMoment } from "../moment.ts"
@@ -14,6 +15,7 @@ import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import {
   chooseKeys,
+  keyFlag,
   linesOf,
   logSentence,
   notesIn,
@@ -23,12 +25,21 @@ import {
   wireSentence
 } from "../verification.ts"
 
-const keyFlag = Flag.String("key").pipe(
-  Flag.withDescription(
-    "File of verifier keys; else LOWTIDE_CHECKPOINT_KEYS, or that of a demo that runs in this folder"
-  ),
-  Flag.optional
-)
+const archiveFlag = (description: string) =>
+  Flag.String("archive").pipe(Flag.withDescription(`${description}; may be given several times`), Flag.atLeast(0))
+
+/** The events of archives, one file after the other, as an export would have them. */
+const archivedLines = Effect.fnUntraced(function* (paths: ReadonlyArray<string>) {
+  const { gzipLines } = yield* Effect.promise(() => import("@lowtide/ledger/lines"))
+  return Stream.fromIterable(paths).pipe(
+    Stream.flatMap((path) =>
+      Stream.fromAsyncIterable(gzipLines(path), (cause) =>
+        usageFault(`--archive ${path}: expected an archive, found ${(cause as Error).message}`, "check the path")
+      )
+    ),
+    Stream.filter((line) => line.startsWith('{"seq":'))
+  )
+})
 
 const outFlag = Flag.String("out").pipe(Flag.withDescription("File to write to, instead of the output"), Flag.optional)
 
@@ -48,15 +59,17 @@ const verify = Command.make(
       Flag.withDescription("With an export: an export of the wire journal, to be compared with its seals"),
       Flag.optional
     ),
+    archives: archiveFlag("Archive of the first events, as `lowtide ledger archive` wrote it; the oldest first"),
     key: keyFlag
   },
-  Effect.fnUntraced(function* ({ file, checkpoints, wire, key }) {
+  Effect.fnUntraced(function* ({ file, checkpoints, wire, archives, key }) {
     const keys = yield* chooseKeys(key)
-    if (Option.isNone(file)) return yield* verifyServer(keys, checkpoints)
+    const archived = yield* archivedLines(archives)
+    if (Option.isNone(file)) return yield* verifyServer(keys, checkpoints, archived)
     if (yield* isProofFile(file.value)) return yield* verifyProofFile(keys, file.value)
     const opened = yield* openNotes(keys, (yield* Effect.forEach(checkpoints, notesIn)).flat())
-    const log = yield* readLog(linesOf("file", file.value), opened)
-    const journal = Option.isNone(wire) ? undefined : yield* readWire(linesOf("--wire", wire.value), log.seals)
+    const log = yield* readLog(archived.pipe(Stream.concat(linesOf("file", file.value))), opened)
+    const journal = Option.isNone(wire) ? undefined : yield* readWire(linesOf("--wire", wire.value), log)
     yield* tellLog(log.verdict, journal, opened)
   })
 ).pipe(
@@ -74,14 +87,18 @@ const verify = Command.make(
 )
 
 /** The checkpoints come first: an export that is read after them has at least their events. */
-const verifyServer = Effect.fnUntraced(function* (keys: CheckpointKeys, paths: ReadonlyArray<string>) {
+const verifyServer = Effect.fnUntraced(function* (
+  keys: CheckpointKeys,
+  paths: ReadonlyArray<string>,
+  archived: Stream.Stream<string, CliFault>
+) {
   const { user } = yield* Surroundings
   const server = yield* serverFlags
   const notes = yield* ask(server, (client) => fetchNotes(client, true), true)
   const opened = yield* openNotes(keys, [...(yield* Effect.forEach(paths, notesIn)).flat(), ...notes])
   const exported = <A>(
     journal: "wire" | undefined,
-    read: <E>(lines: Stream.Stream<string, E>) => Effect.Effect<A, E>
+    read: <E>(lines: Stream.Stream<string, E>) => Effect.Effect<A, E | CliFault>
   ) =>
     ask(
       server,
@@ -91,8 +108,8 @@ const verifyServer = Effect.fnUntraced(function* (keys: CheckpointKeys, paths: R
           .pipe(Effect.flatMap((octets) => read(octets.pipe(Stream.decodeText(), Stream.splitLines)))),
       true
     )
-  const log = yield* exported(undefined, (lines) => readLog(lines, opened))
-  const journal = yield* exported("wire", (lines) => readWire(lines, log.seals))
+  const log = yield* exported(undefined, (lines) => readLog(archived.pipe(Stream.concat(lines)), opened))
+  const journal = yield* exported("wire", (lines) => readWire(lines, log))
   yield* tellLog(log.verdict, journal, opened)
 })
 
@@ -100,19 +117,24 @@ const readLog = <E>(lines: Stream.Stream<string, E>, checkpoints: ReadonlyArray<
   Effect.suspend(() => {
     const verifier = new LogVerifier(checkpoints)
     const seals: Array<WireSeal> = []
+    let droppedUntilId = 0
     const add = (line: string) => {
       const event = verifier.add(line)
       const seal = event === undefined ? undefined : sealIn(event)
       if (seal !== undefined) seals.push(seal)
+      droppedUntilId = (event === undefined ? undefined : dropIn(event)) ?? droppedUntilId
     }
     return Stream.runForEach(lines, (line) => Effect.sync(() => add(line))).pipe(
-      Effect.map(() => ({ verdict: verifier.finish(), seals }))
+      Effect.map(() => ({ verdict: verifier.finish(), seals, droppedUntilId }))
     )
   })
 
-const readWire = <E>(lines: Stream.Stream<string, E>, seals: ReadonlyArray<WireSeal>) =>
+const readWire = <E>(
+  lines: Stream.Stream<string, E>,
+  { seals, droppedUntilId }: { readonly seals: ReadonlyArray<WireSeal>; readonly droppedUntilId: number }
+) =>
   Effect.suspend(() => {
-    const verifier = new WireVerifier(seals)
+    const verifier = new WireVerifier(seals, droppedUntilId)
     return Stream.runForEach(lines, (line) => Effect.sync(() => verifier.add(line))).pipe(
       Effect.map(() => verifier.finish())
     )
@@ -169,9 +191,11 @@ const prove = Command.make(
       Flag.withDescription("Size of an older checkpoint: shows as well that the log goes on from it"),
       Flag.optional
     ),
+    archives: archiveFlag("Prove it by the archive that has it, without any server"),
+    key: keyFlag,
     out: outFlag
   },
-  Effect.fnUntraced(function* ({ seq, from, out }) {
+  Effect.fnUntraced(function* ({ seq, from, archives, key, out }) {
     for (const [name, value] of [
       ["seq", seq],
       ["--from", Option.getOrUndefined(from)]
@@ -181,7 +205,17 @@ const prove = Command.make(
       }
     }
     const query = Option.isSome(from) ? { from: from.value } : {}
-    const proof = yield* ask(yield* serverFlags, (client) => client.audit.proof({ params: { seq }, query }))
+    const [archive, ...others] = archives
+    if (archive !== undefined && (others.length > 0 || Option.isSome(from))) {
+      return yield* usageFault(
+        "--archive: expected one, without --from",
+        "an archive proves by the checkpoint that it has"
+      )
+    }
+    const proof =
+      archive === undefined
+        ? yield* ask(yield* serverFlags, (client) => client.audit.proof({ params: { seq }, query }))
+        : yield* proveByArchive(archive, seq, key)
     const text = JSON.stringify(proof, null, 2)
     if (Option.isNone(out)) return (yield* Surroundings).out(text)
     yield* writing(out.value, () => writeFileSync(out.value, `${text}\n`))
@@ -194,6 +228,12 @@ const prove = Command.make(
     { command: "lowtide audit prove 17 --from 1000", description: "And that the log goes on from an older checkpoint" }
   ])
 )
+
+const proveByArchive = Effect.fnUntraced(function* (archive: string, seq: number, key: Option.Option<string>) {
+  const keys = yield* chooseKeys(key)
+  const { proveFromSegment } = yield* Effect.promise(() => import("@lowtide/ledger/segment-file"))
+  return yield* Effect.mapError(proveFromSegment(archive, keys, seq), segmentFault)
+})
 
 /** `lowtide audit checkpoints`. */
 const checkpoints = Command.make("checkpoints", {}, () =>

@@ -75,6 +75,7 @@ export const history = Command.make(
     )
     if (page.items.length === 0) err("nothing found")
     if (page.next !== null) err(`older events: --before ${page.next}`)
+    if (page.archived !== null) err(`older events are not in this list: ${page.archived}`)
   })
 ).pipe(
   Command.withDescription(

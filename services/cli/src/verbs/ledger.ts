@@ -1,11 +1,19 @@
-import type { LedgerAnswer } from "@lowtide/api/ledger"
-import { Context, Effect, Layer } from "effect"
-import { Command } from "effect/cli"
+import { existsSync } from "node:fs"
+import { basename, join } from "node:path"
+import type { LedgerAnswer, SegmentView } from "@lowtide/api/ledger"
+import type { CheckpointKeys } from "@lowtide/ledger/proofs/checkpoint"
+import { segmentFileName } from "@lowtide/ledger/proofs/segment"
+import type { VerifiedSegment } from "@lowtide/ledger/segment-file"
+import { Context, Effect, Layer, Option, Stream } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { archiveSentence, segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
 import { database, databaseUrl } from "../database.ts"
-import { CliFault, exitCodes, Unmet } from "../fault.ts"
-import { print, serverFlags } from "../root.ts"
+import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
+import { parseMoment } from "../moment.ts"
+import { print, type ServerFlags, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
+import { chooseKeys, keyFlag } from "../verification.ts"
 
 /** `lowtide ledger status`. */
 const status = Command.make("status", {}, () =>
@@ -24,15 +32,27 @@ const status = Command.make("status", {}, () =>
   Command.withExamples([{ command: "lowtide ledger status", description: "Since when it is complete, among others" }])
 )
 
-const sentences = ({ position, completeSince, placesAhead, replay }: LedgerAnswer): ReadonlyArray<string> => [
+const sentences = ({ position, completeSince, segments, placesAhead, replay }: LedgerAnswer): ReadonlyArray<string> => [
   completeSince.recordedAt === null
     ? "The ledger has no event yet."
     : `The ledger is complete since ${completeSince.recordedAt}: events ${completeSince.seq} to ${position}.`,
+  ...segments.flatMap((segment) =>
+    segment.archive === null
+      ? []
+      : [`Events ${segment.fromSeq} to ${segment.toSeq} ${whereIs[segment.phase]} ${segment.archive.file}.`]
+  ),
   `It has partitions for ${placesAhead} more.`,
   replay.last === null
     ? "Its state has not been compared with the log yet."
     : `Its state was compared with the log until event ${replay.last.position} by ${replay.last.checkedBy} on ${replay.last.finishedAt}: ${differences(replay.findings.length)} in ${replay.last.compared} rows.`
 ]
+
+const whereIs: { readonly [Phase in SegmentView["phase"]]: string } = {
+  kept: "are not archived:",
+  archived: "are archived as well, in",
+  dropped: "are archived and in the database no more:",
+  restored: "are back in the database, and archived in"
+}
 
 const differences = (count: number): string =>
   count === 0 ? "no difference" : count === 1 ? "one difference" : `${count} differences`
@@ -74,8 +94,207 @@ const check = Command.make(
   Command.withExamples([{ command: "lowtide ledger check", description: "The database of DATABASE_URL" }])
 )
 
+/** `lowtide ledger archive`. */
+const archive = Command.make(
+  "archive",
+  {
+    to: Flag.String("to").pipe(Flag.withDescription("Folder that archives are written to")),
+    olderThan: Flag.String("older-than").pipe(
+      Flag.withDescription('Only segments whose last event is older: "400d", or a time')
+    ),
+    drop: Flag.Boolean("drop").pipe(
+      Flag.withDescription("And drop the events of what is archived from the database, the oldest first"),
+      Flag.withDefault(false)
+    ),
+    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with --confirm"), Flag.optional),
+    confirm: Flag.Boolean("confirm").pipe(
+      Flag.withDescription("Do it; without, it is only told what would be done"),
+      Flag.withDefault(false)
+    ),
+    key: keyFlag
+  },
+  Effect.fnUntraced(function* ({ to, olderThan, drop, reason, confirm, key }) {
+    const { nowMs, err } = yield* Surroundings
+    const server = yield* serverFlags
+    const before = yield* Effect.fromResult(parseMoment(olderThan, nowMs)).pipe(
+      Effect.mapError((what) => usageFault(`--older-than: ${what}`, "for example --older-than 400d"))
+    )
+    const { segments } = yield* ask(server, (client) => client.centre.ledger({}))
+    const old = segments.filter(
+      ({ lastAt, phase }) => phase !== "dropped" && lastAt !== null && Date.parse(lastAt) < Date.parse(before)
+    )
+    const wanted = old.filter(({ phase }) => drop || phase === "kept")
+    const steps = wanted.flatMap((segment) => [
+      ...(segment.phase === "kept"
+        ? [`archive ${rangeOf(segment)} to ${join(to, segmentFileName(segment.fromSeq, segment.toSeq))}`]
+        : []),
+      ...(drop ? [`drop ${rangeOf(segment)}`] : [])
+    ])
+    if (steps.length === 0) {
+      return yield* print({ steps: [], done: false }, () => `Nothing to do: no whole segment is older than ${before}.`)
+    }
+    if (!confirm) {
+      yield* print({ steps, done: false }, () => steps.map((step) => `would ${step}`).join("\n"))
+      return err('nothing was done; add --confirm and --reason "WHY" to do it')
+    }
+    if (Option.isNone(reason)) {
+      return yield* usageFault("reason: expected one with --confirm, found none", 'add --reason "WHY"')
+    }
+    const keys = yield* chooseKeys(key)
+    for (const segment of wanted) {
+      const path = join(to, segmentFileName(segment.fromSeq, segment.toSeq))
+      yield* archiveOne({ server, segment, path, keys, reason: reason.value })
+      if (drop) {
+        yield* ask(
+          server,
+          (client) =>
+            client.centre.dropSegment({ params: { fromSeq: segment.fromSeq }, payload: { reason: reason.value } }),
+          true
+        )
+      }
+    }
+    yield* print({ steps, done: true }, () => steps.map((step) => `done: ${step}`).join("\n"))
+  })
+).pipe(
+  Command.withDescription(
+    "Write whole old segments of the ledger to files that can be verified without it, and drop them if asked; says what it would do, without --confirm"
+  ),
+  Command.withExamples([
+    {
+      command: "lowtide ledger archive --to /archive --older-than 400d",
+      description: "What would be archived"
+    },
+    {
+      command: 'lowtide ledger archive --to /archive --older-than 400d --drop --confirm --reason "400 days are kept"',
+      description: "Archive, read back, verify, record, and drop"
+    }
+  ])
+)
+
+/** Writes an archive that is not there yet, reads it back, and has it recorded. One that is recorded has to be there, and whole. */
+const archiveOne = Effect.fnUntraced(function* ({
+  server,
+  segment,
+  path,
+  keys,
+  reason
+}: {
+  readonly server: ServerFlags
+  readonly segment: SegmentView
+  readonly path: string
+  readonly keys: CheckpointKeys
+  readonly reason: string
+}) {
+  const { user } = yield* Surroundings
+  const { verifySegment, writeSegment } = yield* segmentFiles
+  const params = { fromSeq: segment.fromSeq }
+  if (segment.phase === "kept" && !existsSync(path)) {
+    yield* ask(
+      server,
+      (client) =>
+        client.centre.readSegment({ params, headers: { "x-lowtide-user": user } }).pipe(
+          Effect.flatMap((octets) => writeSegment(path, Stream.toAsyncIterable(octets))),
+          Effect.catchTag("SegmentFault", (fault) => Effect.fail(segmentFault(fault)))
+        ),
+      true
+    )
+  }
+  const { root, leavesDigest, sha256 } = yield* Effect.mapError(verifySegment(path, keys), segmentFault)
+  if (segment.archive !== null) {
+    if (segment.archive.root === root) return
+    const what = `${path}: expected the archive with root ${segment.archive.root}, found one with ${root}`
+    return yield* new CliFault({ exitCode: exitCodes.conflict, what, next: "name the folder that has the right one" })
+  }
+  const payload = { reason, root, leavesDigest, sha256, file: basename(path) }
+  yield* ask(server, (client) => client.centre.archiveSegment({ params, payload }), true)
+})
+
+/** `lowtide ledger verify-segment FILE`. */
+const verifyArchive = Command.make(
+  "verify-segment",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("An archive, as `lowtide ledger archive` wrote it")),
+    key: keyFlag
+  },
+  Effect.fnUntraced(function* ({ file, key }) {
+    const keys = yield* chooseKeys(key)
+    const { verifySegment } = yield* segmentFiles
+    const verified = yield* Effect.mapError(verifySegment(file, keys), segmentFault)
+    const sentence = archiveSentence(file, verified)
+    yield* print({ ...factsOf(verified), sentence }, () => sentence)
+  })
+).pipe(
+  Command.withDescription("Verify an archive by itself, against signed checkpoints' keys; needs no server"),
+  Command.withExamples([
+    { command: "lowtide ledger verify-segment segment-1.ndjson.gz --key keys.txt", description: "Offline" }
+  ])
+)
+
+/** `lowtide ledger restore-segment FILE`. */
+const restoreArchive = Command.make(
+  "restore-segment",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("An archive, as `lowtide ledger archive` wrote it")),
+    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with --confirm"), Flag.optional),
+    confirm: Flag.Boolean("confirm").pipe(
+      Flag.withDescription("Do it; without, the file is only verified"),
+      Flag.withDefault(false)
+    ),
+    key: keyFlag,
+    database
+  },
+  Effect.fnUntraced(function* ({ file, reason, confirm, key, database }) {
+    const { err } = yield* Surroundings
+    const keys = yield* chooseKeys(key)
+    const files = yield* segmentFiles
+    if (!confirm) {
+      const verified = yield* Effect.mapError(files.verifySegment(file, keys), segmentFault)
+      yield* print(
+        { ...verified, isLoaded: false },
+        () => `would load ${rangeOf(verified)} from ${file}, which is whole`
+      )
+      return err('nothing was done; add --confirm and --reason "WHY" to do it')
+    }
+    if (Option.isNone(reason)) {
+      return yield* usageFault("reason: expected one with --confirm, found none", 'add --reason "WHY"')
+    }
+    const url = yield* databaseUrl(database)
+    const loaded = yield* Effect.mapError(files.loadSegment(url, file, keys), segmentFault)
+    yield* ask(
+      yield* serverFlags,
+      (client) =>
+        client.centre.restoreSegment({ params: { fromSeq: loaded.fromSeq }, payload: { reason: reason.value } }),
+      true
+    )
+    const sentence = `${rangeOf(loaded)} ${loaded.isLoaded ? "are back" : "were there already"} from ${file}`
+    yield* print({ ...factsOf(loaded), isLoaded: loaded.isLoaded, sentence }, () => sentence)
+  })
+).pipe(
+  Command.withDescription(
+    "Load an archive back into the database of DATABASE_URL, by the role that owns it, and record that; the newest dropped segment first"
+  ),
+  Command.withExamples([
+    {
+      command: 'lowtide ledger restore-segment /archive/segment-1.ndjson.gz --confirm --reason "an audit of 2024"',
+      description: "Its events can be asked about again"
+    }
+  ])
+)
+
+/** Loaded when it is needed: files and the database are for few verbs. */
+const segmentFiles = Effect.promise(() => import("@lowtide/ledger/segment-file"))
+
+/** What scripts are told of an archive. */
+const factsOf = ({ fromSeq, toSeq, firstAt, lastAt, root, sha256, checkpoint }: VerifiedSegment) => ({
+  ...{ fromSeq, toSeq, firstAt, lastAt, root, sha256 },
+  checkpoint: checkpoint.note
+})
+
+const rangeOf = ({ fromSeq, toSeq }: { readonly fromSeq: number; readonly toSeq: number }): string =>
+  `events ${fromSeq} to ${toSeq}`
+
 /** `lowtide ledger ...`. */
 export const ledger = Command.make("ledger").pipe(
   Command.withDescription("What the ledger holds over the years, and whether its state is what its log says"),
-  Command.withSubcommands([status, check])
+  Command.withSubcommands([status, check, archive, verifyArchive, restoreArchive])
 )

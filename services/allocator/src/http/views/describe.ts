@@ -13,9 +13,11 @@ import {
   type RecoveryState,
   type ReservationState,
   readEvent,
+  type SegmentState,
   type ServiceState,
   type StreamState,
   type VipState,
+  type WireDropState,
   type WireSealState
 } from "@lowtide/domain"
 import type { StoredEvent } from "@lowtide/ledger"
@@ -189,6 +191,20 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   BrakeReleased: about<BrakeState>(
     ({ cluster, node }) =>
       `the brakes of ${node === null ? `all nodes of cluster ${cluster}` : `node ${node} of cluster ${cluster}`} were released: what they held back is withdrawn`
+  ),
+  WireRowsDropped: about<WireDropState>(
+    ({ untilId, before }) =>
+      `rows of the wire journal up to id ${untilId}, recorded before ${before}, are removed; their seals stay`
+  ),
+  SegmentArchived: about<SegmentState>(
+    ({ fromSeq, toSeq, file, sha256, root }) =>
+      `events ${fromSeq} to ${toSeq} are archived in ${file}, SHA-256 ${sha256}, root ${root}`
+  ),
+  SegmentDropped: about<SegmentState>(
+    ({ fromSeq, toSeq, file }) => `events ${fromSeq} to ${toSeq} are in ${file} alone from now on`
+  ),
+  SegmentRestored: about<SegmentState>(
+    ({ fromSeq, toSeq, file }) => `events ${fromSeq} to ${toSeq} are back from ${file}`
   )
 }
 

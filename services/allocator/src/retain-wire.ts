@@ -1,0 +1,62 @@
+import { readEvent, streamOf, type WireSealState } from "@lowtide/domain"
+import { Ledger } from "@lowtide/ledger"
+import { Effect } from "effect"
+import type { Reign } from "./reign.ts"
+
+const dayMs = 86_400_000
+
+/** How often it is looked whether rows of the wire journal are older than what is kept. */
+const lookEveryMs = 60_000
+
+/** Rows that are removed at once, and the rest between: nobody waits for them to go. */
+const atOnce = 5_000
+const restMs = 200
+
+/**
+ * Removes rows of the wire journal that are older than so many days, for as long as it runs: whole seals, and only after the
+ * log says so, so that who verifies the journal can tell what was removed from what is missing.
+ */
+export const retainWireJournal = (
+  reign: Pick<Reign, "read" | "submit">,
+  days: number
+): Effect.Effect<never, never, Ledger> =>
+  Effect.suspend(() => {
+    let sinceSeq = 1
+    return Effect.gen(function* () {
+      const ledger = yield* Ledger
+      const before = new Date(Date.parse(yield* ledger.now) - days * dayMs).toISOString()
+      const old = yield* newestSeal(ledger, sinceSeq, before)
+      if (old !== undefined) {
+        const { untilId, until } = old.seal
+        // Of one that was recorded before, this records nothing.
+        yield* reign.submit("allocator", "system", { _tag: "RecordWireDrop", untilId, before: until })
+        sinceSeq = old.seq
+      }
+      const untilId = (yield* reign.read(({ fleet }) => fleet.wireDrop))?.untilId
+      if (untilId === undefined) return
+      while ((yield* ledger.dropWire(untilId, atOnce)) === atOnce) yield* Effect.sleep(restMs)
+    }).pipe(
+      Effect.catch((error) => Effect.logWarning(`old rows of the wire journal are removed later: ${error.message}`)),
+      Effect.andThen(Effect.sleep(lookEveryMs)),
+      Effect.forever
+    )
+  })
+
+/** The newest seal, of those from an event on, whose rows are all older than a moment. */
+const newestSeal = Effect.fnUntraced(function* (ledger: Ledger["Service"], sinceSeq: number, before: string) {
+  let found: { readonly seq: number; readonly seal: WireSealState } | undefined
+  for (let from = sinceSeq; ; ) {
+    const stream = streamOf.wireSeals()
+    const events = yield* ledger.events({ stream, sinceSeq: from, limit: sealsAtOnce, order: "asc" })
+    for (const event of events) {
+      const seal = (yield* Effect.fromResult(readEvent(event))).after
+      if (seal?._tag !== "WireSeal" || seal.until > before) return found
+      found = { seq: event.seq, seal }
+      from = event.seq + 1
+    }
+    if (events.length < sealsAtOnce) return found
+  }
+})
+
+/** Seals that are read at once. */
+const sealsAtOnce = 200

@@ -1,0 +1,143 @@
+import { execFile } from "node:child_process"
+import { createPublicKey, randomUUID } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Bus, commandSubject, generateKey, layerBus, readLast, sendCommand } from "@lowtide/bus"
+import { auditStream, checkpointSubject, stateStream } from "@lowtide/bus/subjects"
+import { verifierKey } from "@lowtide/ledger/proofs/checkpoint"
+import { startNats, startPostgres } from "@lowtide/testkit"
+import { startProcess } from "@lowtide/testkit/lab/index"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { freePort, serverFolder } from "@lowtide/testkit/scratch-folder"
+import { jetstreamManager } from "@nats-io/jetstream"
+import { Effect, Layer } from "effect"
+import pg from "pg"
+
+export const root = fileURLToPath(new URL("../..", import.meta.url))
+
+/** How a command ended, and what it printed. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export const run = (...command: ReadonlyArray<string>): Effect.Effect<Ran> =>
+  Effect.callback((resume) => {
+    execFile(process.execPath, [...command], { maxBuffer: 1 << 28 }, (error, stdout, stderr) =>
+      resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
+    )
+  })
+
+/** A centre without speakers: its allocator can be ended and started again, its ledger changed behind its back. */
+export const startCentre = Effect.gen(function* () {
+  const folder = yield* serverFolder({ prefix: "lowtide-audit" })
+  const postgres = yield* startPostgres()
+  const nats = yield* startNats()
+  const intents = generateKey()
+  const checkpoints = generateKey()
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const keys = file("keys.txt", `${verifierKey("lowtide-test", createPublicKey(checkpoints.publicPem))}\n`)
+  const port = yield* freePort(0)
+  const env = {
+    DATABASE_URL: postgres.url,
+    LOWTIDE_NATS_URL: nats.url,
+    LOWTIDE_SIGNING_KEY_FILE: file("signing.pem", intents.privatePem),
+    LOWTIDE_SIGNING_KEY_ID: "k1",
+    LOWTIDE_CHECKPOINT_KEY_FILE: file("checkpoint.pem", checkpoints.privatePem),
+    LOWTIDE_CHECKPOINT_KEY_ID: "lowtide-test",
+    LOWTIDE_CHECKPOINT_DIR: join(folder, "checkpoints"),
+    LOWTIDE_CHECKPOINT_SECONDS: "1",
+    LOWTIDE_HTTP_LISTEN: `127.0.0.1:${port}`
+  }
+  const allocate = Effect.gen(function* () {
+    const child = yield* startProcess({
+      name: "allocator",
+      command: [process.execPath, join(root, "services/allocator/src/main.ts")],
+      logFile: join(folder, "allocator.log"),
+      env
+    })
+    yield* waitUntil(
+      "a leader",
+      Effect.promise(() =>
+        fetch(`http://127.0.0.1:${port}/readyz`).then(
+          ({ ok }) => ok,
+          () => false
+        )
+      ),
+      { deadlineMs: 30_000 }
+    )
+    return child
+  })
+  const query = async (text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
+    const client = new pg.Client({ connectionString: postgres.url })
+    await client.connect()
+    try {
+      return (await client.query(text)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  const bus = yield* Layer.build(layerBus({ servers: [nats.url], name: "test" }))
+  const within = Effect.provideContext(bus)
+  const lowtide = (...args: ReadonlyArray<string>) =>
+    run(join(root, "services/cli/src/main.ts"), ...args, "--server", `http://127.0.0.1:${port}`)
+  let nodes = 0
+  return {
+    ...{ folder, keys, postgres, nats, allocate, lowtide },
+    query,
+    rows: (text: string) => Effect.promise(() => query(text)),
+    path: (name: string) => join(folder, name),
+    checkpoints: join(folder, "checkpoints"),
+    verifyServer: lowtide("audit", "verify", "--key", keys),
+    /** So many new events, each of a node that is seen. */
+    grow: (count: number) =>
+      within(
+        Effect.forEach(
+          Array.from({ length: count }, () => ++nodes),
+          (index) => {
+            const node = { name: `n-${index}`, labels: { é: "ü" }, networkUnavailable: false, addresses: [] }
+            const id = { commandId: randomUUID(), correlationId: randomUUID() }
+            return sendCommand("east", { ...id, command: { _tag: "ObserveNode", cluster: "east", node } })
+          },
+          { concurrency: 64, discard: true }
+        )
+      ),
+    /** What one command is answered, without trying again. */
+    askOnce: within(
+      Effect.gen(function* () {
+        const connection = yield* (yield* Bus).connection
+        const node = { name: "one", labels: {}, networkUnavailable: false, addresses: [] }
+        const command = { _tag: "ObserveNode", cluster: "east", node }
+        const text = JSON.stringify({ commandId: randomUUID(), correlationId: randomUUID(), command })
+        return yield* Effect.promise(() =>
+          connection.request(commandSubject("east"), text, { timeout: 10_000 }).then(
+            (reply) => reply.string(),
+            () => "nobody answers" // between two leaderships
+          )
+        )
+      })
+    ),
+    /** Of the clusters' messages nothing is left in NATS. */
+    forgetStates: within(
+      Effect.gen(function* () {
+        const connection = yield* (yield* Bus).connection
+        yield* Effect.promise(async () => (await jetstreamManager(connection)).streams.purge(stateStream))
+      })
+    ),
+    inStream: within(readLast(auditStream, checkpointSubject)),
+    /** As a superuser does it who wants no trace. */
+    behindTheBack: (...statements: ReadonlyArray<string>) =>
+      Effect.promise(async () => {
+        const client = new pg.Client({ connectionString: postgres.url })
+        await client.connect()
+        await client.query("set session_replication_role = replica")
+        for (const statement of statements) await client.query(statement)
+        await client.end()
+      })
+  }
+})

@@ -1,0 +1,182 @@
+/** Old segments of the ledger leave the database, are proved and verified without it, and come back: by whole processes. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { migrate } from "@lowtide/ledger"
+import { Effect } from "effect"
+import { root, run, startCentre } from "./ledger-centre.ts"
+
+/** A centre whose log has partitions of 300 events, two of them whole, and runs of 256 leaves across their bounds. */
+const filled = Effect.gen(function* () {
+  const centre = yield* startCentre
+  yield* migrate(centre.postgres.url)
+  yield* centre.behindTheBack(
+    `create or replace function ledger_partition_events() returns bigint language sql immutable as 'select 300::bigint'`,
+    `do $$ declare part record; begin
+      for part in select name from ledger_partitions() loop execute format('drop table %I', part.name); end loop;
+      perform ledger_ensure_partitions(1);
+    end $$`
+  )
+  const allocator = yield* centre.allocate
+  yield* centre.grow(800)
+  const folder = centre.path("archive")
+  mkdirSync(folder)
+  const withKey = (...args: ReadonlyArray<string>) => centre.lowtide(...args, "--key", centre.keys)
+  const archive = (...args: ReadonlyArray<string>) =>
+    withKey("ledger", "archive", "--to", folder, "--older-than", "0s", ...args)
+  const confirm = ["--confirm", "--reason", "300 events are enough"]
+  return { ...centre, allocator, folder, withKey, archive, confirm }
+})
+
+const files = (folder: string) => readdirSync(folder).sort()
+const first = "segment-000000000001-000000000300.ndjson.gz"
+const second = "segment-000000000301-000000000600.ndjson.gz"
+
+describe("the ledger over years", () => {
+  it.live(
+    "is archived, dropped, proved without the database, and brought back",
+    () =>
+      Effect.gen(function* () {
+        const centre = yield* filled
+        const { folder, lowtide, withKey } = centre
+        const range = ["select min(seq)::int as first, count(*)::int as n from events where seq <= 600"] as const
+
+        const would = yield* centre.archive("--drop")
+        assert.strictEqual(
+          would.stdout,
+          [
+            `would archive events 1 to 300 to ${join(folder, first)}`,
+            "would drop events 1 to 300",
+            `would archive events 301 to 600 to ${join(folder, second)}`,
+            "would drop events 301 to 600\n"
+          ].join("\n")
+        )
+        assert.deepStrictEqual([would.code, files(folder)], [0, []])
+
+        const early = yield* lowtide("audit", "prove", "600", "--out", centre.path("early.json"))
+        assert.strictEqual(early.code, 0, early.stderr)
+        const archived = yield* centre.archive(...centre.confirm)
+        assert.strictEqual(archived.code, 0, archived.stderr)
+        assert.deepStrictEqual(files(folder), [first, second])
+        assert.deepStrictEqual(yield* centre.rows(range[0]), [{ first: 1, n: 600 }])
+        const verified = yield* withKey("ledger", "verify-segment", join(folder, second))
+        assert.match(verified.stdout, /^GREEN: .* has events 301 to 600 of the ledger lowtide\/ledger, .* unchanged: /)
+
+        const damaged = join(folder, "damaged.gz")
+        const octets = readFileSync(join(folder, first))
+        octets[octets.length >> 1] = (octets[octets.length >> 1] ?? 0) ^ 1
+        writeFileSync(damaged, octets)
+        const refused = yield* withKey("ledger", "verify-segment", damaged)
+        assert.deepStrictEqual([refused.code, refused.stdout], [1, ""])
+        const past = yield* lowtide("get", "nodes", "--at", "250", "--json")
+
+        const dropped = yield* centre.archive("--drop", ...centre.confirm)
+        assert.deepStrictEqual([dropped.code, dropped.stderr], [0, ""])
+        assert.deepStrictEqual(yield* centre.rows(range[0]), [{ first: null, n: 0 }])
+        const status = yield* lowtide("ledger", "status")
+        assert.match(status.stdout, /^The ledger is complete since 2\S+Z: events 601 to \d+\.$/m)
+        assert.include(status.stdout, `Events 1 to 300 are archived and in the database no more: ${first}.`)
+
+        // Nothing that stands on archived events is answered as if they had never been.
+        const complete = /the ledger is complete since 2\S+Z \(event 601\); events 1 to 300 are archived in segment-/
+        for (const question of [
+          ["get", "nodes", "--at", "250"],
+          ["get", "nodes", "--at", "600"],
+          ["diff", "--from", "250"],
+          ["history", "--until", "250"]
+        ]) {
+          const answer = yield* lowtide(...question)
+          assert.deepStrictEqual([answer.code, answer.stdout], [2, ""], question.join(" "))
+          assert.match(answer.stderr, complete)
+        }
+        const history = yield* lowtide("history", "node/east/n-3")
+        assert.match(history.stderr, complete)
+        assert.notMatch((yield* lowtide("history", "--since", "601", "--limit", "5")).stderr, complete)
+        const current = yield* lowtide("get", "nodes", "--json")
+        assert.strictEqual(JSON.parse(current.stdout).items.length, 800, "what is so now stands on no old event")
+        const [segments] = yield* centre.rows("select count(*)::int as n from audit.segments where phase = 'dropped'")
+        assert.deepStrictEqual(segments, { n: 2 })
+
+        // Proofs: of what is left, also beside the bound; of what is archived by its file alone.
+        const proof = centre.path("proof.json")
+        const near = yield* lowtide("audit", "prove", "603", "--out", proof)
+        assert.strictEqual(near.code, 0, near.stderr)
+        assert.match((yield* withKey("audit", "verify", proof)).stdout, /^GREEN: event 603 /)
+        const gone = yield* lowtide("audit", "prove", "250")
+        assert.deepStrictEqual([gone.code, gone.stdout], [3, ""])
+        assert.match(gone.stderr, /LT0535 event 250 is in an archive, which proves it with/)
+        for (const [seq, file] of [
+          ["1", first],
+          ["250", first],
+          ["301", second],
+          ["600", second]
+        ] as const) {
+          const proved = yield* withKey("audit", "prove", seq, "--archive", join(folder, file), "--out", proof)
+          assert.strictEqual(proved.code, 0, proved.stderr)
+          const byDocs = yield* run(join(root, "docs/reference/verify-proof.mjs"), proof, centre.keys)
+          assert.match(byDocs.stdout, new RegExp(`^proved: event ${seq} is in lowtide/ledger`))
+        }
+        const wrong = yield* withKey("audit", "prove", "5", "--archive", join(folder, second))
+        assert.match(wrong.stderr, /expected event 5, found events 301 to 600/)
+
+        const partly = yield* centre.verifyServer
+        assert.match(partly.stdout, /^GREEN: .* Events 1 to 600 are archived and were not read/)
+        const archives = ["--archive", join(folder, first), "--archive", join(folder, second)]
+        const wholly = yield* withKey("audit", "verify", ...archives)
+        assert.match(wholly.stdout, /^GREEN: the ledger lowtide\/ledger is intact: events 1 to /)
+        assert.notInclude(wholly.stdout, "were not read")
+
+        // Whoever leads next needs none of them either.
+        yield* centre.allocator.stop
+        yield* centre.allocate
+        yield* centre.grow(20)
+        assert.strictEqual((yield* centre.verifyServer).code, 0)
+        const check = yield* lowtide("ledger", "check", "--database", centre.postgres.url)
+        assert.deepStrictEqual([check.code, check.stderr], [0, ""])
+
+        const restore = (file: string, ...more: ReadonlyArray<string>) =>
+          withKey(...["ledger", "restore-segment", join(folder, file), "--database", centre.postgres.url], ...more)
+        const early1 = yield* restore(first, ...centre.confirm)
+        assert.strictEqual(early1.code, 4)
+        assert.match(early1.stderr, /expected the segment that ends before event 601/)
+        copyFileSync(join(folder, second), damaged)
+        assert.match((yield* restore(second)).stdout, /^would load events 301 to 600/)
+        for (const file of [second, first]) {
+          const back = yield* restore(file, ...centre.confirm)
+          assert.strictEqual(back.code, 0, back.stderr)
+        }
+        assert.match((yield* restore(first, ...centre.confirm)).stdout, /were there already/)
+        assert.deepStrictEqual(yield* centre.rows(range[0]), [{ first: 1, n: 600 }])
+        const again = yield* lowtide("get", "nodes", "--at", "250", "--json")
+        assert.deepStrictEqual(JSON.parse(again.stdout).items.length, JSON.parse(past.stdout).items.length)
+        assert.notInclude((yield* centre.verifyServer).stdout, "were not read")
+        assert.match(
+          (yield* lowtide("history", "--type", "SegmentRestored")).stdout,
+          /events 1 to 300 are back from segment-/
+        )
+      }).pipe(Effect.scoped),
+    300_000
+  )
+
+  it.live(
+    "is dropped only as it was archived",
+    () =>
+      Effect.gen(function* () {
+        const centre = yield* filled
+        const refuses = (statement: string) => Effect.flip(Effect.tryPromise(() => centre.query(statement)))
+        const unknown = yield* refuses("select ledger_drop_segment(1, 300)")
+        assert.match(String(unknown.cause), /expected an archive of events 1 to 300 as they are, found none in the log/)
+        assert.strictEqual((yield* centre.archive(...centre.confirm)).code, 0)
+        const order = yield* refuses("select ledger_drop_segment(301, 600)")
+        assert.match(String(order.cause), /expected the oldest events, found some before event 301/)
+        yield* centre.behindTheBack("update events set leaf_hash = sha256('') where seq = 7")
+        const changed = yield* centre.archive("--drop", ...centre.confirm)
+        assert.strictEqual(changed.code, 4)
+        assert.match(changed.stderr, /expected an archive of events 1 to 300 as they are/)
+        assert.deepStrictEqual(yield* centre.rows("select count(*)::int as n from events where seq <= 300"), [
+          { n: 300 }
+        ])
+      }).pipe(Effect.scoped),
+    180_000
+  )
+})
