@@ -1,5 +1,6 @@
 import { Data, Result, Schema } from "effect"
 import type { FindingCode } from "../config/index.ts"
+import { quickIs } from "./quick-check.ts"
 
 /** What there is to know of a type of event. */
 export interface EventDefinition {
@@ -157,7 +158,7 @@ const readable = (shape: FirstShape | LaterShape) => {
   const schema = shape.schema as Schema.Codec<unknown>
   const decode = Schema.decodeUnknownResult(schema)
   return {
-    is: Schema.is(schema),
+    is: quickIs(schema),
     /** Asked of what `is` refuses: the whole story costs more. */
     why: (value: unknown): string =>
       Result.match(decode(value), {
