@@ -33,6 +33,7 @@ import * as segments from "./0036-segments.ts"
 import * as stateSchema from "./0037-state-schema.ts"
 import * as eventTypes from "./0038-event-types.ts"
 import * as fleetVersions from "./0039-fleet-versions.ts"
+import * as intentSummary from "./0040-intent-summary.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -65,5 +66,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0036-segments": segments,
   "0037-state-schema": stateSchema,
   "0038-event-types": eventTypes,
-  "0039-fleet-versions": fleetVersions
+  "0039-fleet-versions": fleetVersions,
+  "0040-intent-summary": intentSummary
 }

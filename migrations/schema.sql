@@ -63,6 +63,8 @@ create table intent (
   cseq bigint not null,
   seq bigint not null,
   envelope text not null,
+  summary text,
+  summary_cseq bigint,
   PRIMARY KEY (cluster, subject)
 ) with (fillfactor=70);
 

@@ -41,13 +41,13 @@ const leftOver = (world: World, cluster: string, wanted: ReadonlyArray<Content>)
   const keys = new Set(wanted.filter((content) => content.cluster === cluster).map(messageKey))
   return [...world.book.entries(cluster)]
     .filter(([key]) => !keys.has(key))
-    .map(([, { contentText }]) => JSON.parse(contentText))
+    .map(([, entry]) => JSON.parse(entry.content))
 }
 
 const assertTold = (world: World): void => {
   const wanted = everything(world)
   for (const content of wanted) {
-    const told = world.book.entries(content.cluster).get(messageKey(content))?.contentText
+    const told = world.book.entries(content.cluster).get(messageKey(content))?.content
     assert.deepStrictEqual(told === undefined ? undefined : JSON.parse(told), JSON.parse(JSON.stringify(content)))
   }
   for (const content of clusters.flatMap((cluster) => leftOver(world, cluster, wanted))) {

@@ -83,12 +83,13 @@ with fence as (
     case when next_seq is null then 'infinity' else recorded_at end, state, pool, holders::json, reason_code, actor
   from history_rows where (select count(*) from closed) >= 0
 ), intent_rows as (
-  insert into intent (cluster, subject, cseq, seq, envelope)
-  select r.cluster, r.subject, r.cseq, r.seq, r.envelope
+  insert into intent (cluster, subject, cseq, seq, envelope, summary, summary_cseq)
+  select r.cluster, r.subject, r.cseq, r.seq, r.envelope, r.summary, case when r.summary is not null then r.cseq end
   from fence, jsonb_to_recordset($1::jsonb -> 'intents') as r (cluster text, subject text, cseq bigint, seq bigint,
-    envelope text)
+    envelope text, summary text)
   on conflict (cluster, subject) do update
-  set cseq = excluded.cseq, seq = excluded.seq, envelope = excluded.envelope
+  set cseq = excluded.cseq, seq = excluded.seq, envelope = excluded.envelope, summary = excluded.summary,
+    summary_cseq = excluded.summary_cseq
 ), intents_removed as (
   delete from intent as i
   using fence, jsonb_to_recordset($1::jsonb -> 'intentsRemoved') as r (cluster text, subject text)

@@ -52,11 +52,18 @@ export interface IntentRow {
   readonly seq: number
   /** The signed envelope's text, byte for byte; null removes the row (a withdrawal that everyone confirmed). */
   readonly envelope: string | null
+  /** What the next leader has to know of it, so that it need not read the envelope; any text. */
+  readonly summary?: string | undefined
 }
 
 /** An intent that is in the table. */
-export interface StoredIntent extends IntentRow {
+export interface StoredIntent extends Omit<IntentRow, "summary"> {
   readonly envelope: string
+}
+
+/** An intent as it is loaded: with its summary or, where it was written without one, with the envelope. */
+export interface LoadedIntent extends Omit<IntentRow, "summary"> {
+  readonly summary: string | null
 }
 
 /** Where a cluster's set of intents stands: its last cseq, and the digest and size of the whole set. */

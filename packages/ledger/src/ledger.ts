@@ -4,6 +4,7 @@ import type {
   Batch,
   Committed,
   IntentHeadRow,
+  LoadedIntent,
   StoredCommandResult,
   StoredCurrent,
   StoredHistory,
@@ -38,7 +39,7 @@ export interface LoadedState {
 
 /** Everything a new leader needs, from one instant of the database. */
 export interface Loaded extends LoadedState {
-  readonly intents: ReadonlyArray<StoredIntent>
+  readonly intents: ReadonlyArray<LoadedIntent>
   readonly intentHeads: ReadonlyArray<IntentHeadRow>
 }
 

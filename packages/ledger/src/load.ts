@@ -9,11 +9,17 @@ type Row = ReadonlyArray<never>
 export const makeLoad = (pool: pg.Pool) => ({
   load: inSnapshot(pool, async (rows) => ({
     ...(await loadState(rows)),
-    intents: (await rows("select cluster, subject, cseq, seq, envelope from intent")).map(toIntent),
+    intents: (await rows(intentsStatement)).map(toIntent),
     intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")).map(toIntentHead)
   })),
   loadState: inSnapshot(pool, loadState)
 })
+
+/** The signed text is six times as long as its summary, and of no use to a leader that has that. */
+const intentsStatement = `
+  select cluster, subject, cseq, seq, case when summary_cseq = cseq then summary end,
+    case when summary_cseq is distinct from cseq then envelope end
+  from intent`
 
 type Rows = (text: string) => Promise<ReadonlyArray<Row>>
 
@@ -45,8 +51,8 @@ const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Loaded["
 const toCurrent = ([stream, kind, version, seq, schema, state, recordedAt]: Row): Loaded["current"][number] =>
   ({ stream, kind, version, seq, schema, state, recordedAt }) as unknown as Loaded["current"][number]
 
-const toIntent = ([cluster, subject, cseq, seq, envelope]: Row): Loaded["intents"][number] =>
-  ({ cluster, subject, cseq, seq, envelope }) as unknown as Loaded["intents"][number]
+const toIntent = ([cluster, subject, cseq, seq, summary, envelope]: Row): Loaded["intents"][number] =>
+  ({ cluster, subject, cseq, seq, summary, envelope }) as unknown as Loaded["intents"][number]
 
 const toIntentHead = ([cluster, cseq, seq, digest, count, envelope]: Row): Loaded["intentHeads"][number] =>
   ({ cluster, cseq, seq, digest, count, envelope }) as unknown as Loaded["intentHeads"][number]

@@ -17,7 +17,7 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
     ask("intentsSince", () =>
       db
         .selectFrom("intent")
-        .selectAll()
+        .select(["cluster", "subject", "cseq", "seq", "envelope"])
         .where("cluster", "=", cluster)
         .where("cseq", ">", cseq)
         .orderBy("cseq")

@@ -6,7 +6,7 @@ export interface LedgerTables {
   readonly event_type: EventTypeTable
   readonly log_head: LogHeadTable
   readonly vip_history: VipHistoryTable
-  readonly intent: StoredIntent
+  readonly intent: IntentTable
   readonly intent_head: IntentHeadRow
   readonly command_result: CommandResultTable
   readonly wire_journal: WireJournalTable
@@ -14,6 +14,11 @@ export interface LedgerTables {
   readonly allocator: AllocatorTable
   readonly tree_node: TreeNodeTable
   readonly signed_checkpoint: SignedCheckpointTable
+}
+
+interface IntentTable extends StoredIntent {
+  readonly summary: string | null
+  readonly summary_cseq: number | null
 }
 
 interface EventsTable {

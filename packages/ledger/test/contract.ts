@@ -13,8 +13,13 @@ import { leafHash } from "../src/proofs/leaf.ts"
 import { Frontier, frontierAt } from "../src/proofs/merkle.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
 
-const intent = (subject: string, seq: number, envelope: string | null) =>
-  ({ cluster: "a", subject, cseq: seq, seq, envelope }) as const
+const intent = <Envelope extends string | null>(subject: string, seq: number, envelope: Envelope) => ({
+  cluster: "a",
+  subject,
+  cseq: seq,
+  seq,
+  envelope
+})
 
 const head = (cluster: string, seq: number) =>
   ({ cluster, cseq: seq, seq, digest: `d${seq}`, count: seq, envelope: "{}" }) as const
@@ -295,11 +300,20 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         })
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 0 }),
-          intents: [intent("x", 2, "x2"), intent("y", 2, null), intent("unknown", 2, null)],
+          intents: [
+            intent("x", 2, "x2"),
+            intent("y", 2, null),
+            intent("unknown", 2, null),
+            { ...intent("z", 2, "z2"), summary: "z" }
+          ],
           intentHeads: [head("a", 2)]
         })
         const { intents, intentHeads } = yield* ledger.load
-        assert.deepStrictEqual(intents, [{ cluster: "a", subject: "x", cseq: 2, seq: 2, envelope: "x2" }])
+        assert.deepStrictEqual(intents, [
+          { ...intent("x", 2, "x2"), summary: null },
+          { ...intent("z", 2, null), summary: "z" }
+        ])
+        assert.deepStrictEqual(yield* ledger.intentsSince("a", 1), [intent("x", 2, "x2"), intent("z", 2, "z2")])
         assert.sameDeepMembers([...intentHeads], [head("a", 2), head("b", 1)])
         assert.deepStrictEqual(yield* ledger.intentHeads, [head("a", 2), head("b", 1)])
         yield* ledger.append({

@@ -38,7 +38,11 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       load: Effect.sync(() => ({
         head: tables.head,
         current: [...tables.current.values()],
-        intents: [...tables.intents.values()],
+        intents: [...tables.intents.values()].map(({ summary = null, envelope, ...row }) => ({
+          ...row,
+          summary,
+          envelope: summary === null ? envelope : null
+        })),
         intentHeads: [...tables.intentHeads.values()]
       })),
       loadState: Effect.sync(() => ({ head: tables.head, current: [...tables.current.values()] })),
@@ -102,6 +106,7 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
         Effect.sync(() =>
           [...tables.intents.values()]
             .filter((intent) => intent.cluster === cluster && intent.cseq > cseq)
+            .map(({ summary: _, ...intent }) => intent)
             .sort((left, right) => left.cseq - right.cseq)
         ),
       intentHeads: Effect.sync(() =>

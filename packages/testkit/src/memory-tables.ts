@@ -20,7 +20,7 @@ export interface MemoryTables {
   readonly current: Map<string, StoredCurrent>
   /** By network and address, oldest first. */
   readonly history: Map<string, Array<StoredHistory>>
-  readonly intents: Map<string, StoredIntent>
+  readonly intents: Map<string, StoredIntent & { readonly summary?: string | undefined }>
   readonly intentHeads: Map<string, IntentHeadRow>
   readonly results: Map<string, StoredCommandResult>
   readonly wire: Array<StoredWire>

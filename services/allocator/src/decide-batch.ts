@@ -20,7 +20,7 @@ import {
 } from "@lowtide/domain"
 import type { Batch, CurrentRow, HistoryRow, IntentHeadRow, IntentRow, NewEvent } from "@lowtide/ledger"
 import { Result } from "effect"
-import { contextOf, digestOf, type Memory } from "./memory.ts"
+import { contextOf, digestOf, type Memory, summaryText } from "./memory.ts"
 
 /** A command with the moment at which it came in, RFC 3339 by the allocator's clock. */
 export interface ReceivedCommand {
@@ -285,7 +285,8 @@ const sealMessages = (
     const last = lastStamps.get(message.cluster)
     if (last === undefined || last.seq < message.stamp.seq) lastStamps.set(message.cluster, message.stamp)
     const { cluster, cseq, stamp } = message
-    return { cluster, subject, cseq, seq: stamp.seq, envelope: seal(key, JSON.stringify(message)) }
+    const summary = summaryText(memory, cluster, subject)
+    return { cluster, subject, cseq, seq: stamp.seq, envelope: seal(key, JSON.stringify(message)), summary }
   })
   const heads = [...lastStamps].map(([cluster, stamp]): IntentHeadRow => {
     const digest = digestOf(memory.digests, cluster)

@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto"
 import { SetDigest } from "@lowtide/bus/digest"
 import {
   type DecisionContext,
   Fleet,
   firstFleetVersion,
   IntentBook,
+  type MessageSummary,
   type NumberedMessage,
   readState,
   StateMessage,
@@ -37,17 +39,17 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
   const loaded = yield* ledger.load
   const databaseNow = Date.parse(yield* ledger.now)
   const { fleet, recordedAt } = yield* restoreFleet(loaded.current)
-  const book = new IntentBook()
+  const book = new IntentBook(contentDigest)
   /** What a frozen cluster's messages were published under is over. */
   const incarnationOf = (cluster: string) =>
     fleet.recovery === undefined ? loaded.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
-  yield* inTurns(loaded.intents, ({ cluster, subject, cseq, envelope }) =>
+  yield* inTurns(loaded.intents, ({ cluster, subject, cseq, summary, envelope }) =>
     book.restore({
       cluster,
       key: subject,
       cseq,
       incarnation: incarnationOf(cluster),
-      read: () => decodeStored(envelope)
+      read: () => (summary === null ? decodeStored(envelope ?? "") : (JSON.parse(summary) as MessageSummary))
     })
   )
   const digests = new Map<string, SetDigest>()
@@ -117,6 +119,17 @@ export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
     return entry?.withdraws === true && (memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
   }
 })
+
+/** 132 bits of its SHA-256. */
+const contentDigest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22)
+
+/** What the next leader needs of a message that the book has just numbered. */
+export const summaryText = (memory: Memory, cluster: string, key: string): string | undefined => {
+  const entry = memory.book.entries(cluster).get(key)
+  if (entry === undefined) return undefined
+  const { content, obliged, withdraws } = entry
+  return JSON.stringify({ content, obliged, withdraws } satisfies MessageSummary)
+}
 
 const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(StateMessage))
 

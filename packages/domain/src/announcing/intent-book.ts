@@ -7,8 +7,8 @@ export interface BookEntry {
   readonly cseq: number
   /** Under which it was published. */
   readonly incarnation: number
-  /** What it says, as text, to tell a change from a repetition. */
-  readonly contentText: string
+  /** What it says, as text or as the digest of that, to tell a change from a repetition. */
+  readonly content: string
   /** Nodes that it obliges to confirm; empty for messages that are not of a VIP. */
   readonly obliged: ReadonlyArray<string>
   /** Whether it tells nodes to withdraw a VIP. */
@@ -18,6 +18,12 @@ export interface BookEntry {
 /** Every message in effect, by cluster and subject key; numbers new ones. Belongs to the one writer, as the fleet does. */
 export class IntentBook {
   readonly #clusters = new Map<string, { cseq: number; readonly entries: Map<string, BookEntry> }>()
+  readonly #digest: (text: string) => string
+
+  /** By their digest, messages take a fraction of the room; two that differ must have two. */
+  constructor(digest: (text: string) => string = (text) => text) {
+    this.#digest = digest
+  }
 
   /** What the cluster's next message follows. */
   cseq(cluster: string): number {
@@ -36,7 +42,7 @@ export class IntentBook {
   restore(stored: StoredMessage): void {
     const book = this.#book(stored.cluster)
     book.cseq = Math.max(book.cseq, stored.cseq)
-    book.entries.set(stored.key, new StoredEntry(stored))
+    book.entries.set(stored.key, new StoredEntry(stored, this.#digest))
   }
 
   /** Raises a cluster's number to that of its stored head. */
@@ -48,25 +54,22 @@ export class IntentBook {
   /** The message with its number, or undefined when the one in effect says the same and nothing is ordered of it. */
   number(content: Content, stamp: Stamp, cause: Cause, massWithdraw?: MassWithdraw): NumberedMessage | undefined {
     const book = this.#book(content.cluster)
-    const before = book.entries.get(messageKey(content))
-    const isNew = before?.incarnation !== stamp.incarnation || before.contentText !== JSON.stringify(content)
+    const key = messageKey(content)
+    const digest = this.#digest(JSON.stringify(content))
+    const before = book.entries.get(key)
+    const isNew = before?.incarnation !== stamp.incarnation || before.content !== digest
     if (!isNew && massWithdraw === undefined) return undefined
     const { _tag, ...rest } = content
     const why = massWithdraw === undefined ? { cause } : { massWithdraw, cause }
     const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, ...why } as NumberedMessage
-    this.#put(numbered)
+    book.cseq = numbered.cseq
+    book.entries.set(key, { cseq: numbered.cseq, incarnation: stamp.incarnation, ...summaryOf(numbered, digest) })
     return numbered
   }
 
   /** Forgets a message of an earlier incarnation. */
   remove(cluster: string, key: string): void {
     this.#clusters.get(cluster)?.entries.delete(key)
-  }
-
-  #put(message: NumberedMessage): void {
-    const book = this.#book(message.cluster)
-    book.cseq = Math.max(book.cseq, message.cseq)
-    book.entries.set(messageKey(message), entryOf(message))
   }
 
   #book(cluster: string): { cseq: number; readonly entries: Map<string, BookEntry> } {
@@ -86,13 +89,15 @@ export interface StoredMessage {
   readonly key: string
   readonly cseq: number
   readonly incarnation: number
-  readonly read: () => NumberedMessage
+  /** The summary that was kept of it or, where there is none, the message. */
+  readonly read: () => MessageSummary | NumberedMessage
 }
 
-const entryOf = (message: NumberedMessage): BookEntry => ({
-  cseq: message.cseq,
-  incarnation: message.stamp.incarnation,
-  contentText: JSON.stringify(contentOf(message)),
+/** All that the book keeps of a message beside its number. */
+export type MessageSummary = Pick<BookEntry, "content" | "obliged" | "withdraws">
+
+const summaryOf = (message: Content | NumberedMessage, content: string): MessageSummary => ({
+  content,
   obliged: message._tag === "VipIntent" ? message.obliged : [],
   withdraws: message._tag === "VipIntent" && message.state === "withdrawn"
 })
@@ -100,17 +105,19 @@ const entryOf = (message: NumberedMessage): BookEntry => ({
 class StoredEntry implements BookEntry {
   readonly cseq: number
   readonly incarnation: number
-  #read: (() => NumberedMessage) | undefined
-  #entry: BookEntry | undefined
+  readonly #digest: (text: string) => string
+  #read: (() => MessageSummary | NumberedMessage) | undefined
+  #summary: MessageSummary | undefined
 
-  constructor({ cseq, incarnation, read }: StoredMessage) {
+  constructor({ cseq, incarnation, read }: StoredMessage, digest: (text: string) => string) {
     this.cseq = cseq
     this.incarnation = incarnation
     this.#read = read
+    this.#digest = digest
   }
 
-  get contentText(): string {
-    return this.#whole.contentText
+  get content(): string {
+    return this.#whole.content
   }
 
   get obliged(): ReadonlyArray<string> {
@@ -121,10 +128,13 @@ class StoredEntry implements BookEntry {
     return this.#whole.withdraws
   }
 
-  get #whole(): BookEntry {
-    if (this.#entry === undefined && this.#read !== undefined) this.#entry = entryOf(this.#read())
-    this.#read = undefined // its text is not needed twice
-    return this.#entry as BookEntry
+  get #whole(): MessageSummary {
+    if (this.#read !== undefined) {
+      const read = this.#read()
+      this.#summary = "_tag" in read ? summaryOf(read, this.#digest(JSON.stringify(contentOf(read)))) : read
+      this.#read = undefined // its text is not needed twice
+    }
+    return this.#summary as MessageSummary
   }
 }
 

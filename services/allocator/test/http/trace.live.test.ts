@@ -20,7 +20,9 @@ describe("a trace over a real NATS server", () => {
       const ledgerContext = yield* Layer.build(memoryLedger({ nowMs: () => clock.nowMs }))
       yield* Effect.gen(function* () {
         const view = yield* commitSample(clock)
-        const { intents } = yield* Ledger.use((ledger) => ledger.load)
+        const ledger = yield* Ledger
+        const heads = yield* ledger.intentHeads
+        const intents = (yield* Effect.forEach(heads, ({ cluster }) => ledger.intentsSince(cluster, 0))).flat()
         yield* ensureStreams
         const messages = intents.map(({ cluster, subject, envelope }) => ({
           subject: stateSubject(cluster, subject),
