@@ -36,6 +36,26 @@ describe("streams", () => {
     )
   )
 
+  it.live("take many messages in their order, and it is noticed when one of them is not stored", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        const many = Array.from({ length: 700 }, (_, n) => state(`svc.${n % 600}`, String(n)))
+        yield* publishAll(many)
+        const stored = new Map((yield* newest).map(({ subject, text }) => [subject, text]))
+        assert.deepStrictEqual(stored, new Map(many.map(({ subject, text }) => [subject, text])))
+        const manager = yield* Effect.flatMap((yield* Bus).connection, (connection) =>
+          Effect.promise(() => jetstreamManager(connection))
+        )
+        const { config } = yield* Effect.promise(() => manager.streams.info(stateStream))
+        yield* Effect.promise(() => manager.streams.update(stateStream, { ...config, max_msg_size: 20_000 }))
+        const refused = many.map((message, n) => (n === 300 ? { ...message, text: "x".repeat(30_000) } : message))
+        const { message } = yield* Effect.flip(publishAll(refused))
+        assert.match(message, /expected 256 messages to be stored, found 255/)
+      })
+    )
+  )
+
   it.live("that are there are left as they are", () =>
     withBus(() =>
       Effect.gen(function* () {
