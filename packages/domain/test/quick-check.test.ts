@@ -39,12 +39,12 @@ describe("the quick check of a state", () => {
       ([state]) =>
         Effect.sync(() => {
           const stored: unknown = JSON.parse(JSON.stringify(state))
-          for (const value of [stored, ...changed(stored).map((other) => JSON.parse(JSON.stringify(other)))]) {
+          for (const value of [stored, ...changed(stored)]) {
             if (isSurely(value)) assert.isTrue(is(value), JSON.stringify(value))
             assert.strictEqual(isQuickly(value), is(value), JSON.stringify(value))
           }
         }),
-      { arbitrary: { runs: 5 } }
+      { arbitrary: { runs: 3 } }
     )
   }
 

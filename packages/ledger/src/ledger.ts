@@ -11,7 +11,7 @@ import type {
   StoredIntent
 } from "./batch.ts"
 import type { Fenced, HeadPosition, ProjectionConflict, Unavailable } from "./errors.ts"
-import type { EventFilter, EventSelection, StoredEvent, StoredEventType } from "./event.ts"
+import type { EventFilter, EventSelection, StoredChange, StoredEvent, StoredEventType } from "./event.ts"
 import type { TreeNode } from "./proofs/merkle.ts"
 import type { ReplayCheck, ReplayDifference, ReplayPage, ReplayStanding, ReplayWalk } from "./replay.ts"
 import type { CheckpointFilter, StoredCheckpoint } from "./tree.ts"
@@ -91,6 +91,8 @@ export class Ledger extends Context.Service<
     readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
+    /** Events from a seq on, in their order, as far as they change the state; at most so many. */
+    readonly changes: (sinceSeq: number, limit: number) => Effect.Effect<ReadonlyArray<StoredChange>, Unavailable>
     readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
     /** Which types of events the log holds, in which versions, in the order in which they came. */
     readonly eventTypes: Effect.Effect<ReadonlyArray<StoredEventType>, Unavailable>

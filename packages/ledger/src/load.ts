@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type pg from "pg"
 import { ask } from "./database.ts"
+import type { StoredChange } from "./event.ts"
 import type { Loaded, LoadedState } from "./ledger.ts"
 
 type Row = ReadonlyArray<never>
@@ -12,8 +13,23 @@ export const makeLoad = (pool: pg.Pool) => ({
     intents: (await rows(intentsStatement)).map(toIntent),
     intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")).map(toIntentHead)
   })),
-  loadState: inSnapshot(pool, loadState)
+  loadState: inSnapshot(pool, loadState),
+  changes: Effect.fn("Ledger.changes")((sinceSeq: number, limit: number) =>
+    ask("changes", () =>
+      pool.query<Array<never>>({
+        name: "changes",
+        text: changesStatement,
+        values: [sinceSeq, sinceSeq + limit],
+        rowMode: "array"
+      })
+    ).pipe(Effect.map(({ rows }) => rows.map(toChange)))
+  )
 })
+
+/** Seqs have no gaps. */
+const changesStatement = `
+  select seq, epoch, commit_seq, stream, version, type, schema, recorded_at, data from events
+  where seq >= $1::bigint and seq < $2::bigint order by seq`
 
 /** The signed text is six times as long as its summary, and of no use to a leader that has that. */
 const intentsStatement = `
@@ -50,6 +66,9 @@ const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Loaded["
 
 const toCurrent = ([stream, kind, version, seq, schema, state, recordedAt]: Row): Loaded["current"][number] =>
   ({ stream, kind, version, seq, schema, state, recordedAt }) as unknown as Loaded["current"][number]
+
+const toChange = ([seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data]: Row): StoredChange =>
+  ({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) as unknown as StoredChange
 
 const toIntent = ([cluster, subject, cseq, seq, summary, envelope]: Row): Loaded["intents"][number] =>
   ({ cluster, subject, cseq, seq, summary, envelope }) as unknown as Loaded["intents"][number]

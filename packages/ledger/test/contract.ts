@@ -290,6 +290,22 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
 
     test(
+      "changes are what of events changes the state, from a seq on",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const events = [event("pool:p", 1), event("pool:p", 2), event("pool:q", 1)]
+        yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), events })
+        const whole = yield* ledger.events(all)
+        const changes = whole.map(({ seq, stream, version, type, schema, data, recordedAt, commitSeq }) => ({
+          ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }
+        }))
+        assert.deepStrictEqual(yield* ledger.changes(1, 10), changes)
+        assert.deepStrictEqual(yield* ledger.changes(2, 1), changes.slice(1, 2))
+        assert.deepStrictEqual(yield* ledger.changes(4, 10), [])
+      })
+    )
+
+    test(
       "intents are the last of their subject until removed, heads the last of their cluster",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead

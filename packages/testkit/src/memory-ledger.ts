@@ -80,6 +80,14 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       ),
       commandResult: (id) => Effect.sync(() => Option.fromNullishOr(tables.results.get(id))),
       events: (filter) => Effect.sync(() => page(tables.events.filter(matches(filter)), filter)),
+      changes: (sinceSeq, limit) =>
+        Effect.sync(() =>
+          tables.events
+            .filter(({ seq }) => seq >= sinceSeq && seq < sinceSeq + limit)
+            .map(({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) => ({
+              ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }
+            }))
+        ),
       countEvents: (selection) => Effect.sync(() => tables.events.filter(matches(selection)).length),
       holderAt: ({ network, address, at }) =>
         Effect.sync(() => {

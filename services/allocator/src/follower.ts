@@ -1,6 +1,6 @@
 import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
-import { type Head, Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect, Result } from "effect"
+import { type Head, Ledger, type StoredChange, type Unavailable } from "@lowtide/ledger"
+import { Clock, Data, Effect, Result, Stream } from "effect"
 import { restoreFleet } from "./memory.ts"
 import { Readability, readAgainMs } from "./readability.ts"
 
@@ -92,13 +92,7 @@ export class Follower {
           why: `expected incarnation ${followed.head.incarnation} and seq ${followed.head.seq} or more, found incarnation ${head.incarnation} and seq ${head.seq}`
         })
       }
-      while (followed.head.seq < head.seq) {
-        const sinceSeq = followed.head.seq + 1
-        const events = yield* ledger.events({ sinceSeq, untilSeq: head.seq, limit: pageSize, order: "asc" })
-        if (events[0]?.seq !== sinceSeq) return yield* new NoContinuation({ why: `event ${sinceSeq} is not there` })
-        yield* takeEvents(followed, events)
-      }
-      followed.head = head
+      yield* readOn(followed, head)
       this.#atHeadMs = startedMs
     }
   )
@@ -111,10 +105,39 @@ const loadFleet: Effect.Effect<FollowedFleet, Unavailable | Unreadable, Ledger> 
   return { ...(yield* restoreFleet(current)), head }
 })
 
+/** Applies the events after what is read, up to a head of the same incarnation. */
+export const readOn = Effect.fnUntraced(function* (followed: FollowedFleet, head: Head) {
+  const ledger = yield* Ledger
+  const startSeq = followed.head.seq
+  // The next page is read while this one is applied.
+  const pages = Stream.fromIterable(pagesBetween(startSeq, head.seq)).pipe(
+    Stream.mapEffect(({ sinceSeq, limit }) =>
+      Effect.map(ledger.changes(sinceSeq, limit), (events) => ({ sinceSeq, limit, events }))
+    ),
+    Stream.buffer({ capacity: 2 })
+  )
+  yield* Stream.runForEach(pages, ({ sinceSeq, limit, events }) =>
+    events.length === limit // seqs have no gaps
+      ? takeEvents(followed, events)
+      : Effect.fail(
+          new NoContinuation({
+            why: `of events ${sinceSeq} to ${sinceSeq + limit - 1} only ${events.length} are there`
+          })
+        )
+  )
+  followed.head = head
+})
+
+const pagesBetween = function* (after: number, untilSeq: number) {
+  for (let sinceSeq = after + 1; sinceSeq <= untilSeq; sinceSeq += pageSize) {
+    yield { sinceSeq, limit: Math.min(pageSize, untilSeq + 1 - sinceSeq) }
+  }
+}
+
 /** Applies a page in one turn: a reader never sees half of it. */
 const takeEvents = (
   followed: FollowedFleet,
-  events: ReadonlyArray<StoredEvent>
+  events: ReadonlyArray<StoredChange>
 ): Effect.Effect<void, NoContinuation | Unreadable> =>
   Effect.suspend((): Effect.Effect<void, NoContinuation | Unreadable> => {
     for (const event of events) {

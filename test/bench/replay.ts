@@ -1,0 +1,124 @@
+/**
+ * `replay [VIPS] [EVENTS]`, 20,000 and 200,000 unless given; the bars are for 100,000 and 1,000,000. With so many VIPs held,
+ * each of a Service: how long a leader takes to have its state, and how long the log takes to be replayed, once by the
+ * comparison of state and history with it, without its rests, and once event by event, as a follower does that has fallen
+ * behind. States are of real decisions; events after the first ones repeat them, by SQL. The baselines read the same rows and
+ * do nothing with them. Processor time is that of this process, which other work on the machine changes less.
+ */
+import { readOn } from "@lowtide/allocator/follower"
+import { loadMemory } from "@lowtide/allocator/memory"
+import { generateKey } from "@lowtide/bus"
+import { Fleet } from "@lowtide/domain"
+import { Ledger, ledgerPostgres, walkReplay } from "@lowtide/ledger"
+import { startPostgres } from "@lowtide/testkit"
+import { Effect } from "effect"
+import pg from "pg"
+import { argument, cpuMs, figuresOf, median, timed } from "./kit/figures.ts"
+import { fillLedger } from "./kit/filled-ledger.ts"
+
+const vipCount = argument(0, 20_000)
+const eventCount = argument(1, 200_000)
+const rounds = 3
+const print = figuresOf("replay")
+
+const main = Effect.gen(function* () {
+  const postgres = yield* startPostgres({ durable: false })
+  const databaseUrl = postgres.socketUrl
+  yield* Effect.gen(function* () {
+    const filled = yield* fillLedger({ databaseUrl, privatePem: generateKey().privatePem, vips: vipCount })
+    process.stderr.write(`${vipCount} VIPs are given out by ${filled} events\n`)
+    const written = yield* Effect.promise(() => repeatEvents(databaseUrl, filled))
+    process.stderr.write(`${written} events are written\n`)
+    yield* measureLoad
+    yield* measureReplay(written)
+  }).pipe(Effect.provide(ledgerPostgres(databaseUrl)))
+})
+
+/** Every stream's newest event again, until there are as many as are wanted; nothing changes by them but versions. */
+const repeatEvents = async (databaseUrl: string, filled: number): Promise<number> => {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  let seq = filled
+  while (seq < eventCount) {
+    const limit = eventCount - seq
+    await client.query(`select ledger_ensure_partitions(${seq + limit})`)
+    const { rowCount } = await client.query(`
+      with news as materialized (
+        select c.stream, ${seq} + row_number() over (order by c.seq) as place, c.seq as former from stream_current c
+        where c.stream like 'vip:%' or c.stream like 'service:%' order by c.seq limit ${limit}
+      ), written as (
+        insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, network, address,
+          pool, cluster, namespace, service, service_uid, actor, actor_kind, command_id, correlation_id, reason_code, data,
+          meta, leaf_hash)
+        select n.place, e.epoch, e.commit_seq, gen_random_uuid(), e.stream, e.version + 1, e.type, e.schema, h.recorded_at,
+          e.network, e.address, e.pool, e.cluster, e.namespace, e.service, e.service_uid, e.actor, e.actor_kind,
+          e.command_id, e.correlation_id, e.reason_code,
+          json_build_object('before', e.data -> 'after', 'after', e.data -> 'after'), e.meta, e.leaf_hash
+        from news n join events e on e.seq = n.former cross join log_head h
+      ), current_rows as (
+        update stream_current c set version = c.version + 1, seq = n.place, recorded_at = h.recorded_at
+        from news n, log_head h where c.stream = n.stream
+      ), closed as (
+        update vip_history v set to_seq = n.place, valid_to = h.recorded_at
+        from news n, log_head h where v.from_seq = n.former returning v.*, n.place
+      ), opened as (
+        insert into vip_history (network, address, from_seq, valid_from, state, pool, holders, reason_code, actor)
+        select c.network, c.address, c.place, h.recorded_at, c.state, c.pool, c.holders, c.reason_code, c.actor
+        from closed c, log_head h
+      )
+      select 1 from news`)
+    seq += rowCount ?? 0
+    await client.query(`update log_head set seq = ${seq}`)
+  }
+  // The states' texts as the events have them, byte for byte.
+  await client.query("update stream_current c set state = e.data -> 'after' from events e where e.seq = c.seq")
+  await client.query("vacuum analyze")
+  await client.end()
+  return seq
+}
+
+const measureLoad = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const runs = { load: [] as Array<number>, loadCpu: [] as Array<number>, read: [] as Array<number> }
+  for (let round = 0; round < rounds; round++) {
+    const startMs = cpuMs()
+    runs.load.push(yield* timed(loadMemory))
+    runs.loadCpu.push(cpuMs() - startMs)
+    runs.read.push(yield* timed(ledger.load))
+  }
+  const baseline = { baseline: median(runs.read), baselineName: "reading the same rows" }
+  const figure = `a leader's state is loaded, ${vipCount} VIPs`
+  print({ figure, value: median(runs.load), unit: "ms", ...baseline })
+  print({ figure: `${figure}, processor time`, value: median(runs.loadCpu), unit: "ms", ...baseline })
+})
+
+const measureReplay = Effect.fnUntraced(function* (events: number) {
+  const ledger = yield* Ledger
+  const readMs = yield* timed(readAll(ledger, events))
+  const baseline = { baseline: readMs, baselineName: "reading every event" }
+  const walkMs = yield* timed(
+    walkReplay(ledger, ({ differences: [difference] }) =>
+      difference === undefined ? Effect.void : Effect.die(new Error(`${difference.key}: ${difference.what}`))
+    )
+  )
+  print({ figure: `state and history are compared with ${events} events`, value: walkMs, unit: "ms", ...baseline })
+  const startMs = cpuMs()
+  const head = yield* ledger.head
+  const followed = { fleet: new Fleet(), recordedAt: new Map<string, string>(), head: { ...head, seq: 0 } }
+  const followMs = yield* timed(readOn(followed, head))
+  const cpu = cpuMs() - startMs
+  const figure = `${events} events are applied one by one`
+  print({ figure, value: followMs, unit: "ms", ...baseline })
+  print({ figure: `${figure}, processor time`, value: cpu, unit: "ms", ...baseline })
+})
+
+const pageSize = 1_000
+
+const readAll = Effect.fnUntraced(function* (ledger: Ledger["Service"], untilSeq: number) {
+  for (let seq = 0; seq < untilSeq; ) {
+    const page = yield* ledger.events({ sinceSeq: seq + 1, untilSeq, limit: pageSize, order: "asc" })
+    seq = page.at(-1)?.seq ?? untilSeq
+  }
+})
+
+await Effect.runPromise(Effect.scoped(main))
