@@ -70,8 +70,8 @@ const started = Effect.fnUntraced(function* (natsUrl: string, hasTokens: boolean
   /** What the cluster is told, by key, as the database has it. */
   const messages = within(
     Effect.map(
-      Effect.flatMap(Ledger, (store) => store.load),
-      ({ intents }) =>
+      Effect.flatMap(Ledger, (store) => store.intentsSince("east", 0)),
+      (intents) =>
         new Map(
           intents.map(({ subject, envelope }) => [
             subject,
