@@ -1,10 +1,11 @@
+import { readdirSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import type { Finding, Source } from "@lowtide/domain/config/index"
 import { Result } from "effect"
 import type { ObservedObject } from "./cluster-source.ts"
 import { settleMs } from "./file-state.ts"
 import { Folder } from "./folder.ts"
-import { readContent, statOf } from "./folder-scan.ts"
+import { isManifestName, readContent, statOf } from "./folder-scan.ts"
 import { readManifestFile } from "./manifest-file.ts"
 
 /** What manifests say at one moment. */
@@ -17,10 +18,17 @@ export interface ManifestReading {
   readonly locate: (key: string, field: string) => Source | undefined
 }
 
-/** Reads a folder of manifests as an agent that starts now would, or one file. Fails with a sentence when there is neither. */
+/** Reads a folder of manifests as an agent that starts now would, or one file. Fails with a sentence when there is neither, or no file in it. */
 export const readManifests = (path: string): Result.Result<ManifestReading, string> => {
   const stats = statOf(path)
-  if (stats?.isDirectory() === true) return Result.succeed(readFolder(path))
+  if (stats?.isDirectory() === true) {
+    const reading = readFolder(path)
+    const isEmpty = reading.objects.length === 0 && reading.findings.length === 0 && !hasManifestFile(path)
+    // Most often the path is wrong; to find no fault in nothing would let a pipeline pass.
+    return isEmpty
+      ? Result.fail(`expected files named *.yaml, *.yml or *.json, found none in ${path}`)
+      : Result.succeed(reading)
+  }
   if (stats?.isFile() !== true) return Result.fail(`expected a folder of manifests or a file, found nothing at ${path}`)
   const content = readContent(path)
   return content._tag === "Text"
@@ -29,6 +37,9 @@ export const readManifests = (path: string): Result.Result<ManifestReading, stri
         `expected a file that can be read, found ${content._tag === "Unreadable" ? content.reason : "nothing"} at ${path}`
       )
 }
+
+const hasManifestFile = (folder: string): boolean =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" }).some((name) => isManifestName(basename(name)))
 
 /** Looks until nothing is in doubt: the second look, of a time at which what stayed the same is believed, is enough. */
 const readFolder = (path: string): ManifestReading => {
