@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import type { CommandReply } from "@lowtide/bus"
 import type { Command } from "@lowtide/domain"
+import { rebuildProjection } from "@lowtide/ledger/rebuild"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber } from "effect"
 import { answers, type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
@@ -107,7 +108,11 @@ describe("a state that somebody changed behind the ledger's back", () => {
           deadlineMs: 20_000
         })
         assert.deepStrictEqual(yield* lab.sql("select 1 from events where service = 'other'"), [])
-        yield* lab.sql(`update stream_current set state = '${state}' where kind = 'vip'`)
+        const rebuilt = yield* rebuildProjection(lab.postgres.url, "stream_current")
+        assert.deepInclude(rebuilt, { differing: 1, examples: [key] })
+        assert.deepStrictEqual(yield* lab.sql("select state::text from stream_current where kind = 'vip'"), [{ state }])
+        assert.strictEqual((yield* next.process.ended).code, 1, "its memory came from the table of before")
+        yield* leads(yield* lab.allocator("third"))
         assert.strictEqual((yield* lab.send(service("other"), 2002))._tag, "Done")
       }).pipe(Effect.scoped)
   )

@@ -10,6 +10,7 @@ import pg from "pg"
 import { migrations } from "../../../migrations/index.ts"
 import type { Head } from "./ledger.ts"
 import { gzipLines } from "./lines.ts"
+import { rebuildLeftovers } from "./rebuild.ts"
 
 /**
  * A backup is gzip over lines: `#` and a header, then for each table `#` and its name and columns, a row a line as JSON,
@@ -66,7 +67,7 @@ select c.relname as table, (
 ) as columns
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-  and c.relname !~ '^kysely_' and c.relname <> all ($1::text[])
+  and c.relname !~ '^kysely_' and c.relname !~ '${rebuildLeftovers}' and c.relname <> all ($1::text[])
 order by c.relname`
 
 const headQuery = `

@@ -293,8 +293,79 @@ const factsOf = ({ fromSeq, toSeq, firstAt, lastAt, root, sha256, checkpoint }: 
 const rangeOf = ({ fromSeq, toSeq }: { readonly fromSeq: number; readonly toSeq: number }): string =>
   `events ${fromSeq} to ${toSeq}`
 
+const tables = { state: "stream_current", history: "vip_history" } as const
+
+/** `lowtide ledger rebuild TABLE`. */
+const rebuild = Command.make(
+  "rebuild",
+  {
+    table: Argument.Literals("table", ["state", "history"]).pipe(
+      Argument.withDescription("state: the current state of every stream; history: who had which address when")
+    ),
+    dropKept: Flag.Boolean("drop-kept").pipe(
+      Flag.withDescription("Make nothing; drop the tables that earlier rebuilds took out of use"),
+      Flag.withDefault(false)
+    ),
+    confirm: Flag.Boolean("confirm").pipe(
+      Flag.withDescription("Do it; without, it is only told what would be done"),
+      Flag.withDefault(false)
+    ),
+    database
+  },
+  Effect.fnUntraced(function* ({ table, dropKept, confirm, database }) {
+    const { err } = yield* Surroundings
+    const url = yield* databaseUrl(database)
+    const { dropRebuildLeftovers, rebuildProjection } = yield* Effect.promise(() => import("@lowtide/ledger/rebuild"))
+    const orFault = <A>(work: Effect.Effect<A, { readonly message: string }>) =>
+      Effect.mapError(
+        work,
+        ({ message }) =>
+          new CliFault({
+            exitCode: exitCodes.unreachable,
+            what: message,
+            next: "the table in use is as it was; check the database, and that its role owns the tables, and run it again"
+          })
+      )
+    if (!confirm) {
+      const what = dropKept ? "drop what earlier rebuilds left" : `make ${tables[table]} anew from the log and swap it`
+      yield* print({ table: tables[table], done: false }, () => `would ${what}; \`lowtide ledger check\` compares`)
+      return err("nothing was done; add --confirm to do it")
+    }
+    if (dropKept) {
+      const dropped = yield* orFault(dropRebuildLeftovers(url))
+      return yield* print({ dropped }, () =>
+        dropped.length === 0 ? "There were none." : `Dropped ${dropped.join(", ")}.`
+      )
+    }
+    let told = 0
+    const onPage = (position: number, head: number) => {
+      const share = head === 0 ? 100 : Math.floor((position / head) * 100)
+      if (share >= told + 10) err(`${share} % of ${head} events`)
+      told = Math.max(told, share - (share % 10))
+    }
+    const rebuilt = yield* orFault(rebuildProjection(url, tables[table], { onPage }))
+    const { projection, position, rows, takenOver, differing, examples, kept } = rebuilt
+    const over = takenOver === 0 ? "" : ` ${takenOver} rows stand on archived events and were taken over as they were.`
+    yield* print(
+      rebuilt,
+      () =>
+        `${projection} is made anew from the log up to event ${position}: ${rows} rows, ${differences(differing)} to the one before, which is kept as ${kept}.${over}`
+    )
+    for (const name of examples) err(`was not what the log says: ${name}`)
+    if (differing > 0 && table === "state") err("whoever led was fenced, since its memory came from the old table")
+  })
+).pipe(
+  Command.withDescription(
+    "Make a table that follows from the log anew beside the one in use, while allocators go on, and swap the two; by the role that owns the tables"
+  ),
+  Command.withExamples([
+    { command: "lowtide ledger rebuild state --confirm", description: "The current state, after LT0533" },
+    { command: "lowtide ledger rebuild history --drop-kept --confirm", description: "Forget the tables of before" }
+  ])
+)
+
 /** `lowtide ledger ...`. */
 export const ledger = Command.make("ledger").pipe(
   Command.withDescription("What the ledger holds over the years, and whether its state is what its log says"),
-  Command.withSubcommands([status, check, archive, verifyArchive, restoreArchive])
+  Command.withSubcommands([status, check, archive, verifyArchive, restoreArchive, rebuild])
 )
