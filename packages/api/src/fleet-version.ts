@@ -24,7 +24,7 @@ export const FleetVersionAnswer = Schema.Struct({
     Schema.Struct({
       seq: Schema.Int,
       time: Instant,
-      actor: Schema.String,
+      actor: Schema.NullOr(Schema.String).annotate({ description: "Null where the event is in an archive" }),
       words: Schema.NullOr(Schema.String).annotate({ description: "Why; null where the log began with it" })
     })
   ).annotate({ description: "The event that finalised it; null of the first version" }),

@@ -94,6 +94,8 @@ export class Ledger extends Context.Service<
     /** Events from a seq on, in their order, as far as they change the state; at most so many. */
     readonly changes: (sinceSeq: number, limit: number) => Effect.Effect<ReadonlyArray<StoredChange>, Unavailable>
     readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
+    /** The newest state of one stream, also where its events are in an archive; null of a stream that never was. */
+    readonly streamState: (stream: string) => Effect.Effect<StoredCurrent | null, Unavailable>
     /** Which types of events the log holds, in which versions, in the order in which they came. */
     readonly eventTypes: Effect.Effect<ReadonlyArray<StoredEventType>, Unavailable>
     /** The stretch of history that `at` (ISO 8601) falls into, or null when the ledger knew nothing of that VIP then. */

@@ -14,6 +14,11 @@ export const makeLoad = (pool: pg.Pool) => ({
     intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")).map(toIntentHead)
   })),
   loadState: inSnapshot(pool, loadState),
+  streamState: Effect.fn("Ledger.streamState")((stream: string) =>
+    ask("streamState", () =>
+      pool.query<Array<never>>({ text: `${currentStatement} where stream = $1`, values: [stream], rowMode: "array" })
+    ).pipe(Effect.map(({ rows: [row] }) => (row === undefined ? null : toCurrent(row))))
+  ),
   changes: Effect.fn("Ledger.changes")((sinceSeq: number, limit: number) =>
     ask("changes", () =>
       pool.query<Array<never>>({
@@ -25,6 +30,8 @@ export const makeLoad = (pool: pg.Pool) => ({
     ).pipe(Effect.map(({ rows }) => rows.map(toChange)))
   )
 })
+
+const currentStatement = "select stream, kind, version, seq, schema, state, recorded_at from stream_current"
 
 /** Seqs have no gaps. */
 const changesStatement = `
@@ -41,9 +48,7 @@ type Rows = (text: string) => Promise<ReadonlyArray<Row>>
 
 const loadState = async (rows: Rows): Promise<LoadedState> => {
   const [head] = await rows("select incarnation, epoch, seq, commit_seq, recorded_at from log_head")
-  const current = await rows(
-    "select stream, kind, version, seq, schema, state, recorded_at from stream_current order by seq"
-  )
+  const current = await rows(`${currentStatement} order by seq`)
   if (head === undefined) throw new Error("expected one row in log_head, found none")
   return { head: toHead(head), current: current.map(toCurrent) }
 }

@@ -696,6 +696,8 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           })
         }
         assert.deepStrictEqual([(yield* ledger.load).current[0]?.schema, (yield* ledger.stateAt(1))[0]?.schema], [2, 1])
+        assert.deepStrictEqual(yield* ledger.streamState(stream), (yield* ledger.load).current[0] ?? null)
+        assert.isNull(yield* ledger.streamState("pool:b"))
       })
     )
 

@@ -131,6 +131,7 @@ export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): L
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
       eventTypes: Effect.sync(() => eventTypes(tables)),
+      streamState: (stream) => Effect.sync(() => tables.current.get(stream) ?? null),
       stateAt: (seq) => Effect.sync(() => stateAt(tables, seq)),
       wireAt: (query) => Effect.sync(() => wireAt(tables, query)),
       now: Effect.sync(() => iso(nowMs())),

@@ -10,7 +10,7 @@ import { inventory, tellings } from "./observations.ts"
 const commandsInFlight = 64
 
 /** How often an agent says that it is there, at least. */
-const greetEveryMs = 30_000
+const greetEveryMsUnset = 30_000
 
 /** Of two objects that contradict each other the one that came first stays: a repeat must not overtake the one before it. */
 const inOrder: ReadonlySet<string> = new Set(["configuration", "advertisements"])
@@ -21,7 +21,8 @@ const inOrder: ReadonlySet<string> = new Set(["configuration", "advertisements"]
  */
 export const reportCluster = (
   cluster: string,
-  remembered: Remembered = nothingRemembered
+  remembered: Remembered = nothingRemembered,
+  greetEveryMs = greetEveryMsUnset
 ): Effect.Effect<void, never, ClusterSource | Bus> =>
   Effect.gen(function* () {
     const source = yield* ClusterSource

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type CommandReply, layerBus, serveCommands } from "@lowtide/bus"
-import type { Command } from "@lowtide/domain"
+import { type Command, newestFleetVersion } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import type { NatsServer } from "@lowtide/testkit"
 import { Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
@@ -11,6 +11,7 @@ import { lookAt, texts } from "./looks.ts"
 const done: CommandReply = { _tag: "Done", seqFrom: null, seqTo: null }
 
 interface Asked {
+  readonly fleetVersion?: number
   readonly commandId: string
   readonly correlationId: string
   readonly observedAt?: string
@@ -18,7 +19,7 @@ interface Asked {
 }
 
 /** An agent over looks that the test hands out, and a centre that answers as told. */
-const setting = Effect.fnUntraced(function* (server: NatsServer) {
+const setting = Effect.fnUntraced(function* (server: NatsServer, greetEveryMs?: number) {
   const looks = yield* Queue.unbounded<ClusterChange>()
   const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
   const asked: Array<Asked> = []
@@ -33,7 +34,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
         return reply(envelope.command as Command)
       })
     ).pipe(Effect.provideContext(bus))
-  yield* reportCluster("east").pipe(
+  yield* reportCluster("east", undefined, greetEveryMs).pipe(
     Effect.provideContext(bus),
     Effect.provideService(ClusterSource, ClusterSource.of({ changes: Stream.fromQueue(looks) })),
     Effect.forkScoped
@@ -66,6 +67,25 @@ const first = [
   "ObserveServingNodes",
   "ObserveInventory"
 ]
+
+describe("an agent that has nothing to say", () => {
+  it.live("says again of which network its cluster is, once that was told, with the fleet version that it knows", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const given = yield* setting(server, 20)
+        yield* given.centre()
+        yield* given.see(lookAt(all))
+        yield* given.untilAsked(first.length + 2)
+        const [, , , , , , ...more] = given.asked
+        assert.deepStrictEqual(given.tags().slice(0, first.length), first)
+        for (const { command, fleetVersion } of more) {
+          assert.deepStrictEqual(command, given.asked[0]?.command)
+          assert.strictEqual(fleetVersion, newestFleetVersion)
+        }
+      })
+    )
+  )
+})
 
 describe("an agent's report", () => {
   reporting("is what the cluster is like, in its order, and once everything that there is", (given) =>

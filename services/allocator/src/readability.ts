@@ -1,5 +1,5 @@
-import { codes, firstFleetVersion, isKnown, newestFleetVersion, readEvent, streamOf, Unreadable } from "@lowtide/domain"
-import { Ledger, type StoredEvent, type Unavailable } from "@lowtide/ledger"
+import { codes, firstFleetVersion, isKnown, newestFleetVersion, readState, streamOf, Unreadable } from "@lowtide/domain"
+import { Ledger, type Unavailable } from "@lowtide/ledger"
 import { Effect, Result } from "effect"
 
 /** How long what cannot be read is left alone before it is looked at again. */
@@ -41,20 +41,17 @@ export class Readability {
   })
 }
 
-/** The event that finalised a version which this release does not know, if one did. */
+/** A fleet version that this release does not know, with the event that finalised it, which may be in an archive by now. */
 const newerFleet: Effect.Effect<Unreadable | undefined, Unavailable, Ledger> = Effect.gen(function* () {
-  const stream = streamOf.fleetVersion()
-  const [event] = yield* (yield* Ledger).events({ stream, limit: 1, order: "desc" })
-  const version = event === undefined ? firstFleetVersion : (newestOf(event) ?? firstFleetVersion)
-  if (event === undefined || version <= newestFleetVersion) return undefined
-  const detail = `event ${event.seq}: expected a version up to ${newestFleetVersion}, which this release knows, found ${version}`
-  return new Unreadable({ code: "LT0542", seq: event.seq, detail })
+  const row = yield* (yield* Ledger).streamState(streamOf.fleetVersion())
+  if (row === null) return undefined
+  const state = readState(row)
+  if (Result.isFailure(state)) return state.failure
+  const version = state.success?._tag === "FleetVersion" ? state.success.version : firstFleetVersion
+  if (version <= newestFleetVersion) return undefined
+  const detail = `event ${row.seq}: expected a version up to ${newestFleetVersion}, which this release knows, found ${version}`
+  return new Unreadable({ code: "LT0542", seq: row.seq, detail })
 })
-
-const newestOf = (event: StoredEvent): number | undefined => {
-  const after = Result.getOrUndefined(readEvent(event))?.after
-  return after?._tag === "FleetVersion" ? after.version : undefined
-}
 
 const say = (known: Unreadable | undefined, fault: Unreadable | undefined): Effect.Effect<void> => {
   if (fault === undefined || fault.message === known?.message) return Effect.void

@@ -15,17 +15,18 @@ export const askFleetVersion = Effect.gen(function* () {
     reading: readingOf(view),
     version: view.fleet.fleetVersion
   }))
-  const stream = streamOf.fleetVersion()
-  const [event] = yield* ledger.events({ stream, untilSeq: reading.position, limit: 1, order: "desc" })
+  const row = yield* ledger.streamState(streamOf.fleetVersion())
+  const [event] =
+    row === null ? [] : yield* ledger.events({ sinceSeq: row.seq, untilSeq: row.seq, limit: 1, order: "asc" })
   const entry = event === undefined ? undefined : eventEntry(event)
   const answer: FleetVersionAnswer = {
     ...reading,
     version,
     newest: newestFleetVersion,
     finalised:
-      event === undefined || entry === undefined
+      row === null
         ? null
-        : { seq: event.seq, time: entry.time, actor: entry.actor, words: entry.words },
+        : { seq: row.seq, time: row.recordedAt, actor: entry?.actor ?? null, words: entry?.words ?? null },
     off: offAt(version),
     processes: yield* centre.processes
   }

@@ -38,7 +38,7 @@ const sentences = ({ version, newest, finalised, off, processes }: FleetVersionA
   const since =
     finalised === null
       ? "which no event says: the log is older than fleet versions."
-      : `by ${finalised.actor} on ${finalised.time} (event ${finalised.seq})${finalised.words === null ? ", as the log began." : `: ${finalised.words}.`}`
+      : `by ${finalised.actor ?? "an event in an archive"} on ${finalised.time} (event ${finalised.seq})${finalised.words === null ? (finalised.actor === null ? "." : ", as the log began.") : `: ${finalised.words}.`}`
   const held = processes.filter(({ holdsBack }) => holdsBack).map(({ kind, name }) => `${kind} ${name}`)
   const next =
     held.length === 0
