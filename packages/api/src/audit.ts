@@ -1,10 +1,10 @@
 import { Schema } from "effect"
-import { InstantText, IpText, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, SeqText } from "./parameters.ts"
 import { reading } from "./reading.ts"
 
 /** What an export keeps of the log; with none of them it is the whole log, which alone can be verified. */
 export const exportQuery = {
-  address: Schema.optionalKey(IpText),
+  address: Schema.optionalKey(AddressesText),
   network: Schema.optionalKey(Schema.String),
   cluster: Schema.optionalKey(Schema.String),
   namespace: Schema.optionalKey(Schema.String),
@@ -17,8 +17,8 @@ export const exportQuery = {
     ).annotate({ description: "Correlation id: everything that one look at the source led to" })
   ),
   type: Schema.optionalKey(Schema.String.annotate({ description: "Event type, `VipAssigned`" })),
-  since: Schema.optionalKey(InstantText.annotate({ description: "Recorded at or after this moment" })),
-  until: Schema.optionalKey(InstantText.annotate({ description: "Recorded at or before this moment" })),
+  since: Schema.optionalKey(AtText.annotate({ description: "From this time, or this seq, on" })),
+  until: Schema.optionalKey(AtText.annotate({ description: "Up to and with this time, or this seq" })),
   after: Schema.optionalKey(
     SeqText.annotate({ description: "Only events after this seq, to go on with a broken export" })
   ),

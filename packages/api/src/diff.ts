@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AtText, IpText } from "./parameters.ts"
+import { AddressesText, AtText, DiffLimit } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** What of a fleet can differ between two times. `configuration` is every manifest that is no Service, node or namespace. */
@@ -43,8 +43,14 @@ export const diffQuery = {
     Schema.String.annotate({ description: "Only Services of it, and addresses that they hold" })
   ),
   pool: Schema.optionalKey(Schema.String.annotate({ description: "Only addresses of it" })),
-  address: Schema.optionalKey(IpText),
-  kind: Schema.optionalKey(DiffKind)
+  address: Schema.optionalKey(AddressesText),
+  kind: Schema.optionalKey(DiffKind),
+  limit: Schema.optionalKey(DiffLimit),
+  after: Schema.optionalKey(
+    Schema.String.pipe(
+      Schema.check(Schema.isPattern(/^\d{1,15}-\d{1,15}-\d{1,15}$/, { message: "expected `next` of a page" }))
+    ).annotate({ description: "`next` of a page: what comes after it, of the same two places of the log" })
+  )
 }
 
 const Place = Schema.Struct({
@@ -53,9 +59,11 @@ const Place = Schema.Struct({
 })
 
 /** Answer of `GET /v1/diff`: addresses, Services, nodes, configuration, in the order of their names within each kind. */
-export const DiffAnswer = Schema.Struct({ ...reading, from: Place, to: Place, items: Schema.Array(DiffItem) }).annotate(
-  {
-    identifier: "DiffAnswer"
-  }
-)
+export const DiffAnswer = Schema.Struct({
+  ...reading,
+  from: Place,
+  to: Place,
+  items: Schema.Array(DiffItem),
+  next: Schema.NullOr(Schema.String).annotate({ description: "`after` of the next page; null when there is none" })
+}).annotate({ identifier: "DiffAnswer" })
 export type DiffAnswer = typeof DiffAnswer.Type

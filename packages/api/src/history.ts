@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AtText, at, IpText, Limit, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, at, Limit, SeqText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** One line of a history: an event of the log, or a row of the wire journal. */
@@ -23,7 +23,7 @@ export type HistoryEntry = typeof HistoryEntry.Type
 
 /** What a history is about: one thing. With none of them it is about the whole fleet. */
 export const historyQuery = {
-  address: Schema.optionalKey(IpText),
+  address: Schema.optionalKey(AddressesText),
   network: Schema.optionalKey(Schema.String),
   cluster: Schema.optionalKey(Schema.String),
   namespace: Schema.optionalKey(Schema.String.annotate({ description: "With service" })),

@@ -1,4 +1,4 @@
-import { formatIpAddress, parseIpAddress } from "@lowtide/net"
+import { formatIpAddress, formatPrefix, parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Result, Schema } from "effect"
 
 /** An IPv4 or IPv6 address as a request may write it; `canonicalIp` gives the text that the log uses. */
@@ -13,6 +13,20 @@ export const IpText = Schema.String.pipe(
 
 /** The canonical text (RFC 5952) of an address that `IpText` has accepted. */
 export const canonicalIp = (text: string): string => formatIpAddress(Result.getOrThrow(parseIpAddress(text)))
+
+/** An address, or a prefix that stands for all addresses in it, as a filter may write it; `addressFilter` reads it. */
+export const AddressesText = Schema.String.pipe(
+  Schema.check(
+    Schema.makeFilter((text: string) => {
+      const parsed: Result.Result<unknown, string> = text.includes("/") ? parsePrefix(text) : parseIpAddress(text)
+      return Result.isSuccess(parsed) || parsed.failure
+    })
+  )
+).annotate({ description: "IPv4 or IPv6 address, or a prefix without host bits: all addresses in it" })
+
+/** What a text that `AddressesText` has accepted stands for, in the log's own texts. */
+export const addressFilter = (text: string): { readonly address: string } | { readonly prefix: string } =>
+  text.includes("/") ? { prefix: formatPrefix(Result.getOrThrow(parsePrefix(text))) } : { address: canonicalIp(text) }
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
@@ -66,6 +80,14 @@ const integerBetween = (minimum: number, maximum: number) =>
 /** `limit` of a page. */
 export const Limit = integerBetween(1, historyLimitMax).annotate({
   description: `Events a page, 1 to ${historyLimitMax}; ${historyLimitDefault} unless given`
+})
+
+/** The most differences that one page has, and how many it has unless asked otherwise. */
+export const diffLimitMax = 10_000
+
+/** `limit` of a page of differences. */
+export const DiffLimit = integerBetween(1, diffLimitMax).annotate({
+  description: `Differences a page, 1 to ${diffLimitMax}, as many unless given`
 })
 
 /** A seq as a cursor. */

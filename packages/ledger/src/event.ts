@@ -66,6 +66,8 @@ export type StoredChange = Pick<
 /** Which events are meant. All given fields must match; seqs are inclusive. */
 export interface EventSelection {
   readonly address?: string | undefined
+  /** Addresses of a prefix, `192.0.2.0/28`; no host bits. */
+  readonly prefix?: string | undefined
   readonly network?: string | undefined
   readonly cluster?: string | undefined
   readonly namespace?: string | undefined

@@ -98,7 +98,8 @@ const countSigners = sql<{ key_id: string; count: string }>`
   from (select envelope from intent union all select envelope from intent_head) as messages
   where envelope like '%"sig":"%' group by 1 order by 1`
 
-const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
+/** The query by which events are read. */
+export const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
   eventsWhere(db, filter).selectAll().orderBy("seq", filter.order).limit(filter.limit)
 
 const eventsWhere = (db: Kysely<LedgerTables>, filter: EventSelection) => {
@@ -118,6 +119,7 @@ const eventsWhere = (db: Kysely<LedgerTables>, filter: EventSelection) => {
   for (const [column, value] of Object.entries(equal)) {
     if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)
   }
+  if (filter.prefix !== undefined) query = query.where(sql<boolean>`address <<= ${filter.prefix}::inet`)
   if (filter.sinceSeq !== undefined) query = query.where("seq", ">=", filter.sinceSeq)
   if (filter.untilSeq !== undefined) query = query.where("seq", "<=", filter.untilSeq)
   return query

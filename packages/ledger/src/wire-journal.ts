@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import type { Kysely, Selectable } from "kysely"
+import { type Kysely, type Selectable, sql } from "kysely"
 import type pg from "pg"
 import { ask } from "./database.ts"
 import { present } from "./reads.ts"
@@ -70,7 +70,8 @@ export const makeWireJournal = (pool: pg.Pool, db: Kysely<LedgerTables>) => {
   }
 }
 
-const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
+/** The query by which the wire journal is read. */
+export const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
   let query = db.selectFrom("wire_journal").selectAll().orderBy("id", filter.order).limit(filter.limit)
   const equal = {
     network: filter.network,
@@ -83,6 +84,7 @@ const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
   for (const [column, value] of Object.entries(equal)) {
     if (value !== undefined) query = query.where(column as keyof typeof equal, "=", value)
   }
+  if (filter.prefix !== undefined) query = query.where(sql<boolean>`address <<= ${filter.prefix}::inet`)
   if (filter.untilAt !== undefined) query = query.where("recorded_at", "<=", filter.untilAt)
   return filter.sinceId === undefined ? query : query.where("id", ">", filter.sinceId)
 }

@@ -24,6 +24,8 @@ export interface StoredWire extends WireRow {
 export interface WireFilter {
   readonly network?: string | undefined
   readonly address?: string | undefined
+  /** Addresses of a prefix, `192.0.2.0/28`; with its network, which the index begins with. */
+  readonly prefix?: string | undefined
   readonly cluster?: string | undefined
   readonly node?: string | undefined
   readonly peer?: string | undefined

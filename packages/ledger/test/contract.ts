@@ -453,6 +453,10 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const found = yield* Effect.all({
           address: seqs({ address: "192.0.2.7" }),
           address6: seqs({ address: "2001:db8::7" }),
+          prefix: seqs({ prefix: "192.0.2.0/28" }),
+          prefix6: seqs({ prefix: "2001:db8::/64" }),
+          prefixElsewhere: seqs({ prefix: "192.0.2.8/29" }),
+          prefixOfAll: seqs({ prefix: "0.0.0.0/0" }),
           network: seqs({ network: "blue", address: "192.0.2.7" }),
           cluster: seqs({ cluster: "a" }),
           namespace: seqs({ namespace: "ops" }),
@@ -466,6 +470,10 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         assert.deepStrictEqual(found, {
           address: [1, 2],
           address6: [4],
+          prefix: [1, 2],
+          prefix6: [4],
+          prefixElsewhere: [],
+          prefixOfAll: [1, 2],
           network: [1],
           cluster: [1, 2, 3],
           namespace: [4],

@@ -20,7 +20,8 @@ import {
   type WireFilter
 } from "@lowtide/ledger"
 import { leafHash } from "@lowtide/ledger/proofs/leaf"
-import { Effect, Layer, Option } from "effect"
+import { parseIpAddress, parsePrefix, prefixContains } from "@lowtide/net"
+import { Effect, Layer, Option, Result } from "effect"
 import { MemoryLease } from "./memory-lease.ts"
 import { emptyTables, type MemoryTables } from "./memory-tables.ts"
 
@@ -270,6 +271,7 @@ const columns = ["address", "network", "cluster", "namespace", "service", "pool"
 
 const matches = (filter: EventSelection) => (event: StoredEvent) =>
   same(filter, event, [...columns, "actor", "type"]) &&
+  isInPrefix(filter.prefix, event.address) &&
   event.seq >= (filter.sinceSeq ?? 0) &&
   event.seq <= (filter.untilSeq ?? Number.MAX_SAFE_INTEGER)
 
@@ -309,8 +311,14 @@ const wireAt = (tables: MemoryTables, { at, vips, sessions, rowsEachMax }: WireA
 
 const wireMatches = (filter: WireFilter) => (row: StoredWire) =>
   same(filter, row, ["network", "address", "cluster", "node", "peer", "kind"]) &&
+  isInPrefix(filter.prefix, row.address) &&
   row.id > (filter.sinceId ?? 0) &&
   (filter.untilAt === undefined || row.recordedAt <= iso(Date.parse(filter.untilAt)))
+
+const isInPrefix = (prefix: string | undefined, address: string | undefined): boolean =>
+  prefix === undefined ||
+  (address !== undefined &&
+    prefixContains(Result.getOrThrow(parsePrefix(prefix)), Result.getOrThrow(parseIpAddress(address))))
 
 const same = <Key extends string>(
   filter: { readonly [K in Key]?: string | undefined },

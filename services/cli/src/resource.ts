@@ -1,4 +1,4 @@
-import { parseIpAddress } from "@lowtide/net"
+import { parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
 
 /** What can be listed. */
@@ -94,6 +94,7 @@ export const isNamed = (name: ReadonlyArray<string>, fullName: ReadonlyArray<str
 /** What a history is asked of. A cluster is left out where the name does without. */
 export type HistoryTarget =
   | { readonly _tag: "Service"; readonly cluster?: string; readonly namespace: string; readonly name: string }
+  /** An address, or a prefix for all addresses in it. */
   | { readonly _tag: "Address"; readonly address: string }
   | { readonly _tag: "Pool"; readonly cluster?: string; readonly name: string }
   | { readonly _tag: "Peer"; readonly cluster?: string; readonly name: string }
@@ -101,16 +102,21 @@ export type HistoryTarget =
   | { readonly _tag: "Cluster"; readonly name: string }
   | { readonly _tag: "File"; readonly cluster: string; readonly path: string }
 
+const isAddresses = (text: string): boolean =>
+  Result.isSuccess(parseIpAddress(text)) || Result.isSuccess(parsePrefix(text))
+
 const tags = { pool: "Pool", peer: "Peer", node: "Node" } as const
 
-/** Reads `service/[CLUSTER/]NS/NAME`, `address/IP`, a bare IP, `pool/[CLUSTER/]NAME`, `node/CLUSTER/NAME`, `cluster/NAME`, `file/CLUSTER/PATH`. */
+/** Reads `service/[CLUSTER/]NS/NAME`, `address/IP`, a bare IP or prefix, `pool/[CLUSTER/]NAME`, `node/CLUSTER/NAME`, `cluster/NAME`, `file/CLUSTER/PATH`. */
 export const parseHistoryTarget = (text: string): Result.Result<HistoryTarget, string> => {
-  if (Result.isSuccess(parseIpAddress(text))) return Result.succeed({ _tag: "Address", address: text })
+  if (isAddresses(text)) return Result.succeed({ _tag: "Address", address: text })
+  if (/^[\da-fA-F.:]+\/\d+$/.test(text))
+    return Result.map(parsePrefix(text), () => ({ _tag: "Address", address: text }))
   const [word = "", ...name] = text.split("/")
   const type = Object.hasOwn(historyNames, word) ? historyNames[word] : undefined
   const last = name.at(-1) ?? ""
   if (type === undefined || name.includes("") || last === "") {
-    const expected = "an address, or TYPE/NAME of a service, address, pool, peer, node, cluster or file"
+    const expected = "an address or prefix, or TYPE/NAME of a service, address, pool, peer, node, cluster or file"
     return Result.fail(`expected ${expected}, found ${JSON.stringify(text)}`)
   }
   const form = (expected: string) => Result.fail(`expected ${expected}, found ${JSON.stringify(text)}`)
@@ -118,9 +124,8 @@ export const parseHistoryTarget = (text: string): Result.Result<HistoryTarget, s
     case "service":
       return parseServiceName(name, text)
     case "address":
-      if (Result.isSuccess(parseIpAddress(last)) && name.length === 1)
-        return Result.succeed({ _tag: "Address", address: last })
-      return form("address/IP")
+      if (isAddresses(name.join("/"))) return Result.succeed({ _tag: "Address", address: name.join("/") })
+      return form("address/IP or address/PREFIX")
     case "cluster":
       return name.length === 1 ? Result.succeed({ _tag: "Cluster", name: last }) : form("cluster/NAME")
     case "file": {

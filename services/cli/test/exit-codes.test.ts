@@ -41,7 +41,7 @@ describe("exit codes", () => {
     [
       2,
       "history house/x",
-      'error: expected an address, or TYPE/NAME of a service, address, pool, peer, node, cluster or file, found "house/x"; see `lowtide history --help`\n'
+      'error: expected an address or prefix, or TYPE/NAME of a service, address, pool, peer, node, cluster or file, found "house/x"; see `lowtide history --help`\n'
     ],
     [
       2,

@@ -488,6 +488,7 @@ const retired: OrderAnswer = {
 const difference = { cluster: "east", before: null, after: null, seq: 20, time: "2026-11-23T14:05:15.000Z" }
 
 const diff: DiffAnswer = {
+  next: null,
   ...reading,
   from: { position: 12, time: "2026-11-23T14:05:10.000Z" },
   to: { position: 24, time: "2026-11-23T14:05:18.000Z" },

@@ -12,6 +12,13 @@ describe("what is asked", () => {
     ["who 192.0.2.1 --network blue", "/v1/vips/192.0.2.1/holder?network=blue"],
     ["history 192.0.2.1 --limit 5", "/v1/history?address=192.0.2.1&limit=5"],
     ["history address/2001:DB8::1", "/v1/history?address=2001%3Adb8%3A%3A1&limit=100"],
+    ["history 192.0.2.0/28 --since 9", "/v1/history?address=192.0.2.0%2F28&limit=100&since=9"],
+    [
+      "history 192.0.2.1 --network blue --cluster east -n shop --pool public",
+      "/v1/history?address=192.0.2.1&network=blue&cluster=east&namespace=shop&pool=public&limit=100"
+    ],
+    ["history address/2001:DB8::/64", "/v1/history?address=2001%3Adb8%3A%3A%2F64&limit=100"],
+    ["diff --from 12 --address 192.0.2.0/24", "/v1/diff?from=12&address=192.0.2.0%2F24"],
     ["history pool/east/public --before 9", "/v1/history?cluster=east&pool=public&limit=100&before=9"],
     ["history peer/tor-a", "/v1/history?peer=tor-a&limit=100"],
     ["history node/east/east-1", "/v1/history?cluster=east&node=east-1&limit=100"],

@@ -59,7 +59,11 @@ export const csvHeader = `${eventRecordKeys.join(",")}\r\n`
 export const csvLine = (event: StoredEvent): string =>
   `${eventRecordKeys.map((key) => csvField(event[key])).join(",")}\r\n`
 
+/**
+ * A text that a spreadsheet would take for a formula is made one by an apostrophe before it, as spreadsheets themselves write
+ * it: names and words in the log are other people's.
+ */
 const csvField = (value: string | number | undefined): string => {
-  const text = value === undefined ? "" : String(value)
+  const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&")
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

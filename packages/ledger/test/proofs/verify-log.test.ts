@@ -121,6 +121,15 @@ describe("an export in CSV (RFC 4180)", () => {
     const line = csvLine({ ...whole[0]!, data: '{"a":"x,y"}', actor: "plain" })
     assert.match(line, /^1,1,1,.*,plain,.*,"\{""a"":""x,y""\}",\{\},[0-9a-f]{64}\r\n$/)
   })
+
+  it("has no field that a spreadsheet takes for a formula", () => {
+    for (const start of ["=", "+", "-", "@", "\t", "\r"]) {
+      const line = csvLine({ ...whole[0]!, actor: `${start}cmd|' /C calc'!A0`, pool: `${start}1,2` })
+      assert.include(line, `'${start}cmd|`)
+      assert.notMatch(line, new RegExp(`(^|[,"])\\${start}`))
+    }
+    assert.include(csvLine({ ...whole[0]!, actor: "person:a=b" }), ",person:a=b,")
+  })
 })
 
 function forgedEnd(size: number, second: number): EventRecord {

@@ -1,4 +1,5 @@
 import type { DiffAnswer, diffQuery } from "@lowtide/api/diff"
+import { diffLimitMax } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
 import { Ledger } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
@@ -20,21 +21,36 @@ export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
     centre.read((view) => ({ reading: readingOf(view), fault: unknownCluster(view, query.cluster) }))
   )
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
+  const cursor = query.after?.split("-").map(Number) ?? []
+  const [fromPosition, toPosition, offset = 0] = cursor
   const from = yield* momentOf(query.from, "from")
   const now: Moment = { position: reading.position, recordedAt: reading.asOf, at: reading.asOf, isSeq: true }
-  const to = query.to === undefined ? now : yield* momentOf(query.to, "to")
+  // A page goes on at the place that the first one was of, whatever was committed since.
+  const to =
+    toPosition !== undefined
+      ? yield* momentOf(String(toPosition), "after")
+      : query.to === undefined
+        ? now
+        : yield* momentOf(query.to, "to")
+  if (fromPosition !== undefined && fromPosition !== from.position) {
+    const detail = `after: expected \`next\` of a page from event ${from.position}, found one from event ${fromPosition}`
+    return yield* new InvalidQueryProblem({ field: "after", detail })
+  }
   if (from.position > to.position) {
     const detail = `from: expected a time before ${to.at}, found ${from.at}`
     return yield* new InvalidQueryProblem({ field: "from", detail })
   }
   const before = yield* orUnavailable(ledger.stateAt(from.position))
   const after = yield* orUnavailable(ledger.stateAt(to.position))
+  const all = yield* orUnavailable(Effect.fromResult(diffItems(before, after, query)))
+  const end = offset + (query.limit ?? diffLimitMax)
   const answer: DiffAnswer = {
     position: to.position,
     asOf: to.recordedAt,
     from: { position: from.position, time: from.at },
     to: { position: to.position, time: to.at },
-    items: yield* orUnavailable(Effect.fromResult(diffItems(before, after, query)))
+    items: all.slice(offset, end),
+    next: end < all.length ? `${from.position}-${to.position}-${end}` : null
   }
   return answer
 })

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Caller } from "@lowtide/api/access"
 import type { ExportQuery } from "@lowtide/api/audit"
-import { canonicalIp } from "@lowtide/api/parameters"
+import { addressFilter } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { RecordExport } from "@lowtide/domain"
 import { type EventSelection, Ledger, treeSource, type Unavailable } from "@lowtide/ledger"
@@ -13,6 +13,7 @@ import { Effect, Option, Stream } from "effect"
 import { Centre } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
+import { spanOf } from "./history-query.ts"
 
 /** Events, or rows, that are in memory at once. */
 const pageMax = 500
@@ -46,7 +47,7 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   const centre = yield* Centre
   const format = query.format ?? "ndjson"
   const headSeq = yield* orUnavailable(centre.read(({ head }) => head.seq))
-  const selection = yield* orUnavailable(selectionOf(query, headSeq))
+  const selection = yield* selectionOf(query, headSeq)
   const count = yield* orUnavailable(ledger.countEvents(selection))
   const { format: _, after, ...filter } = query
   const { sinceSeq, untilSeq } = selection
@@ -92,7 +93,11 @@ const beginningOf = Effect.fnUntraced(function* (sinceSeq: number, untilSeq: num
 const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
   const ledger = yield* Ledger
   const { format: _, after = 0, address, ...filter } = query
-  const kept = { cluster: query.cluster, network: query.network, address: address && canonicalIp(address) }
+  const kept = {
+    cluster: query.cluster,
+    network: query.network,
+    ...(address === undefined ? {} : addressFilter(address))
+  }
   const [last] = yield* orUnavailable(ledger.wire({ ...kept, limit: 1, order: "desc" }))
   const untilId = last?.id ?? after
   const said = address === undefined ? filter : { ...filter, address }
@@ -138,17 +143,14 @@ export const pages = <Row>(
 /** The query in the ledger's terms, up to the seq that was last when it was asked. */
 const selectionOf = (query: ExportQuery, headSeq: number) =>
   Effect.gen(function* () {
-    const ledger = yield* Ledger
     const { network, cluster, namespace, service, pool, actor, type, correlation, address, since, until } = query
-    // Times are whole milliseconds: what is recorded at `since` is kept, so the last seq before it is looked for.
-    const before = since === undefined ? 0 : yield* ledger.headAt(new Date(Date.parse(since) - 1).toISOString())
-    const last = until === undefined ? headSeq : yield* ledger.headAt(new Date(until).toISOString())
+    const span = yield* spanOf({ ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) })
     const selection: EventSelection & { readonly sinceSeq: number; readonly untilSeq: number } = {
       ...{ network, cluster, namespace, service, pool, actor, type },
       correlationId: correlation,
-      address: address === undefined ? undefined : canonicalIp(address),
-      sinceSeq: Math.max(before, query.after ?? 0) + 1,
-      untilSeq: Math.min(last, headSeq)
+      ...(address === undefined ? {} : addressFilter(address)),
+      sinceSeq: Math.max(span.sinceSeq ?? 1, (query.after ?? 0) + 1),
+      untilSeq: Math.min(span.untilSeq ?? headSeq, headSeq)
     }
     return selection
   })

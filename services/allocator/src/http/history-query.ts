@@ -1,5 +1,5 @@
 import type { HistoryPage, historyQuery } from "@lowtide/api/history"
-import { canonicalIp, historyLimitDefault, isSeqText } from "@lowtide/api/parameters"
+import { addressFilter, historyLimitDefault, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
 import { type EventFilter, Ledger, type StoredEvent, type StoredWire, type WireFilter } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
@@ -8,7 +8,7 @@ import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
 import { type Moment, momentOf, momentUnchecked } from "./past.ts"
-import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
+import { networkNames, unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
 import { appliedOf, statusWrittenOf } from "./views/wire-rows.ts"
@@ -33,12 +33,14 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
   const centre = yield* Centre
   const ledger = yield* Ledger
   yield* refuseIncomplete(query)
-  const { reading, fault, networkFault, networks, vips } = yield* orUnavailable(
+  const about = query.address === undefined ? undefined : addressFilter(query.address)
+  const { reading, fault, networkFault, networks, allNetworks, vips } = yield* orUnavailable(
     centre.read((view) => ({
       reading: readingOf(view),
       fault: unknownCluster(view, query.cluster),
       networkFault: unknownNetwork(view, query.network),
-      networks: query.address === undefined ? [] : networksOf(view, canonicalIp(query.address)),
+      networks: about === undefined || !("address" in about) ? [] : networksOf(view, about.address),
+      allNetworks: networkNames(view),
       vips: vipsOfService(view, query)
     }))
   )
@@ -50,7 +52,7 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
       candidates: networks
     })
   }
-  const plan = planOf(query, query.network ?? networks[0], vips)
+  const plan = planOf(query, query.network ?? networks[0], allNetworks, vips)
   const limit = query.limit ?? historyLimitDefault
   const span = yield* spanOf(query)
   const page = yield* readEvents(plan, span, limit)
@@ -134,7 +136,8 @@ interface Span {
   readonly at: Moment | undefined
 }
 
-const spanOf = Effect.fnUntraced(function* (query: HistoryQuery) {
+/** Reads the bounds of a history or an export. */
+export const spanOf = Effect.fnUntraced(function* (query: Pick<HistoryQuery, "since" | "until" | "at" | "before">) {
   const moment = (field: "since" | "until" | "at") => {
     const text = query[field]
     if (text === undefined) return Effect.succeed(undefined)
@@ -183,11 +186,13 @@ const always = () => true
 const planOf = (
   query: HistoryQuery,
   network: string | undefined,
+  allNetworks: ReadonlyArray<string>,
   vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
 ): Plan => {
-  const plan = aboutOf(query, network, vips)
+  const plan = aboutOf(query, network, allNetworks, vips)
   const { actor, type, correlation } = query
-  const isOfLog = actor !== undefined || correlation !== undefined
+  // The wire journal knows neither of them, nor pools.
+  const isOfLog = actor !== undefined || correlation !== undefined || query.pool !== undefined
   return {
     ...plan,
     // By actor and by correlation id there is an index; a type is looked for among what the rest of the question leaves.
@@ -203,13 +208,19 @@ const planOf = (
 const aboutOf = (
   query: HistoryQuery,
   network: string | undefined,
+  allNetworks: ReadonlyArray<string>,
   vips: ReadonlyArray<{ readonly network: string; readonly address: string }>
 ): Plan => {
   const { cluster, namespace, service, pool, node, peer, file } = query
-  const filter = { cluster, namespace, service, network }
+  const filter = { cluster, namespace, service, network, pool }
   if (query.address !== undefined) {
-    const address = canonicalIp(query.address)
-    return { filter: { ...filter, address }, keepEvent: undefined, wire: [{ network, address }], keepWire: always }
+    const about = addressFilter(query.address)
+    // The wire journal's index begins with the network: a prefix is looked for in each.
+    const wire =
+      "address" in about
+        ? [{ network, ...about }]
+        : (network === undefined ? allNetworks : [network]).map((name) => ({ network: name, ...about }))
+    return { filter: { ...filter, ...about }, keepEvent: undefined, wire, keepWire: always }
   }
   if (service !== undefined) {
     const wire = [...vips.map((vip) => ({ ...vip, cluster })), { cluster, kind: "status-written" }]
@@ -232,7 +243,6 @@ const aboutOf = (
       keepWire: always
     }
   }
-  if (pool !== undefined) return { filter: { ...filter, pool }, keepEvent: undefined, wire: [], keepWire: always }
   return { filter, keepEvent: undefined, wire: [], keepWire: always }
 }
 

@@ -119,6 +119,37 @@ describe("a history", () => {
     }).pipe(Effect.provide(local()))
   )
 
+  it.live("of a prefix is of all its addresses, with what routers were told of them, page by page", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const of = (query: Parameters<typeof api.audit.history>[0]["query"]) => api.audit.history({ query })
+      const all = yield* of({ limit: 1000 })
+      const inPrefix = yield* of({ address: "192.0.2.0/30", network: "default" })
+      const apart = yield* Effect.forEach(["192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3"], (address) =>
+        of({ address, network: "default" }).pipe(
+          Effect.map(({ items }) => items),
+          Effect.catchTag("NotFoundProblem", () => Effect.succeed([]))
+        )
+      )
+      const seqs = (items: typeof inPrefix.items) => items.flatMap(({ seq }) => seq ?? []).sort((a, b) => a - b)
+      expect(seqs(inPrefix.items)).toEqual(seqs(apart.flat()))
+      expect(seqs(inPrefix.items).length).toBeGreaterThan(1)
+      expect(inPrefix.items.some(({ seq, type }) => seq === null && type === "applied")).toBe(true)
+      const read: Array<number> = []
+      for (let before: number | null = all.position + 1; before !== null; ) {
+        const page: typeof inPrefix = yield* of({ address: "192.0.2.0/30", network: "default", limit: 1, before })
+        read.push(...seqs(page.items))
+        before = page.next
+      }
+      expect(read.reverse()).toEqual(seqs(inPrefix.items))
+      const everywhere = seqs((yield* of({ address: "192.0.2.0/30" })).items)
+      expect(everywhere, "of every network that has them").toEqual(read)
+      expect((yield* of({ address: "2001:db8:ffff::/64" })).items).toEqual([])
+      const odd = yield* Effect.flip(of({ address: "192.0.2.1/30" }))
+      expect(odd.message).toContain("did you mean 192.0.2.0/30?")
+    }).pipe(Effect.provide(local()))
+  )
+
   it.live("of an actor, a type and a correlation id has their events and no others", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
@@ -192,6 +223,21 @@ describe("a difference", () => {
       expect(yield* narrow({ address: "192.0.2.2" })).toEqual(["default/192.0.2.2"])
       expect(yield* narrow({ namespace: "nowhere" })).toEqual([])
       expect((yield* api.audit.diff({ query: { from: "9", to: "9" } })).items).toEqual([])
+      const inPrefix = yield* narrow({ address: "192.0.2.0/30" })
+      expect(inPrefix.length).toBeGreaterThan(0)
+      expect(inPrefix).toEqual((yield* narrow({ kind: "address" })).filter((name) => /192\.0\.2\.[0-3]$/.test(name)))
+      const paged: Array<unknown> = []
+      for (let after: string | null = ""; after !== null; ) {
+        const cursor: { after?: string } = after === "" ? {} : { after }
+        const page: typeof whole = yield* api.audit.diff({ query: { from: "1", limit: 4, ...cursor } })
+        expect(page.items.length).toBeLessThanOrEqual(4)
+        expect(page.to).toEqual({ position: whole.to.position, time: whole.to.time })
+        paged.push(...page.items)
+        after = page.next
+      }
+      expect(paged, "page by page").toEqual(whole.items)
+      const foreign = yield* Effect.flip(api.audit.diff({ query: { from: "2", after: "1-9-4" } }))
+      expect(foreign).toMatchObject({ _tag: "InvalidQueryProblem", field: "after" })
       const backwards = yield* Effect.flip(api.audit.diff({ query: { from: "9", to: "3" } }))
       expect(backwards).toMatchObject({ _tag: "InvalidQueryProblem", field: "from" })
     }).pipe(Effect.provide(local()))

@@ -9,8 +9,8 @@ import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
+import { momentFlag, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
-import { parseMoment } from "../moment.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import {
@@ -263,7 +263,7 @@ const filterFlag = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
 const filters = {
-  address: filterFlag("address", "Only events about this address"),
+  address: filterFlag("address", "Only events about this address, or the addresses of this prefix"),
   network: filterFlag("network", "Only this network"),
   cluster: filterFlag("cluster", "Only this cluster"),
   namespace: filterFlag("namespace", "Only this namespace"),
@@ -283,8 +283,8 @@ const exportVerb = Command.make(
   "export",
   {
     ...filters,
-    since: filterFlag("since", 'Recorded since: 2026-11-23T14:05:01Z, or "2h"'),
-    until: filterFlag("until", "Recorded until"),
+    since: momentFlag("since", "From then on"),
+    until: momentFlag("until", "Up to and with"),
     after: Flag.Int("after").pipe(Flag.withDescription("Only events after this seq, to go on"), Flag.optional),
     format: Flag.Literals("format", ["ndjson", "csv"]).pipe(
       Flag.withDescription("A JSON object a line, or CSV"),
@@ -299,8 +299,8 @@ const exportVerb = Command.make(
         Object.entries(kept).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
       ),
       ...(Option.isSome(after) ? { after: after.value } : {}),
-      ...(yield* momentOf("since", since)),
-      ...(yield* momentOf("until", until)),
+      ...(yield* readMoment("audit export", "since", since)),
+      ...(yield* readMoment("audit export", "until", until)),
       format
     }
     const file = Option.isNone(out) ? undefined : yield* writing(out.value, () => openSync(out.value, "w"))
@@ -328,15 +328,6 @@ const exportVerb = Command.make(
     { command: "lowtide audit export --cluster east --since 24h --format csv", description: "A day of one cluster" }
   ])
 )
-
-const momentOf = Effect.fnUntraced(function* (name: "since" | "until", text: Option.Option<string>) {
-  if (Option.isNone(text)) return {}
-  const { nowMs } = yield* Surroundings
-  const moment = yield* Effect.fromResult(parseMoment(text.value, nowMs)).pipe(
-    Effect.mapError((what) => usageFault(`--${name}: ${what}`, "see `lowtide audit export --help`"))
-  )
-  return { [name]: moment }
-})
 
 const writing = <A>(path: string, write: () => A): Effect.Effect<A, CliFault> =>
   Effect.try({

@@ -1,11 +1,12 @@
-import { canonicalIp } from "@lowtide/api/parameters"
-import { parseIpAddress } from "@lowtide/net"
+import type { DiffAnswer } from "@lowtide/api/diff"
+import { addressFilter } from "@lowtide/api/parameters"
+import { parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { momentFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
-import { print, serverFlags } from "../root.ts"
+import { outputFormat, print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 
 const kinds = ["address", "service", "node", "configuration", "namespace", "cluster", "finding"] as const
@@ -24,7 +25,7 @@ export const diff = Command.make(
       Flag.withAlias("n")
     ),
     pool: textFlag("pool", "Only addresses of this pool"),
-    address: textFlag("address", "Only this address"),
+    address: textFlag("address", "Only this address, or the addresses of this prefix"),
     kind: Flag.Literals("kind", kinds).pipe(Flag.withDescription("Only what is of this kind"), Flag.optional)
   },
   Effect.fnUntraced(function* ({ from, to, cluster, namespace, pool, address, kind }) {
@@ -36,7 +37,9 @@ export const diff = Command.make(
       )
     }
     if (Option.isSome(address)) {
-      const parsed = parseIpAddress(address.value)
+      const parsed: Result.Result<unknown, string> = address.value.includes("/")
+        ? parsePrefix(address.value)
+        : parseIpAddress(address.value)
       if (Result.isFailure(parsed)) {
         return yield* usageFault(`--address: ${parsed.failure}`, "for example --address 192.0.2.10")
       }
@@ -48,19 +51,31 @@ export const diff = Command.make(
       ...(Option.isSome(cluster) ? { cluster: cluster.value } : {}),
       ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}),
       ...(Option.isSome(pool) ? { pool: pool.value } : {}),
-      ...(Option.isSome(address) ? { address: canonicalIp(address.value) } : {}),
+      ...(Option.isSome(address) ? { address: Object.values(addressFilter(address.value)).join() } : {}),
       ...(Option.isSome(kind) ? { kind: kind.value } : {})
     }
-    const answer = yield* ask(yield* serverFlags, (client) => client.audit.diff({ query }))
-    yield* print(answer, () => answer.items.map(({ sentence }) => sentence).join("\n"))
-    const { items } = answer
+    const server = yield* serverFlags
+    const askPage = (after: string | null) =>
+      ask(server, (client) => client.audit.diff({ query: { ...query, ...(after === null ? {} : { after }) } }))
+    const sentences = (page: DiffAnswer) => page.items.map(({ sentence }) => sentence).join("\n")
+    const isJson = (yield* outputFormat) === "json"
+    const answer = yield* askPage(null)
+    const items = isJson ? [...answer.items] : []
+    let count = answer.items.length
+    if (!isJson) yield* print(answer, () => sentences(answer))
+    for (let next = answer.next; next !== null; ) {
+      const page: DiffAnswer = yield* askPage(next)
+      count += page.items.length
+      if (isJson) items.push(...page.items)
+      else yield* print(page, () => sentences(page))
+      next = page.next
+    }
+    if (isJson) yield* print({ ...answer, items, next: null }, () => "")
     const between = `between ${answer.from.time} (event ${answer.from.position}) and ${answer.to.time} (event ${answer.to.position})`
     err(
-      items.length === 0
-        ? `nothing differs ${between}`
-        : `${items.length} ${items.length === 1 ? "difference" : "differences"} ${between}`
+      count === 0 ? `nothing differs ${between}` : `${count} ${count === 1 ? "difference" : "differences"} ${between}`
     )
-    if (items.length > 0) return yield* new Unmet()
+    if (count > 0) return yield* new Unmet()
   })
 ).pipe(
   Command.withDescription(

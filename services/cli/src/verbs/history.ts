@@ -1,4 +1,4 @@
-import { canonicalIp, historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
+import { addressFilter, historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
@@ -22,7 +22,7 @@ export const history = Command.make(
   {
     target: Argument.String("type/name").pipe(
       Argument.withDescription(
-        "service/[CLUSTER/]NS/NAME, address/IP or a bare IP, pool/[CLUSTER/]NAME, peer/[CLUSTER/]NAME, node/[CLUSTER/]NAME, cluster/NAME, file/CLUSTER/PATH; the whole fleet without"
+        "service/[CLUSTER/]NS/NAME, address/IP, a bare IP or a PREFIX for all its addresses, pool/[CLUSTER/]NAME, peer/[CLUSTER/]NAME, node/[CLUSTER/]NAME, cluster/NAME, file/CLUSTER/PATH; the whole fleet without"
       ),
       Argument.optional
     ),
@@ -30,6 +30,10 @@ export const history = Command.make(
       Flag.withDescription(`Events, 1 to ${historyLimitMax}; the newest ones`),
       Flag.withDefault(historyLimitDefault)
     ),
+    network: textFlag("network", "Only this network; by itself where one knows the address"),
+    cluster: textFlag("cluster", "Only this cluster"),
+    namespace: textFlag("namespace", "Only Services of this namespace").pipe(Flag.withAlias("n")),
+    pool: textFlag("pool", "Only events of this pool"),
     actor: textFlag("actor", "Only what this actor did: agent:CLUSTER, speaker:CLUSTER/NODE, allocator"),
     type: textFlag("type", "Only events of this type, or wire reports of this kind: VipAssigned, session"),
     correlation: textFlag(
@@ -57,6 +61,10 @@ export const history = Command.make(
     }
     const about = Option.isNone(target) ? {} : yield* aboutOf(target.value)
     const query = {
+      ...given("network", filters.network),
+      ...given("cluster", filters.cluster),
+      ...given("namespace", filters.namespace),
+      ...given("pool", filters.pool),
       ...about,
       limit,
       ...given("actor", filters.actor),
@@ -84,6 +92,10 @@ export const history = Command.make(
   Command.withExamples([
     { command: "lowtide history service/east/shop/web", description: "Everything about one Service" },
     { command: "lowtide history 192.0.2.10 --limit 20", description: "The last holders of an address" },
+    {
+      command: "lowtide history 192.0.2.0/28 --since 7d",
+      description: "All that happened to the addresses of a prefix"
+    },
     { command: "lowtide history --actor agent:east --since 24h", description: "What one actor did in a day" }
   ])
 )
@@ -97,7 +109,7 @@ const aboutOf = Effect.fnUntraced(function* (text: string) {
   )
   switch (target._tag) {
     case "Address":
-      return { address: canonicalIp(target.address) }
+      return { address: Object.values(addressFilter(target.address)).join() }
     case "Cluster":
       return { cluster: target.name }
     case "File":

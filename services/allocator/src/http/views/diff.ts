@@ -1,7 +1,8 @@
 import type { DiffItem, DiffKind } from "@lowtide/api/diff"
-import { canonicalIp } from "@lowtide/api/parameters"
+import { addressFilter } from "@lowtide/api/parameters"
 import { readState, type ServiceState, type StreamState, type Unreadable, type VipState } from "@lowtide/domain"
 import type { StoredCurrent } from "@lowtide/ledger"
+import { parseIpAddress, parsePrefix, prefixContains } from "@lowtide/net"
 import { Result } from "effect"
 import { byText } from "./reading.ts"
 
@@ -10,6 +11,7 @@ export interface DiffFilter {
   readonly cluster?: string
   readonly namespace?: string
   readonly pool?: string
+  /** An address or a prefix, as `AddressesText` takes it. */
   readonly address?: string
   readonly kind?: DiffKind
 }
@@ -75,7 +77,12 @@ const isWanted =
   (item: DiffItem): boolean => {
     const states = [item.before, item.after].flatMap((state) => (isState(state) ? [state] : []))
     const vips = states.filter((state) => state._tag === "Vip")
-    const isOfAddress = (text: string) => vips.some((vip) => vip.address === canonicalIp(text))
+    const isOfAddress = (text: string) => {
+      const wanted = addressFilter(text)
+      return vips.some(({ address }) =>
+        "address" in wanted ? address === wanted.address : isAddressIn(wanted.prefix, address)
+      )
+    }
     return (
       (cluster === undefined || item.cluster === cluster || states.some((state) => state.cluster === cluster)) &&
       (namespace === undefined || namespacesOf(item, vips).has(namespace)) &&
@@ -84,6 +91,9 @@ const isWanted =
       (kind === undefined || item.kind === kind)
     )
   }
+
+const isAddressIn = (prefix: string, address: string): boolean =>
+  prefixContains(Result.getOrThrow(parsePrefix(prefix)), Result.getOrThrow(parseIpAddress(address)))
 
 /** Of a cluster's stream: every state but those of the log itself. */
 type ClusterState = Extract<StreamState, { readonly cluster: string }>
