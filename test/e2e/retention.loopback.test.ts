@@ -3,7 +3,9 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { migrate } from "@lowtide/ledger"
-import { Effect } from "effect"
+import { readVerifierKeys } from "@lowtide/ledger/proofs/checkpoint"
+import { loadSegment } from "@lowtide/ledger/segment-file"
+import { Effect, Result } from "effect"
 import { root, run, startCentre } from "./ledger-centre.ts"
 
 /** A centre whose log has partitions of 300 events, two of them whole, and runs of 256 leaves across their bounds. */
@@ -125,6 +127,20 @@ describe("the ledger over years", () => {
         const wholly = yield* withKey("audit", "verify", ...archives)
         assert.match(wholly.stdout, /^GREEN: the ledger lowtide\/ledger is intact: events 1 to /)
         assert.notInclude(wholly.stdout, "were not read")
+
+        // A backup has what the database has, and what comes of it is as complete.
+        const saved = centre.path("ledger.gz")
+        const other = centre.postgres.url.replace(/\/[^/]*$/, "/restored")
+        yield* centre.rows("create database restored")
+        const backup = yield* lowtide("backup", saved, "--database", centre.postgres.url)
+        assert.strictEqual(backup.code, 0, backup.stderr)
+        const restored = yield* lowtide("restore", saved, "--database", other)
+        assert.strictEqual(restored.code, 0, restored.stderr)
+        const same = yield* lowtide("ledger", "check", "--database", other)
+        assert.deepStrictEqual([same.code, same.stderr], [0, ""])
+        const keys = new Map(Result.getOrThrow(readVerifierKeys(readFileSync(centre.keys, "utf8"))))
+        const into = yield* loadSegment(other, join(folder, second), keys)
+        assert.deepInclude(into, { isLoaded: true, fromSeq: 301, toSeq: 600 })
 
         // Whoever leads next needs none of them either.
         yield* centre.allocator.stop

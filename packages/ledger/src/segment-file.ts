@@ -132,13 +132,12 @@ const load = async (client: pg.Client, path: string, verified: VerifiedSegment):
     const detail = `${path}: expected the segment that ends before event ${first?.seq}, which is the oldest there is, found events ${fromSeq} to ${toSeq}`
     throw new SegmentFault({ reason: "order", detail })
   }
-  const [attached] = (
-    await client.query<{ name: string }>("select name from ledger_partitions() where from_seq = $1 and to_seq = $2", [
-      fromSeq,
-      toSeq
-    ])
+  // A database that was restored has partitions from the first event on, perhaps with other bounds.
+  const [place] = (
+    await client.query<{ covered: boolean }>("select ledger_places_until($1) >= $2 as covered", [fromSeq, toSeq])
   ).rows
-  const table = attached === undefined ? await makeTable(client) : pg.escapeIdentifier(attached.name)
+  const isCovered = place?.covered === true
+  const table = isCovered ? "events" : await makeTable(client)
   let waiting: Array<string> = []
   const flush = async () => {
     if (waiting.length > 0) await client.query(insertStatement(table), [`[${waiting.join(",")}]`])
@@ -149,7 +148,7 @@ const load = async (client: pg.Client, path: string, verified: VerifiedSegment):
     if (waiting.push(line) === rowsAtOnce) await flush()
   }
   await flush()
-  if (attached === undefined) {
+  if (!isCovered) {
     await client.query(`alter table events attach partition ${table} for values from (${fromSeq}) to (${toSeq + 1})`)
   }
   const [{ digest } = { digest: "" }] = (

@@ -97,6 +97,11 @@ export const dropSegment = Effect.fnUntraced(function* (fromSeq: number, reason:
     ),
     orUnavailable
   )
+  const left = yield* orUnavailable(ledger.firstEvent)
+  if (left !== undefined && left.seq <= state.toSeq) {
+    const bounds = `events ${fromSeq} to ${state.toSeq}`
+    return yield* refused(`segment ${fromSeq}: expected a partition of ${bounds} alone, found one with other bounds`)
+  }
   return yield* recordSegment({ ...state, phase: "dropped" }, reason)
 })
 
