@@ -60,6 +60,9 @@ export const LedgerAnswer = Schema.Struct({
     recordedAt: Schema.NullOr(Instant)
   }),
   segments: Schema.Array(SegmentView).annotate({ description: "The oldest first" }),
+  signers: Schema.Array(Schema.Struct({ keyId: Schema.String, messages: Schema.Int })).annotate({
+    description: "Keys by which messages in effect are signed, and how many; a key that is not here can be retired"
+  }),
   placesAhead: Schema.Int.annotate({ description: "Events that there are partitions for beyond the last one" }),
   replay: Schema.Struct({
     last: Schema.NullOr(

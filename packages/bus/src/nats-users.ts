@@ -21,7 +21,7 @@ export const publicKeyOf = (seed: string): string => {
 }
 
 const heading = `# Lowtide's users and what each may do, for the server's configuration: include "nats-users.conf".
-# Written by \`lowtide cluster add\` and \`rotate\`, which read it back. It holds public keys only.
+# Written by \`lowtide cluster\` and \`allocator\`, which read it back. It holds public keys only.
 `
 
 /**

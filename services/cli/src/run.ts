@@ -5,6 +5,7 @@ import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
+import { allocator } from "./verbs/allocator.ts"
 import { audit } from "./verbs/audit.ts"
 import { backup, restore } from "./verbs/backup.ts"
 import { cluster } from "./verbs/cluster.ts"
@@ -43,6 +44,7 @@ const lowtide = root.pipe(
     vip,
     brake,
     cluster,
+    allocator,
     fleet,
     key,
     token,

@@ -658,6 +658,7 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
         archive: null
       }
     ],
+    signers: [{ keyId: "2026-1", messages: 12 }],
     placesAhead: 76,
     replay: {
       last: {

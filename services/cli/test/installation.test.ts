@@ -132,3 +132,85 @@ describe("an installation's folder", () => {
     expect(text("nats-users.conf")).toBe("authorization { token: x }\n")
   })
 })
+
+describe("lowtide key list", () => {
+  it("tells what each key signs, who believes it, and how much rests on it", async () => {
+    await good(...started, "cluster add west", "key new 2026-2")
+    rmSync(join(folder, "allocator", "2026-2.pem"))
+    const { stdout, asked } = await run("key list -o json")
+    expect(asked).toEqual([])
+    const keys = () =>
+      (JSON.parse(stdout).items as ReadonlyArray<Record<string, unknown>>).map(({ since, ...key }) => key)
+    expect(keys()).toEqual([
+      { id: "install", signs: "allowed prefixes", isPrivateHere: true, trustedBy: ["east", "west"], messages: null },
+      { id: "2026-1", signs: "intents", isPrivateHere: true, trustedBy: ["east", "west"], messages: null },
+      { id: "2026-2", signs: "intents", isPrivateHere: false, trustedBy: ["east", "west"], messages: null }
+    ])
+    const inUse = await run("key list --in-use")
+    expect(inUse.asked).toEqual(["/v1/ledger"])
+    expect(inUse.stdout).toMatch(/^KEY +SIGNS +SINCE +PRIVATE +MESSAGES +TRUSTED-BY$/m)
+    expect(inUse.stdout).toMatch(/^2026-1 .* 12 +east west$/m)
+    expect(inUse.stdout).toMatch(/^2026-2 .* elsewhere +0 +east west$/m)
+  })
+})
+
+describe("lowtide allocator rotate", () => {
+  it("has both keys good until it is finished, and leaves the clusters' alone", async () => {
+    await good(...started)
+    const before = keysOf()
+    const seed = text("allocator/nats.nk")
+    await good("allocator rotate")
+    expect(keysOf()).toEqual({ ...before, allocator: [expect.any(String), ...(before.allocator ?? [])] })
+    expect(text("allocator/nats.nk")).not.toBe(seed)
+    expect(keysOf().allocator?.[0]).toBe(publicKeyOf(text("allocator/nats.nk")))
+    expect(await run("allocator rotate")).toMatchObject({ exitCode: 4 })
+    await good("allocator rotate --finish")
+    expect(keysOf()).toEqual({ ...before, allocator: [publicKeyOf(text("allocator/nats.nk"))] })
+    expect(await run("allocator rotate --finish")).toMatchObject({ exitCode: 4 })
+  })
+})
+
+describe("lowtide cluster remove", () => {
+  it("is refused while the cluster holds addresses; a reason does without asking, and stays", async () => {
+    await good(...started, "cluster add west")
+    const before = keysOf()
+    const refused = await run("cluster remove east")
+    expect(refused).toMatchObject({ exitCode: 4, asked: ["/v1/vips?cluster=east"] })
+    expect(refused.stderr).toContain("expected one that holds no address")
+    expect(keysOf()).toEqual(before)
+    const removed = await lowtide(["cluster", "remove", "east", "--out", folder, "--reason", "burnt down"])
+    expect(removed).toMatchObject({ exitCode: 0, asked: [] })
+    expect(removed.stdout).toContain("nats-server --signal reload")
+    const { "agent-east": _, "speaker-east": __, ...rest } = before
+    expect(keysOf()).toEqual(rest)
+    expect(readdirSync(join(folder, "clusters"))).toEqual(["west"])
+    expect(JSON.parse(text("removed-clusters.ndjson"))).toMatchObject({
+      user: "ada",
+      cluster: "east",
+      reason: "burnt down"
+    })
+    expect(await run("cluster remove east")).toMatchObject({ exitCode: 4 })
+    expect(await lowtide(["cluster", "remove", "north", "--out", folder, "--reason", "typo"])).toMatchObject({
+      exitCode: 3
+    })
+  })
+
+  it("goes on where no allocator has heard of the cluster, and not where none answers", async () => {
+    await good(...started)
+    const problem = (status: number, body: object) => async () =>
+      new Response(JSON.stringify(body), { status, headers: { "content-type": "application/problem+json" } })
+    const remove = (fetch: () => Promise<Response>) =>
+      lowtide(["cluster", "remove", "east", "--out", folder], { fetch })
+    const away = await remove(() => Promise.reject(new TypeError("fetch failed")))
+    expect(away.exitCode).toBe(7)
+    expect(Object.keys(keysOf())).toContain("agent-east")
+    const unknown = {
+      type: "https://lowtide.dev/problems/not-found",
+      title: "not-found",
+      status: 404,
+      detail: "cluster: none"
+    }
+    expect(await remove(problem(404, unknown))).toMatchObject({ exitCode: 0 })
+    expect(Object.keys(keysOf())).toEqual(["allocator"])
+  })
+})

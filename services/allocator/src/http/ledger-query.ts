@@ -28,6 +28,7 @@ export const askLedger = Effect.gen(function* () {
     completeSince: { seq: first?.seq ?? 1, recordedAt: first?.recordedAt ?? null },
     segments,
     placesAhead: (yield* ledger.placesUntil(seq + 1)) - seq,
+    signers: [...(yield* ledger.signedBy)].map(([keyId, messages]) => ({ keyId, messages })),
     replay: { last, findings }
   }
   return answer

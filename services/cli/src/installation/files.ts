@@ -16,6 +16,8 @@ export const pathsIn = (folder: string) => ({
   /** The allocator's own half. */
   intentKey: (id: string) => join(folder, "allocator", `${id}.pem`),
   allocatorSeed: join(folder, "allocator", "nats.nk"),
+  /** Who took which cluster out, and why: a JSON object a line. */
+  removedClusters: join(folder, "removed-clusters.ndjson"),
   clusters: join(folder, "clusters"),
   seed: (cluster: string, role: "agent" | "speaker") => join(folder, "clusters", cluster, `${role}.nk`),
   trust: (cluster: string) => join(folder, "clusters", cluster, "trust.json"),

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs"
+import { appendFileSync, existsSync, rmSync } from "node:fs"
+import { join } from "node:path"
 import { type NatsUser, natsUsersText, newNatsKey, publicKeyOf, readNatsUsers } from "@lowtide/bus/nats-users"
 import { type BusUser, busUserName } from "@lowtide/bus/permissions"
 import { CliFault, exitCodes } from "../fault.ts"
@@ -20,6 +21,11 @@ const seatsOf = (folder: string, cluster: string): ReadonlyArray<Seat> => {
     seedFile: paths.seed(cluster, role)
   }))
 }
+
+const allocatorSeat = (folder: string): Seat => ({
+  user: { role: "allocator" },
+  seedFile: pathsIn(folder).allocatorSeed
+})
 
 /** The users that a folder's file has; a file that is not ours is not written over. */
 const readUsers = (folder: string): ReadonlyArray<NatsUser> => {
@@ -50,10 +56,7 @@ export interface SeedNote {
  */
 export const addUsers = (folder: string, cluster: string): ReadonlyArray<SeedNote> => {
   const paths = pathsIn(folder)
-  const seats: ReadonlyArray<Seat> = [
-    { user: { role: "allocator" }, seedFile: paths.allocatorSeed },
-    ...seatsOf(folder, cluster)
-  ]
+  const seats: ReadonlyArray<Seat> = [allocatorSeat(folder), ...seatsOf(folder, cluster)]
   const users = new Map(readUsers(folder).map((entry) => [busUserName(entry.user), entry]))
   const notes = seats.map(({ user, seedFile }): SeedNote => {
     const name = busUserName(user)
@@ -69,31 +72,50 @@ export const addUsers = (folder: string, cluster: string): ReadonlyArray<SeedNot
   return notes
 }
 
+/** Exchanges the keys of a cluster's users, `rotate` says how. */
+export const rotateUsers = (folder: string, cluster: string, step: "begin" | "finish"): ReadonlyArray<SeedNote> =>
+  rotate(folder, seatsOf(folder, cluster), step, {
+    what: `cluster ${cluster}`,
+    remedy: `lowtide cluster add ${cluster} --out ${folder}`
+  })
+
+/** Exchanges the allocator's key, `rotate` says how. */
+export const rotateAllocator = (folder: string, step: "begin" | "finish"): ReadonlyArray<SeedNote> =>
+  rotate(folder, [allocatorSeat(folder)], step, {
+    what: "allocator",
+    remedy: `lowtide cluster add NAME --out ${folder}`
+  })
+
 /**
- * Gives a cluster's users new keys beside those they have, or, to finish, takes the old ones away. Between the two both
- * are good, so that no process is without one.
+ * Gives users new keys beside those they have, or, to finish, takes the old ones away. Between the two both are good, so
+ * that no process is without one.
  */
-export const rotateUsers = (folder: string, cluster: string, step: "begin" | "finish"): ReadonlyArray<SeedNote> => {
+const rotate = (
+  folder: string,
+  wanted: ReadonlyArray<Seat>,
+  step: "begin" | "finish",
+  { what, remedy }: { readonly what: string; readonly remedy: string }
+): ReadonlyArray<SeedNote> => {
   const users = new Map(readUsers(folder).map((entry) => [busUserName(entry.user), entry]))
   const fault = (what: string, next: string) => new CliFault({ exitCode: exitCodes.conflict, what, next })
-  const seats = seatsOf(folder, cluster).map((seat) => ({ ...seat, entry: users.get(busUserName(seat.user)) }))
+  const seats = wanted.map((seat) => ({ ...seat, entry: users.get(busUserName(seat.user)) }))
   const notes = seats.map(({ user, seedFile, entry }): SeedNote => {
     if (entry === undefined) {
       throw new CliFault({
         exitCode: exitCodes.notFound,
-        what: `cluster ${cluster}: expected one that has users in ${pathsIn(folder).natsUsers}, found none`,
-        next: `run \`lowtide cluster add ${cluster} --out ${folder}\``
+        what: `${what}: expected one that has users in ${pathsIn(folder).natsUsers}, found none`,
+        next: `run \`${remedy}\``
       })
     }
     const isUnderWay = entry.publicKeys.length > 1
     if (step === "begin" && isUnderWay) {
       throw fault(
-        `cluster ${cluster}: its keys are being exchanged already`,
+        `${what}: its keys are being exchanged already`,
         "give the new seeds to its processes, then run this with --finish"
       )
     }
     if (step === "finish" && !isUnderWay) {
-      throw fault(`cluster ${cluster}: expected two keys a user, found one`, "run this without --finish first")
+      throw fault(`${what}: expected two keys a user, found one`, "run this without --finish first")
     }
     return { user: busUserName(user), seedFile, state: step === "begin" ? "made" : "kept" }
   })
@@ -108,6 +130,26 @@ export const rotateUsers = (folder: string, cluster: string, step: "begin" | "fi
   }
   replaceFile(pathsIn(folder).natsUsers, natsUsersText([...users.values()]))
   return notes
+}
+
+/**
+ * Takes a cluster's users out of the file, and its credentials out of the folder: they are good for nothing from then on.
+ * Who did it and why stays, a line in a file of the folder.
+ */
+export const removeUsers = (folder: string, cluster: string, note: object): void => {
+  const users = readUsers(folder)
+  const kept = users.filter(({ user }) => user.role === "allocator" || user.cluster !== cluster)
+  if (kept.length === users.length) {
+    throw new CliFault({
+      exitCode: exitCodes.notFound,
+      what: `cluster ${cluster}: expected one of [${clustersOf(folder).join(", ")}] in ${pathsIn(folder).natsUsers}`,
+      next: "name one of them, or another folder with --out"
+    })
+  }
+  const paths = pathsIn(folder)
+  appendFileSync(paths.removedClusters, `${JSON.stringify(note)}\n`)
+  replaceFile(paths.natsUsers, natsUsersText(kept))
+  rmSync(join(paths.clusters, cluster), { recursive: true, force: true })
 }
 
 /** Clusters that have users in a folder. */

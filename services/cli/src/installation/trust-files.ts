@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, rmSync, statSync } from "node:fs"
 import { generateKey, open, readKeyRing, readSigningKey, seal } from "@lowtide/bus/envelope"
 import { formatPrefix, type Prefix, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result } from "effect"
@@ -33,6 +33,53 @@ export const installKeyId = "install"
 
 /** Which keys that sign intents the folder's clusters believe. */
 export const intentKeyIds = (folder: string): ReadonlyArray<string> => namesIn(pathsIn(folder).intentKeys, ".pub.pem")
+
+/** A key of an installation, and who believes it. */
+export interface KeyStanding {
+  readonly id: string
+  readonly signs: "intents" | "allowed prefixes"
+  /** When its public half was written here, RFC 3339. */
+  readonly since: string
+  /** Whether its private half is in the folder. */
+  readonly isPrivateHere: boolean
+  /** Clusters whose trust file has it; a file that was changed by hand tells what it has. */
+  readonly trustedBy: ReadonlyArray<string>
+}
+
+/** The keys of a folder, and those that a trust file of it believes though they are not there. */
+export const listKeys = (folder: string): ReadonlyArray<KeyStanding> => {
+  const paths = pathsIn(folder)
+  const trusts = clustersOf(folder).map((cluster) => {
+    const text = readIfThere(paths.trust(cluster))
+    const { intentKeys = {}, installKey } = (text === undefined ? {} : JSON.parse(text)) as {
+      readonly intentKeys?: Readonly<Record<string, string>>
+      readonly installKey?: string
+    }
+    return { cluster, intentKeys, installKey }
+  })
+  const standing = (id: string, publicFile: string, privateFile: string, signs: KeyStanding["signs"]): KeyStanding => {
+    const pem = readIfThere(publicFile)
+    return {
+      id,
+      signs,
+      since: pem === undefined ? "" : statSync(publicFile).mtime.toISOString(),
+      isPrivateHere: existsSync(privateFile),
+      trustedBy: trusts
+        .filter(({ intentKeys, installKey }) => {
+          const believed = signs === "intents" ? intentKeys[id] : installKey
+          return believed !== undefined && (pem === undefined || believed === pem)
+        })
+        .map(({ cluster }) => cluster)
+    }
+  }
+  const ids = new Set([...intentKeyIds(folder), ...trusts.flatMap(({ intentKeys }) => Object.keys(intentKeys))])
+  return [
+    ...(existsSync(paths.installPublicKey)
+      ? [standing(installKeyId, paths.installPublicKey, paths.installKey, "allowed prefixes")]
+      : []),
+    ...[...ids].sort().map((id) => standing(id, paths.intentPublicKey(id), paths.intentKey(id), "intents"))
+  ]
+}
 
 /** Stops believing a key: only its public half goes, from the folder and from every cluster's trust file. */
 export const retireKey = (folder: string, id: string): ReadonlyArray<string> => {

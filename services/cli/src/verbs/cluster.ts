@@ -1,9 +1,11 @@
 import { parseName } from "@lowtide/domain/config/syntax"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { usageFault } from "../fault.ts"
+import { ask } from "../ask.ts"
+import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { offline, outFlag } from "../installation/offline.ts"
-import { print } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
 
 const clusterArgument = Argument.String("name").pipe(Argument.withDescription("The cluster's name"))
 
@@ -48,7 +50,7 @@ const add = Command.make(
   ])
 )
 
-const seedLine = ({
+export const seedLine = ({
   user,
   seedFile,
   state
@@ -98,6 +100,66 @@ const rotate = Command.make(
   ])
 )
 
+/** `lowtide cluster remove NAME`. */
+const remove = Command.make(
+  "remove",
+  {
+    name: clusterArgument,
+    out: outFlag,
+    reason: Flag.String("reason").pipe(
+      Flag.withDescription("Why it goes though it holds addresses, or though no allocator can be asked"),
+      Flag.optional
+    )
+  },
+  Effect.fnUntraced(function* ({ name, out, reason }) {
+    const { user, nowMs } = yield* Surroundings
+    yield* checkName(name)
+    const held = Option.isSome(reason) ? null : yield* heldBy(name)
+    if (held !== null && held > 0) {
+      return yield* new CliFault({
+        exitCode: exitCodes.conflict,
+        what: `cluster ${name}: expected one that holds no address, found ${held} that are not free`,
+        next: "release them first, or say with --reason why it goes all the same: its speakers keep announcing what they hold"
+      })
+    }
+    const answer = yield* offline(async () => {
+      const { reloadCommand, removeUsers } = await import("../installation/nats-access.ts")
+      const { pathsIn } = await import("../installation/files.ts")
+      const time = new Date(nowMs).toISOString()
+      removeUsers(out, name, { time, user, cluster: name, reason: Option.getOrNull(reason) })
+      return { cluster: name, natsUsersFile: pathsIn(out).natsUsers, reload: reloadCommand }
+    })
+    yield* print(answer, () =>
+      [
+        `${name} has no users any more, and its credentials are deleted`,
+        `nats-server includes ${answer.natsUsersFile}; tell it: ${answer.reload}`
+      ].join("\n")
+    )
+  })
+).pipe(
+  Command.withDescription(
+    "Take a cluster's users and credentials away; refused while an allocator says that it holds addresses"
+  ),
+  Command.withExamples([
+    { command: "lowtide cluster remove west --out install", description: "A cluster whose Services are gone" },
+    {
+      command: 'lowtide cluster remove west --out install --reason "burnt down"',
+      description: "Without asking an allocator"
+    }
+  ])
+)
+
+/** How many addresses an allocator knows a cluster to have, those that are not free again included. */
+const heldBy = Effect.fnUntraced(function* (name: string) {
+  const answer = yield* ask(yield* serverFlags, (client) =>
+    client.fleet.vips({ query: { cluster: name } }).pipe(
+      Effect.map(({ items }) => items.length),
+      Effect.catchTag("NotFoundProblem", () => Effect.succeed(0)) // it never spoke
+    )
+  )
+  return answer
+})
+
 /** `lowtide cluster allow NAME PREFIX...`. */
 const allow = Command.make(
   "allow",
@@ -140,6 +202,6 @@ const allow = Command.make(
 
 /** `lowtide cluster`. */
 export const cluster = Command.make("cluster").pipe(
-  Command.withDescription("Credentials of clusters, and what they may announce; all offline"),
-  Command.withSubcommands([add, rotate, allow])
+  Command.withDescription("Credentials of clusters, and what they may announce; offline, but for what `remove` asks"),
+  Command.withSubcommands([add, rotate, remove, allow])
 )

@@ -1,8 +1,12 @@
 import { Effect, Result } from "effect"
-import { Argument, Command } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
+import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
 import { offline, outFlag } from "../installation/offline.ts"
-import { print } from "../root.ts"
+import { print, serverFlags } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { formatTable } from "../table.ts"
+import { keyColumns } from "../tables/keys.ts"
 
 const idArgument = Argument.String("id").pipe(
   Argument.withDescription("The key's name, such as 2026-1; `install` is the installation's own")
@@ -66,8 +70,44 @@ const retire = Command.make(
   Command.withExamples([{ command: "lowtide key retire 2026-1 --out install", description: "After a rotation" }])
 )
 
+/** `lowtide key list`. */
+const list = Command.make(
+  "list",
+  {
+    out: outFlag,
+    isInUse: Flag.Boolean("in-use").pipe(
+      Flag.withDescription("Ask an allocator how many messages in effect each key has signed"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ out, isInUse }) {
+    const { hasColour } = yield* Surroundings
+    const keys = yield* offline(async () => (await import("../installation/trust-files.ts")).listKeys(out))
+    const signers = isInUse
+      ? new Map(
+          (yield* ask(yield* serverFlags, (client) => client.centre.ledger())).signers.map(
+            ({ keyId, messages }) => [keyId, messages] as const
+          )
+        )
+      : undefined
+    const items = keys.map((standing) => ({
+      ...standing,
+      messages: signers === undefined || standing.signs !== "intents" ? null : (signers.get(standing.id) ?? 0)
+    }))
+    yield* print({ items }, (format) =>
+      formatTable(keyColumns(isInUse), items, { isWide: format === "wide", hasColour })
+    )
+  })
+).pipe(
+  Command.withDescription("Show the keys, what they sign, since when, and which clusters believe them"),
+  Command.withExamples([
+    { command: "lowtide key list --out install", description: "From the folder alone" },
+    { command: "lowtide key list --out install --in-use", description: "Before a key is retired: who needs it still" }
+  ])
+)
+
 /** `lowtide key`. */
 export const key = Command.make("key").pipe(
   Command.withDescription("Keys that sign intents and what clusters may announce"),
-  Command.withSubcommands([make, retire])
+  Command.withSubcommands([make, list, retire])
 )
