@@ -26,6 +26,8 @@ import * as auditWords from "./0023-audit-words.ts"
 import * as brakeWords from "./0030-brake-words.ts"
 import * as auditWordsOfFleetPools from "./0032-audit-words-of-fleet-pools.ts"
 import * as auditWordsOfMoves from "./0033-audit-words-of-moves.ts"
+import * as auditWordsOfSharedAddresses from "./0033-audit-words-of-shared-addresses.ts"
+import * as vipHistoryMembers from "./0033-vip-history-members.ts"
 import * as auditWordsByType from "./0034-audit-words-by-type.ts"
 import * as partitionsByCatalog from "./0035-partitions-by-catalog.ts"
 import * as replayFindings from "./0036-replay-findings.ts"
@@ -60,6 +62,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0030-brake-words": brakeWords,
   "0032-audit-words-of-fleet-pools": auditWordsOfFleetPools,
   "0033-audit-words-of-moves": auditWordsOfMoves,
+  "0033-audit-words-of-shared-addresses": auditWordsOfSharedAddresses,
+  "0033-vip-history-members": vipHistoryMembers,
   "0034-audit-words-by-type": auditWordsByType,
   "0035-partitions-by-catalog": partitionsByCatalog,
   "0036-replay-findings": replayFindings,

@@ -170,6 +170,7 @@ create table vip_history (
   holders json not null,
   reason_code text not null,
   actor text not null,
+  member text not null default ''::text,
   PRIMARY KEY (network, address, from_seq),
   CHECK (((to_seq > from_seq) AND (valid_to >= valid_from)))
 ) with (fillfactor=80);
@@ -206,7 +207,7 @@ CREATE INDEX events_service_seq ON ONLY public.events USING btree (cluster, name
 
 CREATE UNIQUE INDEX events_stream_version_seq ON ONLY public.events USING btree (stream, version, seq);
 
-CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network, address) WHERE (to_seq IS NULL);
+CREATE UNIQUE INDEX vip_history_open ON public.vip_history USING btree (network, address, member) WHERE (to_seq IS NULL);
 
 CREATE INDEX wire_journal_cluster ON public.wire_journal USING btree (cluster, id);
 
@@ -519,6 +520,10 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.words_serviceobserved(before json, state json, holder text) returns text
 
 -- function audit.words_servingnodeschanged(before json, state json, holder text) returns text
+
+-- function audit.words_sharedaddressapplied(before json, state json, holder text) returns text
+
+-- function audit.words_sharedaddressdeleted(before json, state json, holder text) returns text
 
 -- function audit.words_vipadopted(before json, state json, holder text) returns text
 

@@ -6,7 +6,14 @@ import { CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./aud
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
-import { ApplyRequest, DeleteRequest, FleetKindName, QuotaList, ReservationList } from "./fleet-objects.ts"
+import {
+  ApplyRequest,
+  DeleteRequest,
+  FleetKindName,
+  QuotaList,
+  ReservationList,
+  SharedAddressList
+} from "./fleet-objects.ts"
 import { FleetVersionAnswer } from "./fleet-version.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
@@ -60,6 +67,11 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       OpenApi.Summary,
       "How many addresses clusters and namespaces may have, and have"
     ),
+    HttpApiEndpoint.get("sharedAddresses", "/shared-addresses", {
+      query: { at },
+      success: SharedAddressList,
+      error: listErrors
+    }).annotate(OpenApi.Summary, "Addresses that several clusters announce on purpose"),
     HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }).annotate(
       OpenApi.Summary,
       "BGP peers and their sessions, node by node"
@@ -204,14 +216,17 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       error: orderErrors
     }).annotate(
       OpenApi.Summary,
-      "Create or change a Reservation (role operator of its cluster and pool), a Quota or an AddressPool (role admin)"
+      "Create or change a Reservation (role operator of its cluster and pool), a Quota, an AddressPool or a SharedAddress (role admin)"
     ),
     HttpApiEndpoint.post("deleteObject", "/objects/:kind/:name/delete", {
       params: { kind: FleetKindName, name: Schema.String },
       payload: DeleteRequest,
       success: OrderAnswer,
       error: orderErrors
-    }).annotate(OpenApi.Summary, "Delete a Reservation, a Quota or an AddressPool; what Services hold they keep"),
+    }).annotate(
+      OpenApi.Summary,
+      "Delete a Reservation, a Quota, an AddressPool or a SharedAddress; what Services hold they keep"
+    ),
     HttpApiEndpoint.post("finaliseFleet", "/fleet/finalise", {
       payload: Override,
       success: OrderAnswer,

@@ -21,7 +21,7 @@ export const ApplyRequest = Schema.Struct({ ...order, object: FleetManifest }).a
 export const DeleteRequest = Schema.Struct(order).annotate({ identifier: "DeleteRequest" })
 
 /** The kinds of the fleet's own objects. */
-export const FleetKindName = Schema.Literals(["Reservation", "Quota", "AddressPool"])
+export const FleetKindName = Schema.Literals(["Reservation", "Quota", "AddressPool", "SharedAddress"])
 
 /**
  * Where a reservation stands. `Bound`: its Service holds the address. `Kept`: the address waits for the Service.
@@ -47,6 +47,28 @@ export type ReservationView = typeof ReservationView.Type
 /** Answer of `GET /v1/reservations`. */
 export const ReservationList = Schema.Struct({ ...reading, items: Schema.Array(ReservationView) })
 export type ReservationList = typeof ReservationList.Type
+
+/** An address that several clusters announce on purpose. */
+export const SharedAddressView = Schema.Struct({
+  name: Schema.String,
+  network: Schema.String,
+  addresses: Schema.Array(Schema.String),
+  members: Schema.Array(
+    Schema.Struct({
+      cluster: Schema.String,
+      namespace: Schema.String,
+      service: Schema.String,
+      priority: Schema.Int.annotate({ description: "The lowest is preferred by routers; equals are equal-cost paths" }),
+      state: Schema.Literals(["Held", "Waiting"]).annotate({ description: "Held: its Service has the address" })
+    })
+  ),
+  since: Schema.NullOr(Instant)
+}).annotate({ identifier: "SharedAddress" })
+export type SharedAddressView = typeof SharedAddressView.Type
+
+/** Answer of `GET /v1/shared-addresses`. */
+export const SharedAddressList = Schema.Struct({ ...reading, items: Schema.Array(SharedAddressView) })
+export type SharedAddressList = typeof SharedAddressList.Type
 
 /** How many addresses a cluster, or a namespace of it, may have, and has. */
 export const QuotaView = Schema.Struct({

@@ -30,15 +30,19 @@ interface WrittenPool {
   readonly addresses: ReadonlyArray<string>
   readonly annotations?: Readonly<Record<string, string>>
   readonly clusterSelector?: object
+  /** Of a shared address. */
+  readonly members?: ReadonlyArray<object>
 }
 
 const written = (name: string, { addresses, annotations, ...spec }: WrittenPool): RawObject =>
-  spec.clusterSelector === undefined
-    ? { ...pool(name, addresses, spec), ...(annotations === undefined ? {} : { annotations }) }
-    : fleetObject("AddressPool", name, { addresses, ...spec })
+  spec.members !== undefined
+    ? fleetObject("SharedAddress", name, { addresses, members: spec.members })
+    : spec.clusterSelector === undefined
+      ? { ...pool(name, addresses, spec), ...(annotations === undefined ? {} : { annotations }) }
+      : fleetObject("AddressPool", name, { addresses, ...spec })
 
 const give = (manifest: RawObject): Command =>
-  manifest.kind === "AddressPool" ? { _tag: "ApplyFleetObject", manifest } : apply("east", manifest)
+  manifest.kind !== "IPAddressPool" ? { _tag: "ApplyFleetObject", manifest } : apply("east", manifest)
 
 /** The sections below "Examples": pools as YAML, then a table of steps. */
 const stories = (): ReadonlyArray<Story> => {
@@ -115,6 +119,9 @@ const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
   }
 }
 
+const kindOf = (name: string, objects: ReadonlyArray<RawObject>): "AddressPool" | "SharedAddress" =>
+  objects.some((object) => object.name === name && object.kind === "SharedAddress") ? "SharedAddress" : "AddressPool"
+
 /** A list, or a word. */
 const yamlOf = (text: string): unknown => (text.startsWith("[") ? text.slice(1, -1).split(",") : text)
 
@@ -151,7 +158,7 @@ const carryOut = (world: World, order: string, pools: ReadonlyArray<RawObject>):
       return undefined
     }
     case "drop":
-      world.do({ _tag: "DeleteFleetObject", kind: "AddressPool", name: full })
+      world.do({ _tag: "DeleteFleetObject", kind: kindOf(full, pools), name: full })
       return undefined
     case "wait":
       world.nowMs += Number.parseInt(full, 10) * 60_000

@@ -34,6 +34,8 @@ class Auditor {
   /** What each quota counted before the command. */
   #countedBefore = new Map<string, number>()
 
+  /** Which Services may share an address across clusters, by `network/address`. */
+  readonly #shared = new Map<string, ReadonlySet<string>>()
   /** Pools of the fleet, and the labels of clusters. */
   readonly #fleetPools = new Map<string, AddressPoolState>()
   readonly #labels = new Map<string, Readonly<Record<string, string>>>()
@@ -73,6 +75,14 @@ class Auditor {
       else this.#quotas.set(state.quota.name, state.quota)
     }
     if (state?._tag === "Cluster") this.#labels.set(state.cluster, state.labels ?? {})
+    if (before?._tag === "SharedAddress") {
+      for (const address of before.shared.addresses) this.#shared.delete(`${before.shared.network}/${address}`)
+    }
+    if (after?._tag === "SharedAddress") {
+      const { network, addresses, members } = after.shared
+      const keys = new Set(members.map(({ cluster, namespace, name }) => `${cluster}/${namespace}/${name}`))
+      for (const address of addresses) this.#shared.set(`${network}/${address}`, keys)
+    }
     if (state?._tag === "AddressPool") this.#fleetPool(state, after === null)
     if (before?._tag === "Reservation") this.#reserved.delete(`${before.network}/${before.address}`)
     if (after?._tag !== "Reservation") return
@@ -150,18 +160,18 @@ class Auditor {
       assert.strictEqual(before?.phase, "withdrawing")
       const tombstone = this.#tombstone(world, after, this.#releasedAt.get(event.stream) ?? 0)
       // Who may have announced it is read from the messages that went out, not from what the log says of it.
-      const since = this.#quarantinedAt.get(event.stream) ?? 0
+      const since = this.#quarantinedAt.get(placeOf(after)) ?? 0
       for (const node of this.#announcersSince(world, after, since)) {
         const confirmed = world.confirmed.get(`${after.cluster}/${node}`) ?? -1
         assert.isAtLeast(confirmed, tombstone, `${node} has confirmed ${after.address}`)
       }
-      this.#quarantinedAt.set(event.stream, world.messages.length)
+      this.#quarantinedAt.set(placeOf(after), world.messages.length)
     }
     if (event.type === "VipForceReleased") {
       assert.strictEqual(before?.phase, "withdrawing")
       const { network, address } = after
       assert.deepStrictEqual(command, { _tag: "ForceRelease", network, address }, `${address} was ordered`)
-      this.#quarantinedAt.set(event.stream, world.messages.length)
+      this.#quarantinedAt.set(placeOf(after), world.messages.length)
     }
     if (event.type === "VipFreed") assert.isAtMost(before?.quarantineEndMs ?? Number.POSITIVE_INFINITY, world.nowMs)
     this.#ports(after)
@@ -201,6 +211,7 @@ class Auditor {
         `${after.address} is reserved`
       )
     }
+    this.#alone(after)
     if (before === undefined || before.phase === "free") return
     assert.strictEqual(before.cluster, after.cluster, `${after.address} stays in its cluster until it is free`)
     if (before.phase === "assigned") return
@@ -210,6 +221,19 @@ class Auditor {
       `${holder?.namespace}/${holder?.name}`,
       `${after.address} is not free at ${world.nowMs}`
     )
+  }
+
+  /** Two clusters have an address by what says so alone: each newcomer is a member, and nobody else's part is about. */
+  #alone(after: VipState): void {
+    const members = this.#shared.get(`${after.network}/${after.address}`)
+    const names = after.holders.map(({ namespace, name }) => `${after.cluster}/${namespace}/${name}`)
+    const newest = names.at(-1) ?? ""
+    if (members !== undefined) assert.isTrue(members.has(newest), `${newest} is a member of ${after.address}`)
+    const others = [...this.#vips.values()].filter(
+      ({ network, address, cluster, phase }) =>
+        network === after.network && address === after.address && cluster !== after.cluster && phase !== "free"
+    )
+    if (members === undefined) assert.isEmpty(others, `${after.address} is nobody else's, also for a moment`)
   }
 
   #ports({ address, holders }: VipState): void {
@@ -244,6 +268,9 @@ class Auditor {
   }
 }
 
+/** What one cluster has to say of one address, whatever stream it is in. */
+const placeOf = ({ cluster, network, address }: VipState): string => `${cluster} ${network}/${address}`
+
 const stateText = (fleet: Fleet): string =>
   JSON.stringify([
     [...fleet.vips].sort(),
@@ -251,6 +278,7 @@ const stateText = (fleet: Fleet): string =>
     [...fleet.reservations].sort(),
     [...fleet.quotas].sort(),
     [...fleet.addressPools].sort(),
+    [...fleet.sharedAddresses].sort(),
     [...fleet.networks].map(([name, { reserved }]) => [name, [...reserved].sort()]).sort(),
     [...fleet.clusters.values()]
       .map(({ name, network, labels, heldOf, services, nodes, manifests, findings, ...cluster }) => [

@@ -58,10 +58,18 @@ const randomFleetPool = (choose: Choices) =>
     autoAssign: choose.below(4) > 0
   })
 
+const randomShared = (choose: Choices) =>
+  fleetObject("SharedAddress", `a${choose.below(2)}`, {
+    addresses: [choose.one(["192.0.2.1", "192.0.2.3", "198.51.100.0", "2001:db8:100::1"])],
+    members: clusters
+      .filter(() => choose.below(4) > 0)
+      .map((cluster) => ({ cluster, namespace: "shop", name: `s${choose.below(5)}`, priority: choose.below(3) }))
+  })
+
 /** One command of a fleet of two clusters whose pools overlap: anything, in any order. */
 export const randomCommand = (world: World, choose: Choices): Command => {
   const cluster = choose.one(clusters)
-  switch (choose.below(22)) {
+  switch (choose.below(25)) {
     case 0:
       return apply(cluster, pool(`p${choose.below(3)}`, [choose.one(ranges)], { autoAssign: choose.below(4) > 0 }))
     case 1:
@@ -113,6 +121,11 @@ export const randomCommand = (world: World, choose: Choices): Command => {
         ...{ _tag: "RegisterCluster", cluster, network: "default", labels: { region: choose.one(regions) } },
         ...(choose.below(3) === 0 ? { allowedPrefixes: [choose.one(["192.0.2.0/24", "203.0.113.0/31"])] } : {})
       }
+    case 19:
+    case 20:
+      return { _tag: "ApplyFleetObject", manifest: randomShared(choose) }
+    case 21:
+      return { _tag: "DeleteFleetObject", kind: "SharedAddress", name: `a${choose.below(2)}` }
     case 18: {
       const moving = [...world.fleet.cluster(cluster).movingOf].flatMap(([key, addresses]) =>
         addresses.map((address) => ({ namespace: "shop", name: key.slice("shop/".length), address }))

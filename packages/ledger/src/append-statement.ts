@@ -65,21 +65,22 @@ with fence as (
   where r.previous_version > 0 and s.stream = r.stream and s.version = r.previous_version
   returning s.stream
 ), history_rows as materialized (
-  select r.*, fence.recorded_at, lead(r.seq) over (partition by r.network, r.address order by r.seq) as next_seq
-  from fence, jsonb_to_recordset($1::jsonb -> 'history') as r (network text, address inet, seq bigint, state text,
+  select r.*, fence.recorded_at, lead(r.seq) over (partition by r.network, r.address, coalesce(r.member, '') order by r.seq) as next_seq
+  from fence, jsonb_to_recordset($1::jsonb -> 'history') as r (network text, address inet, member text, seq bigint, state text,
     pool text, holders text, reason_code text, actor text)
 ), open_rows as materialized (
   select min(r.seq) as seq, r.recorded_at,
-    (select v.ctid from vip_history v where v.network = r.network and v.address = r.address and v.to_seq is null) as row_id
-  from history_rows r group by r.network, r.address, r.recorded_at
+    (select v.ctid from vip_history v where v.network = r.network and v.address = r.address
+      and v.member = coalesce(r.member, '') and v.to_seq is null) as row_id
+  from history_rows r group by r.network, r.address, r.member, r.recorded_at
 ), closed as (
   update vip_history as v set to_seq = r.seq, valid_to = r.recorded_at
   from open_rows as r where v.ctid = r.row_id
   returning 1
 ), opened as (
-  insert into vip_history (network, address, from_seq, to_seq, valid_from, valid_to, state, pool, holders, reason_code,
+  insert into vip_history (network, address, member, from_seq, to_seq, valid_from, valid_to, state, pool, holders, reason_code,
     actor)
-  select network, address, seq, next_seq, recorded_at,
+  select network, address, coalesce(member, ''), seq, next_seq, recorded_at,
     case when next_seq is null then 'infinity' else recorded_at end, state, pool, holders::json, reason_code, actor
   from history_rows where (select count(*) from closed) >= 0
 ), intent_rows as (

@@ -132,6 +132,7 @@ const batchJson = (batch: Batch): string =>
     history: batch.history.map((row) => ({
       network: row.network,
       address: row.address,
+      member: row.member,
       seq: row.seq,
       state: row.state,
       pool: row.pool,

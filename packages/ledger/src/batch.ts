@@ -27,6 +27,8 @@ export interface StoredCurrent extends Omit<CurrentRow, "previousVersion"> {
 export interface HistoryRow {
   readonly network: string
   readonly address: string
+  /** The cluster whose part in a shared address it is; absent for every other VIP. */
+  readonly member?: string
   readonly seq: number
   readonly state: string
   readonly pool: string

@@ -162,6 +162,7 @@ const toEvent = (row: Selectable<LedgerTables["events"]>): StoredEvent => ({
 const toHistory = (row: Selectable<LedgerTables["vip_history"]>): StoredHistory => ({
   network: row.network,
   address: row.address,
+  ...(row.member === "" ? {} : { member: row.member }),
   fromSeq: row.from_seq,
   toSeq: row.to_seq,
   validFrom: row.valid_from,

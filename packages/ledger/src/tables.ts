@@ -76,6 +76,7 @@ interface VipHistoryTable {
   readonly holders: string
   readonly reason_code: string
   readonly actor: string
+  readonly member: string
 }
 
 interface CommandResultTable {

@@ -258,8 +258,9 @@ const write = (tables: MemoryTables, batch: Batch, { epoch, commitSeq, recordedA
 
 const openHistory = (tables: MemoryTables, { seq, ...row }: HistoryRow, recordedAt: string) => {
   const rows = historyOf(tables, row.network, row.address)
-  const open = rows.at(-1)
-  if (open !== undefined) rows[rows.length - 1] = { ...open, toSeq: seq, validTo: recordedAt }
+  const index = rows.findLastIndex(({ member }) => member === row.member)
+  const open = rows[index]
+  if (open !== undefined) rows[index] = { ...open, toSeq: seq, validTo: recordedAt }
   rows.push({ ...row, fromSeq: seq, toSeq: null, validFrom: recordedAt, validTo: null })
   tables.history.set(`${row.network} ${row.address}`, rows)
 }

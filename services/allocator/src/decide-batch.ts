@@ -202,10 +202,11 @@ const currentRows = (
 const historyRows = (memory: Memory, caused: ReadonlyArray<CausedEvent>): ReadonlyArray<HistoryRow> =>
   caused.flatMap(({ event, received }, index) => {
     if (event.after?._tag !== "Vip") return []
-    const { network, address, pool, phase, cluster, holders } = event.after
+    const { network, address, member, pool, phase, cluster, holders } = event.after
     return {
       network,
       address,
+      ...(member === true ? { member: cluster } : {}),
       seq: memory.head.seq + 1 + index,
       state: phase,
       pool,

@@ -310,8 +310,10 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     case "ReleaseAdopted":
       return fleet.recovery.phase === "recovering"
     case "ForceRelease": {
-      const vip = fleet.vip(command.network, command.address)
-      return vip === undefined ? fleet.recovery.phase === "recovering" : fleet.isFrozen(fleet.cluster(vip.cluster))
+      const vips = fleet.vipsAt(command.network, command.address)
+      return vips.length === 0
+        ? fleet.recovery.phase === "recovering"
+        : vips.some(({ cluster }) => fleet.isFrozen(fleet.cluster(cluster)))
     }
     case "ApplyFleetObject":
     case "DeleteFleetObject":

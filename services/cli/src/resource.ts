@@ -8,6 +8,7 @@ export type ListType =
   | "vips"
   | "reservations"
   | "quotas"
+  | "sharedaddresses"
   | "peers"
   | "nodes"
   | "findings"
@@ -32,6 +33,9 @@ const listNames: Readonly<Record<string, ListType>> = {
   quotas: "quotas",
   quota: "quotas",
   qu: "quotas",
+  sharedaddresses: "sharedaddresses",
+  sharedaddress: "sharedaddresses",
+  sa: "sharedaddresses",
   peers: "peers",
   peer: "peers",
   pe: "peers",
@@ -80,7 +84,7 @@ export const parseListTarget = (text: string): Result.Result<ListTarget, string>
   const type = Object.hasOwn(listNames, word) ? listNames[word] : undefined
   if (type === undefined || name.includes("")) {
     const expected =
-      "services, pools, vips, reservations, quotas, peers, nodes, findings or allocators, perhaps with /NAME"
+      "services, pools, vips, reservations, quotas, sharedaddresses, peers, nodes, findings or allocators, perhaps with /NAME"
     return Result.fail(`type: expected ${expected}, found ${JSON.stringify(text)}`)
   }
   return Result.succeed({ type, name })

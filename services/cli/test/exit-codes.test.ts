@@ -11,7 +11,7 @@ describe("exit codes", () => {
     [
       2,
       "get houses",
-      'error: type: expected services, pools, vips, reservations, quotas, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+      'error: type: expected services, pools, vips, reservations, quotas, sharedaddresses, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
     ],
     [
       2,

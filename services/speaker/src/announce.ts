@@ -18,7 +18,7 @@ export class RouteTranslator {
   }
 
   #attributesOf(wanted: WantedRoute): RouteAttributes {
-    const key = `${wanted.isStandby}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
+    const key = `${wanted.isStandby}|${wanted.prepend ?? 0}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
     let attributes = this.#attributes.get(key)
     if (attributes === undefined) {
       // Attribute sets come from a handful of Advertisements; past any sensible number the memory is given back.
@@ -41,7 +41,7 @@ const standbyPrepend = 3
 const standbyLocalPref = 0
 
 /** Texts that are no community were refused where the Advertisement was read, and are left out. */
-const routeAttributes = ({ isStandby, localPref, communities: texts }: WantedRoute): RouteAttributes => {
+const routeAttributes = ({ isStandby, prepend = 0, localPref, communities: texts }: WantedRoute): RouteAttributes => {
   const communities: Array<StandardCommunity> = []
   const largeCommunities: Array<LargeCommunity> = []
   for (const text of texts) {
@@ -51,7 +51,7 @@ const routeAttributes = ({ isStandby, localPref, communities: texts }: WantedRou
   }
   const preference = isStandby ? standbyLocalPref : localPref
   return {
-    asPathPrepend: isStandby ? standbyPrepend : 0,
+    asPathPrepend: prepend + (isStandby ? standbyPrepend : 0),
     communities,
     largeCommunities,
     ...(preference === null ? {} : { localPref: preference })

@@ -186,6 +186,7 @@ const isSameRoute = (left: WantedRoute | undefined, right: WantedRoute | undefin
     right !== undefined &&
     left.localPref === right.localPref &&
     left.isStandby === right.isStandby &&
+    left.prepend === right.prepend &&
     left.communities.join(" ") === right.communities.join(" "))
 
 const isSameVerdict = (left: Verdict | undefined, right: Verdict): boolean =>

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { AddressPool, Finding, ServiceObject } from "../config/index.ts"
 import type { ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory, Fleet, NetworkMemory } from "../fleet/fleet.ts"
-import type { Holder, ReservationState, VipState } from "../fleet/stream.ts"
+import type { Holder, ReservationState, SharedAddressState, VipState } from "../fleet/stream.ts"
 import { poolAdmits, poolRanges, poolRangesOf, poolsInOrder } from "./pool-choice.ts"
 import { refusal } from "./refusal.ts"
 import { mayShare } from "./sharing.ts"
@@ -40,6 +40,8 @@ export interface Chooser {
  */
 export const choose = (chooser: Chooser): Choice => {
   const { wish } = chooser
+  const shared = wish.requested.length > 0 ? [] : sharedAddressesOf(chooser)
+  if (shared.length > 0) return withShared(chooser, shared)
   const kept = present(chooser)
   if (wish.requested.length > 0) return orKeep(chooser, chooseRequested(chooser))
   if (wish.pool !== undefined) return orKeep(chooser, chooseFromNamedPool(chooser, wish.pool))
@@ -57,8 +59,61 @@ const openPoolsOf = (chooser: Chooser): ReadonlyArray<AddressPool> =>
 
 const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
 
-const heldBy = ({ cluster, wish }: Chooser): ReadonlyArray<string> =>
-  cluster.addressesOf.get(`${wish.holder.namespace}/${wish.holder.name}`) ?? []
+/** What it holds, but for shared addresses of which it is no member any more. */
+const heldBy = (chooser: Chooser): ReadonlyArray<string> => {
+  const { cluster, wish } = chooser
+  const held = cluster.addressesOf.get(`${wish.holder.namespace}/${wish.holder.name}`) ?? []
+  return held.filter((address) => othersShare(chooser, address) === undefined)
+}
+
+/** The shared address that this is and of which the Service is no member. */
+const othersShare = (
+  { fleet, cluster, wish: { holder } }: Chooser,
+  address: string
+): SharedAddressState | undefined => {
+  const state = fleet.network(cluster.network).shared.get(address)
+  const isMember = state?.shared.members.some((member) => member.cluster === cluster.name && isNamed(member, holder))
+  return isMember === true ? undefined : state
+}
+
+const isNamed = (left: Pick<Holder, "namespace" | "name">, right: Pick<Holder, "namespace" | "name">): boolean =>
+  left.namespace === right.namespace && left.name === right.name
+
+/** Shared addresses of which the Service is a member, of the families that it wants. */
+const sharedAddressesOf = ({ fleet, cluster, wish }: Chooser): ReadonlyArray<string> =>
+  [...(fleet.sharedOf.get(`${cluster.name}/${wish.holder.namespace}/${wish.holder.name}`) ?? [])].flatMap(
+    ({ shared }) =>
+      shared.network === cluster.network
+        ? shared.addresses.filter((address) => wish.families.includes(familyOf(address)))
+        : []
+  )
+
+/** The shared addresses, whatever else it had; a family that they do not have as without them. */
+const withShared = (chooser: Chooser, shared: ReadonlyArray<string>): Choice => {
+  const { service, wish } = chooser
+  const picks: Array<AddressPick> = []
+  for (const address of shared) {
+    const pool = poolHolding(openPoolsOf(chooser), Result.getOrThrow(parseIpAddress(address)))
+    const can = available(chooser, address)
+    const held = heldBy(chooser).includes(address)
+      ? keepAll(chooser).find((pick) => pick.address === address)
+      : undefined
+    if (Result.isFailure(can)) return { picks: keepAll(chooser), refusal: can.failure }
+    if (held !== undefined) picks.push(held)
+    else if (pool !== undefined) picks.push({ address, pool: pool.name, reason: "shared-address" })
+    else {
+      const expected = `an address of one of the pools [${names(openPoolsOf(chooser))}]`
+      return {
+        picks: keepAll(chooser),
+        refusal: refusal(service, "LT0202", { field: "spec.type", expected, found: address })
+      }
+    }
+  }
+  const rest = wish.families.filter((family) => !shared.some((address) => familyOf(address) === family))
+  if (rest.length === 0) return { picks, refusal: null }
+  const beside = choose({ ...chooser, wish: { ...wish, families: rest } })
+  return { picks: [...picks, ...beside.picks], refusal: wish.needsAll ? beside.refusal : null }
+}
 
 /** What it may go on having: what it holds, or for one that holds nothing, what its status says that it has. */
 const present = (chooser: Chooser): ReadonlyArray<AddressPick> =>
@@ -86,7 +141,7 @@ const statusPicks = (chooser: Chooser): ReadonlyArray<AddressPick> => {
 /** What it has and may go on having: of a wanted family, and still shareable with whom it shares. */
 const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
   heldBy(chooser).flatMap((address) => {
-    const vip = chooser.fleet.vip(chooser.cluster.network, address)
+    const vip = chooser.fleet.vip(chooser.cluster.network, address, chooser.cluster.name)
     if (vip === undefined || !chooser.wish.families.includes(familyOf(address))) return []
     return Result.isSuccess(mayShare(vip, chooser.wish.holder))
       ? [{ address, pool: poolNow(chooser, vip), reason: "observed" as const }]
@@ -112,7 +167,7 @@ const orKeep = (chooser: Chooser, choice: Choice): Choice => {
 /** All that the Service has, as it has it. */
 export const keepAll = (chooser: Chooser): ReadonlyArray<AddressPick> =>
   heldBy(chooser).flatMap((address) => {
-    const vip = chooser.fleet.vip(chooser.cluster.network, address)
+    const vip = chooser.fleet.vip(chooser.cluster.network, address, chooser.cluster.name)
     return vip === undefined ? [] : [{ address, pool: poolNow(chooser, vip), reason: "observed" as const }]
   })
 
@@ -198,14 +253,33 @@ const poolAskedOf = (
 
 /** Whether this very address can be had: free, its own, its own from before, or shared. */
 const available = (chooser: Chooser, address: string): Result.Result<void, Finding> => {
-  const { fleet, cluster, service, wish } = chooser
+  const { fleet, cluster, service } = chooser
   const field = requestField(service)
   const kept = reservedForOther(chooser, address)
   if (kept !== undefined) {
     const expected = "an address that is not reserved for another"
     return Result.fail(refusal(service, "LT0203", { field, expected, found: `${address}, ${reservedText(kept)}` }))
   }
-  const vip = fleet.vip(cluster.network, address)
+  const foreign = othersShare(chooser, address)
+  if (foreign !== undefined) {
+    const found = `${address}, the shared address ${foreign.shared.name} of others`
+    return Result.fail(
+      refusal(service, "LT0203", { field, expected: "an address that is free, or shared with it", found })
+    )
+  }
+  // Of a shared address its own part counts; of any other everything that is known of it.
+  const isMember = fleet.memberOf(cluster.network, address, cluster.name) !== undefined
+  const vips = isMember ? [fleet.vip(cluster.network, address, cluster.name)] : fleet.vipsAt(cluster.network, address)
+  for (const vip of vips) {
+    const had = availableAfter(chooser, address, vip)
+    if (Result.isFailure(had)) return had
+  }
+  return Result.succeed(undefined)
+}
+
+const availableAfter = (chooser: Chooser, address: string, vip: VipState | undefined): Result.Result<void, Finding> => {
+  const { cluster, service, wish } = chooser
+  const field = requestField(service)
   if (vip === undefined || vip.phase === "free") return Result.succeed(undefined)
   if (vip.phase !== "assigned") {
     if (wasHeldBy(vip, chooser)) return Result.succeed(undefined)
@@ -344,8 +418,8 @@ const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyAr
     const address = last.find(
       (address) =>
         familyOf(address) === family &&
-        fleet.vip(cluster.network, address)?.phase !== "assigned" &&
-        reservedForOther(chooser, address) === undefined
+        fleet.vip(cluster.network, address, cluster.name)?.phase !== "assigned" &&
+        Result.isSuccess(available(chooser, address))
     )
     const pool = address === undefined ? undefined : poolHolding(pools, Result.getOrThrow(parseIpAddress(address)))
     if (address === undefined || pool === undefined) continue
@@ -416,7 +490,12 @@ const sharedIn = (chooser: Chooser, pool: AddressPool, family: Family): IpAddres
     const isOwn = vip.holders.some(
       (holder) => holder.namespace === wish.holder.namespace && holder.name === wish.holder.name
     )
-    if (isOwn || !ranges.some((range) => rangeContains(range, address))) continue
+    if (
+      isOwn ||
+      fleet.network(cluster.network).shared.has(vip.address) ||
+      !ranges.some((range) => rangeContains(range, address))
+    )
+      continue
     if (reservedForOther(chooser, vip.address) !== undefined) continue
     if (Result.isFailure(mayShare(vip, wish.holder))) continue
     if (first === undefined || comesBefore(pool, address, first)) first = address

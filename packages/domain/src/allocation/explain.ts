@@ -38,7 +38,7 @@ export const explainPools = (
 const judge = (chooser: Chooser, pool: AddressPool): Omit<PoolVerdict, "pool"> => {
   const { fleet, cluster, service, wish } = chooser
   const held = (cluster.addressesOf.get(`${service.namespace}/${service.name}`) ?? []).filter(
-    (address) => fleet.vip(cluster.network, address)?.pool === pool.name
+    (address) => fleet.vip(cluster.network, address, cluster.name)?.pool === pool.name
   )
   if (held.length > 0) return { verdict: "holds", why: `has ${held.join(" and ")}, which the Service holds` }
   const why = whyNot(chooser, pool)

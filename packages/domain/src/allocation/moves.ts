@@ -50,7 +50,7 @@ const successorOf = (cluster: ClusterMemory, key: string, address: string): stri
 const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
 
 const candidatesOf = (fleet: Fleet, cluster: ClusterMemory, address: string): ReadonlyArray<string> => {
-  const vip = fleet.vip(cluster.network, address)
+  const vip = fleet.vip(cluster.network, address, cluster.name)
   return vip === undefined ? [] : resolveVip(fleet, cluster, vip, []).admission.candidates
 }
 

@@ -4,7 +4,7 @@ import { type Finding, quarantineMsUnset } from "../config/index.ts"
 import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
-import { type Holder, type ServiceState, streamOf, type VipState } from "../fleet/stream.ts"
+import { type Holder, type ServiceState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
 import { type AddressPick, choose, keepAll } from "./choose.ts"
 import { withinQuota } from "./quota.ts"
 import { mayShare } from "./sharing.ts"
@@ -54,7 +54,7 @@ const giveUp = (
   address: string,
   { key, picks }: { readonly key: string; readonly picks: ReadonlyArray<AddressPick> }
 ): void => {
-  const vip = draft.fleet.vip(cluster.network, address)
+  const vip = draft.fleet.vip(cluster.network, address, cluster.name)
   const holder = vip?.holders.find((other) => `${other.namespace}/${other.name}` === key)
   const isReplaced = picks.some((pick) => familyOf(pick.address) === familyOf(address)) && draft.fleet.allows("moves")
   if (vip === undefined || holder === undefined || !isReplaced || mayBeAnnounced(draft, vip).length === 0) {
@@ -100,7 +100,13 @@ const isSame = (left: HolderName, right: HolderName): boolean =>
 type HolderName = Pick<Holder, "namespace" | "name">
 
 const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder: Holder): void => {
-  const before = draft.fleet.vip(cluster.network, pick.address) ?? null
+  const present = draft.fleet.vip(cluster.network, pick.address, cluster.name)
+  const isMember =
+    present !== undefined && present.phase !== "free" && present.cluster === cluster.name
+      ? present.member === true
+      : draft.fleet.memberOf(cluster.network, pick.address, cluster.name) !== undefined
+  const stream = streamOf.vip(cluster.network, pick.address, isMember ? cluster.name : undefined)
+  const before = draft.fleet.vips.get(stream) ?? null
   const isShared = before !== null && before.phase === "assigned"
   emitVip(
     draft,
@@ -110,6 +116,7 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
     pick.reason,
     {
       _tag: "Vip",
+      ...(isMember ? { member: true as const } : {}),
       network: cluster.network,
       address: pick.address,
       pool: pick.pool,
@@ -131,7 +138,7 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
  * finds no other address stays with what was agreed, and its refusal says so.
  */
 const refreshHolder = (draft: Draft, cluster: ClusterMemory, { address, pool }: AddressPick, holder: Holder): void => {
-  const vip = draft.fleet.vip(cluster.network, address)
+  const vip = draft.fleet.vip(cluster.network, address, cluster.name)
   const present = vip?.holders.find((other) => isSame(other, holder))
   if (vip === undefined || present === undefined) return
   if (vip.pool === pool && JSON.stringify(present) === JSON.stringify(holder)) return
@@ -153,7 +160,7 @@ export const release = (
   address: string,
   reason: ReasonCode
 ): void => {
-  const vip = draft.fleet.vip(cluster.network, address)
+  const vip = draft.fleet.vip(cluster.network, address, cluster.name)
   const holder = vip?.holders.find((other) => `${other.namespace}/${other.name}` === key)
   if (vip === undefined || holder === undefined) return
   const holders = vip.holders.filter((other) => other !== holder)
@@ -199,7 +206,7 @@ export const quarantine = (
   address: string,
   [type, reason]: EndOfWithdrawal = ["VipQuarantined", "withdrawal-confirmed"]
 ): void => {
-  const vip = draft.fleet.vip(cluster.network, address)
+  const vip = draft.fleet.vip(cluster.network, address, cluster.name)
   if (vip?.phase !== "withdrawing") return
   emitVip(draft, cluster, vip, type, reason, {
     ...vip,
@@ -241,7 +248,7 @@ const emitVip = (
   holder?: Holder
 ): void =>
   draft.emit({
-    stream: streamOf.vip(after.network, after.address),
+    stream: streamOfVip(after),
     type,
     reason,
     before,

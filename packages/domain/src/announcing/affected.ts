@@ -1,7 +1,7 @@
 import { type ObjectRef, objectKey, rawRef } from "../config/index.ts"
 import type { DomainEvent } from "../fleet/event.ts"
 import type { Fleet } from "../fleet/fleet.ts"
-import { type FindingsState, type ManifestState, streamOf, type VipState } from "../fleet/stream.ts"
+import { type FindingsState, type ManifestState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
 import { type Content, resolveGoneService, resolveNode, resolveObject, resolveService, resolveVip } from "./resolve.ts"
 
 /** A message that an event may have changed, with that event's place in its batch. */
@@ -33,6 +33,9 @@ export const affectedContents = (
     ...entries(touched.vips, (stream) => {
       const vip = fleet.vips.get(stream)
       if (vip === undefined) return undefined
+      // A cluster has one word to say of an address: not of a part that it had once, beside the one that it has.
+      const current = fleet.vip(vip.network, vip.address, vip.cluster)
+      if (vip.phase === "free" && current !== undefined && current.phase !== "free") return undefined
       // What speakers hold of a VIP that was taken over stays in effect until its Service is seen, or it is released.
       if (vip.holders.some(({ adopted }) => adopted === true)) return undefined
       return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
@@ -136,6 +139,16 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
       return
     case "Brake":
       return touchCluster(fleet, touched, state.cluster, index)
+    case "SharedAddress": // priorities
+      for (const side of [event.before, event.after]) {
+        if (side?._tag !== "SharedAddress") continue
+        for (const address of side.shared.addresses) {
+          for (const vip of fleet.vipsAt(side.shared.network, address)) {
+            if (vip.phase !== "free") touched.vips.set(streamOfVip(vip), index)
+          }
+        }
+      }
+      return
     case "Namespace":
     case "Recovery":
     case "Reservation":
@@ -176,7 +189,8 @@ const touchGone = (touched: Touched, { before, after }: DomainEvent, index: numb
 const touchVipsOf = (fleet: Fleet, touched: Touched, clusterName: string, service: string, index: number): void => {
   const cluster = fleet.cluster(clusterName)
   for (const address of [...(cluster.addressesOf.get(service) ?? []), ...(cluster.movingOf.get(service) ?? [])]) {
-    touched.vips.set(streamOf.vip(cluster.network, address), index)
+    const vip = fleet.vip(cluster.network, address, clusterName)
+    if (vip !== undefined) touched.vips.set(streamOfVip(vip), index)
   }
 }
 

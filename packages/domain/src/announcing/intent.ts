@@ -41,7 +41,9 @@ export const AdvertisedRoute = Schema.Struct({
   nodes: Schema.Array(Schema.String),
   localPref: Schema.NullOr(Schema.Int),
   /** `64496:100`, or `64496:1:2` for a large community. */
-  communities: Schema.Array(Schema.String)
+  communities: Schema.Array(Schema.String),
+  /** How often the own AS is named once more, so that routers prefer another cluster that shares the address. */
+  prepend: Schema.optionalKey(Schema.Int)
 })
 export type AdvertisedRoute = typeof AdvertisedRoute.Type
 

@@ -18,6 +18,8 @@ export interface WantedRoute {
   readonly prefix: string
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
+  /** How often the own AS is to be named once more to an external peer; absent: not at all. */
+  readonly prepend?: number
   /** To be a worse path than the same route of an admitted node. */
   readonly isStandby: boolean
 }
@@ -106,8 +108,11 @@ const addRoutes = (
     for (const peerName of route.peers) {
       const wanted = byPeer.get(peerName)
       if (wanted === undefined) continue
-      const { prefix, localPref, communities } = route
-      wanted.set(prefix, union(wanted.get(prefix), { prefix, localPref, communities, isStandby }))
+      const { prefix, localPref, communities, prepend } = route
+      wanted.set(
+        prefix,
+        union(wanted.get(prefix), { prefix, localPref, communities, isStandby, ...prepended(prepend) })
+      )
       added = true
     }
   }
@@ -125,5 +130,11 @@ const union = (present: WantedRoute | undefined, route: WantedRoute): WantedRout
       ? (present.localPref ?? route.localPref)
       : Math.max(present.localPref, route.localPref)
   const communities = [...new Set([...present.communities, ...route.communities])].sort()
-  return { prefix: route.prefix, localPref, communities, isStandby: present.isStandby && route.isStandby }
+  return {
+    ...{ prefix: route.prefix, localPref, communities },
+    isStandby: present.isStandby && route.isStandby,
+    ...prepended(Math.min(present.prepend ?? 0, route.prepend ?? 0))
+  }
 }
+
+const prepended = (count = 0): Pick<WantedRoute, "prepend"> => (count === 0 ? {} : { prepend: count })

@@ -4,6 +4,7 @@ import {
   type Advertisement,
   anySelectorMatches,
   excludeLabel,
+  localPrefUnset,
   type ObjectRef,
   objectKey,
   type Peer,
@@ -80,17 +81,35 @@ const routesOf = (
         peers.some((peer) => selects(peer.nodeSelectors, node.labels))
     )
     if (nodes.length === 0) return []
+    const rank = rankOf(fleet, cluster, vip)
     const lengthBits = address.family === 4 ? advertisement.aggregationLength : advertisement.aggregationLengthV6
     return {
       advertisement: advertisement.name,
       prefix: formatPrefix(prefixOf(address, Math.min(lengthBits, addressBits(address.family)))),
       peers: peers.map(({ name }) => name),
       nodes: nodes.map(({ node }) => node.name),
-      localPref: advertisement.localPref ?? null,
-      communities: advertisement.communities
+      localPref: rank === 0 ? (advertisement.localPref ?? null) : rankedLocalPref(advertisement, rank),
+      communities: advertisement.communities,
+      ...(rank === 0 ? {} : { prepend: rank * prependARank })
     }
   })
 }
+
+/** Longer than what makes a standby of the preferred cluster a worse path: all of its nodes come before those of the next. */
+const prependARank = 4
+const localPrefARank = 10
+
+/** How many better priorities there are of a shared address; who is no member any more comes last. */
+const rankOf = (fleet: Fleet, cluster: ClusterMemory, { network, address }: VipState): number => {
+  const members = fleet.networks.get(network)?.shared.get(address)?.shared.members
+  if (members === undefined) return 0
+  const priorities = [...new Set(members.map(({ priority }) => priority))].sort((left, right) => left - right)
+  const own = members.find((member) => member.cluster === cluster.name)
+  return own === undefined ? priorities.length : priorities.indexOf(own.priority)
+}
+
+const rankedLocalPref = ({ localPref = localPrefUnset }: Advertisement, rank: number): number =>
+  Math.max(1, localPref - rank * localPrefARank)
 
 const coversPool = (advertisement: Advertisement, pool: string, labels: Readonly<Record<string, string>>): boolean =>
   (advertisement.pools.length === 0 && advertisement.poolSelectors.length === 0) ||
@@ -151,7 +170,7 @@ export const resolveService = (fleet: Fleet, cluster: ClusterMemory, state: Serv
     uid,
     addresses: addressesOf(cluster, state).map((address) => ({
       address,
-      pool: fleet.vip(cluster.network, address)?.pool ?? ""
+      pool: fleet.vip(cluster.network, address, cluster.name)?.pool ?? ""
     })),
     refusal: refusal === null ? null : { code: refusal.code, message: refusal.message, fix: refusal.fix }
   }

@@ -3,11 +3,15 @@ import { type Finding, hasError } from "./finding.ts"
 import { defaultNetwork } from "./fleet-cluster.ts"
 import { type FleetPool, readFleetPool } from "./fleet-pool.ts"
 import type { RawObject } from "./raw.ts"
-import { type Fields, ObjectReader, show } from "./reader.ts"
+import { type Fields, ObjectReader, parseAt, show } from "./reader.ts"
 import { addressSyntax, canonicalAddress, nameSyntax, parseName } from "./syntax.ts"
 
 /** An object that is of the whole fleet rather than of one cluster: people apply it over the API. */
-export type FleetObject = Reservation | Quota | ({ readonly _tag: "AddressPool" } & FleetPool)
+export type FleetObject =
+  | Reservation
+  | Quota
+  | ({ readonly _tag: "SharedAddress" } & SharedAddress)
+  | ({ readonly _tag: "AddressPool" } & FleetPool)
 
 /** The kinds of the fleet's own objects. */
 export type FleetKind = FleetObject["_tag"]
@@ -37,6 +41,28 @@ export interface Quota {
   readonly addresses: number
 }
 
+/** One address that several clusters announce on purpose: nobody but these Services has it. */
+export interface SharedAddress {
+  readonly name: string
+  readonly network: string
+  /** Canonical; at most one of each IP version. */
+  readonly addresses: ReadonlyArray<string>
+  /** One a cluster. */
+  readonly members: ReadonlyArray<SharedMember>
+}
+
+/** A Service that has the address in its cluster. */
+export interface SharedMember {
+  readonly cluster: string
+  readonly namespace: string
+  readonly name: string
+  /** The lowest is preferred by routers; equals are equal-cost paths. */
+  readonly priority: number
+}
+
+/** Distinct priorities: each is a longer AS path than the one before, and routers limit that. */
+export const prioritiesMax = 4
+
 /** The apiVersion of the fleet's own objects. */
 export const fleetApiVersion = "lowtide.dev/v1alpha1"
 
@@ -65,6 +91,50 @@ const readers: {
     return { _tag: "Reservation", name: raw.name, ...names, address, pool, ipFamily }
   },
   AddressPool: (raw, spec) => ({ _tag: "AddressPool", ...readFleetPool(raw, spec, defaultNetwork) }),
+  SharedAddress: (raw, spec) => {
+    const seen = new Set<string>()
+    const addresses = spec.items("addresses").flatMap(({ path, value }) => {
+      if (typeof value !== "string") {
+        spec.reader.report("LT0105", path, "text", show(value))
+        return []
+      }
+      const address = parseAt(spec.reader, path, value, addressSyntax, canonicalAddress)
+      if (address === undefined) return []
+      const family = address.includes(":") ? "IPv6" : "IPv4"
+      if (seen.has(family)) spec.reader.report("LT0119", path, `one ${family} address`, `${address} as well`)
+      seen.add(family)
+      return [address]
+    })
+    if (spec.items("addresses").length === 0) {
+      spec.reader.report("LT0106", "spec.addresses", "an IPv4 or IPv6 address, or one of each", "nothing")
+    }
+    const clusters = new Set<string>()
+    const members = spec.mappings("members").map((member): SharedMember => {
+      for (const field of ["cluster", "namespace", "name"]) member.require(field, "a name")
+      member.require("priority", "a number; the lowest is preferred")
+      const named = (field: string) => member.parsed(field, nameSyntax, parseName) ?? ""
+      const cluster = named("cluster")
+      if (clusters.has(cluster))
+        spec.reader.report("LT0114", member.at("cluster"), "each cluster once", `${cluster} again`)
+      clusters.add(cluster)
+      const read = {
+        ...{ cluster, namespace: named("namespace"), name: named("name") },
+        priority: member.integer("priority", { min: 0, max: 1000 }) ?? 0
+      }
+      member.reportUnknown()
+      return read
+    })
+    if (members.length === 0) {
+      spec.reader.report("LT0106", "spec.members", "the Services that have the address, one a cluster", "nothing")
+    }
+    const priorities = new Set(members.map(({ priority }) => priority))
+    if (priorities.size > prioritiesMax) {
+      const found = `${priorities.size} of them`
+      spec.reader.report("LT0108", spec.at("members"), `at most ${prioritiesMax} different priorities`, found)
+    }
+    const network = spec.parsed("network", nameSyntax, parseName) ?? defaultNetwork
+    return { _tag: "SharedAddress", name: raw.name, network, addresses, members }
+  },
   Quota: (raw, spec) => {
     spec.require("addresses", "how many addresses")
     return {

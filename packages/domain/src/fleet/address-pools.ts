@@ -175,7 +175,7 @@ function* users(fleet: Fleet, { pool: { name, network } }: AddressPoolState): It
       yield { cluster, address: vip.address, text: `${holders} (${vip.address})` }
     }
     for (const { pool, address, namespace, service, name: reservation } of cluster.reservations.values()) {
-      if (pool !== name || fleet.vip(network, address)?.phase === "assigned") continue
+      if (pool !== name || fleet.vipsAt(network, address).some(({ phase }) => phase === "assigned")) continue
       const text = `reservation ${reservation} for ${cluster.name}/${namespace}/${service} (${address})`
       yield { cluster, address, text }
     }

@@ -62,7 +62,8 @@ const makesRoom = ({ type }: DomainEvent): boolean =>
   type === "VipQuarantined" ||
   type === "VipForceReleased" ||
   type === "VipFreed" ||
-  type === "ReservationDeleted"
+  type === "ReservationDeleted" ||
+  type === "SharedAddressDeleted"
 
 const carryOut = (draft: Draft, command: Command): void => {
   switch (command._tag) {

@@ -33,6 +33,8 @@ export const eventTypes = {
   ReservationDeleted: { state: "Reservation" },
   QuotaApplied: { state: "Quota" },
   QuotaDeleted: { state: "Quota" },
+  SharedAddressApplied: { state: "SharedAddress", since: 2 },
+  SharedAddressDeleted: { state: "SharedAddress", since: 2 },
   VipMoving: { state: "Vip", since: 2 },
   AddressPoolApplied: { state: "AddressPool", since: 2 },
   AddressPoolRetired: { state: "AddressPool", since: 2 },
@@ -69,6 +71,7 @@ export type ReasonCode =
   | "sticky"
   | "reserved"
   | "shared"
+  | "shared-address"
   | "refused"
   | "service-gone"
   | "address-no-longer-wanted"

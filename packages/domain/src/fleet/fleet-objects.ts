@@ -18,6 +18,7 @@ import type { Draft } from "./draft.ts"
 import { notYet } from "./finalise.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { sinceOfKind } from "./fleet-version.ts"
+import { applySharedAddress, deleteSharedAddress } from "./shared-addresses.ts"
 import { type QuotaState, type ReservationState, streamOf } from "./stream.ts"
 
 /** Takes one of the fleet's own objects, or says no to it with all that is wrong. */
@@ -35,6 +36,10 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
       return reserve(draft, object)
     case "Quota":
       return applyQuota(draft, object)
+    case "SharedAddress": {
+      const { _tag, ...shared } = object
+      return applySharedAddress(draft, shared)
+    }
     case "AddressPool": {
       const { _tag, ...pool } = object
       return applyAddressPool(draft, pool)
@@ -45,6 +50,7 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
 /** Drops one of them; what is not there is as it is ordered to be. */
 export const deleteFleetObject = (draft: Draft, kind: string, name: string): void => {
   if (kind === "AddressPool") return deleteAddressPool(draft, name)
+  if (kind === "SharedAddress") return deleteSharedAddress(draft, name)
   const reservation = kind === "Reservation" ? draft.fleet.reservations.get(name) : undefined
   const quota = kind === "Quota" ? draft.fleet.quotas.get(name) : undefined
   if (reservation !== undefined) dropReservation(draft, reservation)
@@ -167,12 +173,16 @@ const heldByOther = (
   const object: ObjectRef = { kind: "Reservation", name }
   const expected = "an address that nobody else holds"
   const field = "spec.address"
+  const shared = fleet.network(cluster.network).shared.get(address)
+  if (shared !== undefined) {
+    return finding("LT0203", { object, field, expected, found: `${address}, the shared address ${shared.shared.name}` })
+  }
   const reserved = fleet.network(cluster.network).reserved.get(address)
   if (reserved !== undefined && reserved.name !== name) {
     return finding("LT0203", { object, field, expected, found: `${address}, ${reservedText(reserved)}` })
   }
-  const vip = fleet.vip(cluster.network, address)
-  if (vip?.phase !== "assigned") return undefined
+  const vip = fleet.vipsAt(cluster.network, address).find(({ phase }) => phase === "assigned")
+  if (vip === undefined) return undefined
   const other = vip.holders.find(
     (holder) => vip.cluster !== cluster.name || holder.namespace !== namespace || holder.name !== service
   )

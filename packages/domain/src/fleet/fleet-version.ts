@@ -21,7 +21,7 @@ const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = {
 }
 
 /** Kinds of the fleet's own objects that came after the first version. */
-const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { AddressPool: 2 }
+const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { SharedAddress: 2, AddressPool: 2 }
 
 /** What else came after the first version: fields of messages and of states, ways to decide. */
 export const featuresSince = {

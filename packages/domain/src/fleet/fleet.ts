@@ -1,7 +1,7 @@
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { AddressSet } from "../allocation/address-set.ts"
-import type { ClusterConfig, Labels } from "../config/index.ts"
+import type { ClusterConfig, Labels, SharedMember } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeCluster } from "./judged.ts"
@@ -20,6 +20,7 @@ import type {
   ReservationState,
   SegmentState,
   ServiceState,
+  SharedAddressState,
   StreamState,
   VipState,
   WireDropState,
@@ -73,6 +74,10 @@ export interface NetworkMemory {
   readonly remembered: AddressSet
   /** The free address that a Service held last, by `cluster/namespace/name` and family. */
   readonly lastHeld: Map<string, Set<string>>
+  /** Shared addresses by their addresses. */
+  readonly shared: Map<string, SharedAddressState>
+  /** Streams of the parts that clusters have, or had, in shared addresses, by address. */
+  readonly memberStreams: Map<string, Set<string>>
   /** Reservations by their addresses. */
   readonly reserved: Map<string, ReservationState>
 }
@@ -92,6 +97,10 @@ export class Fleet {
   readonly quotas = new Map<string, QuotaState>()
   /** The fleet's own pools, by their names. */
   readonly addressPools = new Map<string, AddressPoolState>()
+  /** Addresses of several clusters, by the names of the objects that say so. */
+  readonly sharedAddresses = new Map<string, SharedAddressState>()
+  /** The same by their members, `cluster/namespace/name`. */
+  readonly sharedOf = new Map<string, Set<SharedAddressState>>()
   /** The version of each stream that ever was: how many events it has. */
   readonly versions = new Map<string, number>()
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
@@ -143,14 +152,44 @@ export class Fleet {
   network(name: string): NetworkMemory {
     let network = this.networks.get(name)
     if (network === undefined) {
-      network = { taken: new AddressSet(), remembered: new AddressSet(), lastHeld: new Map(), reserved: new Map() }
+      network = {
+        taken: new AddressSet(),
+        remembered: new AddressSet(),
+        lastHeld: new Map(),
+        shared: new Map(),
+        memberStreams: new Map(),
+        reserved: new Map()
+      }
       this.networks.set(name, network)
     }
     return network
   }
 
-  vip(network: string, address: string): VipState | undefined {
-    return this.vips.get(streamOf.vip(network, address))
+  /**
+   * An address of the network, as a cluster sees it where one is named: of a shared address its own part, or that which it had
+   * before it was shared.
+   */
+  vip(network: string, address: string, cluster?: string): VipState | undefined {
+    const plain = this.vips.get(streamOf.vip(network, address))
+    if (cluster === undefined) return plain
+    const own = this.vips.get(streamOf.vip(network, address, cluster))
+    if (own !== undefined && own.phase !== "free") return own
+    if (plain !== undefined && plain.phase !== "free" && plain.cluster === cluster) return plain
+    return this.memberOf(network, address, cluster) === undefined ? plain : own
+  }
+
+  /** Everything that is known of an address of the network: more than one only of what is, or was, shared by clusters. */
+  vipsAt(network: string, address: string): ReadonlyArray<VipState> {
+    const members = this.networks.get(network)?.memberStreams.get(address) ?? []
+    return [streamOf.vip(network, address), ...members].flatMap((stream) => this.vips.get(stream) ?? [])
+  }
+
+  /** The cluster's member of a shared address. */
+  memberOf(network: string, address: string, cluster: string): SharedMember | undefined {
+    return this.networks
+      .get(network)
+      ?.shared.get(address)
+      ?.shared.members.find((member) => member.cluster === cluster)
   }
 
   /**
@@ -219,6 +258,8 @@ export class Fleet {
       case "AddressPool":
         for (const cluster of this.clusters.values()) cluster.config = undefined
         return put(this.addressPools, state.pool.name, after as AddressPoolState | null)
+      case "SharedAddress":
+        return this.#putSharedAddress(before as SharedAddressState | null, after as SharedAddressState | null)
       case "Export":
         this.lastExport = state
         return
@@ -258,23 +299,44 @@ export class Fleet {
 
   #putReservation(before: ReservationState | null, after: ReservationState | null): void {
     if (before !== null) {
-      const { reserved, taken, remembered } = this.network(before.network)
-      const address = Result.getOrThrow(parseIpAddress(before.address))
-      const vip = this.vip(before.network, before.address)
-      reserved.delete(before.address)
+      this.network(before.network).reserved.delete(before.address)
       this.reservations.delete(before.name)
       this.cluster(before.cluster).reservations.delete(before.name)
-      if (vip === undefined || vip.phase === "free") taken.delete(address)
-      if (vip === undefined) remembered.delete(address)
+      this.#occupy(before.network, before.address)
     }
     if (after === null) return
-    const { reserved, taken, remembered } = this.network(after.network)
-    const address = Result.getOrThrow(parseIpAddress(after.address))
-    reserved.set(after.address, after)
+    this.network(after.network).reserved.set(after.address, after)
     this.reservations.set(after.name, after)
     this.cluster(after.cluster).reservations.set(after.name, after)
-    taken.add(address)
-    remembered.add(address)
+    this.#occupy(after.network, after.address)
+  }
+
+  #putSharedAddress(before: SharedAddressState | null, after: SharedAddressState | null): void {
+    if (before !== null) {
+      const { name, network, addresses } = before.shared
+      this.sharedAddresses.delete(name)
+      for (const member of before.shared.members) {
+        // Also what was loaded as another object of the same state.
+        for (const state of this.sharedOf.get(memberKey(member)) ?? []) {
+          if (state.shared.name === name) this.sharedOf.get(memberKey(member))?.delete(state)
+        }
+      }
+      for (const address of addresses) {
+        this.network(network).shared.delete(address)
+        this.#occupy(network, address)
+      }
+    }
+    if (after === null) return
+    const { name, network, addresses } = after.shared
+    this.sharedAddresses.set(name, after)
+    for (const member of after.shared.members) {
+      const states = this.sharedOf.get(memberKey(member)) ?? new Set()
+      this.sharedOf.set(memberKey(member), states.add(after))
+    }
+    for (const address of addresses) {
+      this.network(network).shared.set(address, after)
+      this.#occupy(network, address)
+    }
   }
 
   #count(cluster: ClusterMemory, namespace: string, address: string, change: 1 | -1): void {
@@ -302,6 +364,7 @@ export class Fleet {
   #putVip(stream: string, after: VipState | undefined): void {
     const before = this.vips.get(stream)
     if (before !== undefined) this.#unindex(stream, before)
+    this.#putMember(stream, before, after)
     if (after === undefined) this.vips.delete(stream)
     else {
       this.vips.set(stream, after)
@@ -313,23 +376,31 @@ export class Fleet {
       this.#countHeld(before, -1)
       this.#countHeld(after, 1)
     }
-    this.#occupy(before, after)
+    const vip = after ?? before
+    const isSame = (before === undefined) === (after === undefined) && isFree(before) === isFree(after)
+    if (vip !== undefined && !isSame) this.#occupy(vip.network, vip.address)
   }
 
-  /** What of its network's addresses is taken and remembered; a stream is of one network and address for good. */
-  #occupy(before: VipState | undefined, after: VipState | undefined): void {
+  #putMember(stream: string, before: VipState | undefined, after: VipState | undefined): void {
     const vip = after ?? before
-    const wasTaken = before !== undefined && before.phase !== "free"
-    const isTaken = after !== undefined && after.phase !== "free"
-    const isKnown = before !== undefined
-    if (vip === undefined || (wasTaken === isTaken && isKnown === (after !== undefined))) return
-    const { taken, remembered, reserved } = this.network(vip.network)
-    const isReserved = reserved.has(vip.address)
-    const address = Result.getOrThrow(parseIpAddress(vip.address))
-    if (isTaken && !wasTaken) taken.add(address)
-    if (!isTaken && wasTaken && !isReserved) taken.delete(address)
-    if (after === undefined && !isReserved) remembered.delete(address)
-    else if (!isKnown) remembered.add(address)
+    if (vip?.member !== true) return
+    const { memberStreams } = this.network(vip.network)
+    const streams = memberStreams.get(vip.address) ?? new Set<string>()
+    if (after === undefined) streams.delete(stream)
+    else streams.add(stream)
+    memberStreams.set(vip.address, streams)
+  }
+
+  /** Whether an address of the network is taken and remembered, from all that is known of it. */
+  #occupy(networkName: string, text: string): void {
+    const { taken, remembered, reserved, shared } = this.network(networkName)
+    const vips = this.vipsAt(networkName, text)
+    const address = Result.getOrThrow(parseIpAddress(text))
+    const isKept = reserved.has(text) || shared.has(text)
+    if (isKept || vips.some(({ phase }) => phase !== "free")) taken.add(address)
+    else taken.delete(address)
+    if (isKept || vips.length > 0) remembered.add(address)
+    else remembered.delete(address)
   }
 
   #unindex(stream: string, vip: VipState): void {
@@ -391,6 +462,10 @@ export const clusterState = ({
   ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
   ...(incarnation === 0 ? {} : { incarnation })
 })
+
+const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
+
+const isFree = (vip: VipState | undefined): boolean => vip === undefined || vip.phase === "free"
 
 const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
   cluster.network = state.network

@@ -66,16 +66,23 @@ export const releaseBrake = (draft: Draft, { cluster: name, node }: ReleaseBrake
 
 /** Ends a withdrawal that nobody confirms. An address that rests already, or is free, is as it is ordered to be. */
 export const forceRelease = (draft: Draft, network: string, address: string): void => {
-  const vip = draft.fleet.vip(network, address)
+  const vips = draft.fleet.vipsAt(network, address)
+  const withdrawing = vips.filter(({ phase }) => phase === "withdrawing")
+  const held = vips.filter(({ phase }) => phase === "assigned")
   const object = { kind: "VIP", name: `${network}/${address}` }
-  if (vip === undefined) {
+  if (vips.length === 0) {
     return draft.refuse(
       finding("LT0604", { object, expected: "an address that was given out", found: "one that never was" })
     )
   }
-  if (vip.phase === "assigned") {
-    const found = `held by ${vip.holders.map(({ namespace, name }) => `${vip.cluster}/${namespace}/${name}`).join(", ")}`
+  if (withdrawing.length === 0 && held.length > 0) {
+    const holders = held.flatMap(({ cluster, holders }) =>
+      holders.map(({ namespace, name }) => `${cluster}/${namespace}/${name}`)
+    )
+    const found = `held by ${holders.join(", ")}`
     return draft.refuse(finding("LT0606", { object, expected: "an address that is being withdrawn", found }))
   }
-  quarantine(draft, draft.cluster(vip.cluster), address, ["VipForceReleased", "force-released"])
+  for (const vip of withdrawing) {
+    quarantine(draft, draft.cluster(vip.cluster), address, ["VipForceReleased", "force-released"])
+  }
 }

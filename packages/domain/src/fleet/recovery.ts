@@ -3,7 +3,7 @@ import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, R
 import type { Draft } from "./draft.ts"
 import { type ClusterMemory, clusterState } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
-import { type Holder, type RecoveryState, streamOf, type VipState } from "./stream.ts"
+import { type Holder, type RecoveryState, streamOf, streamOfVip, type VipState } from "./stream.ts"
 
 /** A pool that is not known while what a VIP's cluster is configured to have is not: its Service brings the true one. */
 export const unknownPool = "-"
@@ -49,7 +49,7 @@ const adopted = (draft: Draft): ReadonlyArray<VipState> =>
 /** Takes over what an intent says that the log has lost: newer than anything the log has of the address. */
 export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyArray<RememberedVip>): void => {
   for (const vip of vips) {
-    const before = draft.fleet.vip(vip.network, vip.address) ?? null
+    const before = presentOf(draft, cluster, vip.network, vip.address)
     const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
     const holders = vip.services.map(
       ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
@@ -60,6 +60,7 @@ export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyAr
     if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) continue
     emitAdopted(draft, before, {
       _tag: "Vip",
+      ...memberFlag(draft, cluster, vip.network, vip.address),
       network: vip.network,
       address: vip.address,
       pool: before?.pool ?? unknownPool,
@@ -84,13 +85,14 @@ export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyAr
 export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: ObserveService): void => {
   const { namespace, name, uid } = command.service
   for (const address of command.statusAddresses ?? []) {
-    const before = draft.fleet.vip(cluster.network, address) ?? null
+    const before = presentOf(draft, cluster, cluster.network, address)
     if (before !== null && before.phase !== "free") continue
     emitAdopted(
       draft,
       before,
       {
         _tag: "Vip",
+        ...memberFlag(draft, cluster, cluster.network, address),
         network: cluster.network,
         address,
         pool: before?.pool ?? unknownPool,
@@ -104,6 +106,27 @@ export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: Obser
       "status-says"
     )
   }
+}
+
+/** What the log has of the address in the stream that the cluster has it in. */
+const presentOf = (draft: Draft, cluster: ClusterMemory, network: string, address: string): VipState | null => {
+  const { member } = memberFlag(draft, cluster, network, address)
+  return draft.fleet.vips.get(streamOf.vip(network, address, member === true ? cluster.name : undefined)) ?? null
+}
+
+/** Whether the cluster has a part of its own in a shared address. */
+const memberFlag = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  network: string,
+  address: string
+): Pick<VipState, "member"> => {
+  const present = draft.fleet.vip(network, address, cluster.name)
+  const isPresent = present !== undefined && present.phase !== "free" && present.cluster === cluster.name
+  const isMember = isPresent
+    ? present.member === true
+    : draft.fleet.memberOf(network, address, cluster.name) !== undefined
+  return isMember ? { member: true } : {}
 }
 
 const adoptedHolder = (service: Pick<Holder, "namespace" | "name" | "uid">): Holder => ({
@@ -130,7 +153,7 @@ const emitAdopted = (
 ): void => {
   const [holder] = after.holders
   draft.emit({
-    stream: streamOf.vip(after.network, after.address),
+    stream: streamOfVip(after),
     type: "VipAdopted",
     reason,
     before,
@@ -164,10 +187,11 @@ export const republishCluster = (draft: Draft, cluster: ClusterMemory, inventory
 
 /** A reservation that no Service came back for goes the way of every release. */
 export const releaseAdopted = (draft: Draft, { network, address }: ReleaseAdopted): void => {
-  const vip = draft.fleet.vip(network, address)
-  if (vip === undefined || draft.fleet.isFrozen(draft.cluster(vip.cluster))) return
-  for (const { namespace, name, adopted } of vip.holders) {
-    if (adopted === true)
-      release(draft, draft.cluster(vip.cluster), `${namespace}/${name}`, address, "released-by-person")
+  for (const vip of draft.fleet.vipsAt(network, address)) {
+    const cluster = draft.cluster(vip.cluster)
+    if (draft.fleet.isFrozen(cluster)) continue
+    for (const { namespace, name, adopted } of vip.holders) {
+      if (adopted === true) release(draft, cluster, `${namespace}/${name}`, address, "released-by-person")
+    }
   }
 }

@@ -10,6 +10,7 @@ const Count = Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
 const Yes = Schema.Literal(true)
 
 const Vip = Schema.TaggedStruct("Vip", {
+  member: Schema.optionalKey(Yes),
   network: Text,
   address: Text,
   pool: Text,
@@ -140,6 +141,16 @@ const AddressPool = Schema.TaggedStruct("AddressPool", {
   retired: Schema.optionalKey(Yes)
 })
 
+const SharedAddress = Schema.TaggedStruct("SharedAddress", {
+  cluster: Schema.Literal(""),
+  shared: Schema.Struct({
+    name: Text,
+    network: Text,
+    addresses: Texts,
+    members: Schema.Array(Schema.Struct({ cluster: Text, namespace: Text, name: Text, priority: Count }))
+  })
+})
+
 const Export = Schema.TaggedStruct("Export", {
   filter: Schema.Record(Text, Text),
   format: Schema.Literals(["ndjson", "csv"]),
@@ -190,6 +201,7 @@ export const stateShapes = {
   Reservation: [{ schema: Reservation }],
   Quota: [{ schema: Quota }],
   AddressPool: [{ schema: AddressPool }],
+  SharedAddress: [{ schema: SharedAddress }],
   Export: [{ schema: Export }],
   WireSeal: [{ schema: WireSeal }],
   FleetVersion: [{ schema: FleetVersion }],

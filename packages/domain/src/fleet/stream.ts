@@ -6,7 +6,8 @@ import type {
   NodeObject,
   ObjectRef,
   RawObject,
-  ServiceObject
+  ServiceObject,
+  SharedAddress
 } from "../config/index.ts"
 
 /**
@@ -24,6 +25,7 @@ export type StreamState =
   | ReservationState
   | QuotaState
   | AddressPoolState
+  | SharedAddressState
   | RecoveryState
   | ExportState
   | WireSealState
@@ -55,6 +57,8 @@ export interface Holder {
 /** The life of an address once it was given out. `free` remembers the last holder, who gets it back on return. */
 export interface VipState {
   readonly _tag: "Vip"
+  /** Set on the part that one cluster has in a shared address: a stream of its own beside those of the others. */
+  readonly member?: true
   readonly network: string
   readonly address: string
   readonly pool: string
@@ -188,6 +192,14 @@ export interface AddressPoolState {
   readonly retired?: true
 }
 
+/** An address that several clusters announce on purpose, each by the Service that is named. */
+export interface SharedAddressState {
+  readonly _tag: "SharedAddress"
+  /** Empty: it is of no one cluster. */
+  readonly cluster: ""
+  readonly shared: SharedAddress
+}
+
 /** One reading of the log as a whole, or of what a filter keeps of it: the last there was. */
 export interface ExportState {
   readonly _tag: "Export"
@@ -260,7 +272,9 @@ export interface SegmentState {
  * hold some.
  */
 export const streamOf = {
-  vip: (network: string, address: string) => `vip:${network}/${address}`,
+  /** `member`: the cluster whose part in a shared address it is. */
+  vip: (network: string, address: string, member?: string) =>
+    `vip:${network}/${address}${member === undefined ? "" : `/${member}`}`,
   service: (cluster: string, namespace: string, name: string) => `service:${cluster}/${namespace}/${name}`,
   node: (cluster: string, name: string) => `node:${cluster}/${name}`,
   namespace: (cluster: string, name: string) => `namespace:${cluster}/${name}`,
@@ -273,6 +287,7 @@ export const streamOf = {
   reservation: (name: string) => `reservation:${name}`,
   quota: (name: string) => `quota:${name}`,
   addressPool: (name: string) => `addresspool:${name}`,
+  sharedAddress: (name: string) => `sharedaddress:${name}`,
   exports: () => "audit:exports",
   wireSeals: () => "audit:wire-journal",
   fleetVersion: () => "fleet:version",
@@ -280,3 +295,7 @@ export const streamOf = {
   wireDrops: () => "audit:wire-drops",
   segment: (fromSeq: number) => `segment:${fromSeq}`
 } as const
+
+/** The stream that a VIP's state is of. */
+export const streamOfVip = ({ network, address, cluster, member }: VipState): string =>
+  streamOf.vip(network, address, member === true ? cluster : undefined)

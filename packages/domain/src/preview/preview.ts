@@ -124,10 +124,10 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
     }
   }
   for (const cluster of clusters) say(networkTelling(cluster.name, cluster.observations))
-  order((kind) => kind !== "Reservation")
+  order((kind) => kind !== "Reservation" && kind !== "SharedAddress")
   const commands = clusters.map((cluster) => commandsOf(cluster, options))
   for (const { configuration } of commands) for (const command of configuration) say(command)
-  order((kind) => kind === "Reservation")
+  order((kind) => kind === "Reservation" || kind === "SharedAddress")
   for (const { holders } of commands) for (const command of holders) say(command)
   for (const { services } of commands) for (const command of services) say(command)
   const reasons = new Map(
@@ -335,7 +335,7 @@ const serviceOf = ({
 }): PreviewedService => {
   const { namespace, name } = state.service
   const addresses = addressesOf(cluster, state)
-  const pools = [...new Set(addresses.map((address) => fleet.vip(cluster.network, address)?.pool ?? ""))]
+  const pools = [...new Set(addresses.map((address) => fleet.vip(cluster.network, address, cluster.name)?.pool ?? ""))]
   const given = [...new Set(addresses.map((address) => reasons.get(`${cluster.name}/${namespace}/${name} ${address}`)))]
   const refused = state.refusal === null ? [] : [`${state.refusal.code} ${state.refusal.message}`]
   const ignored = wantsAddress(state.service)

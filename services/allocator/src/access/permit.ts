@@ -31,9 +31,9 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
     case "ReleaseBrake": // it may take every route of a cluster away
       return [{ role: "operator", scope: { cluster: command.cluster }, isPersonal: true }]
     case "ForceRelease": {
-      const vip = fleet.vip(command.network, command.address)
-      const scope = vip === undefined ? {} : { cluster: vip.cluster, pool: vip.pool }
-      return [{ role: "operator", scope, isPersonal: true }]
+      const vips = fleet.vipsAt(command.network, command.address)
+      const scopes = vips.length === 0 ? [{}] : vips.map(({ cluster, pool }) => ({ cluster, pool }))
+      return scopes.map((scope) => ({ role: "operator", scope, isPersonal: true }))
     }
     case "ApplyFleetObject": {
       const { object } = decodeFleetObject(command.manifest)

@@ -6,7 +6,7 @@ import type { Centre } from "../centre.ts"
 import { look } from "./look.ts"
 import type { Past } from "./past.ts"
 import { findingList } from "./views/findings.ts"
-import { quotaList, reservationList } from "./views/fleet-objects.ts"
+import { quotaList, reservationList, sharedAddressList } from "./views/fleet-objects.ts"
 import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
@@ -25,6 +25,7 @@ export const FleetHandlers = HttpApiBuilder.group(
       pools: ({ query }) => asked(look(query, (view) => poolList(view, query))),
       reservations: ({ query }) => asked(look(query, reservationList)),
       quotas: ({ query }) => asked(look(query, quotaList)),
+      sharedAddresses: ({ query }) => asked(look(query, sharedAddressList)),
       vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
       findings: ({ query }) => asked(look(query, (view, nowMs) => findingList(view, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),

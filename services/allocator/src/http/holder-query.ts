@@ -1,7 +1,7 @@
 import type { HolderAnswer } from "@lowtide/api/holder"
 import { canonicalIp } from "@lowtide/api/parameters"
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
-import { type Fleet, type ReservationState, resolveNode, resolveVip } from "@lowtide/domain"
+import { type Fleet, type ReservationState, resolveNode, resolveVip, type VipState } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -31,14 +31,14 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const { reading, present, known, fault, awaiting, quarantineEnd } = yield* orUnavailable(
     centre.read((view) => {
       const present = networksOf(view, address)
-      const vip = at === null ? view.fleet.vip(query.network ?? present[0] ?? "", address) : undefined
+      const vips = at === null ? view.fleet.vipsAt(query.network ?? present[0] ?? "", address) : []
       return {
         reading: readingOf(view),
         present,
         known: networkNames(view),
         fault: unknownNetwork(view, query.network),
-        awaiting: vip === undefined ? [] : view.awaited(vip),
-        quarantineEnd: quarantineEndOf(vip)
+        awaiting: vips.flatMap((vip) => view.awaited(vip)),
+        quarantineEnd: vips.map(quarantineEndOf).reduce((last, end) => ((end ?? "") > (last ?? "") ? end : last), null)
       }
     })
   )
@@ -93,9 +93,9 @@ const askAnnouncers = Effect.fnUntraced(function* (
 ) {
   const ledger = yield* Ledger
   const nowMs = yield* Clock.currentTimeMillis
-  const toAnnounce = ({ fleet }: CommittedView) => {
-    const vip = fleet.vip(network, address)
-    if (vip === undefined || vip.phase === "free") return undefined
+  const toAnnounce = ({ fleet }: CommittedView) =>
+    fleet.vipsAt(network, address).flatMap((vip) => (vip.phase === "free" ? [] : announcedBy(fleet, vip)))
+  const announcedBy = (fleet: Fleet, vip: VipState) => {
     const cluster = fleet.cluster(vip.cluster)
     const intent = resolveVip(fleet, cluster, vip, [])
     const sessions = [...cluster.nodes.values()].flatMap((state) =>
@@ -112,12 +112,14 @@ const askAnnouncers = Effect.fnUntraced(function* (
     }
   }
   const wanted = yield* readAt(moment, toAnnounce)
-  if (wanted === undefined) return []
-  const { vip, intended, sessions } = wanted
   // A node's clock may be ahead: of what is so by now, no report is left out.
   const at = moment?.at ?? new Date(nowMs + reportLateMsMax).toISOString()
-  const facts = yield* orUnavailable(wireFactsAt(ledger, { vips: [vip], sessions, at, rowsEachMax }))
-  return announcersOf(facts, vip, intended)
+  const all = yield* Effect.forEach(wanted, ({ vip, intended, sessions }) =>
+    Effect.map(orUnavailable(wireFactsAt(ledger, { vips: [vip], sessions, at, rowsEachMax })), (facts) =>
+      announcersOf(facts, vip, intended)
+    )
+  )
+  return all.flat()
 })
 
 /** What keeps an address, by network. */
@@ -132,6 +134,6 @@ const reservationsOf = ({ networks }: Fleet, address: string): ReadonlyMap<strin
 /** Networks that have given the address out at some time, or keep it for somebody. */
 export const networksOf = (view: CommittedView, address: string): ReadonlyArray<string> =>
   [...view.fleet.networks]
-    .filter(([network, { reserved }]) => view.fleet.vip(network, address) !== undefined || reserved.has(address))
+    .filter(([network, { reserved }]) => view.fleet.vipsAt(network, address).length > 0 || reserved.has(address))
     .map(([network]) => network)
     .sort()

@@ -89,6 +89,13 @@ const quota = (cluster: string | null, namespace: string | null) => ({
 })
 const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: 9 }
 
+const sharedAddress = {
+  ...{ _tag: "SharedAddress", cluster: "" },
+  shared: {
+    ...{ name: "any", network: "default", addresses: ["192.0.2.1", "2001:db8::1"] },
+    members: ["east", "west"].map((cluster, priority) => ({ cluster, namespace: "shop", name: "web", priority }))
+  }
+}
 const fleetPool = {
   _tag: "AddressPool",
   cluster: "",
@@ -187,6 +194,8 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, quota("east", "shop")]
   ],
   QuotaDeleted: [[quota("east", null), null]],
+  SharedAddressApplied: [[null, sharedAddress]],
+  SharedAddressDeleted: [[sharedAddress, null]],
   VipMoving: [[vip, { ...vip, holders: [{ ...holder, leaving: true }] }]],
   AddressPoolApplied: [
     [null, fleetPool],

@@ -1,4 +1,4 @@
-import type { QuotaView, ReservationStanding, ReservationView } from "@lowtide/api/fleet-objects"
+import type { QuotaView, ReservationStanding, ReservationView, SharedAddressView } from "@lowtide/api/fleet-objects"
 import type { Column, Tone } from "../table.ts"
 import { ageCell } from "./standing.ts"
 
@@ -30,3 +30,19 @@ export const quotaColumns = (nowMs: number): ReadonlyArray<Column<QuotaView>> =>
   { title: "WAITING", cell: ({ usage }) => String(usage.reduce((total, { waiting }) => total + waiting, 0)) },
   { title: "AGE", cell: ({ since }) => ageCell(since, nowMs) }
 ]
+
+/** Columns of `lowtide get sharedaddresses`. HELD-BY, WAITING: members with their priorities. */
+export const sharedAddressColumns = (nowMs: number): ReadonlyArray<Column<SharedAddressView>> => [
+  { title: "NAME", cell: ({ name }) => name },
+  { title: "ADDRESSES", cell: ({ addresses }) => addresses.join(",") },
+  { title: "HELD-BY", cell: ({ members }) => membersText(members, "Held") },
+  { title: "WAITING", cell: ({ members }) => membersText(members, "Waiting") },
+  { title: "AGE", cell: ({ since }) => ageCell(since, nowMs) },
+  { title: "NETWORK", cell: ({ network }) => network, isWide: true }
+]
+
+const membersText = (members: SharedAddressView["members"], state: "Held" | "Waiting"): string =>
+  members
+    .filter((member) => member.state === state)
+    .map(({ cluster, namespace, service, priority }) => `${cluster}/${namespace}/${service}:${priority}`)
+    .join(",")

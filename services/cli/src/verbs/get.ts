@@ -11,7 +11,7 @@ import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
 import { allocatorColumns } from "../tables/allocators.ts"
 import { findingColumns } from "../tables/findings.ts"
-import { quotaColumns, reservationColumns } from "../tables/fleet-objects.ts"
+import { quotaColumns, reservationColumns, sharedAddressColumns } from "../tables/fleet-objects.ts"
 import { nodeColumns } from "../tables/nodes.ts"
 import { peerColumns, peerRows } from "../tables/peers.ts"
 import { poolColumns } from "../tables/pools.ts"
@@ -32,7 +32,7 @@ export const get = Command.make(
   {
     target: Argument.String("type").pipe(
       Argument.withDescription(
-        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
+        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), sharedaddresses (sa), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
       )
     ),
     cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
@@ -64,7 +64,7 @@ export const get = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "List services, pools, addresses in use, reservations, quotas, peers, nodes, findings or allocators"
+    "List services, pools, addresses in use, reservations, quotas, shared addresses, peers, nodes, findings or allocators"
   ),
   Command.withExamples([
     {
@@ -108,6 +108,10 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     case "quotas": {
       const answer = yield* fetchList(target, (client) => client.fleet.quotas({ query: atOf(scope) }), ownName)
       return yield* show(answer, quotaColumns(thenMs(answer)), answer.items, [])
+    }
+    case "sharedaddresses": {
+      const answer = yield* fetchList(target, (client) => client.fleet.sharedAddresses({ query: atOf(scope) }), ownName)
+      return yield* show(answer, sharedAddressColumns(thenMs(answer)), answer.items, [])
     }
     case "peers": {
       const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)

@@ -80,7 +80,9 @@ const kinds: Readonly<Record<string, FleetKind>> = {
   quotas: "Quota",
   qu: "Quota",
   addresspool: "AddressPool",
-  addresspools: "AddressPool"
+  addresspools: "AddressPool",
+  sharedaddress: "SharedAddress",
+  sharedaddresses: "SharedAddress"
 }
 
 /** `lowtide delete TYPE/NAME`. */

@@ -15,6 +15,7 @@ import {
   readEvent,
   type SegmentState,
   type ServiceState,
+  type SharedAddressState,
   type StreamState,
   type VipState,
   type WireDropState,
@@ -142,6 +143,11 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   QuotaDeleted: about<QuotaState>(
     ({ quota }) => `quota ${quota.name} of ${quota.addresses} addresses ${quotaScope(quota)} was deleted`
   ),
+  SharedAddressApplied: about<SharedAddressState>(({ shared: { name, addresses, members } }) => {
+    const to = members.map((each) => `${each.cluster} ${each.namespace}/${each.name} (priority ${each.priority})`)
+    return `SharedAddress ${name} gives ${addresses.join(" and ")} to ${to.join(", ")}`
+  }),
+  SharedAddressDeleted: about<SharedAddressState>(({ shared }) => `SharedAddress ${shared.name} was deleted`),
   VipMoving: about<VipState>(
     (vip) => `${vip.address} is given up, and stays announced until the address that takes its place is`
   ),

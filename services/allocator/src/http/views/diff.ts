@@ -158,6 +158,11 @@ const say = (difference: Difference, state: ClusterState): Said | undefined => {
       const { name } = state.quota
       return sayPresence(difference, { kind: "configuration", name: `Quota//${name}`, subject: `Quota ${name}` })
     }
+    case "SharedAddress": {
+      const { name } = state.shared
+      const subject = `SharedAddress ${name}`
+      return sayPresence(difference, { kind: "configuration", name: `SharedAddress//${name}`, subject })
+    }
     case "AddressPool": {
       const { name } = state.pool
       const subject = `AddressPool ${name}`

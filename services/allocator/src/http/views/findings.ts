@@ -10,7 +10,8 @@ import {
   fleetPoolFindings,
   type NodeState,
   objectKey,
-  streamOf
+  streamOf,
+  streamOfVip
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { reservedVips } from "../../recovery.ts"
@@ -81,7 +82,7 @@ const reservations = (view: CommittedView, cluster: ClusterMemory): ReadonlyArra
         adopted === true
           ? withCluster(
               cluster.name,
-              view.recordedAt(streamOf.vip(vip.network, vip.address)),
+              view.recordedAt(streamOfVip(vip)),
               finding("LT0521", {
                 object: { kind: "Service", namespace, name },
                 expected: `the Service that holds ${vip.address}`,

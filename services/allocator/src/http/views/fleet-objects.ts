@@ -3,7 +3,8 @@ import type {
   QuotaView,
   ReservationList,
   ReservationStanding,
-  ReservationView
+  ReservationView,
+  SharedAddressList
 } from "@lowtide/api/fleet-objects"
 import { type QuotaState, type ReservationState, streamOf } from "@lowtide/domain"
 import { poolRanges } from "@lowtide/domain/allocation/pool-choice"
@@ -41,6 +42,26 @@ const standingOf = (
   const isOwn = vip?.cluster === cluster && vip.lastHolders.includes(`${namespace}/${service}`)
   return vip === undefined || vip.phase === "free" || isOwn ? "Kept" : "Resting"
 }
+
+/** Shared addresses by name, with who has them. */
+export const sharedAddressList = (view: CommittedView): SharedAddressList => ({
+  ...readingOf(view),
+  items: [...view.fleet.sharedAddresses.values()]
+    .map(({ shared: { name, network, addresses, members } }) => ({
+      ...{ name, network, addresses },
+      members: members.map(({ cluster, namespace, name: service, priority }) => ({
+        ...{ cluster, namespace, service, priority },
+        state: addresses.some((address) => holds(view, cluster, `${namespace}/${service}`, address))
+          ? ("Held" as const)
+          : ("Waiting" as const)
+      })),
+      since: view.recordedAt(streamOf.sharedAddress(name)) ?? null
+    }))
+    .sort(byText(nameOf))
+})
+
+const holds = ({ fleet }: CommittedView, cluster: string, key: string, address: string): boolean =>
+  fleet.clusters.get(cluster)?.addressesOf.get(key)?.includes(address) === true
 
 /** Quotas by name, with what is used of them. */
 export const quotaList = (view: CommittedView): QuotaList => ({

@@ -70,6 +70,28 @@ export const holderAnswer = (
   stretches: ReadonlyArray<StoredHistory>,
   reading: Reading
 ): HeldAnswer => {
+  const parts = [...new Set(stretches.map(({ member }) => member))].map((member) =>
+    partAnswer(
+      question,
+      stretches.filter((stretch) => stretch.member === member),
+      reading
+    )
+  )
+  const [first, ...others] = parts
+  if (first === undefined || others.length === 0) return first ?? partAnswer(question, stretches, reading)
+  // Of an address that clusters share, or did, each has a history of its own: those that hold it are told of, else who rests.
+  const held = parts.filter(({ phase }) => phase === "assigned")
+  const told = held.length > 0 ? held : parts.filter(({ phase }) => phase !== "unknown" && phase !== "free")
+  const [main = first, ...rest] = told
+  if (rest.length === 0) return main
+  return { ...main, sentence: [main, ...rest].map(({ sentence }) => sentence).join(" ") }
+}
+
+const partAnswer = (
+  question: HolderQuestion,
+  stretches: ReadonlyArray<StoredHistory>,
+  reading: Reading
+): HeldAnswer => {
   const index = stretches.findLastIndex((stretch) => covers(stretch, question))
   const stretch = stretches[index]
   const { network, address, at, awaiting = [] } = question

@@ -42,10 +42,13 @@ const poolsOf = (
   const accepted = view.fleet.config(cluster).pools
   const taken = [...view.fleet.vips.values()]
     .filter(({ network, phase }) => network === cluster.network && phase !== "free")
+    // Of a shared address the cluster's own part, else one of the others.
+    .filter((vip, _, all) => vip.member !== true || countsFor(cluster, vip, all))
     .map((vip) => ({ vip, address: Result.getOrThrow(parseIpAddress(vip.address)) }))
   const names = new Set(accepted.map(({ name }) => name))
-  const kept = [...view.fleet.network(cluster.network).reserved.keys()]
-    .filter((text) => (view.fleet.vip(cluster.network, text)?.phase ?? "free") === "free")
+  const { reserved, shared } = view.fleet.network(cluster.network)
+  const kept = [...reserved.keys(), ...shared.keys()]
+    .filter((text) => view.fleet.vipsAt(cluster.network, text).every(({ phase }) => phase === "free"))
     .map((text) => Result.getOrThrow(parseIpAddress(text)))
   return [
     ...accepted.filter(isWanted).map((pool) => acceptedPool(view, cluster, pool, taken, kept)),
@@ -72,6 +75,12 @@ const unusedPools = (view: CommittedView): ReadonlyArray<PoolView> =>
     const facts = { ...describedIn({ name: "", network }, pool), findings: unselectedFinding(view.fleet, state) }
     return [{ ...facts, state: "Accepted", ...countsOf({ name: "" }, pool, { ranges, inside: [], kept: [] }) }]
   })
+
+/** One address is counted once: by the cluster's own part in it where it has one, else by the first. */
+const countsFor = (cluster: ClusterMemory, vip: VipState, all: ReadonlyArray<VipState>): boolean => {
+  const parts = all.filter(({ address }) => address === vip.address)
+  return vip === (parts.find((part) => part.cluster === cluster.name) ?? parts[0])
+}
 
 const acceptedPool = (
   view: CommittedView,

@@ -9,6 +9,7 @@ import {
   resolveVip,
   type ServiceState,
   streamOf,
+  streamOfVip,
   type VipState
 } from "@lowtide/domain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
@@ -49,7 +50,9 @@ const viewOf = (
   judge: Judge
 ): ServiceView => {
   const { namespace, name, externalTrafficPolicy } = state.service
-  const vips = addressesOf(cluster, state).flatMap((address) => view.fleet.vip(cluster.network, address) ?? [])
+  const vips = addressesOf(cluster, state).flatMap(
+    (address) => view.fleet.vip(cluster.network, address, cluster.name) ?? []
+  )
   const announcing = sortedUnion(vips.map(({ address }) => announcers.get(address) ?? []))
   const judged = vips.map(judge)
   return {
@@ -71,7 +74,7 @@ const viewOf = (
     since: newest(
       vips.length === 0
         ? [view.recordedAt(streamOf.service(cluster.name, namespace, name))]
-        : vips.map(({ network, address }) => view.recordedAt(streamOf.vip(network, address)))
+        : vips.map((vip) => view.recordedAt(streamOfVip(vip)))
     )
   }
 }

@@ -81,7 +81,7 @@ const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState
     const event = events.find((event) => event.type === "VipAssigned" && event.address === address)
     return {
       address,
-      pool: fleet.vip(cluster.network, address)?.pool ?? "",
+      pool: fleet.vip(cluster.network, address, cluster.name)?.pool ?? "",
       reason: event?.reasonCode ?? null,
       since: event?.recordedAt ?? null,
       seq: event?.seq ?? null
