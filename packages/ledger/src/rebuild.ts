@@ -62,31 +62,34 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
     takeOver: `
       insert into vip_history_anew
       select network, address, from_seq, case when to_seq < $1 then to_seq end, valid_from,
-        case when to_seq < $1 then valid_to else 'infinity' end, state, pool, holders, reason_code, actor
+        case when to_seq < $1 then valid_to else 'infinity' end, state, pool, holders, reason_code, actor, member
       from vip_history where from_seq < $1`,
     fold: `
       with page as materialized (
-        select seq, network, address, recorded_at, reason_code, actor, data -> 'after' as after,
-          lead(seq) over of_vip as next_seq, lead(recorded_at) over of_vip as next_at
-        from events
-        where seq > $1 and seq <= $2 and stream like 'vip:%' and json_typeof(data -> 'after') = 'object'
-        window of_vip as (partition by network, address order by seq)
+        select parts.*, lead(seq) over of_vip as next_seq, lead(recorded_at) over of_vip as next_at
+        from (
+          select seq, network, address, recorded_at, reason_code, actor, data -> 'after' as after,
+            case when data #>> '{after,member}' = 'true' then data #>> '{after,cluster}' else '' end as member
+          from events
+          where seq > $1 and seq <= $2 and stream like 'vip:%' and json_typeof(data -> 'after') = 'object'
+        ) parts
+        window of_vip as (partition by network, address, member order by seq)
       ), closed as (
         update vip_history_anew v set to_seq = f.seq, valid_to = f.recorded_at
-        from (select distinct on (network, address) * from page order by network, address, seq) f
-        where v.network = f.network and v.address = f.address and v.to_seq is null
+        from (select distinct on (network, address, member) * from page order by network, address, member, seq) f
+        where v.network = f.network and v.address = f.address and v.member = f.member and v.to_seq is null
         returning 1
       )
       insert into vip_history_anew (network, address, from_seq, to_seq, valid_from, valid_to, state, pool, holders,
-        reason_code, actor)
+        reason_code, actor, member)
       select network, address, seq, next_seq, recorded_at, coalesce(next_at, 'infinity'), after ->> 'phase',
         after ->> 'pool', ('[' || coalesce((
           select string_agg('{"cluster":' || (after -> 'cluster')::text || ',"namespace":' || (h -> 'namespace')::text
             || ',"name":' || (h -> 'name')::text || ',"uid":' || (h -> 'uid')::text || '}', ',' order by place)
           from json_array_elements(after -> 'holders') with ordinality as holders (h, place)), '') || ']')::json,
-        reason_code, actor
+        reason_code, actor, member
       from page where (select count(*) from closed) >= 0`,
-    row: "(t.to_seq, t.valid_from, t.valid_to, t.state, t.pool, t.holders::text, t.reason_code, t.actor)",
+    row: "(t.to_seq, t.valid_from, t.valid_to, t.state, t.pool, t.holders::text, t.reason_code, t.actor, t.member)",
     key: "'vip:' || t.network || '/' || host(t.address) || ' from event ' || t.from_seq",
     join: "a.network = b.network and a.address = b.address and a.from_seq = b.from_seq"
   }
