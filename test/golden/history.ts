@@ -64,6 +64,7 @@ const finding: Finding = {
   fix: "Correct the syntax",
   source: { file: "pools.yaml", line: 3 }
 }
+const refusedRef = { kind: "BGPAdvertisement", namespace: "metallb-system", name: "refused" }
 const inventory: ObserveInventory = {
   _tag: "ObserveInventory",
   cluster,
@@ -182,7 +183,17 @@ export const commands: ReadonlyArray<Command> = [
   { _tag: "RecordWireDrop", untilId: 9, before: "2026-11-25T13:00:00.000Z" },
   { ...segment, phase: "archived" },
   { ...segment, phase: "dropped" },
-  { ...segment, phase: "restored" }
+  { ...segment, phase: "restored" },
+  {
+    ...{ _tag: "ReportFindings", cluster, findings: [{ ...finding, object: refusedRef }] },
+    object: refusedRef,
+    refused: manifestObject(
+      "BGPAdvertisement",
+      "refused",
+      { communities: ["64496:1", "64496:1"], ipAddressPools: ["nowhere"] },
+      { labels: { a: "b" }, annotations: { c: "d" }, uid: "uid-r", creationTimestamp: "2026-11-25T12:00:00Z" }
+    )
+  }
 ]
 
 /**

@@ -96,6 +96,7 @@ const change = (
 ): ClusterChange => ({
   objects,
   refused: [],
+  faulty: [],
   unreadTexts,
   put: [],
   deleted: [],

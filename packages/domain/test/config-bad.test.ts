@@ -1,13 +1,22 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, expect, it } from "vitest"
-import { type ClusterObject, decodeObject, formatFinding, judge, parseManifests } from "../src/config/index.ts"
+import {
+  type ClusterObject,
+  decodeObject,
+  type FaultyObject,
+  formatFinding,
+  judge,
+  judgeFaulty,
+  parseManifests
+} from "../src/config/index.ts"
 
 const folder = join(import.meta.dirname, "fixtures/bad")
 
 /** Reads the folder of bad manifests as one cluster. */
 const readBad = () => {
   const objects: Array<ClusterObject> = []
+  const faulty: Array<FaultyObject> = []
   const lines: Array<string> = []
   for (const file of readdirSync(folder)
     .filter((name) => name.endsWith(".yaml"))
@@ -18,10 +27,12 @@ const readBad = () => {
       const decoded = decodeObject(raw, locate)
       lines.push(...decoded.findings.map(formatFinding))
       if (decoded.object !== undefined) objects.push(decoded.object)
+      if (decoded.faulty !== undefined) faulty.push({ object: decoded.faulty, findings: decoded.findings })
     }
   }
   const { config, findings } = judge(objects)
-  return { objects, config, text: `${[...lines, ...findings.map(formatFinding)].join("\n")}\n` }
+  const together = [...findings, ...judgeFaulty(objects, faulty)]
+  return { objects, config, text: `${[...lines, ...together.map(formatFinding)].join("\n")}\n` }
 }
 
 describe("a folder of bad manifests", () => {

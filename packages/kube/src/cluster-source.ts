@@ -11,12 +11,19 @@ export interface ObservedObject {
   readonly object: ClusterObject
 }
 
+/** One object of a cluster with errors: what could be read of it, and what is wrong with it. */
+export interface FaultyManifest extends ObservedObject {
+  readonly findings: ReadonlyArray<Finding>
+}
+
 /** What a source saw: the whole, and how it differs from what it saw before. */
 export interface ClusterChange {
   /** Every object in effect, by key; a copy of its own for each change. */
   readonly objects: ReadonlyMap<string, ObservedObject>
   /** Objects that are there but have errors and were never read without; they are not gone. */
   readonly refused: ReadonlyArray<ObjectRef>
+  /** Versions that are not taken for their errors, whether or not one from before is in effect. */
+  readonly faulty: ReadonlyArray<FaultyManifest>
   /**
    * Texts of the parts of the source that do not parse as a whole. Empty when everything was read: what is in neither
    * list is gone. Otherwise what they name may be there, and what they do not name is gone. Undefined where not even the

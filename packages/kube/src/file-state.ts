@@ -18,6 +18,8 @@ export interface FileState {
   readonly good: ReadonlyMap<string, FileObject>
   /** Objects that are refused and have no good version. */
   readonly refused: ReadonlyArray<ObjectRef>
+  /** What is refused of the contents in effect, as far as it could be read. */
+  readonly faulty: ReadonlyArray<FileObject>
   readonly findings: ReadonlyArray<Finding>
   readonly isWhole: boolean
   /** Contents that are not believed yet. */
@@ -30,6 +32,7 @@ export const unknownFile: FileState = {
   text: undefined,
   good: new Map(),
   refused: [],
+  faulty: [],
   findings: [],
   isWhole: true,
   doubt: undefined
@@ -95,6 +98,7 @@ const take = (state: FileState, reading: FileReading, text: string, file: string
     text,
     good,
     refused,
+    faulty: [...reading.objects.values()].filter(({ faulty }) => faulty !== undefined),
     findings,
     isWhole: reading.isWhole && !(isEmpty && good.size > 0),
     doubt: undefined
@@ -109,5 +113,12 @@ const keptFinding = (object: FileObject): Finding => {
 
 const unreadable = (state: FileState, reason: string, file: string): FileState => {
   const facts = { object: { kind: "File", name: file }, expected: "a file that can be read", found: reason }
-  return { ...state, text: undefined, findings: [finding("LT0140", facts)], isWhole: false, doubt: undefined }
+  return {
+    ...state,
+    text: undefined,
+    faulty: [],
+    findings: [finding("LT0140", facts)],
+    isWhole: false,
+    doubt: undefined
+  }
 }

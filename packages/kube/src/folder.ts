@@ -40,7 +40,8 @@ export class Folder {
 
   /** Where a field of an object in effect stands. */
   locate(key: string, field: string): Source | undefined {
-    return this.#effective.get(key)?.locate(field)
+    const object = this.#effective.get(key) ?? this.#faulty().find((faulty) => faulty.key === key)
+    return object?.locate(field)
   }
 
   /**
@@ -154,13 +155,14 @@ export class Folder {
   ): ClusterChange | undefined {
     const findings = this.#findings()
     const refused = this.#refused()
+    const faulty = this.#faulty().flatMap((object) => object.faulty ?? [])
     const unreadTexts = this.#unreadTexts()
-    const report = JSON.stringify([findings, refused, unreadTexts])
+    const report = JSON.stringify([findings, refused, faulty.map(({ raw }) => raw), unreadTexts])
     if (put.length === 0 && deleted.length === 0 && report === this.#lastReport) return undefined
     this.#lastReport = report
     const objects = new Map<string, ObservedObject>()
     for (const [key, { observed }] of this.#effective) if (observed !== undefined) objects.set(key, observed)
-    return { objects, refused, unreadTexts, put, deleted, findings, ...times }
+    return { objects, refused, faulty, unreadTexts, put, deleted, findings, ...times }
   }
 
   /** Of files with a document that does not parse; undefined while anything else cannot be read, or is in doubt. */
@@ -174,6 +176,10 @@ export class Folder {
 
   #refused(): ReadonlyArray<ObjectRef> {
     return [...this.#files.values()].flatMap((file) => file.refused)
+  }
+
+  #faulty(): ReadonlyArray<FileObject> {
+    return [...this.#files.values()].flatMap((file) => file.faulty)
   }
 
   #findings(): ReadonlyArray<Finding> {

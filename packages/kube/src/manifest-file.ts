@@ -10,7 +10,7 @@ import {
   rawRef,
   unreadKind
 } from "@lowtide/domain/config/index"
-import type { ObservedObject } from "./cluster-source.ts"
+import type { FaultyManifest, ObservedObject } from "./cluster-source.ts"
 import { redactSecrets } from "./redact.ts"
 
 /** One object in a file: good, or refused with the findings that say why. */
@@ -18,6 +18,8 @@ export interface FileObject {
   readonly key: string
   readonly ref: ObjectRef
   readonly observed: ObservedObject | undefined
+  /** What could be read of one that is refused. */
+  readonly faulty: FaultyManifest | undefined
   readonly findings: ReadonlyArray<Finding>
   /** Equal exactly when the object means the same. */
   readonly fingerprint: string
@@ -57,10 +59,11 @@ export const readManifestFile = (text: string, file: string): FileReading => {
     }
     const redacted = redactSecrets(raw)
     const decoded = decodeObject(redacted, locate)
-    const { object } = decoded
+    const { object, faulty: part, findings: own } = decoded
+    const faulty = part === undefined ? undefined : { key, ref, raw: redacted, object: part, findings: own }
     const observed = object === undefined ? undefined : { key, ref, raw: redacted, object }
     const fingerprint = object === undefined ? "" : JSON.stringify([object.value, object.createdAt])
-    objects.set(key, { key, ref, observed, findings: decoded.findings, fingerprint, locate })
+    objects.set(key, { key, ref, observed, faulty, findings: own, fingerprint, locate })
   }
   return { objects, findings, isWhole: parsed.findings.length === 0, manifestCount: parsed.manifests.length }
 }

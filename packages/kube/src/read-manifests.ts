@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import type { Finding, Source } from "@lowtide/domain/config/index"
 import { Result } from "effect"
-import type { ObservedObject } from "./cluster-source.ts"
+import type { FaultyManifest, ObservedObject } from "./cluster-source.ts"
 import { settleMs } from "./file-state.ts"
 import { Folder } from "./folder.ts"
 import { isManifestName, readContent, statOf } from "./folder-scan.ts"
@@ -13,6 +13,8 @@ export interface ManifestReading {
   /** Those without errors, by file in order of their paths, then as they stand in the file. */
   readonly objects: ReadonlyArray<ObservedObject>
   readonly findings: ReadonlyArray<Finding>
+  /** Those with errors, as far as they could be read. */
+  readonly faulty: ReadonlyArray<FaultyManifest>
   readonly isFile: boolean
   /** Where a field of one of the objects stands; the key is `objectKey`'s. */
   readonly locate: (key: string, field: string) => Source | undefined
@@ -52,6 +54,7 @@ const readFolder = (path: string): ManifestReading => {
   return {
     objects,
     findings: change?.findings ?? [],
+    faulty: change?.faulty ?? [],
     isFile: false,
     locate: (key, field) => folder.locate(key, field)
   }
@@ -70,6 +73,7 @@ const readFile = (text: string, name: string): ManifestReading => {
   return {
     objects: all.flatMap(({ observed }) => observed ?? []),
     findings: [...findings, ...all.flatMap((object) => object.findings)],
+    faulty: all.flatMap(({ faulty }) => faulty ?? []),
     isFile: true,
     locate: (key, field) => objects.get(key)?.locate(field)
   }

@@ -99,16 +99,23 @@ const configurationKinds: ReadonlySet<string> = new Set([
 const isAgents = (finding: Finding): boolean =>
   finding.severity === "error" || finding.code === "LT0139" || !configurationKinds.has(finding.object.kind)
 
-const findingTellings = (cluster: string, { findings }: ClusterChange): Tellings => {
+const findingTellings = (cluster: string, { findings, faulty }: ClusterChange): Tellings => {
+  const refused = new Map(
+    faulty.flatMap(({ key, ref, raw }) => (configurationKinds.has(ref.kind) ? [[key, raw] as const] : []))
+  )
   const byObject = new Map<string, { readonly object: ObjectRef; readonly findings: Array<Finding> }>()
   for (const finding of findings.filter(isAgents)) {
     const entry = byObject.get(objectKey(finding.object))
     if (entry === undefined) byObject.set(objectKey(finding.object), { object: finding.object, findings: [finding] })
     else entry.findings.push(finding)
   }
-  return [...byObject.values()].map(({ object, findings }) =>
-    telling(`findings ${objectKey(object)}`, "configuration", { _tag: "ReportFindings", cluster, object, findings })
-  )
+  return [...byObject].map(([key, { object, findings }]) => {
+    const raw = refused.get(key)
+    return telling(`findings ${key}`, "configuration", {
+      ...{ _tag: "ReportFindings", cluster, object, findings },
+      ...(raw === undefined ? {} : { refused: raw })
+    })
+  })
 }
 
 /**

@@ -1,5 +1,5 @@
-import { decodeObject, type ObjectRef, objectKey, parseManifests } from "@lowtide/domain"
-import type { ClusterChange, ObservedObject } from "@lowtide/kube"
+import { decodeObject, type ObjectRef, objectKey, parseManifests, rawRef } from "@lowtide/domain"
+import type { ClusterChange, FaultyManifest, ObservedObject } from "@lowtide/kube"
 import { assert } from "vitest"
 
 /** Objects of a small cluster. */
@@ -25,6 +25,15 @@ export function sliceOf(nodes: ReadonlyArray<string>): string {
   })
 }
 
+/** An object that has errors, as a source reads it. */
+export const faulty = (text: string): FaultyManifest => {
+  const [manifest] = parseManifests(text, { file: "a.yaml" }).manifests
+  const { faulty: object, findings } = decodeObject(manifest!.object)
+  assert.isDefined(object, JSON.stringify(findings))
+  const ref = rawRef(manifest!.object)
+  return { key: objectKey(ref), ref, raw: manifest!.object, object: object!, findings }
+}
+
 const observed = (text: string): ObservedObject => {
   const [manifest] = parseManifests(text, { file: "a.yaml" }).manifests
   const { object, findings } = decodeObject(manifest!.object)
@@ -38,6 +47,7 @@ const observed = (text: string): ObservedObject => {
 export const lookAt = (manifests: ReadonlyArray<string>, more: Partial<ClusterChange> = {}): ClusterChange => ({
   objects: new Map(manifests.map(observed).map((object) => [object.key, object])),
   refused: [],
+  faulty: [],
   unreadTexts: [],
   put: [],
   deleted: [],

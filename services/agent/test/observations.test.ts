@@ -2,7 +2,7 @@ import { finding } from "@lowtide/domain"
 import type { ClusterChange } from "@lowtide/kube"
 import { assert, describe, it } from "vitest"
 import { inventory, type Told, tellings } from "../src/observations.ts"
-import { lookAt, sliceOf, texts } from "./looks.ts"
+import { faulty, lookAt, sliceOf, texts } from "./looks.ts"
 
 const pool = { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
 const facts = { object: pool, expected: "a", found: "b" }
@@ -31,6 +31,33 @@ describe("findings that the agent tells of configuration", () => {
 
   it("are not warnings about an object without errors, which the centre finds by itself", () => {
     assert.deepStrictEqual(toldCodes(["LT0104"]), [])
+  })
+})
+
+describe("a version of an object that is not taken", () => {
+  it("is told with its findings, for the centre to judge, of configuration alone", () => {
+    const pool = faulty(`apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: public}
+spec: {addresses: [192.0.2.0/24, oops]}
+`)
+    const service = faulty(`apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 0}]}
+`)
+    const seen = lookAt([], {
+      refused: [pool.ref, service.ref],
+      faulty: [pool, service],
+      findings: [...pool.findings, ...service.findings]
+    })
+    const told = tellings("east", seen, new Map()).flatMap(({ command }) =>
+      command._tag === "ReportFindings" ? [[command.object.kind, command.refused]] : []
+    )
+    assert.deepStrictEqual(told, [
+      ["IPAddressPool", pool.raw],
+      ["Service", undefined]
+    ])
   })
 })
 

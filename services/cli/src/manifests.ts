@@ -118,6 +118,7 @@ const clusterInput = (reading: ManifestReading, path: string, shownFolder: strin
     findings: reading.findings.map((found) =>
       found.source === undefined ? found : { ...found, source: shown(found.source) }
     ),
+    faulty: reading.faulty,
     locate: (key, field) => {
       const source = reading.locate(key, field)
       return source === undefined ? undefined : shown(source)

@@ -38,6 +38,13 @@ describe("offline verbs", () => {
     })
   }
 
+  it("tell of an object with an error what else is wrong with it, at its place", async () => {
+    const { stdout, exitCode } = await offline("lint -f faulty")
+    expect(stdout).toMatch(/LT0114 faulty\/all\.yaml:12 /)
+    expect(stdout).toMatch(/LT0124 faulty\/all\.yaml:15 /)
+    expect(exitCode).toBe(1)
+  })
+
   it("read one file as well as its folder", async () => {
     const [folder, file] = [await offline("lint -f bad --json"), await offline("lint -f bad/all.yaml --json")]
     expect(JSON.parse(file.stdout)).toEqual(JSON.parse(folder.stdout))

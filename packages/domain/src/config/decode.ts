@@ -12,7 +12,7 @@ import { readNode } from "./node.ts"
 import { readPeer } from "./peer.ts"
 import { readPool } from "./pool.ts"
 import type { RawObject } from "./raw.ts"
-import { type Locate, ObjectReader } from "./reader.ts"
+import { isRecord, type Locate, ObjectReader } from "./reader.ts"
 import { readService } from "./service.ts"
 import { nameSyntax, parseName } from "./syntax.ts"
 
@@ -20,6 +20,8 @@ import { nameSyntax, parseName } from "./syntax.ts"
 export interface Decoded {
   /** Absent when one of the findings is an error, or when the kind is not read. */
   readonly object?: ClusterObject
+  /** Where one of the findings is an error: what could be read, with nothing in the place of what could not. For `judgeFaulty` alone. */
+  readonly faulty?: ClusterObject
   /** All faults of the object at once. */
   readonly findings: ReadonlyArray<Finding>
 }
@@ -72,14 +74,15 @@ export const decodeObject = (raw: RawObject, locate?: Locate): Decoded => {
     }
   }
   const value = entry.read(reader, { ...raw, namespace })
-  if (hasError(reader.findings)) return { findings: reader.findings }
   const object = {
     _tag: kind,
     value,
     ...(raw.creationTimestamp === undefined ? {} : { createdAt: raw.creationTimestamp }),
     ...(locate === undefined ? {} : { source: locate("") })
   } as ClusterObject // `kinds` ties each kind to the type of its value
-  return { object, findings: reader.findings }
+  const { findings } = reader
+  if (!hasError(findings)) return { object, findings }
+  return isRecord(raw.spec) ? { faulty: object, findings } : { findings }
 }
 
 /** How findings name an object, and the folder keys it: with its namespace for the kinds that have one. */

@@ -1,7 +1,7 @@
 import { addressBits, parseAddressRange, rangeSize } from "@lowtide/net"
 import { Result } from "effect"
 import type { Advertisement } from "./advertisement.ts"
-import type { Candidate, Report } from "./judge.ts"
+import type { Candidate, Report, Stands } from "./judge.ts"
 import { known, meeting } from "./judge-peers.ts"
 import type { NodeObject } from "./node.ts"
 import type { Peer } from "./peer.ts"
@@ -16,6 +16,7 @@ export interface AdvertisementContext {
   readonly peers: ReadonlyArray<Peer>
   readonly communities: Readonly<Record<string, string>>
   readonly report: Report
+  readonly stands: Stands
 }
 
 /** The LOCAL_PREF of a route to an internal peer that has none of its own; routers assume it as well. */
@@ -35,7 +36,7 @@ export const judgeAdvertisements = (
     else {
       context.report(candidate, "LT0128", {
         field: "spec.localPref",
-        expected: `${other.localPref ?? "nothing"}, as advertisement ${other.name} has it, which stays in effect`,
+        expected: `${other.localPref ?? "nothing"}, as advertisement ${other.name} has it${context.stands("BGPAdvertisement", other.name)}`,
         found: String(resolved.localPref ?? "nothing")
       })
     }

@@ -1,6 +1,6 @@
 import { type Backend, peerLimits } from "./backend.ts"
 import { codes } from "./codes.ts"
-import type { Candidate, Report } from "./judge.ts"
+import type { Candidate, Report, Stands } from "./judge.ts"
 import type { NodeObject } from "./node.ts"
 import type { Peer } from "./peer.ts"
 import { selectorText } from "./selector-reader.ts"
@@ -12,6 +12,7 @@ export interface PeerContext {
   readonly bfdProfiles: ReadonlySet<string>
   readonly backend: Backend
   readonly report: Report
+  readonly stands: Stands
 }
 
 /**
@@ -23,7 +24,7 @@ export const judgePeers = (
   candidates: ReadonlyArray<Candidate<"BGPPeer">>,
   context: PeerContext
 ): ReadonlyArray<Peer> => {
-  const { nodes, bfdProfiles, backend, report } = context
+  const { nodes, bfdProfiles, backend, report, stands } = context
   const kept: Array<Peer> = []
   for (const candidate of candidates) {
     const peer = candidate.value
@@ -48,7 +49,7 @@ export const judgePeers = (
     } else {
       report(candidate, "LT0123", {
         field: peer.interface === undefined ? "spec.peerAddress" : "spec.interface",
-        expected: `no session to ${remoteText(other, backend)} beside that of peer ${other.name}, which stays in effect`,
+        expected: `no session to ${remoteText(other, backend)} beside that of peer ${other.name}${stands("BGPPeer", other.name)}`,
         found: `a second one on ${meeting(other, peer, nodes)}`
       })
     }
@@ -67,7 +68,7 @@ const isWithinLimits = (candidate: Candidate<"BGPPeer">, { backend, report }: Pe
 const fitsRouterOf = (
   candidate: Candidate<"BGPPeer">,
   kept: ReadonlyArray<Peer>,
-  { nodes, backend, report }: PeerContext
+  { nodes, backend, report, stands }: PeerContext
 ): boolean => {
   if (backend === "native") return true
   const peer = candidate.value
@@ -76,7 +77,7 @@ const fitsRouterOf = (
   if (otherAs !== undefined) {
     report(candidate, "LT0151", {
       field: "spec.myASN",
-      expected: `${otherAs.myAsn}, as peer ${otherAs.name} has it, which stays in effect`,
+      expected: `${otherAs.myAsn}, as peer ${otherAs.name} has it${stands("BGPPeer", otherAs.name)}`,
       found: `${peer.myAsn} on ${meeting(otherAs, peer, nodes)}`
     })
   }
@@ -86,7 +87,7 @@ const fitsRouterOf = (
   if (otherId !== undefined) {
     report(candidate, "LT0150", {
       field: "spec.routerID",
-      expected: `${otherId.routerId}, as peer ${otherId.name} has it, which stays in effect`,
+      expected: `${otherId.routerId}, as peer ${otherId.name} has it${stands("BGPPeer", otherId.name)}`,
       found: `${peer.routerId} on ${meeting(otherId, peer, nodes)}`
     })
   }

@@ -24,6 +24,8 @@ export interface JudgeOptions {
   readonly backend?: Backend
   /** Pools of the fleet that the cluster may draw from. They may have addresses in common with its own: each is given once. */
   readonly fleetPools?: ReadonlyArray<AddressPool>
+  /** Whether an object takes no effect, whatever comes of it; none unless given. */
+  readonly isFaulty?: (kind: Kind, name: string) => boolean
 }
 
 /** Says what one object is guilty of. */
@@ -32,6 +34,9 @@ export type Report = (
   code: FindingCode,
   facts: { readonly field: string; readonly expected: string; readonly found: string; readonly fix?: string }
 ) => void
+
+/** The end of a sentence about the older of two objects that contradict each other. */
+export type Stands = (kind: Kind, name: string) => string
 
 /**
  * Looks across the objects of one cluster. Where two contradict each other the older stays in effect: by
@@ -42,7 +47,8 @@ export type Report = (
  * ones meet.
  */
 export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = {}): Judgement => {
-  const { backend = "native", fleetPools = [] } = options
+  const { backend = "native", fleetPools = [], isFaulty = () => false } = options
+  const stands: Stands = (kind, name) => (isFaulty(kind, name) ? "" : ", which stays in effect")
   const findings: Array<Finding> = []
   const report: Report = (object, code, facts) => {
     findings.push(finding(code, { object: refOf(object), ...facts, source: object.source }))
@@ -53,13 +59,16 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
       sorted.filter((object): object is Candidate<Name> => object._tag === kind),
       report
     )
-  const pools = [...judgePools(of("IPAddressPool"), report), ...fleetPools]
+  const pools = [...judgePools(of("IPAddressPool"), { report, stands }), ...fleetPools]
   const communities = judgeAliases(of("Community"), report)
   const bfdProfiles = values(of("BFDProfile"))
   const nodes = of("Node").map((node) => node.value)
   const candidates = of("BGPPeer")
-  const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report })
-  const advertisements = judgeAdvertisements(of("BGPAdvertisement"), { nodes, pools, peers: held, communities, report })
+  const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report, stands })
+  const advertisements = judgeAdvertisements(of("BGPAdvertisement"), {
+    ...{ nodes, pools, peers: held, communities },
+    ...{ report, stands }
+  })
   const echoing =
     backend === "native" ? [] : echoOverIpv6({ candidates, peers: held, bfdProfiles, advertisements, pools, report })
   const peers = held.filter(({ name }) => !echoing.includes(name))
@@ -118,7 +127,7 @@ const place = (object: ClusterObject): string =>
 
 const judgePools = (
   candidates: ReadonlyArray<Candidate<"IPAddressPool">>,
-  report: Report
+  { report, stands }: { readonly report: Report; readonly stands: Stands }
 ): ReadonlyArray<AddressPool> => {
   const kept: Array<AddressPool> = []
   for (const candidate of candidates.filter(({ value }) => value.retired !== true)) {
@@ -129,7 +138,7 @@ const judgePools = (
     }
     report(candidate, "LT0121", {
       field: `spec.addresses[${clash.index}]`,
-      expected: `no addresses of pool ${clash.pool.name}, which stays in effect`,
+      expected: `no addresses of pool ${clash.pool.name}${stands("IPAddressPool", clash.pool.name)}`,
       found: `${candidate.value.ranges[clash.index]}, which overlaps its ${clash.range}`,
       fix: `Take ${candidate.value.ranges[clash.index]} out of pool ${candidate.value.name}, or what it shares with it out of pool ${clash.pool.name}`
     })

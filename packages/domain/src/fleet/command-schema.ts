@@ -31,7 +31,12 @@ const Command = Schema.Union([
   }),
   Schema.TaggedStruct("ApplyManifest", { cluster, manifest: RawObject }),
   Schema.TaggedStruct("DeleteManifest", { cluster, kind: Text, namespace: Schema.optionalKey(Text), name: Text }),
-  Schema.TaggedStruct("ReportFindings", { cluster, object: ObjectRef, findings: Schema.Array(Finding) }),
+  Schema.TaggedStruct("ReportFindings", {
+    cluster,
+    object: ObjectRef,
+    findings: Schema.Array(Finding),
+    refused: Schema.optionalKey(RawObject)
+  }),
   Schema.TaggedStruct("ObserveNamespace", { cluster, namespace: NamespaceObject }),
   Schema.TaggedStruct("ForgetNamespace", { cluster, name: Text }),
   Schema.TaggedStruct("ObserveNode", { cluster, node: NodeObject }),

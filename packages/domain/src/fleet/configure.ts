@@ -9,11 +9,12 @@ import {
   type RawObject
 } from "../config/index.ts"
 import { brokenBy, heldFindings } from "./broken-by.ts"
+import type { ReportFindings } from "./command.ts"
 import type { Draft } from "./draft.ts"
 import type { ReasonCode } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
 import { ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
-import { judgeCluster } from "./judged.ts"
+import { judgeCluster, judgeRefused } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
 import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
 
@@ -133,6 +134,20 @@ export const reviewRetired = (draft: Draft): boolean => {
   return hasDropped
 }
 
+/** Takes what the agent finds wrong with an object, and judges anew what it did not take of it. */
+export const hearFindings = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  { object, findings, refused }: Pick<ReportFindings, "object" | "findings" | "refused">
+): void => {
+  const key = objectKey(object)
+  const before = cluster.findings.get(key)?.refused
+  reportFindings(draft, cluster, object, "agent", findings, refused)
+  if (JSON.stringify(before) === JSON.stringify(refused)) return
+  if (refused === undefined && !cluster.manifests.has(key)) reportFindings(draft, cluster, object, "centre", [])
+  reportJudgement(draft, cluster)
+}
+
 /**
  * Records what the agent, or the centre, finds wrong with one object, when it differs from what is recorded. Neither
  * speaks for the other; nothing wrong on either side ends the record.
@@ -142,20 +157,23 @@ export const reportFindings = (
   cluster: ClusterMemory,
   ref: ObjectRef,
   by: "agent" | "centre",
-  findings: ReadonlyArray<Finding>
+  findings: ReadonlyArray<Finding>,
+  notTaken?: RawObject
 ): void => {
   const before = cluster.findings.get(objectKey(ref)) ?? null
-  const reported = by === "agent" ? findings : (before?.findings.slice(0, before.reportedCount) ?? [])
+  const told = by === "agent" ? findings : (before?.findings.slice(0, before.reportedCount) ?? [])
+  const refused = by === "agent" ? notTaken : before?.refused
   const judged = by === "centre" ? findings : (before?.findings.slice(before.reportedCount) ?? [])
   const after: FindingsState | null =
-    reported.length + judged.length === 0
+    told.length + judged.length === 0
       ? null
       : {
           _tag: "Findings",
           cluster: cluster.name,
           object: ref,
-          findings: [...reported, ...judged],
-          reportedCount: reported.length
+          findings: [...told, ...judged],
+          reportedCount: told.length,
+          ...(refused === undefined ? {} : { refused })
         }
   if (JSON.stringify(before) === JSON.stringify(after)) return
   draft.emit({
@@ -183,6 +201,14 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
   for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
+  for (const { object, refused } of cluster.findings.values()) {
+    if (refused !== undefined && !byObject.has(objectKey(object)))
+      byObject.set(objectKey(object), { ref: object, findings: [] })
+  }
+  for (const found of judgeRefused(draft.fleet, cluster)) {
+    const of = byObject.get(objectKey(found.object))?.findings
+    if (of?.some(({ message }) => message === found.message) === false) of.push(found)
+  }
   for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)
 }
 

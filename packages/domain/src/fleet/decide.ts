@@ -5,7 +5,7 @@ import { type Finding, finding } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
 import { brokenByPools, heldFindings } from "./broken-by.ts"
 import type { Command, RecordSegment, RegisterCluster } from "./command.ts"
-import { applyManifest, deleteManifest, reportFindings, reviewRetired } from "./configure.ts"
+import { applyManifest, deleteManifest, hearFindings, reportFindings, reviewRetired } from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
 import { finaliseFleet, notYet } from "./finalise.ts"
@@ -74,7 +74,7 @@ const carryOut = (draft: Draft, command: Command): void => {
     case "DeleteManifest":
       return deleteManifest(draft, draft.cluster(command.cluster), command)
     case "ReportFindings":
-      return reportFindings(draft, draft.cluster(command.cluster), command.object, "agent", command.findings)
+      return hearFindings(draft, draft.cluster(command.cluster), command)
     case "ObserveNamespace": {
       const cluster = draft.cluster(command.cluster)
       observeNamespace(draft, cluster, command.namespace)

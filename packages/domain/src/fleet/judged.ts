@@ -1,4 +1,13 @@
-import { type AddressPool, type ClusterObject, decodeObject, type Judgement, judge } from "../config/index.ts"
+import {
+  type AddressPool,
+  type ClusterObject,
+  decodeObject,
+  type FaultyObject,
+  type Finding,
+  type Judgement,
+  judge,
+  judgeFaulty
+} from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { poolsOfFleet } from "./fleet-pools.ts"
 import type { ManifestState } from "./stream.ts"
@@ -24,11 +33,24 @@ export const judgeWith = (
 export const judgeWithPools = (cluster: ClusterMemory, fleetPools: ReadonlyArray<AddressPool>): Judgement =>
   judgeManifests(cluster, cluster.manifests.values(), fleetPools)
 
+/** What is wrong, beside the others, with the versions of the cluster's objects that were not taken. */
+export const judgeRefused = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Finding> => {
+  const refused = [...cluster.findings.values()].flatMap((state): ReadonlyArray<FaultyObject> => {
+    const { faulty, findings } = state.refused === undefined ? { findings: [] } : decodeObject(state.refused)
+    return faulty === undefined ? [] : [{ object: faulty, findings }]
+  })
+  if (refused.length === 0) return []
+  const fleetPools = poolsOfFleet(fleet.addressPools.values(), cluster)
+  return judgeFaulty(objectsOf(cluster, cluster.manifests.values()), refused, { fleetPools })
+}
+
 const judgeManifests = (
   cluster: ClusterMemory,
   manifests: Iterable<ManifestState>,
   fleetPools: ReadonlyArray<AddressPool>
-): Judgement => {
+): Judgement => judge(objectsOf(cluster, manifests), { fleetPools })
+
+const objectsOf = (cluster: ClusterMemory, manifests: Iterable<ManifestState>): ReadonlyArray<ClusterObject> => {
   const objects: Array<ClusterObject> = []
   for (const state of manifests) {
     const { object } = decodeObject(state.manifest)
@@ -36,7 +58,7 @@ const judgeManifests = (
   }
   const nodes = [...cluster.nodes.values()].filter(({ present }) => present)
   for (const { node } of nodes) objects.push({ _tag: "Node", value: node })
-  return judge(objects, { fleetPools })
+  return objects
 }
 
 const asInEffect = (object: ClusterObject, { retired }: ManifestState): ClusterObject =>

@@ -52,9 +52,11 @@ const Namespace = Schema.TaggedStruct("Namespace", { cluster: Text, namespace: N
 
 const Unjudged = Schema.optionalKey(Schema.Unknown)
 
+const Raw = Schema.Struct({ ...RawObject.fields, status: Unjudged, endpoints: Unjudged })
+
 const Manifest = Schema.TaggedStruct("Manifest", {
   cluster: Text,
-  manifest: Schema.Struct({ ...RawObject.fields, status: Unjudged, endpoints: Unjudged }),
+  manifest: Raw,
   ordinal: Count,
   retired: Schema.optionalKey(Yes)
 })
@@ -63,7 +65,8 @@ const Findings = Schema.TaggedStruct("Findings", {
   cluster: Text,
   object: ObjectRef,
   findings: Schema.Array(Finding),
-  reportedCount: Count
+  reportedCount: Count,
+  refused: Schema.optionalKey(Raw)
 })
 
 const Cluster = Schema.TaggedStruct("Cluster", {

@@ -124,6 +124,8 @@ export interface FindingsState {
   readonly findings: ReadonlyArray<Finding>
   /** How many of them are the agent's. */
   readonly reportedCount: number
+  /** The version of a configuration object that was not taken for its errors, for what else is wrong with it beside the others. */
+  readonly refused?: RawObject
 }
 
 export interface ClusterState {

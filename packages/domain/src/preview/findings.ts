@@ -1,8 +1,10 @@
 import {
   type AddressPool,
   type Backend,
+  type FaultyObject,
   type Finding,
   judge,
+  judgeFaulty,
   type Locate,
   objectKey,
   type RawObject,
@@ -16,6 +18,8 @@ export interface ClusterInput {
   /** In the order in which they stand in their files. */
   readonly observations: ReadonlyArray<Observation>
   readonly findings: ReadonlyArray<Finding>
+  /** Objects that have errors, as far as they could be read. */
+  readonly faulty?: ReadonlyArray<FaultyObject>
   /** Where a field of one of the objects stands, for findings that arise later. */
   readonly locate?: (objectKey: string, field: string) => Source | undefined
 }
@@ -32,7 +36,8 @@ export const judgedFindings = (
   options: { readonly backend: Backend; readonly fleetPools: ReadonlyArray<AddressPool> }
 ): ReadonlyArray<Finding> => {
   const objects = cluster.observations.map(({ object }) => object)
-  return [...cluster.findings, ...judge(objects, options).findings.map((found) => located(cluster, found))]
+  const judged = [...judge(objects, options).findings, ...judgeFaulty(objects, cluster.faulty ?? [], options)]
+  return [...cluster.findings, ...judged.map((found) => located(cluster, found))]
 }
 
 /** The finding with the place of its field, where that is known. */
