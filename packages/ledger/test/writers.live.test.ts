@@ -188,6 +188,7 @@ describe("stored rows", () => {
         { partition: "events_000002", seq: 10_000_001 },
         { partition: "events_000002", seq: 10_000_002 }
       ])
+      yield* ledger.ensurePlaces(10_000_003)
       const made = yield* rows(
         url,
         "select count(*)::int as made from pg_inherits where inhparent = 'events'::regclass"

@@ -560,6 +560,11 @@ export const codes = {
     "certificate not read anew",
     "The files of the API's certificate changed to something that is not valid: no certificate, no key, or not that certificate's. The one before stays in use, and ends when it ends.",
     "Write the certificate and its key again, both of one pair"
+  ),
+  LT0612: warning(
+    "certificate about to end",
+    "The certificate of the API ends within a week. From then on no client believes the server.",
+    "Write a new certificate and its key to LOWTIDE_HTTP_CERT_FILE and LOWTIDE_HTTP_KEY_FILE; no restart is needed"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 
