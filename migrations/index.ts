@@ -24,6 +24,7 @@ import * as wireSessions from "./0022-wire-sessions.ts"
 import * as auditViews from "./0023-audit-views.ts"
 import * as auditWords from "./0023-audit-words.ts"
 import * as brakeWords from "./0030-brake-words.ts"
+import * as budgetWords from "./0031-budget-words.ts"
 import * as auditWordsOfFleetPools from "./0032-audit-words-of-fleet-pools.ts"
 import * as auditWordsOfMoves from "./0033-audit-words-of-moves.ts"
 import * as auditWordsOfSharedAddresses from "./0033-audit-words-of-shared-addresses.ts"
@@ -60,6 +61,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0023-audit-views": auditViews,
   "0023-audit-words": auditWords,
   "0030-brake-words": brakeWords,
+  "0031-budget-words": budgetWords,
   "0032-audit-words-of-fleet-pools": auditWordsOfFleetPools,
   "0033-audit-words-of-moves": auditWordsOfMoves,
   "0033-audit-words-of-shared-addresses": auditWordsOfSharedAddresses,

@@ -479,6 +479,10 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_findingsresolved(before json, state json, holder text) returns text
 
+-- function audit.words_fleetapplied(before json, state json, holder text) returns text
+
+-- function audit.words_fleetdeleted(before json, state json, holder text) returns text
+
 -- function audit.words_fleetversionfinalised(before json, state json, holder text) returns text
 
 -- function audit.words_historylost(before json, state json, holder text) returns text
@@ -543,6 +547,14 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_vipreleased(before json, state json, holder text) returns text
 
+-- function audit.words_vipreleaseheld(before json, state json, holder text) returns text
+
 -- function audit.words_wirejournalsealed(before json, state json, holder text) returns text
 
 -- function audit.words_wirerowsdropped(before json, state json, holder text) returns text
+
+-- function audit.words_withdrawalsapproved(before json, state json, holder text) returns text
+
+-- function audit.words_withdrawalsheld(before json, state json, holder text) returns text
+
+-- function audit.words_withdrawalsrejected(before json, state json, holder text) returns text

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Access } from "./access.ts"
 import { AllocatorList } from "./allocators.ts"
+import { ApprovalDecision, ApprovalList } from "./approvals.ts"
 import { CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
@@ -72,6 +73,14 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       success: SharedAddressList,
       error: listErrors
     }).annotate(OpenApi.Summary, "Addresses that several clusters announce on purpose"),
+    HttpApiEndpoint.get("approvals", "/approvals", {
+      query: { at },
+      success: ApprovalList,
+      error: listErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Withdrawals beyond the budget, which wait for a second person, and what is left of the budget"
+    ),
     HttpApiEndpoint.get("peers", "/peers", { query: listFilter, success: PeerList, error: listErrors }).annotate(
       OpenApi.Summary,
       "BGP peers and their sessions, node by node"
@@ -185,6 +194,24 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
     }).annotate(
       OpenApi.Summary,
       "Take a node that will not come back as confirmed for all that it announced; role operator of the cluster"
+    ),
+    HttpApiEndpoint.post("approve", "/approvals/:id/approve", {
+      params: { id: Schema.String },
+      payload: ApprovalDecision,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Have withdrawals beyond the budget carried out; role operator of the cluster, a named person who did not order them"
+    ),
+    HttpApiEndpoint.post("reject", "/approvals/:id/reject", {
+      params: { id: Schema.String },
+      payload: ApprovalDecision,
+      success: OrderAnswer,
+      error: orderErrors
+    }).annotate(
+      OpenApi.Summary,
+      "Leave announced what withdrawals beyond the budget are about; role operator of the cluster, a named person"
     ),
     HttpApiEndpoint.post("releaseBrake", "/clusters/:cluster/brake/release", {
       params: { cluster: Schema.String },

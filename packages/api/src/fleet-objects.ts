@@ -21,7 +21,7 @@ export const ApplyRequest = Schema.Struct({ ...order, object: FleetManifest }).a
 export const DeleteRequest = Schema.Struct(order).annotate({ identifier: "DeleteRequest" })
 
 /** The kinds of the fleet's own objects. */
-export const FleetKindName = Schema.Literals(["Reservation", "Quota", "AddressPool", "SharedAddress"])
+export const FleetKindName = Schema.Literals(["Reservation", "Quota", "AddressPool", "SharedAddress", "Fleet"])
 
 /**
  * Where a reservation stands. `Bound`: its Service holds the address. `Kept`: the address waits for the Service.

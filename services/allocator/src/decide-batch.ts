@@ -135,7 +135,7 @@ const decideOne = (
   try {
     const forbidden = received.forbid?.(memory.fleet)
     if (forbidden !== undefined) return Result.fail(forbidden)
-    return decide(memory.fleet, received.envelope.command, context)
+    return decide(memory.fleet, received.envelope.command, { ...context, actor: received.envelope.actor })
   } catch (cause) {
     throw new DecisionDefect(received, cause)
   }

@@ -315,6 +315,11 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
         ? fleet.recovery.phase === "recovering"
         : vips.some(({ cluster }) => fleet.isFrozen(fleet.cluster(cluster)))
     }
+    case "ApproveWithdrawals":
+    case "RejectWithdrawals": {
+      const order = fleet.approvals.get(command.id)
+      return order === undefined ? fleet.recovery.phase === "recovering" : fleet.isFrozen(fleet.cluster(order.cluster))
+    }
     case "ApplyFleetObject":
     case "DeleteFleetObject":
       return fleet.recovery.phase === "recovering" || [...fleet.clusters.values()].some((each) => fleet.isFrozen(each))

@@ -120,6 +120,27 @@ describe("who may give an order", () => {
     ])
   })
 
+  it("has withdrawals approved by a named person who did not order them, and rejected by whoever ordered them as well", () => {
+    fleet.restore("approval:w-1", 1, {
+      ...({ _tag: "Approval", id: "w-1", cluster: "east", author: "person:ada", phase: "pending" } as const),
+      ...{ sinceMs: 0, count: 60 }
+    })
+    const order = { id: "w-1", revision: 1 }
+    const approve = needsOf(fleet, { _tag: "ApproveWithdrawals", ...order })
+    const reject = needsOf(fleet, { _tag: "RejectWithdrawals", ...order })
+    const operator = [{ role: "operator" as const, clusters: ["east"] }]
+    for (const [asking, code] of [
+      [caller(operator, { actor: "person:bob" }), undefined],
+      [caller(operator), "LT0608"],
+      [caller([{ role: "admin" }], { kind: "machine", actor: "machine:ci" }), "LT0603"],
+      [caller([{ role: "admin" }], { isAuthenticated: false, actor: "local:bob" }), "LT0603"],
+      [caller([{ role: "operator", clusters: ["west"] }], { actor: "person:bob" }), "LT0602"]
+    ] as const) {
+      expect(forbids(asking, approve)?.code).toBe(code)
+    }
+    expect(forbids(caller(operator), reject)).toBeUndefined()
+  })
+
   it("is told with the role that it takes", () => {
     expect(forbids(caller([{ role: "operator", clusters: ["west"] }]), force)?.message).toBe(
       "Caller person:ada: role missing: expected operator of cluster east, pool public, a person named by a token, found operator of clusters west"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
 import { open } from "@lowtide/bus/envelope"
-import type { Command, VipState } from "@lowtide/domain"
+import { type Command, newestFleetVersion, type VipState } from "@lowtide/domain"
 import { type Batch, Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { Effect, Result } from "effect"
@@ -261,7 +261,16 @@ describe("the messages of a batch", () => {
           Effect.gen(function* () {
             const leader = yield* leading
             const batches: Array<Batch> = []
-            const steps = [announcing, [service("a")], [service("b")], [forgetService("a")], [service("a")], announcing]
+            const begun: Command = { _tag: "FinaliseFleet", version: newestFleetVersion, isFirst: true }
+            const steps = [
+              [begun],
+              announcing,
+              [service("a")],
+              [service("b")],
+              [forgetService("a")],
+              [service("a")],
+              announcing
+            ]
             for (const step of steps) {
               batches.push((yield* leader.together(...step)).batch)
               if (isReloaded) yield* leader.reload

@@ -28,6 +28,16 @@ fleet.restore("reservation:kept", 1, {
   service: "web"
 })
 
+fleet.restore("approval:w-1", 1, {
+  _tag: "Approval",
+  id: "w-1",
+  cluster: "east",
+  author: "agent:east",
+  phase: "pending",
+  sinceMs: 0,
+  count: 60
+})
+
 const manifest = (kind: string, name: string, spec: object) => ({
   ...{ apiVersion: "lowtide.dev/v1alpha1", kind, namespace: "", name, spec }
 })
@@ -41,6 +51,9 @@ const orders: ReadonlyArray<
 > = [
   ["retire a node", { _tag: "RetireNode", cluster: "east", node: "east-1" }, "operator", ["east"], "anyone"],
   ["release a brake", { _tag: "ReleaseBrake", cluster: "east" }, "operator", ["east"], "person"],
+  ["approve withdrawals", { _tag: "ApproveWithdrawals", id: "w-1", revision: 1 }, "operator", ["east"], "person"],
+  ["reject withdrawals", { _tag: "RejectWithdrawals", id: "w-1", revision: 1 }, "operator", ["east"], "person"],
+  ["delete the Fleet object", { _tag: "DeleteFleetObject", kind: "Fleet", name: "prod" }, "admin", [], "anyone"],
   ["release what is reserved", { _tag: "ReleaseAdopted", ...vip }, "operator", ["east"], "anyone"],
   ["finalise the fleet", { _tag: "FinaliseFleet", version: 2 }, "admin", [], "anyone"],
   ["release by force", { _tag: "ForceRelease", ...vip }, "operator", ["east", "public"], "person"],

@@ -11,7 +11,9 @@ export const exitCodes = {
   conflict: 4,
   forbidden: 5,
   timeout: 6,
-  unreachable: 7
+  unreachable: 7,
+  /** The order waits for a second person, since it would withdraw more than the budget allows. */
+  held: 8
 } as const
 
 /** Why a command ends without its answer: one line that says what, why and what to do next. */

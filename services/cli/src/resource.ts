@@ -9,6 +9,7 @@ export type ListType =
   | "reservations"
   | "quotas"
   | "sharedaddresses"
+  | "approvals"
   | "peers"
   | "nodes"
   | "findings"
@@ -36,6 +37,9 @@ const listNames: Readonly<Record<string, ListType>> = {
   sharedaddresses: "sharedaddresses",
   sharedaddress: "sharedaddresses",
   sa: "sharedaddresses",
+  approvals: "approvals",
+  approval: "approvals",
+  ap: "approvals",
   peers: "peers",
   peer: "peers",
   pe: "peers",
@@ -84,7 +88,7 @@ export const parseListTarget = (text: string): Result.Result<ListTarget, string>
   const type = Object.hasOwn(listNames, word) ? listNames[word] : undefined
   if (type === undefined || name.includes("")) {
     const expected =
-      "services, pools, vips, reservations, quotas, sharedaddresses, peers, nodes, findings or allocators, perhaps with /NAME"
+      "services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings or allocators, perhaps with /NAME"
     return Result.fail(`type: expected ${expected}, found ${JSON.stringify(text)}`)
   }
   return Result.succeed({ type, name })

@@ -17,7 +17,7 @@ import { key } from "./verbs/key.ts"
 import { ledger } from "./verbs/ledger.ts"
 import { lint } from "./verbs/lint.ts"
 import { apply, remove, reserve } from "./verbs/objects.ts"
-import { brake, node, vip } from "./verbs/orders.ts"
+import { approve, brake, node, reject, vip } from "./verbs/orders.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
 import { token } from "./verbs/token.ts"
@@ -43,6 +43,8 @@ const lowtide = root.pipe(
     node,
     vip,
     brake,
+    approve,
+    reject,
     cluster,
     allocator,
     fleet,

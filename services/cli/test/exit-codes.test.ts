@@ -11,7 +11,7 @@ describe("exit codes", () => {
     [
       2,
       "get houses",
-      'error: type: expected services, pools, vips, reservations, quotas, sharedaddresses, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+      'error: type: expected services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
     ],
     [
       2,
@@ -128,6 +128,16 @@ describe("exit codes", () => {
       "node retire east-1 --reason gone",
       'error: node: expected CLUSTER/NODE, found "east-1"; for example `lowtide node retire east/east-1 --reason "disk dead, will not come back"`\n'
     ],
+    [
+      3,
+      "approve w-9 --reason meant",
+      'error: approval: expected one that waits, found "w-9"; list them with `lowtide get approvals`\n'
+    ],
+    [
+      5,
+      "reject w-1 --reason mistaken",
+      "error: LT0602 Caller local:ada: role missing; use a token that has the role named\n"
+    ],
     [2, "node retire east/east-1", "error: Missing required flag: --reason; see `lowtide node retire --help`\n"],
     [
       2,
@@ -147,7 +157,7 @@ describe("exit codes", () => {
     [
       2,
       "delete pool/public",
-      'error: expected reservation/NAME, quota/NAME or addresspool/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
+      'error: expected reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
     ],
     [
       2,
@@ -221,5 +231,14 @@ describe("exit codes", () => {
     const { exitCode, stderr } = await lowtide("get nodes", { fetch })
     expect(exitCode).toBe(7)
     expect(stderr).toMatch(/^error: http:\/\/127\.0\.0\.1:7070 does not answer as Lowtide does: .*\n$/)
+  })
+
+  it("8 of an order that waits for a second person, after what it led to", async () => {
+    const { exitCode, stdout, stderr } = await lowtide("delete fleet/prod")
+    expect(exitCode).toBe(8)
+    expect(stdout).toContain("over-budget")
+    expect(stderr).toBe(
+      "error: order w-1 waits for a second person: 60 addresses of cluster east, released by agent:east; have another person see `lowtide get approvals`\n"
+    )
   })
 })

@@ -14,6 +14,7 @@ import type {
   VipList,
   WhyAnswer
 } from "@lowtide/api"
+import type { ApprovalList } from "@lowtide/api/approvals"
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { runCli } from "../src/run.ts"
@@ -447,6 +448,27 @@ const quotas: QuotaList = {
   ]
 }
 
+const approvals: ApprovalList = {
+  ...reading,
+  perSeconds: 600,
+  budget: [
+    { cluster: null, withdrawn: 9, limit: 9 },
+    { cluster: "east", withdrawn: 9, limit: 9 }
+  ],
+  items: [
+    {
+      id: "w-1",
+      cluster: "east",
+      author: "agent:east",
+      phase: "pending",
+      since: "2026-11-23T16:00:00.000Z",
+      count: 60,
+      revision: 3,
+      addresses: [{ network: "default", address: "192.0.2.1", services: ["shop/web"] }]
+    }
+  ]
+}
+
 const reserved: OrderAnswer = {
   ...reading,
   commandId: "00000000-0000-4000-8000-000000000002",
@@ -632,6 +654,32 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
   }),
   "/v1/reservations": ok(reservations),
   "/v1/quotas": ok(quotas),
+  "/v1/approvals": ok(approvals),
+  "/v1/approvals/w-1/approve": ok({
+    ...retired,
+    items: retired.items.map((item) => ({
+      ...item,
+      type: "WithdrawalsApproved",
+      what: "order w-1 was approved: 60 addresses of cluster east are withdrawn",
+      reason: "approved",
+      words: "CHG-955"
+    }))
+  }),
+  "/v1/approvals/w-1/reject": problem(403, "forbidden", {
+    detail: "Caller local:ada: role missing",
+    code: "LT0602",
+    fix: "Use a token that has the role named",
+    role: "operator"
+  }),
+  "/v1/objects/Fleet/prod/delete": ok({
+    ...retired,
+    items: retired.items.map((item) => ({
+      ...item,
+      type: "WithdrawalsHeld",
+      what: "order w-1 waits for a second person: 60 addresses of cluster east, released by agent:east",
+      reason: "over-budget"
+    }))
+  }),
   "/v1/objects": ok(reserved),
   "/v1/objects/Reservation/web/delete": ok({ ...reserved, seqFrom: null, seqTo: null, items: [] }),
   "/v1/peers": ok(peers),

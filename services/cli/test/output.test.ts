@@ -14,6 +14,8 @@ const goldens = [
   ["get-vips-wide", "get vi -o wide"],
   ["get-reservations", "get reservations -o wide"],
   ["get-quotas", "get qu"],
+  ["get-approvals", "get ap -o wide"],
+  ["approve", "approve w-1 --reason CHG-955"],
   ["reserve", "reserve 192.0.2.9 --for east/shop/web"],
   ["node-retire", "node retire east/east-1 --reason dead"],
   ["vip-force-release-again", "vip force-release 192.0.2.2 --reason dead"],

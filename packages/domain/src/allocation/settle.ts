@@ -1,6 +1,7 @@
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
-import { type Finding, quarantineMsUnset } from "../config/index.ts"
+import { type Finding, quarantineMsUnset, type ServiceObject } from "../config/index.ts"
+import { hasBudget, orderToJoin } from "../fleet/budget.ts"
 import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
@@ -122,12 +123,18 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
       pool: pick.pool,
       cluster: cluster.name,
       phase: "assigned",
-      // It may come back to one that it is leaving.
-      holders: isShared ? [...before.holders.filter((other) => !isSame(other, holder)), holder] : [holder],
+      // It may come back to one that it is leaving. Who is gone, and holds it only until a second person says so, makes
+      // room for who comes.
+      holders:
+        isShared && before.heldRelease === undefined
+          ? [...before.holders.filter((other) => !isSame(other, holder)), holder]
+          : [holder],
       lastHolders: [],
       // Its holder came back before all nodes had confirmed: they stay obliged.
       obliged: before?.phase === "withdrawing" ? before.obliged : [],
-      quarantineEndMs: null
+      quarantineEndMs: null,
+      // That it was withdrawn a moment ago counts, whoever has it by now.
+      ...(before?.releasedAtMs === undefined ? {} : { releasedAtMs: before.releasedAtMs })
     },
     holder
   )
@@ -141,10 +148,12 @@ const refreshHolder = (draft: Draft, cluster: ClusterMemory, { address, pool }: 
   const vip = draft.fleet.vip(cluster.network, address, cluster.name)
   const present = vip?.holders.find((other) => isSame(other, holder))
   if (vip === undefined || present === undefined) return
-  if (vip.pool === pool && JSON.stringify(present) === JSON.stringify(holder)) return
+  const { heldRelease, ...kept } = vip
+  const isBack = heldRelease !== undefined
+  if (!isBack && vip.pool === pool && JSON.stringify(present) === JSON.stringify(holder)) return
   if (Result.isFailure(mayShare(vip, holder))) return
   const holders = vip.holders.map((other) => (isSame(other, holder) ? holder : other))
-  emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...vip, pool, holders }, holder)
+  emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...kept, pool, holders }, holder)
 }
 
 const releaseAll = (draft: Draft, cluster: ClusterMemory, key: string, reason: ReasonCode): void => {
@@ -167,6 +176,9 @@ export const release = (
   if (holders.length > 0) {
     return emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
   }
+  const isCounted = draft.fleet.allows("blastRadius") && reason !== "approved"
+  if (isCounted && !hasBudget(draft, cluster)) return holdRelease(draft, cluster, vip, holder)
+  const { heldRelease: _held, ...released } = vip
   const obliged = mayBeAnnounced(draft, vip)
     .filter((node) => cluster.nodes.get(node)?.retired !== true)
     .sort()
@@ -177,16 +189,37 @@ export const release = (
     "VipReleased",
     reason,
     {
-      ...vip,
+      ...released,
       phase: "withdrawing",
       holders: [],
       lastHolders: [key],
       obliged,
-      ...restOf(draft, cluster, vip)
+      ...restOf(draft, cluster, vip),
+      ...(isCounted ? { releasedAtMs: draft.context.nowMs } : {})
     },
     holder
   )
   if (obliged.length === 0) quarantine(draft, cluster, address)
+}
+
+/**
+ * Beyond what may be withdrawn on command the address stays with who is gone, announced as for him, until a second person
+ * approves or he comes back.
+ */
+const holdRelease = (draft: Draft, cluster: ClusterMemory, vip: VipState, holder: Holder): void => {
+  if (vip.heldRelease !== undefined) return
+  const service = serviceOf(draft, cluster, holder)
+  const heldRelease = { order: orderToJoin(draft, cluster), ...(service === undefined ? {} : { service }) }
+  emitVip(draft, cluster, vip, "VipReleaseHeld", "over-budget", { ...vip, heldRelease }, holder)
+}
+
+/** The holder's Service as it is, or as it was when it went in this command; nobody has seen that of an adopted holder. */
+const serviceOf = (draft: Draft, cluster: ClusterMemory, { namespace, name }: Holder): ServiceObject | undefined => {
+  const present = cluster.services.get(`${namespace}/${name}`)
+  if (present !== undefined) return present.service
+  const stream = streamOf.service(cluster.name, namespace, name)
+  const gone = draft.events.findLast((event) => event.stream === stream)?.before
+  return gone?._tag === "Service" ? gone.service : undefined
 }
 
 /** What its pool says of how long it is to rest. */

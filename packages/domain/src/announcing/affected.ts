@@ -9,7 +9,7 @@ export interface AffectedContent {
   readonly content: Content
   readonly eventIndex: number
   /** What it withdraws was ordered by this event: it is said even where it says nothing new. */
-  readonly massWithdraw?: { readonly eventIndex: number; readonly nodes?: ReadonlyArray<string> }
+  readonly massWithdraw?: MassWithdrawal
 }
 
 /**
@@ -63,21 +63,22 @@ export const affectedContents = (
 }
 
 /** An order to withdraw however much it is: of one address, or of a cluster or one node of it. */
-interface MassWithdrawal {
+export interface MassWithdrawal {
   readonly eventIndex: number
   readonly cluster: string
   readonly address?: string
-  readonly node?: string
+  readonly nodes?: readonly [string]
 }
 
 const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<MassWithdrawal> =>
-  events.flatMap(({ type, after }, eventIndex): ReadonlyArray<MassWithdrawal> => {
+  events.flatMap(({ type, reason, after }, eventIndex): ReadonlyArray<MassWithdrawal> => {
     if (type === "BrakeReleased" && after?._tag === "Brake") {
       const { cluster, node } = after
-      return [{ eventIndex, cluster, ...(node === null ? {} : { node }) }]
+      return [{ eventIndex, cluster, ...(node === null ? {} : { nodes: [node] as const }) }]
     }
-    // Who answers for it that an address is announced nowhere wants it held back nowhere.
-    if (type === "VipForceReleased" && after?._tag === "Vip") {
+    // Who answers for it that an address is announced nowhere, or approved that, wants it held back nowhere.
+    const isOrdered = type === "VipForceReleased" || (type === "VipReleased" && reason === "approved")
+    if (isOrdered && after?._tag === "Vip") {
       return [{ eventIndex, cluster: after.cluster, address: after.address }]
     }
     return []
@@ -85,14 +86,12 @@ const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<Mass
 
 const ordered = (affected: AffectedContent, orders: ReadonlyArray<MassWithdrawal>): AffectedContent => {
   const { content } = affected
-  const order = orders.findLast(({ cluster, address, node }) => {
+  const order = orders.findLast(({ cluster, address, nodes }) => {
     if (cluster !== content.cluster) return false
     if (content._tag === "VipIntent") return address === undefined || address === content.address
-    return content._tag === "NodeIntent" && address === undefined && (node === undefined || node === content.node)
+    return content._tag === "NodeIntent" && address === undefined && (nodes ?? [content.node]).includes(content.node)
   })
-  if (order === undefined) return affected
-  const { eventIndex, node } = order
-  return { ...affected, massWithdraw: { eventIndex, ...(node === undefined ? {} : { nodes: [node] }) } }
+  return order === undefined ? affected : { ...affected, massWithdraw: order }
 }
 
 /** Streams of which a message is to be resolved anew, with the index of the last event that says so. */
@@ -149,6 +148,8 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
         }
       }
       return
+    case "FleetSettings":
+    case "Approval":
     case "Namespace":
     case "Recovery":
     case "Reservation":

@@ -34,7 +34,9 @@ export const resolveVip = (
   vip: VipState,
   obligedBefore: ReadonlyArray<string>
 ): Content<VipIntent> => {
-  const services = vip.holders.flatMap((holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? [])
+  const services = vip.holders.flatMap(
+    (holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? goneService(cluster, vip)
+  )
   const routes = vip.phase === "assigned" ? routesOf(fleet, cluster, vip, services) : []
   const candidates = [...new Set(routes.flatMap((route) => route.nodes))].sort()
   // A tombstone is not told anew for want of a retired node: who has confirmed it would have to again.
@@ -57,6 +59,12 @@ export const resolveVip = (
     obliged: settled ? [] : [...new Set([...before, ...vip.obliged, ...candidates])].sort()
   }
 }
+
+/** Who is gone, and to be announced until a second person approves its withdrawal, as it was last. */
+const goneService = ({ name: cluster }: ClusterMemory, { heldRelease }: VipState): ReadonlyArray<ServiceState> =>
+  heldRelease?.service === undefined
+    ? []
+    : [{ _tag: "Service", cluster, service: heldRelease.service, servingNodes: [], refusal: null }]
 
 const isRetired = (cluster: ClusterMemory, node: string): boolean => cluster.nodes.get(node)?.retired === true
 

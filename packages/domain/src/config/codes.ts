@@ -551,6 +551,16 @@ export const codes = {
     "A person who overrides what the system would do says why: the words are stored with every event of it.",
     "Give the reason in words, 1 to 500 characters"
   ),
+  LT0608: error(
+    "an order is not approved by who gave it",
+    "Withdrawals beyond the budget take a second person: whoever ordered them does not approve them. Nothing was changed.",
+    "Have another person approve it"
+  ),
+  LT0609: error(
+    "the order is another by now",
+    "More withdrawals have joined the order since it was looked at. What is approved is what was seen, so nothing was changed.",
+    "Look again (`lowtide get approvals`), and approve it as it is"
+  ),
   LT0610: error(
     "tokens not read anew",
     "The tokens file of an allocator changed to something that is not valid, or cannot be read. The tokens that it named before stay good, those that were to go included.",
@@ -565,6 +575,11 @@ export const codes = {
     "certificate about to end",
     "The certificate of the API ends within a week. From then on no client believes the server.",
     "Write a new certificate and its key to LOWTIDE_HTTP_CERT_FILE and LOWTIDE_HTTP_KEY_FILE; no restart is needed"
+  ),
+  LT0620: warning(
+    "withdrawals wait for a second person",
+    "More addresses were released on command than the budget allows without a second person. The others stay announced, for the Services that had them, until a person approves the order or the Services come back.",
+    "`lowtide approve ID --reason R`, or `lowtide reject ID --reason R`; `lowtide get approvals` lists them"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

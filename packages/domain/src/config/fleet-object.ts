@@ -4,12 +4,20 @@ import { defaultNetwork } from "./fleet-cluster.ts"
 import { type FleetPool, readFleetPool } from "./fleet-pool.ts"
 import type { RawObject } from "./raw.ts"
 import { type Fields, ObjectReader, parseAt, show } from "./reader.ts"
-import { addressSyntax, canonicalAddress, nameSyntax, parseName } from "./syntax.ts"
+import {
+  addressSyntax,
+  canonicalAddress,
+  durationSyntax,
+  nameSyntax,
+  parseDurationSeconds,
+  parseName
+} from "./syntax.ts"
 
 /** An object that is of the whole fleet rather than of one cluster: people apply it over the API. */
 export type FleetObject =
   | Reservation
   | Quota
+  | FleetSettings
   | ({ readonly _tag: "SharedAddress" } & SharedAddress)
   | ({ readonly _tag: "AddressPool" } & FleetPool)
 
@@ -63,11 +71,29 @@ export interface SharedMember {
 /** Distinct priorities: each is a longer AS path than the one before, and routers limit that. */
 export const prioritiesMax = 4
 
-/** The apiVersion of the fleet's own objects. */
-export const fleetApiVersion = "lowtide.dev/v1alpha1"
-
 /** The most addresses that a quota may allow: what a JSON number counts exactly. */
 const addressesMax = Number.MAX_SAFE_INTEGER
+
+/** What holds for the fleet as a whole: kind Fleet. What is left out is as it is without the object. */
+export interface FleetSettings {
+  readonly _tag: "Fleet"
+  readonly name: string
+  readonly maxWithdrawPercent: number | undefined
+  readonly maxWithdrawRoutes: number | undefined
+  readonly perSeconds: number | undefined
+  readonly cluster: { readonly maxWithdrawPercent: number | undefined; readonly maxWithdrawRoutes: number | undefined }
+}
+
+/** A budget's period may be as long as a week: nobody remembers what was withdrawn before. */
+const budgetPeriodSecondsMax = 604_800
+
+const readShare = (fields: Fields) => ({
+  maxWithdrawPercent: fields.integer("maxWithdrawPercent", { min: 0, max: 100 }),
+  maxWithdrawRoutes: fields.integer("maxWithdrawRoutes", { min: 0, max: addressesMax })
+})
+
+/** The apiVersion of the fleet's own objects. */
+export const fleetApiVersion = "lowtide.dev/v1alpha1"
 
 const readers: {
   readonly [Kind in FleetKind]: (raw: RawObject, spec: Fields) => Extract<FleetObject, { _tag: Kind }>
@@ -134,6 +160,20 @@ const readers: {
     }
     const network = spec.parsed("network", nameSyntax, parseName) ?? defaultNetwork
     return { _tag: "SharedAddress", name: raw.name, network, addresses, members }
+  },
+  Fleet: (raw, spec) => {
+    spec.require("blastRadius", "how much may be withdrawn without a second person")
+    const radius = spec.nested("blastRadius")
+    const perSeconds = radius.parsed("per", durationSyntax, parseDurationSeconds)
+    if (perSeconds !== undefined && (perSeconds < 1 || perSeconds > budgetPeriodSecondsMax)) {
+      spec.reader.report("LT0108", "spec.blastRadius.per", "1s to 168h", `${perSeconds}s`)
+    }
+    const each = radius.nested("perCluster")
+    const cluster = readShare(each)
+    each.reportUnknown()
+    const settings = { _tag: "Fleet" as const, name: raw.name, ...readShare(radius), perSeconds, cluster }
+    radius.reportUnknown()
+    return settings
   },
   Quota: (raw, spec) => {
     spec.require("addresses", "how many addresses")

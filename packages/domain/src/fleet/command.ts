@@ -45,6 +45,8 @@ export type Command =
   | ReleaseBrake
   | RecordWireDrop
   | RecordSegment
+  | ApproveWithdrawals
+  | RejectWithdrawals
 
 /** Names the cluster's network, the routing domain in which its addresses are unique, and what else its own object says. */
 export interface RegisterCluster {
@@ -280,6 +282,21 @@ export interface RecordWireDrop extends Omit<WireDropState, "_tag"> {
 /** A segment of the log was archived, or is in its file alone, or is back. */
 export interface RecordSegment extends Omit<SegmentState, "_tag"> {
   readonly _tag: "RecordSegment"
+}
+
+/** A second person says that withdrawals beyond the budget are meant. */
+export interface ApproveWithdrawals {
+  readonly _tag: "ApproveWithdrawals"
+  readonly id: string
+  /** How often the order had grown when the person looked. */
+  readonly revision: number
+}
+
+/** A person says that they are not: what is announced stays announced. */
+export interface RejectWithdrawals {
+  readonly _tag: "RejectWithdrawals"
+  readonly id: string
+  readonly revision: number
 }
 
 /** Who sends a command and why; stored with each event that it causes. */

@@ -3,7 +3,9 @@ import { finishMoves } from "../allocation/moves.ts"
 import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
 import { type Finding, finding } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
+import { approveWithdrawals, rejectWithdrawals } from "./approvals.ts"
 import { brokenByPools, heldFindings } from "./broken-by.ts"
+import { recordHeld } from "./budget.ts"
 import type { Command, RecordSegment, RegisterCluster } from "./command.ts"
 import { applyManifest, deleteManifest, hearFindings, reportFindings, reviewRetired } from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
@@ -37,6 +39,7 @@ export const decide = (
   if (draft.isFrozen()) return Result.succeed(draft.events)
   // Each round lets a pool go.
   while (reviewRetired(draft) || reviewAddressPools(draft)) settleRest(draft)
+  recordHeld(draft)
   return Result.succeed(draft.events)
 }
 
@@ -140,6 +143,10 @@ const carryOut = (draft: Draft, command: Command): void => {
       return releaseAdopted(draft, command)
     case "ReleaseBrake":
       return releaseBrake(draft, command)
+    case "ApproveWithdrawals":
+      return approveWithdrawals(draft, command)
+    case "RejectWithdrawals":
+      return rejectWithdrawals(draft, command)
     case "RecordExport": {
       const { _tag, ...said } = command
       return draft.emit({

@@ -8,6 +8,8 @@ import type { VipState } from "./stream.ts"
 export interface DecisionContext {
   /** The database's clock, milliseconds since 1970. */
   readonly nowMs: number
+  /** Who orders it, where it matters who else does. */
+  readonly actor?: string
   /** Nodes that may have announced the VIP since its last confirmed withdrawal. */
   readonly obligedOf: (cluster: string, address: string) => ReadonlyArray<string>
   /** Whether the node has confirmed the VIP's withdrawal. */
@@ -23,6 +25,8 @@ export class Draft {
   readonly events: Array<DomainEvent> = []
   /** Why the command is not carried out; nothing was emitted then. */
   rejection: Finding | undefined
+  /** The orders that withdrawals of this command joined, by cluster: they wait for a second person. */
+  readonly held = new Map<string, string>()
   readonly fleet: Fleet
   readonly context: DecisionContext
 

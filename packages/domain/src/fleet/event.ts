@@ -50,7 +50,13 @@ export const eventTypes = {
   WireRowsDropped: { state: "WireDrop", since: 2 },
   SegmentArchived: { state: "Segment", since: 2 },
   SegmentDropped: { state: "Segment", since: 2 },
-  SegmentRestored: { state: "Segment", since: 2 }
+  SegmentRestored: { state: "Segment", since: 2 },
+  FleetApplied: { state: "FleetSettings", since: 2 },
+  FleetDeleted: { state: "FleetSettings", since: 2 },
+  VipReleaseHeld: { state: "Vip", since: 2 },
+  WithdrawalsHeld: { state: "Approval", since: 2 },
+  WithdrawalsApproved: { state: "Approval", since: 2 },
+  WithdrawalsRejected: { state: "Approval", since: 2 }
 } as const satisfies Readonly<Record<string, EventDefinition>>
 
 /** A type of event, as `eventTypes` lists it. */
@@ -89,6 +95,9 @@ export type ReasonCode =
   | "log-begun"
   | "brake-released"
   | "retention"
+  | "over-budget"
+  | "approved"
+  | "rejected"
 
 /**
  * A fact of the domain, before the ledger gives it a seq. `after` is the whole new state of the stream, null when the

@@ -7,6 +7,7 @@ import {
   type AddressPool,
   decodeFleetObject,
   type Finding,
+  type FleetSettings,
   finding,
   type ObjectRef,
   type Quota,
@@ -14,12 +15,19 @@ import {
   type Reservation
 } from "../config/index.ts"
 import { applyAddressPool, deleteAddressPool } from "./address-pools.ts"
+import { defaultBlastRadius } from "./budget.ts"
 import type { Draft } from "./draft.ts"
 import { notYet } from "./finalise.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { sinceOfKind } from "./fleet-version.ts"
 import { applySharedAddress, deleteSharedAddress } from "./shared-addresses.ts"
-import { type QuotaState, type ReservationState, streamOf } from "./stream.ts"
+import {
+  type BlastRadius,
+  type FleetSettingsState,
+  type QuotaState,
+  type ReservationState,
+  streamOf
+} from "./stream.ts"
 
 /** Takes one of the fleet's own objects, or says no to it with all that is wrong. */
 export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
@@ -40,6 +48,8 @@ export const applyFleetObject = (draft: Draft, manifest: RawObject): void => {
       const { _tag, ...shared } = object
       return applySharedAddress(draft, shared)
     }
+    case "Fleet":
+      return applySettings(draft, object)
     case "AddressPool": {
       const { _tag, ...pool } = object
       return applyAddressPool(draft, pool)
@@ -54,6 +64,7 @@ export const deleteFleetObject = (draft: Draft, kind: string, name: string): voi
   const reservation = kind === "Reservation" ? draft.fleet.reservations.get(name) : undefined
   const quota = kind === "Quota" ? draft.fleet.quotas.get(name) : undefined
   if (reservation !== undefined) dropReservation(draft, reservation)
+  if (kind === "Fleet" && draft.fleet.settings?.name === name) recordSettings(draft, null)
   if (quota === undefined) return
   draft.emit({
     stream: streamOf.quota(name),
@@ -246,3 +257,34 @@ const settleQuota = (draft: Draft, { quota }: QuotaState): void => {
     if (quota.cluster === null || quota.cluster === cluster.name) settleUnserved(draft, cluster)
   }
 }
+
+/** There is one Fleet object: a second one would say something else of the same. */
+const applySettings = (draft: Draft, { name, cluster, perSeconds, ...wanted }: FleetSettings): void => {
+  const before = draft.fleet.settings
+  if (before !== undefined && before.name !== name) {
+    const object: ObjectRef = { kind: "Fleet", name }
+    return draft.refuse(finding("LT0107", { object, field: "metadata.name", expected: before.name, found: name }))
+  }
+  const standard = defaultBlastRadius
+  const blastRadius: BlastRadius = {
+    maxWithdrawPercent: wanted.maxWithdrawPercent ?? standard.maxWithdrawPercent,
+    maxWithdrawRoutes: wanted.maxWithdrawRoutes ?? standard.maxWithdrawRoutes,
+    perMs: perSeconds === undefined ? standard.perMs : perSeconds * 1000,
+    cluster: {
+      maxWithdrawPercent: cluster.maxWithdrawPercent ?? standard.cluster.maxWithdrawPercent,
+      maxWithdrawRoutes: cluster.maxWithdrawRoutes ?? standard.cluster.maxWithdrawRoutes
+    }
+  }
+  const after: FleetSettingsState = { _tag: "FleetSettings", name, blastRadius }
+  if (JSON.stringify(before) !== JSON.stringify(after)) recordSettings(draft, after)
+}
+
+const recordSettings = (draft: Draft, after: FleetSettingsState | null): void =>
+  draft.emit({
+    stream: streamOf.settings(),
+    type: after === null ? "FleetDeleted" : "FleetApplied",
+    reason: after === null ? "deleted" : "applied",
+    before: draft.fleet.settings ?? null,
+    after,
+    about: {}
+  })

@@ -17,18 +17,22 @@ const commandsSince: Partial<Readonly<Record<Command["_tag"], number>>> = {
   ReleaseBrake: 2,
   FinishMoves: 2,
   RecordWireDrop: 2,
-  RecordSegment: 2
+  RecordSegment: 2,
+  ApproveWithdrawals: 2,
+  RejectWithdrawals: 2
 }
 
 /** Kinds of the fleet's own objects that came after the first version. */
-const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { SharedAddress: 2, AddressPool: 2 }
+const kindsSince: Partial<Readonly<Record<FleetKind, number>>> = { SharedAddress: 2, AddressPool: 2, Fleet: 2 }
 
 /** What else came after the first version: fields of messages and of states, ways to decide. */
 export const featuresSince = {
   /** How long a released address rests, where its pool says it: kept with the address. */
   poolQuarantine: 2,
   /** A Service that moves is announced at its old address until the new one is on the wire. */
-  moves: 2
+  moves: 2,
+  /** What may be withdrawn on command without a second person. */
+  blastRadius: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

@@ -7,10 +7,12 @@ import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version
 import { judgeCluster } from "./judged.ts"
 import type {
   AddressPoolState,
+  ApprovalState,
   BrakeState,
   ClusterState,
   ExportState,
   FindingsState,
+  FleetSettingsState,
   Holder,
   ManifestState,
   NamespaceState,
@@ -50,6 +52,10 @@ export interface ClusterMemory {
   readonly movingOf: Map<string, Array<string>>
   /** Streams of the VIPs that are not free, whatever their phase. */
   readonly vips: Set<string>
+  /** How many of them are assigned. */
+  assignedCount: number
+  /** When those were released that the budget counts, by stream. */
+  readonly releasedAtMs: Map<string, number>
   /** Streams of assigned VIPs by sharing key. */
   readonly sharing: Map<string, Set<string>>
   /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
@@ -117,6 +123,12 @@ export class Fleet {
   wireDrop: WireDropState | null = null
   /** Segments of the log that were archived, by their first seq. */
   readonly segments = new Map<number, SegmentState>()
+  /** What a Fleet object says. */
+  settings: FleetSettingsState | undefined
+  /** Withdrawals beyond the budget, by their orders' ids, carried out or not. */
+  readonly approvals = new Map<string, ApprovalState>()
+  /** Streams of the VIPs that an order would withdraw, of orders that would withdraw any. */
+  readonly heldBy = new Map<string, Set<string>>()
 
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
@@ -136,6 +148,8 @@ export class Fleet {
         addressesOf: new Map(),
         movingOf: new Map(),
         vips: new Set(),
+        assignedCount: 0,
+        releasedAtMs: new Map(),
         sharing: new Map(),
         heldIn: new Map(),
         heldOf: new Map(),
@@ -277,6 +291,11 @@ export class Fleet {
       case "Segment":
         this.segments.set(state.fromSeq, state)
         return
+      case "FleetSettings":
+        this.settings = (after as FleetSettingsState | null) ?? undefined
+        return
+      case "Approval":
+        return put(this.approvals, state.id, after as ApprovalState | null)
     }
   }
 
@@ -407,6 +426,10 @@ export class Fleet {
     const cluster = this.cluster(vip.cluster)
     const network = this.network(vip.network)
     cluster.vips.delete(stream)
+    if (vip.phase === "assigned") cluster.assignedCount--
+    cluster.releasedAtMs.delete(stream)
+    const held = vip.heldRelease === undefined ? undefined : this.heldBy.get(vip.heldRelease.order)
+    if (held?.delete(stream) === true && held.size === 0) this.heldBy.delete(vip.heldRelease?.order ?? "")
     this.quarantined.delete(stream)
     this.withdrawing.delete(stream)
     for (const holder of vip.holders) {
@@ -426,6 +449,14 @@ export class Fleet {
     const cluster = this.cluster(vip.cluster)
     const network = this.network(vip.network)
     if (vip.phase !== "free") cluster.vips.add(stream)
+    if (vip.phase === "assigned") cluster.assignedCount++
+    if (vip.releasedAtMs !== undefined) cluster.releasedAtMs.set(stream, vip.releasedAtMs)
+    if (vip.heldRelease !== undefined) {
+      const { order } = vip.heldRelease
+      const held = this.heldBy.get(order)
+      if (held === undefined) this.heldBy.set(order, new Set([stream]))
+      else held.add(stream)
+    }
     if (vip.phase === "withdrawing") this.withdrawing.add(stream)
     if (vip.phase === "quarantined") this.quarantined.add(stream)
     for (const holder of vip.holders) {

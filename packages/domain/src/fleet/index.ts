@@ -1,4 +1,5 @@
 /** The fleet as the log knows it: commands in, events out, the newest state of every stream in memory. */
+export { budgetUse, defaultBlastRadius, heldBy } from "./budget.ts"
 export * from "./command.ts"
 export * from "./decide.ts"
 export * from "./draft.ts"

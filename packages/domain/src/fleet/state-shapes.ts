@@ -31,7 +31,9 @@ const Vip = Schema.TaggedStruct("Vip", {
   lastHolders: Texts,
   obliged: Texts,
   quarantineMs: Schema.optionalKey(Schema.Finite),
-  quarantineEndMs: Schema.NullOr(Schema.Finite)
+  quarantineEndMs: Schema.NullOr(Schema.Finite),
+  releasedAtMs: Schema.optionalKey(Schema.Finite),
+  heldRelease: Schema.optionalKey(Schema.Struct({ order: Text, service: Schema.optionalKey(ServiceObject) }))
 })
 
 const Service = Schema.TaggedStruct("Service", {
@@ -186,6 +188,22 @@ const Segment = Schema.TaggedStruct("Segment", {
   sha256: Text
 })
 
+const Share = { maxWithdrawPercent: Schema.Finite, maxWithdrawRoutes: Count }
+
+const FleetSettings = Schema.TaggedStruct("FleetSettings", {
+  name: Text,
+  blastRadius: Schema.Struct({ ...Share, perMs: Count, cluster: Schema.Struct(Share) })
+})
+
+const Approval = Schema.TaggedStruct("Approval", {
+  id: Text,
+  cluster: Text,
+  author: Text,
+  phase: Schema.Literals(["pending", "approved", "rejected"]),
+  sinceMs: Schema.Finite,
+  count: Count
+})
+
 /** The newest version's schema of a state says what the state's type says. */
 type ShapeOf<State> =
   | readonly [{ readonly schema: Schema.Codec<State> }]
@@ -210,7 +228,9 @@ export const stateShapes = {
   FleetVersion: [{ schema: FleetVersion }],
   Brake: [{ schema: Brake }],
   WireDrop: [{ schema: WireDrop }],
-  Segment: [{ schema: Segment }]
+  Segment: [{ schema: Segment }],
+  FleetSettings: [{ schema: FleetSettings }],
+  Approval: [{ schema: Approval }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
 
 /** With every optional field. */

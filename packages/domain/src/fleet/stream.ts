@@ -33,6 +33,8 @@ export type StreamState =
   | BrakeState
   | WireDropState
   | SegmentState
+  | FleetSettingsState
+  | ApprovalState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -76,6 +78,10 @@ export interface VipState {
   readonly quarantineMs?: number
   /** When the quarantine ends, in milliseconds since 1970 by the database's clock; null unless quarantined. */
   readonly quarantineEndMs: number | null
+  /** When it was released by command, the database's clock, as far as the budget counts it; the last time. */
+  readonly releasedAtMs?: number
+  /** Its last holder is gone, and its withdrawal waits for a second person: who that was, and the order. */
+  readonly heldRelease?: { readonly order: string; readonly service?: ServiceObject }
 }
 
 export interface ServiceState {
@@ -269,6 +275,37 @@ export interface SegmentState {
   readonly sha256: string
 }
 
+/** How much may be withdrawn in a period without a second person: VIPs, each one route. */
+export interface BlastRadius {
+  readonly maxWithdrawPercent: number
+  readonly maxWithdrawRoutes: number
+  readonly perMs: number
+  /** Of each cluster by itself, in the same period. */
+  readonly cluster: { readonly maxWithdrawPercent: number; readonly maxWithdrawRoutes: number }
+}
+
+/** What a Fleet object says of the fleet as a whole. There is one of them, or none. */
+export interface FleetSettingsState {
+  readonly _tag: "FleetSettings"
+  readonly name: string
+  readonly blastRadius: BlastRadius
+}
+
+/** Withdrawals of one cluster beyond the budget, of one author: they wait for a second person. */
+export interface ApprovalState {
+  readonly _tag: "Approval"
+  /** `w-1` and so on. */
+  readonly id: string
+  readonly cluster: string
+  /** Who ordered them, or whose cluster's agent says that what had the addresses is gone. */
+  readonly author: string
+  readonly phase: "pending" | "approved" | "rejected"
+  /** When the first came, milliseconds since 1970 by the database's clock. */
+  readonly sinceMs: number
+  /** Addresses that waited when this was written. */
+  readonly count: number
+}
+
 /**
  * Names of streams. Kubernetes' names are free of `/`, so streams never collide; a file's path stands last, where it may
  * hold some.
@@ -295,7 +332,9 @@ export const streamOf = {
   fleetVersion: () => "fleet:version",
   brake: (cluster: string) => `brake:${cluster}`,
   wireDrops: () => "audit:wire-drops",
-  segment: (fromSeq: number) => `segment:${fromSeq}`
+  segment: (fromSeq: number) => `segment:${fromSeq}`,
+  settings: () => "fleet:settings",
+  approval: (id: string) => `approval:${id}`
 } as const
 
 /** The stream that a VIP's state is of. */

@@ -16,6 +16,8 @@ export interface OrderNeeds {
   readonly scope: OrderScope
   /** Whether somebody has to answer for it by name. */
   readonly isPersonal: boolean
+  /** Who may not, since it takes a second person. */
+  readonly notBy?: string
 }
 
 const ranks: { readonly [Key in Role]: number } = { reader: 0, operator: 1, admin: 2 }
@@ -28,6 +30,13 @@ export const needsOf = (fleet: Fleet, command: Command): ReadonlyArray<OrderNeed
   switch (command._tag) {
     case "RetireNode":
       return [{ role: "operator", scope: { cluster: command.cluster }, isPersonal: false }]
+    case "ApproveWithdrawals":
+    case "RejectWithdrawals": {
+      const order = fleet.approvals.get(command.id)
+      const scope = order === undefined ? {} : { cluster: order.cluster }
+      const isApproval = command._tag === "ApproveWithdrawals" && order !== undefined
+      return [{ role: "operator", scope, isPersonal: true, ...(isApproval ? { notBy: order.author } : {}) }]
+    }
     case "ReleaseBrake": // it may take every route of a cluster away
       return [{ role: "operator", scope: { cluster: command.cluster }, isPersonal: true }]
     case "ForceRelease": {
@@ -111,6 +120,9 @@ const forbidsOne = (caller: Caller["Service"], needs: OrderNeeds): Finding | und
       expected: needsText(needs),
       found: caller.grants.map(grantText).join("; ") || "no role"
     })
+  }
+  if (needs.notBy === caller.actor) {
+    return finding("LT0608", { object, expected: `another person than ${needs.notBy}`, found: caller.actor })
   }
   if (!needs.isPersonal || (caller.isAuthenticated && caller.kind === "person")) return undefined
   const found = caller.isAuthenticated ? "a machine's token" : "nobody checked who it is"

@@ -5,6 +5,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import type { Centre } from "../centre.ts"
 import { look } from "./look.ts"
 import type { Past } from "./past.ts"
+import { approvalList } from "./views/approvals.ts"
 import { findingList } from "./views/findings.ts"
 import { quotaList, reservationList, sharedAddressList } from "./views/fleet-objects.ts"
 import { nodeList } from "./views/nodes.ts"
@@ -26,6 +27,7 @@ export const FleetHandlers = HttpApiBuilder.group(
       reservations: ({ query }) => asked(look(query, reservationList)),
       quotas: ({ query }) => asked(look(query, quotaList)),
       sharedAddresses: ({ query }) => asked(look(query, sharedAddressList)),
+      approvals: ({ query }) => asked(look(query, approvalList)),
       vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
       findings: ({ query }) => asked(look(query, (view, nowMs) => findingList(view, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),

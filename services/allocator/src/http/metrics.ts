@@ -2,6 +2,7 @@ import { Clock, Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { Centre, type CommittedView } from "../centre.ts"
+import { waiting } from "./views/approvals.ts"
 import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
@@ -104,6 +105,12 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
     "Nodes by how well their speakers are heard",
     nodeList(view, {}, nowMs).items,
     ({ cluster, sync }) => ({ cluster, sync })
+  ),
+  ...tally(
+    "lowtide_approvals_pending",
+    "Orders to withdraw more than the budget allows, which wait for a second person",
+    waiting(view).filter(({ phase }) => phase === "pending"),
+    ({ cluster }) => ({ cluster })
   ),
   ...tally(
     "lowtide_nodes_braked",

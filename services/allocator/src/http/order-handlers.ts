@@ -24,6 +24,10 @@ export const OrderHandlers = HttpApiBuilder.group(
     const asked = Effect.provideContext(services)
     return handlers.handleAll({
       retireNode: ({ params, payload }) => asked(give({ _tag: "RetireNode", ...params }, payload)),
+      approve: ({ params, payload: { revision, ...order } }) =>
+        asked(give({ _tag: "ApproveWithdrawals", ...params, revision }, order)),
+      reject: ({ params, payload: { revision, ...order } }) =>
+        asked(give({ _tag: "RejectWithdrawals", ...params, revision }, order)),
       releaseBrake: ({ params, query, payload }) => asked(give({ _tag: "ReleaseBrake", ...params, ...query }, payload)),
       apply: ({ payload }) => {
         const { apiVersion, kind, metadata, spec } = payload.object

@@ -12,6 +12,7 @@ export const problemOf = (reply: {
   switch (code) {
     case "LT0602":
     case "LT0603":
+    case "LT0608":
       return new ForbiddenProblem({ detail, code, fix, role: /expected (.*?), found/.exec(detail)?.[1] ?? "" })
     case "LT0604":
       return new NotFoundProblem({ detail })

@@ -113,6 +113,17 @@ const segment = {
   ...{ _tag: "Segment", fromSeq: 1, toSeq: 5_000_000, phase: "archived", firstAt: "", lastAt: "" },
   ...{ root: "ab", leavesDigest: "cd", file: "segment-1-5000000.ndjson.gz", sha256: "ef" }
 }
+const fleetSettings = {
+  ...{ _tag: "FleetSettings", name: "prod" },
+  blastRadius: {
+    ...{ maxWithdrawPercent: 5, maxWithdrawRoutes: 50, perMs: 90_000 },
+    cluster: { maxWithdrawPercent: 30, maxWithdrawRoutes: 20 }
+  }
+}
+const approval = {
+  ...{ _tag: "Approval", id: "w-1", cluster: "east", author: "agent:east", phase: "pending", sinceMs: startMs },
+  count: 60
+}
 
 type Change = readonly [before: object | null, after: object | null]
 
@@ -219,6 +230,12 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
     [null, { ...exported, filter: { journal: "wire", cluster: "east" }, count: null }]
   ],
+  FleetApplied: [[null, fleetSettings]],
+  FleetDeleted: [[fleetSettings, null]],
+  VipReleaseHeld: [[vip, { ...vip, heldRelease: { order: "w-1" } }]],
+  WithdrawalsHeld: [[null, approval]],
+  WithdrawalsApproved: [[approval, { ...approval, phase: "approved" }]],
+  WithdrawalsRejected: [[approval, { ...approval, phase: "rejected" }]],
   BrakeReleased: [
     [null, { _tag: "Brake", cluster: "east", node: null }],
     [null, { _tag: "Brake", cluster: "east", node: "east-1" }]

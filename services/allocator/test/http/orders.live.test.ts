@@ -96,6 +96,79 @@ const gone = (name: string): Command => ({ _tag: "ForgetNode", cluster: "east", 
 const ada = { token: "token-of-ada" }
 
 describe("orders over the API", () => {
+  allocating("approve withdrawals beyond the budget, by a second person, as they were seen", true, (it) =>
+    Effect.gen(function* () {
+      const ci = { token: "token-of-ci" }
+      const object = (spec: object) => ({
+        commandId: uuid(920),
+        object: { apiVersion: "lowtide.dev/v1alpha1", kind: "Fleet", metadata: { name: "prod" }, spec }
+      })
+      const none = object({ blastRadius: { maxWithdrawRoutes: 0 } })
+      const byOperator = yield* Effect.flip(it.as(ada, (api) => api.orders.apply({ payload: none })))
+      assert.include(JSON.stringify(byOperator), "LT0602")
+      yield* it.as(ci, (api) => api.orders.apply({ payload: none }))
+      const approvals = it.as(ada, (api) => api.fleet.approvals({ query: {} }))
+      for (const name of ["one", "two"]) yield* it.send(service(name))
+      yield* it.send(forgetService("one"))
+      const seen = yield* approvals
+      const [order] = seen.items
+      assert.deepInclude(order, { id: "w-1", cluster: "east", author: "agent:east", phase: "pending", count: 1 })
+      assert.deepStrictEqual(seen.budget[0], { cluster: null, withdrawn: 1, limit: 0 })
+      const address = order?.addresses[0]?.address ?? ""
+      const key = `adv.4-${address.replaceAll(".", "-")}`
+      assert.strictEqual((yield* it.messages).get(key)?.state, "announced")
+      yield* it.send(forgetService("two"))
+      const decide = (id: number, revision: number) => (api: LowtideClient["Service"]) =>
+        api.orders.approve({ params: { id: "w-1" }, payload: { commandId: uuid(id), reason: "CHG-955", revision } })
+      const revision = (yield* approvals).items[0]?.revision ?? 0
+      for (const [credential, asked, code] of [
+        [ci, decide(921, revision), "LT0603"],
+        [{ token: "token-of-bob" }, decide(922, revision), "LT0602"],
+        [ada, decide(923, order?.revision ?? 0), "LT0609"]
+      ] as const) {
+        assert.include(JSON.stringify(yield* Effect.flip(it.as(credential, asked))), code)
+      }
+      const { items: faults } = yield* it.as(ada, (api) => api.fleet.findings({ query: {} }))
+      assert.include(
+        faults.map(({ code }) => code),
+        "LT0620"
+      )
+      const rejected = yield* it.as(ada, (api) =>
+        api.orders.reject({
+          params: { id: "w-1" },
+          payload: { commandId: uuid(924), reason: "not sure yet", revision }
+        })
+      )
+      assert.strictEqual(rejected.items[0]?.what, "order w-1 was rejected: 2 addresses of cluster east stay announced")
+      const { items } = yield* it.as(ada, decide(925, revision))
+      assert.deepStrictEqual(
+        items.map(({ type, actor, words }) => [type, actor, words]),
+        ["WithdrawalsApproved", "VipReleased", "VipReleased"].map((type) => [type, "person:ada", "CHG-955"])
+      )
+      const tombstone = (yield* it.messages).get(key)
+      assert.deepStrictEqual(
+        [tombstone?.state, tombstone?.massWithdraw?.reason],
+        ["withdrawn", "CHG-955"],
+        "speakers' brakes let it through"
+      )
+      assert.deepStrictEqual((yield* approvals).items, [])
+    })
+  )
+
+  allocating("are not approved by whom nobody knows", false, (it) =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(
+        it.as({ user: "ada" }, (api) =>
+          api.orders.approve({
+            params: { id: "w-1" },
+            payload: { commandId: uuid(930), reason: "CHG-955", revision: 1 }
+          })
+        )
+      )
+      assert.include(JSON.stringify(refused), "LT0603")
+    })
+  )
+
   allocating("release the brakes of a cluster, by a person who may order there alone", true, (it) =>
     Effect.gen(function* () {
       const release =

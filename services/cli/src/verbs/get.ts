@@ -1,4 +1,5 @@
 import type { AllocatorView } from "@lowtide/api/allocators"
+import type { ApprovalView } from "@lowtide/api/approvals"
 import type { LowtideClient } from "@lowtide/api/client"
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -10,6 +11,7 @@ import { outputFormat, print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
 import { allocatorColumns } from "../tables/allocators.ts"
+import { approvalColumns } from "../tables/approvals.ts"
 import { findingColumns } from "../tables/findings.ts"
 import { quotaColumns, reservationColumns, sharedAddressColumns } from "../tables/fleet-objects.ts"
 import { nodeColumns } from "../tables/nodes.ts"
@@ -32,7 +34,7 @@ export const get = Command.make(
   {
     target: Argument.String("type").pipe(
       Argument.withDescription(
-        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), sharedaddresses (sa), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
+        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), sharedaddresses (sa), approvals (ap), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
       )
     ),
     cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
@@ -64,7 +66,7 @@ export const get = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "List services, pools, addresses in use, reservations, quotas, shared addresses, peers, nodes, findings or allocators"
+    "List services, pools, addresses in use, reservations, quotas, shared addresses, approvals, peers, nodes, findings or allocators"
   ),
   Command.withExamples([
     {
@@ -112,6 +114,14 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     case "sharedaddresses": {
       const answer = yield* fetchList(target, (client) => client.fleet.sharedAddresses({ query: atOf(scope) }), ownName)
       return yield* show(answer, sharedAddressColumns(thenMs(answer)), answer.items, [])
+    }
+    case "approvals": {
+      const answer = yield* fetchList(
+        target,
+        (client) => client.fleet.approvals({ query: atOf(scope) }),
+        ({ id }: ApprovalView) => [id]
+      )
+      return yield* show(answer, approvalColumns(thenMs(answer)), answer.items, [])
     }
     case "peers": {
       const answer = yield* fetchList(target, (client) => client.fleet.peers({ query: scope }), clusterName)

@@ -33,7 +33,9 @@ export const apply = Command.make(
   {
     file: Flag.String("file").pipe(
       Flag.withAlias("f"),
-      Flag.withDescription("A file of Reservations, Quotas and AddressPools, YAML or JSON; - for the standard input")
+      Flag.withDescription(
+        "A file of Reservations, Quotas, AddressPools and the Fleet, YAML or JSON; - for the standard input"
+      )
     ),
     reason: reasonFlag
   },
@@ -82,7 +84,8 @@ const kinds: Readonly<Record<string, FleetKind>> = {
   addresspool: "AddressPool",
   addresspools: "AddressPool",
   sharedaddress: "SharedAddress",
-  sharedaddresses: "SharedAddress"
+  sharedaddresses: "SharedAddress",
+  fleet: "Fleet"
 }
 
 /** `lowtide delete TYPE/NAME`. */
@@ -90,7 +93,7 @@ export const remove = Command.make(
   "delete",
   {
     target: Argument.String("type/name").pipe(
-      Argument.withDescription("reservation/NAME, quota/NAME or addresspool/NAME")
+      Argument.withDescription("reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME")
     ),
     reason: reasonFlag
   },
@@ -98,7 +101,7 @@ export const remove = Command.make(
     const [word = "", name = "", ...rest] = target.split("/")
     const kind = Object.hasOwn(kinds, word) ? kinds[word] : undefined
     if (kind === undefined || name === "" || rest.length > 0) {
-      const what = `expected reservation/NAME, quota/NAME or addresspool/NAME, found ${JSON.stringify(target)}`
+      const what = `expected reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME, found ${JSON.stringify(target)}`
       return yield* usageFault(what, "list them with `lowtide get reservations`")
     }
     const payload = orderOf(reason)
@@ -107,7 +110,9 @@ export const remove = Command.make(
     )
   })
 ).pipe(
-  Command.withDescription("Delete a reservation, a quota or a pool of the fleet; what Services hold they keep"),
+  Command.withDescription(
+    "Delete a reservation, a quota, a pool of the fleet or the Fleet object; what Services hold they keep"
+  ),
   Command.withExamples([
     { command: "lowtide delete reservation/web", description: "Its address is free for all, unless its Service has it" }
   ])

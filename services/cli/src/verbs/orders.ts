@@ -4,7 +4,7 @@ import { parseIpAddress } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
-import { usageFault } from "../fault.ts"
+import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
@@ -17,6 +17,10 @@ const reasonFlag = Flag.String("reason").pipe(
 /** An id of its own for each run, so that a request that is repeated on its way is carried out once. */
 export const override = (reason: string) => ({ commandId: randomUUID(), reason })
 
+/** Some of an order was not carried out. */
+export const heldFault = (what: string): CliFault =>
+  new CliFault({ exitCode: exitCodes.held, what, next: "have another person see `lowtide get approvals`" })
+
 /** What an order led to, as the history tells it. */
 export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer) {
   const { nowMs, timeZone, hasColour, err } = yield* Surroundings
@@ -26,6 +30,8 @@ export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer) {
       : formatTable(historyColumns(nowMs, timeZone), answer.items, { isWide: format === "wide", hasColour })
   )
   if (answer.seqFrom === null) err("it is so already; nothing was changed")
+  const held = answer.items.find(({ type }) => type === "WithdrawalsHeld")
+  if (held !== undefined) return yield* heldFault(held.what)
 })
 
 const retire = Command.make(
@@ -137,4 +143,58 @@ const releaseBrake = Command.make(
 export const brake = Command.make("brake").pipe(
   Command.withDescription("Orders about the brakes of speakers"),
   Command.withSubcommands([releaseBrake])
+)
+
+const approvalId = Argument.String("id").pipe(Argument.withDescription("As `lowtide get approvals` lists it: w-1"))
+
+/** What a person says of an approval is said of what it is now: should it grow meanwhile, nothing is done. */
+const approvalNamed = Effect.fnUntraced(function* (id: string) {
+  const { items } = yield* ask(yield* serverFlags, (client) => client.fleet.approvals({ query: {} }))
+  const approval = items.find((item) => item.id === id)
+  if (approval !== undefined) return approval
+  return yield* new CliFault({
+    exitCode: exitCodes.notFound,
+    what: `approval: expected one that waits, found ${JSON.stringify(id)}`,
+    next: "list them with `lowtide get approvals`"
+  })
+})
+
+/** `lowtide approve ID`. */
+export const approve = Command.make(
+  "approve",
+  { id: approvalId, reason: reasonFlag },
+  Effect.fnUntraced(function* ({ id, reason }) {
+    const { revision } = yield* approvalNamed(id)
+    const payload = { ...override(reason), revision }
+    yield* showOrder(yield* ask(yield* serverFlags, (client) => client.orders.approve({ params: { id }, payload })))
+  })
+).pipe(
+  Command.withDescription(
+    "Have withdrawals carried out that are more than the budget allows. Takes the token of a person who did not order them"
+  ),
+  Command.withExamples([
+    {
+      command: 'lowtide approve w-1 --reason "shop was shut down, CHG-955"',
+      description: "Its addresses are withdrawn now, and no speaker holds them back"
+    }
+  ])
+)
+
+/** `lowtide reject ID`. */
+export const reject = Command.make(
+  "reject",
+  { id: approvalId, reason: reasonFlag },
+  Effect.fnUntraced(function* ({ id, reason }) {
+    const { revision } = yield* approvalNamed(id)
+    const payload = { ...override(reason), revision }
+    yield* showOrder(yield* ask(yield* serverFlags, (client) => client.orders.reject({ params: { id }, payload })))
+  })
+).pipe(
+  Command.withDescription("Leave announced what withdrawals beyond the budget are about. Takes the token of a person"),
+  Command.withExamples([
+    {
+      command: 'lowtide reject w-1 --reason "the namespace was deleted by mistake"',
+      description: "The addresses stay announced, for the Services when they come back"
+    }
+  ])
 )

@@ -5,6 +5,7 @@ import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
+import { heldFault } from "./orders.ts"
 
 /** `lowtide recover`. */
 export const recover = Command.make(
@@ -36,9 +37,12 @@ export const recover = Command.make(
       if (Result.isFailure(address))
         return yield* usageFault(`--release: ${address.failure}`, "see `lowtide recover --help`")
       const params = { address: release.value }
-      return yield* say(
-        yield* ask(server, (client) => client.centre.releaseReserved({ params, payload: { ...payload, network } }))
+      const answer = yield* ask(server, (client) =>
+        client.centre.releaseReserved({ params, payload: { ...payload, network } })
       )
+      yield* say(answer)
+      const isHeld = answer.reserved.some((vip) => vip.network === network && vip.address === release.value)
+      return isHeld ? yield* heldFault(`${release.value}: its release is more than the budget allows`) : undefined
     }
     return yield* say(
       yield* ask(server, (client) =>

@@ -1,10 +1,12 @@
 import {
   type AddressPoolState,
+  type ApprovalState,
   type BrakeState,
   codes,
   type EventType,
   type ExportState,
   type FindingsState,
+  type FleetSettingsState,
   type FleetVersionState,
   type ManifestState,
   type NamespaceState,
@@ -211,6 +213,26 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   ),
   SegmentRestored: about<SegmentState>(
     ({ fromSeq, toSeq, file }) => `events ${fromSeq} to ${toSeq} are back from ${file}`
+  ),
+  FleetApplied: about<FleetSettingsState>(
+    ({ name, blastRadius: { maxWithdrawPercent, maxWithdrawRoutes, perMs, cluster } }) =>
+      `fleet ${name} lets ${maxWithdrawPercent} % and ${maxWithdrawRoutes} routes be withdrawn within ${perMs / 1000} s without a second person, of each cluster ${cluster.maxWithdrawPercent} % and ${cluster.maxWithdrawRoutes}`
+  ),
+  FleetDeleted: about<FleetSettingsState>(({ name }) => `fleet ${name} was deleted: the standard budget holds`),
+  VipReleaseHeld: about<VipState>(({ address, heldRelease }) => ({
+    what: `${address} stays announced: its withdrawal waits for approval of ${heldRelease?.order}`,
+    code: "LT0620",
+    fix: codes.LT0620.fix
+  })),
+  WithdrawalsHeld: about<ApprovalState>(
+    ({ id, cluster, author, count }) =>
+      `order ${id} waits for a second person: ${count} addresses of cluster ${cluster}, released by ${author}`
+  ),
+  WithdrawalsApproved: about<ApprovalState>(
+    ({ id, cluster, count }) => `order ${id} was approved: ${count} addresses of cluster ${cluster} are withdrawn`
+  ),
+  WithdrawalsRejected: about<ApprovalState>(
+    ({ id, cluster, count }) => `order ${id} was rejected: ${count} addresses of cluster ${cluster} stay announced`
   )
 }
 

@@ -8,6 +8,7 @@ import {
   type FindingCode,
   finding,
   fleetPoolFindings,
+  heldBy,
   type NodeState,
   objectKey,
   streamOf,
@@ -15,6 +16,7 @@ import {
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { reservedVips } from "../../recovery.ts"
+import { waiting } from "./approvals.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, isSilent, statusAtLeastMs } from "./sync.ts"
@@ -36,7 +38,8 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
       ...reservations(view, cluster),
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
-      ...brakes(view, cluster, nowMs)
+      ...brakes(view, cluster, nowMs),
+      ...approvals(view, cluster)
     ])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
     .sort(byText(sortKey))
@@ -136,6 +139,23 @@ const brakes = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Rea
     const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
     return brakeOf(state, current).map((found) => withCluster(cluster.name, current?.brake?.since, found))
   })
+
+/** Withdrawals that wait for a second person; what was rejected is decided. */
+const approvals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
+  waiting(view)
+    .filter((order) => order.cluster === cluster.name && order.phase === "pending")
+    .map(({ id, author, sinceMs }) =>
+      withCluster(
+        cluster.name,
+        new Date(sinceMs).toISOString(),
+        finding("LT0620", {
+          object: { kind: "Cluster", name: cluster.name },
+          field: `approval[${id}]`,
+          expected: "withdrawals within the budget, or a second person who approves them",
+          found: `${heldBy(view.fleet, id).length} addresses beyond it, released by ${author}`
+        })
+      )
+    )
 
 const silences = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
   [...cluster.nodes.values()].flatMap((state) => {

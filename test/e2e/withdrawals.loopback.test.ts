@@ -1,0 +1,226 @@
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { generateKey, readSigningKey, seal } from "@lowtide/bus"
+import { startNats, startPostgres } from "@lowtide/testkit"
+import { startBird } from "@lowtide/testkit/lab/bird"
+import { startProcess } from "@lowtide/testkit/lab/processes"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { Effect } from "effect"
+
+const root = join(import.meta.dirname, "../..")
+const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+
+/** One cluster of this run: two speakers of one node refuse each other, also those of two runs on one machine. */
+const cluster = `east-${process.pid}`
+const routerAddress = "127.4.0.1"
+const nodes = [
+  { name: "n1", address: "127.4.0.11" },
+  { name: "n2", address: "127.4.0.12" }
+]
+const names = Array.from({ length: 60 }, (_, index) => `web-${index + 1}`)
+
+const serviceText = (name: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+---`
+const sliceText = (name: string) => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
+---`
+const networkText = (port: number) => `
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: public, namespace: metallb-system}
+spec: {addresses: [198.51.100.0/24]}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: router, namespace: metallb-system}
+spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: all, namespace: metallb-system}
+---${nodes
+  .map(
+    ({ name, address }) => `
+apiVersion: v1
+kind: Node
+metadata: {name: ${name}}
+status: {addresses: [{type: InternalIP, address: ${address}}]}
+---`
+  )
+  .join("")}`
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, routerAddress, () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** One command line in a process of its own. */
+const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
+  Effect.promise(
+    () =>
+      new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
+        const child = spawn(process.execPath, [mainOf("cli"), ...args], { env: { ...env, NO_COLOR: "1" } })
+        let out = ""
+        let err = ""
+        child.stdout.on("data", (chunk) => (out += chunk))
+        child.stderr.on("data", (chunk) => (err += chunk))
+        child.on("close", (code) => resolve({ code, out, err }))
+      })
+  )
+
+it.live(
+  "sixty Services that are deleted at once stay announced until a second person approves; then no speaker holds them back",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+      )
+      const file = (name: string, text: string) => {
+        writeFileSync(join(folder, name), text)
+        return join(folder, name)
+      }
+      const postgres = yield* startPostgres()
+      const nats = yield* startNats()
+      const port = yield* freePort
+      const router = yield* startBird({
+        folder: join(folder, "bird"),
+        asn: 64511,
+        address: routerAddress,
+        port,
+        neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
+      })
+      const intents = generateKey()
+      const install = generateKey()
+      const allowed = { cluster, prefixes: ["198.51.100.0/24"] }
+      const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
+      const holder = (name: string, kind: string, role: string) => ({
+        ...{ name, kind, roles: [{ role }] },
+        sha256: createHash("sha256").update(`secret-of-${name}`).digest("hex")
+      })
+      const tokens = {
+        tokens: [
+          holder("ada", "person", "operator"),
+          holder("bob", "person", "admin"),
+          holder("ci", "machine", "admin")
+        ]
+      }
+      const manifests = join(folder, "manifests")
+      mkdirSync(manifests)
+      /** Whole at once, as deployments write. */
+      const write = (name: string, text: string) => renameSync(file(`${name}.new`, text), join(manifests, name))
+      write("network.yaml", networkText(port))
+      write("slices.yaml", names.map(sliceText).join(""))
+      write("services.yaml", names.map(serviceText).join(""))
+
+      const common = { LOWTIDE_CLUSTER: cluster, LOWTIDE_NATS_URL: nats.url, LOWTIDE_MANIFESTS: manifests }
+      const trusting = {
+        LOWTIDE_TRUST_FILE: file("trust.json", JSON.stringify(trust)),
+        LOWTIDE_ALLOWED_PREFIXES_FILE: file(
+          "allowed.json",
+          seal(readSigningKey("install", install.privatePem), JSON.stringify(allowed))
+        )
+      }
+      const start = (name: string, service: string, env: Readonly<Record<string, string>>) =>
+        startProcess({
+          name,
+          command: [process.execPath, mainOf(service)],
+          logFile: join(folder, `${name}.log`),
+          env
+        })
+      yield* start("allocator", "allocator", {
+        DATABASE_URL: postgres.url,
+        LOWTIDE_NATS_URL: nats.url,
+        LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
+        LOWTIDE_SIGNING_KEY_ID: "k1",
+        LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
+      })
+      yield* start("agent", "agent", {
+        ...common,
+        LOWTIDE_STATUSES: join(folder, "statuses"),
+        LOWTIDE_TRUST_FILE: trusting.LOWTIDE_TRUST_FILE,
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "agent.sock")}`
+      })
+      const speakers = yield* Effect.forEach(nodes, ({ name, address }) =>
+        start(name, "speaker", {
+          ...common,
+          ...trusting,
+          LOWTIDE_NODE: name,
+          LOWTIDE_STATE_DIR: join(folder, `state-${name}`),
+          LOWTIDE_LOCAL_ADDRESS: address,
+          LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
+          LOWTIDE_HTTP_LISTEN: `unix:${join(folder, `${name}.sock`)}`
+        })
+      )
+      const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
+      const as = (name: string) => ({ ...server, LOWTIDE_TOKEN: `secret-of-${name}` })
+      const routes = Effect.map(router.routes, (found) => found.map(({ paths }) => paths.length))
+      const hasRoutes = (count: number) =>
+        waitUntil(
+          `${count} routes of two paths`,
+          Effect.map(routes, (found) => found.length === count && found.every((paths) => paths === 2)),
+          { deadlineMs: 60_000 }
+        )
+
+      yield* hasRoutes(60)
+      const fleet = "apiVersion: lowtide.dev/v1alpha1\nkind: Fleet\nmetadata: {name: prod}\n"
+      const budget = file("fleet.yaml", `${fleet}spec: {blastRadius: {maxWithdrawRoutes: 0, per: 10m}}\n`)
+      const applied = yield* lowtide(as("bob"), "apply", "-f", budget)
+      assert.strictEqual(applied.code, 0, applied.err)
+
+      write("services.yaml", serviceText("web-1"))
+      yield* waitUntil(
+        "an order of 59 addresses",
+        Effect.map(lowtide(as("ada"), "get", "approvals"), ({ out }) => /w-1 .* 59 +agent:.* pending/.test(out)),
+        { deadlineMs: 60_000 }
+      )
+      const services = yield* lowtide(as("ada"), "get", "services")
+      assert.notInclude(services.out, "web-2 ")
+      assert.deepStrictEqual((yield* routes).length, 60)
+      const findings = yield* lowtide(as("ada"), "get", "findings")
+      assert.include(findings.out, "LT0620")
+
+      const reason = ["--reason", "shop was shut down, CHG-955"]
+      const machine = yield* lowtide(as("ci"), "approve", "w-1", ...reason)
+      assert.deepStrictEqual([machine.code, machine.err.includes("LT0603")], [5, true], machine.err)
+      const unknown = yield* lowtide(as("ada"), "approve", "w-2", ...reason)
+      assert.strictEqual(unknown.code, 3, unknown.err)
+      assert.deepStrictEqual((yield* routes).length, 60)
+
+      write("services.yaml", serviceText("web-1") + serviceText("web-2"))
+      yield* waitUntil(
+        "one of them is back",
+        Effect.map(lowtide(as("ada"), "get", "approvals"), ({ out }) => /w-1 .* 58 +agent:/.test(out)),
+        { deadlineMs: 60_000 }
+      )
+      const approved = yield* lowtide(as("ada"), "approve", "w-1", ...reason)
+      assert.strictEqual(approved.code, 0, approved.err)
+      assert.match(approved.out, /person:ada .*order w-1 was approved: 58 addresses/)
+      yield* hasRoutes(2)
+      for (const speaker of speakers) assert.notInclude(yield* speaker.log, "LT0406")
+      const after = yield* lowtide(as("ada"), "get", "approvals")
+      assert.notInclude(after.out, "w-1")
+      yield* waitUntil(
+        "every node has confirmed",
+        Effect.map(lowtide(as("ada"), "get", "vips", "-o", "json"), ({ out }) => !out.includes('"withdrawing"')),
+        { deadlineMs: 60_000 }
+      )
+    }).pipe(Effect.scoped)
+)
