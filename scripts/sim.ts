@@ -10,6 +10,7 @@ and checks the laws after each step.
   npm run sim -- --seed N           from seed N on; a failure names its own, and --seed N --count 1 replays it
       --count N                     how many (100)
       --steps N                     of each (300)
+      --losses                      the database goes back to an earlier copy as well, and recovers
 
 Exits 1 at the first history that breaks a law or does not settle, with what led to it.
 `
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     count: { type: "string", default: "100" },
     steps: { type: "string", default: "300" },
+    losses: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
 })
@@ -32,14 +34,21 @@ else {
   else {
     console.log(`${count} histories of ${steps} steps from seed ${seed} on`)
     try {
-      const sum = await runHistories({ seed, steps, isEnough: ({ histories }) => histories >= count })
+      const sum = await runHistories({
+        seed,
+        steps,
+        losesHistory: values.losses,
+        isEnough: ({ histories }) => histories >= count
+      })
       console.log(
         `${sum.histories} histories, ${sum.commands} commands, ${sum.events} events, ${sum.faults} faults: no law broken`
       )
     } catch (cause) {
       if (!(cause instanceof HistoryFailed)) throw cause
       console.log(cause.message)
-      console.log(`again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${steps}`)
+      console.log(
+        `again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${steps}${values.losses ? " --losses" : ""}`
+      )
       process.exitCode = 1
     }
   }

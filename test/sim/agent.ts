@@ -27,6 +27,7 @@ export class SimAgent {
   #seen: ClusterChange | undefined
   #count = 0
   #isInventoried = false
+  #recovery = ""
 
   /** `run` tells the lives of an agent apart. */
   constructor(site: Site, run: number) {
@@ -46,6 +47,17 @@ export class SimAgent {
     const news = tellings(this.site.name, change, this.#told)
     this.#phases = phases.map((phase) => news.filter((telling) => telling.phase === phase))
     return this.#next(nowMs)
+  }
+
+  /** The centre has lost what it was told: telling begins anew, with everything, once in each recovery. */
+  forget(recovery: string): boolean {
+    if (recovery === this.#recovery) return false
+    this.#recovery = recovery
+    this.#told.clear()
+    this.waiting.clear()
+    this.#phases = []
+    this.#isInventoried = false
+    return true
   }
 
   /** Sends again what is not answered. */

@@ -42,6 +42,26 @@ export class Cable {
     return this.stored.get(stateSubject(cluster, headKey))
   }
 
+  /** What is stored of all clusters under keys that begin so. */
+  storedTexts(keyStart: string): ReadonlyArray<string> {
+    return [...this.stored].flatMap(([subject, text]) => (keyOf(subject).startsWith(keyStart) ? [text] : []))
+  }
+
+  /** Takes out what is stored of a cluster; who has it keeps it. */
+  purge(cluster: string): void {
+    const prefix = stateSubject(cluster, "")
+    for (const subject of [...this.stored.keys()]) if (subject.startsWith(prefix)) this.stored.delete(subject)
+  }
+
+  /** A live message that is not stored. */
+  call(cluster: string, key: string, envelope: string): void {
+    if (!this.isUp) return
+    for (const follower of this.followers) {
+      if (follower.cluster !== cluster || !follower.isConnected || this.#choices.oneIn(8)) continue
+      follower.inbox.push({ _tag: "Live", item: { key, envelope } })
+    }
+  }
+
   /** The reading that follows a connection or a gap; it arrives behind what was sent before it. */
   snapshot(follower: Follower): void {
     if (!this.isUp || !follower.isConnected) return

@@ -1,12 +1,16 @@
 import { randomUUID } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
+import { NodeStatus } from "@lowtide/bus/status"
 import { headKey } from "@lowtide/bus/subjects"
 import { ClusterHead, newestFleetVersion } from "@lowtide/domain"
 import { finishedMoves } from "@lowtide/domain/allocation/moves"
 import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
+import type { HeardNode } from "../../services/allocator/src/centre.ts"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
+import { headWitness, isBeyond, lossBy, statusWitness } from "../../services/allocator/src/loss.ts"
 import { contextOf, loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
+import { isHeldBack, Recovery, type RecoveryStanding, RollCallAnswers } from "../../services/allocator/src/recovery.ts"
 import type { Sent } from "./agent.ts"
 import type { Cable } from "./cable.ts"
 import type { Choices } from "./choices.ts"
@@ -32,10 +36,16 @@ export interface CentreSetting {
   readonly nowMs: () => number
   readonly databaseNowMs: () => number
   readonly witness: Witness
+  readonly say: (text: string) => void
+  /** A question to everybody in a cluster who is there; it may be lost. */
+  readonly callRoll: (cluster: string, envelope: string) => void
 }
 
 interface Reign {
   readonly memory: Memory
+  readonly recovery: Recovery
+  /** The log was compared with what others hold: nothing is decided or published before that. */
+  isCompared: boolean
   readonly epoch: number
   renewedAtMs: number
   readonly waiting: Array<{ readonly received: ReceivedCommand; readonly sent: Sent | undefined }>
@@ -52,6 +62,9 @@ export class SimAllocator {
   readonly name: string
   readonly #setting: CentreSetting
   #reign: Reign | undefined
+  /** What nodes said of themselves, and in answer to roll calls; it outlives a leadership, not the process. */
+  #nodes = new Map<string, HeardNode>()
+  #answers = new RollCallAnswers()
   /** SIGSTOP: it does nothing, and knows nothing of the time that passes. */
   isPaused = false
   isRunning = true
@@ -66,17 +79,25 @@ export class SimAllocator {
   }
 
   get hasWork(): boolean {
-    return (this.#reign?.waiting.length ?? 0) > 0
+    return this.#reign?.isCompared === true && this.#reign.waiting.length > 0
   }
 
   get hasUnpublished(): boolean {
     const reign = this.#reign
-    return reign !== undefined && (reign.isBehind || reign.unpublished.length > 0)
+    return reign?.isCompared === true && (reign.isBehind || reign.unpublished.length > 0)
+  }
+
+  /** How a recovery stands that is not over. */
+  get recovering(): RecoveryStanding | undefined {
+    const standing = this.#reign?.recovery.standing(this.#setting.nowMs())
+    return standing === undefined || standing.frozen.length === 0 ? undefined : standing
   }
 
   /** The process ends; another begins with nothing. */
   crash(): void {
     this.#reign = undefined
+    this.#nodes = new Map()
+    this.#answers = new RollCallAnswers()
     this.isRunning = false
     this.isPaused = false
   }
@@ -98,6 +119,7 @@ export class SimAllocator {
       const isOverdue = nowMs() - reign.renewedAtMs >= trustLeaseMs
       if (isOverdue || !this.#run(ledger.renewLease(reign.epoch, leaseMs))) this.#reign = undefined
       else reign.renewedAtMs = nowMs()
+      if (this.#reign !== undefined) await this.#compareOrRecover(this.#reign)
       return
     }
     const lease = this.#run(ledger.acquireLease(this.name, leaseMs))
@@ -107,11 +129,84 @@ export class SimAllocator {
 
   async #begin(epoch: number): Promise<void> {
     const memory = await this.#load()
-    this.#reign = { memory, epoch, renewedAtMs: this.#setting.nowMs(), waiting: [], unpublished: [], isBehind: true }
-    if (memory.head.seq === 0) {
-      this.#order({ _tag: "FinaliseFleet", version: newestFleetVersion, isFirst: true }, "allocator")
+    if (memory.head.epoch !== epoch) {
+      this.#reign = undefined // another leads, or the database has gone back
+      return
     }
-    for (const text of this.#setting.cable.statuses.values()) this.hear(text)
+    const { key, nowMs, cable } = this.#setting
+    const recovery = new Recovery({
+      memory,
+      key,
+      nodes: this.#nodes,
+      answers: this.#answers,
+      submit: (command) => Effect.sync(() => this.#order(command, "allocator")),
+      cable: {
+        callRoll: (cluster, envelope) => Effect.sync(() => this.#setting.callRoll(cluster, envelope)),
+        stored: Effect.sync(() => ({
+          intents: cable.storedTexts("vip."),
+          heads: cable.storedTexts(headKey).flatMap((text) => readMarker(text) ?? [])
+        }))
+      }
+    })
+    this.#reign = {
+      memory,
+      recovery,
+      isCompared: false,
+      epoch,
+      renewedAtMs: nowMs(),
+      waiting: [],
+      unpublished: [],
+      isBehind: true
+    }
+    for (const text of cable.statuses.values()) this.#note(text)
+    await this.#compareOrRecover(this.#reign)
+    for (const text of cable.statuses.values()) this.hear(text)
+  }
+
+  /** As a leader of the product: the log is compared before anything else, and what it lost is merged. */
+  async #compareOrRecover(reign: Reign): Promise<void> {
+    const { cable, ledger, nowMs } = this.#setting
+    const { memory, recovery, epoch } = reign
+    if (!cable.isUp) return
+    if (reign.isCompared) {
+      if (memory.fleet.recovery === undefined) return
+      this.#run(recovery.callRoll)
+      // One order of its own at a time, as the product waits for the answer to each.
+      const isBusy = reign.waiting.some(({ received }) => recoveryOrders.has(received.envelope.command._tag))
+      if (!isBusy) this.#run(Effect.orDie(recovery.look(nowMs())))
+      return
+    }
+    const witnesses = [
+      ...cable
+        .storedTexts(headKey)
+        .flatMap((text) => (readMarker(text) ?? []) as ReadonlyArray<ClusterHead>)
+        .map(headWitness),
+      ...[...cable.statuses.values()].flatMap(statusWitness),
+      ...[...this.#nodes.values()].flatMap(({ status }) => statusWitness(JSON.stringify(status)))
+    ]
+    const begun = memory.fleet.recovery?.incarnation ?? 0
+    const loss = this.#run(lossBy(memory.head, witnesses))
+    if (loss === undefined && memory.head.incarnation >= begun) {
+      reign.isCompared = true
+      if (memory.head.seq === 0)
+        this.#order({ _tag: "FinaliseFleet", version: newestFleetVersion, isFirst: true }, "allocator")
+      return
+    }
+    if (loss !== undefined) {
+      this.#setting.say(`${this.name} begins incarnation ${loss.incarnation}: ${loss.why}`)
+      const { incarnation, seq } = memory.head
+      const received = this.#received(
+        orderOf(
+          { _tag: "BeginRecovery", incarnation: loss.incarnation, why: loss.why, lostAfter: { incarnation, seq } },
+          "allocator"
+        )
+      )
+      const { batch } = decideBatch(memory, [received], this.#setting.key, nowMs() + memory.clockOffsetMs)
+      if (batch.events.length > 0 && this.#write(batch) === undefined) return void this.crash()
+      this.#answers.forget()
+    }
+    this.#run(ledger.raiseIncarnation(epoch, memory.fleet.recovery?.incarnation ?? 0))
+    await this.#begin(epoch)
   }
 
   async #load(): Promise<Memory> {
@@ -122,7 +217,7 @@ export class SimAllocator {
   /** A command reached it. */
   receive(sent: Sent): ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }> {
     const reign = this.#reign
-    if (reign === undefined || this.isPaused) return []
+    if (reign === undefined || this.isPaused || !reign.isCompared) return []
     if (sent.attempt > 1) {
       const stored = this.#run(this.#setting.ledger.commandResult(sent.envelope.commandId))
       if (Option.isSome(stored)) {
@@ -132,22 +227,37 @@ export class SimAllocator {
     }
     // A second sending of one that waits is decided with it, as the first.
     if (reign.waiting.some(({ received }) => received.envelope.commandId === sent.envelope.commandId)) return []
+    const { command } = sent.envelope
+    if (isHeldBack(reign.memory, command)) {
+      if (command._tag === "ObserveInventory") reign.recovery.noteInventory(command)
+      return []
+    }
     reign.waiting.push({ received: this.#received(sent.envelope), sent })
     return []
   }
 
   /** A node's status: what it has confirmed is an order of its own. */
   hear(text: string): void {
+    if (!this.isRunning || this.isPaused) return
+    const { cluster, node, confirmedCseq, stamp } = this.#note(text)
     const reign = this.#reign
-    if (reign === undefined || this.isPaused) return
-    const { cluster, node, confirmedCseq } = JSON.parse(text) as {
-      readonly cluster: string
-      readonly node: string
-      readonly confirmedCseq: number
+    if (reign === undefined || !reign.isCompared) return
+    // Held beyond the log's end: the log is compared again.
+    if (stamp !== undefined && isBeyond(reign.memory.head, stamp)) {
+      reign.isCompared = false
+      return
     }
     this.#finishMoves(cluster, node)
     if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return
     this.#order({ _tag: "ConfirmWithdrawals", cluster, node, cseq: confirmedCseq }, `speaker:${cluster}/${node}`)
+  }
+
+  /** Whoever runs knows what nodes say of themselves, whether it leads or not. */
+  #note(text: string): NodeStatus {
+    const status = decodeStatus(text)
+    this.#nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: this.#setting.nowMs() })
+    this.#answers.take(status)
+    return status
   }
 
   /** What the statuses say, as they are on the cable, may end moves. */
@@ -168,13 +278,18 @@ export class SimAllocator {
 
   /** Looks whether a quarantine is over. */
   expire(): void {
-    if (this.#reign !== undefined && !this.isPaused) this.#order({ _tag: "ExpireQuarantines" }, "allocator")
+    if (this.#reign?.isCompared === true && !this.isPaused) this.#order({ _tag: "ExpireQuarantines" }, "allocator")
   }
 
   #order(command: ReceivedCommand["envelope"]["command"], actor: string): void {
-    const id = randomUUID()
-    const envelope = { commandId: id, correlationId: id, actor, actorKind: "system" as const, command }
-    this.#reign?.waiting.push({ received: this.#received(envelope), sent: undefined })
+    this.#reign?.waiting.push({ received: this.#received(orderOf(command, actor)), sent: undefined })
+  }
+
+  /** What a person orders, where there is a leader to hear it. */
+  order(command: ReceivedCommand["envelope"]["command"]): void {
+    const reign = this.#reign
+    if (reign?.isCompared !== true || this.isPaused || isHeldBack(reign.memory, command)) return
+    this.#order(command, "person:ann")
   }
 
   #received(envelope: ReceivedCommand["envelope"]): ReceivedCommand {
@@ -188,13 +303,13 @@ export class SimAllocator {
     onDecided: () => void
   ): Promise<ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }>> {
     const reign = this.#reign
-    if (reign === undefined || this.isPaused || reign.waiting.length === 0) return []
+    if (reign === undefined || this.isPaused || !this.hasWork) return []
     const taken = reign.waiting.splice(0, 1 + choices.below(reign.waiting.length))
     const { memory } = reign
     const nowMs = this.#setting.nowMs() + memory.clockOffsetMs
     const commands = taken.map(({ received }) => received)
     for (const _ of taken) onDecided()
-    const { batch, replies } = decideBatch(memory, commands, this.#setting.key, nowMs)
+    const { batch, replies, isAnew } = decideBatch(memory, commands, this.#setting.key, nowMs)
     if (outcome === "crash-before") return this.#gone()
     if (outcome === "refused") return this.#forget()
     if (batch.events.length > 0) {
@@ -204,7 +319,8 @@ export class SimAllocator {
     }
     if (outcome === "unknown") return this.#forget()
     if (outcome === "crash-after") return this.#gone()
-    reign.unpublished.push(batch)
+    if (isAnew) reign.isBehind = true
+    else reign.unpublished.push(batch)
     const answers = taken.flatMap(({ sent, received }, index) => {
       const reply = replies[index]
       if (reply?._tag !== "Done") return []
@@ -243,11 +359,11 @@ export class SimAllocator {
   publish(choices: Choices): void {
     const reign = this.#reign
     const { cable } = this.#setting
-    if (reign === undefined || this.isPaused || !cable.isUp) return
+    if (reign?.isCompared !== true || this.isPaused || !cable.isUp) return
     if (reign.isBehind) {
       reign.isBehind = false
       reign.unpublished.length = 0
-      this.#reconcile()
+      this.#reconcile(reign)
       return
     }
     const batch = reign.unpublished.shift()
@@ -265,18 +381,34 @@ export class SimAllocator {
     if (this.#reign !== undefined) this.#reign.isBehind = true
   }
 
-  #reconcile(): void {
+  #reconcile({ memory: { fleet } }: Reign): void {
     const { ledger, cable } = this.#setting
     for (const head of this.#run(ledger.intentHeads)) {
+      const known = fleet.clusters.get(head.cluster)
+      if (known !== undefined && fleet.isFrozen(known)) continue
       const marker = readMarker(cable.marker(head.cluster))
-      if (marker !== undefined && marker.cseq > head.cseq) continue // a later leader was here
-      const since = marker === undefined || marker.cseq === head.cseq ? 0 : marker.cseq
+      const incarnation = readMarker(head.envelope)?.stamp.incarnation ?? 0
+      const isEarlier = marker !== undefined && marker.stamp.incarnation < incarnation
+      if (marker !== undefined && !isEarlier && marker.cseq > head.cseq) continue // a later leader was here
+      if (isEarlier) cable.purge(head.cluster)
+      const since = marker === undefined || isEarlier || marker.cseq === head.cseq ? 0 : marker.cseq
       for (const { cluster, subject, envelope } of this.#run(ledger.intentsSince(head.cluster, since)))
         cable.publish(cluster, subject, envelope)
       cable.publish(head.cluster, headKey, head.envelope)
     }
   }
 }
+
+/** What a recovery orders of its own. */
+const recoveryOrders: ReadonlySet<string> = new Set(["AdoptVips", "FinishRecovery", "RepublishCluster"])
+
+const orderOf = (command: ReceivedCommand["envelope"]["command"], actor: string): ReceivedCommand["envelope"] => {
+  const id = randomUUID()
+  const actorKind = actor.startsWith("person:") ? ("person" as const) : ("system" as const)
+  return { commandId: id, correlationId: id, actor, actorKind, command }
+}
+
+const decodeStatus = Schema.decodeUnknownSync(Schema.fromJsonString(NodeStatus))
 
 /** The events of a command; undefined when it led to none. */
 export type Seqs = { readonly seqFrom: number; readonly seqTo: number } | undefined

@@ -26,15 +26,73 @@ const fail = (law: string, detail: string): never => {
 export class Checker {
   #seq = 0
   #epoch = 0
+  #rows: Array<StoredEvent> = []
+  /** The database went back to this event, and nothing may be written before that is said. */
+  #lostAfter: number | undefined
+  /** By address, who had it on the wire when history was lost, and nothing known of it since. */
+  readonly #onWire = new Map<string, { readonly cluster: string; readonly service: string; readonly uid: string }>()
   readonly #vips = new Map<string, Vip>()
   readonly #texts = new Map<number, string>()
   readonly #newest = new Map<string, { readonly seq: number; readonly state: string | null }>()
   /** When an address began to rest, by the database's clock. */
   readonly #restedSince = new Map<string, number>()
-  readonly #acknowledged: Array<{ readonly commandId: string; readonly seqFrom: number; readonly seqTo: number }> = []
+  #acknowledged: Array<{ readonly commandId: string; readonly seqFrom: number; readonly seqTo: number }> = []
 
   acknowledged(commandId: string, seqFrom: number, seqTo: number): void {
     this.#acknowledged.push({ commandId, seqFrom, seqTo })
+  }
+
+  /**
+   * The database has gone back: what came after `seq` is lost. Who is on the wire with what they were given stays on it, and
+   * nobody else may be given that while they want it.
+   */
+  lost(seq: number, routers: ReadonlyMap<string, SimRouter>): void {
+    for (const vip of this.#vips.values()) {
+      const router = routers.get(vip.cluster)
+      const [holder] = vip.holders
+      if (vip.phase !== "assigned" || holder === undefined || router === undefined) continue
+      const isUp = [...router.neighbours.values()].some(
+        ({ prefixes, forgetsAtMs }) => forgetsAtMs === undefined && prefixes.has(`${vip.address}/32`)
+      )
+      if (isUp)
+        this.#onWire.set(vip.address, {
+          cluster: vip.cluster,
+          service: `${holder.namespace}/${holder.name}`,
+          uid: holder.uid
+        })
+    }
+    const kept = this.#rows.filter((row) => row.seq <= seq)
+    if (kept.length < this.#rows.length || this.isLossUnsaid) this.#lostAfter = seq
+    this.#rows = []
+    this.#seq = 0
+    this.#epoch = 0
+    for (const map of [this.#vips, this.#texts, this.#newest, this.#restedSince]) map.clear()
+    this.#acknowledged = this.#acknowledged.filter(({ seqTo }) => seqTo <= seq)
+    for (const row of kept) this.#remember(row)
+  }
+
+  /** Whether the database has gone back, and the log does not say so yet. */
+  get isLossUnsaid(): boolean {
+    return this.#lostAfter !== undefined
+  }
+
+  /** The row is the next one, and says what was before it. */
+  #remember(row: StoredEvent): void {
+    if (row.seq !== this.#seq + 1) fail("L2", `after event ${this.#seq} comes ${row.seq}`)
+    if (row.epoch < this.#epoch) fail("L2", `event ${row.seq} is of epoch ${row.epoch}, after ${this.#epoch}`)
+    this.#rows.push(row)
+    this.#seq = row.seq
+    this.#epoch = row.epoch
+    this.#texts.set(row.seq, textOf(row))
+    const { before, after } = JSON.parse(row.data) as { readonly before: unknown; readonly after: unknown }
+    const known = this.#newest.get(row.stream)?.state ?? null
+    const beforeText = before === null ? null : JSON.stringify(before)
+    if (beforeText !== known) fail("L5", `event ${row.seq} says ${beforeText} was before it, the log ${known}`)
+    this.#newest.set(row.stream, { seq: row.seq, state: after === null ? null : JSON.stringify(after) })
+    if (row.stream.startsWith("vip:")) {
+      this.#vips.set(row.stream, after as Vip)
+      if (row.type === "VipQuarantined") this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
+    }
   }
 
   /** New rows of the log, in their order. `routers` by cluster, as they are at this moment; `exists` is the truth. */
@@ -44,28 +102,47 @@ export class Checker {
     wants: (cluster: string, service: string, uid: string) => boolean
   ): void {
     for (const row of rows) {
-      if (row.seq !== this.#seq + 1) fail("L2", `after event ${this.#seq} comes ${row.seq}`)
-      if (row.epoch < this.#epoch) fail("L2", `event ${row.seq} is of epoch ${row.epoch}, after ${this.#epoch}`)
-      this.#seq = row.seq
-      this.#epoch = row.epoch
-      this.#texts.set(row.seq, textOf(row))
-      const { before, after } = JSON.parse(row.data) as { readonly before: unknown; readonly after: unknown }
-      const known = this.#newest.get(row.stream)?.state ?? null
-      const beforeText = before === null ? null : JSON.stringify(before)
-      if (beforeText !== known) fail("L5", `event ${row.seq} says ${beforeText} was before it, the log ${known}`)
-      this.#newest.set(row.stream, { seq: row.seq, state: after === null ? null : JSON.stringify(after) })
-      if (row.stream.startsWith("vip:")) this.#vip(row, after as Vip, routers, wants)
+      const before = this.#vips.get(row.stream)
+      this.#remember(row)
+      const { after } = JSON.parse(row.data) as { readonly after: unknown }
+      this.#loss(row, after)
+      if (row.stream.startsWith("vip:")) this.#vip(row, before, after as Vip, routers, wants)
     }
+  }
+
+  /** The first thing written after a loss names it. */
+  #loss(row: StoredEvent, after: unknown): void {
+    if (this.#lostAfter === undefined) return
+    if (row.type !== "HistoryLost")
+      fail("L2", `events after ${this.#lostAfter} are lost, and event ${row.seq} is ${row.type}, not the loss`)
+    const { lostAfter } = after as { readonly lostAfter: { readonly seq: number } }
+    if (lostAfter.seq !== this.#lostAfter)
+      fail("L2", `events after ${this.#lostAfter} are lost, event ${row.seq} says after ${lostAfter.seq}`)
+    this.#lostAfter = undefined
   }
 
   #vip(
     row: StoredEvent,
+    before: Vip | undefined,
     after: Vip,
     routers: ReadonlyMap<string, SimRouter>,
     wants: (cluster: string, service: string, uid: string) => boolean
   ): void {
-    const before = this.#vips.get(row.stream)
-    this.#vips.set(row.stream, after)
+    const onWire = this.#onWire.get(after.address)
+    if (onWire !== undefined && row.type !== "VipAdopted") {
+      const isOthers = row.type === "VipAssigned" && after.cluster !== onWire.cluster && before?.phase !== "assigned"
+      if (isOthers && wants(onWire.cluster, onWire.service, onWire.uid) && before?.phase !== "free")
+        fail(
+          "L1",
+          `event ${row.seq} gives ${after.address} to ${after.cluster}, ${onWire.cluster} ${onWire.service} had it`
+        )
+      this.#onWire.delete(after.address)
+    }
+    if (row.type === "VipAdopted" && after.phase === "assigned") {
+      const others = announcersOf(after.address, new Map([...routers].filter(([name]) => name !== after.cluster)))
+      if (others.length > 0)
+        fail("L1", `event ${row.seq} adopts ${after.address} for ${after.cluster}, which ${others.join(", ")} announce`)
+    }
     if (row.type === "VipAssigned") {
       const [holder] = after.holders
       const isReturn =
@@ -83,7 +160,6 @@ export class Checker {
       }
     }
     if (row.type === "VipQuarantined") {
-      this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
       const announcers = announcersOf(after.address, routers)
       if (announcers.length > 0)
         fail("L1", `event ${row.seq} confirms ${after.address}, which routers have from ${announcers.join(", ")}`)

@@ -4,12 +4,14 @@ import { runHistory, type Told } from "./simulation.ts"
 export const runHistories = async (plan: {
   readonly seed: number
   readonly steps: number
+  /** Whether the database goes back now and then. */
+  readonly losesHistory?: boolean
   /** Asked before each history with what has been done so far. */
   readonly isEnough: (sum: Told & { readonly histories: number }) => boolean
 }): Promise<Told & { readonly histories: number }> => {
   let sum = { histories: 0, commands: 0, events: 0, faults: 0 }
   while (!plan.isEnough(sum)) {
-    const told = await runHistory(plan.seed + sum.histories, plan.steps)
+    const told = await runHistory(plan.seed + sum.histories, plan.steps, plan.losesHistory)
     sum = {
       histories: sum.histories + 1,
       commands: sum.commands + told.commands,

@@ -40,6 +40,10 @@ export class SimNode {
     setting.cable.followers.add(this.follower)
   }
 
+  get cluster(): string {
+    return this.#setting.site.name
+  }
+
   get isRunning(): boolean {
     return this.#speaker !== undefined
   }
@@ -135,6 +139,13 @@ export class SimNode {
 
   get status(): NodeStatus | undefined {
     return this.#speaker?.status()
+  }
+
+  /** The status that is sent, with a part of the answer to a roll call where there is one. */
+  takeStatus(): NodeStatus | undefined {
+    const held = this.#speaker?.takeHeldPart()
+    const status = this.status
+    return status === undefined || held === undefined ? status : { ...status, held }
   }
 }
 

@@ -1,6 +1,9 @@
 import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
+import { headKey, rollCallKey } from "@lowtide/bus/subjects"
+import type { RollCall } from "@lowtide/domain"
 import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
+import { copyTables, emptyTables, type MemoryTables, restoreTables } from "@lowtide/testkit/memory-tables"
 import { Context, Effect, Layer } from "effect"
 import { readTrust } from "../../services/speaker/src/trust.ts"
 import { type Sent, SimAgent } from "./agent.ts"
@@ -58,15 +61,17 @@ const trusts = new Map(clusters.map((cluster) => [cluster as string, trustOf(clu
  * lost, repeated and late messages, processes that die, stop and come back, commits whose outcome nobody learns, a cable
  * that loses its store, clocks that jump, nodes that are lost for good, sources that lose sight. After each step the checker
  * looks. At the end everything is mended, and has to settle. The same seed gives the same history.
+ * With `losesHistory` the database goes back to a copy of an earlier time as well, also together with the cable's store.
  */
-export const runHistory = async (seed: number, steps: number): Promise<Told> => {
-  const simulation = new Simulation(seed)
+export const runHistory = async (seed: number, steps: number, losesHistory = false): Promise<Told> => {
+  const simulation = new Simulation(seed, losesHistory)
   await simulation.run(steps)
   return simulation.told
 }
 
 class Simulation {
   readonly #seed: number
+  readonly #losesHistory: boolean
   readonly #choices: Choices
   readonly #cable: Cable
   readonly #checker = new Checker()
@@ -83,6 +88,9 @@ class Simulation {
   #answers: Array<{ readonly sent: Sent; readonly seqs: Seqs }> = []
   #nowMs = 1_700_000_000_000
   #databaseOffsetMs = 0
+  readonly #tables = emptyTables(new Date(this.#nowMs).toISOString())
+  /** The newest copy of the database; before there is one, the empty database. */
+  #backup: MemoryTables = copyTables(this.#tables)
   #seenSeq = 0
   #runs = 0
   #step = 0
@@ -90,13 +98,16 @@ class Simulation {
   #commands = 0
   #faults = 0
 
-  constructor(seed: number) {
+  constructor(seed: number, losesHistory: boolean) {
     this.#seed = seed
+    this.#losesHistory = losesHistory
     this.#choices = new Choices(seed)
     this.#cable = new Cable(this.#choices)
     const nowMs = () => this.#nowMs
     const databaseNowMs = () => this.#nowMs + this.#databaseOffsetMs
-    const context = Effect.runSync(Effect.scoped(Layer.build(memoryLedger({ nowMs: databaseNowMs }))))
+    const context = Effect.runSync(
+      Effect.scoped(Layer.build(memoryLedger({ nowMs: databaseNowMs, tables: this.#tables })))
+    )
     this.#ledger = Context.get(context, Ledger)
     this.#sites = clusters.map((cluster) => new Site(cluster, nodesPerCluster))
     this.#routers = new Map(clusters.map((cluster) => [cluster, new SimRouter()]))
@@ -129,7 +140,9 @@ class Simulation {
           cable: this.#cable,
           nowMs,
           databaseNowMs,
-          witness
+          witness,
+          say: (text) => this.#note(text),
+          callRoll: (cluster, envelope) => this.#callRoll(cluster, envelope)
         })
     )
   }
@@ -193,6 +206,8 @@ class Simulation {
       publish: 12,
       cable: 16,
       node: 12,
+      backup: 1,
+      order: 2,
       fault: 4
     })
     switch (kind) {
@@ -216,6 +231,11 @@ class Simulation {
         return this.#bring()
       case "node":
         return this.#node(choices.one(this.#nodes))
+      case "backup":
+        this.#backup = copyTables(this.#tables)
+        return
+      case "order":
+        return this.#order()
       case "fault":
         this.#faults += 1
         return this.#fault()
@@ -318,9 +338,113 @@ class Simulation {
     await settle()
   }
 
+  /** What people order of the allocator that leads, if one does. */
+  #order(): void {
+    const choices = this.#choices
+    const network = "default"
+    const site = choices.one(this.#sites)
+    const name = `kept-${choices.below(2)}`
+    const dead = this.#nodes.find(({ isDead }) => isDead)
+    for (const allocator of this.#allocators) {
+      switch (choices.weighted({ reserve: 3, unreserve: 2, quota: 2, unquota: 2, retire: 3, finish: 2 })) {
+        case "reserve":
+          allocator.order({
+            _tag: "ApplyFleetObject",
+            manifest: {
+              apiVersion: "lowtide.dev/v1alpha1",
+              kind: "Reservation",
+              namespace: "",
+              name,
+              spec: {
+                for: { cluster: site.name, namespace: "shop", name: `s${choices.below(5)}` },
+                address: `192.0.2.${choices.below(8)}`
+              }
+            }
+          })
+          break
+        case "unreserve":
+          allocator.order({ _tag: "DeleteFleetObject", kind: "Reservation", name })
+          break
+        case "quota":
+          allocator.order({
+            _tag: "ApplyFleetObject",
+            manifest: {
+              apiVersion: "lowtide.dev/v1alpha1",
+              kind: "Quota",
+              namespace: "",
+              name,
+              spec: { cluster: site.name, addresses: 1 + choices.below(3) }
+            }
+          })
+          break
+        case "unquota":
+          allocator.order({ _tag: "DeleteFleetObject", kind: "Quota", name })
+          break
+        case "finish":
+          this.#goOnWithout()
+          break
+        case "retire": {
+          // Only of a node of which nothing comes back, and which its router has forgotten: a person answers for that.
+          if (dead === undefined) break
+          const { cluster } = dead
+          if ((this.#routers.get(cluster)!.neighbours.get(dead.name)?.prefixes.size ?? 0) > 0) break
+          allocator.order({ _tag: "RetireNode", cluster, node: dead.name })
+          // Who is there has told what it was told, so that only the one that is gone is waited for.
+          const heads = new Map(this.#tables.intentHeads)
+          const areAllLive = this.#nodes.every(
+            (node) => node.isDead || (node.status?.confirmedCseq ?? -1) >= (heads.get(node.cluster)?.cseq ?? 0)
+          )
+          if (areAllLive) allocator.order({ _tag: "ForceRelease", network, address: `192.0.2.${choices.below(8)}` })
+        }
+      }
+    }
+  }
+
+  /** Of a recovery that waits for nobody but who is lost for good, a person orders the end. */
+  #goOnWithout(): void {
+    const dead = new Set(this.#nodes.filter(({ isDead }) => isDead).map((node) => `node ${node.cluster}/${node.name}`))
+    for (const allocator of this.#allocators) {
+      const without = allocator.recovering?.waitingFor ?? []
+      if (without.length > 0 && without.every((name) => dead.has(name)))
+        allocator.order({ _tag: "FinishRecovery", without })
+    }
+  }
+
+  /**
+   * The database goes back to its newest copy: a backup, whose restore leaves an order to recover, or a standby that
+   * lagged, which only witnesses show. Allocators lose their connection, and with it what they remember, sooner or later.
+   */
+  #goBack(): void {
+    restoreTables(this.#tables, this.#backup)
+    const { seq } = this.#tables.head
+    const isShown = [...this.#cable.stored].some(([subject, text]) => {
+      if (!subject.endsWith(`.${headKey}`)) return false
+      const head = JSON.parse(JSON.parse(text).payload)
+      return head.stamp.incarnation === this.#tables.head.incarnation && head.stamp.seq > seq
+    })
+    const isStandby = isShown && !this.#checker.isLossUnsaid && this.#choices.oneIn(2)
+    if (!isStandby) this.#tables.recoveryOrder = "a backup was restored"
+    this.#note(`the database goes back from event ${this.#seenSeq} to ${seq}`)
+    this.#checker.lost(seq, this.#routers)
+    this.#seenSeq = seq
+    for (const allocator of this.#allocators) if (this.#choices.oneIn(2)) allocator.crash()
+  }
+
+  #callRoll(cluster: string, envelope: string): void {
+    if (!this.#cable.isUp) return
+    this.#cable.call(cluster, rollCallKey, envelope)
+    const agent = this.#agents.get(cluster)
+    if (agent === undefined || this.#choices.oneIn(4)) return
+    const { payload } = JSON.parse(envelope) as { readonly payload: string }
+    const { stamp, begun } = JSON.parse(payload) as RollCall
+    if (agent.forget(`${stamp.incarnation} ${begun ?? ""}`))
+      this.#sent = this.#sent.filter((sent) => sent.agent !== agent)
+  }
+
   #report(node: SimNode): void {
-    const status = node.status
-    if (status === undefined || !this.#cable.isUp || !node.follower.isConnected) return
+    if (!this.#cable.isUp || !node.follower.isConnected) return
+    const status = node.takeStatus()
+    if (status === undefined) return
     const text = JSON.stringify(status)
     this.#cable.statuses.set(node.name, text)
     for (const allocator of this.#allocators) allocator.hear(text)
@@ -339,7 +463,9 @@ class Simulation {
       "speaker killed": 3,
       "session lost": 4,
       "node lost for good": 1,
-      "clock jumps": 2
+      "clock jumps": 2,
+      "database goes back": this.#losesHistory ? 2 : 0,
+      "database and cable lost": this.#losesHistory ? 1 : 0
     })
     this.#note(kind)
     const node = choices.one(this.#nodes)
@@ -351,11 +477,20 @@ class Simulation {
         break
       case "cable wiped":
         this.#cable.down()
-        this.#cable.wipe()
+        // What shows that a standby lagged is not lost as well: nobody could know then.
+        if (!this.#checker.isLossUnsaid) this.#cable.wipe()
         break
       case "client lost":
         this.#cable.disconnect(node.follower)
         if (node.isRunning) this.#cable.connect(node.follower)
+        break
+      case "database goes back":
+        this.#goBack()
+        break
+      case "database and cable lost":
+        this.#cable.down()
+        this.#cable.wipe()
+        this.#goBack()
         break
       case "allocator crash":
         allocator.crash()
@@ -403,9 +538,11 @@ class Simulation {
       allocator.isPaused = false
       allocator.start()
     }
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 90; round++) {
       for (const node of this.#nodes) node.start()
-      await this.#pass("6000")
+      // A recovery takes a leadership of more than three seconds; otherwise the other allocator may have its turn.
+      await this.#pass(this.#allocators.some(({ recovering }) => recovering !== undefined) ? "2000" : "6000")
+      this.#goOnWithout()
       for (const agent of this.#agents.values()) {
         this.#sent.push(...agent.resend())
         this.#sent.push(...agent.look(this.#nowMs))
@@ -451,10 +588,15 @@ class Simulation {
 
   /** What is not yet as it should be: nodes that lack something, Services whose address is not announced by all that may. */
   #unsettled(): ReadonlyArray<string> {
+    const standing = this.#allocators.flatMap(({ name, recovering }) =>
+      recovering === undefined
+        ? []
+        : `${name} is ${recovering.phase}, ${recovering.frozen} frozen, waits for [${recovering.waitingFor}]`
+    )
     const lacking = this.#nodes.flatMap((node) =>
       node.isDead || node.status?.sync === "live" ? [] : `${node.name} is ${node.status?.sync}`
     )
-    return [...lacking, ...this.#sites.flatMap((site) => this.#wrongRoutes(site))]
+    return [...standing, ...lacking, ...this.#sites.flatMap((site) => this.#wrongRoutes(site))]
   }
 
   #wrongRoutes(site: Site): ReadonlyArray<string> {

@@ -177,4 +177,11 @@ describe("a fleet that lost history", () => {
     } as Command)
     assert.lengthOf(world.addresses("west", "shop/web"), 1)
   })
+
+  it("gives an address that is reserved for one Service to no other, who asks for it by name", () => {
+    const world = known()
+    run(world, lost, adopt(announced("192.0.2.9", "gone")), finish, republish("shop/web"))
+    run(world, observe("east", service("web", { requestedAddresses: ["192.0.2.9"] })))
+    assert.notInclude(world.addresses("east", "shop/web"), "192.0.2.9")
+  })
 })

@@ -27,12 +27,15 @@ import { emptyTables, type MemoryTables } from "./memory-tables.ts"
 
 /**
  * The `Ledger` port in memory, with the rules of the PostgreSQL one; both pass the same contract suite. `nowMs` is the
- * database's clock, the system's unless given: a simulation hands in its own.
+ * database's clock, the system's unless given: a simulation hands in its own, and the tables, which it may set back to a
+ * copy of theirs (`restoreTables`).
  */
-export const memoryLedger = (options: { readonly nowMs?: () => number } = {}): Layer.Layer<Ledger> =>
+export const memoryLedger = (
+  options: { readonly nowMs?: () => number; readonly tables?: MemoryTables } = {}
+): Layer.Layer<Ledger> =>
   Layer.sync(Ledger, () => {
     const nowMs = options.nowMs ?? Date.now
-    const tables = emptyTables(iso(nowMs()))
+    const tables = options.tables ?? emptyTables(iso(nowMs()))
     const lease = new MemoryLease(nowMs)
     return Ledger.of({
       append: (batch) => Effect.suspend(() => append(tables, batch, nowMs())),

@@ -16,7 +16,7 @@ import type { TreeNode } from "@lowtide/ledger/proofs/merkle"
 /** What the memory ledger holds: one collection for each table of `migrations/schema.sql`. */
 export interface MemoryTables {
   head: Head
-  readonly events: Array<StoredEvent>
+  events: Array<StoredEvent>
   readonly current: Map<string, StoredCurrent>
   /** By network and address, oldest first. */
   readonly history: Map<string, Array<StoredHistory>>
@@ -47,3 +47,24 @@ export const emptyTables = (recordedAt: string): MemoryTables => ({
   treeNodes: new Map(),
   signedCheckpoints: new Map()
 })
+
+/** A copy as a backup has one: rows do not change, so they are shared. */
+export const copyTables = (tables: MemoryTables): MemoryTables => ({
+  ...tables,
+  events: [...tables.events],
+  current: new Map(tables.current),
+  history: new Map([...tables.history].map(([key, rows]) => [key, [...rows]])),
+  intents: new Map(tables.intents),
+  intentHeads: new Map(tables.intentHeads),
+  results: new Map(tables.results),
+  wire: [...tables.wire],
+  checkpoints: new Map(tables.checkpoints),
+  allocators: new Map(tables.allocators),
+  treeNodes: new Map(tables.treeNodes),
+  signedCheckpoints: new Map(tables.signedCheckpoints)
+})
+
+/** Puts a copy in the place of what the tables hold, under whoever uses them. */
+export const restoreTables = (tables: MemoryTables, backup: MemoryTables): void => {
+  Object.assign(tables, copyTables(backup))
+}

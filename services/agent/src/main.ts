@@ -60,7 +60,7 @@ const main = Effect.gen(function* () {
         Effect.map(({ up }) => (up ? [] : ["LT0502 NATS is away: changes wait, statuses stay as they are"]))
       )
     })
-    const calls = yield* PubSub.sliding<number>(1)
+    const calls = yield* PubSub.sliding<string>(1)
     const remembered = {
       forgotten: Stream.changes(Stream.fromPubSub(calls)), // one call is repeated until it is answered
       statusAddresses: (service: { readonly namespace: string; readonly name: string }) =>
@@ -81,7 +81,7 @@ const main = Effect.gen(function* () {
         Effect.asVoid
       )
     ).pipe(Effect.forkScoped)
-    const onRollCall = (incarnation: number) => Effect.asVoid(PubSub.publish(calls, incarnation))
+    const onRollCall = (recovery: string) => Effect.asVoid(PubSub.publish(calls, recovery))
     return yield* Effect.all(
       [
         reportCluster(cluster, remembered),

@@ -19,7 +19,7 @@ export const writeStatuses = (
   cluster: string,
   keys: KeyRing,
   folder: string,
-  onRollCall: (incarnation: number) => Effect.Effect<void> = () => Effect.void,
+  onRollCall: (recovery: string) => Effect.Effect<void> = () => Effect.void,
   /** Succeeds each time `keys` has others in it, and never fails. */
   keysChanged: Stream.Stream<unknown> = Stream.empty
 ): Effect.Effect<void, never, Bus> =>
@@ -35,8 +35,8 @@ export const writeStatuses = (
         Effect.gen(function* () {
           const texts = item._tag === "Snapshot" ? item.items : [item.item]
           for (const call of texts.filter(({ key }) => key === rollCallKey)) {
-            const incarnation = readRollCall(cluster, keys, call)
-            if (incarnation !== undefined) yield* onRollCall(incarnation)
+            const recovery = readRollCall(cluster, keys, call)
+            if (recovery !== undefined) yield* onRollCall(recovery)
           }
           const messages = yield* Effect.forEach(texts, (text) => readMessage(cluster, keys, text))
           const changed = new Set<Held>()
@@ -77,11 +77,12 @@ const readMessage = Effect.fnUntraced(function* (cluster: string, keys: KeyRing,
   return undefined
 })
 
-/** The incarnation of a roll call that is to be believed. */
-const readRollCall = (cluster: string, keys: KeyRing, { envelope }: StateText): number | undefined => {
+/** The recovery that a roll call which is to be believed is part of. */
+const readRollCall = (cluster: string, keys: KeyRing, { envelope }: StateText): string | undefined => {
   const payload = open(keys, envelope)
   const message = Result.isSuccess(payload) ? Option.getOrUndefined(decodeMessage(payload.success)) : undefined
-  return message?._tag === "RollCall" && message.cluster === cluster ? message.stamp.incarnation : undefined
+  if (message?._tag !== "RollCall" || message.cluster !== cluster) return undefined
+  return `${message.stamp.incarnation} ${message.begun ?? ""}`
 }
 
 /** The object that a status is of: a Service by its name, since one may follow another under it. */

@@ -3,9 +3,9 @@ import { readStored } from "@lowtide/bus/read-stream"
 import { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { headFilter, headKey, keyOf, stateStream, statusFilter, statusStream } from "@lowtide/bus/subjects"
-import { ClusterHead, type Stamp } from "@lowtide/domain"
+import { ClusterHead, readEvent, type Stamp, streamOf } from "@lowtide/domain"
 import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
 
 /** The log lacks what others have from it. */
@@ -16,7 +16,7 @@ export interface Loss {
 }
 
 /** Where somebody stands in the order of all intents. */
-interface Witness {
+export interface Witness {
   readonly who: string
   readonly stamp: Stamp
 }
@@ -37,11 +37,24 @@ export const findLoss = (
   nodes: ReadonlyMap<string, HeardNode>
 ): Effect.Effect<Loss | undefined, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
-    const ledger = yield* Ledger
     yield* (yield* Bus).connection
     yield* ensureStreams
     if (head.seq === 0) yield* Effect.sleep(listenMs)
-    const witnesses = [...(yield* storedHeads), ...(yield* storedStatuses), ...heardStatuses(nodes)]
+    const stored = yield* readStored(statusStream, statusFilter)
+    return yield* lossBy(head, [
+      ...(yield* readHeads).map(headWitness),
+      ...stored.flatMap(({ text }) => statusWitness(text)),
+      ...heardStatuses(nodes)
+    ])
+  })
+
+/** What witnesses show of the log, and whether somebody ordered to recover. */
+export const lossBy = (
+  head: Head,
+  witnesses: ReadonlyArray<Witness>
+): Effect.Effect<Loss | undefined, Unavailable, Ledger> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
     const incarnation = Math.max(head.incarnation, ...witnesses.map(({ stamp }) => stamp.incarnation)) + 1
     const checked = new Set<string>()
     for (const { who, stamp } of witnesses) {
@@ -73,6 +86,28 @@ export const isUnknown = (
     return event !== undefined && event.epoch !== stamp.epoch
   })
 
+/** Where the log ended when a loss was noticed, of each loss that it knows of: a recovery may be lost before it is over. */
+export const lostEnds: Effect.Effect<ReadonlyArray<LostEnd>, Unavailable, Ledger> = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const events = yield* ledger.events({ stream: streamOf.recovery(), limit: lossesMax, order: "asc" })
+  return events.flatMap((event) => {
+    const after = event.type === "HistoryLost" ? Result.getOrUndefined(readEvent(event))?.after : undefined
+    return after?._tag === "Recovery" ? [after.lostAfter] : []
+  })
+})
+
+/** The last event that is left of an incarnation. */
+export type LostEnd = Pick<Head, "incarnation" | "seq">
+
+/** More losses than a log will ever have. */
+const lossesMax = 10_000
+
+/** Whether a stamp is of an event that one of the losses took; the newest incarnation's is the last of them. */
+export const isLost = (ends: ReadonlyArray<LostEnd>, stamp: Stamp): Effect.Effect<boolean, Unavailable, Ledger> => {
+  const end = ends.find(({ incarnation }) => incarnation === stamp.incarnation) ?? ends.at(-1)
+  return end === undefined ? Effect.succeed(false) : isUnknown(end, stamp)
+}
+
 const heardStatuses = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyArray<Witness> =>
   [...nodes.values()].flatMap(({ status }) => witnessOf(status))
 
@@ -81,11 +116,9 @@ const witnessOf = ({ cluster, node, stamp }: NodeStatus): ReadonlyArray<Witness>
 
 const decodeStatus = Schema.decodeUnknownOption(Schema.fromJsonString(NodeStatus))
 
-const storedStatuses = readStored(statusStream, statusFilter).pipe(
-  Effect.map((stored) =>
-    stored.flatMap(({ text }) => Option.match(decodeStatus(text), { onNone: () => [], onSome: witnessOf }))
-  )
-)
+/** Where the node of a status stands; nothing when it cannot be read. */
+export const statusWitness = (text: string): ReadonlyArray<Witness> =>
+  Option.match(decodeStatus(text), { onNone: () => [], onSome: witnessOf })
 
 const decodeHead = Schema.decodeUnknownOption(Schema.fromJsonString(ClusterHead))
 
@@ -105,6 +138,8 @@ export const readHeads = readStored(stateStream, headFilter).pipe(
   )
 )
 
-const storedHeads = Effect.map(readHeads, (heads) =>
-  heads.map(({ cluster, stamp }): Witness => ({ who: `the head of ${cluster} in NATS`, stamp }))
-)
+/** Where NATS stands with a cluster. */
+export const headWitness = ({ cluster, stamp }: ClusterHead): Witness => ({
+  who: `the head of ${cluster} in NATS`,
+  stamp
+})

@@ -4,18 +4,20 @@ import { readStored } from "@lowtide/bus/read-stream"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
 import { rollCallSubject, stateStream, vipFilter } from "@lowtide/bus/subjects"
 import {
+  type ClusterHead,
   type Command,
   compareStamps,
   type ObserveInventory,
   type RememberedVip,
   type RollCall,
   type Stamp,
+  streamOf,
   VipIntent
 } from "@lowtide/domain"
-import type { Ledger, Unavailable } from "@lowtide/ledger"
+import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Option, Schedule, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
-import { isUnknown, readHeads } from "./loss.ts"
+import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
 import type { Memory } from "./memory.ts"
 
 /** Everybody who is there has heard the roll call, three times at least, before it can be said that all have answered. */
@@ -52,6 +54,11 @@ export class RollCallAnswers {
     answer.parts.set(held.part, held.vips)
   }
 
+  /** History is lost anew: what was answered before does not say what came since, even where the incarnation is the same. */
+  forget(): void {
+    this.#answers.clear()
+  }
+
   /** What the node holds, once it has told all of it; undefined before. */
   of(cluster: string, node: string, incarnation: number): ReadonlyArray<HeldVip> | undefined {
     const answer = this.#answers.get(`${cluster}/${node}`)
@@ -80,6 +87,22 @@ export interface RecoveryParts {
   readonly nodes: ReadonlyMap<string, HeardNode>
   readonly answers: RollCallAnswers
   readonly submit: (command: Command) => Effect.Effect<unknown>
+  readonly cable: RecoveryCable
+}
+
+/** What a recovery asks of the cable between the processes. */
+export interface RecoveryCable {
+  /** Asks everybody of a cluster who is there now. A call that is lost is repeated. */
+  readonly callRoll: (cluster: string, envelope: string) => Effect.Effect<void>
+  /** What is stored there of every VIP and cluster. */
+  readonly stored: Effect.Effect<StoredState, BusUnavailable>
+}
+
+/** What others have stored of the time before. */
+export interface StoredState {
+  /** Envelopes of intents. */
+  readonly intents: ReadonlyArray<string>
+  readonly heads: ReadonlyArray<ClusterHead>
 }
 
 interface Claim extends RememberedVip {
@@ -99,8 +122,9 @@ export class Recovery {
   readonly #taken = new Set<string>()
   readonly #cseqs = new Map<string, number>()
   #stored: ReadonlyArray<Claim> = []
+  #ends: ReadonlyArray<LostEnd> = []
   #hasRead = false
-  #startedMs = 0
+  #startedMs: number | undefined
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts
@@ -127,10 +151,9 @@ export class Recovery {
   }
 
   /** Runs for ever; does nothing while no history was lost. */
-  readonly run: Effect.Effect<never, never, Bus | Ledger> = Effect.gen({ self: this }, function* () {
-    this.#startedMs = yield* Clock.currentTimeMillis
-    yield* this.#callRoll.pipe(Effect.andThen(Effect.sleep(callEveryMs)), Effect.forever, Effect.forkScoped)
-    return yield* this.#look.pipe(
+  readonly run: Effect.Effect<never, never, Ledger> = Effect.gen({ self: this }, function* () {
+    yield* this.callRoll.pipe(Effect.andThen(Effect.sleep(callEveryMs)), Effect.forever, Effect.forkScoped)
+    return yield* Effect.flatMap(Clock.currentTimeMillis, (nowMs) => this.look(nowMs)).pipe(
       Effect.tapError((error) => Effect.logWarning(`recovering: ${error.message}`)),
       Effect.retry(Schedule.spaced("1 second")),
       Effect.orDie,
@@ -152,53 +175,62 @@ export class Recovery {
     return cluster === undefined ? fleet.recovery !== undefined : fleet.isFrozen(cluster)
   }
 
-  readonly #callRoll: Effect.Effect<void, never, Bus> = Effect.gen({ self: this }, function* () {
-    const { memory, key } = this.#parts
-    const frozen = this.#frozen
-    if (frozen.length === 0) return
-    const connection = yield* (yield* Bus).connection
+  /** Asks once, in each cluster that is frozen, what everybody holds. */
+  readonly callRoll: Effect.Effect<void> = Effect.suspend(() => {
+    const { memory, key, cable } = this.#parts
     const { incarnation, epoch, seq } = memory.head
+    const begun = memory.recordedAt.get(streamOf.recovery())
+    return Effect.forEach(
+      this.#frozen,
+      (cluster) => {
+        const call: RollCall = {
+          _tag: "RollCall",
+          stamp: { incarnation, epoch, seq },
+          cluster,
+          ...(begun === undefined ? {} : { begun })
+        }
+        return cable.callRoll(cluster, seal(key, JSON.stringify(call)))
+      },
+      { discard: true }
+    )
+  })
+
+  /** Takes over what came in since, and goes on when nobody is waited for. */
+  readonly look = Effect.fnUntraced({ self: this }, function* (nowMs: number) {
+    const { memory, submit, cable } = this.#parts
+    const { recovery } = memory.fleet
+    this.#startedMs ??= nowMs
+    if (recovery === undefined || (recovery.phase === "recovered" && this.#frozen.length === 0)) return
+    if (!this.#hasRead) {
+      const { intents, heads } = yield* cable.stored
+      this.#stored = intents.flatMap(claimOf)
+      for (const { cluster, cseq } of heads) this.#noteCseq(cluster, cseq)
+      this.#ends = yield* lostEnds
+      this.#hasRead = true
+    }
+    yield* this.#takeOver()
+    const frozen = this.#frozen
+    if (recovery.phase === "recovering") {
+      if (nowMs - this.#startedMs < listenMs) return
+      if (frozen.every((cluster) => this.#waitingFor(cluster, nowMs).length === 0)) {
+        yield* submit({ _tag: "FinishRecovery", without: [] })
+      }
+      return
+    }
     for (const cluster of frozen) {
-      const call: RollCall = { _tag: "RollCall", stamp: { incarnation, epoch, seq }, cluster }
-      yield* busCall("call the roll", async () =>
-        connection.publish(rollCallSubject(cluster), seal(key, JSON.stringify(call)))
-      ).pipe(Effect.ignore) // it is called again
+      const inventory = this.#told(cluster)
+      if (inventory === undefined || this.#waitingFor(cluster, nowMs).length > 0) continue
+      // Numbers of the former incarnation are passed, so that none means two messages.
+      memory.book.restoreCseq(cluster, this.#cseqs.get(cluster) ?? 0)
+      yield* submit({ _tag: "RepublishCluster", cluster, inventory })
     }
   })
 
-  readonly #look: Effect.Effect<void, BusUnavailable | Unavailable, Bus | Ledger> = Effect.gen(
-    { self: this },
-    function* () {
-      const { memory, submit } = this.#parts
-      const { recovery } = memory.fleet
-      if (recovery === undefined || (recovery.phase === "recovered" && this.#frozen.length === 0)) return
-      if (!this.#hasRead) {
-        this.#stored = yield* readIntents
-        for (const { cluster, cseq } of yield* readHeads) this.#noteCseq(cluster, cseq)
-        this.#hasRead = true
-      }
-      yield* this.#takeOver(recovery.lostAfter)
-      const nowMs = yield* Clock.currentTimeMillis
-      const frozen = this.#frozen
-      if (recovery.phase === "recovering") {
-        if (nowMs - this.#startedMs < listenMs) return
-        if (frozen.every((cluster) => this.#waitingFor(cluster, nowMs).length === 0)) {
-          yield* submit({ _tag: "FinishRecovery", without: [] })
-        }
-        return
-      }
-      for (const cluster of frozen) {
-        const inventory = this.#inventories.get(cluster)
-        if (inventory === undefined || this.#waitingFor(cluster, nowMs).length > 0) continue
-        // Numbers of the former incarnation are passed, so that none means two messages.
-        memory.book.restoreCseq(cluster, this.#cseqs.get(cluster) ?? 0)
-        yield* submit({ _tag: "RepublishCluster", cluster, inventory })
-      }
-    }
-  )
-
-  /** Of each address the newest claim, where it is of an event that the log has lost. */
-  #takeOver(lostAfter: { readonly incarnation: number; readonly seq: number }) {
+  /**
+   * Of each address the newest claim, where it is of an event that the log has lost. What was said before the cluster was
+   * last published anew was merged then.
+   */
+  #takeOver() {
     return Effect.gen({ self: this }, function* () {
       const { memory, nodes, answers, submit } = this.#parts
       const told = [...nodes.values()].flatMap(({ status: { cluster, node } }) =>
@@ -218,7 +250,8 @@ export class Recovery {
         const identity = `${key} ${JSON.stringify(claim.stamp)}`
         if (this.#taken.has(identity) || !this.#isFrozen(claim.cluster)) continue
         this.#taken.add(identity)
-        if (!(yield* isUnknown(lostAfter, claim.stamp))) continue
+        const republished = memory.fleet.clusters.get(claim.cluster)?.incarnation ?? 0
+        if (claim.stamp.incarnation < republished || !(yield* isLost(this.#ends, claim.stamp))) continue
         lost.set(claim.cluster, [...(lost.get(claim.cluster) ?? []), claim])
       }
       for (const [cluster, claims] of lost) {
@@ -234,11 +267,27 @@ export class Recovery {
     this.#cseqs.set(cluster, Math.max(cseq, this.#cseqs.get(cluster) ?? 0))
   }
 
+  /**
+   * What a cluster's agent says that there is, once the log has it. An agent that had begun to tell when history was lost
+   * comes to its inventory although the first it told is lost: the roll call has it begin anew.
+   */
+  #told(name: string): ObserveInventory | undefined {
+    const { fleet } = this.#parts.memory
+    const inventory = this.#inventories.get(name)
+    const cluster = fleet.clusters.get(name)
+    if (inventory === undefined || cluster === undefined) return undefined
+    const isKnown =
+      fleet.versions.has(streamOf.cluster(name)) &&
+      inventory.services.every((service) => cluster.services.has(service)) &&
+      inventory.nodes.every((node) => cluster.nodes.has(node))
+    return isKnown ? inventory : undefined
+  }
+
   /** A node is waited for when it was heard lately, or the agent says that it is there; one that was never heard is not. */
   #waitingFor(cluster: string, nowMs: number): ReadonlyArray<string> {
     const { nodes, answers, memory } = this.#parts
     const excused = new Set(memory.fleet.recovery?.without)
-    const inventory = this.#inventories.get(cluster)
+    const inventory = this.#told(cluster)
     const silent = [...nodes.values()].flatMap(({ status, heardAtMs }) => {
       if (status.cluster !== cluster) return []
       const isThere = nowMs - heardAtMs < heardWithinMs || inventory?.nodes.includes(status.node) === true
@@ -266,19 +315,29 @@ export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>
 
 const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
 
-/** The intents of every VIP that NATS holds. */
-const readIntents = readStored(stateStream, vipFilter).pipe(
-  Effect.map((stored) =>
-    stored.flatMap(({ text }): ReadonlyArray<Claim> => {
-      try {
-        const { payload } = JSON.parse(text) as { readonly payload?: unknown }
-        return Option.match(decodeIntent(payload), { onNone: () => [], onSome: (intent) => [intent] })
-      } catch {
-        return []
-      }
-    })
-  )
-)
+const claimOf = (envelope: string): ReadonlyArray<Claim> => {
+  try {
+    const { payload } = JSON.parse(envelope) as { readonly payload?: unknown }
+    return Option.match(decodeIntent(payload), { onNone: () => [], onSome: (intent) => [intent] })
+  } catch {
+    return []
+  }
+}
+
+/** The cable as NATS is one. */
+export const recoveryCable = (bus: Bus["Service"]): RecoveryCable => ({
+  callRoll: (cluster, envelope) =>
+    bus.connection.pipe(
+      Effect.flatMap((connection) =>
+        busCall("call the roll", async () => connection.publish(rollCallSubject(cluster), envelope))
+      ),
+      Effect.ignore // it is called again
+    ),
+  stored: Effect.all({
+    intents: Effect.map(readStored(stateStream, vipFilter), (stored) => stored.map(({ text }) => text)),
+    heads: readHeads
+  }).pipe(Effect.provideService(Bus, bus))
+})
 
 /** Facts about a cluster, which are taken while it is frozen; what takes something away is held back. */
 const facts: ReadonlySet<Command["_tag"]> = new Set([

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
-import type { Bus } from "@lowtide/bus/connection"
+import { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import {
   type Command,
@@ -32,7 +32,7 @@ import { findLoss, isBeyond } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
-import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers } from "./recovery.ts"
+import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers, recoveryCable } from "./recovery.ts"
 import { differingStreams } from "./replay-check.ts"
 import { startTreeKeeper, type TreeKeeper } from "./tree-keeper.ts"
 import { UnderWay } from "./under-way.ts"
@@ -201,7 +201,8 @@ export const beginReign = (
       key,
       nodes,
       answers,
-      submit: (command) => decideNow(submit("allocator", "system", command))
+      submit: (command) => decideNow(submit("allocator", "system", command)),
+      cable: recoveryCable(yield* Bus)
     })
     /** What the log lacks is found out before anything is decided on it. */
     const compare = Effect.gen(function* () {
@@ -242,6 +243,7 @@ export const beginReign = (
             lostAfter: { incarnation, seq }
           })
         )
+        answers.forget()
       }
       yield* ledger.raiseIncarnation(epoch, memory.fleet.recovery?.incarnation ?? 0)
       return yield* Deferred.fail(over, new MemoryLost({ why: "a new incarnation begins" }))

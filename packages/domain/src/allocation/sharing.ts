@@ -15,8 +15,10 @@ export interface SharingClash {
 export const mayShare = (vip: VipState, holder: Holder): Result.Result<void, SharingClash> => {
   const others = vip.holders.filter((other) => other.namespace !== holder.namespace || other.name !== holder.name)
   for (const other of others) {
-    if (other.adopted === true) continue // it shared the address before anybody can say how
+    if (other.adopted === true && others.length < vip.holders.length) continue // they shared it, nobody can say how
     const name = `${other.namespace}/${other.name}`
+    if (other.adopted === true)
+      return clash("LT0203", "an address that is free", `reserved for ${name}, which held it when history was lost`)
     if (holder.sharingKey === "" || other.sharingKey === "") {
       return clash("LT0203", "an address that is free, or both Services with one sharing key", `held by ${name}`)
     }

@@ -183,7 +183,9 @@ export type ClusterHead = typeof ClusterHead.Type
 export const RollCall = Schema.TaggedStruct("RollCall", {
   /** Of the incarnation that the loss began. */
   stamp: Stamp,
-  cluster: Schema.String
+  cluster: Schema.String,
+  /** When the log last wrote of this recovery: a database that is lost twice may begin the same incarnation twice. */
+  begun: Schema.optionalKey(Schema.String)
 })
 export type RollCall = typeof RollCall.Type
 
