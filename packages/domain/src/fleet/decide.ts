@@ -18,6 +18,7 @@ import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { forceRelease, releaseBrake, retireNode } from "./orders.ts"
 import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
+import { reviewPreferences } from "./review-preferences.ts"
 import { type SegmentState, streamOf } from "./stream.ts"
 
 /**
@@ -40,6 +41,7 @@ export const decide = (
   // Each round lets a pool go.
   while (reviewRetired(draft) || reviewAddressPools(draft)) settleRest(draft)
   recordHeld(draft)
+  reviewPreferences(draft)
   return Result.succeed(draft.events)
 }
 

@@ -32,7 +32,9 @@ export const featuresSince = {
   /** A Service that moves is announced at its old address until the new one is on the wire. */
   moves: 2,
   /** What may be withdrawn on command without a second person. */
-  blastRadius: 2
+  blastRadius: 2,
+  /** A Service whose routes have two local preferences is told of it. */
+  preferenceFindings: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

@@ -4,15 +4,14 @@ import { wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
 import { healthOn, type Verdict } from "../announcing/node-routes.ts"
+import { preferenceClashes } from "../announcing/preferences.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
 import {
   type AddressPool,
   type Backend,
   type EndpointSliceObject,
   type Finding,
-  finding,
-  localPrefUnset,
-  type ServiceObject
+  localPrefUnset
 } from "../config/index.ts"
 import type { Command } from "../fleet/command.ts"
 import { decide } from "../fleet/decide.ts"
@@ -360,23 +359,6 @@ const serviceOf = ({
     )
   }
 }
-
-/** Pairs of routes to one peer from one node that ask for different preferences; `judge` leaves those to the Service. */
-const preferenceClashes = (service: ServiceObject, { address, routes }: VipIntent): ReadonlyArray<Finding> =>
-  routes.flatMap((route, index) =>
-    routes.slice(0, index).flatMap((other) => {
-      const node = route.nodes.find((name) => other.nodes.includes(name))
-      const peer = route.peers.find((name) => other.peers.includes(name))
-      const [preference, before] = [route.localPref ?? localPrefUnset, other.localPref ?? localPrefUnset]
-      if (other.prefix !== route.prefix || preference === before || node === undefined || peer === undefined) return []
-      return finding("LT0154", {
-        object: { kind: "Service", namespace: service.namespace, name: service.name },
-        field: "metadata.labels",
-        expected: `one localPref for ${address} from ${node} to ${peer}`,
-        found: `${before} of advertisement ${other.advertisement} and ${preference} of ${route.advertisement}`
-      })
-    })
-  )
 
 /**
  * What Services would not get. Where no pool was written at all, as in the folder of a team that has only Services,

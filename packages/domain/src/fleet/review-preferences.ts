@@ -1,0 +1,76 @@
+import { mayClash, preferenceFindings } from "../announcing/preferences.ts"
+import { type ObjectRef, objectKey } from "../config/index.ts"
+import { reportFindings } from "./configure.ts"
+import type { Draft } from "./draft.ts"
+import type { DomainEvent } from "./event.ts"
+import type { ClusterMemory } from "./fleet.ts"
+
+/**
+ * Records of each Service whose routes a command may have changed whether advertisements give one of them two local
+ * preferences, which depends on what the Service is selected by.
+ */
+export const reviewPreferences = (draft: Draft): void => {
+  if (!draft.fleet.allows("preferenceFindings")) return
+  const touched = new Touched()
+  for (const event of draft.events) touch(draft, touched, event)
+  for (const name of new Set([...touched.clusters, ...touched.services.keys()])) {
+    const cluster = draft.cluster(name)
+    const isClear = !mayClash(draft.fleet.config(cluster))
+    const keys = touched.clusters.has(name)
+      ? new Set([...(isClear ? [] : cluster.services.keys()), ...warned(cluster)])
+      : (touched.services.get(name) ?? [])
+    for (const key of keys) {
+      const ref = serviceRef(key)
+      const isWarned = cluster.findings.has(objectKey(ref))
+      const state = isClear ? undefined : cluster.services.get(key)
+      if (state === undefined && !isWarned) continue
+      const findings = state === undefined ? [] : preferenceFindings(draft.fleet, cluster, state)
+      if (findings.length > 0 || isWarned) reportFindings(draft, cluster, ref, "centre", findings)
+    }
+  }
+}
+
+class Touched {
+  /** Of which every Service may be concerned. */
+  readonly clusters = new Set<string>()
+  /** `namespace/name` by cluster. */
+  readonly services = new Map<string, Set<string>>()
+
+  add(cluster: string, key: string): void {
+    const keys = this.services.get(cluster)
+    if (keys === undefined) this.services.set(cluster, new Set([key]))
+    else keys.add(key)
+  }
+}
+
+const touch = (draft: Draft, touched: Touched, { before, after }: DomainEvent): void => {
+  for (const state of [before, after]) {
+    switch (state?._tag) {
+      case "Manifest":
+      case "Node":
+      case "Cluster":
+        touched.clusters.add(state.cluster)
+        break
+      case "AddressPool":
+        for (const name of draft.fleet.clusters.keys()) touched.clusters.add(name)
+        break
+      case "Service":
+        touched.add(state.cluster, `${state.service.namespace}/${state.service.name}`)
+        break
+      case "Vip":
+        for (const { namespace, name } of state.holders) touched.add(state.cluster, `${namespace}/${name}`)
+        break
+      default: // nothing else decides about routes
+    }
+  }
+}
+
+const serviceRef = (key: string): ObjectRef => {
+  const [namespace = "", name = ""] = key.split("/")
+  return { kind: "Service", namespace, name }
+}
+
+const warned = (cluster: ClusterMemory): ReadonlyArray<string> =>
+  [...cluster.findings.values()].flatMap(({ object, findings, reportedCount }) =>
+    object.kind === "Service" && findings.length > reportedCount ? [`${object.namespace}/${object.name}`] : []
+  )
