@@ -193,7 +193,9 @@ export const commands: ReadonlyArray<Command> = [
       { communities: ["64496:1", "64496:1"], ipAddressPools: ["nowhere"] },
       { labels: { a: "b" }, annotations: { c: "d" }, uid: "uid-r", creationTimestamp: "2026-11-25T12:00:00Z" }
     )
-  }
+  },
+  { _tag: "RegisterCluster", cluster, network: "default", loadBalancerClass: "example.org/other" },
+  { _tag: "RegisterCluster", cluster, network: "default" }
 ]
 
 /**

@@ -144,7 +144,7 @@ const carryOut = (world: World, order: string, pools: ReadonlyArray<RawObject>):
       const raw = manifestOf(name, words)
       const { object, findings } = decodeObject(raw)
       if (object?._tag !== "Service") throw new Error(findings.map(formatFinding).join("\n"))
-      world.do(objectTelling(cluster, { raw, object })!.command)
+      world.do(objectTelling(cluster, { raw, object }, {})!.command)
       return full
     }
     case "delete":

@@ -59,7 +59,7 @@ describe("lint", () => {
     (folder) => {
       const input = readInput(join(import.meta.dirname, "../../..", folder))
       const world = new World()
-      const told = input.observations.toSorted(byAge).flatMap((each) => objectTelling("east", each) ?? [])
+      const told = input.observations.toSorted(byAge).flatMap((each) => objectTelling("east", each, {}) ?? [])
       for (const phase of phases) for (const each of told) if (each.phase === phase) world.do(each.command)
       const text = ({ code, message }: Finding) => `${code} ${message.replace(/ at \S+$/, "")}`
       const recorded = [...world.fleet.cluster("east").findings.values()].flatMap(({ findings }) => findings.map(text))
@@ -162,7 +162,7 @@ describe("preview", () => {
   it("decides as the allocator does that sees the same, one thing after another", () => {
     const world = new World()
     const input = cluster("east", ...config, ...["c", "a", "b"].map((name) => serviceOf(name, {})))
-    for (const each of input.observations) world.do(objectTelling("east", each)!.command)
+    for (const each of input.observations) world.do(objectTelling("east", each, {})!.command)
     for (const { namespace, name, addresses } of preview([input])[0]?.services ?? []) {
       assert.deepStrictEqual(addresses, world.addresses("east", `${namespace}/${name}`))
     }

@@ -9,6 +9,7 @@ import {
   objectTelling,
   type Phase
 } from "@lowtide/domain"
+import { wantsAddress } from "@lowtide/domain/allocation/wish"
 import { type ClusterChange, isComplete } from "@lowtide/kube"
 
 /**
@@ -69,11 +70,17 @@ const clusterKind = /\bkind["']?\s*:\s*["']?Cluster\b/
 const mayHold = ({ unreadTexts }: ClusterChange, words: RegExp | string): boolean =>
   unreadTexts?.some((text) => (typeof words === "string" ? text.includes(words) : words.test(text))) ?? true
 
-const objectTellings = (cluster: string, { objects }: ClusterChange): Tellings =>
-  [...objects.values()].sort(byAge).flatMap((observed) => {
-    const told = objectTelling(cluster, observed)
-    return told === undefined ? [] : [telling(aboutObject(observed.ref), told.phase, told.command)]
+const objectTellings = (cluster: string, { objects }: ClusterChange): Tellings => {
+  const served = networkTelling(cluster, objects.values())
+  return [...objects.values()].sort(byAge).flatMap((observed) => {
+    const told = objectTelling(cluster, observed, served)
+    if (told === undefined) return []
+    const [about, one] = telling(aboutObject(observed.ref), told.phase, told.command)
+    // One that comes to be served is told of again, with what its status says that it has.
+    const isServed = observed.object._tag === "Service" && wantsAddress(observed.object.value, served)
+    return [[about, isServed ? { ...one, text: `served ${one.text}` } : one]]
   })
+}
 
 const aboutObject = (ref: ObjectRef): string => `object ${objectKey(ref)}`
 

@@ -61,6 +61,29 @@ spec: {type: LoadBalancer, ports: [{port: 0}]}
   })
 })
 
+describe("Services that come to be served", () => {
+  it("are told again, with what their statuses say, when the cluster names another class", () => {
+    const cluster = (more: string) =>
+      `{ apiVersion: lowtide.dev/v1alpha1, kind: Cluster, metadata: { name: east }, spec: { ${more} } }`
+    const service = `{ apiVersion: v1, kind: Service, metadata: { name: web, namespace: shop },
+      spec: { type: LoadBalancer, loadBalancerClass: other, ports: [{ port: 80 }] },
+      status: { loadBalancer: { ingress: [{ ip: 192.0.2.5 }] } } }`
+    const first = say(lookAt([cluster("network: inner"), service]))
+    const { news } = say(lookAt([cluster("network: inner, loadBalancerClass: other"), service]), first.told)
+    assert.deepStrictEqual(
+      news.map(({ command, phase }) => [
+        command._tag,
+        phase,
+        command._tag === "ObserveService" ? command.statusAddresses : undefined
+      ]),
+      [
+        ["RegisterCluster", "cluster", undefined],
+        ["ObserveService", "holders", ["192.0.2.5"]]
+      ]
+    )
+  })
+})
+
 describe("findings that are gone", () => {
   it("are taken back, of a file in a folder as well", () => {
     const told = new Map([["findings File//services/shop.yaml", "..."]])

@@ -8,8 +8,9 @@ import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
 import { type AddressPick, choose, keepAll } from "./choose.ts"
 import { withinQuota } from "./quota.ts"
+import { refusal } from "./refusal.ts"
 import { mayShare } from "./sharing.ts"
-import { wantsAddress, wishOf } from "./wish.ts"
+import { loadBalancerClass, wantsAddress, wishOf } from "./wish.ts"
 
 /**
  * Gives a Service what it is to have and takes what it is not: nothing happens when that is so already. One that holds
@@ -24,9 +25,9 @@ export const settleService = (
   if (draft.fleet.isFrozen(cluster)) return
   const state = cluster.services.get(key)
   if (state === undefined) return releaseAll(draft, cluster, key, "service-gone")
-  if (!wantsAddress(state.service)) {
-    releaseAll(draft, cluster, key, "address-no-longer-wanted")
-    return setRefusal(draft, cluster, key, null)
+  if (!wantsAddress(state.service, cluster)) {
+    const isKept = state.service.type === "LoadBalancer" && cluster.addressesOf.has(key)
+    return isKept ? setRefusal(draft, cluster, key, noLongerServed(state.service, cluster)) : letGo(draft, cluster, key)
   }
   const wish = wishOf(state.service)
   if (Result.isFailure(wish)) return setRefusal(draft, cluster, key, wish.failure)
@@ -44,6 +45,20 @@ export const settleService = (
   }
   setRefusal(draft, cluster, key, choice.refusal)
 }
+
+/** Takes everything from a Service that by its own words wants nothing of Lowtide any more. */
+export const letGo = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+  releaseAll(draft, cluster, key, "address-no-longer-wanted")
+  setRefusal(draft, cluster, key, null)
+}
+
+/** The cluster has another class served: a word about all of its Services, which takes nothing from any of them. */
+const noLongerServed = (service: ServiceObject, cluster: ClusterMemory): Finding =>
+  refusal(service, "LT0214", {
+    field: "spec.loadBalancerClass",
+    expected: cluster.loadBalancerClass ?? `none, or ${loadBalancerClass}`,
+    found: service.loadBalancerClass ?? "none"
+  })
 
 /**
  * An address that another takes the place of stays announced until that one is (`finishMoves`), if any node may have announced it at

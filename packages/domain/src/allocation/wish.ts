@@ -17,16 +17,29 @@ export interface AddressWish {
   readonly holder: Holder
 }
 
-/** The load balancer class that Lowtide serves; Services without a class are served as well. */
+/** The load balancer class that is served in a cluster that names none; Services without a class are served there as well. */
 export const loadBalancerClass = "lowtide.dev/bgp"
+
+/** The class that a cluster names as the one to be served. */
+export interface ServedClass {
+  readonly loadBalancerClass?: string | undefined
+}
 
 /** The field in which a Service asks for an address by name. */
 export const requestField = ({ requestedAt }: ServiceObject): string => requestedAt ?? requestAnnotation
 
-/** Whether Lowtide is to give this Service an address at all. */
-export const wantsAddress = (service: ServiceObject): boolean =>
+/** Whether Lowtide is to give this Service an address at all. A cluster that names a class has nothing else served. */
+export const wantsAddress = (service: ServiceObject, { loadBalancerClass: served }: ServedClass): boolean =>
   service.type === "LoadBalancer" &&
-  (service.loadBalancerClass === undefined || service.loadBalancerClass === loadBalancerClass)
+  (served === undefined
+    ? service.loadBalancerClass === undefined || service.loadBalancerClass === loadBalancerClass
+    : service.loadBalancerClass === served)
+
+/** Why a Service of type LoadBalancer is not served: a sentence without its end. */
+export const classText = (service: ServiceObject, { loadBalancerClass: served }: ServedClass): string =>
+  service.loadBalancerClass === undefined
+    ? `it has no loadBalancerClass, and its cluster has ${served} served alone`
+    : `loadBalancerClass ${service.loadBalancerClass} is another's`
 
 /** The Service's wish, or why it cannot be understood. */
 export const wishOf = (service: ServiceObject): Result.Result<AddressWish, Finding> => {

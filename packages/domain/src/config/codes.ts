@@ -331,6 +331,11 @@ export const codes = {
     "Release an address there, or raise the quota: the Service gets its address by itself then"
   ),
 
+  LT0214: warning(
+    "class no longer served",
+    "The Service has an address, and its cluster has another loadBalancerClass served by now. That takes nothing from it: it keeps its addresses and stays announced, and gets no others. They are released when it is deleted or is of another type or class.",
+    "To go on serving it, write its class as spec.loadBalancerClass of the Cluster again; to let it go, delete it or change its type"
+  ),
   LT0220: error(
     "addresses of the pool are in use",
     "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was.",

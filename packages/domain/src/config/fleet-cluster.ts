@@ -1,7 +1,7 @@
 import type { RawObject } from "./raw.ts"
 import { type ObjectReader, parseAt, show } from "./reader.ts"
 import type { Labels } from "./selectors.ts"
-import { canonicalPrefix, nameSyntax, parseName, prefixSyntax } from "./syntax.ts"
+import { canonicalPrefix, classSyntax, nameSyntax, parseClass, parseName, prefixSyntax } from "./syntax.ts"
 
 /** A lowtide.dev/v1alpha1 Cluster: what a folder of manifests says about the cluster it belongs to. */
 export interface FleetCluster {
@@ -12,6 +12,8 @@ export interface FleetCluster {
   readonly allowedPrefixes: ReadonlyArray<string>
   /** What the fleet's pools select clusters by. */
   readonly labels: Labels
+  /** The one class of Services that is served. */
+  readonly loadBalancerClass?: string
 }
 
 /** The network of a cluster that names none. */
@@ -32,7 +34,11 @@ export const readFleetCluster = (reader: ObjectReader, raw: RawObject): FleetClu
     if (seen.has(prefix)) reader.report("LT0114", path, "each prefix once", `${prefix} again`)
     return seen.has(prefix) || !seen.add(prefix) ? [] : [prefix]
   })
+  const loadBalancerClass = spec.parsed("loadBalancerClass", classSyntax, parseClass)
   spec.reportUnknown()
   const labels = reader.fields("metadata", { labels: raw.labels }).texts("labels")
-  return { name: raw.name, network, allowedPrefixes, labels }
+  return {
+    ...{ name: raw.name, network, allowedPrefixes, labels },
+    ...(loadBalancerClass === undefined ? {} : { loadBalancerClass })
+  }
 }

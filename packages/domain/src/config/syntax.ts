@@ -41,6 +41,11 @@ export const nameSyntax: Syntax = {
   expected: "lower-case letters, digits, dashes and dots, a letter or digit at both ends, at most 253 characters"
 }
 
+export const classSyntax: Syntax = {
+  code: "LT0107",
+  expected: "a class as Kubernetes has it, like lowtide.dev/bgp or internal"
+}
+
 /** An address in its one canonical text. */
 export const canonicalAddress = (text: string): Result.Result<string, string> =>
   Result.map(parseIpAddress(text), (address: IpAddress) => formatIpAddress(address))
@@ -93,3 +98,12 @@ export const parseName = (text: string): Result.Result<string, string> =>
   text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)
     ? Result.succeed(text)
     : Result.fail(`expected ${nameSyntax.expected}, found ${JSON.stringify(text)}`)
+
+/** Accepts what Kubernetes accepts as a load balancer class: the syntax of a label's key. */
+export const parseClass = (text: string): Result.Result<string, string> => {
+  const [name = "", prefix, ...more] = text.split("/").reverse()
+  const isName = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(name)
+  return isName && more.length === 0 && (prefix === undefined || Result.isSuccess(parseName(prefix)))
+    ? Result.succeed(text)
+    : Result.fail(`expected ${classSyntax.expected}, found ${JSON.stringify(text)}`)
+}

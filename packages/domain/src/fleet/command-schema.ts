@@ -27,7 +27,8 @@ const Command = Schema.Union([
     cluster,
     network: Text,
     labels: Schema.optionalKey(Labels),
-    allowedPrefixes: Schema.optionalKey(Schema.Array(Prefix))
+    allowedPrefixes: Schema.optionalKey(Schema.Array(Prefix)),
+    loadBalancerClass: Schema.optionalKey(Text)
   }),
   Schema.TaggedStruct("ApplyManifest", { cluster, manifest: RawObject }),
   Schema.TaggedStruct("DeleteManifest", { cluster, kind: Text, namespace: Schema.optionalKey(Text), name: Text }),

@@ -56,6 +56,8 @@ export interface RegisterCluster {
   readonly labels?: Labels
   /** Canonical prefixes. */
   readonly allowedPrefixes?: ReadonlyArray<string>
+  /** The one class of Services that is served; without it those of no class and of Lowtide's own. */
+  readonly loadBalancerClass?: string
 }
 
 export interface ApplyManifest {

@@ -1,7 +1,8 @@
 import { Result } from "effect"
 import { finishMoves } from "../allocation/moves.ts"
-import { free, quarantine, settleService, settleUnserved } from "../allocation/settle.ts"
-import { type Finding, finding } from "../config/index.ts"
+import { free, letGo, quarantine, settleAll, settleService, settleUnserved } from "../allocation/settle.ts"
+import { wantsAddress } from "../allocation/wish.ts"
+import { type Finding, finding, objectKey, type ServiceObject } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
 import { approveWithdrawals, rejectWithdrawals } from "./approvals.ts"
 import { brokenByPools, heldFindings } from "./broken-by.ts"
@@ -93,9 +94,13 @@ const carryOut = (draft: Draft, command: Command): void => {
       return forgetNode(draft, draft.cluster(command.cluster), command.name)
     case "ObserveService": {
       const cluster = draft.cluster(command.cluster)
+      const key = `${command.service.namespace}/${command.service.name}`
+      const before = cluster.services.get(key)?.service
       observeService(draft, cluster, command.service)
       if (draft.fleet.isFrozen(cluster)) return adoptStatus(draft, cluster, command)
-      const key = `${command.service.namespace}/${command.service.name}`
+      if (isOfAnother(before, command.service) && !wantsAddress(command.service, cluster)) {
+        return letGo(draft, cluster, key)
+      }
       return settleService(draft, cluster, key, command.statusAddresses)
     }
     case "ForgetService":
@@ -191,6 +196,10 @@ const carryOut = (draft: Draft, command: Command): void => {
   }
 }
 
+/** Whether the Service itself names another class than it did, or is another one of its name. */
+const isOfAnother = (before: ServiceObject | undefined, { uid, loadBalancerClass }: ServiceObject): boolean =>
+  before !== undefined && (before.uid !== uid || before.loadBalancerClass !== loadBalancerClass)
+
 const segmentEvents = { archived: "SegmentArchived", dropped: "SegmentDropped", restored: "SegmentRestored" } as const
 
 /** One that is in its file alone is not archived anew; only one that is, is restored. What is recorded already does nothing. */
@@ -217,6 +226,9 @@ const recordSegment = (draft: Draft, { _tag, ...said }: RecordSegment): void => 
  */
 const registerCluster = (draft: Draft, cluster: ClusterMemory, command: RegisterCluster): void => {
   const { network, labels = {}, allowedPrefixes = [] } = command
+  const isOff = command.loadBalancerClass !== undefined && !draft.fleet.allows("loadBalancerClass")
+  const loadBalancerClass = isOff ? undefined : command.loadBalancerClass
+  const classBefore = cluster.loadBalancerClass
   const stream = streamOf.cluster(cluster.name)
   const isKnown = draft.fleet.versions.has(stream)
   const usedCount = cluster.vips.size + cluster.reservations.size
@@ -228,12 +240,19 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
     expected: `network ${cluster.network} while ${usedCount} of its addresses are in use or reserved`,
     found: network
   })
-  const after = { ...cluster, network, labels, allowedPrefixes }
+  const off = finding("LT0543", {
+    object: ref,
+    field: "spec.loadBalancerClass",
+    expected: "nothing before the fleet's version is finalised",
+    found: `${command.loadBalancerClass}, which has no effect yet`
+  })
+  const wasOff = cluster.findings.get(objectKey(ref))?.findings.some(({ code }) => code === "LT0543") === true
+  const after = { ...cluster, network, labels, allowedPrefixes, loadBalancerClass }
   const isSame = isKnown && JSON.stringify(clusterState(after)) === JSON.stringify(clusterState(cluster))
   const pools = [...draft.fleet.addressPools.values()]
   const broken = isHeld || isSame ? [] : brokenByPools(draft.fleet, cluster, { pools, subject: after })
   const findings = isHeld ? [held] : broken.length > 0 ? heldFindings(ref, broken) : []
-  reportFindings(draft, cluster, ref, "agent", findings)
+  reportFindings(draft, cluster, ref, "agent", [...findings, ...(isOff ? [off] : [])])
   if (isSame || findings.length > 0) return
   settlingPools(draft, [cluster], () =>
     draft.emit({
@@ -245,6 +264,18 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
       about: { cluster: cluster.name, network }
     })
   )
+  if (cluster.loadBalancerClass !== classBefore) settleByClass(draft, cluster, wasOff)
+}
+
+/**
+ * Who is served from now on is told of again, with what its status says that it has; but where the class waited for the
+ * fleet's version, that has been said already.
+ */
+const settleByClass = (draft: Draft, cluster: ClusterMemory, wasOff: boolean): void => {
+  if (wasOff) return settleAll(draft, cluster)
+  for (const [key, { service }] of [...cluster.services]) {
+    if (cluster.addressesOf.has(key) || !wantsAddress(service, cluster)) settleService(draft, cluster, key)
+  }
 }
 
 /** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */

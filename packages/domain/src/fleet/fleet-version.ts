@@ -33,6 +33,8 @@ export const featuresSince = {
   moves: 2,
   /** What may be withdrawn on command without a second person. */
   blastRadius: 2,
+  /** A cluster names the one load balancer class that is served in it. */
+  loadBalancerClass: 2,
   /** A Service whose routes have two local preferences is told of it. */
   preferenceFindings: 2
 } as const satisfies Readonly<Record<string, number>>

@@ -37,6 +37,7 @@ export interface ClusterMemory {
   labels: Labels
   /** Canonical prefixes; empty when there is no limit. */
   allowedPrefixes: ReadonlyArray<string>
+  loadBalancerClass: string | undefined
   /** In which everything of it was published last; 0 while history was never lost. */
   incarnation: number
   readonly services: Map<string, ServiceState>
@@ -138,6 +139,7 @@ export class Fleet {
         network: "default",
         labels: {},
         allowedPrefixes: [],
+        loadBalancerClass: undefined,
         incarnation: 0,
         services: new Map(),
         nodes: new Map(),
@@ -486,11 +488,16 @@ export const clusterState = ({
   network,
   labels,
   allowedPrefixes,
+  loadBalancerClass,
   incarnation
-}: Pick<ClusterMemory, "name" | "network" | "labels" | "allowedPrefixes" | "incarnation">): ClusterState => ({
+}: Pick<
+  ClusterMemory,
+  "name" | "network" | "labels" | "allowedPrefixes" | "loadBalancerClass" | "incarnation"
+>): ClusterState => ({
   ...{ _tag: "Cluster", cluster: name, network },
   ...(Object.keys(labels).length === 0 ? {} : { labels: Object.fromEntries(Object.entries(labels).sort()) }),
   ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
+  ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
   ...(incarnation === 0 ? {} : { incarnation })
 })
 
@@ -502,6 +509,7 @@ const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
   cluster.network = state.network
   cluster.labels = state.labels ?? {}
   cluster.allowedPrefixes = state.allowedPrefixes ?? []
+  cluster.loadBalancerClass = state.loadBalancerClass
   cluster.incarnation = state.incarnation ?? 0
   cluster.config = undefined
 }

@@ -1,4 +1,4 @@
-import { wantsAddress } from "../allocation/wish.ts"
+import { type ServedClass, wantsAddress } from "../allocation/wish.ts"
 import {
   type ClusterObject,
   compareAge,
@@ -31,7 +31,11 @@ export interface ObjectTelling {
 }
 
 /** The command that tells the centre of an object; undefined for those that it learns of by what they amount to. */
-export const objectTelling = (cluster: string, { raw, object }: Observation): ObjectTelling | undefined => {
+export const objectTelling = (
+  cluster: string,
+  { raw, object }: Observation,
+  served: ServedClass
+): ObjectTelling | undefined => {
   switch (object._tag) {
     case "IPAddressPool":
     case "BGPPeer":
@@ -45,7 +49,7 @@ export const objectTelling = (cluster: string, { raw, object }: Observation): Ob
     case "Node":
       return { phase: "cluster", command: { _tag: "ObserveNode", cluster, node: object.value } }
     case "Service": {
-      const addresses = wantsAddress(object.value) ? statusAddresses(raw) : []
+      const addresses = wantsAddress(object.value, served) ? statusAddresses(raw) : []
       const command = { _tag: "ObserveService", cluster, service: object.value } as const
       return addresses.length === 0
         ? { phase: "services", command }
@@ -61,11 +65,12 @@ export const objectTelling = (cluster: string, { raw, object }: Observation): Ob
 export const networkTelling = (cluster: string, observations: Iterable<Observation>): RegisterCluster => {
   for (const { object } of observations) {
     if (object._tag !== "Cluster") continue
-    const { network, labels, allowedPrefixes } = object.value
+    const { network, labels, allowedPrefixes, loadBalancerClass } = object.value
     return {
       ...{ _tag: "RegisterCluster", cluster, network },
       ...(Object.keys(labels).length === 0 ? {} : { labels }),
-      ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes })
+      ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
+      ...(loadBalancerClass === undefined ? {} : { loadBalancerClass })
     }
   }
   return { _tag: "RegisterCluster", cluster, network: defaultNetwork }

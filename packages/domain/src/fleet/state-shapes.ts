@@ -76,6 +76,7 @@ const Cluster = Schema.TaggedStruct("Cluster", {
   network: Text,
   labels: Schema.optionalKey(Labels),
   allowedPrefixes: Schema.optionalKey(Texts),
+  loadBalancerClass: Schema.optionalKey(Text),
   incarnation: Schema.optionalKey(Count)
 })
 

@@ -142,6 +142,8 @@ export interface ClusterState {
   readonly labels?: Labels
   /** Canonical prefixes; missing where its manifest sets no limit. */
   readonly allowedPrefixes?: ReadonlyArray<string>
+  /** The one class of Services that is served; missing where its manifest names none. */
+  readonly loadBalancerClass?: string
   /** The incarnation in which everything of the cluster was published last; missing while history was never lost. */
   readonly incarnation?: number
 }

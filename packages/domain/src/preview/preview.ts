@@ -1,6 +1,6 @@
 import { compareAddresses, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
-import { wantsAddress } from "../allocation/wish.ts"
+import { classText, wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
 import { healthOn, type Verdict } from "../announcing/node-routes.ts"
@@ -207,8 +207,9 @@ interface Commands {
 
 /** What the cluster's agent would tell, in its order, after what the cluster is. */
 const commandsOf = (cluster: ClusterInput, options: PreviewOptions): Commands => {
+  const served = networkTelling(cluster.name, cluster.observations)
   const told = inTellingOrder(cluster.observations, options).flatMap(
-    (observation) => objectTelling(cluster.name, observation) ?? []
+    (observation) => objectTelling(cluster.name, observation, served) ?? []
   )
   const ofPhases = (...wanted: ReadonlyArray<Phase>) =>
     told.filter(({ phase }) => wanted.includes(phase)).map(({ command }) => command)
@@ -337,9 +338,7 @@ const serviceOf = ({
   const pools = [...new Set(addresses.map((address) => fleet.vip(cluster.network, address, cluster.name)?.pool ?? ""))]
   const given = [...new Set(addresses.map((address) => reasons.get(`${cluster.name}/${namespace}/${name} ${address}`)))]
   const refused = state.refusal === null ? [] : [`${state.refusal.code} ${state.refusal.message}`]
-  const ignored = wantsAddress(state.service)
-    ? []
-    : [`loadBalancerClass ${state.service.loadBalancerClass} is another's`]
+  const ignored = wantsAddress(state.service, cluster) ? [] : [classText(state.service, cluster)]
   return {
     namespace,
     name,

@@ -38,7 +38,7 @@ const servicesOf = (
   const judge = makeJudge(view, cluster)
   return [...cluster.services.values()]
     .filter(({ service }) => namespace === undefined || service.namespace === namespace)
-    .filter((state) => wantsAddress(state.service) || addressesOf(cluster, state).length > 0)
+    .filter((state) => wantsAddress(state.service, cluster) || addressesOf(cluster, state).length > 0)
     .map((state) => viewOf(view, cluster, state, announcers, judge))
 }
 

@@ -38,7 +38,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
   }
   const addresses = addressesHeld(facts, state)
   const held = addresses.map(sayAddress).join("; ")
-  if (!wantsAddress(state.service)) {
+  if (!wantsAddress(state.service, cluster) && state.refusal === null) {
     const why = `it ${was} of type ${state.service.type}${state.service.loadBalancerClass === undefined ? "" : ` and class ${state.service.loadBalancerClass}`}`
     return {
       ...nothing,
