@@ -192,7 +192,13 @@ it.live(
         { deadlineMs: 60_000 }
       )
       const services = yield* lowtide(as("ada"), "get", "services")
-      assert.notInclude(services.out, "web-2 ")
+      assert.match(services.out, /web-2 .* Held /)
+      assert.match(services.out, /web-1 .* Announced /)
+      const web2 = /web-2 +(198\.51\.100\.\d+)/.exec(services.out)?.[1] ?? ""
+      const vips = yield* lowtide(as("ada"), "get", "vips")
+      assert.match(vips.out, new RegExp(`${web2.replaceAll(".", "\\.")} +held .* w-1 `))
+      const who = yield* lowtide(as("ada"), "who", web2)
+      assert.include(who.out, "Its withdrawal waits for a second person to approve w-1")
       assert.deepStrictEqual((yield* routes).length, 60)
       const findings = yield* lowtide(as("ada"), "get", "findings")
       assert.include(findings.out, "LT0620")

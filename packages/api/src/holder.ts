@@ -65,6 +65,9 @@ export const HolderAnswer = Schema.Struct({
   quarantineEnd: Schema.NullOr(Instant).annotate({
     description: "From when others may have it; null unless it is quarantined, and for a moment that is past"
   }),
+  approval: Schema.NullOr(Schema.String).annotate({
+    description: "The order whose approval its withdrawal waits for, or waited for then; null otherwise"
+  }),
   sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" }),
   announcers: Schema.Array(Announcer).annotate({
     description: "Nodes that were to announce it then, or have reported of it; empty when it was nobody's"

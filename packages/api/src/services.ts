@@ -4,9 +4,10 @@ import { Instant, reading } from "./reading.ts"
 
 /**
  * Where a Service stands. `Announced`: at least one node announces an address of it. `Assigned`: it has an address that
- * no node announces. `Pending`: it has none yet. `Invalid`: its manifest cannot be read.
+ * no node announces. `Pending`: it has none yet. `Invalid`: its manifest cannot be read. `Held`: it is gone, or wants no
+ * address, and what it had stays announced until a second person approves the withdrawal.
  */
-export const ServiceStanding = Schema.Literals(["Announced", "Assigned", "Pending", "Invalid"])
+export const ServiceStanding = Schema.Literals(["Announced", "Assigned", "Pending", "Invalid", "Held"])
 export type ServiceStanding = typeof ServiceStanding.Type
 
 /** Why a Service lacks what it asks for. */
@@ -19,7 +20,15 @@ export const ServiceView = Schema.Struct({
   network: Schema.String,
   namespace: Schema.String,
   name: Schema.String,
-  addresses: Schema.Array(Schema.Struct({ address: Schema.String, pool: Schema.String })),
+  addresses: Schema.Array(
+    Schema.Struct({
+      address: Schema.String,
+      pool: Schema.String,
+      approval: Schema.NullOr(Schema.String).annotate({
+        description: "The order whose approval its withdrawal waits for; null otherwise"
+      })
+    })
+  ),
   state: ServiceStanding,
   trafficPolicy: Schema.Literals(["Cluster", "Local"]),
   announcing: Schema.Array(Schema.String).annotate({

@@ -17,6 +17,10 @@ export const VipView = Schema.Struct({
   leaving: Schema.Boolean.annotate({
     description: "Its holders have other addresses by now, and give it up as soon as routers have those"
   }),
+  approval: Schema.NullOr(Schema.String).annotate({
+    description:
+      "The order whose approval its withdrawal waits for: its holder is gone, or wants it no longer; null otherwise"
+  }),
   quarantineEnd: Schema.NullOr(Instant),
   since: Schema.NullOr(Instant).annotate({ description: "When its newest event was recorded" })
 }).annotate({ identifier: "Vip" })

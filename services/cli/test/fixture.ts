@@ -71,8 +71,8 @@ export const services: ServiceList = {
       ...service,
       name: "web",
       addresses: [
-        { address: "192.0.2.1", pool: "public" },
-        { address: "2001:db8::1", pool: "public" }
+        { address: "192.0.2.1", pool: "public", approval: null },
+        { address: "2001:db8::1", pool: "public", approval: null }
       ],
       state: "Announced",
       announcing: ["east-1"],
@@ -82,9 +82,18 @@ export const services: ServiceList = {
       ...service,
       cluster: "west",
       name: "web",
-      addresses: [{ address: "192.0.2.2", pool: "public" }],
+      addresses: [{ address: "192.0.2.2", pool: "public", approval: null }],
       state: "Assigned",
       announcing: [],
+      eligible: ["west-1"]
+    },
+    {
+      ...service,
+      cluster: "west",
+      name: "zoo",
+      addresses: [{ address: "192.0.2.3", pool: "public", approval: "w-1" }],
+      state: "Held",
+      announcing: ["west-1"],
       eligible: ["west-1"]
     }
   ]
@@ -302,6 +311,7 @@ const holder: HolderAnswer = {
     actor: "agent:east"
   },
   reservation: null,
+  approval: null,
   quarantineEnd: null,
   awaiting: [],
   sentence:
@@ -396,6 +406,7 @@ const vips: VipList = {
       holders: [{ namespace: "shop", name: "web" }],
       awaiting: [],
       leaving: false,
+      approval: null,
       quarantineEnd: null,
       since: "2026-11-23T14:05:09.000Z"
     },
@@ -408,8 +419,22 @@ const vips: VipList = {
       holders: [{ namespace: "shop", name: "api" }],
       awaiting: ["east-1", "east-2"],
       leaving: false,
+      approval: null,
       quarantineEnd: null,
       since: "2026-11-23T15:05:00.000Z"
+    },
+    {
+      network: "default",
+      address: "192.0.2.3",
+      cluster: "west",
+      pool: "public",
+      phase: "assigned",
+      holders: [{ namespace: "shop", name: "zoo" }],
+      awaiting: [],
+      leaving: false,
+      approval: "w-1",
+      quarantineEnd: null,
+      since: "2026-11-23T15:35:00.000Z"
     }
   ]
 }

@@ -43,7 +43,10 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     })
   )
   // A network that only kept the address for somebody then, and does no more, knew it as well.
-  const kept = yield* readAt(moment, ({ fleet }) => reservationsOf(fleet, address))
+  const { kept, waiting } = yield* readAt(moment, ({ fleet }) => ({
+    kept: reservationsOf(fleet, address),
+    waiting: approvalsOf(fleet, address)
+  }))
   const networks = [...new Set([...present, ...kept.keys()])].sort()
   const reservation = kept.get(query.network ?? networks[0] ?? "")
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
@@ -71,6 +74,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const words = events.map(eventEntry)[0]?.words ?? null
   const question = {
     ...{ network, address, at, awaiting, quarantineEnd, reservation, words },
+    approval: waiting.get(network) ?? null,
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
   }
   const removed = moment === undefined ? null : yield* orUnavailable(centre.read(({ fleet }) => fleet.wireDrop))
@@ -128,6 +132,15 @@ const reservationsOf = ({ networks }: Fleet, address: string): ReadonlyMap<strin
     [...networks].flatMap(([network, { reserved }]) => {
       const reservation = reserved.get(address)
       return reservation === undefined ? [] : [[network, reservation] as const]
+    })
+  )
+
+/** The orders whose approval the address's withdrawal waits for, by network: `w-1, w-2` where clusters share it. */
+const approvalsOf = (fleet: Fleet, address: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...fleet.networks.keys()].flatMap((network) => {
+      const orders = fleet.vipsAt(network, address).flatMap(({ heldRelease }) => heldRelease?.order ?? [])
+      return orders.length === 0 ? [] : [[network, [...new Set(orders)].sort().join(", ")] as const]
     })
   )
 

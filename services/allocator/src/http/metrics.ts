@@ -1,3 +1,4 @@
+import { budgetUse } from "@lowtide/domain"
 import { Clock, Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
@@ -112,6 +113,7 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
     waiting(view).filter(({ phase }) => phase === "pending"),
     ({ cluster }) => ({ cluster })
   ),
+  ...budgetSamples(view, nowMs),
   ...tally(
     "lowtide_nodes_braked",
     "Nodes whose speakers hold back withdrawals as too many at once",
@@ -138,6 +140,23 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
       )
   )
 ]
+
+/** What withdrawals on command have taken of the budget of the fleet and of each cluster, and what they have left. */
+const budgetSamples = ({ fleet }: CommittedView, nowMs: number): ReadonlyArray<Sample> =>
+  [undefined, ...fleet.clusters.values()].flatMap((cluster) => {
+    const { withdrawn, limit } = budgetUse(fleet, cluster, nowMs)
+    const labels = cluster === undefined ? { scope: "fleet" } : { cluster: cluster.name, scope: "cluster" }
+    return [
+      {
+        ...{ name: "lowtide_budget_withdrawn", labels, value: withdrawn },
+        help: "Addresses withdrawn on command within the period of the budget, without a second person"
+      },
+      {
+        ...{ name: "lowtide_budget_left", labels, value: Math.max(0, limit - withdrawn) },
+        help: "Addresses that may still be withdrawn on command without a second person"
+      }
+    ]
+  })
 
 /** How many of the items have the same labels. */
 const tally = <Item>(

@@ -133,6 +133,35 @@ describe("orders over the API", () => {
         faults.map(({ code }) => code),
         "LT0620"
       )
+      const { items: vips } = yield* it.as(ada, (api) => api.fleet.vips({ query: {} }))
+      assert.deepInclude(
+        vips.find((vip) => vip.address === address),
+        { phase: "assigned", approval: "w-1" }
+      )
+      const { items: services } = yield* it.as(ada, (api) => api.fleet.services({ query: {} }))
+      assert.deepStrictEqual(
+        services.map(({ name, state, addresses: held }) => [name, state, held.map(({ approval }) => approval)]),
+        [
+          ["one", "Held", ["w-1"]],
+          ["two", "Held", ["w-1"]]
+        ]
+      )
+      const holder = (at?: number) =>
+        it.as(ada, (api) =>
+          api.audit.holder({ params: { address }, query: at === undefined ? {} : { at: String(at) } })
+        )
+      const held = yield* holder()
+      assert.strictEqual(held.approval, "w-1")
+      assert.match(held.sentence, /held by east shop\/one since .* Its withdrawal waits .* to approve w-1: /)
+      const metrics = yield* Effect.promise(() => fetch(`${it.url}/metrics`).then((answer) => answer.text()))
+      for (const line of [
+        'lowtide_budget_withdrawn{scope="fleet"} 1',
+        'lowtide_budget_left{scope="fleet"} 0',
+        'lowtide_budget_withdrawn{cluster="east",scope="cluster"} 1',
+        'lowtide_budget_left{cluster="east",scope="cluster"} 8'
+      ]) {
+        assert.include(metrics.split("\n"), line)
+      }
       const rejected = yield* it.as(ada, (api) =>
         api.orders.reject({
           params: { id: "w-1" },

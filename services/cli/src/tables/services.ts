@@ -6,7 +6,8 @@ const tones: { readonly [State in ServiceView["state"]]: Tone } = {
   Announced: "good",
   Assigned: "warning",
   Pending: "warning",
-  Invalid: "bad"
+  Invalid: "bad",
+  Held: "warning"
 }
 
 /** Columns of `lowtide get services`. NODES: nodes that announce it, of those that are to. */
@@ -25,6 +26,11 @@ export const serviceColumns = (nowMs: number): ReadonlyArray<Column<ServiceView>
   {
     title: "FINDINGS",
     cell: ({ refusal, findings }) => codesCell([...(refusal === null ? [] : [refusal]), ...findings])
+  },
+  {
+    title: "APPROVAL",
+    cell: ({ addresses }) => [...new Set(addresses.flatMap(({ approval }) => approval ?? []))].join(","),
+    isWide: true
   }
 ]
 

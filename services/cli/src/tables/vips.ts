@@ -8,17 +8,20 @@ const tones: { readonly [Phase in VipView["phase"]]: Tone } = {
   quarantined: "faint"
 }
 
-/** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal. */
+/** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal, or the order to approve. */
 export const vipColumns = (nowMs: number): ReadonlyArray<Column<VipView>> => [
   { title: "ADDRESS", cell: ({ address }) => address },
   {
     title: "PHASE",
-    cell: ({ phase, leaving }) => ({ text: leaving ? "leaving" : phase, tone: leaving ? "warning" : tones[phase] })
+    cell: ({ phase, leaving, approval }) => {
+      if (approval !== null) return { text: "held", tone: "warning" }
+      return { text: leaving ? "leaving" : phase, tone: leaving ? "warning" : tones[phase] }
+    }
   },
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
   { title: "HOLDER", cell: ({ holders }) => holders.map(({ namespace, name }) => `${namespace}/${name}`).join(",") },
   { title: "POOL", cell: ({ pool }) => pool },
-  { title: "AWAITING", cell: ({ awaiting }) => ({ text: awaiting.join(","), tone: "warning" }) },
+  { title: "AWAITING", cell: ({ awaiting, approval }) => ({ text: approval ?? awaiting.join(","), tone: "warning" }) },
   { title: "SINCE", cell: ({ since }) => ageCell(since, nowMs) },
   { title: "NETWORK", cell: ({ network }) => network, isWide: true },
   { title: "FREE-AT", cell: ({ quarantineEnd }) => quarantineEnd ?? "", isWide: true }

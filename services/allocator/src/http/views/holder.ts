@@ -19,6 +19,7 @@ export const neverGivenOut = (
   phase: "unknown",
   holder: null,
   quarantineEnd: null,
+  approval: null,
   reservation: reservationOf(reservation),
   awaiting: [],
   sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation, at)}`
@@ -48,6 +49,8 @@ export interface HolderQuestion {
   readonly quarantineEnd?: string | null
   /** What keeps the address, or kept it at that moment. */
   readonly reservation?: ReservationState | undefined
+  /** The order whose approval its withdrawal waits for, or waited for at that moment. */
+  readonly approval?: string | null
   /** What the person said who ended a withdrawal without a node's confirmation. */
   readonly words?: string | null
   /** The event asked about, where one was named: of what its moment brought, what came after it is not counted. */
@@ -98,6 +101,7 @@ const partAnswer = (
   const answer = {
     ...{ ...reading, network, address, at, awaiting },
     quarantineEnd: question.quarantineEnd ?? null,
+    approval: null,
     reservation: reservationOf(question.reservation)
   }
   if (stretch === undefined) {
@@ -125,7 +129,7 @@ const partAnswer = (
     seq: first.fromSeq,
     actor: first.actor
   }
-  return { ...answer, phase, holder, sentence: heldSentence(question, holder) }
+  return { ...answer, phase, holder, approval: question.approval ?? null, sentence: heldSentence(question, holder) }
 }
 
 /** `192.0.2.10 (network default) is held by east shop/web since …, from pool public, because …`; `was held … until …` once it is over. */
@@ -135,8 +139,14 @@ const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
     holder.until === null
       ? `is held by ${services} since ${holder.since}`
       : `was held by ${services} from ${holder.since} until ${holder.until}`
-  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).`
+  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}`
 }
+
+/** Said of an address whose holder has let go of it, and that is announced as before all the same. */
+const approvalSentence = ({ at, approval = null }: HolderQuestion): string =>
+  approval === null
+    ? ""
+    : ` Its withdrawal ${at === null ? "waits" : "waited"} for a second person to approve ${approval}: who held it is gone, or wants it no longer.`
 
 const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<StoredHistory>, index: number): string => {
   const stretch = stretches[firstAlike(stretches, index)]

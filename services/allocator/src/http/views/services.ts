@@ -23,7 +23,11 @@ import { currentStatus } from "./sync.ts"
 export const serviceList = (view: CommittedView, filter: ListFilter, nowMs: number): ServiceList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
-    .flatMap((cluster) => [...servicesOf(view, cluster, filter.namespace, nowMs), ...invalid(view, cluster)])
+    .flatMap((cluster) => [
+      ...servicesOf(view, cluster, filter.namespace, nowMs),
+      ...gone(view, cluster, nowMs),
+      ...invalid(view, cluster)
+    ])
     .filter(({ namespace }) => filter.namespace === undefined || namespace === filter.namespace)
     .sort(byText(({ cluster, namespace, name }) => [cluster, namespace, name].join("\u0000")))
 })
@@ -60,8 +64,8 @@ const viewOf = (
     network: cluster.network,
     namespace,
     name,
-    addresses: vips.map(({ address, pool }) => ({ address, pool })),
-    state: vips.length === 0 ? "Pending" : announcing.length === 0 ? "Assigned" : "Announced",
+    addresses: vips.map(addressOf),
+    state: standingOf(vips, announcing),
     trafficPolicy: externalTrafficPolicy,
     announcing,
     eligible: sortedUnion(judged.map(({ eligible }) => eligible)),
@@ -77,6 +81,49 @@ const viewOf = (
         : vips.map((vip) => view.recordedAt(streamOfVip(vip)))
     )
   }
+}
+
+const addressOf = ({ address, pool, heldRelease }: VipState): ServiceView["addresses"][number] => ({
+  ...{ address, pool },
+  approval: heldRelease?.order ?? null
+})
+
+const standingOf = (vips: ReadonlyArray<VipState>, announcing: ReadonlyArray<string>): ServiceView["state"] => {
+  if (vips.length === 0) return "Pending"
+  if (vips.every(({ heldRelease }) => heldRelease !== undefined)) return "Held"
+  return announcing.length === 0 ? "Assigned" : "Announced"
+}
+
+/** Services that are gone while the withdrawal of their addresses waits for a second person. */
+const gone = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ServiceView> => {
+  const held = new Map<string, Array<VipState>>()
+  for (const stream of [...view.fleet.heldBy.values()].flatMap((streams) => [...streams])) {
+    const vip = view.fleet.vips.get(stream)
+    if (vip?.cluster !== cluster.name) continue
+    for (const { namespace, name } of vip.holders) {
+      const key = `${namespace}/${name}`
+      if (!cluster.services.has(key)) held.set(key, [...(held.get(key) ?? []), vip])
+    }
+  }
+  if (held.size === 0) return []
+  const announcers = announcersOf(view, cluster, nowMs)
+  const judge = makeJudge(view, cluster)
+  return [...held].map(([key, vips]) => {
+    const [namespace = "", name = ""] = key.split("/")
+    const judged = vips.map(judge)
+    return {
+      ...{ cluster: cluster.name, network: cluster.network, namespace, name },
+      addresses: vips.map(addressOf),
+      state: standingOf(vips, []),
+      trafficPolicy: vips[0]?.heldRelease?.service?.externalTrafficPolicy ?? "Cluster",
+      announcing: sortedUnion(vips.map(({ address }) => announcers.get(address) ?? [])),
+      eligible: sortedUnion(judged.map(({ eligible }) => eligible)),
+      candidates: sortedUnion(judged.map(({ candidates }) => candidates)),
+      refusal: null,
+      findings: findingsOn(cluster, { kind: "Service", namespace, name }),
+      since: newest(vips.map((vip) => view.recordedAt(streamOfVip(vip))))
+    }
+  })
 }
 
 /** Services of which nothing but findings is known. */

@@ -38,6 +38,7 @@ const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyAr
       holders: phase === "assigned" ? holders.map(({ namespace, name }) => ({ namespace, name })) : named(lastHolders),
       awaiting: view.awaited(vip),
       leaving: holders.length > 0 && holders.every(({ leaving }) => leaving === true),
+      approval: vip.heldRelease?.order ?? null,
       quarantineEnd: quarantineEndOf(vip),
       since: view.recordedAt(stream) ?? null
     }
