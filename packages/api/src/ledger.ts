@@ -4,8 +4,13 @@ import { Instant, reading } from "./reading.ts"
 
 /** A row of the database that does not follow from the log. */
 export const ReplayFindingView = Schema.Struct({
-  projection: Schema.Literals(["stream_current", "vip_history"]).annotate({ description: "The table" }),
-  key: Schema.String.annotate({ description: "The stream, or the VIP and the event that its stretch begins with" }),
+  projection: Schema.Literals(["stream_current", "vip_history", "events", "intent", "intent_head"]).annotate({
+    description: "The table"
+  }),
+  key: Schema.String.annotate({
+    description:
+      "The stream; the VIP and the event that its stretch begins with; the events; the cluster, with the message's subject"
+  }),
   what: Schema.String,
   foundAt: Instant
 }).annotate({ identifier: "ReplayFinding" })

@@ -29,5 +29,6 @@ export {
   replayWalks,
   walkReplay
 } from "./replay.ts"
+export { contentDigest } from "./replay-messages.ts"
 export { type CheckpointFilter, completeTree, type StoredCheckpoint, TreeDamaged, treeSource } from "./tree.ts"
 export * from "./wire.ts"

@@ -2,21 +2,23 @@ import { Effect } from "effect"
 import type pg from "pg"
 import { ask } from "./database.ts"
 import type { Unavailable } from "./errors.ts"
+import { type ComparedRows, compareHeads, compareIntents } from "./replay-messages.ts"
 
 /** A table that is written with the log and follows from it. */
 export type Projection = "stream_current" | "vip_history"
 
 /**
  * What is walked through: the current state of each stream, each stretch of a VIP's history, and each event, of which both
- * have to know. Together they find a row that differs, one too many and one too few.
+ * have to know; then each signed message and each cluster's head, which are signed once and stored. Together they find a
+ * row that differs, one too many and one too few.
  */
-export const replayWalks = ["streams", "history", "events"] as const
+export const replayWalks = ["streams", "history", "events", "intents", "heads"] as const
 export type ReplayWalk = (typeof replayWalks)[number]
 
 /** Where a table says something else than the log. */
 export interface ReplayDifference {
-  readonly projection: Projection
-  /** The stream, or the VIP and the seq that its stretch begins with. */
+  readonly projection: Projection | "events" | "intent" | "intent_head"
+  /** The stream, the VIP and the seq that its stretch begins with, the cluster, or the events. */
   readonly key: string
   readonly what: string
 }
@@ -110,16 +112,27 @@ select (select count(*) from page)::int as compared, (
     e.seq is null or to_seq is distinct from n.seq or p.valid_from <> e.recorded_at
     or p.valid_to <> coalesce(n.recorded_at, 'infinity')
     or (p.state, p.pool, p.reason_code, p.actor) is distinct from (e.after ->> 'phase', e.after ->> 'pool', e.reason_code, e.actor)
+    or p.member <> case when e.after ->> 'member' = 'true' then e.after ->> 'cluster' else '' end
     or p.holders::jsonb is distinct from (
       select coalesce(jsonb_agg(jsonb_build_object('cluster', e.after -> 'cluster', 'namespace', h -> 'namespace',
         'name', h -> 'name', 'uid', h -> 'uid') order by place), '[]')
       from json_array_elements(e.after -> 'holders') with ordinality as holders (h, place)))
 ), '[]')::text as differences`
 
-/** Every event is in the state of its stream, or something newer is; every event of a VIP begins a stretch. */
+/**
+ * Every event is in the state of its stream, or something newer is; every event of a VIP begins a stretch. None is missing
+ * between two that are there; before the first, those alone that the log says to be archived.
+ */
 const eventsStatement = `
 with page as materialized (
   select seq, stream, version, network, address, data from events where seq > $1::bigint order by seq limit $2
+), begun as (
+  select coalesce((
+    select (s.state ->> 'toSeq')::bigint from stream_current s, (select min(seq) as seq from events) first
+    where s.kind = 'segment' and (s.state ->> 'toSeq')::bigint = first.seq - 1 and first.seq = (select min(seq) from page)
+  ), $1::bigint) as seq
+), places as (
+  select seq, lag(seq, 1, (select seq from begun)) over (order by seq) as before from page
 )
 select (select count(*) from page)::int as compared, (select max(seq) from page)::text as last, coalesce((
   select json_agg(d) from (
@@ -128,6 +141,9 @@ select (select count(*) from page)::int as compared, (select max(seq) from page)
     from page p left join stream_current c on c.stream = p.stream
     group by p.stream having max(c.version) is null or max(c.version) < max(p.version)
     union all
+    select 'events', 'events ' || before + 1 || ' to ' || seq - 1, 'expected them, since the log does not say that they '
+      || 'are archived, found none' from places where seq > before + 1
+    union all
     select 'vip_history', p.stream || ' from event ' || p.seq, 'expected a stretch of this VIP, found none'
     from page p
     where p.stream like 'vip:%' and json_typeof(p.data -> 'after') = 'object' and not exists (
@@ -135,10 +151,29 @@ select (select count(*) from page)::int as compared, (select max(seq) from page)
   ) d
 ), '[]')::text as differences`
 
-const walks: { readonly [Walk in ReplayWalk]: { readonly begin: string; readonly statement: string } } = {
-  streams: { begin: "", statement: streamsStatement },
-  history: { begin: '["","0.0.0.0",0]', statement: historyStatement },
-  events: { begin: "0", statement: eventsStatement }
+interface Walk {
+  readonly begin: string
+  /** Rows that one statement compares at most, where a row is much work. */
+  readonly atOnce?: number
+  readonly page: (pool: pg.Pool, after: string, limit: number) => Promise<ComparedRows>
+}
+
+/** A page that the database itself compares. */
+const byStatement =
+  (name: string, text: string): Walk["page"] =>
+  async (pool, after, limit) => {
+    const { rows } = await pool.query<PageRow>({ name: `replay-${name}`, text, values: [after, limit] })
+    const [row] = rows
+    return { compared: row?.compared ?? 0, last: row?.last ?? null, differences: differencesIn(row) }
+  }
+
+const walks: { readonly [Name in ReplayWalk]: Walk } = {
+  streams: { begin: "", page: byStatement("streams", streamsStatement) },
+  history: { begin: '["","0.0.0.0",0]', page: byStatement("history", historyStatement) },
+  events: { begin: "0", page: byStatement("events", eventsStatement) },
+  intents: { begin: '["",""]', page: compareIntents },
+  // Of a cluster with all of its messages.
+  heads: { begin: "", atOnce: 4, page: compareHeads }
 }
 
 const saveStatement = `
@@ -177,19 +212,17 @@ const differencesIn = (row: PageRow | undefined) =>
 export const makeReplay = (pool: pg.Pool) => ({
   replayPage: Effect.fn("Ledger.replayPage")(
     (walk: ReplayWalk, after: string | null, limit: number): Effect.Effect<ReplayPage, Unavailable> =>
-      ask("replayPage", () =>
-        pool.query<PageRow>({
-          name: `replay-${walk}`,
-          text: walks[walk].statement,
-          values: [after ?? walks[walk].begin, limit]
-        })
-      ).pipe(
-        Effect.map(({ rows: [row] }) => ({
-          compared: row?.compared ?? 0,
-          next: row !== undefined && row.compared === limit ? row.last : null,
-          differences: differencesIn(row)
-        }))
-      )
+      Effect.suspend(() => {
+        const { begin, page, atOnce = limit } = walks[walk]
+        const rows = Math.min(limit, atOnce)
+        return ask("replayPage", () => page(pool, after ?? begin, rows)).pipe(
+          Effect.map(({ compared, last, differences }) => ({
+            compared,
+            next: compared === rows ? last : null,
+            differences
+          }))
+        )
+      })
   ),
   replayStreams: Effect.fn("Ledger.replayStreams")((streams: ReadonlyArray<string>) =>
     ask("replayStreams", () => pool.query<PageRow>(theseStreamsStatement, [streams])).pipe(

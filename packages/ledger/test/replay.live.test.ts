@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import { SetDigest } from "@lowtide/bus/digest"
 import { Context, Effect, Layer, Option } from "effect"
-import { type Batch, emptyBatch, Ledger, ledgerPostgres, type ReplayDifference, walkReplay } from "../src/index.ts"
+import {
+  type Batch,
+  contentDigest,
+  emptyBatch,
+  Ledger,
+  ledgerPostgres,
+  type ReplayDifference,
+  walkReplay
+} from "../src/index.ts"
 import { execute, liveDatabases } from "./live-database.ts"
 import { event, uuid } from "./rows.ts"
 
@@ -11,6 +20,25 @@ const vip = (address: string, phase: string) => ({
   holders: [{ namespace: "shop", name: "web", uid: "u1", sharingKey: "" }]
 })
 
+/** A message as the allocator stores it, with its summary; of a VIP where its subject says so. */
+const messageOf = (subject: string, { epoch, seq, cseq }: { epoch: number; seq: number; cseq: number }) => {
+  const content = { _tag: "NodeIntent", cluster: "east", node: subject, é: 1 }
+  const { _tag, ...rest } = content
+  const message = { _tag, stamp: { incarnation: 1, epoch, seq }, cseq, prevCseq: cseq - 1, ...rest, cause: { seq } }
+  const summary = JSON.stringify({ content: contentDigest(JSON.stringify(content)), obliged: [], withdraws: false })
+  return { cluster: "east", subject, cseq, seq, envelope: sealed(message), summary }
+}
+
+const sealed = (message: object) => JSON.stringify({ payload: JSON.stringify(message), keyId: "k", sig: "s" })
+
+const headOf = (messages: ReadonlyArray<ReturnType<typeof messageOf>>) => {
+  const set = new SetDigest()
+  for (const { subject, cseq } of messages) set.add(subject, cseq)
+  const { seq = 0, cseq = 0 } = messages.at(-1) ?? {}
+  const head = { _tag: "ClusterHead", stamp: { seq }, cseq, cluster: "east", digest: set.toString(), count: set.count }
+  return { ...head, seq, envelope: sealed(head) }
+}
+
 /** Commits each state of a stream as an event, as the allocator does; null ends the stream. */
 const written = Effect.gen(function* () {
   const url = yield* databases.fresh()
@@ -18,14 +46,17 @@ const written = Effect.gen(function* () {
   const { epoch } = Option.getOrThrow(yield* ledger.acquireLease(uuid(1), 60_000))
   const versions = new Map<string, number>()
   let seq = 0
-  const write = (stream: string, after: object | null) => {
+  const write = (stream: string, after: object | null, subjects: ReadonlyArray<string> = []) => {
     const version = (versions.get(stream) ?? 0) + 1
     versions.set(stream, version)
     const [kind = ""] = stream.split(":")
     const about = kind === "vip" ? { network: "default", address: stream.split("/")[1] ?? "" } : undefined
     const place = { stream, version, seq: seq + 1 }
+    const messages = subjects.map((subject, index) => messageOf(subject, { epoch, seq: seq + 1, cseq: index + 1 }))
     const batch: Batch = {
       ...emptyBatch({ epoch, seq }),
+      intents: messages,
+      intentHeads: messages.length === 0 ? [] : [headOf(messages)],
       events: [event(stream, version, { ...about, data: JSON.stringify({ before: null, after }) })],
       current: [
         {
@@ -61,6 +92,7 @@ const written = Effect.gen(function* () {
   yield* write("vip:default/2001:db8::5", vip("2001:db8::5", "assigned"))
   yield* write("service:east/shop/web", null)
   yield* write("node:east/east-1", { node: "east-1" })
+  yield* write("node:east/east-2", { node: "east-2" }, ["node.east-1", "node.east-2"])
   /** Changes something behind the ledger's back; answers what a whole comparison finds then. */
   const after = (statement: string) =>
     Effect.gen(function* () {
@@ -135,6 +167,68 @@ const table: ReadonlyArray<readonly [what: string, statement: string, key: strin
      values ('default', '192.0.2.77', 6, now(), 'assigned', 'public', '[]', 'x', 'y')`,
     "vip:default/192.0.2.77 from event 6",
     /expected an event of this VIP, found none/
+  ],
+  [
+    "a stretch of another part of a shared address",
+    "update vip_history set member = 'west' where from_seq = 5",
+    "vip:default/2001:db8::5 from event 5",
+    /expected what event 5 says/
+  ],
+  [
+    "the oldest events gone without an archive",
+    "set session_replication_role = replica; delete from events where seq < 3",
+    "events 1 to 2",
+    /since the log does not say that they are archived, found none/
+  ],
+  [
+    "an event gone between others",
+    `set session_replication_role = replica; delete from events where seq = 6;
+     update stream_current s set version = 1, seq = 1, recorded_at = e.recorded_at, state = e.data -> 'after'
+     from events e where e.seq = 1 and s.stream = e.stream`,
+    "events 6 to 6",
+    /found none/
+  ],
+  [
+    "a message whose summary says something else",
+    `update intent set summary = replace(summary, '"withdraws":false', '"withdraws":true') where subject = 'node.east-1'`,
+    "east node.east-1",
+    /^expected its summary to be .*"withdraws":false.*, found .*"withdraws":true/
+  ],
+  [
+    "a message that is of another event",
+    "update intent set seq = 3 where subject = 'node.east-1'",
+    "east node.east-1",
+    /^expected number 1 by event 3, found a message of number 1 by event 8$/
+  ],
+  [
+    "a message of an event that is none",
+    "update intent set seq = 99 where subject = 'node.east-1'",
+    "east node.east-1",
+    /found event 99, which is none/
+  ],
+  [
+    "a message that is none",
+    "update intent set envelope = 'odd' where subject = 'node.east-1'",
+    "east node.east-1",
+    /^expected a signed message, found none$/
+  ],
+  [
+    "a message that is gone",
+    "delete from intent where subject = 'node.east-1'",
+    "east",
+    /^expected number 2, 1 messages and digest .*, found number 2, 2 messages and digest /
+  ],
+  [
+    "a head that is gone",
+    "delete from intent_head",
+    "east",
+    /^expected a head of number 2, 2 messages .*, found none$/
+  ],
+  [
+    "a head that was signed for another set",
+    "update intent_head set envelope = replace(envelope, 'count\\\":2', 'count\\\":3')",
+    "east",
+    /^expected a signed head of number 2, 2 messages .*, found one of number 2, 3 messages /
   ]
 ]
 
@@ -144,7 +238,7 @@ describe("the comparison of a database with its log", () => {
       const { after } = yield* written
       const { compared, differences } = yield* after("select 1")
       assert.deepStrictEqual(differences, [])
-      assert.strictEqual(compared, 4 + 4 + 7)
+      assert.strictEqual(compared, 5 + 4 + 8 + 2 + 1)
     }).pipe(Effect.scoped)
   )
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import { SetDigest } from "@lowtide/bus/digest"
 import {
   type DecisionContext,
@@ -13,7 +12,7 @@ import {
   type Unreadable,
   vipKey
 } from "@lowtide/domain"
-import { type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
+import { contentDigest, type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
 import { Clock, Effect, Result, Schema } from "effect"
 
 /**
@@ -119,9 +118,6 @@ export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
     return entry?.withdraws === true && (memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
   }
 })
-
-/** 132 bits of its SHA-256. */
-const contentDigest = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 22)
 
 /** What the next leader needs of a message that the book has just numbered. */
 export const summaryText = (memory: Memory, cluster: string, key: string): string | undefined => {

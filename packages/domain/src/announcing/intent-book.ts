@@ -96,6 +96,10 @@ export interface StoredMessage {
 /** All that the book keeps of a message beside its number. */
 export type MessageSummary = Pick<BookEntry, "content" | "obliged" | "withdraws">
 
+/** The summary of a message; `digest` as the book's that kept it. */
+export const summaryOfMessage = (message: NumberedMessage, digest: (text: string) => string): MessageSummary =>
+  summaryOf(message, digest(JSON.stringify(contentOf(message))))
+
 const summaryOf = (message: Content | NumberedMessage, content: string): MessageSummary => ({
   content,
   obliged: message._tag === "VipIntent" ? message.obliged : [],
@@ -131,7 +135,7 @@ class StoredEntry implements BookEntry {
   get #whole(): MessageSummary {
     if (this.#read !== undefined) {
       const read = this.#read()
-      this.#summary = "_tag" in read ? summaryOf(read, this.#digest(JSON.stringify(contentOf(read)))) : read
+      this.#summary = "_tag" in read ? summaryOfMessage(read, this.#digest) : read
       this.#read = undefined // its text is not needed twice
     }
     return this.#summary as MessageSummary
