@@ -195,7 +195,8 @@ export const commands: ReadonlyArray<Command> = [
     )
   },
   { _tag: "RegisterCluster", cluster, network: "default", loadBalancerClass: "example.org/other" },
-  { _tag: "RegisterCluster", cluster, network: "default" }
+  { _tag: "RegisterCluster", cluster, network: "default" },
+  see("dying", { deleting: true })
 ]
 
 /**

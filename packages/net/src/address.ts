@@ -27,6 +27,12 @@ export const parseIpAddress = (text: string): Result.Result<IpAddress, string> =
   return Result.fail(`expected an IPv4 or IPv6 address, found ${JSON.stringify(text)}`)
 }
 
+/** The IPv4 address that an IPv4-mapped one stands for (RFC 4291 §2.5.5.2, `::ffff:192.0.2.1`); any other one as it is. */
+export const withoutMapping = (address: IpAddress): IpAddress =>
+  address.family === 6 && address.value >> 32n === 0xffffn
+    ? { family: 4, value: address.value & 0xffff_ffffn }
+    : address
+
 /** The canonical text: dotted quad, or RFC 5952. */
 export const formatIpAddress = (address: IpAddress): string =>
   address.family === 4 ? formatIpv4(address.value) : formatIpv6(address.value)

@@ -164,6 +164,12 @@ const orKeep = (chooser: Chooser, choice: Choice): Choice => {
   return { picks: heldBy(chooser).length > 0 ? keepAll(chooser) : statusPicks(chooser), refusal: choice.refusal }
 }
 
+/** What a Service that is being deleted is to have until it is gone: what it has. */
+export const keepOnly = (chooser: Chooser): Choice => ({
+  picks: heldBy(chooser).length > 0 ? keepAll(chooser) : statusPicks(chooser),
+  refusal: null
+})
+
 /** All that the Service has, as it has it. */
 export const keepAll = (chooser: Chooser): ReadonlyArray<AddressPick> =>
   heldBy(chooser).flatMap((address) => {

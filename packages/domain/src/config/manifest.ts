@@ -226,7 +226,7 @@ const readObject = (
     namespace,
     name: metadata.name,
     ...kept(metadata, ["labels", "annotations"]),
-    ...keptText(metadata, ["uid", "creationTimestamp"]),
+    ...keptText(metadata, ["uid", "creationTimestamp", ...(kind === "Service" ? ["deletionTimestamp"] : [])]),
     ...kept(value, ["spec", "status", "endpoints"])
   }
   return { manifests: [{ object, document: place.document, locate }], findings: [] }

@@ -13,6 +13,8 @@ export interface RawObject {
   readonly uid?: string
   /** RFC 3339, as the cluster wrote it. */
   readonly creationTimestamp?: string
+  /** The same of a Service that is being deleted: it is there until its finalizers are done. */
+  readonly deletionTimestamp?: string
   readonly spec?: unknown
   /** Read for Node and Service only. */
   readonly status?: unknown

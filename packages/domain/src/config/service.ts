@@ -38,6 +38,8 @@ export interface ServiceObject {
   readonly externalTrafficPolicy: "Cluster" | "Local"
   readonly ports: ReadonlyArray<ServicePort>
   readonly selector: Labels
+  /** Its deletion waits for finalizers: it keeps what it has, and gets nothing new. */
+  readonly deleting?: true
 }
 
 /** The annotations that have a meaning, by the name that follows `metallb.io/`. */
@@ -96,7 +98,8 @@ export const readService = (reader: ObjectReader, raw: RawObject): ServiceObject
     clusterIPs,
     externalTrafficPolicy: spec.oneOf("externalTrafficPolicy", ["Cluster", "Local"]) ?? "Cluster",
     ports: spec.mappings("ports").flatMap(readPort),
-    selector: spec.texts("selector")
+    selector: spec.texts("selector"),
+    ...(raw.deletionTimestamp === undefined ? {} : { deleting: true })
   }
 }
 

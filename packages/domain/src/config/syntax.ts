@@ -10,7 +10,8 @@ import {
   parseAddressRange,
   parseCommunity,
   parseIpAddress,
-  parsePrefix
+  parsePrefix,
+  withoutMapping
 } from "@lowtide/net"
 import { Result } from "effect"
 import type { FindingCode } from "./codes.ts"
@@ -46,17 +47,31 @@ export const classSyntax: Syntax = {
   expected: "a class as Kubernetes has it, like lowtide.dev/bgp or internal"
 }
 
-/** An address in its one canonical text. */
+/**
+ * An address in its one canonical text. What people write of IPv4 as an IPv4-mapped address is that IPv4 address, as to Go,
+ * and so to Kubernetes and MetalLB: no router has a route for the mapped one.
+ */
 export const canonicalAddress = (text: string): Result.Result<string, string> =>
-  Result.map(parseIpAddress(text), (address: IpAddress) => formatIpAddress(address))
+  Result.map(parseIpAddress(text), (address: IpAddress) => formatIpAddress(withoutMapping(address)))
 
 /** A range or prefix of a pool in its one canonical text. */
 export const canonicalRange = (text: string): Result.Result<string, string> =>
-  Result.map(parseAddressRange(text), (range: AddressRange) => formatAddressRange(range))
+  Result.map(parseAddressRange(text), (range: AddressRange) => {
+    const [first, last] = [range.first, range.last].map((value) => withoutMapping({ family: range.family, value }))
+    const isMapped = range.family === 6 && first?.family === 4 && last?.family === 4
+    return formatAddressRange(isMapped ? { family: 4, first: first.value, last: last.value } : range)
+  })
 
 /** A prefix in its one canonical text. */
 export const canonicalPrefix = (text: string): Result.Result<string, string> =>
-  Result.map(parsePrefix(text), (prefix: Prefix) => formatPrefix(prefix))
+  Result.map(parsePrefix(text), ({ address, lengthBits }: Prefix) => {
+    const plain = withoutMapping(address)
+    const isMapped = plain.family !== address.family && lengthBits >= mappedBits
+    return formatPrefix(isMapped ? { address: plain, lengthBits: lengthBits - mappedBits } : { address, lengthBits })
+  })
+
+/** What an IPv4-mapped address has before the IPv4 address. */
+const mappedBits = 96
 
 /** A community in its one canonical text. */
 export const canonicalCommunity = (text: string): Result.Result<string, string> =>

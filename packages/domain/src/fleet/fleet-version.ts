@@ -35,6 +35,8 @@ export const featuresSince = {
   blastRadius: 2,
   /** A cluster names the one load balancer class that is served in it. */
   loadBalancerClass: 2,
+  /** A Service that is being deleted gets nothing new. */
+  deletingServices: 2,
   /** A Service whose routes have two local preferences is told of it. */
   preferenceFindings: 2
 } as const satisfies Readonly<Record<string, number>>

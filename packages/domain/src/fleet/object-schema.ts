@@ -26,7 +26,8 @@ export const ServiceObject = Schema.Struct({
   ports: Schema.Array(
     Schema.Struct({ protocol: Schema.Literals(["TCP", "UDP", "SCTP"]), port: Schema.Int, name: Text })
   ),
-  selector: Labels
+  selector: Labels,
+  deleting: Schema.optionalKey(Schema.Literal(true))
 })
 
 export const NodeObject = Schema.Struct({
@@ -47,6 +48,7 @@ export const RawObject = Schema.Struct({
   annotations: Schema.optionalKey(Schema.Unknown),
   uid: Schema.optionalKey(Text),
   creationTimestamp: Schema.optionalKey(Text),
+  deletionTimestamp: Schema.optionalKey(Text),
   spec: Schema.optionalKey(Schema.Unknown)
 })
 
