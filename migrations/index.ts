@@ -37,6 +37,7 @@ import * as stateSchema from "./0037-state-schema.ts"
 import * as eventTypes from "./0038-event-types.ts"
 import * as fleetVersions from "./0039-fleet-versions.ts"
 import * as intentSummary from "./0040-intent-summary.ts"
+import * as auditQuestions from "./0045-audit-questions.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -73,5 +74,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0037-state-schema": stateSchema,
   "0038-event-types": eventTypes,
   "0039-fleet-versions": fleetVersions,
-  "0040-intent-summary": intentSummary
+  "0040-intent-summary": intentSummary,
+  "0045-audit-questions": auditQuestions
 }

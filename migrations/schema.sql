@@ -419,6 +419,8 @@ CREATE TRIGGER tree_node_refuse_change BEFORE DELETE OR UPDATE ON public.tree_no
 
 CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
+-- view audit.checkpoints (incarnation integer, tree_size bigint, origin text, root text, note text)
+
 -- view audit.complete_since (from_seq bigint, recorded_at timestamp with time zone)
 
 -- view audit.events (seq bigint, recorded_at timestamp with time zone, observed_at timestamp with time zone, type text, reason text, actor text, actor_kind text, cluster text, namespace text, service text, network text, address inet, pool text, what text, words text, code text, stream text, version integer, correlation_id uuid, command_id uuid, event_id uuid, before json, after json)
@@ -435,15 +437,25 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.announced_at(network text, address inet, at timestamp with time zone) returns TABLE(cluster text, node text, peer text, state text, since timestamp with time zone)
 
+-- function audit.difference(since timestamp with time zone, until timestamp with time zone) returns TABLE(kind text, change text, cluster text, name text, seq bigint, recorded_at timestamp with time zone, actor text, reason text, what text, before json, after json)
+
+-- function audit.difference_of_seqs(since_seq bigint, until_seq bigint) returns TABLE(kind text, change text, cluster text, name text, seq bigint, recorded_at timestamp with time zone, actor text, reason text, what text, before json, after json)
+
 -- function audit.event_words(type text, stream text, holder text, data json) returns text
 
 -- function audit.fields_changed(before json, after json) returns text
 
 -- function audit.holder_words(vip json) returns text
 
+-- function audit.is_there(state json) returns boolean
+
+-- function audit.kind_words(state json) returns text
+
 -- function audit.list_words(list json) returns text
 
 -- function audit.name_words(object json) returns text
+
+-- function audit.prefix_history(prefix inet) returns SETOF audit.events
 
 -- function audit.quota_scope_words(state json) returns text
 
@@ -452,6 +464,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.reserved_for_words(state json) returns text
 
 -- function audit.service_words(state json) returns text
+
+-- function audit.stream_words(state json) returns text
 
 -- function audit.time_words(ms json) returns text
 

@@ -89,6 +89,7 @@ export const startCentre = Effect.gen(function* () {
   let nodes = 0
   return {
     ...{ folder, keys, postgres, nats, allocate, lowtide },
+    server: `http://127.0.0.1:${port}`,
     query,
     rows: (text: string) => Effect.promise(() => query(text)),
     path: (name: string) => join(folder, name),

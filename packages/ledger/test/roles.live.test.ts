@@ -63,6 +63,10 @@ const table: ReadonlyArray<readonly [what: string, statement: string, may: Reado
   ["become the owner", "set role lowtide_owner", []],
   ["take over events", "alter table events owner to lowtide_allocator", []],
   ["read the views for auditors", "select * from audit.events limit 1", ["auditor"]],
+  ["ask what differs between two places", "select * from audit.difference_of_seqs(0, 1)", ["auditor"]],
+  ["ask what differs between two times", "select * from audit.difference('2020-01-01', now())", ["auditor"]],
+  ["ask what happened to a prefix", "select * from audit.prefix_history('192.0.2.0/24')", ["auditor"]],
+  ["read the checkpoints", "select * from audit.checkpoints", ["auditor"]],
   ["read the state", "select * from stream_current", ["allocator", "auditor"]],
   [
     "write though the session says otherwise",

@@ -2,9 +2,10 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { EventType } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Result, Scope } from "effect"
 import pg from "pg"
 import { describeEvent } from "../../src/http/views/describe.ts"
+import { diffItems } from "../../src/http/views/diff.ts"
 import { commitSample, startMs } from "./sample.ts"
 
 const scope = Scope.makeUnsafe()
@@ -325,6 +326,54 @@ describe("schema audit", () => {
             ["192.0.2.1/32", "web"],
             ["192.0.2.2/32", "local"]
           ]
+        )
+      })
+    )
+  )
+
+  it.live("answers what differs between two places of the log, as the API does", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const ledger = yield* Ledger
+        const head = yield* ledger.headAt(new Date().toISOString())
+        const states = yield* Effect.forEach([...Array(head + 1).keys()], (seq) => ledger.stateAt(seq))
+        let compared = 0
+        for (const [since, until] of [
+          [0, head],
+          [0, 0],
+          [3, 9],
+          [10, head - 2],
+          [head - 4, head]
+        ] as const) {
+          const said = Result.getOrThrow(diffItems(states[since] ?? [], states[until] ?? [], {}))
+          const expected = said
+            .filter(({ before }) => !Array.isArray(before)) // a Service that has moved, told of by its addresses
+            .map(({ kind, change, cluster, name, seq }) => ({ seq, kind, change, cluster, name }))
+            .sort((one, other) => one.seq - other.seq)
+          const rows = yield* sql(
+            "select seq::int, kind, change, cluster, name from audit.difference_of_seqs($1, $2) order by seq",
+            [since, until]
+          )
+          assert.deepStrictEqual(rows, expected, `${since} to ${until}`)
+          compared += rows.length
+        }
+        assert.isAbove(compared, 30)
+        const byTime = yield* sql("select seq::int from audit.difference('2020-01-01', now())")
+        const bySeq = yield* sql("select seq::int from audit.difference_of_seqs(0, $1)", [head])
+        assert.deepStrictEqual(byTime, bySeq)
+      })
+    )
+  )
+
+  it.live("answers what happened to the addresses of a prefix", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const rows = yield* sql("select seq::int, host(address) as address from audit.prefix_history('192.0.2.0/31')")
+        const events = yield* (yield* Ledger).events({ prefix: "192.0.2.0/31", limit: 100, order: "asc" })
+        assert.isAbove(rows.length, 1)
+        assert.deepStrictEqual(
+          rows,
+          events.map(({ seq, address }) => ({ seq, address }))
         )
       })
     )
