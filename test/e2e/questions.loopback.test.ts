@@ -19,7 +19,7 @@ const tellings = (): ReadonlyArray<Command> => {
   const told = parseManifests(text, { file: "page.yaml" }).manifests.flatMap(({ object: raw }) => {
     const { object } = decodeObject(raw)
     if (object === undefined) throw new Error(`the page has a manifest that cannot be read: ${raw.kind} ${raw.name}`)
-    return objectTelling("east", { raw, object })?.command ?? []
+    return objectTelling("east", { raw, object }, {})?.command ?? []
   })
   return [
     { _tag: "RegisterCluster", cluster: "east", network: "default" },
