@@ -228,10 +228,8 @@ export class SimAllocator {
     // A second sending of one that waits is decided with it, as the first.
     if (reign.waiting.some(({ received }) => received.envelope.commandId === sent.envelope.commandId)) return []
     const { command } = sent.envelope
-    if (isHeldBack(reign.memory, command)) {
-      if (command._tag === "ObserveInventory") reign.recovery.noteInventory(command)
-      return []
-    }
+    if (isHeldBack(reign.memory, command))
+      return reign.recovery.noteHeldBack(command) ? [{ sent, seqs: undefined }] : []
     reign.waiting.push({ received: this.#received(sent.envelope), sent })
     return []
   }

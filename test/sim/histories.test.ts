@@ -3,17 +3,18 @@ import { freshSeed, runHistories } from "./histories.ts"
 import { runHistory } from "./simulation.ts"
 
 const historiesCount = 1_000
+const steps = 100
 
 describe("histories of a fleet with faults", () => {
   const seed = Number(process.env.LOWTIDE_SEED ?? freshSeed())
 
   it(`break no law, a thousand from seed ${seed} on, and settle when everything is mended`, async () => {
-    const sum = await runHistories({ seed, steps: 120, isEnough: ({ histories }) => histories >= historiesCount })
+    const sum = await runHistories({ seed, steps, isEnough: ({ histories }) => histories >= historiesCount })
     assert.isAbove(sum.events, historiesCount * 20, "they are about something")
-    assert.isAbove(sum.faults, historiesCount, "and things go wrong in them")
+    assert.isAbove(sum.faults, historiesCount * 2, "and things go wrong in them")
   })
 
   it("are the same for the same seed", async () => {
-    assert.deepStrictEqual(await runHistory(seed, 120), await runHistory(seed, 120))
+    assert.deepStrictEqual(await runHistory(seed, steps, true), await runHistory(seed, steps, true))
   })
 })

@@ -4,7 +4,7 @@ import { runHistory, type Told } from "./simulation.ts"
 export const runHistories = async (plan: {
   readonly seed: number
   readonly steps: number
-  /** Whether the database goes back now and then. */
+  /** True where the database is to go back now and then in every history, not only in each third. */
   readonly losesHistory?: boolean
   /** Asked before each history with what has been done so far. */
   readonly isEnough: (sum: Told & { readonly histories: number }) => boolean

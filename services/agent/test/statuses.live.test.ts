@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import {
-  type Bus,
+  Bus,
   ensureStreams,
   generateKey,
   layerBus,
@@ -11,6 +11,7 @@ import {
   readKeyRing,
   readSigningKey,
   readStored,
+  rollCallSubject,
   seal,
   stateSubject,
   wireFilter,
@@ -18,7 +19,7 @@ import {
 } from "@lowtide/bus"
 import { messageKey, type ObjectFindings, type ServiceAnswer } from "@lowtide/domain"
 import type { NatsServer } from "@lowtide/testkit"
-import { Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { writeStatuses } from "../src/statuses.ts"
 import { onNats, until } from "./live.ts"
 
@@ -289,5 +290,41 @@ describe("the status of a configuration object", () => {
         Effect.sync(() => text() === "")
       )
     })
+  )
+})
+
+describe("a roll call", () => {
+  it.live("is of another recovery where an incarnation was begun twice, and of none where it is forged", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
+        const { connection } = Context.get(bus, Bus)
+        yield* Effect.provideContext(ensureStreams, bus)
+        const folder = mkdtempSync(join(tmpdir(), "lowtide-statuses-"))
+        yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
+        const heard: Array<string> = []
+        yield* writeStatuses("east", keys, folder, (recovery) => Effect.sync(() => void heard.push(recovery))).pipe(
+          Effect.provideContext(bus),
+          Effect.forkScoped
+        )
+        const call = (begun: string, by = key) =>
+          Effect.map(connection, (nats) => {
+            const rollCall = { _tag: "RollCall", stamp: { incarnation: 2, epoch: 1, seq: 9 }, cluster: "east", begun }
+            nats.publish(rollCallSubject("east"), seal(by, JSON.stringify(rollCall)))
+          })
+        const untilHeard = (begun: string) =>
+          until(
+            `the call of ${begun}`,
+            // Called again, since who is not there yet does not hear it.
+            call("forged", stranger).pipe(
+              Effect.andThen(call(begun)),
+              Effect.map(() => heard.includes(`2 ${begun}`))
+            )
+          )
+        yield* untilHeard("2026-01-01T00:00:00.000Z")
+        yield* untilHeard("2026-01-02T00:00:00.000Z")
+        assert.sameMembers([...new Set(heard)], ["2 2026-01-01T00:00:00.000Z", "2 2026-01-02T00:00:00.000Z"])
+      })
+    )
   )
 })

@@ -130,9 +130,16 @@ export class Recovery {
     this.#parts = parts
   }
 
-  /** An agent comes to its inventory after everything else: it has told all that there is. */
-  noteInventory(inventory: ObserveInventory): void {
-    this.#inventories.set(inventory.cluster, inventory)
+  /**
+   * Hears what has to wait, and answers whether its sender need not wait with it. An agent comes to its inventory after
+   * everything else: it has told all that there is. What it says before that is gone is not in the inventory to come, which is
+   * what counts; one from before counts no longer. To have the agent wait would be to wait for each other.
+   */
+  noteHeldBack(command: Command): boolean {
+    if (command._tag === "ObserveInventory") this.#inventories.set(command.cluster, command)
+    if (!isAbsence(command)) return false
+    this.#inventories.delete(command.cluster)
+    return true
   }
 
   standing(nowMs: number): RecoveryStanding | undefined {
@@ -349,6 +356,24 @@ const facts: ReadonlySet<Command["_tag"]> = new Set([
   "ObserveService",
   "ObserveServingNodes"
 ])
+
+type Absence = Extract<
+  Command,
+  { readonly _tag: "DeleteManifest" | "ForgetNamespace" | "ForgetNode" | "ForgetService" }
+>
+
+/** Whether an agent says by it that something is gone. */
+const isAbsence = (command: Command): command is Absence => {
+  switch (command._tag) {
+    case "DeleteManifest":
+    case "ForgetNamespace":
+    case "ForgetNode":
+    case "ForgetService":
+      return true
+    default:
+      return false
+  }
+}
 
 /** Whether a command has to wait for the recovery's end. */
 export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): boolean => {

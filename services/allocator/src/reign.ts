@@ -163,8 +163,7 @@ export const beginReign = (
         }
         const { command } = envelope
         if (isHeldBack(memory, command)) {
-          if (command._tag === "ObserveInventory") recovery.noteInventory(command)
-          return heldBack
+          return recovery.noteHeldBack(command) ? { _tag: "Done", seqFrom: null, seqTo: null } : heldBack
         }
         return yield* decideNow(envelope, more)
       })

@@ -1,0 +1,214 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
+import type { Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
+import { Ledger } from "@lowtide/ledger"
+import { memoryLedger } from "@lowtide/testkit"
+import { emptyTables } from "@lowtide/testkit/memory-tables"
+import { Effect } from "effect"
+import type { HeardNode } from "../src/centre.ts"
+import { decideBatch } from "../src/decide-batch.ts"
+import { isLost, lostEnds } from "../src/loss.ts"
+import { loadMemory } from "../src/memory.ts"
+import { isHeldBack, Recovery, RollCallAnswers } from "../src/recovery.ts"
+import { announcing, forgetService, node, received, service, signingKey } from "./orders.ts"
+
+/** A leader of a log that lost history, with what it is told by hand. */
+const leading = () =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    yield* ledger.acquireLease("test", 60_000)
+    const memory = yield* loadMemory
+    const answers = new RollCallAnswers()
+    const nodes = new Map<string, HeardNode>()
+    const called: Array<RollCall> = []
+    let count = 0
+    const tell = (...commands: ReadonlyArray<Command>) =>
+      Effect.gen(function* () {
+        const { batch } = decideBatch(
+          memory,
+          commands.map((command) => received(command, ++count)),
+          signingKey,
+          0
+        )
+        const { seq, commitSeq, recordedAt } = yield* ledger.append(batch)
+        memory.head = { ...memory.head, seq, commitSeq, recordedAt }
+        for (const { stream } of batch.events) memory.recordedAt.set(stream, recordedAt)
+      }).pipe(Effect.orDie, Effect.provideService(Ledger, ledger))
+    const recovery = new Recovery({
+      memory,
+      key: signingKey,
+      nodes,
+      answers,
+      submit: (command) => tell(command),
+      cable: {
+        callRoll: (_, envelope) => Effect.sync(() => void called.push(JSON.parse(JSON.parse(envelope).payload))),
+        stored: Effect.succeed({ intents: [], heads: [] })
+      }
+    })
+    const lose = (incarnation: number) => {
+      const { incarnation: before, seq } = memory.head
+      const lostAfter = { incarnation: before, seq }
+      return tell({ _tag: "BeginRecovery", incarnation, why: "a backup was restored", lostAfter }).pipe(
+        Effect.andThen(ledger.raiseIncarnation(memory.head.epoch, incarnation)),
+        Effect.andThen(
+          Effect.sync(() => {
+            memory.head = { ...memory.head, incarnation }
+          })
+        )
+      )
+    }
+    const hear = (status: NodeStatus) => {
+      nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: 0 })
+      answers.take(status)
+    }
+    return { memory, recovery, called, tell, lose, hear }
+  })
+
+const run = <A, E>(test: Effect.Effect<A, E, Ledger>) => Effect.provide(test, memoryLedger())
+
+const stampOf = (incarnation: number, seq: number): Stamp => ({ incarnation, epoch: 1, seq })
+
+const held = (address: string, stamp: Stamp): HeldVip => ({
+  network: "default",
+  address,
+  state: "announced",
+  stamp,
+  cseq: 1,
+  services: [{ namespace: "shop", name: "web", uid: "uid-web" }],
+  obliged: ["n1"]
+})
+
+/** A status with a whole answer to the roll call of an incarnation. */
+const answerOf = (incarnation: number, ...vips: ReadonlyArray<HeldVip>) =>
+  ({ cluster: "east", node: "n1", held: { incarnation, part: 0, parts: 1, vips } }) as unknown as NodeStatus
+
+const inventory = (services: ReadonlyArray<string>, nodes: ReadonlyArray<string> = ["n1", "n2"]): ObserveInventory => ({
+  _tag: "ObserveInventory",
+  cluster: "east",
+  services,
+  nodes,
+  namespaces: [],
+  manifests: [],
+  findings: []
+})
+
+const registered: Command = { _tag: "RegisterCluster", cluster: "east", network: "default" }
+
+describe("a history that is lost again before it is recovered", () => {
+  it.effect("has lost what came after the end of its own incarnation, not of the newest", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        const first = leader.memory.head.seq
+        yield* leader.lose(2)
+        yield* leader.tell(node("n1"))
+        const second = leader.memory.head.seq
+        yield* leader.lose(3)
+        const ends = yield* lostEnds
+        assert.deepStrictEqual(ends, [
+          { incarnation: 1, seq: first },
+          { incarnation: 2, seq: second }
+        ])
+        for (const [stamp, expected] of [
+          [stampOf(1, first), false],
+          [stampOf(1, first + 1), true],
+          [stampOf(2, second), false],
+          [stampOf(2, second + 1), true]
+        ] as const)
+          assert.strictEqual(yield* isLost(ends, stamp), expected, JSON.stringify(stamp))
+      })
+    )
+  )
+
+  it.effect("takes over what only the time before the first loss knew", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        yield* leader.lose(3)
+        leader.hear(answerOf(3, held("192.0.2.7", stampOf(1, 40))))
+        yield* leader.recovery.look(0)
+        const vip = leader.memory.fleet.vip("default", "192.0.2.7")
+        assert.deepStrictEqual([vip?.phase, vip?.holders[0]?.name], ["assigned", "web"])
+      })
+    )
+  )
+})
+
+describe("an incarnation that is begun twice, because the log lost the first time", () => {
+  it.effect("calls the roll as another recovery", () => {
+    const calls = (nowMs: number) =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        yield* leader.recovery.callRoll
+        return leader.called.map(({ stamp, begun }) => [stamp.incarnation, begun])
+      }).pipe(Effect.provide(memoryLedger({ nowMs: () => nowMs, tables: emptyTables("2026-01-01T00:00:00.000Z") })))
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* calls(Date.UTC(2026, 0, 1)), [[2, "2026-01-01T00:00:00.000Z"]])
+      assert.deepStrictEqual(yield* calls(Date.UTC(2026, 0, 2)), [[2, "2026-01-02T00:00:00.000Z"]])
+    })
+  })
+
+  it("counts no answer of before", () => {
+    const answers = new RollCallAnswers()
+    answers.take(answerOf(2))
+    assert.isDefined(answers.of("east", "n1", 2))
+    answers.forget()
+    assert.isUndefined(answers.of("east", "n1", 2))
+  })
+})
+
+describe("an agent in a recovery", () => {
+  const waitingFor = ({ recovery }: Effect.Success<ReturnType<typeof leading>>) => recovery.standing(0)?.waitingFor
+
+  it.effect(
+    "is waited for until the log has what its inventory lists: it may have been half way when history was lost",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          yield* leader.tell(registered)
+          yield* leader.lose(2)
+          yield* leader.tell(service("web"))
+          leader.recovery.noteHeldBack(inventory(["shop/web"]))
+          assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "its nodes are not known")
+          yield* leader.tell(node("n1"), node("n2"))
+          assert.deepStrictEqual(waitingFor(leader), [])
+          leader.recovery.noteHeldBack(inventory(["shop/other", "shop/web"]))
+          assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "a Service is not known")
+          yield* leader.tell(service("other"))
+          assert.deepStrictEqual(waitingFor(leader), [])
+        })
+      )
+  )
+
+  it.effect("that says of something that it is gone need not wait with it, and the inventory to come says so", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, ...announcing, service("web"), service("old"))
+        yield* leader.lose(2)
+        const whole = inventory(["shop/old", "shop/web"])
+        assert.isFalse(leader.recovery.noteHeldBack(whole), "it waits with the inventory")
+        assert.deepStrictEqual(waitingFor(leader), [])
+        const gone = forgetService("old")
+        assert.isTrue(isHeldBack(leader.memory, gone))
+        assert.isTrue(leader.recovery.noteHeldBack(gone))
+        assert.isTrue(leader.memory.fleet.cluster("east").services.has("shop/old"), "nothing is taken away yet")
+        assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "what it listed before is not so any more")
+        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        leader.recovery.noteHeldBack({ ...inventory(["shop/web"]), manifests })
+        yield* leader.recovery.look(0)
+        yield* leader.recovery.look(3_000)
+        yield* leader.recovery.look(3_200)
+        assert.deepStrictEqual(waitingFor(leader), [])
+        assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+        assert.deepStrictEqual([...leader.memory.fleet.cluster("east").services.keys()], ["shop/web"])
+      })
+    )
+  )
+})
