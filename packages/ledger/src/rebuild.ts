@@ -39,6 +39,10 @@ interface Recipe {
   readonly row: string
   readonly key: string
   readonly join: string
+  /** What an event touches the rows of. */
+  readonly of: string
+  /** Which events add a row. */
+  readonly added: string
 }
 
 const anew = (projection: Projection): string => `${projection}_anew`
@@ -56,7 +60,9 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
         recorded_at = excluded.recorded_at, state = excluded.state, schema = excluded.schema`,
     row: "(t.kind, t.version, t.seq, t.recorded_at, t.state::text, case when t.state is null then null else t.schema end)",
     key: "t.stream",
-    join: "a.stream = b.stream"
+    join: "a.stream = b.stream",
+    of: "stream",
+    added: "version = 1"
   },
   vip_history: {
     takeOver: `
@@ -91,13 +97,16 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
       from page where (select count(*) from closed) >= 0`,
     row: "(t.to_seq, t.valid_from, t.valid_to, t.state, t.pool, t.holders::text, t.reason_code, t.actor, t.member)",
     key: "'vip:' || t.network || '/' || host(t.address) || ' from event ' || t.from_seq",
-    join: "a.network = b.network and a.address = b.address and a.from_seq = b.from_seq"
+    join: "a.network = b.network and a.address = b.address and a.from_seq = b.from_seq",
+    of: "network, address",
+    added: "stream like 'vip:%' and json_typeof(data -> 'after') = 'object'"
   }
 }
 
 /**
- * Makes a table that follows from the log anew, beside the one in use, page by page while writers go on; then catches up,
- * compares and swaps the two in one transaction that no batch can come into. Broken off, it goes on where it was. Where what
+ * Makes a table that follows from the log anew, beside the one in use, page by page while writers go on, and compares the two
+ * as of one moment; then catches up, compares what was written since and swaps the two in one transaction that no batch can
+ * come into. Broken off, it goes on where it was. Where what
  * is decided on was different, whoever leads is fenced: its memory came from the old table. By the role that owns the tables.
  */
 export const rebuildProjection = (
@@ -108,14 +117,23 @@ export const rebuildProjection = (
   withClient(url, async (client) => {
     const { pageEvents = pageEventsUsual, onPage } = options
     const takenOver = await begin(client, projection)
-    for (;;) {
-      const position = await positionOf(client, projection)
-      const head = await headOf(client)
-      onPage?.(position, head)
-      if (head - position <= pageEvents) break
-      await inTransaction(client, () => foldPage(client, projection, position, position + pageEvents))
+    const catchUp = async () => {
+      for (;;) {
+        const position = await positionOf(client, projection)
+        const head = await headOf(client)
+        onPage?.(position, head)
+        if (head - position <= pageEvents) break
+        await inTransaction(client, () => foldPage(client, projection, position, position + pageEvents))
+      }
     }
-    return await inTransaction(client, () => swap(client, projection, takenOver))
+    await catchUp()
+    const compared = await inTransaction(
+      client,
+      () => compareAll(client, projection),
+      "isolation level repeatable read"
+    )
+    await catchUp()
+    return await inTransaction(client, () => swap(client, projection, takenOver, compared))
   })
 
 /** Drops what rebuilds left: tables that were in use before, and one that was begun and not ended. Answers their names. */
@@ -143,7 +161,10 @@ const begin = async (client: pg.Client, projection: Projection): Promise<number>
   const table = anew(projection)
   const [found] = (
     await client.query<{ resumable: boolean }>(
-      `select exists (select from projection_checkpoint where name = $2) and (
+      `select exists (
+        select from projection_checkpoint
+        where name = $2 and position + 1 >= (select coalesce(min(seq), 1) from events)
+      ) and (
         select array_agg(attname || ' ' || atttypid order by attnum) from pg_attribute
         where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
       ) is not distinct from (
@@ -180,29 +201,77 @@ const begin = async (client: pg.Client, projection: Projection): Promise<number>
   return count
 }
 
+/** In a transaction, in which no partition can leave once its events were asked for. */
 const foldPage = async (client: pg.Client, projection: Projection, from: number, to: number): Promise<void> => {
+  const first = await firstOf(client)
+  if (first > from + 1) {
+    throw new Error(
+      `expected the events after event ${from}, found them archived meanwhile: run it again, it begins anew`
+    )
+  }
   await client.query(recipes[projection].fold, [from, to])
   await client.query("update projection_checkpoint set position = $2 where name = $1", [checkpointName(projection), to])
 }
 
-/** No batch is under way while the lock on the table is held: each writes both tables, by its statement if not by its rows. */
-const swap = async (client: pg.Client, projection: Projection, takenOver: number): Promise<Rebuilt> => {
+/** What the comparison of two whole tables came to; the names of rows that differ are in a table of this connection. */
+interface Compared {
+  readonly position: number
+  readonly rows: number
+}
+
+/** Of one snapshot, so that the table in use is exactly what had been written at the position; writers go on. */
+const compareAll = async (client: pg.Client, projection: Projection): Promise<Compared> => {
+  const table = anew(projection)
+  const position = await headOf(client)
+  await foldPage(client, projection, await positionOf(client, projection), position)
+  // Nothing knows the new table yet, and it is used the moment that it is swapped in.
+  await client.query(`analyze ${table}`)
+  await client.query("create temporary table rebuild_differing (name text primary key)")
+  await noteDifferences(client, projection, projection, table)
+  return { position, rows: await one(client, `select count(*)::float8 as value from ${table}`) }
+}
+
+const noteDifferences = async (client: pg.Client, projection: Projection, used: string, made: string) => {
+  const { row, key, join } = recipes[projection]
+  const of = (alias: string, text: string) => text.replaceAll("t.", `${alias}.`)
+  await client.query(
+    `insert into rebuild_differing
+     select case when b.${firstColumn[projection]} is null then ${of("a", key)} else ${of("b", key)} end
+     from ${used} a full join ${made} b on ${join}
+     where a.${firstColumn[projection]} is null or b.${firstColumn[projection]} is null
+       or ${of("a", row)} is distinct from ${of("b", row)}
+     on conflict do nothing`
+  )
+}
+
+/** A column that is null only where there is no row. */
+const firstColumn: { readonly [Name in Projection]: string } = { stream_current: "stream", vip_history: "network" }
+
+/**
+ * No batch is under way while the lock on the table is held: each writes both tables, by its statement if not by its rows.
+ * So it does no more than what events since the comparison have touched.
+ */
+const swap = async (
+  client: pg.Client,
+  projection: Projection,
+  takenOver: number,
+  compared: Compared
+): Promise<Rebuilt> => {
   const table = anew(projection)
   await client.query(`set local lock_timeout to '${lockTimeout}'`)
   await client.query(`lock table ${projection} in access exclusive mode`)
   const position = await headOf(client)
+  const { of, added } = recipes[projection]
+  const since = `events where seq > ${compared.position} and seq <= ${position}`
+  await client.query(`create temporary table rebuild_touched on commit drop as select distinct ${of} from ${since}`)
+  const touched = (name: string) => `(select * from ${name} where (${of}) in (select ${of} from rebuild_touched))`
   await foldPage(client, projection, await positionOf(client, projection), position)
-  const { row, key, join } = recipes[projection]
-  const of = (alias: string, text: string) => text.replaceAll("t.", `${alias}.`)
-  const [compared] = (
-    await client.query<{ rows: number; differing: number; examples: ReadonlyArray<string> | null }>(
-      `with differing as materialized (
-        select case when b.ctid is null then ${of("a", key)} else ${of("b", key)} end as name
-        from ${projection} a full join ${table} b on ${join}
-        where a.ctid is null or b.ctid is null or ${of("a", row)} is distinct from ${of("b", row)}
-      )
-      select (select count(*) from ${table})::int as rows, (select count(*) from differing)::int as differing,
-        (select array_agg(name) from (select name from differing order by name limit 20) n) as examples`
+  await noteDifferences(client, projection, touched(projection), touched(table))
+  const rows = compared.rows + (await one(client, `select count(*)::float8 as value from ${since} and ${added}`))
+  const [{ differing, examples } = { differing: 0, examples: [] }] = (
+    await client.query<{ differing: number; examples: ReadonlyArray<string> }>(
+      `select (select count(*)::int from rebuild_differing) as differing, array(
+        select name from rebuild_differing order by name limit 20) as examples`
     )
   ).rows
   const kept = `${projection}_before_${position}`
@@ -249,13 +318,11 @@ const swap = async (client: pg.Client, projection: Projection, takenOver: number
   for (const { name, definition } of views) await client.query(`create or replace view ${name} as ${definition}`)
   await client.query("delete from projection_checkpoint where name = $1", [checkpointName(projection)])
   await client.query("delete from replay_finding where projection = $1", [projection])
-  const differing = compared?.differing ?? 0
   if (differing > 0 && projection === "stream_current") {
     await client.query("update log_head set epoch = epoch + 1")
     await client.query("update lease set expires_at = clock_timestamp()")
   }
-  const examples = compared?.examples ?? []
-  return { projection, position, rows: compared?.rows ?? 0, takenOver, differing, examples, kept }
+  return { projection, position, rows, takenOver, differing, examples, kept }
 }
 
 const one = async (client: pg.Client, query: string, values: ReadonlyArray<unknown> = []): Promise<number> =>
@@ -270,8 +337,8 @@ const positionOf = (client: pg.Client, projection: Projection) =>
     checkpointName(projection)
   ])
 
-const inTransaction = async <A>(client: pg.Client, act: () => Promise<A>): Promise<A> => {
-  await client.query("begin")
+const inTransaction = async <A>(client: pg.Client, act: () => Promise<A>, mode = ""): Promise<A> => {
+  await client.query(`begin ${mode}`)
   try {
     const answer = await act()
     await client.query("commit")
