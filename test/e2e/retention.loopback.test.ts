@@ -1,11 +1,14 @@
 /** Old segments of the ledger leave the database, are proved and verified without it, and come back: by whole processes. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { gunzipSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { migrate } from "@lowtide/ledger"
 import { readVerifierKeys } from "@lowtide/ledger/proofs/checkpoint"
 import { loadSegment } from "@lowtide/ledger/segment-file"
-import { Effect, Result } from "effect"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { Effect, Fiber, Result } from "effect"
+import pg from "pg"
 import { root, run, startCentre } from "./ledger-centre.ts"
 
 /** A centre whose log has partitions of 300 events, two of them whole, and runs of 256 leaves across their bounds. */
@@ -29,6 +32,19 @@ const filled = Effect.gen(function* () {
   const confirm = ["--confirm", "--reason", "300 events are enough"]
   return { ...centre, allocator, folder, withKey, archive, confirm }
 })
+
+/** The lock under which partitions are made, held by somebody. */
+const heldLock = (url: string) =>
+  Effect.promise(async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query("select pg_advisory_lock(hashtext('ledger_ensure_partitions'))")
+    return {
+      isWaitedFor: async () =>
+        (await client.query("select from pg_locks where locktype = 'advisory' and not granted")).rows.length > 0,
+      release: () => client.end()
+    }
+  })
 
 const files = (folder: string) => readdirSync(folder).sort()
 const first = "segment-000000000001-000000000300.ndjson.gz"
@@ -139,6 +155,18 @@ describe("the ledger over years", () => {
         const same = yield* lowtide("ledger", "check", "--database", other)
         assert.deepStrictEqual([same.code, same.stderr], [0, ""])
         const keys = new Map(Result.getOrThrow(readVerifierKeys(readFileSync(centre.keys, "utf8"))))
+        // A file that is exchanged after it was verified is not loaded: the load waits for a lock meanwhile.
+        const swapped = centre.path("swapped.gz")
+        copyFileSync(join(folder, second), swapped)
+        const blocker = yield* heldLock(other)
+        const loading = yield* Effect.forkChild(Effect.flip(loadSegment(other, swapped, keys)))
+        yield* waitUntil("the load at the lock", Effect.promise(blocker.isWaitedFor), { deadlineMs: 30_000 })
+        const altered = gunzipSync(readFileSync(swapped))
+          .toString()
+          .replace('"actor":"agent:east"', '"actor":"agent:west"')
+        writeFileSync(swapped, gzipSync(altered))
+        yield* Effect.promise(blocker.release)
+        assert.match((yield* Fiber.join(loading)).message, /swapped.gz: it changed while it was read/)
         const into = yield* loadSegment(other, join(folder, second), keys)
         assert.deepInclude(into, { isLoaded: true, fromSeq: 301, toSeq: 600 })
 

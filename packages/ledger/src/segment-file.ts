@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { createReadStream, createWriteStream, existsSync } from "node:fs"
-import { rename, rm } from "node:fs/promises"
+import { link, open, rename, rm } from "node:fs/promises"
+import { dirname } from "node:path"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
@@ -29,21 +30,38 @@ export type VerifiedSegment = Extract<SegmentVerdict, { readonly isIntact: true 
   readonly frame: SegmentVerifier["frame"]
 }
 
-/** Writes an archive's lines, as the API hands them out, to a file that is not there yet: whole and synced, or not at all. */
+/**
+ * Writes an archive's lines, as the API hands them out, to a file that is not there yet: whole and synced, its name as well,
+ * or not at all. Of several that write the same one, one does.
+ */
 export const writeSegment = (path: string, octets: AsyncIterable<Uint8Array>): Effect.Effect<void, SegmentFault> =>
   attempt(async () => {
-    if (existsSync(path)) {
-      throw new SegmentFault({ reason: "exists", detail: `${path}: expected no such file, found one` })
-    }
-    const draft = `${path}.part`
+    if (existsSync(path)) throw isThere(path)
+    const draft = `${path}.${randomUUID()}.part`
     try {
       const file = createWriteStream(draft, { mode: 0o600, flush: true })
       await pipeline(Readable.from(octets), createGzip(), file)
-      await rename(draft, path)
+      await nameOnce(draft, path)
+      // What is dropped from the database next must not lose its name in the folder with the machine's power.
+      const folder = await open(dirname(path))
+      await folder.sync().finally(() => folder.close())
     } finally {
       await rm(draft, { force: true })
     }
   })
+
+const isThere = (path: string) =>
+  new SegmentFault({ reason: "exists", detail: `${path}: expected no such file, found one` })
+
+/** A rename would replace what somebody else has written, verified and recorded meanwhile. */
+const nameOnce = async (draft: string, path: string): Promise<void> => {
+  try {
+    await link(draft, path)
+  } catch {
+    if (existsSync(path)) throw isThere(path)
+    await rename(draft, path) // a file system without links
+  }
+}
 
 /** Reads an archive back to its end, and verifies it against keys alone; `take` is given each of its events. */
 export const verifySegment = (
@@ -104,7 +122,7 @@ export const loadSegment = (
       client.on("error", () => undefined)
       await client.connect()
       try {
-        return await load(client, path, verified)
+        return await load(client, path, verified, keys)
       } finally {
         await client.end()
       }
@@ -112,7 +130,12 @@ export const loadSegment = (
     return { ...verified, isLoaded }
   })
 
-const load = async (client: pg.Client, path: string, verified: VerifiedSegment): Promise<boolean> => {
+const load = async (
+  client: pg.Client,
+  path: string,
+  verified: VerifiedSegment,
+  keys: CheckpointKeys
+): Promise<boolean> => {
   const { fromSeq, toSeq, leavesDigest } = verified
   await client.query("begin")
   await client.query("select pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'))")
@@ -143,8 +166,10 @@ const load = async (client: pg.Client, path: string, verified: VerifiedSegment):
     if (waiting.length > 0) await client.query(insertStatement(table), [`[${waiting.join(",")}]`])
     waiting = []
   }
+  // It is read a second time: what is loaded is what is verified.
+  const verifier = new SegmentVerifier(keys)
   for await (const line of gzipLines(path)) {
-    if (!line.startsWith('{"seq":')) continue
+    if (verifier.add(line) === undefined) continue
     if (waiting.push(line) === rowsAtOnce) await flush()
   }
   await flush()
@@ -154,7 +179,7 @@ const load = async (client: pg.Client, path: string, verified: VerifiedSegment):
   const [{ digest } = { digest: "" }] = (
     await client.query<{ digest: string }>("select ledger_leaves_digest($1, $2) as digest", [fromSeq, toSeq])
   ).rows
-  if (digest !== leavesDigest)
+  if (digest !== leavesDigest || !verifier.finish().isIntact)
     throw new SegmentFault({ reason: "damaged", detail: `${path}: it changed while it was read` })
   await client.query("commit")
   return true

@@ -16,8 +16,9 @@ export const archivedEvents = Effect.gen(function* () {
   const centre = yield* Centre
   const first = yield* (yield* Ledger).firstEvent
   if (first === undefined || first.seq === 1) return undefined
+  // Also of one whose drop was cut off before it was recorded.
   const segments = yield* centre.read(({ fleet }) =>
-    [...fleet.segments.values()].filter(({ phase, toSeq }) => phase === "dropped" && toSeq < first.seq)
+    [...fleet.segments.values()].filter(({ toSeq }) => toSeq < first.seq)
   )
   const files = segments
     .sort((a, b) => a.fromSeq - b.fromSeq)

@@ -194,7 +194,10 @@ const archiveOne = Effect.fnUntraced(function* ({
       (client) =>
         client.centre.readSegment({ params, headers: { "x-lowtide-user": user } }).pipe(
           Effect.flatMap((octets) => writeSegment(path, Stream.toAsyncIterable(octets))),
-          Effect.catchTag("SegmentFault", (fault) => Effect.fail(segmentFault(fault)))
+          // Who archives it as well may have been quicker: that file is read back like any other.
+          Effect.catchTag("SegmentFault", (fault) =>
+            fault.reason === "exists" ? Effect.void : Effect.fail(segmentFault(fault))
+          )
         ),
       true
     )
