@@ -252,10 +252,11 @@ const previewCluster = (input: ClusterInput, index: number, decided: Decided): C
   const nodes = [...cluster.nodes.values()]
     .map((node) => nodeOf({ ...resolveNode(fleet, cluster, node), ...unnumbered }, intents, slices))
     .sort((left, right) => (left.shown.name < right.shown.name ? -1 : 1))
+  const byAddress = new Map(intents.map((intent) => [intent.address, intent]))
   const services = inTellingOrder(input.observations, options).flatMap(({ object }) => {
     if (object._tag !== "Service" || object.value.type !== "LoadBalancer") return []
     const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
-    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents })
+    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents: byAddress })
   })
   return {
     cluster: input.name,
@@ -331,7 +332,7 @@ const serviceOf = ({
   readonly state: ServiceState
   readonly reasons: ReadonlyMap<string, ReasonCode>
   readonly nodes: ReadonlyArray<NodeAnswer>
-  readonly intents: ReadonlyArray<VipIntent>
+  readonly intents: ReadonlyMap<string, VipIntent>
 }): PreviewedService => {
   const { namespace, name } = state.service
   const addresses = addressesOf(cluster, state)
@@ -346,9 +347,10 @@ const serviceOf = ({
     pool: pools.length === 0 ? null : pools.join(", "),
     reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored].join("; "),
     refusal: state.refusal,
-    warnings: intents.flatMap((intent) =>
-      addresses.includes(intent.address) ? preferenceClashes(state.service, intent) : []
-    ),
+    warnings: addresses.flatMap((address) => {
+      const intent = intents.get(address)
+      return intent === undefined ? [] : preferenceClashes(state.service, intent)
+    }),
     verdicts: new Map(
       nodes.flatMap(({ shown, verdicts }) => {
         const own = addresses.flatMap((address) => verdicts.get(address) ?? [])
