@@ -293,7 +293,8 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
           { _tag: "Done", seqFrom: 41, seqTo: 42 },
           { _tag: "Done", seqFrom: null, seqTo: null },
           { _tag: "Refused", code: "LT0507", message: "malformed command" },
-          { _tag: "TryAgain", message: "this leadership is over" }
+          { _tag: "TryAgain", message: "this leadership is over" },
+          { _tag: "TryAgain", message: "many commands wait; nothing was done", isBusy: true }
         ] satisfies ReadonlyArray<CommandReply>
       ).map((reply) => ({ name: reply._tag, text: JSON.stringify(reply) })),
       read: reading(CommandReply),

@@ -1,7 +1,9 @@
 import { AgentCommand } from "@lowtide/domain/fleet/command-schema"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
-import { Effect, Exit, FiberSet, Result, Schedule, Schema, type Scope } from "effect"
+import { errors } from "@nats-io/transport-node"
+import { Data, Effect, Exit, FiberSet, Result, Schedule, Schema, type Scope } from "effect"
 import { Bus, BusUnavailable, busCall } from "./connection.ts"
+import type { SendWindow } from "./send-window.ts"
 import { commandFilter, commandSubject } from "./subjects.ts"
 
 /** What a command led to. */
@@ -10,8 +12,8 @@ export const CommandReply = Schema.Union([
   Schema.TaggedStruct("Done", { seqFrom: Schema.NullOr(Schema.Int), seqTo: Schema.NullOr(Schema.Int) }),
   /** Will never be carried out as it stands. */
   Schema.TaggedStruct("Refused", { code: Schema.String, message: Schema.String }),
-  /** Nothing is known to be done: send it again, with the same id. */
-  Schema.TaggedStruct("TryAgain", { message: Schema.String })
+  /** Nothing is known to be done: send it again, with the same id. Nothing is done for certain where it was too busy to look. */
+  Schema.TaggedStruct("TryAgain", { message: Schema.String, isBusy: Schema.optionalKey(Schema.Boolean) })
 ])
 export type CommandReply = typeof CommandReply.Type
 
@@ -24,16 +26,31 @@ const replyTimeoutMs = 5_000
 /** How long commands that are on their way to an allocator that stops are waited for. */
 const drainMs = 1_000
 
+/** How soon a command that met a busy allocator is sent again; how many are, the window sees to. */
+const busyPauseMs = 200
+
+/** The allocator was too busy to look at the command: it is sent again as if it never had been. */
+class Busy extends Data.TaggedError("Busy")<{ readonly message: string }> {}
+
 /**
  * Sends a command until it is answered for good. Repeats carry the same id, so it is decided once. One that the server
- * would not carry is refused here (LT0509).
+ * would not carry is refused here (LT0509). Each try takes its place in the window, if there is one.
  */
 export const sendCommand = (
   cluster: string,
-  envelope: AgentCommand
+  envelope: AgentCommand,
+  window?: SendWindow
 ): Effect.Effect<Exclude<CommandReply, { readonly _tag: "TryAgain" }>, never, Bus> => {
   let attempts = 0
-  return Effect.suspend(() => askOnce(cluster, commandText(envelope, ++attempts))).pipe(
+  return Effect.suspend(() => {
+    const asked = askOnce(cluster, commandText(envelope, ++attempts))
+    return (window === undefined ? asked : window.ask(asked, isOverload)).pipe(
+      Effect.retry({
+        schedule: Schedule.spaced(busyPauseMs).pipe(Schedule.jittered),
+        while: (error) => error._tag === "Busy"
+      })
+    )
+  }).pipe(
     Effect.tapError((error) =>
       Effect.logDebug(`command ${envelope.command._tag} ${envelope.commandId} is tried again: ${error.message}`)
     ),
@@ -61,9 +78,14 @@ const askOnce = Effect.fnUntraced(function* (cluster: string, text: string) {
   )
   const reply = decodeReply(message.string())
   if (Result.isFailure(reply)) return yield* tryAgain(`an answer that is none: ${message.string().slice(0, 80)}`)
-  if (reply.success._tag === "TryAgain") return yield* tryAgain(reply.success.message)
-  return reply.success
+  if (reply.success._tag !== "TryAgain") return reply.success
+  const { message: why, isBusy } = reply.success
+  return yield* isBusy === true ? new Busy({ message: why }) : tryAgain(why)
 })
+
+/** An allocator that says so, or that does not come to answering. */
+const isOverload = (error: Busy | BusUnavailable): boolean =>
+  error._tag === "Busy" || error.cause instanceof errors.TimeoutError
 
 const tryAgain = (message: string) => new BusUnavailable({ operation: "command", cause: new Error(message) })
 

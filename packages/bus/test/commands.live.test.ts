@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { AgentCommand } from "@lowtide/domain/fleet/command-schema"
+import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { Effect, Exit, Fiber, Scope } from "effect"
-import { Bus, type CommandReply, commandSubject, sendCommand, serveCommands } from "../src/index.ts"
+import { Bus, type CommandReply, commandSubject, makeSendWindow, sendCommand, serveCommands } from "../src/index.ts"
 import { until, withBus } from "./live-bus.ts"
 
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -43,7 +44,7 @@ describe("a command", () => {
         const asked = yield* serving(Effect.succeed(done))
         const sent = { ...command(1), words: "because", observedAt: "2026-01-01T00:00:00.000Z" }
         assert.deepStrictEqual(yield* sendCommand("east", sent), done)
-        assert.deepStrictEqual(asked, [{ ...sent, attempt: 1 }])
+        assert.deepStrictEqual(asked, [{ ...sent, fleetVersion: newestFleetVersion, attempt: 1 }])
       }).pipe(Effect.scoped)
     )
   )
@@ -94,6 +95,23 @@ describe("a command", () => {
           [uuid(1), 2],
           [uuid(1), 3]
         ])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("that met a busy allocator is sent as if it never had been: it was not looked at", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        const busy: CommandReply = { _tag: "TryAgain", message: "many wait", isBusy: true }
+        const asked = yield* serving(Effect.succeed(busy), Effect.succeed(busy), Effect.succeed(done))
+        const window = yield* makeSendWindow(16)
+        assert.deepStrictEqual(yield* sendCommand("east", command(1), window), done)
+        assert.deepStrictEqual(attempts(asked), [
+          [uuid(1), 1],
+          [uuid(1), 1],
+          [uuid(1), 1]
+        ])
+        assert.strictEqual(yield* window.size, 5, "halved by either, wider by the answer")
       }).pipe(Effect.scoped)
     )
   )

@@ -19,6 +19,8 @@ export interface GroupCommit<Command, Outcome, Failure> {
   readonly submit: (command: Command) => Effect.Effect<Outcome, Failure | Overloaded>
   /** Commands accepted and not yet taken into a batch. */
   readonly waiting: Effect.Effect<number>
+  /** Whether `submit` would fail as `Overloaded`. */
+  readonly isFull: Effect.Effect<boolean>
 }
 
 /** Bounds of the loop; the defaults are where the measurements flatten. */
@@ -99,5 +101,9 @@ export const makeGroupCommit = <Command, Outcome, Failure>(
         wake = undefined
         return Deferred.await(done)
       })
-    return { submit, waiting: Effect.sync(() => waiting.length) }
+    return {
+      submit,
+      waiting: Effect.sync(() => waiting.length),
+      isFull: Effect.sync(() => waiting.length >= waitingMax)
+    }
   })

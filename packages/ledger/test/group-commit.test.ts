@@ -43,10 +43,12 @@ describe("group commit", () => {
       yield* Effect.yieldNow
       const waiting = yield* Effect.forEach([2, 3], (command) => Effect.forkChild(group.submit(command)))
       yield* Effect.yieldNow
+      assert.isTrue(yield* group.isFull)
       const refused = yield* Effect.flip(group.submit(4))
       assert.deepInclude(refused, { _tag: "Overloaded", waiting: 2, waitingMax: 2 })
       yield* open
       yield* Effect.forEach([taken, ...waiting], Fiber.join)
+      assert.isFalse(yield* group.isFull)
       assert.strictEqual(yield* group.submit(5), 50)
     })
   )

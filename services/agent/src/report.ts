@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from "node:crypto"
 import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
+import { makeSendWindow, type SendWindow } from "@lowtide/bus/send-window"
 import { type Command, type Finding, findingText, phases } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import { Deferred, Effect, Queue, Stream } from "effect"
 import { inventory, tellings } from "./observations.ts"
 
-/** Commands under way at once: enough for the centre to commit many together. */
+/** Commands under way at once, at most: enough for the centre to commit many together. */
 const commandsInFlight = 64
 
 /** How often an agent says that it is there, at least. */
@@ -27,7 +28,7 @@ export const reportCluster = (
   Effect.gen(function* () {
     const source = yield* ClusterSource
     const told = new Map<string, string>()
-    const ids = commandIds(cluster)
+    const way: Way = { ids: commandIds(cluster), window: yield* makeSendWindow(commandsInFlight) }
     const spoken = new Set<string>()
     let isInventoried = false
     let newest: ClusterChange | undefined
@@ -35,11 +36,11 @@ export const reportCluster = (
       Effect.gen(function* () {
         newest = change
         yield* sayFindings(change.findings, spoken)
-        yield* tellChange(cluster, change, told, ids, isInventoried ? undefined : remembered.statusAddresses)
+        yield* tellChange(cluster, change, told, way, isInventoried ? undefined : remembered.statusAddresses)
         if (isInventoried) return
         const whole = inventory(cluster, change)
         if (whole === undefined) return
-        yield* send(cluster, whole, change, ids, randomUUID())
+        yield* send(cluster, whole, change, way, randomUUID())
         isInventoried = true
         yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
       })
@@ -63,7 +64,7 @@ export const reportCluster = (
     const greet = Effect.suspend(() => {
       const text = told.get("cluster")
       if (text === undefined || newest === undefined) return Effect.void
-      return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, ids, randomUUID()))
+      return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, way, randomUUID()))
     })
     const changes = Stream.map(Stream.merge(source.changes, Stream.fromQueue(again)), tell)
     const greetings = Stream.as(Stream.tick(greetEveryMs), greet)
@@ -86,7 +87,7 @@ const tellChange = Effect.fnUntraced(function* (
   cluster: string,
   change: ClusterChange,
   told: Map<string, string>,
-  ids: CommandIds,
+  way: Way,
   statusAddresses: Remembered["statusAddresses"] | undefined
 ) {
   const news = tellings(cluster, change, told)
@@ -95,7 +96,7 @@ const tellChange = Effect.fnUntraced(function* (
     yield* Effect.forEach(
       news.filter((telling) => telling.phase === phase),
       (telling) =>
-        send(cluster, withStatus(telling.command, statusAddresses), change, ids, correlationId).pipe(
+        send(cluster, withStatus(telling.command, statusAddresses), change, way, correlationId).pipe(
           Effect.andThen((isTold) =>
             Effect.sync(() => {
               if (!isTold) return
@@ -124,19 +125,26 @@ const send = Effect.fnUntraced(function* (
   cluster: string,
   command: Command,
   change: ClusterChange,
-  ids: CommandIds,
+  way: Way,
   correlationId: string
 ) {
-  const reply = yield* sendCommand(cluster, {
-    commandId: ids(command),
+  const envelope = {
+    commandId: way.ids(command),
     correlationId,
     observedAt: new Date(change.changedAtMs).toISOString(),
     command: command as Parameters<typeof sendCommand>[1]["command"]
-  })
+  }
+  const reply = yield* sendCommand(cluster, envelope, way.window)
   if (reply._tag === "Done") return true
   yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
   return reply.code !== "LT0506"
 })
+
+/** By which commands go, all of one run. */
+interface Way {
+  readonly ids: CommandIds
+  readonly window: SendWindow
+}
 
 type CommandIds = (command: Command) => string
 

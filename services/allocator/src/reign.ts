@@ -16,7 +16,6 @@ import {
   Ledger,
   makeGroupCommit,
   noPlace,
-  type Overloaded,
   type ProjectionConflict,
   type Unavailable
 } from "@lowtide/ledger"
@@ -175,17 +174,22 @@ export const beginReign = (
         const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
         return yield* group.submit({ envelope, receivedAt, ...more })
       }).pipe(
-        Effect.catch((error: MemoryLost | Fenced | ProjectionConflict | Overloaded) => tryAgain(error)),
+        Effect.catchTag("Overloaded", () => Effect.succeed(busy)),
+        Effect.catch((error: MemoryLost | Fenced | ProjectionConflict) => tryAgain(error)),
         // The loop ended before the command's turn: that is not an end of whoever asks.
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
       )
-    /** The answer that is stored for a command that was carried out, else a new one. */
+    /** The answer that is stored for a command that was carried out, else a new one. Not looked for in vain when busy. */
     const answerOnce = (commandId: string, whenNew: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
-      ledger.commandResult(commandId).pipe(
-        Effect.flatMap(Option.match({ onNone: () => whenNew, onSome: storedReply })),
-        Effect.catch((error) => tryAgain(error))
+      Effect.flatMap(group.isFull, (isFull) =>
+        isFull
+          ? Effect.succeed(busy)
+          : ledger.commandResult(commandId).pipe(
+              Effect.flatMap(Option.match({ onNone: () => whenNew, onSome: storedReply })),
+              Effect.catch((error) => tryAgain(error))
+            )
       )
     const submit = (actor: string, actorKind: CommandEnvelope["actorKind"], command: Command, words?: string) => ({
       commandId: randomUUID(),
@@ -319,6 +323,9 @@ const notCompared: CommandReply = {
   _tag: "TryAgain",
   message: "the log is being compared with what NATS and speakers hold"
 }
+
+/** More wait than are let wait: nothing was looked at. */
+const busy: CommandReply = { _tag: "TryAgain", message: "many commands wait; nothing was done", isBusy: true }
 
 const heldBack: CommandReply = {
   _tag: "TryAgain",

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 
 /** One line of a benchmark's output, with a baseline that was measured in the same run. */
@@ -50,4 +51,11 @@ export const argument = (place: number, otherwise: number): number => {
 export const cpuMs = (): number => {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1_000
+}
+
+/** Processor time of another process until now, milliseconds, to a hundredth of a second: proc_pid_stat(5). */
+export const cpuMsOf = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ") // from the third field on
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
