@@ -138,7 +138,10 @@ export const commands: ReadonlyArray<Command> = [
   { _tag: "RetireNode", cluster, node: "east-2" },
   see("mover"),
   see("mover", { requestedAddresses: ["192.0.2.7"] }),
-  { _tag: "FinishMoves", cluster, moves: [{ namespace: "shop", name: "mover", address: "192.0.2.4" }] },
+  {
+    ...{ _tag: "FinishMoves", cluster },
+    moves: [{ namespace: "shop", name: "mover", address: "192.0.2.4", successor: "192.0.2.7" }]
+  },
   applyFleet("Reservation", "front", { for: { cluster, namespace: "shop", name: "later" }, address: "192.0.2.6" }),
   removeFleet("Reservation", "front"),
   applyFleet("Quota", "small", { cluster, namespace: "shop", addresses: 5 }),

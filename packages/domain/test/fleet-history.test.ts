@@ -1,4 +1,5 @@
 import { assert, describe, it } from "vitest"
+import { vipKey } from "../src/announcing/index.ts"
 import {
   type AddressPoolState,
   type Command,
@@ -154,6 +155,7 @@ class Auditor {
       const isReplaced = before?.holders.some(({ leaving }) => leaving === true) && event.reason !== "service-gone"
       const service = world.fleet.cluster(after.cluster).services.get(after.lastHolders[0] ?? "")?.service
       if (isReplaced && service?.type === "LoadBalancer") assert.strictEqual(command._tag, "FinishMoves")
+      if (event.reason === "moved") this.#moved(after, world)
       this.#releasedAt.set(event.stream, world.log.indexOf(event) + 1)
     }
     if (event.type === "VipQuarantined") {
@@ -221,6 +223,22 @@ class Auditor {
       `${holder?.namespace}/${holder?.name}`,
       `${after.address} is not free at ${world.nowMs}`
     )
+  }
+
+  /** What goes past brakes and budget is reachable at another address by then: its last message lets nodes announce it. */
+  #moved({ network, address, cluster, lastHolders: [key = ""] }: VipState, world: World): void {
+    const isV6 = address.includes(":")
+    const successors = world.addresses(cluster, key).filter((other) => other.includes(":") === isV6)
+    assert.lengthOf(successors, 1, `${key} has an address in the place of ${address}`)
+    const tombstone = world.message(cluster, vipKey(address))
+    if (tombstone?._tag === "VipIntent" && tombstone.network === network) {
+      assert.isTrue(
+        tombstone.state === "announced" || tombstone.massWithdraw !== undefined,
+        `${address} is let through`
+      )
+    }
+    const successor = world.message(cluster, vipKey(successors[0] ?? ""))
+    assert.isTrue(successor?._tag === "VipIntent" && successor.state === "announced", `${successors} is announced`)
   }
 
   /** Two clusters have an address by what says so alone: each newcomer is a member, and nobody else's part is about. */

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "vitest"
 import { finishedMoves, type NodeWord } from "../src/allocation/moves.ts"
 import { messageKey, vipKey } from "../src/announcing/index.ts"
-import type { Command, ServiceObject } from "../src/index.ts"
-import { announcing, apply, observe, pool, service, World } from "./world.ts"
+import { budgetUse, type Command, type ServiceObject } from "../src/index.ts"
+import { announcing, apply, fleetObject, observe, pool, service, World } from "./world.ts"
 
 const old = "192.0.2.0"
 const next = "192.0.2.5"
@@ -76,9 +76,57 @@ describe("a Service that moves to another address", () => {
     assert.deepStrictEqual(it.addresses("east", "shop/web"), [old])
     assert.lengthOf(it.fleet.vip("default", old)?.holders ?? [], 1)
     const moves = finished(it, { "east-1": says(old), "east-2": says(old) })
-    assert.deepStrictEqual(moves, [{ namespace: "shop", name: "web", address: next }])
-    it.do({ _tag: "FinishMoves", cluster: "east", moves: [{ namespace: "shop", name: "web", address: old }] })
+    assert.deepStrictEqual(moves, [{ namespace: "shop", name: "web", address: next, successor: old }])
+    const stale = { namespace: "shop", name: "web", address: old, successor: next }
+    it.do({ _tag: "FinishMoves", cluster: "east", moves: [stale] })
     assert.strictEqual(phase(it, old), "assigned", "nobody is leaving it any more")
+  })
+
+  it("goes on where it went on to a third one after the statuses that would have ended it", () => {
+    const it = moving()
+    const moves = finished(it, { "east-1": says(old, next), "east-2": says(old, next) })
+    it.do(web({ requestedAddresses: ["192.0.2.6"] }))
+    assert.isEmpty(it.do({ _tag: "FinishMoves", cluster: "east", moves }), "none announces 192.0.2.6 yet")
+    assert.strictEqual(phase(it, old), "assigned")
+  })
+
+  it("lets its old address through speakers' brakes, with the event as the cause, and takes nothing of the budget", () => {
+    const it = moving()
+    const settings = { blastRadius: { cluster: { maxWithdrawRoutes: 0, maxWithdrawPercent: 0 } } }
+    it.do({ _tag: "ApplyFleetObject", manifest: fleetObject("Fleet", "prod", settings) })
+    finish(it)
+    assert.strictEqual(phase(it, old), "withdrawing")
+    const released = it.log.findIndex(({ type, reason }) => type === "VipReleased" && reason === "moved")
+    assert.strictEqual(intent(it, old)?.massWithdraw?.cause, released + 1)
+    assert.strictEqual(budgetUse(it.fleet, it.fleet.cluster("east"), it.nowMs).withdrawn, 0)
+  })
+
+  it("does neither where it has nothing in its place any more: that is a withdrawal like others", () => {
+    const it = new World()
+    announcing(it, "east")
+    it.do(apply("east", pool("public", ["192.0.2.0/29", "2001:db8::/125"])))
+    const dual = { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "RequireDualStack" } as const
+    it.do(web(dual))
+    it.do(web({ ...dual, requestedAddresses: [next, "2001:db8::"] }))
+    const single = { ipFamilies: ["IPv6"], ipFamilyPolicy: "SingleStack", requestedAddresses: ["2001:db8::"] } as const
+    it.do(web(single))
+    assert.strictEqual(phase(it, next), "withdrawing")
+    const moves = finished(it, { "east-1": says(old), "east-2": says(old) })
+    assert.deepStrictEqual(moves, [{ namespace: "shop", name: "web", address: old }])
+    it.do({ _tag: "FinishMoves", cluster: "east", moves })
+    assert.strictEqual(intent(it, old)?.state, "withdrawn")
+    assert.strictEqual(intent(it, old)?.massWithdraw, undefined)
+    assert.strictEqual(budgetUse(it.fleet, it.fleet.cluster("east"), it.nowMs).withdrawn, 2)
+  })
+
+  it("is not asked to end again and again while a second person is awaited", () => {
+    const held = moving()
+    const settings = { blastRadius: { maxWithdrawRoutes: 0 } }
+    held.do({ _tag: "ApplyFleetObject", manifest: fleetObject("Fleet", "prod", settings) })
+    held.do({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
+    held.do({ _tag: "FinishMoves", cluster: "east", moves: finished(held, {}) })
+    assert.strictEqual(phase(held, old), "assigned")
+    assert.isEmpty(finished(held, {}))
   })
 
   it("holds a shared address for as long as it is leaving it, and then leaves the others on it alone", () => {

@@ -128,7 +128,11 @@ export const randomCommand = (world: World, choose: Choices): Command => {
       return { _tag: "DeleteFleetObject", kind: "SharedAddress", name: `a${choose.below(2)}` }
     case 18: {
       const moving = [...world.fleet.cluster(cluster).movingOf].flatMap(([key, addresses]) =>
-        addresses.map((address) => ({ namespace: "shop", name: key.slice("shop/".length), address }))
+        addresses.map((address) => {
+          const isV6 = address.includes(":")
+          const successor = world.addresses(cluster, key).find((other) => other.includes(":") === isV6)
+          return { namespace: "shop", name: key.slice("shop/".length), address, ...(successor && { successor }) }
+        })
       )
       const moves =
         moving.length === 0 ? [{ namespace: "shop", name: "s0", address: "192.0.2.1" }] : [choose.one(moving)]

@@ -37,7 +37,8 @@ const confirm = (world: World, cluster: string): void => {
   }
 }
 const finishMoves = (world: World, cluster: string, address: string): void => {
-  world.do({ _tag: "FinishMoves", cluster, moves: [{ namespace: "shop", name: "web", address }] })
+  const [successor = ""] = world.addresses(cluster, "shop/web")
+  world.do({ _tag: "FinishMoves", cluster, moves: [{ namespace: "shop", name: "web", address, successor }] })
 }
 const refused = (world: World, command: Command): string => {
   world.do(command)

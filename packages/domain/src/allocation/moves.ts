@@ -36,16 +36,20 @@ export const finishedMoves = (
     return addresses.flatMap((address) => {
       const successor = successorOf(cluster, key, address)
       const nodes = obligedOf(cluster.name, address).filter((node) => cluster.nodes.get(node)?.present === true)
-      const isOver =
-        successor === undefined ||
-        isAnnouncedInstead({ address, successor, nodes, heard, candidates: candidatesOf(fleet, cluster, successor) })
-      return isOver ? [{ namespace, name, address }] : []
+      if (successor === undefined) return isHeld(fleet, cluster, address) ? [] : [{ namespace, name, address }]
+      const candidates = candidatesOf(fleet, cluster, successor)
+      const isOver = isAnnouncedInstead({ address, successor, nodes, heard, candidates })
+      return isOver ? [{ namespace, name, address, successor }] : []
     })
   })
 
 /** What the Service has by now of the same IP version. */
 const successorOf = (cluster: ClusterMemory, key: string, address: string): string | undefined =>
   cluster.addressesOf.get(key)?.find((other) => familyOf(other) === familyOf(address))
+
+/** Whether a second person is awaited already. */
+const isHeld = (fleet: Fleet, cluster: ClusterMemory, address: string): boolean =>
+  fleet.vip(cluster.network, address, cluster.name)?.heldRelease !== undefined
 
 const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
 
@@ -80,13 +84,17 @@ const isAnnouncedInstead = ({
   return current.length === words.length && !current.some(({ announcing }) => announcing.includes(address))
 }
 
-/** Ends moves: what is no longer given up, or not held any more, is passed over. */
+/**
+ * Ends moves. What is no longer given up, or not held any more, is passed over, and so is what has another successor by now
+ * than the statuses spoke of.
+ */
 export const finishMoves = (draft: Draft, { cluster: name, moves }: FinishMoves): void => {
   const cluster = draft.cluster(name)
   if (draft.fleet.isFrozen(cluster)) return
-  for (const { namespace, name, address } of moves) {
+  for (const { namespace, name, address, successor } of moves) {
     const key = `${namespace}/${name}`
     if (cluster.movingOf.get(key)?.includes(address) !== true) continue
-    release(draft, cluster, key, address, "address-no-longer-wanted")
+    if (successorOf(cluster, key, address) !== successor) continue
+    release(draft, cluster, key, address, successor === undefined ? "address-no-longer-wanted" : "moved")
   }
 }

@@ -193,7 +193,8 @@ export const release = (
   if (holders.length > 0) {
     return emitVip(draft, cluster, vip, "VipHoldersChanged", reason, { ...vip, holders }, holder)
   }
-  const isCounted = draft.fleet.allows("blastRadius") && reason !== "approved"
+  // What a second person approved, and what is reachable at another address by now, costs nothing.
+  const isCounted = draft.fleet.allows("blastRadius") && reason !== "approved" && reason !== "moved"
   if (isCounted && !hasBudget(draft, cluster)) return holdRelease(draft, cluster, vip, holder)
   const { heldRelease: _held, ...released } = vip
   const obliged = mayBeAnnounced(draft, vip)

@@ -76,8 +76,10 @@ const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<Mass
       const { cluster, node } = after
       return [{ eventIndex, cluster, ...(node === null ? {} : { nodes: [node] as const }) }]
     }
-    // Who answers for it that an address is announced nowhere, or approved that, wants it held back nowhere.
-    const isOrdered = type === "VipForceReleased" || (type === "VipReleased" && reason === "approved")
+    // Who answers for it that an address is announced nowhere, or approved that, wants it held back nowhere. Of a move
+    // nothing is lost: what took the place of the address is on the wire.
+    const isOrdered =
+      type === "VipForceReleased" || (type === "VipReleased" && (reason === "approved" || reason === "moved"))
     if (isOrdered && after?._tag === "Vip") {
       return [{ eventIndex, cluster: after.cluster, address: after.address }]
     }

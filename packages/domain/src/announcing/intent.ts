@@ -89,7 +89,7 @@ export const VipIntent = Schema.TaggedStruct("VipIntent", {
   routes: Schema.Array(AdvertisedRoute),
   /** Nodes that may have announced it since its last confirmed withdrawal. */
   obliged: Schema.Array(Schema.String),
-  /** Set on a commanded drain or deletion alone, never where observations are missing: it releases a speaker's brake. */
+  /** Set on a commanded drain or deletion, and where nothing is lost; never where observations are missing. It releases a brake. */
   massWithdraw: Schema.optionalKey(MassWithdraw),
   cause: Cause
 })

@@ -169,7 +169,13 @@ export interface ExpireQuarantines {
 export interface FinishMoves {
   readonly _tag: "FinishMoves"
   readonly cluster: string
-  readonly moves: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly address: string }>
+  readonly moves: ReadonlyArray<{
+    readonly namespace: string
+    readonly name: string
+    readonly address: string
+    /** What took its place; absent where nothing of its IP version did. */
+    readonly successor?: string
+  }>
 }
 
 /** The log has lost history: a new incarnation begins, which decides nothing before it has asked who remembers. */

@@ -81,6 +81,7 @@ export type ReasonCode =
   | "refused"
   | "service-gone"
   | "address-no-longer-wanted"
+  | "moved"
   | "withdrawal-confirmed"
   | "quarantine-over"
   | "node-retired"
