@@ -14,7 +14,7 @@ import {
   preview,
   type RawObject
 } from "../src/index.ts"
-import { pool, raw, World } from "./world.ts"
+import { fleetObject, pool, raw, World } from "./world.ts"
 
 /** A folder as it is read, its findings with it. */
 const readInput = (folder: string): ClusterInput => {
@@ -143,6 +143,41 @@ describe("preview", () => {
       [
         ["n1", "Announced"],
         ["n2", "NoLocalEndpoint"]
+      ]
+    )
+  })
+
+  it("shows by what routers prefer one cluster of a shared address: a longer AS path, and LOCAL_PREF to internal peers", () => {
+    const slice = observation({
+      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },
+      labels: { "kubernetes.io/service-name": "web" },
+      endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
+    })
+    const node = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const internal = observation(raw("BGPPeer", "inner", { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" }))
+    const members = ["east", "west"].map((name, priority) => ({
+      cluster: name,
+      namespace: "shop",
+      name: "web",
+      priority
+    }))
+    const shared = fleetObject("SharedAddress", "any", { addresses: ["192.0.2.0"], members })
+    const inputs = ["east", "west"].map((name) => cluster(name, ...config, internal, node, slice, serviceOf("web", {})))
+    const shown = preview(inputs, {
+      fleet: [{ object: shared, locate: () => ({ file: "fleet.yaml", line: 1, column: 1 }) }]
+    })
+    const route = { prefix: "192.0.2.0/32", communities: [], largeCommunities: [] }
+    assert.deepStrictEqual(
+      shown.map(({ nodes }) => nodes[0]?.peers.map(({ announcements }) => announcements[0])),
+      [
+        [
+          { ...route, localPref: 100 },
+          { ...route, localPref: null }
+        ],
+        [
+          { ...route, localPref: 90 },
+          { ...route, localPref: null, asPathPrepend: 4 }
+        ]
       ]
     )
   })

@@ -88,6 +88,8 @@ export interface Announcement {
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
   readonly largeCommunities: ReadonlyArray<string>
+  /** How often the own AS is named once more, of a shared address, to an external peer; absent: not at all. */
+  readonly asPathPrepend?: number
 }
 
 /**
@@ -303,13 +305,17 @@ const nodeOf = (
   return { shown: { name: node.node, excluded: node.excluded, peers }, verdicts }
 }
 
-const announcement = ({ prefix, localPref, communities }: WantedRoute, isInternal: boolean): Announcement => {
+const announcement = (
+  { prefix, localPref, communities, prepend = 0 }: WantedRoute,
+  isInternal: boolean
+): Announcement => {
   const isLarge = (community: string): boolean => community.split(":").length === 3
   return {
     prefix,
     localPref: isInternal ? (localPref ?? localPrefUnset) : null,
     communities: communities.filter((community) => !isLarge(community)),
-    largeCommunities: communities.filter(isLarge)
+    largeCommunities: communities.filter(isLarge),
+    ...(isInternal || prepend === 0 ? {} : { asPathPrepend: prepend })
   }
 }
 

@@ -69,6 +69,7 @@ interface PreviewedRoute {
   readonly nodes: ReadonlyArray<string>
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
+  readonly asPathPrepend: number
 }
 
 /** Routes by prefix and peer; the nodes that announce one alike are its equal-cost set at the router. */
@@ -76,13 +77,13 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
   const routes = new Map<string, PreviewedRoute>()
   for (const node of nodes) {
     for (const { name, address, asn, announcements } of node.peers) {
-      for (const { prefix, localPref, communities, largeCommunities } of announcements) {
+      for (const { prefix, localPref, communities, largeCommunities, asPathPrepend = 0 } of announcements) {
         const all = [...communities, ...largeCommunities]
-        const key = JSON.stringify([prefix, name, localPref, all])
+        const key = JSON.stringify([prefix, name, localPref, all, asPathPrepend])
         const present = routes.get(key)
         const peer = address === "" ? name : `${name} ${address}`
         routes.set(key, {
-          ...{ prefix, peer, asn, localPref, communities: all },
+          ...{ prefix, peer, asn, localPref, communities: all, asPathPrepend },
           nodes: [...(present?.nodes ?? []), node.name]
         })
       }
@@ -91,12 +92,15 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
   return [...routes.values()].sort((left, right) => comparePrefixes(left.prefix, right.prefix))
 }
 
-/** Routes of a preview. */
-export const previewRouteColumns: ReadonlyArray<Column<PreviewedRoute>> = [
+/** Routes of a preview; PREPEND, how often the own AS is named once more, where some route has it. */
+export const previewRouteColumns = (routes: ReadonlyArray<PreviewedRoute>): ReadonlyArray<Column<PreviewedRoute>> => [
   { title: "PREFIX", cell: ({ prefix }) => prefix },
   { title: "PEER", cell: ({ peer }) => peer },
   { title: "PEER-AS", cell: ({ asn }) => String(asn) },
   { title: "FROM", cell: ({ nodes }) => nodes.join(" ") },
   { title: "LOCAL-PREF", cell: ({ localPref }) => (localPref === null ? "" : String(localPref)) },
+  ...(routes.some(({ asPathPrepend }) => asPathPrepend > 0)
+    ? [{ title: "PREPEND", cell: ({ asPathPrepend }: PreviewedRoute) => String(asPathPrepend || "") }]
+    : []),
   { title: "COMMUNITIES", cell: ({ communities }) => communities.join(" ") }
 ]

@@ -75,6 +75,6 @@ const previewText = (
   return [
     summary,
     ...(services.length === 0 ? [] : [formatTable(previewServiceColumns, services, options)]),
-    ...(routes.length === 0 ? [] : [formatTable(previewRouteColumns, routes, options)])
+    ...(routes.length === 0 ? [] : [formatTable(previewRouteColumns(routes), routes, options)])
   ].join("\n\n")
 }
