@@ -24,6 +24,9 @@ export const ServiceView = Schema.Struct({
     Schema.Struct({
       address: Schema.String,
       pool: Schema.String,
+      leaving: Schema.Boolean.annotate({
+        description: "Given up for another, and announced until every node that announces it announces that"
+      }),
       approval: Schema.NullOr(Schema.String).annotate({
         description: "The order whose approval its withdrawal waits for; null otherwise"
       })

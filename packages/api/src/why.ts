@@ -16,6 +16,9 @@ export const WhyAnswer = Schema.Struct({
     Schema.Struct({
       address: Schema.String,
       pool: Schema.String,
+      leaving: Schema.Boolean.annotate({
+        description: "Given up for another, and announced until every node that announces it announces that"
+      }),
       reason: Schema.NullOr(Schema.String).annotate({ description: "Why it was given, docs/reference/events.md" }),
       since: Schema.NullOr(Instant),
       seq: Schema.NullOr(Schema.Int).annotate({ description: "The event that gave it" })

@@ -198,6 +198,34 @@ describe("a move is over", () => {
     assert.deepStrictEqual(finished(it, { "east-1": says(old), "east-2": says(old) }), [])
   })
 
+  it("never, to what no node may announce, which its Service is told of for as long as that is so", () => {
+    const it = new World()
+    announcing(it, "east")
+    it.do(apply("east", pool("public", ["192.0.2.0/32"])))
+    it.do(apply("east", pool("dark", ["198.51.100.0/32"], { autoAssign: false })))
+    const all = it.fleet.cluster("east").manifests.get("BGPAdvertisement/metallb-system/all")?.manifest
+    const cover = (spec: object) => it.do(apply("east", { ...all!, spec }))
+    const findings = () =>
+      it.fleet
+        .cluster("east")
+        .findings.get("Service/shop/web")
+        ?.findings.map(({ code, found }) => `${code} ${found}`)
+    cover({ ipAddressPools: ["public"] })
+    it.do(web())
+    it.do(web({ annotations: { addressPool: "dark" } }))
+    const stuck = ["LT0221 no advertisement of pool dark to a peer that some node has"]
+    assert.deepStrictEqual(findings(), stuck)
+    const ref = { kind: "Service", namespace: "shop", name: "web" }
+    const told = it.message("east", messageKey({ _tag: "ObjectFindings", object: ref }))
+    assert.isTrue(told?._tag === "ObjectFindings" && told.findings[0]?.code === "LT0221", "its status says so as well")
+    cover({})
+    assert.isUndefined(findings())
+    it.do({ _tag: "RegisterCluster", cluster: "east", network: "default", allowedPrefixes: ["192.0.2.0/24"] })
+    assert.match(findings()?.join() ?? "", /^LT0221 198.51.100.0 of pool dark outside of the cluster's allowedPrefixes/)
+    it.do(web({ requestedAddresses: [old] }))
+    assert.isUndefined(findings(), "it has its old address again")
+  })
+
   it("when the only node that lags is gone", () => {
     const it = moving()
     it.do({ _tag: "ForgetNode", cluster: "east", name: "east-2" })

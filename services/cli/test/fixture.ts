@@ -71,8 +71,8 @@ export const services: ServiceList = {
       ...service,
       name: "web",
       addresses: [
-        { address: "192.0.2.1", pool: "public", approval: null },
-        { address: "2001:db8::1", pool: "public", approval: null }
+        { address: "192.0.2.1", pool: "public", leaving: false, approval: null },
+        { address: "2001:db8::1", pool: "public", leaving: false, approval: null }
       ],
       state: "Announced",
       announcing: ["east-1"],
@@ -82,7 +82,7 @@ export const services: ServiceList = {
       ...service,
       cluster: "west",
       name: "web",
-      addresses: [{ address: "192.0.2.2", pool: "public", approval: null }],
+      addresses: [{ address: "192.0.2.2", pool: "public", leaving: false, approval: null }],
       state: "Assigned",
       announcing: [],
       eligible: ["west-1"]
@@ -91,7 +91,7 @@ export const services: ServiceList = {
       ...service,
       cluster: "west",
       name: "zoo",
-      addresses: [{ address: "192.0.2.3", pool: "public", approval: "w-1" }],
+      addresses: [{ address: "192.0.2.3", pool: "public", leaving: false, approval: "w-1" }],
       state: "Held",
       announcing: ["west-1"],
       eligible: ["west-1"]

@@ -1,6 +1,7 @@
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { resolveVip } from "../announcing/resolve.ts"
+import { type Finding, finding, rangesWithin } from "../config/index.ts"
 import type { FinishMoves } from "../fleet/command.ts"
 import type { Draft } from "../fleet/draft.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
@@ -82,6 +83,33 @@ const isAnnouncedInstead = ({
   if (current.some(({ announcing }) => announcing.includes(successor))) return true
   // Nothing took its place on the wire. It may go where it is not on the wire either, as far as all nodes are heard.
   return current.length === words.length && !current.some(({ announcing }) => announcing.includes(address))
+}
+
+/**
+ * Why moves of a Service cannot end: no node may announce what is to take the old address's place, or no speaker would,
+ * since it lies outside of what the cluster may announce.
+ */
+export const stuckMoves = (fleet: Fleet, cluster: ClusterMemory, key: string): ReadonlyArray<Finding> => {
+  const [namespace = "", name = ""] = key.split("/")
+  return (cluster.services.has(key) ? (cluster.movingOf.get(key) ?? []) : []).flatMap((address) => {
+    const successor = successorOf(cluster, key, address)
+    const why = successor === undefined ? undefined : whyDark(fleet, cluster, successor)
+    if (why === undefined) return []
+    const object = { kind: "Service", namespace, name }
+    const expected = `nodes that announce ${successor}, so that ${address} can go`
+    return [finding("LT0221", { object, field: "status.loadBalancer", expected, found: why })]
+  })
+}
+
+const whyDark = (fleet: Fleet, cluster: ClusterMemory, address: string): string | undefined => {
+  const pool = fleet.vip(cluster.network, address, cluster.name)?.pool
+  const { allowedPrefixes } = cluster
+  if (allowedPrefixes.length > 0 && rangesWithin([`${address}-${address}`], allowedPrefixes).length === 0) {
+    return `${address} of pool ${pool} outside of the cluster's allowedPrefixes ${allowedPrefixes.join(", ")}`
+  }
+  return candidatesOf(fleet, cluster, address).length === 0
+    ? `no advertisement of pool ${pool} to a peer that some node has`
+    : undefined
 }
 
 /**

@@ -27,7 +27,7 @@ export const preferenceClashes = (
 /** Those of all that a Service has. */
 export const preferenceFindings = (fleet: Fleet, cluster: ClusterMemory, state: ServiceState): ReadonlyArray<Finding> =>
   addressesOf(cluster, state).flatMap((address) => {
-    const vip = fleet.vip(cluster.network, address)
+    const vip = fleet.vip(cluster.network, address, cluster.name)
     return vip === undefined ? [] : preferenceClashes(state.service, resolveVip(fleet, cluster, vip, []))
   })
 

@@ -341,6 +341,11 @@ export const codes = {
     "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was.",
     "Move who has them first, or set deletionPolicy: Retire to let them keep what they have until they leave"
   ),
+  LT0221: warning(
+    "move that cannot end",
+    "The Service has another address by now that no node may announce. The address that it had before stays announced, so that nothing is lost; at the new one it is not reachable.",
+    "Let a BGPAdvertisement cover the new pool, and allowedPrefixes its addresses; or let the Service ask for its old address again"
+  ),
   LT0301: error(
     "peer unreachable",
     "No TCP connection to the peer could be made. It is tried again.",

@@ -19,7 +19,7 @@ import { observeInventory } from "./inventory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { forceRelease, releaseBrake, retireNode } from "./orders.ts"
 import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
-import { reviewPreferences } from "./review-preferences.ts"
+import { reviewServices } from "./review-services.ts"
 import { type SegmentState, streamOf } from "./stream.ts"
 
 /**
@@ -42,7 +42,7 @@ export const decide = (
   // Each round lets a pool go.
   while (reviewRetired(draft) || reviewAddressPools(draft)) settleRest(draft)
   recordHeld(draft)
-  reviewPreferences(draft)
+  reviewServices(draft)
   return Result.succeed(draft.events)
 }
 

@@ -37,7 +37,7 @@ export const featuresSince = {
   loadBalancerClass: 2,
   /** A Service that is being deleted gets nothing new. */
   deletingServices: 2,
-  /** A Service whose routes have two local preferences is told of it. */
+  /** A Service whose routes have two local preferences, or whose move cannot end, is told of it. */
   preferenceFindings: 2
 } as const satisfies Readonly<Record<string, number>>
 

@@ -1,3 +1,4 @@
+import { stuckMoves } from "../allocation/moves.ts"
 import { mayClash, preferenceFindings } from "../announcing/preferences.ts"
 import { type ObjectRef, objectKey } from "../config/index.ts"
 import { reportFindings } from "./configure.ts"
@@ -6,10 +7,10 @@ import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
 
 /**
- * Records of each Service whose routes a command may have changed whether advertisements give one of them two local
- * preferences, which depends on what the Service is selected by.
+ * Records of each Service whose routes a command may have changed what is amiss with them: that advertisements give one
+ * of them two local preferences, which depends on what the Service is selected by, or that a move of it cannot end.
  */
-export const reviewPreferences = (draft: Draft): void => {
+export const reviewServices = (draft: Draft): void => {
   if (!draft.fleet.allows("preferenceFindings")) return
   const touched = new Touched()
   for (const event of draft.events) touch(draft, touched, event)
@@ -17,14 +18,16 @@ export const reviewPreferences = (draft: Draft): void => {
     const cluster = draft.cluster(name)
     const isClear = !mayClash(draft.fleet.config(cluster))
     const keys = touched.clusters.has(name)
-      ? new Set([...(isClear ? [] : cluster.services.keys()), ...warned(cluster)])
+      ? new Set([...(isClear ? [] : cluster.services.keys()), ...cluster.movingOf.keys(), ...warned(cluster)])
       : (touched.services.get(name) ?? [])
     for (const key of keys) {
       const ref = serviceRef(key)
       const isWarned = cluster.findings.has(objectKey(ref))
       const state = isClear ? undefined : cluster.services.get(key)
-      if (state === undefined && !isWarned) continue
-      const findings = state === undefined ? [] : preferenceFindings(draft.fleet, cluster, state)
+      const stuck = stuckMoves(draft.fleet, cluster, key)
+      if (state === undefined && stuck.length === 0 && !isWarned) continue
+      const clashes = state === undefined ? [] : preferenceFindings(draft.fleet, cluster, state)
+      const findings = [...clashes, ...stuck]
       if (findings.length > 0 || isWarned) reportFindings(draft, cluster, ref, "centre", findings)
     }
   }

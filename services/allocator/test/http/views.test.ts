@@ -32,7 +32,7 @@ describe("services", () => {
         ["web", "Announced"]
       ])
       expect(items[3]).toMatchObject({
-        addresses: [{ address: "192.0.2.1", pool: "public" }],
+        addresses: [{ address: "192.0.2.1", pool: "public", leaving: false }],
         announcing: ["east-1"],
         eligible: ["east-1", "east-2"],
         candidates: ["east-1", "east-2", "east-3"],

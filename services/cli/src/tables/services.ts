@@ -15,7 +15,7 @@ export const serviceColumns = (nowMs: number): ReadonlyArray<Column<ServiceView>
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
   { title: "NAMESPACE", cell: ({ namespace }) => namespace },
   { title: "NAME", cell: ({ name }) => name },
-  { title: "ADDRESS", cell: ({ addresses }) => addresses.map(({ address }) => address).join(",") },
+  { title: "ADDRESS", cell: ({ addresses }) => addresses.map(addressText).join(",") },
   { title: "POOL", cell: ({ addresses }) => [...new Set(addresses.map(({ pool }) => pool))].join(",") },
   { title: "STATE", cell: ({ state }) => ({ text: state, tone: tones[state] }) },
   { title: "NODES", cell: ({ announcing, eligible }) => `${announcing.length}/${eligible.length}` },
@@ -33,6 +33,9 @@ export const serviceColumns = (nowMs: number): ReadonlyArray<Column<ServiceView>
     isWide: true
   }
 ]
+
+const addressText = ({ address, leaving }: ServiceView["addresses"][number]): string =>
+  leaving ? `${address}(leaving)` : address
 
 /** What is wrong with a Service, in full. */
 export const serviceLines = ({ cluster, refusal, findings }: ServiceView): ReadonlyArray<string> => [

@@ -11,6 +11,7 @@ import {
   heldBy,
   type NodeState,
   objectKey,
+  type ServiceState,
   streamOf,
   streamOfVip
 } from "@lowtide/domain"
@@ -26,6 +27,10 @@ export const findingsOn = (
   cluster: ClusterMemory,
   object: { readonly kind: string; readonly namespace?: string; readonly name: string }
 ): ReadonlyArray<FindingView> => cluster.findings.get(objectKey(object))?.findings ?? []
+
+/** Whether the Service has given the address up for another that nodes do not announce yet. */
+export const isLeaving = (cluster: ClusterMemory, { service }: ServiceState, address: string): boolean =>
+  cluster.movingOf.get(`${service.namespace}/${service.name}`)?.includes(address) === true
 
 /** Everything that is wrong in the fleet: with objects, with what Services ask for, with sessions and speakers. */
 export const findingList = (view: CommittedView, filter: ListFilter, nowMs: number): FindingList => ({

@@ -15,7 +15,7 @@ import {
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { findingsOn } from "./findings.ts"
+import { findingsOn, isLeaving } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus } from "./sync.ts"
 
@@ -64,7 +64,7 @@ const viewOf = (
     network: cluster.network,
     namespace,
     name,
-    addresses: vips.map(addressOf),
+    addresses: vips.map((vip) => addressOf(vip, { leaving: isLeaving(cluster, state, vip.address) })),
     state: standingOf(vips, announcing),
     trafficPolicy: externalTrafficPolicy,
     announcing,
@@ -83,8 +83,11 @@ const viewOf = (
   }
 }
 
-const addressOf = ({ address, pool, heldRelease }: VipState): ServiceView["addresses"][number] => ({
-  ...{ address, pool },
+const addressOf = (
+  { address, pool, heldRelease }: VipState,
+  { leaving }: { readonly leaving: boolean }
+): ServiceView["addresses"][number] => ({
+  ...{ address, pool, leaving },
   approval: heldRelease?.order ?? null
 })
 
@@ -113,7 +116,7 @@ const gone = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Reado
     const judged = vips.map(judge)
     return {
       ...{ cluster: cluster.name, network: cluster.network, namespace, name },
-      addresses: vips.map(addressOf),
+      addresses: vips.map((vip) => addressOf(vip, { leaving: false })),
       state: standingOf(vips, []),
       trafficPolicy: vips[0]?.heldRelease?.service?.externalTrafficPolicy ?? "Cluster",
       announcing: sortedUnion(vips.map(({ address }) => announcers.get(address) ?? [])),

@@ -4,7 +4,7 @@ import { addressesOf, type ClusterMemory, type Fleet, type ServiceState } from "
 import { explainPools } from "@lowtide/domain/allocation/explain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
 import type { StoredEvent } from "@lowtide/ledger"
-import { findingsOn } from "./findings.ts"
+import { findingsOn, isLeaving } from "./findings.ts"
 
 /** Everything that the answer is made from. */
 export interface WhyFacts {
@@ -38,6 +38,9 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
   }
   const addresses = addressesHeld(facts, state)
   const held = addresses.map(sayAddress).join("; ")
+  const warnings = findingsOn(cluster, { kind: "Service", namespace, name })
+    .map(({ code, message, fix }) => ` ${code} ${message}. Fix: ${fix}.`)
+    .join("")
   if (!wantsAddress(state.service, cluster) && state.refusal === null) {
     const why = `it ${was} of type ${state.service.type}${state.service.loadBalancerClass === undefined ? "" : ` and class ${state.service.loadBalancerClass}`}`
     return {
@@ -53,7 +56,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
       held === ""
         ? `${subject} had no address yet${then}.`
         : `${subject}${then} ${at === null ? "has" : "had"} ${held}.`
-    return { ...named, addresses, refusal: null, pools, standing: "served", sentence }
+    return { ...named, addresses, refusal: null, pools, standing: "served", sentence: `${sentence}${warnings}` }
   }
   const { code, message, expected, found, fix } = state.refusal
   const event = facts.events.find(({ type }) => type === "AssignmentRefused")
@@ -69,7 +72,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
     refusal,
     pools,
     standing: "refused",
-    sentence: `${subject} ${was} refused${then}${by}: ${code} ${message}.${looked}${kept} Fix: ${fix}.`
+    sentence: `${subject} ${was} refused${then}${by}: ${code} ${message}.${looked}${kept} Fix: ${fix}.${warnings}`
   }
 }
 
@@ -82,13 +85,15 @@ const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState
     return {
       address,
       pool: fleet.vip(cluster.network, address, cluster.name)?.pool ?? "",
+      leaving: isLeaving(cluster, state, address),
       reason: event?.reasonCode ?? null,
       since: event?.recordedAt ?? null,
       seq: event?.seq ?? null
     }
   })
 
-const sayAddress = ({ address, pool, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
+const sayAddress = ({ address, pool, leaving, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
+  if (leaving) return `${address} of pool ${pool} until nodes announce what takes its place`
   const because = reason === null ? "" : ` since ${since}, because ${reasonWords[reason] ?? reason} (event ${seq})`
   return `${address} of pool ${pool}${because}`
 }
@@ -99,7 +104,10 @@ const reasonWords: Readonly<Record<string, string>> = {
   "requested-pool": "it asked for this pool",
   "pool-selected": "this was the first pool in the stated order that had one",
   sticky: "it held it last",
-  shared: "another Service with its sharing key has it"
+  shared: "another Service with its sharing key has it",
+  reserved: "a reservation keeps it for the Service",
+  "shared-address": "the Service is a member of a shared address",
+  "status-says": "its status named it already"
 }
 
 /** Pools in effect, and those that errors keep out of effect. */
