@@ -51,75 +51,81 @@ export interface CentreLab {
 
 export const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-export const makeCentreLab: Effect.Effect<CentreLab, unknown, Scope.Scope> = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-faults-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-  const postgres = yield* startPostgres() // durable: what is killed in here must lose nothing
-  const nats = yield* startNats()
-  const { privatePem, publicPem } = generateKey()
-  const keyFile = join(folder, "signing.pem")
-  writeFileSync(keyFile, privatePem, { mode: 0o600 })
-  const bus = Context.get(yield* Layer.build(layerBus({ servers: [nats.url], name: "test" })), Bus)
-  const within = <A, E>(effect: Effect.Effect<A, E, Bus>) => Effect.provideService(effect, Bus, bus)
-  let runs = 0
-  let ids = 0
-  const allocator: CentreLab["allocator"] = (name, env = {}) =>
-    Effect.gen(function* () {
-      runs += 1
-      const socket = join(folder, `${name}-${runs}.sock`)
-      const process = yield* startProcess({
-        name,
-        command: [globalThis.process.execPath, program],
-        logFile: join(folder, `${name}-${runs}.log`),
-        env: {
-          DATABASE_URL: postgres.url,
-          LOWTIDE_NATS_URL: nats.url,
-          LOWTIDE_SIGNING_KEY_FILE: keyFile,
-          LOWTIDE_SIGNING_KEY_ID: "k1",
-          LOWTIDE_HTTP_LISTEN: `unix:${socket}`,
-          LOWTIDE_ALLOCATOR_NAME: name,
-          ...env
-        }
-      }).pipe(Effect.orDie)
-      const get = (path: string) => Effect.promise(() => getFrom(socket, path))
-      const role = Effect.map(get("/readyz"), ({ status, body }) => (status === 0 ? undefined : body.role))
-      return { name, process, url: `unix:${socket}`, get, role }
-    })
-  return {
-    folder,
-    postgres,
-    nats,
-    publicPem,
-    privatePem,
-    allocator,
-    within,
-    send: (command, id = ++ids) =>
-      within(sendCommand("east", { commandId: uuid(id), correlationId: uuid(id), command: command as never })),
-    ask: (command, id, attempt = 1) =>
-      within(
-        Effect.gen(function* () {
-          const connection = yield* (yield* Bus).connection
-          const text = JSON.stringify({ commandId: uuid(id), correlationId: uuid(id), attempt, command })
-          const reply = yield* Effect.tryPromise(() =>
-            connection.request(commandSubject("east"), text, { timeout: 2_000 })
-          )
-          return JSON.parse(reply.string()) as CommandReply
-        }).pipe(Effect.orElseSucceed(() => undefined))
-      ),
-    sql: (text) =>
-      Effect.promise(async () => {
-        const client = new pg.Client({ connectionString: postgres.url })
-        await client.connect()
-        try {
-          return (await client.query(text)).rows
-        } finally {
-          await client.end()
-        }
+export const makeCentreLab: Effect.Effect<CentreLab, unknown, Scope.Scope> = Effect.suspend(() =>
+  makeCentreLabIn(undefined)
+)
+
+/** With PostgreSQL's data in a folder of the caller's, such as a small disk. */
+export const makeCentreLabIn: (postgresFolder: string | undefined) => Effect.Effect<CentreLab, unknown, Scope.Scope> =
+  Effect.fnUntraced(function* (postgresFolder) {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-faults-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const postgres = yield* startPostgres({ folder: postgresFolder }) // durable: what is killed in here must lose nothing
+    const nats = yield* startNats()
+    const { privatePem, publicPem } = generateKey()
+    const keyFile = join(folder, "signing.pem")
+    writeFileSync(keyFile, privatePem, { mode: 0o600 })
+    const bus = Context.get(yield* Layer.build(layerBus({ servers: [nats.url], name: "test" })), Bus)
+    const within = <A, E>(effect: Effect.Effect<A, E, Bus>) => Effect.provideService(effect, Bus, bus)
+    let runs = 0
+    let ids = 0
+    const allocator: CentreLab["allocator"] = (name, env = {}) =>
+      Effect.gen(function* () {
+        runs += 1
+        const socket = join(folder, `${name}-${runs}.sock`)
+        const process = yield* startProcess({
+          name,
+          command: [globalThis.process.execPath, program],
+          logFile: join(folder, `${name}-${runs}.log`),
+          env: {
+            DATABASE_URL: postgres.url,
+            LOWTIDE_NATS_URL: nats.url,
+            LOWTIDE_SIGNING_KEY_FILE: keyFile,
+            LOWTIDE_SIGNING_KEY_ID: "k1",
+            LOWTIDE_HTTP_LISTEN: `unix:${socket}`,
+            LOWTIDE_ALLOCATOR_NAME: name,
+            ...env
+          }
+        }).pipe(Effect.orDie)
+        const get = (path: string) => Effect.promise(() => getFrom(socket, path))
+        const role = Effect.map(get("/readyz"), ({ status, body }) => (status === 0 ? undefined : body.role))
+        return { name, process, url: `unix:${socket}`, get, role }
       })
-  }
-})
+    return {
+      folder,
+      postgres,
+      nats,
+      publicPem,
+      privatePem,
+      allocator,
+      within,
+      send: (command, id = ++ids) =>
+        within(sendCommand("east", { commandId: uuid(id), correlationId: uuid(id), command: command as never })),
+      ask: (command, id, attempt = 1) =>
+        within(
+          Effect.gen(function* () {
+            const connection = yield* (yield* Bus).connection
+            const text = JSON.stringify({ commandId: uuid(id), correlationId: uuid(id), attempt, command })
+            const reply = yield* Effect.tryPromise(() =>
+              connection.request(commandSubject("east"), text, { timeout: 2_000 })
+            )
+            return JSON.parse(reply.string()) as CommandReply
+          }).pipe(Effect.orElseSucceed(() => undefined))
+        ),
+      sql: (text) =>
+        Effect.promise(async () => {
+          const client = new pg.Client({ connectionString: postgres.url })
+          await client.connect()
+          try {
+            return (await client.query(text)).rows
+          } finally {
+            await client.end()
+          }
+        })
+    }
+  })
 
 /** Waits until this allocator leads, and answers after how many milliseconds. */
 export const leads = (allocator: RunningAllocator, deadlineMs = 30_000) =>

@@ -145,12 +145,22 @@ const answer = (
       message: `malformed command: ${decoded.failure.message}`
     })
   }
+  if (hasNul(text)) {
+    const message = "malformed command: expected text without the character U+0000, found some"
+    return Effect.succeed({ _tag: "Refused", code: "LT0507", message })
+  }
   return commandSubject(decoded.success.command.cluster) === subject
     ? Effect.tapDefect(handle(decoded.success), (defect) =>
         Effect.logError(`LT0506 ${decoded.success.command._tag} ${decoded.success.commandId}: ${String(defect)}`)
       )
     : Effect.succeed({ _tag: "Refused", code: "LT0508", message: foreign(subject, decoded.success) })
 }
+
+/**
+ * PostgreSQL stores the escape of U+0000 in JSON, and then fails whoever reads any text of that JSON: one such label would
+ * take the event's row, and all beside it, from auditors.
+ */
+const hasNul = (json: string): boolean => json.includes("\\u0000") && /(?<!\\)(?:\\\\)*\\u0000/.test(json)
 
 const foreign = (subject: string, { command }: AgentCommand): string =>
   `expected a command about the cluster of ${subject}, found cluster ${JSON.stringify(command.cluster)}`

@@ -226,6 +226,10 @@ describe("a command that is none of its cluster's", () => {
       "another's confirmation",
       { ...command(1), command: { _tag: "ConfirmWithdrawals", cluster: "east", node: "n1", cseq: 9 } }
     ],
+    [
+      "the character U+0000",
+      { ...command(1), command: { _tag: "RegisterCluster", cluster: "east", network: "a\u0000b" } }
+    ],
     ["a field of another type", { ...command(1), command: { _tag: "RegisterCluster", cluster: "east", network: 7 } }]
   ])("is refused with %s", ([, value]) =>
     Effect.gen(function* () {

@@ -44,6 +44,10 @@ const manifest = (kind: string, name: string, spec: object) => ({
 const reservation = (name: string, cluster: string, pool: string) =>
   manifest("Reservation", name, { for: { cluster, namespace: "shop", name: "web" }, pool })
 const vip = { network: "default", address: "192.0.2.1" } as const
+const segment = {
+  ...{ fromSeq: 1, toSeq: 5_000_000, firstAt: "", lastAt: "", root: "ab", leavesDigest: "cd" },
+  ...{ file: "segment-1-5000000.ndjson.gz", sha256: "ef" }
+}
 
 /** Each order with whose it is: what it takes of clusters, of pools, and whether a person has to give it. */
 const orders: ReadonlyArray<
@@ -56,6 +60,8 @@ const orders: ReadonlyArray<
   ["delete the Fleet object", { _tag: "DeleteFleetObject", kind: "Fleet", name: "prod" }, "admin", [], "anyone"],
   ["release what is reserved", { _tag: "ReleaseAdopted", ...vip }, "operator", ["east"], "anyone"],
   ["finalise the fleet", { _tag: "FinaliseFleet", version: 2 }, "admin", [], "anyone"],
+  ["archive a segment", { _tag: "RecordSegment", ...segment, phase: "archived" }, "admin", [], "anyone"],
+  ["drop a segment", { _tag: "RecordSegment", ...segment, phase: "dropped" }, "admin", [], "anyone"],
   ["release by force", { _tag: "ForceRelease", ...vip }, "operator", ["east", "public"], "person"],
   [
     "reserve",
