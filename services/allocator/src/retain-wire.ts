@@ -1,6 +1,6 @@
 import { readEvent, streamOf, type WireSealState } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { Reign } from "./reign.ts"
 
 const dayMs = 86_400_000
@@ -24,7 +24,9 @@ export const retainWireJournal = (
     let sinceSeq = 1
     return Effect.gen(function* () {
       const ledger = yield* Ledger
-      const before = new Date(Date.parse(yield* ledger.now) - days * dayMs).toISOString()
+      // By the earlier of two clocks: what a clock removes that has jumped ahead does not come back.
+      const nowMs = Math.min(Date.parse(yield* ledger.now), yield* Clock.currentTimeMillis)
+      const before = new Date(nowMs - days * dayMs).toISOString()
       const old = yield* newestSeal(ledger, sinceSeq, before)
       if (old !== undefined) {
         const { untilId, until } = old.seal

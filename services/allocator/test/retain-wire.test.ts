@@ -61,9 +61,18 @@ describe("the wire journal's retention", () => {
       yield* hour(5, 2)
       yield* hour(30, 4)
       clock.nowMs = atHour(1 + 24 - 0.01)
+      yield* TestClock.setTime(clock.nowMs)
       yield* Effect.forkScoped(retainWireJournal(reign, 1))
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(yield* ids, [1, 2, 3, 4, 5, 6, 7, 8, 9], "none is a day old as a whole")
+      clock.nowMs = atHour(1000)
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        (yield* ids).length,
+        6,
+        "of a database's clock that jumped ahead no more than this one's says"
+      )
       clock.nowMs = atHour(1 + 24)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* ids, [4, 5, 6, 7, 8, 9])
@@ -71,10 +80,12 @@ describe("the wire journal's retention", () => {
       const first = { _tag: "WireDrop", untilId: 3, before: new Date(atHour(1)).toISOString() }
       assert.deepStrictEqual(yield* drops, [first], "said once")
       yield* hour(60, 1)
+      yield* TestClock.setTime(clock.nowMs)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* ids, [10])
       const second = { _tag: "WireDrop", untilId: 9, before: new Date(atHour(31)).toISOString() }
-      assert.deepStrictEqual(yield* drops, [first, second])
+      const between = { _tag: "WireDrop", untilId: 5, before: new Date(atHour(6)).toISOString() }
+      assert.deepStrictEqual(yield* drops, [first, between, second])
     }).pipe(Effect.scoped, Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
   )
 })
