@@ -127,8 +127,12 @@ export const logSentence = (verdict: LogVerdict, origin: string): string => {
   )
 }
 
-/** The verdict over the wire journal, as a sentence for the record. */
-export const wireSentence = (verdict: WireVerdict): string => {
+/** The verdict over the wire journal, as a sentence for the record; `since` is the first event whose seals were read. */
+export const wireSentence = (verdict: WireVerdict, since = 1): string => {
+  const before =
+    since === 1
+      ? ""
+      : ` Seals in events 1 to ${since - 1} were not read, so ${verdict.rowsBefore === 0 ? "rows under them are not compared" : `${counting(verdict.rowsBefore, "row")} from before are not compared`}: name their archives with --archive.`
   const gone =
     verdict.sealsWithoutRows === 0
       ? ""
@@ -137,8 +141,8 @@ export const wireSentence = (verdict: WireVerdict): string => {
     verdict.rowsUnsealed === 0 ? "" : ` ${counting(verdict.rowsUnsealed, "row")} since the last one are not sealed yet.`
   const [first] = verdict.faults
   return first === undefined
-    ? `GREEN: the wire journal fits ${counting(verdict.sealsFitting, "seal")} of the ledger.${gone}${unsealed}`
-    : `RED: ${first}.${gone}${unsealed}`
+    ? `GREEN: the wire journal fits ${counting(verdict.sealsFitting, "seal")} of the ledger.${before}${gone}${unsealed}`
+    : `RED: ${first}.${before}${gone}${unsealed}`
 }
 
 /** The verdict over a proof, as a sentence for the record. */

@@ -82,6 +82,8 @@ export interface WireVerdict {
   readonly sealsWithoutRows: number
   /** Rows that no seal covers yet. */
   readonly rowsUnsealed: number
+  /** Rows from before the first seal that was read: the seals over them are in events that were not. */
+  readonly rowsBefore: number
   readonly faults: ReadonlyArray<string>
 }
 
@@ -95,6 +97,7 @@ export class WireVerifier {
   #fitting = 0
   #withoutRows = 0
   #unsealed = 0
+  #before = 0
   readonly #faults: Array<string> = []
 
   /** `droppedUntilId`: up to which row the log says that old ones were removed. */
@@ -113,8 +116,8 @@ export class WireVerifier {
       this.#close(past)
     }
     const seal = this.#seals[this.#at]
-    // Before the first seal that was read, which are in archived events.
-    if (seal === undefined || row.id < seal.sinceId) this.#unsealed += 1
+    if (seal === undefined) this.#unsealed += 1
+    else if (row.id < seal.sinceId) this.#before += 1
     else this.#stretch.add(row)
   }
 
@@ -125,6 +128,7 @@ export class WireVerifier {
       sealsFitting: this.#fitting,
       sealsWithoutRows: this.#withoutRows,
       rowsUnsealed: this.#unsealed,
+      rowsBefore: this.#before,
       faults: this.#faults
     }
   }

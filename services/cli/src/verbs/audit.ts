@@ -147,7 +147,10 @@ const tellLog = Effect.fnUntraced(function* (
 ) {
   const { err } = yield* Surroundings
   const origin = checkpoint?.origin ?? ""
-  const sentence = [logSentence(verdict, origin), ...(journal === undefined ? [] : [wireSentence(journal)])].join("\n")
+  const sentence = [
+    logSentence(verdict, origin),
+    ...(journal === undefined ? [] : [wireSentence(journal, verdict.since)])
+  ].join("\n")
   const { newest, ...rest } = verdict
   const answer = { ...rest, origin, checkpoint: newest?.note ?? null, wireJournal: journal ?? null, sentence }
   yield* print(answer, () => sentence)
