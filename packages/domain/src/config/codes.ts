@@ -487,7 +487,7 @@ export const codes = {
   ),
   LT0533: error(
     "the current state is not what the log says",
-    "A comparison of the database's tables with its log found a row that does not follow from the events: it was changed behind the ledger's back, or by a fault of ours. While the state of a stream differs, nothing is decided and nothing is published; speakers keep what they have. A difference in the history of addresses is told and stops nothing.",
+    "A comparison of the database's tables with its log found a row that does not follow from the events: it was changed behind the ledger's back, or by a fault of ours. While the state of a stream differs, nothing is decided and nothing is published; speakers keep what they have. A difference in the history of addresses, in signed messages or in the log itself is told and stops nothing.",
     "See `lowtide ledger status`; find out who wrote to the database, then make the table anew from the log with `lowtide ledger rebuild`"
   ),
   LT0534: error(
