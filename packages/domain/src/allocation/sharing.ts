@@ -33,15 +33,17 @@ export const mayShare = (vip: VipState, holder: Holder): Result.Result<void, Sha
     if (port !== undefined)
       return clash("LT0204", "ports that no other Service on the address has", `${port} of ${name}`)
     if (holder.backendKey !== other.backendKey) {
-      return clash(
-        "LT0204",
-        `the traffic policy and selector of ${name}`,
-        "another traffic policy, or another selector under policy Local"
-      )
+      return clash("LT0204", `${backendText(other.backendKey)}, as ${name} has`, backendText(holder.backendKey))
     }
   }
   return Result.succeed(undefined)
 }
+
+/** What a holder's `backendKey` says, in words. */
+const backendText = (key: string): string =>
+  key === ""
+    ? "externalTrafficPolicy Cluster"
+    : `externalTrafficPolicy Local with ${key === "Local " ? "no selector" : `selector ${key.slice("Local ".length)}`}`
 
 const clash = (code: SharingClash["code"], expected: string, found: string): Result.Result<never, SharingClash> =>
   Result.fail({ code, expected, found })

@@ -283,7 +283,7 @@ export const codes = {
   LT0204: error(
     "sharing refused",
     "Services share an address only with the same sharing key, without a common protocol and port, and with the same selector under policy Local.",
-    "Make the sharing keys equal and the ports distinct, or ask for another address"
+    "Make the sharing keys equal, the ports distinct and the traffic policies the same (under Local the selectors as well), or ask for another address"
   ),
   LT0205: error(
     "pool not allowed for the Service",
