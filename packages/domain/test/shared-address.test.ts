@@ -91,6 +91,22 @@ describe("a shared address", () => {
     assert.deepStrictEqual(phases(it), ["east assigned", "west assigned member"])
   })
 
+  it("is not made of what is left to one cluster of an earlier one", () => {
+    const it = fleet()
+    it.do(share([member("east", 1), member("west", 2)]))
+    for (const cluster of ["east", "west"]) it.do(web(cluster))
+    it.do(forget("east"))
+    confirm(it, "east")
+    it.nowMs += 3_600_000
+    it.do({ _tag: "ExpireQuarantines" })
+    it.do(unshare)
+    assert.deepStrictEqual(phases(it), ["east free member", "west assigned member"])
+    const found = `spec.addresses: ${any}, assigned, of west/shop/web`
+    assert.strictEqual(refused(it, share([member("east", 1)], {}, "other")), `LT0203 ${found}`)
+    it.do(web("east"))
+    assert.notStrictEqual(held(it)[0], any, "it would be east's and west's at once")
+  })
+
   it("moves a member to it that had another address, make before break", () => {
     const it = fleet()
     it.do(web("west"))

@@ -22,7 +22,7 @@ export const applySharedAddress = (draft: Draft, shared: SharedAddress): void =>
   const left = (before?.shared.addresses ?? []).filter(
     (address) => before?.shared.network !== shared.network || !shared.addresses.includes(address)
   )
-  const fault = membersFault(fleet, shared) ?? addressFault(fleet, shared) ?? heldFault(fleet, before, left)
+  const fault = membersFault(fleet, shared) ?? addressFault(fleet, shared, before) ?? heldFault(fleet, before, left)
   if (fault !== undefined) return draft.refuse(fault)
   draft.emit({
     stream: streamOf.sharedAddress(shared.name),
@@ -84,13 +84,20 @@ const membersFault = (fleet: Fleet, { name, network, members, addresses }: Share
 }
 
 /** Anybody else who has the address, keeps it or had it last and is not done with it. */
-const addressFault = (fleet: Fleet, { name, network, addresses, members }: SharedAddress): Finding | undefined => {
+const addressFault = (
+  fleet: Fleet,
+  { name, network, addresses, members }: SharedAddress,
+  before: SharedAddressState | undefined
+): Finding | undefined => {
+  /** Of whom the object speaks, or spoke until now: who leaves it has a part of its own that goes by itself. */
+  const clusters = new Set([...members, ...(before?.shared.members ?? [])].map(({ cluster }) => cluster))
   for (const address of addresses) {
     const { reserved, shared } = fleet.network(network)
     const reservation = reserved.get(address)
     const other = shared.get(address)
     const foreign = fleet.vipsAt(network, address).find(({ phase, member, cluster, holders, lastHolders }) => {
-      if (phase === "free" || member === true) return false
+      // What was a part of a shared address that is no more is its cluster's own.
+      if (phase === "free" || (member === true && clusters.has(cluster))) return false
       const own = members.find((each) => each.cluster === cluster)
       const key = `${own?.namespace}/${own?.name}`
       const keys = phase === "assigned" ? holders.map((holder) => `${holder.namespace}/${holder.name}`) : lastHolders
