@@ -5,6 +5,7 @@ import {
   type Command,
   type DomainEvent,
   Fleet,
+  type FleetSettingsState,
   type NodeState,
   type QuotaState,
   type StreamState,
@@ -41,24 +42,39 @@ class Auditor {
   readonly #fleetPools = new Map<string, AddressPoolState>()
   readonly #labels = new Map<string, Readonly<Record<string, string>>>()
 
+  /** How much may be withdrawn on command; null: what holds without a Fleet object. */
+  #budget: FleetSettingsState["blastRadius"] | null = null
+  /** When an address was released last that nobody had approved, by stream. */
+  readonly #withdrawnAt = new Map<string, { readonly cluster: string; readonly atMs: number }>()
+  /** How many messages there were before the command. */
+  #messageCount = 0
+  /** What the history came to, so that it is known to say something. */
+  readonly seen = { held: 0, approved: 0 }
+
   /** Called before a command, and after it with its events. */
-  begin(): void {
-    this.#countedBefore = this.#counts()
+  begin(world: World): void {
+    this.#countedBefore = this.#counts(true)
+    this.#messageCount = world.messages.length
   }
 
-  /** A quota that is used up gives out nothing more, whatever is moved meanwhile. */
-  end(): void {
-    for (const [key, count] of this.#counts()) {
+  /**
+   * A quota that is used up gives out nothing more, whatever is moved meanwhile. What waits for a second person is used as
+   * before, but a Service that has left it for another address has that one beside it.
+   */
+  end(world: World): void {
+    this.#staysAnnounced(world)
+    for (const [key, count] of this.#counts(false)) {
       const limit = this.#quotas.get(key.split(" ")[0] ?? "")?.addresses ?? 0
       assert.isAtMost(count, Math.max(limit, this.#countedBefore.get(key) ?? count), `quota and cluster ${key}`)
     }
   }
 
-  #counts(): Map<string, number> {
+  #counts(isWithHeld: boolean): Map<string, number> {
     const counts = new Map<string, number>()
     for (const { name, cluster, namespace } of this.#quotas.values()) {
       for (const vip of this.#vips.values()) {
         if (vip.phase !== "assigned" || (cluster !== null && cluster !== vip.cluster)) continue
+        if (!isWithHeld && vip.heldRelease !== undefined) continue
         // What is being left for another address is not counted beside that.
         const staying = vip.holders.filter(({ leaving }) => leaving !== true)
         if (!staying.some((holder) => namespace === null || holder.namespace === namespace)) continue
@@ -69,8 +85,69 @@ class Auditor {
     return counts
   }
 
+  /** What waits for a second person is withdrawn from no node. */
+  #staysAnnounced(world: World): void {
+    const held = [...this.#vips.values()].filter(({ heldRelease }) => heldRelease !== undefined)
+    if (held.length === 0) return
+    for (const message of world.messages.slice(this.#messageCount)) {
+      if (message._tag !== "VipIntent" || message.state === "announced") continue
+      const waits = held.some(({ cluster, address }) => cluster === message.cluster && address === message.address)
+      assert.isFalse(waits, `${message.address} waits and is announced`)
+    }
+  }
+
+  /** Addresses withdrawn within the period, before this one and with it, and how many it may be: of all, or a cluster. */
+  #withdrawals(
+    stream: string,
+    world: World,
+    cluster?: string
+  ): { readonly before: number; readonly count: number; readonly most: number } {
+    const told = this.#budget
+    const [percent, routes] =
+      cluster === undefined
+        ? [told?.maxWithdrawPercent ?? 20, told?.maxWithdrawRoutes ?? 100]
+        : [told?.cluster.maxWithdrawPercent ?? 30, told?.cluster.maxWithdrawRoutes ?? 50]
+    const isOf = (name: string) => cluster === undefined || cluster === name
+    const recent = new Set<string>()
+    for (const [other, withdrawn] of this.#withdrawnAt) {
+      if (isOf(withdrawn.cluster) && world.nowMs - withdrawn.atMs < (told?.perMs ?? 600_000)) recent.add(other)
+    }
+    const before = recent.size
+    const all = new Set(recent.add(stream))
+    for (const [other, vip] of this.#vips) if (isOf(vip.cluster) && vip.phase === "assigned") all.add(other)
+    return { before, count: recent.size, most: Math.min(routes, Math.max(9, Math.floor((all.size * percent) / 100))) }
+  }
+
+  /** Nothing is withdrawn on command beyond the budget, unless it waited and is what a person approved. */
+  #withdraws(event: DomainEvent, before: VipState | undefined, world: World, command: Command): void {
+    const { stream, about } = event
+    if (command._tag === "ApproveWithdrawals") {
+      assert.strictEqual(before?.heldRelease?.order, command.id, `${about.address} waited for ${command.id}`)
+      this.seen.approved++
+      return
+    }
+    // Another address has taken its place at every node: nothing is lost by it.
+    if (event.reason === "moved") return
+    for (const cluster of [about.cluster, undefined]) {
+      const { count, most } = this.#withdrawals(stream, world, cluster)
+      assert.isAtMost(count, most, `${about.address} is within the budget of ${cluster ?? "the fleet"}`)
+    }
+    this.#withdrawnAt.set(stream, { cluster: about.cluster ?? "", atMs: world.nowMs })
+  }
+
+  /** Nothing waits that the budget would let go. */
+  #waits({ stream, about }: DomainEvent, world: World): void {
+    this.seen.held++
+    const isOver = [about.cluster, undefined].some((cluster) => {
+      const { before, most } = this.#withdrawals(stream, world, cluster)
+      return before >= most
+    })
+    assert.isTrue(isOver, `${about.address} finds a budget used up`)
+  }
+
   #fleetObjects({ before, after }: DomainEvent): void {
     const state = after ?? before
+    if (state?._tag === "FleetSettings") this.#budget = after === null ? null : state.blastRadius
     if (state?._tag === "Quota") {
       if (after === null) this.#quotas.delete(state.quota.name)
       else this.#quotas.set(state.quota.name, state.quota)
@@ -154,10 +231,14 @@ class Auditor {
       assert.strictEqual(before?.phase, "assigned")
       const isReplaced = before?.holders.some(({ leaving }) => leaving === true) && event.reason !== "service-gone"
       const service = world.fleet.cluster(after.cluster).services.get(after.lastHolders[0] ?? "")?.service
-      if (isReplaced && service?.type === "LoadBalancer") assert.strictEqual(command._tag, "FinishMoves")
+      if (isReplaced && service?.type === "LoadBalancer" && command._tag !== "ApproveWithdrawals") {
+        assert.strictEqual(command._tag, "FinishMoves")
+      }
       if (event.reason === "moved") this.#moved(after, world)
+      this.#withdraws(event, before, world, command)
       this.#releasedAt.set(event.stream, world.log.indexOf(event) + 1)
     }
+    if (event.type === "VipReleaseHeld") this.#waits(event, world)
     if (event.type === "VipQuarantined") {
       assert.strictEqual(before?.phase, "withdrawing")
       const tombstone = this.#tombstone(world, after, this.#releasedAt.get(event.stream) ?? 0)
@@ -297,6 +378,10 @@ const stateText = (fleet: Fleet): string =>
     [...fleet.quotas].sort(),
     [...fleet.addressPools].sort(),
     [...fleet.sharedAddresses].sort(),
+    [...fleet.approvals].sort(),
+    [...fleet.heldBy].map(([order, streams]) => [order, [...streams].sort()]).sort(),
+    [...fleet.brakes].sort(),
+    fleet.settings,
     [...fleet.networks].map(([name, { reserved }]) => [name, [...reserved].sort()]).sort(),
     [...fleet.clusters.values()]
       .map(({ name, network, labels, heldOf, services, nodes, manifests, findings, ...cluster }) => [
@@ -316,15 +401,18 @@ const stateText = (fleet: Fleet): string =>
           .map(([scope, counts]) => [scope, [...counts].sort()])
           .filter(([, counts]) => counts?.length)
           .sort(),
-        [...cluster.reservations].sort()
+        [...cluster.reservations].sort(),
+        cluster.assignedCount,
+        [...cluster.releasedAtMs].sort()
       ])
       .sort()
   ])
 
 describe("random histories of two clusters that share a network", () => {
+  const seen = { held: 0, approved: 0 }
   const seeds = Array.from({ length: 60 }, (_, index) => index + 1)
   it.each(seeds)(
-    "seed %i: never two holders, and the log gives the same fleet by replay and by newest states",
+    "seed %i: never two holders, never more withdrawn than the budget has unless it was approved, and the log gives the same fleet by replay and by newest states",
     (seed) => {
       const choose = new Choices(seed)
       const world = new World()
@@ -333,13 +421,16 @@ describe("random histories of two clusters that share a network", () => {
       for (let step = 0; step < 250; step++) {
         const logged = world.log.length
         const command = randomCommand(world, choose)
-        auditor.begin()
+        auditor.begin(world)
         world.do(command)
         for (const event of world.log.slice(logged)) auditor.see(event, world, command)
-        auditor.end()
+        auditor.end(world)
+        if (command._tag === "ReleaseBrake") continue // said again, it is another order
         const repeated = world.do(command).map(({ type, stream }) => `${type} ${stream}`)
         assert.deepStrictEqual(repeated, [], `${command._tag} a second time decides to nothing`)
       }
+      seen.held += auditor.seen.held
+      seen.approved += auditor.seen.approved
       const replayed = new Fleet()
       for (const event of world.log) replayed.apply(event)
       assert.strictEqual(stateText(replayed), stateText(world.fleet))
@@ -349,4 +440,9 @@ describe("random histories of two clusters that share a network", () => {
       assert.strictEqual(stateText(loaded), stateText(world.fleet))
     }
   )
+
+  it("hold back withdrawals, and have them approved", () => {
+    assert.isAbove(seen.held, 60)
+    assert.isAbove(seen.approved, 20)
+  })
 })

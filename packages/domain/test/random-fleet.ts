@@ -69,7 +69,7 @@ const randomShared = (choose: Choices) =>
 /** One command of a fleet of two clusters whose pools overlap: anything, in any order. */
 export const randomCommand = (world: World, choose: Choices): Command => {
   const cluster = choose.one(clusters)
-  switch (choose.below(25)) {
+  switch (choose.below(30)) {
     case 0:
       return apply(cluster, pool(`p${choose.below(3)}`, [choose.one(ranges)], { autoAssign: choose.below(4) > 0 }))
     case 1:
@@ -126,6 +126,29 @@ export const randomCommand = (world: World, choose: Choices): Command => {
       return { _tag: "ApplyFleetObject", manifest: randomShared(choose) }
     case 21:
       return { _tag: "DeleteFleetObject", kind: "SharedAddress", name: `a${choose.below(2)}` }
+    case 22: {
+      const blastRadius = {
+        maxWithdrawRoutes: choose.below(5),
+        per: choose.one(["1m", "10m"]),
+        perCluster: { maxWithdrawRoutes: choose.below(4) }
+      }
+      const isTold = choose.below(4) > 0
+      return isTold
+        ? { _tag: "ApplyFleetObject", manifest: fleetObject("Fleet", "prod", { blastRadius }) }
+        : { _tag: "DeleteFleetObject", kind: "Fleet", name: "prod" }
+    }
+    case 23:
+    case 24: {
+      const id = choose.one([...world.fleet.heldBy.keys(), "w-1"])
+      const revision = (world.fleet.versions.get(`approval:${id}`) ?? 0) - (choose.below(4) === 0 ? 1 : 0)
+      const _tag = choose.below(3) > 0 ? "ApproveWithdrawals" : "RejectWithdrawals"
+      return { _tag, id, revision }
+    }
+    case 25:
+      return {
+        ...{ _tag: "ReleaseBrake", cluster },
+        ...(choose.below(2) === 0 ? {} : { node: `${cluster}-${choose.below(3)}` })
+      }
     case 18: {
       const moving = [...world.fleet.cluster(cluster).movingOf].flatMap(([key, addresses]) =>
         addresses.map((address) => {
