@@ -22,7 +22,7 @@ const nodes = [
   { name: "n1", address: "127.4.0.11" },
   { name: "n2", address: "127.4.0.12" }
 ]
-const names = Array.from({ length: 60 }, (_, index) => `web-${index + 1}`)
+const namesOf = (count: number) => Array.from({ length: count }, (_, index) => `web-${index + 1}`)
 
 const serviceText = (name: string) => `
 apiVersion: v1
@@ -37,20 +37,22 @@ metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name
 addressType: IPv4
 endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
 ---`
-const networkText = (port: number) => `
+const poolText = `
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata: {name: public, namespace: metallb-system}
 spec: {addresses: [198.51.100.0/24]}
----
+---`
+const advertisementText = `
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: all, namespace: metallb-system}
+---`
+const networkText = (port: number) => `
 apiVersion: metallb.io/v1beta2
 kind: BGPPeer
 metadata: {name: router, namespace: metallb-system}
 spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
----
-apiVersion: metallb.io/v1beta1
-kind: BGPAdvertisement
-metadata: {name: all, namespace: metallb-system}
 ---${nodes
   .map(
     ({ name, address }) => `
@@ -84,107 +86,115 @@ const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<s
       })
   )
 
+/** All of a fleet as processes of their own, a router beside them: so many Services, each announced by both nodes. */
+const startFleet = (count: number) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+    )
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const postgres = yield* startPostgres()
+    const nats = yield* startNats()
+    const port = yield* freePort
+    const router = yield* startBird({
+      folder: join(folder, "bird"),
+      asn: 64511,
+      address: routerAddress,
+      port,
+      neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
+    })
+    const intents = generateKey()
+    const install = generateKey()
+    const allowed = { cluster, prefixes: ["198.51.100.0/24"] }
+    const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
+    const holder = (name: string, kind: string, role: string) => ({
+      ...{ name, kind, roles: [{ role }] },
+      sha256: createHash("sha256").update(`secret-of-${name}`).digest("hex")
+    })
+    const tokens = {
+      tokens: [holder("ada", "person", "operator"), holder("bob", "person", "admin"), holder("ci", "machine", "admin")]
+    }
+    const manifests = join(folder, "manifests")
+    mkdirSync(manifests)
+    /** Whole at once, as deployments write. */
+    const write = (name: string, text: string) => renameSync(file(`${name}.new`, text), join(manifests, name))
+    write("network.yaml", networkText(port))
+    write("addresses.yaml", poolText + advertisementText)
+    const names = namesOf(count)
+    write("slices.yaml", names.map(sliceText).join(""))
+    write("services.yaml", names.map(serviceText).join(""))
+
+    const common = { LOWTIDE_CLUSTER: cluster, LOWTIDE_NATS_URL: nats.url, LOWTIDE_MANIFESTS: manifests }
+    const trusting = {
+      LOWTIDE_TRUST_FILE: file("trust.json", JSON.stringify(trust)),
+      LOWTIDE_ALLOWED_PREFIXES_FILE: file(
+        "allowed.json",
+        seal(readSigningKey("install", install.privatePem), JSON.stringify(allowed))
+      )
+    }
+    const start = (name: string, service: string, env: Readonly<Record<string, string>>) =>
+      startProcess({
+        name,
+        command: [process.execPath, mainOf(service)],
+        logFile: join(folder, `${name}.log`),
+        env
+      })
+    yield* start("allocator", "allocator", {
+      DATABASE_URL: postgres.url,
+      LOWTIDE_NATS_URL: nats.url,
+      LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
+      LOWTIDE_SIGNING_KEY_ID: "k1",
+      LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
+      LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
+    })
+    yield* start("agent", "agent", {
+      ...common,
+      LOWTIDE_STATUSES: join(folder, "statuses"),
+      LOWTIDE_TRUST_FILE: trusting.LOWTIDE_TRUST_FILE,
+      LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "agent.sock")}`
+    })
+    const speakers = yield* Effect.forEach(nodes, ({ name, address }) =>
+      start(name, "speaker", {
+        ...common,
+        ...trusting,
+        LOWTIDE_NODE: name,
+        LOWTIDE_STATE_DIR: join(folder, `state-${name}`),
+        LOWTIDE_LOCAL_ADDRESS: address,
+        LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, `${name}.sock`)}`
+      })
+    )
+    const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
+    const as = (name: string) => ({ ...server, LOWTIDE_TOKEN: `secret-of-${name}` })
+    const routes = Effect.map(router.routes, (found) => found.map(({ paths }) => paths.length))
+    const hasRoutes = (count: number) =>
+      waitUntil(
+        `${count} routes of two paths`,
+        Effect.map(routes, (found) => found.length === count && found.every((paths) => paths === 2)),
+        { deadlineMs: 60_000 }
+      )
+
+    yield* hasRoutes(count)
+    const limit = (blastRadius: string) =>
+      Effect.gen(function* () {
+        const fleet = "apiVersion: lowtide.dev/v1alpha1\nkind: Fleet\nmetadata: {name: prod}\n"
+        const path = file("fleet.yaml", `${fleet}spec: {blastRadius: ${blastRadius}}\n`)
+        const applied = yield* lowtide(as("bob"), "apply", "-f", path)
+        assert.strictEqual(applied.code, 0, applied.err)
+      })
+    return { write, as, routes, hasRoutes, speakers, limit }
+  })
+
 it.live(
   "sixty Services that are deleted at once stay announced until a second person approves; then no speaker holds them back",
   () =>
     Effect.gen(function* () {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-      )
-      const file = (name: string, text: string) => {
-        writeFileSync(join(folder, name), text)
-        return join(folder, name)
-      }
-      const postgres = yield* startPostgres()
-      const nats = yield* startNats()
-      const port = yield* freePort
-      const router = yield* startBird({
-        folder: join(folder, "bird"),
-        asn: 64511,
-        address: routerAddress,
-        port,
-        neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
-      })
-      const intents = generateKey()
-      const install = generateKey()
-      const allowed = { cluster, prefixes: ["198.51.100.0/24"] }
-      const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
-      const holder = (name: string, kind: string, role: string) => ({
-        ...{ name, kind, roles: [{ role }] },
-        sha256: createHash("sha256").update(`secret-of-${name}`).digest("hex")
-      })
-      const tokens = {
-        tokens: [
-          holder("ada", "person", "operator"),
-          holder("bob", "person", "admin"),
-          holder("ci", "machine", "admin")
-        ]
-      }
-      const manifests = join(folder, "manifests")
-      mkdirSync(manifests)
-      /** Whole at once, as deployments write. */
-      const write = (name: string, text: string) => renameSync(file(`${name}.new`, text), join(manifests, name))
-      write("network.yaml", networkText(port))
-      write("slices.yaml", names.map(sliceText).join(""))
-      write("services.yaml", names.map(serviceText).join(""))
-
-      const common = { LOWTIDE_CLUSTER: cluster, LOWTIDE_NATS_URL: nats.url, LOWTIDE_MANIFESTS: manifests }
-      const trusting = {
-        LOWTIDE_TRUST_FILE: file("trust.json", JSON.stringify(trust)),
-        LOWTIDE_ALLOWED_PREFIXES_FILE: file(
-          "allowed.json",
-          seal(readSigningKey("install", install.privatePem), JSON.stringify(allowed))
-        )
-      }
-      const start = (name: string, service: string, env: Readonly<Record<string, string>>) =>
-        startProcess({
-          name,
-          command: [process.execPath, mainOf(service)],
-          logFile: join(folder, `${name}.log`),
-          env
-        })
-      yield* start("allocator", "allocator", {
-        DATABASE_URL: postgres.url,
-        LOWTIDE_NATS_URL: nats.url,
-        LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
-        LOWTIDE_SIGNING_KEY_ID: "k1",
-        LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
-        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
-      })
-      yield* start("agent", "agent", {
-        ...common,
-        LOWTIDE_STATUSES: join(folder, "statuses"),
-        LOWTIDE_TRUST_FILE: trusting.LOWTIDE_TRUST_FILE,
-        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "agent.sock")}`
-      })
-      const speakers = yield* Effect.forEach(nodes, ({ name, address }) =>
-        start(name, "speaker", {
-          ...common,
-          ...trusting,
-          LOWTIDE_NODE: name,
-          LOWTIDE_STATE_DIR: join(folder, `state-${name}`),
-          LOWTIDE_LOCAL_ADDRESS: address,
-          LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
-          LOWTIDE_HTTP_LISTEN: `unix:${join(folder, `${name}.sock`)}`
-        })
-      )
-      const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
-      const as = (name: string) => ({ ...server, LOWTIDE_TOKEN: `secret-of-${name}` })
-      const routes = Effect.map(router.routes, (found) => found.map(({ paths }) => paths.length))
-      const hasRoutes = (count: number) =>
-        waitUntil(
-          `${count} routes of two paths`,
-          Effect.map(routes, (found) => found.length === count && found.every((paths) => paths === 2)),
-          { deadlineMs: 60_000 }
-        )
-
-      yield* hasRoutes(60)
-      const fleet = "apiVersion: lowtide.dev/v1alpha1\nkind: Fleet\nmetadata: {name: prod}\n"
-      const budget = file("fleet.yaml", `${fleet}spec: {blastRadius: {maxWithdrawRoutes: 0, per: 10m}}\n`)
-      const applied = yield* lowtide(as("bob"), "apply", "-f", budget)
-      assert.strictEqual(applied.code, 0, applied.err)
-
+      const { write, as, routes, hasRoutes, speakers, limit } = yield* startFleet(60)
+      yield* limit("{maxWithdrawRoutes: 0, per: 10m}")
       write("services.yaml", serviceText("web-1"))
       yield* waitUntil(
         "an order of 59 addresses",
@@ -228,5 +238,52 @@ it.live(
         Effect.map(lowtide(as("ada"), "get", "vips", "-o", "json"), ({ out }) => !out.includes('"withdrawing"')),
         { deadlineMs: 60_000 }
       )
+    }).pipe(Effect.scoped)
+)
+
+it.live(
+  "what nobody ordered stays in the router's table, held by the speakers' brakes, until a person releases them",
+  () =>
+    Effect.gen(function* () {
+      const { write, as, routes, hasRoutes, speakers } = yield* startFleet(30)
+      const held = Effect.map(lowtide(as("ada"), "get", "nodes", "-o", "json"), ({ out }) =>
+        (
+          JSON.parse(out) as { readonly items: ReadonlyArray<{ readonly brake: { readonly held: number } | null }> }
+        ).items.map(({ brake }) => brake?.held ?? 0)
+      )
+      // The centre takes the Advertisement's end for what it is: thirty signed intents without a route.
+      write("addresses.yaml", poolText)
+      yield* waitUntil(
+        "both nodes hold back what is more than nine",
+        Effect.map(held, (counts) => counts.length === 2 && counts.every((count) => count === 21)),
+        { deadlineMs: 60_000 }
+      )
+      yield* hasRoutes(21)
+      for (const speaker of speakers) assert.include(yield* speaker.log, "LT0406")
+      const services = yield* lowtide(as("ada"), "get", "services", "-o", "json")
+      const { items } = JSON.parse(services.out) as {
+        readonly items: ReadonlyArray<{ readonly candidates: ReadonlyArray<string> }>
+      }
+      assert.deepStrictEqual(new Set(items.map(({ candidates }) => candidates.length)), new Set([0]))
+
+      const reason = ["--reason", "moves to the other routers, CHG-958"]
+      const one = yield* lowtide(as("ada"), "brake", "release", "--cluster", cluster, "--node", "n1", ...reason)
+      assert.strictEqual(one.code, 0, one.err)
+      yield* waitUntil(
+        "n2 alone announces what is held",
+        Effect.map(routes, (found) => found.length === 21 && found.every((paths) => paths === 1)),
+        { deadlineMs: 60_000 }
+      )
+      const all = yield* lowtide(as("ada"), "brake", "release", "--cluster", cluster, ...reason)
+      assert.strictEqual(all.code, 0, all.err)
+      yield* hasRoutes(0)
+      yield* waitUntil(
+        "no node holds anything back",
+        Effect.map(held, (counts) => counts.every((count) => count === 0)),
+        { deadlineMs: 60_000 }
+      )
+      // Put back, it is announced as before: a brake keeps nothing from being said.
+      write("addresses.yaml", poolText + advertisementText)
+      yield* hasRoutes(30)
     }).pipe(Effect.scoped)
 )
