@@ -12,9 +12,8 @@ import { Fleet } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, walkReplay } from "@lowtide/ledger"
 import { startPostgres } from "@lowtide/testkit"
 import { Effect } from "effect"
-import pg from "pg"
 import { argument, cpuMs, figuresOf, median, timed } from "./kit/figures.ts"
-import { fillLedger } from "./kit/filled-ledger.ts"
+import { fillLedger, repeatEvents } from "./kit/filled-ledger.ts"
 
 const vipCount = argument(0, 20_000)
 const eventCount = argument(1, 200_000)
@@ -27,55 +26,12 @@ const main = Effect.gen(function* () {
   yield* Effect.gen(function* () {
     const filled = yield* fillLedger({ databaseUrl, privatePem: generateKey().privatePem, vips: vipCount })
     process.stderr.write(`${vipCount} VIPs are given out by ${filled} events\n`)
-    const written = yield* Effect.promise(() => repeatEvents(databaseUrl, filled))
+    const written = yield* Effect.promise(() => repeatEvents({ databaseUrl, filled, events: eventCount }))
     process.stderr.write(`${written} events are written\n`)
     yield* measureLoad
     yield* measureReplay(written)
   }).pipe(Effect.provide(ledgerPostgres(databaseUrl)))
 })
-
-/** Every stream's newest event again, until there are as many as are wanted; nothing changes by them but versions. */
-const repeatEvents = async (databaseUrl: string, filled: number): Promise<number> => {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  let seq = filled
-  while (seq < eventCount) {
-    const limit = eventCount - seq
-    await client.query(`select ledger_ensure_partitions(${seq + limit})`)
-    const { rowCount } = await client.query(`
-      with news as materialized (
-        select c.stream, ${seq} + row_number() over (order by c.seq) as place, c.seq as former from stream_current c
-        where c.stream like 'vip:%' or c.stream like 'service:%' order by c.seq limit ${limit}
-      ), written as (
-        insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, network, address,
-          pool, cluster, namespace, service, service_uid, actor, actor_kind, command_id, correlation_id, reason_code, data,
-          meta, leaf_hash)
-        select n.place, e.epoch, e.commit_seq, gen_random_uuid(), e.stream, e.version + 1, e.type, e.schema, h.recorded_at,
-          e.network, e.address, e.pool, e.cluster, e.namespace, e.service, e.service_uid, e.actor, e.actor_kind,
-          e.command_id, e.correlation_id, e.reason_code,
-          json_build_object('before', e.data -> 'after', 'after', e.data -> 'after'), e.meta, e.leaf_hash
-        from news n join events e on e.seq = n.former cross join log_head h
-      ), current_rows as (
-        update stream_current c set version = c.version + 1, seq = n.place, recorded_at = h.recorded_at
-        from news n, log_head h where c.stream = n.stream
-      ), closed as (
-        update vip_history v set to_seq = n.place, valid_to = h.recorded_at
-        from news n, log_head h where v.from_seq = n.former returning v.*, n.place
-      ), opened as (
-        insert into vip_history (network, address, from_seq, valid_from, state, pool, holders, reason_code, actor)
-        select c.network, c.address, c.place, h.recorded_at, c.state, c.pool, c.holders, c.reason_code, c.actor
-        from closed c, log_head h
-      )
-      select 1 from news`)
-    seq += rowCount ?? 0
-    await client.query(`update log_head set seq = ${seq}`)
-  }
-  // The states' texts as the events have them, byte for byte.
-  await client.query("update stream_current c set state = e.data -> 'after' from events e where e.seq = c.seq")
-  await client.query("vacuum analyze")
-  await client.end()
-  return seq
-}
 
 const measureLoad = Effect.gen(function* () {
   const ledger = yield* Ledger
