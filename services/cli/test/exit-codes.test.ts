@@ -53,6 +53,11 @@ describe("exit codes", () => {
       "history service/shop/web",
       "error: service shop/web is in several clusters; one of service/east/shop/web, service/west/shop/web\n"
     ],
+    [
+      2,
+      "get allocators --at 5",
+      "error: --at: expected none with allocators, which are processes of now and are not in the ledger; leave it out; who led is in `lowtide audit export`, by the epoch of each event\n"
+    ],
     [2, "history 192.0.2.1 --limit 0", "error: --limit: expected 1 to 1000, found 0; see `lowtide history --help`\n"],
     [
       2,

@@ -57,6 +57,12 @@ export const get = Command.make(
     const target = yield* Effect.fromResult(parseListTarget(text)).pipe(
       Effect.mapError((what) => usageFault(what, "see `lowtide get --help`"))
     )
+    if (target.type === "allocators" && Option.isSome(at)) {
+      return yield* usageFault(
+        "--at: expected none with allocators, which are processes of now and are not in the ledger",
+        "leave it out; who led is in `lowtide audit export`, by the epoch of each event"
+      )
+    }
     const scope = {
       ...(Option.isSome(cluster) ? { cluster: cluster.value } : {}),
       ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}),
