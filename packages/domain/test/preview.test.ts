@@ -147,6 +147,26 @@ describe("preview", () => {
     )
   })
 
+  it("warns, as the allocator does, of a pool's addresses that the cluster may not announce", () => {
+    const objects = [pool("mine", ["192.0.2.0/28", "198.51.100.0/28"])]
+    const ofFleet = { apiVersion: "lowtide.dev/v1alpha1", namespace: "" }
+    const east = raw("Cluster", "east", { allowedPrefixes: ["192.0.2.0/24"] }, ofFleet)
+    const say = (findings: ReadonlyArray<Finding> = []) =>
+      findings.map(({ code, field, found }) => `${code} ${field} ${found}`)
+    const [linted] = lint([cluster("east", ...[...objects, east].map(observation))], "native")
+    const expected = ["LT0163 spec.addresses[1] 198.51.100.0/28"]
+    assert.deepStrictEqual(say(linted?.findings), expected)
+    const world = new World()
+    for (const manifest of objects) world.do({ _tag: "ApplyManifest", cluster: "east", manifest })
+    const live = () => say(world.fleet.cluster("east").findings.get("IPAddressPool/metallb-system/mine")?.findings)
+    assert.deepStrictEqual(live(), [])
+    const register = { _tag: "RegisterCluster", cluster: "east", network: "default" } as const
+    world.do({ ...register, allowedPrefixes: ["192.0.2.0/24"] })
+    assert.deepStrictEqual(live(), expected)
+    world.do(register)
+    assert.deepStrictEqual(live(), [])
+  })
+
   it("shows by what routers prefer one cluster of a shared address: a longer AS path, and LOCAL_PREF to internal peers", () => {
     const slice = observation({
       ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },

@@ -265,6 +265,11 @@ export const codes = {
     "No cluster of the pool's network has labels that its clusterSelector asks for, so nobody draws from it. An empty selector selects none.",
     "Correct the selector, the labels of the Cluster or the network; lowtide.dev/cluster is a label that every cluster has"
   ),
+  LT0163: warning(
+    "addresses that the cluster may not announce",
+    "A pool of the cluster has addresses outside of its allowedPrefixes. A Service may be given one of them, and every speaker refuses to announce it (LT0402).",
+    "Take the range out of the pool, or add the prefix to spec.allowedPrefixes of the Cluster and sign it for the nodes (`lowtide cluster allow`)"
+  ),
   LT0201: error(
     "pool exhausted",
     "Every pool that the Service may use has no free address of the IP version.",

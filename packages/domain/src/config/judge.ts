@@ -4,6 +4,7 @@ import { type ClusterObject, type Kind, refOf } from "./cluster-object.ts"
 import type { FindingCode } from "./codes.ts"
 import { type Finding, finding, formatObjectRef } from "./finding.ts"
 import { defaultNetwork } from "./fleet-cluster.ts"
+import { rangesWithin } from "./fleet-pool.ts"
 import { judgeAdvertisements } from "./judge-advertisements.ts"
 import { echoOverIpv6 } from "./judge-echo.ts"
 import { judgePeers } from "./judge-peers.ts"
@@ -24,6 +25,8 @@ export interface JudgeOptions {
   readonly backend?: Backend
   /** Pools of the fleet that the cluster may draw from. They may have addresses in common with its own: each is given once. */
   readonly fleetPools?: ReadonlyArray<AddressPool>
+  /** What the cluster may announce, where no Cluster among the objects says it; empty: anything. */
+  readonly allowedPrefixes?: ReadonlyArray<string>
   /** Whether an object takes no effect, whatever comes of it; none unless given. */
   readonly isFaulty?: (kind: Kind, name: string) => boolean
 }
@@ -60,6 +63,8 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
       report
     )
   const pools = [...judgePools(of("IPAddressPool"), { report, stands }), ...fleetPools]
+  const allowed = options.allowedPrefixes ?? of("Cluster")[0]?.value.allowedPrefixes ?? []
+  for (const candidate of of("IPAddressPool")) reportBeyond(candidate, allowed, report)
   const communities = judgeAliases(of("Community"), report)
   const bfdProfiles = values(of("BFDProfile"))
   const nodes = of("Node").map((node) => node.value)
@@ -147,6 +152,15 @@ const judgePools = (
   const names = new Set(kept.map(({ name }) => name))
   const retired = candidates.map(({ value }) => value).filter((pool) => pool.retired === true && !names.has(pool.name))
   return [...kept, ...retired]
+}
+
+/** What speakers would refuse to announce. */
+const reportBeyond = (candidate: Candidate<"IPAddressPool">, allowed: ReadonlyArray<string>, report: Report): void => {
+  for (const [index, range] of candidate.value.ranges.entries()) {
+    if (rangesWithin([range], allowed).join() === range) continue
+    const expected = `addresses within the cluster's allowedPrefixes ${allowed.join(", ")}`
+    report(candidate, "LT0163", { field: `spec.addresses[${index}]`, expected, found: range })
+  }
 }
 
 const firstClash = (

@@ -8,7 +8,14 @@ import { approveWithdrawals, rejectWithdrawals } from "./approvals.ts"
 import { brokenByPools, heldFindings } from "./broken-by.ts"
 import { recordHeld } from "./budget.ts"
 import type { Command, RecordSegment, RegisterCluster } from "./command.ts"
-import { applyManifest, deleteManifest, hearFindings, reportFindings, reviewRetired } from "./configure.ts"
+import {
+  applyManifest,
+  deleteManifest,
+  hearFindings,
+  reportFindings,
+  reportJudgement,
+  reviewRetired
+} from "./configure.ts"
 import { awaitedNodes, type DecisionContext, Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
 import { finaliseFleet, notYet } from "./finalise.ts"
@@ -265,6 +272,8 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
     })
   )
   if (cluster.loadBalancerClass !== classBefore) settleByClass(draft, cluster, wasOff)
+  // Its own pools may be beyond what it may announce by now.
+  reportJudgement(draft, cluster)
 }
 
 /**

@@ -48,7 +48,7 @@ const judgeManifests = (
   cluster: ClusterMemory,
   manifests: Iterable<ManifestState>,
   fleetPools: ReadonlyArray<AddressPool>
-): Judgement => judge(objectsOf(cluster, manifests), { fleetPools })
+): Judgement => judge(objectsOf(cluster, manifests), { fleetPools, allowedPrefixes: cluster.allowedPrefixes })
 
 const objectsOf = (cluster: ClusterMemory, manifests: Iterable<ManifestState>): ReadonlyArray<ClusterObject> => {
   const objects: Array<ClusterObject> = []
