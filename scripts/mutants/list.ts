@@ -87,8 +87,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-quarantine",
     breaks: "an address does not rest",
     file: "packages/domain/src/fleet/decide.ts",
-    from: "(vip.quarantineEndMs ?? 0) <= draft.context.nowMs",
-    to: "(vip.quarantineEndMs ?? 0) <= draft.context.nowMs + 1e12",
+    from: "restedEndMs) <= draft.context.nowMs",
+    to: "restedEndMs) <= draft.context.nowMs + 1e12",
     check: histories
   },
   {

@@ -42,7 +42,9 @@ export class SimAgent {
   /** Looks at its source, if what it saw before is told, and answers what there is to send. */
   look(nowMs: number): ReadonlyArray<Sent> {
     if (!this.isIdle) return []
-    const change = this.site.isVisible ? this.site.look(nowMs) : outOfSight(this.#seen, nowMs)
+    const change = this.site.isVisible
+      ? this.site.look(nowMs)
+      : outOfSight(this.#seen, (name) => this.site.hidden.has(name), nowMs)
     this.#seen = change
     const news = tellings(this.site.name, change, this.#told)
     this.#phases = phases.map((phase) => news.filter((telling) => telling.phase === phase))

@@ -19,6 +19,8 @@ export class Cable {
   readonly followers = new Set<Follower>()
   /** The newest status of each node, as text. */
   readonly statuses = new Map<string, string>()
+  /** By subject, what was stored before what is: it stays signed, and may be repeated. */
+  readonly #earlier = new Map<string, string>()
   readonly #choices: Choices
 
   constructor(choices: Choices) {
@@ -28,11 +30,16 @@ export class Cable {
   /** False when the server is away: nothing is stored then. */
   publish(cluster: string, key: string, envelope: string): boolean {
     if (!this.isUp) return false
+    const earlier = this.#earlier.get(stateSubject(cluster, key))
+    this.#earlier.set(stateSubject(cluster, key), this.stored.get(stateSubject(cluster, key)) ?? envelope)
     this.stored.set(stateSubject(cluster, key), envelope)
     for (const follower of this.followers) {
       if (follower.cluster !== cluster || !follower.isConnected || this.#choices.oneIn(25)) continue
       follower.inbox.push({ _tag: "Live", item: { key, envelope } })
       if (this.#choices.oneIn(40)) follower.inbox.push({ _tag: "Live", item: { key, envelope } })
+      // Somebody repeats what was said long before.
+      if (earlier !== undefined && this.#choices.oneIn(15))
+        follower.inbox.push({ _tag: "Live", item: { key, envelope: earlier } })
     }
     return true
   }

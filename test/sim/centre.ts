@@ -314,6 +314,7 @@ export class SimAllocator {
       const written = this.#write(batch)
       if (written === undefined) return this.#gone() // fenced: the process ends
       memory.head = { ...memory.head, ...written }
+      for (const { stream } of batch.events) memory.recordedAt.set(stream, written.recordedAt)
     }
     if (outcome === "unknown") return this.#forget()
     if (outcome === "crash-after") return this.#gone()

@@ -209,7 +209,8 @@ class Simulation {
       node: 12,
       backup: 1,
       order: 2,
-      fault: 4
+      fault: 4,
+      meeting: 2
     })
     switch (kind) {
       case "time":
@@ -240,6 +241,68 @@ class Simulation {
       case "fault":
         this.#faults += 1
         return this.#fault()
+      case "meeting":
+        this.#faults += 1
+        return this.#meet()
+    }
+  }
+
+  /** What meets seldom by chance, meets on purpose: an address is withdrawn while one node cannot confirm it. */
+  async #meet(): Promise<void> {
+    const choices = this.#choices
+    const site = choices.one(this.#sites)
+    const node = choices.one(this.#nodes.filter(({ cluster }) => cluster === site.name))
+    const kind = choices.weighted({ "session down": 3, "killed and back": 3, "Node gone": 2, excluded: 2 })
+    this.#note(`${node.name} is ${kind} while an address is withdrawn`)
+    await this.#hasten(site)
+    for (const peer of node.peers) peer.establish()
+    await this.#hasten(site)
+    switch (kind) {
+      case "session down":
+        for (const peer of node.peers) peer.lose(false)
+        break
+      case "killed and back":
+        node.kill(false)
+        break
+      case "Node gone":
+        this.#cable.disconnect(node.follower)
+        if (site.present.size > 1) site.present.delete(node.name)
+        break
+      case "excluded":
+        this.#cable.disconnect(node.follower)
+        site.excluded.add(node.name)
+    }
+    await this.#hasten(site)
+    const wanted = [...site.services.keys()]
+    if (wanted.length > 0) site.services.delete(choices.one(wanted))
+    await this.#hasten(site)
+    if (kind === "killed and back") {
+      node.start()
+      await this.#hasten(site)
+    }
+  }
+
+  /** A cluster's news go the whole way, where nothing is broken; sessions stay as they are, and no time passes. */
+  async #hasten(site: Site): Promise<void> {
+    const agent = this.#agents.get(site.name)!
+    for (let turn = 0; turn < 4; turn++) {
+      this.#agent(agent)
+      const ours = this.#sent.filter((sent) => sent.agent === agent)
+      this.#sent = this.#sent.filter((sent) => sent.agent !== agent)
+      for (const sent of this.#cable.isUp ? ours : [])
+        for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
+      await this.#commit("done")
+      for (const answer of this.#answers.splice(0)) this.#answered(answer)
+      for (const allocator of this.#allocators) {
+        for (let count = 0; count < 8 && allocator.hasUnpublished; count++) allocator.publish(this.#choices)
+      }
+      for (const node of this.#nodes.filter(({ cluster }) => cluster === site.name)) {
+        while (node.follower.inbox.length > 0) node.receive()
+        node.lookAtEndpoints()
+        await settle()
+        for (const peer of node.peers) peer.write()
+        this.#report(node)
+      }
     }
   }
 
@@ -267,6 +330,7 @@ class Simulation {
     for (const site of this.#sites) if (!site.isVisible && isTime()) site.isVisible = true
     for (const node of this.#nodes) {
       if (!node.isRunning && isTime()) node.start()
+      if (node.isRunning && !node.follower.isConnected && isTime()) this.#cable.connect(node.follower)
       if (isTime()) for (const peer of node.peers) peer.establish()
     }
   }
@@ -504,6 +568,8 @@ class Simulation {
         break
       case "source lost":
         site.isVisible = false
+        site.hidden.clear()
+        for (const name of site.services.keys()) if (choices.oneIn(3)) site.hidden.add(name)
         break
       case "speaker killed":
         node.kill(choices.oneIn(2))

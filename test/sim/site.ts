@@ -23,6 +23,8 @@ export class Site {
   readonly excluded = new Set<string>()
   /** While false the source is out of sight: it shows nothing, or what it showed before. */
   isVisible = true
+  /** Services of which a source that is out of sight shows nothing. */
+  readonly hidden = new Set<string>()
   #uids = 0
 
   constructor(name: string, nodeCount: number) {
@@ -85,9 +87,22 @@ export class Site {
   }
 }
 
-/** The same as it was shown before, and no word of what is not there: the source has lost sight. */
-export const outOfSight = (before: ClusterChange | undefined, nowMs: number): ClusterChange =>
-  change(before?.objects ?? new Map(), undefined, nowMs)
+/**
+ * What was shown before without what `isHidden` says of a Service's name, and no word of what is not there: the source has
+ * lost sight.
+ */
+export const outOfSight = (
+  before: ClusterChange | undefined,
+  isHidden: (name: string) => boolean,
+  nowMs: number
+): ClusterChange => {
+  const names = new Set(
+    [...(before?.objects.values() ?? [])].flatMap(({ ref }) => (ref.kind === "Service" ? ref.name : []))
+  )
+  const hidden = new Set([...names].filter(isHidden).flatMap((name) => [name, `${name}-1`]))
+  const shown = [...(before?.objects ?? [])].filter(([, { ref }]) => !hidden.has(ref.name))
+  return change(new Map(shown), undefined, nowMs)
+}
 
 const change = (
   objects: ReadonlyMap<string, ObservedObject>,

@@ -112,6 +112,10 @@ export const digestOf = (digests: Map<string, SetDigest>, cluster: string): SetD
 /** What a decision may know beside the fleet. */
 export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
   nowMs,
+  recordedAtMs: (stream) => {
+    const recordedAt = memory.recordedAt.get(stream)
+    return recordedAt === undefined ? undefined : Date.parse(recordedAt)
+  },
   obligedOf: (cluster, address) => memory.book.obligedOf(cluster, vipKey(address)),
   hasConfirmed: (cluster, node, address) => {
     const entry = memory.book.entries(cluster).get(vipKey(address))

@@ -306,3 +306,30 @@ describe("a command that breaks an invariant", () => {
     )
   )
 })
+
+describe("an address that rests", () => {
+  it.effect(
+    "rests its whole time after it was recorded, also where the database's clock was set forward before that",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* leading
+          yield* leader.together(...announcing, service("web"))
+          yield* leader.together(forgetService("web"))
+          for (const name of ["n1", "n2"])
+            yield* leader.together({ _tag: "ConfirmWithdrawals", cluster: "east", node: name, cseq: 1_000 })
+          const stream = "vip:default/192.0.2.0"
+          const phase = () => leader.memory().fleet.vips.get(stream)?.phase
+          assert.strictEqual(phase(), "quarantined")
+          const setForwardMs = 3_600_000
+          leader.memory().recordedAt.set(stream, new Date(setForwardMs).toISOString())
+          const expireAt = (nowMs: number) =>
+            decideBatch(leader.memory(), [received({ _tag: "ExpireQuarantines" }, nowMs)], signingKey, nowMs)
+          expireAt(setForwardMs + 599_999)
+          assert.strictEqual(phase(), "quarantined")
+          expireAt(setForwardMs + 600_000)
+          assert.strictEqual(phase(), "free")
+        })
+      )
+  )
+})

@@ -263,9 +263,12 @@ export const quarantine = (
     ...vip,
     phase: "quarantined",
     obliged: [],
-    quarantineEndMs: draft.context.nowMs + (vip.quarantineMs ?? quarantineMsUnset)
+    quarantineEndMs: draft.context.nowMs + quarantineMsOf(vip)
   })
 }
+
+/** How long the address rests, by its pool. */
+export const quarantineMsOf = (vip: VipState): number => vip.quarantineMs ?? quarantineMsUnset
 
 /** How a withdrawal ends: as it should, because who is awaited was retired, or because a person answers for it. */
 type EndOfWithdrawal =

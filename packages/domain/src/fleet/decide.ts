@@ -1,6 +1,14 @@
 import { Result } from "effect"
 import { finishMoves } from "../allocation/moves.ts"
-import { free, letGo, quarantine, settleAll, settleService, settleUnserved } from "../allocation/settle.ts"
+import {
+  free,
+  letGo,
+  quarantine,
+  quarantineMsOf,
+  settleAll,
+  settleService,
+  settleUnserved
+} from "../allocation/settle.ts"
 import { wantsAddress } from "../allocation/wish.ts"
 import { type Finding, finding, objectKey, type ServiceObject } from "../config/index.ts"
 import { reviewAddressPools, settlingPools } from "./address-pools.ts"
@@ -302,6 +310,9 @@ const expireQuarantines = (draft: Draft): void => {
   for (const stream of [...draft.fleet.quarantined]) {
     const vip = draft.fleet.vips.get(stream)
     if (vip === undefined || draft.fleet.isFrozen(draft.cluster(vip.cluster))) continue
-    if ((vip.quarantineEndMs ?? 0) <= draft.context.nowMs) free(draft, vip)
+    // Who wrote it may not have known yet that the database's clock was set forward: then the end came out too early.
+    const recordedAtMs = draft.context.recordedAtMs?.(stream)
+    const restedEndMs = recordedAtMs === undefined ? 0 : recordedAtMs + quarantineMsOf(vip)
+    if (Math.max(vip.quarantineEndMs ?? 0, restedEndMs) <= draft.context.nowMs) free(draft, vip)
   }
 }

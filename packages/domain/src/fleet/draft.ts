@@ -8,6 +8,8 @@ import type { VipState } from "./stream.ts"
 export interface DecisionContext {
   /** The database's clock, milliseconds since 1970. */
   readonly nowMs: number
+  /** When the newest event of a stream was written, by the same clock; undefined where the log does not say. */
+  readonly recordedAtMs?: (stream: string) => number | undefined
   /** Who orders it, where it matters who else does. */
   readonly actor?: string
   /** Nodes that may have announced the VIP since its last confirmed withdrawal. */
