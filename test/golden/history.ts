@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import {
   type Command,
+  type DeleteFleetObject,
   type Finding,
   newestFleetVersion,
   type ObserveInventory,
@@ -49,7 +50,7 @@ const confirm = (node: string): Command => ({ _tag: "ConfirmWithdrawals", cluste
 const applyFleet = (kind: string, name: string, spec: unknown): Command => ({
   ...{ _tag: "ApplyFleetObject", manifest: fleetManifest(kind, name, spec) }
 })
-const removeFleet = (kind: "Reservation" | "Quota" | "AddressPool", name: string): Command => ({
+const removeFleet = (kind: DeleteFleetObject["kind"], name: string): Command => ({
   ...{ _tag: "DeleteFleetObject", kind, name }
 })
 const object = { kind: "File", name: "pools.yaml" }
@@ -199,7 +200,27 @@ export const commands: ReadonlyArray<Command> = [
   },
   { _tag: "RegisterCluster", cluster, network: "default", loadBalancerClass: "example.org/other" },
   { _tag: "RegisterCluster", cluster, network: "default" },
-  see("dying", { deleting: true })
+  see("dying", { deleting: true }),
+  apply(manifestObject("IPAddressPool", "last", { addresses: ["192.0.2.32/28"] })),
+  applyFleet("SharedAddress", "any", {
+    ...{ addresses: ["192.0.2.40"], network: "default" },
+    members: [{ cluster, namespace: "shop", name: "any", priority: 1 }]
+  }),
+  see("any"),
+  removeFleet("SharedAddress", "any"),
+  applyFleet("Fleet", "prod", {
+    blastRadius: {
+      ...{ maxWithdrawPercent: 5, maxWithdrawRoutes: 0, per: "10m" },
+      perCluster: { maxWithdrawPercent: 10, maxWithdrawRoutes: 0 }
+    }
+  }),
+  see("first"),
+  forget("first"),
+  { _tag: "ApproveWithdrawals", id: "w-1", revision: 1 },
+  see("second"),
+  forget("second"),
+  { _tag: "RejectWithdrawals", id: "w-2", revision: 1 },
+  removeFleet("Fleet", "prod")
 ]
 
 /**
