@@ -1,5 +1,7 @@
 /** Runs what is too long for `npm test`. See `--help`. */
 import { parseArgs } from "node:util"
+import { Cause, Effect, Exit } from "effect"
+import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { mutateAll } from "../test/golden/mutate.ts"
 import { freshSeed, runHistories } from "../test/sim/histories.ts"
@@ -14,6 +16,9 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- golden            golden files of what is stored and sent, changed at random and read
       --seed N                      as above
       --mutations N                 how many (1000000)
+  npm run soak -- commit            cuts the way to PostgreSQL while commands are committed, at a byte of each seed
+      --seed N                      as above
+      --cuts N                      how many (200)
 
 Exits 1 when a law is broken, or a reader throws; the failure names the seed that replays it.
 `
@@ -26,6 +31,7 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string" },
     commands: { type: "string", default: "1000000" },
+    cuts: { type: "string", default: "200" },
     mutations: { type: "string", default: "1000000" },
     help: { type: "boolean", default: false }
   }
@@ -33,11 +39,13 @@ const { values, positionals } = parseArgs({
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
-else if (name === undefined) console.log("histories\ngolden")
+else if (name === undefined) console.log("histories\ngolden\ncommit")
 else if (name === "golden" && others.length === 0) {
   process.exitCode = await soakGolden(Number(values.seed ?? freshSeed()), Number(values.mutations))
+} else if (name === "commit" && others.length === 0) {
+  process.exitCode = await soakCommit(Number(values.seed ?? freshSeed()), Number(values.cuts))
 } else if (name !== "histories" || others.length > 0) {
-  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden`)
+  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit`)
   process.exitCode = 2
 } else process.exitCode = await soakHistories(Number(values.seed ?? freshSeed()), Number(values.commands))
 
@@ -97,5 +105,22 @@ async function soakGolden(seed: number, mutationCount: number): Promise<number> 
   console.log(
     `golden: ${counts.read + counts.refused} changed texts from seed ${seed} on in ${seconds} s: ${counts.refused} refused, ${counts.read} read, none threw`
   )
+  return 0
+}
+
+async function soakCommit(seed: number, cuts: number): Promise<number> {
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(cuts)) {
+    console.error("--seed and --cuts: expected whole numbers")
+    return 2
+  }
+  const started = performance.now()
+  const ran = await Effect.runPromiseExit(cutCommits(seed, cuts, (text) => process.stderr.write(`${text}\n`)))
+  if (Exit.isFailure(ran)) {
+    console.error(Cause.pretty(ran.cause))
+    return 1
+  }
+  const minutes = ((performance.now() - started) / 60_000).toFixed(1)
+  const facts = [new Date().toISOString().slice(0, 10), seed, ran.value.cuts, ran.value.commands].join(" | ")
+  console.log(`| commit | ${facts} | ${minutes} min | each once |`)
   return 0
 }
