@@ -1,23 +1,31 @@
-import { cpSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
+import { startPostgres } from "@lowtide/testkit"
 import { startProcess, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import pg from "pg"
+import { superviseComponent } from "../../scripts/demo/component.ts"
 import type { Fleet } from "../../scripts/demo/fleet.ts"
-import { component, getsRoute, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
+import { component, getsRoute, hopsOf, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
 
 /** The ledger's URL, over the socket that its server has in its folder. */
 const databaseOf = (fleet: Fleet): string => {
   const folder = join(fleet.site.folder, "postgres")
-  const port = readdirSync(folder).flatMap((name) => /^\.s\.PGSQL\.(\d+)$/.exec(name)?.[1] ?? [])[0]
-  return `postgres://lowtide_owner@${encodeURIComponent(folder)}:${port}/lowtide`
+  return `postgres://lowtide_owner@${encodeURIComponent(folder)}:${portIn(folder)}/lowtide`
 }
+
+const portIn = (folder: string): number =>
+  Number(readdirSync(folder).flatMap((name) => /^\.s\.PGSQL\.(\d+)$/.exec(name)?.[1] ?? [])[0])
 
 // biome-ignore lint/suspicious/noExplicitAny: rows as the statement names them
 const sql = (fleet: Fleet, text: string): Effect.Effect<ReadonlyArray<any>> =>
+  Effect.suspend(() => query(databaseOf(fleet), text))
+
+// biome-ignore lint/suspicious/noExplicitAny: rows as the statement names them
+const query = (connectionString: string, text: string): Effect.Effect<ReadonlyArray<any>> =>
   Effect.promise(async () => {
-    const client = new pg.Client({ connectionString: databaseOf(fleet) })
+    const client = new pg.Client({ connectionString })
     await client.connect()
     try {
       return (await client.query(text)).rows
@@ -162,6 +170,145 @@ it.live(
       yield* noDouble(fleet, before.held)
     }).pipe(Effect.scoped)
 )
+
+it.live("F10: a standby that lagged is promoted: no route changes, and nobody gets what it does not know of", () =>
+  Effect.gen(function* () {
+    const fleet = yield* runningFleet
+    yield* untilSettled(fleet)
+    const primary = {
+      socketDirectory: join(fleet.site.folder, "postgres"),
+      port: portIn(join(fleet.site.folder, "postgres"))
+    }
+    const standby = yield* startPostgres({ standbyOf: primary })
+    const onStandby = (text: string) => query(standby.socketUrl.replace(/postgres$/, "lowtide"), text)
+    yield* query(standby.socketUrl, "alter system set primary_conninfo = ''")
+    yield* query(standby.socketUrl, "select pg_reload_conf()")
+    yield* waitUntil(
+      "the standby hears nothing any more",
+      Effect.map(query(standby.socketUrl, "select 1 from pg_stat_wal_receiver"), ({ length }) => length === 0)
+    )
+    writeFileSync(join(fleet.manifests, "east/services/acknowledged.yaml"), newService("acknowledged", "east-1"))
+    rmSync(join(fleet.manifests, "west/services/platform/vault.yaml")) // its address is withdrawn, and the standby has it held
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "acknowledged"), { deadlineMs: 30_000 })
+    const before = yield* atRest(fleet)
+    const [[{ seq: ahead }], [{ seq: behind }]] = yield* Effect.all([
+      sql(fleet, "select seq::int from log_head"),
+      onStandby("select seq::int from log_head")
+    ])
+    assert.isBelow(behind, ahead, "the standby lacks acknowledged events")
+    yield* Effect.forkScoped(superviseComponent(component(fleet, "allocator"), () => {}))
+    yield* component(fleet, "postgres").kill
+    yield* query(standby.socketUrl, "select pg_promote()")
+    // As an address moves that clients know a cluster's primary by.
+    const socket = (port: number) => `.s.PGSQL.${port}`
+    rmSync(join(primary.socketDirectory, socket(primary.port)), { force: true })
+    symlinkSync(
+      join(standby.socketDirectory, socket(standby.port)),
+      join(primary.socketDirectory, socket(primary.port))
+    )
+    writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+    yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 90_000 })
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
+    assert.include(readFileSync(component(fleet, "allocator").logFile, "utf8"), "LT0505")
+    assert.include(yield* lowtide(fleet, "recover"), "Incarnation 2, recovered, because")
+    const { "east/shop/later": later, ...others } = yield* held(fleet)
+    assert.deepStrictEqual(others, before.held, "every Service has what it had")
+    yield* noDouble(fleet, before.held)
+    rmSync(join(fleet.manifests, "east/services/later.yaml"))
+    yield* waitUntil(
+      "its route is withdrawn",
+      Effect.map(hopsOf(fleet, "east", `${later}/32`), (hops) => hops === "no route")
+    )
+    const after = yield* atRest(fleet)
+    assert.deepStrictEqual(after.tables, before.tables)
+    const told = after.updates.map((count, index) => count - (before.updates[index] ?? 0))
+    assert.deepStrictEqual(told, [6, 0], "three nodes announced and withdrew one route, and nothing else")
+  }).pipe(Effect.scoped)
+)
+
+const noStanding = { recovery: null, reserved: [] }
+
+/** Of the Service that only one node knows of. */
+const keptAddress = "192.0.2.60"
+
+it.live(
+  "a node that is heard only later: what nobody else remembers is reserved, stays announced, and is given to nobody",
+  () =>
+    Effect.gen(function* () {
+      const fleet = yield* runningFleet
+      const file = join(fleet.manifests, "east/services/kept.yaml")
+      // Its endpoints stay when it goes: without them nodes withdraw its route by themselves.
+      const [service = "", endpoints = ""] = asking("kept", keptAddress).split("---\n")
+      writeFileSync(join(fleet.manifests, "east/services/kept-endpoints.yaml"), endpoints)
+      writeFileSync(file, service)
+      yield* waitUntil("it has its route", getsRoute(fleet, "kept"), { deadlineMs: 30_000 })
+      yield* untilSettled(fleet)
+      const late = component(fleet, "speaker-east-3")
+      const signalLate = (signal: "SIGSTOP" | "SIGCONT") =>
+        Effect.map(late.pid, (pid) => void process.kill(pid, signal))
+      yield* signalLate("SIGSTOP")
+      const forgetting = ["allocator", "agent-east", "speaker-east-1", "speaker-east-2", "nats"]
+      for (const name of forgetting) yield* component(fleet, name).kill
+      for (const node of ["east-1", "east-2"]) rmSync(join(fleet.site.folder, "state", node), { recursive: true })
+      for (const node of ["east-1", "east-2"]) mkdirSync(join(fleet.site.folder, "state", node), { mode: 0o700 })
+      rmSync(join(fleet.site.folder, "nats/store"), { recursive: true, force: true })
+      rmSync(file)
+      writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
+      yield* emptyDatabase(fleet)
+      for (const name of forgetting.reverse()) yield* component(fleet, name).start
+      // biome-ignore lint/suspicious/noExplicitAny: as the API says it
+      const standing: Effect.Effect<any> = Effect.promise(() =>
+        fetch(`${fleet.apiUrl}/v1/recovery`).then(
+          (answer) => (answer.ok ? answer.json() : noStanding),
+          () => noStanding
+        )
+      )
+      yield* waitUntil(
+        "that node alone is waited for",
+        Effect.map(standing, ({ recovery }) => recovery?.waitingFor?.join() === "node east/east-3"),
+        { deadlineMs: 60_000 }
+      )
+      const [{ given }] = yield* sql(fleet, "select count(*)::int as given from events where type = 'VipAssigned'")
+      assert.strictEqual(given, 0, "what that node may hold is not given")
+      yield* lowtide(fleet, "recover", "--finish", "--reason", "east-3 is being repaired")
+      yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 60_000 })
+      yield* waitUntil(
+        "the new Service has an address",
+        Effect.map(held(fleet), (now) => now["east/shop/later"] !== "")
+      )
+      yield* signalLate("SIGCONT")
+      yield* waitUntil(
+        "what it holds is reserved",
+        Effect.map(standing, ({ reserved }) =>
+          reserved.some((vip: { address: string }) => vip.address === keptAddress)
+        ),
+        { deadlineMs: 60_000 }
+      )
+      yield* waitUntil("that node announces all", getsRoute(fleet, "later"), { deadlineMs: 60_000 })
+      assert.strictEqual(
+        yield* hopsOf(fleet, "east", `${keptAddress}/32`),
+        "10.1.0.13",
+        "as before, and by nobody else"
+      )
+      writeFileSync(join(fleet.manifests, "east/services/other.yaml"), asking("other", keptAddress))
+      yield* waitUntil(
+        "another who asks for it is known",
+        Effect.map(held(fleet), (now) => "east/shop/other" in now)
+      )
+      assert.strictEqual((yield* held(fleet))["east/shop/other"], "")
+      rmSync(join(fleet.manifests, "east/services/other.yaml"))
+      writeFileSync(file, service)
+      yield* waitUntil("its own Service gets it, on every node", getsRoute(fleet, "kept"), { deadlineMs: 30_000 })
+      const [{ taken }] = yield* sql(
+        fleet,
+        `select count(*)::int as taken from events where address = '${keptAddress}' and type in ('VipReleased', 'VipFreed')`
+      )
+      assert.strictEqual(taken, 0)
+    }).pipe(Effect.scoped)
+)
+
+const asking = (name: string, address: string) =>
+  newService(name, "east-1").replace("type: LoadBalancer,", `type: LoadBalancer, loadBalancerIP: ${address},`)
 
 it.live(
   "F12: NATS with an old copy of its store, and with none: it is filled again, and nothing has to be recovered",

@@ -113,6 +113,7 @@ const status: NodeStatus = {
   sync: "live",
   cseq: 12,
   stamp,
+  former: 1,
   confirmedCseq: 11,
   sessions: [
     {
@@ -209,7 +210,13 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     admission: { _tag: "Listed", nodes: ["east-1"], candidates: ["east-1", "east-2"] },
     massWithdraw: { reason: "drained", cause: 41 }
   }
-  const rollCall = { _tag: "RollCall", stamp, cluster: "east", begun: "2026-11-25T12:00:00.000Z" } as const
+  const rollCall = {
+    _tag: "RollCall",
+    stamp,
+    cluster: "east",
+    begun: "2026-11-25T12:00:00.000Z",
+    nodes: ["east-1"]
+  } as const
   const records: ReadonlyArray<SavedRecord> = [
     { _tag: "Message", key: "head", envelope: seal(goldenKey, JSON.stringify(rollCall)) },
     { _tag: "Message", key: "vip", envelope: "{}", inEffect: { envelope: "{}", sinceMs: 1_764_072_000_000 } },

@@ -47,6 +47,8 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   cseq: Schema.Int,
   /** Its stamp; missing of a node that holds none, and of an older release. */
   stamp: Schema.optionalKey(Stamp),
+  /** VIPs that it holds from before the incarnation of `stamp`, which has no word of them; missing where there are none. */
+  former: Schema.optionalKey(Schema.Int),
   /** Everything up to this message that says "withdraw" is withdrawn on every session, or its hold time has passed. */
   confirmedCseq: Schema.Int,
   sessions: Schema.Array(SessionStatus),

@@ -184,4 +184,34 @@ describe("a fleet that lost history", () => {
     run(world, observe("east", service("web", { requestedAddresses: ["192.0.2.9"] })))
     assert.notInclude(world.addresses("east", "shop/web"), "192.0.2.9")
   })
+
+  it("takes over what a node holds that is heard later, where nobody has it, and lets a Service that is there take it", () => {
+    const world = known()
+    run(world, lost, finish, republish("shop/web"))
+    run(world, adopt(announced("192.0.2.4", "gone"), announced("192.0.2.0", "other")))
+    assert.deepStrictEqual(world.addresses("east", "shop/gone"), ["192.0.2.4"])
+    assert.isTrue(vip(world, "192.0.2.4")?.holders[0]?.adopted)
+    assert.isUndefined(world.message("east", "adv.4-192-0-2-4"), "what the node holds of it stays")
+    assert.deepStrictEqual(world.addresses("east", "shop/web"), ["192.0.2.0"], "who has it keeps it")
+    assert.deepStrictEqual(run(world, adopt(announced("192.0.2.4", "gone"))), [], "once")
+    run(world, observe("east", service("here", { type: "ClusterIP" })), adopt(announced("192.0.2.6", "here")))
+    assert.strictEqual(vip(world, "192.0.2.6")?.phase, "withdrawing", "it wants none")
+  })
+
+  it("leaves an address with the cluster that was given it after the loss", () => {
+    const world = known()
+    announcing(world, "west")
+    run(world, apply("west", pool("public", ["192.0.2.0/28"])), lost, finish)
+    run(world, {
+      _tag: "RepublishCluster",
+      cluster: "west",
+      inventory: { ...inventory([]), cluster: "west", nodes: ["west-1", "west-2"] }
+    })
+    run(world, observe("west", service("new")))
+    const [given = ""] = world.addresses("west", "shop/new")
+    assert.deepStrictEqual(run(world, adopt(announced(given, "old"))), [], "east is frozen still")
+    assert.deepStrictEqual(world.addresses("west", "shop/new"), [given])
+    run(world, republish("shop/web"))
+    assert.deepStrictEqual(run(world, adopt(announced(given, "old"))), [])
+  })
 })

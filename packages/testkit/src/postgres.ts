@@ -22,6 +22,11 @@ export interface PostgresOptions {
   readonly durable?: boolean | undefined
   /** Instead of the first that `findPostgresBinaries` answers. */
   readonly binaries?: PostgresBinaries | undefined
+  /**
+   * Makes it a streaming standby of this one, which must run and be of the same binaries, with readers let in. Needs their
+   * `pg_basebackup`. Data that is there already is kept as it is.
+   */
+  readonly standbyOf?: Pick<PostgresServer, "socketDirectory" | "port"> | undefined
 }
 
 /** A running PostgreSQL of ours. Superuser `postgres`, database `postgres`. */
@@ -65,7 +70,11 @@ export const startPostgres = Effect.fn("startPostgres")(function* (options: Post
   const found = yield* chooseBinaries(folder, options.binaries)
   const binaries = yield* runnableBinaries(found, identity, join(folder, "binaries"))
   const installation: Installation = { folder, binaries, identity }
-  const password = yield* prepareData(installation, options.folder !== undefined && options.durable !== false)
+  const password = yield* prepareData(
+    installation,
+    options.folder !== undefined && options.durable !== false,
+    options.standbyOf
+  )
   const port = yield* freePort(options.port ?? 0)
   const scope = yield* Scope.Scope
   const start = startPostmaster(installation, port, options.durable !== false).pipe(
@@ -120,32 +129,55 @@ const chooseBinaries = (folder: string, wanted: PostgresBinaries | undefined) =>
   })
 
 /** Makes the data folder unless it is there, and answers the password for TCP. */
-const prepareData = Effect.fnUntraced(function* (installation: Installation, sync: boolean) {
+const prepareData = Effect.fnUntraced(function* (
+  installation: Installation,
+  sync: boolean,
+  primary: PostgresOptions["standbyOf"]
+) {
   const { folder, binaries, identity } = installation
   const passwordFile = join(folder, "password")
   if (!existsSync(passwordFile)) {
-    writeFileSync(passwordFile, randomBytes(18).toString("hex"), { mode: 0o600 })
+    const password =
+      primary === undefined
+        ? randomBytes(18).toString("hex")
+        : readFileSync(join(primary.socketDirectory, "password"), "utf8")
+    writeFileSync(passwordFile, password, { mode: 0o600 })
     if (identity !== undefined) chownSync(passwordFile, identity.uid, identity.gid)
   }
   const password = readFileSync(passwordFile, "utf8").trim()
   if (existsSync(join(dataOf(folder), "PG_VERSION"))) return password
   const authentication = ["--auth-local=trust", "--auth-host=scram-sha-256", `--pwfile=${passwordFile}`]
-  const initdb = yield* startProcess({
-    name: "initdb",
-    command: [
-      join(binaries.folder, "initdb"),
-      ...["-D", dataOf(folder), "-U", "postgres", "-E", "UTF8", "--locale=C"],
-      ...authentication,
-      ...(sync ? [] : ["--no-sync"])
-    ],
+  const [program, args]: readonly [string, ReadonlyArray<string>] =
+    primary === undefined
+      ? [
+          "initdb",
+          [
+            ...["-D", dataOf(folder), "-U", "postgres", "-E", "UTF8", "--locale=C"],
+            ...authentication,
+            ...(sync ? [] : ["--no-sync"])
+          ]
+        ]
+      : [
+          "pg_basebackup",
+          [
+            ...["-D", dataOf(folder), "-h", primary.socketDirectory, "-p", String(primary.port), "-U", "postgres"],
+            ...["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+          ]
+        ]
+  const making = yield* startProcess({
+    name: program,
+    command: [join(binaries.folder, program), ...args],
     logFile: logFileOf(folder),
     cwd: folder,
     ...(identity === undefined ? {} : { identity })
   })
-  const end = yield* initdb.ended
+  const end = yield* making.ended
   if (end.code !== 0) {
-    const tail = (yield* initdb.log).trimEnd().split("\n").slice(-5).join("\n")
-    return yield* new LabError({ operation: `initdb in ${folder}`, detail: tail || `exit ${end.code ?? end.signal}` })
+    const tail = (yield* making.log).trimEnd().split("\n").slice(-5).join("\n")
+    return yield* new LabError({
+      operation: `${program} in ${folder}`,
+      detail: tail || `exit ${end.code ?? end.signal}`
+    })
   }
   return password
 })

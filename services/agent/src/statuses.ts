@@ -82,6 +82,7 @@ const readRollCall = (cluster: string, keys: KeyRing, { envelope }: StateText): 
   const payload = open(keys, envelope)
   const message = Result.isSuccess(payload) ? Option.getOrUndefined(decodeMessage(payload.success)) : undefined
   if (message?._tag !== "RollCall" || message.cluster !== cluster) return undefined
+  if (message.nodes !== undefined) return undefined // nodes are asked, and nobody else
   return `${message.stamp.incarnation} ${message.begun ?? ""}`
 }
 

@@ -6,13 +6,16 @@ import { rollCallSubject, stateStream, vipFilter } from "@lowtide/bus/subjects"
 import {
   type ClusterHead,
   type Command,
+  codes,
   compareStamps,
+  isTaken,
   type ObserveInventory,
   type RememberedVip,
   type RollCall,
   type Stamp,
   streamOf,
-  VipIntent
+  VipIntent,
+  type VipState
 } from "@lowtide/domain"
 import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Option, Schedule, Schema } from "effect"
@@ -35,37 +38,62 @@ const heardWithinMs = 45_000
 /** VIPs taken over by one command. */
 const adoptedAtOnce = 500
 
+interface RollCallAnswer {
+  readonly incarnation: number
+  readonly of: number
+  readonly parts: Map<number, ReadonlyArray<HeldVip>>
+}
+
 /** What nodes have answered to roll calls, part by part; it outlives a leadership, since answers are not given twice gladly. */
 export class RollCallAnswers {
-  readonly #answers = new Map<
-    string,
-    { incarnation: number; readonly parts: Map<number, ReadonlyArray<HeldVip>>; of: number }
-  >()
+  readonly #answers = new Map<string, RollCallAnswer>()
+  /** Of nodes that had heard all of the incarnation when they answered. */
+  readonly #late = new Map<string, RollCallAnswer>()
 
   /** Takes a status that may be a part of an answer. */
-  take({ cluster, node, held }: NodeStatus): void {
+  take(status: NodeStatus): void {
+    const { cluster, node, held } = status
     if (held === undefined) return
     const key = `${cluster}/${node}`
-    let answer = this.#answers.get(key)
-    if (answer?.incarnation !== held.incarnation || answer.of !== held.parts) {
-      answer = { incarnation: held.incarnation, parts: new Map(), of: held.parts }
-      this.#answers.set(key, answer)
+    for (const answers of hasHeardAll(status, held.incarnation) ? [this.#answers, this.#late] : [this.#answers]) {
+      let answer = answers.get(key)
+      if (answer?.incarnation !== held.incarnation || answer.of !== held.parts) {
+        answer = { incarnation: held.incarnation, parts: new Map(), of: held.parts }
+        answers.set(key, answer)
+      }
+      answer.parts.set(held.part, held.vips)
     }
-    answer.parts.set(held.part, held.vips)
   }
 
   /** History is lost anew: what was answered before does not say what came since, even where the incarnation is the same. */
   forget(): void {
     this.#answers.clear()
+    this.#late.clear()
   }
 
   /** What the node holds, once it has told all of it; undefined before. */
   of(cluster: string, node: string, incarnation: number): ReadonlyArray<HeldVip> | undefined {
-    const answer = this.#answers.get(`${cluster}/${node}`)
-    if (answer?.incarnation !== incarnation || answer.parts.size < answer.of) return undefined
-    return [...answer.parts.values()].flat()
+    return wholeOf(this.#answers.get(`${cluster}/${node}`), incarnation)
+  }
+
+  /** The same of a node that had heard all of the incarnation when it told so. */
+  lateOf(cluster: string, node: string, incarnation: number): ReadonlyArray<HeldVip> | undefined {
+    return wholeOf(this.#late.get(`${cluster}/${node}`), incarnation)
+  }
+
+  /** What such a node told is merged, but for the rest: it need not tell it again, and what it told grows old. */
+  settle(cluster: string, node: string, rest: ReadonlyArray<HeldVip>): void {
+    const parts = this.#late.get(`${cluster}/${node}`)?.parts
+    for (const part of parts?.keys() ?? []) parts?.set(part, part === 0 ? rest : [])
   }
 }
+
+const wholeOf = (answer: RollCallAnswer | undefined, incarnation: number): ReadonlyArray<HeldVip> | undefined =>
+  answer?.incarnation !== incarnation || answer.parts.size < answer.of ? undefined : [...answer.parts.values()].flat()
+
+/** Whether a node has all that was published in the incarnation: what else it holds, that does not speak of. */
+const hasHeardAll = ({ sync, stamp }: NodeStatus, incarnation: number): boolean =>
+  sync === "live" && stamp?.incarnation === incarnation
 
 /** How a recovery stands, for people. */
 export interface RecoveryStanding {
@@ -120,9 +148,13 @@ export class Recovery {
   /** By cluster, of agents that have told everything since. */
   readonly #inventories = new Map<string, ObserveInventory>()
   readonly #taken = new Set<string>()
+  /** What was said to be held by two. */
+  readonly #contested = new Set<string>()
   readonly #cseqs = new Map<string, number>()
   #stored: ReadonlyArray<Claim> = []
   #ends: ReadonlyArray<LostEnd> = []
+  /** Clusters of which NATS has a head: it has the last status of every node that ever spoke as well. */
+  #remembered: ReadonlySet<string> = new Set()
   #hasRead = false
   #startedMs: number | undefined
 
@@ -187,31 +219,97 @@ export class Recovery {
     const { memory, key, cable } = this.#parts
     const { incarnation, epoch, seq } = memory.head
     const begun = memory.recordedAt.get(streamOf.recovery())
-    return Effect.forEach(
-      this.#frozen,
-      (cluster) => {
-        const call: RollCall = {
-          _tag: "RollCall",
-          stamp: { incarnation, epoch, seq },
-          cluster,
-          ...(begun === undefined ? {} : { begun })
-        }
-        return cable.callRoll(cluster, seal(key, JSON.stringify(call)))
-      },
-      { discard: true }
+    const call = (cluster: string, nodes?: ReadonlyArray<string>) => {
+      const message: RollCall = {
+        _tag: "RollCall",
+        stamp: { incarnation, epoch, seq },
+        cluster,
+        ...(begun === undefined ? {} : { begun }),
+        ...(nodes === undefined ? {} : { nodes })
+      }
+      return cable.callRoll(cluster, seal(key, JSON.stringify(message)))
+    }
+    const late = new Map<string, Array<string>>()
+    for (const { cluster, node } of this.#late) {
+      if (this.#parts.answers.lateOf(cluster, node, incarnation) !== undefined) continue
+      late.set(cluster, [...(late.get(cluster) ?? []), node])
+    }
+    return Effect.andThen(
+      Effect.forEach(this.#frozen, (cluster) => call(cluster), { discard: true }),
+      Effect.forEach(late, ([cluster, nodes]) => call(cluster, nodes), { discard: true })
     )
   })
+
+  /** Nodes that have all that their cluster was published anew with, and hold what that does not speak of. */
+  get #late(): ReadonlyArray<NodeStatus> {
+    const { memory, nodes } = this.#parts
+    if (memory.fleet.recovery === undefined) return []
+    return [...nodes.values()].flatMap(({ status }) =>
+      (status.former ?? 0) > 0 && hasHeardAll(status, memory.head.incarnation) && !this.#isFrozen(status.cluster)
+        ? [status]
+        : []
+    )
+  }
+
+  /**
+   * Takes over what a node held while nobody heard it, where the log has nobody for it. Where the log has given it to
+   * another since, a person has to say which of the two goes.
+   */
+  #hearLate() {
+    return Effect.gen({ self: this }, function* () {
+      const { memory, answers, submit } = this.#parts
+      const { head, fleet } = memory
+      for (const { cluster, node } of this.#late) {
+        const former = (answers.lateOf(cluster, node, head.incarnation) ?? []).filter(
+          ({ state, stamp }) => state === "announced" && stamp.incarnation < head.incarnation
+        )
+        if (former.length === 0) continue
+        const claims = former.map((vip): Claim => ({ cluster, ...vip }))
+        yield* this.#sayContested(claims, `node ${cluster}/${node}`)
+        const unknown = claims.filter(({ network, address }) => fleet.vipsAt(network, address).every(isFree))
+        for (let start = 0; start < unknown.length; start += adoptedAtOnce) {
+          const vips = unknown.slice(start, start + adoptedAtOnce)
+          yield* submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
+        }
+        // When another lets it go, it is reserved for who holds it here.
+        const contested = former.filter(({ network, address }) =>
+          fleet.vipsAt(network, address).some((vip) => isTaken(fleet, vip, cluster))
+        )
+        if (unknown.length === 0) answers.settle(cluster, node, contested)
+      }
+    })
+  }
+
+  /** What somebody holds from before the loss, and another cluster was given since: that one keeps it. */
+  #sayContested(claims: ReadonlyArray<Claim>, who: string): Effect.Effect<void> {
+    const { fleet } = this.#parts.memory
+    const contested = claims.flatMap(({ cluster, network, address, state }) => {
+      const other = fleet.vipsAt(network, address).find((vip) => isTaken(fleet, vip, cluster))
+      const key = `${cluster} ${network}/${address}`
+      if (state !== "announced" || other === undefined || this.#contested.has(key)) return []
+      this.#contested.add(key)
+      const holder = other.holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ") || other.phase
+      return `${who} holds ${address} of network ${network} from before the loss, and ${other.cluster} has it: ${holder}`
+    })
+    const { title, fix } = codes.LT0522
+    return Effect.forEach(contested, (text) => Effect.logError(`LT0522 ${title}: ${text}. Fix: ${fix}`), {
+      discard: true
+    })
+  }
 
   /** Takes over what came in since, and goes on when nobody is waited for. */
   readonly look = Effect.fnUntraced({ self: this }, function* (nowMs: number) {
     const { memory, submit, cable } = this.#parts
     const { recovery } = memory.fleet
     this.#startedMs ??= nowMs
-    if (recovery === undefined || (recovery.phase === "recovered" && this.#frozen.length === 0)) return
+    if (recovery === undefined) return
+    yield* this.#hearLate()
+    if (recovery.phase === "recovered" && this.#frozen.length === 0) return
     if (!this.#hasRead) {
       const { intents, heads } = yield* cable.stored
       this.#stored = intents.flatMap(claimOf)
       for (const { cluster, cseq } of heads) this.#noteCseq(cluster, cseq)
+      this.#remembered = new Set(heads.map(({ cluster }) => cluster))
       this.#ends = yield* lostEnds
       this.#hasRead = true
     }
@@ -262,6 +360,7 @@ export class Recovery {
         lost.set(claim.cluster, [...(lost.get(claim.cluster) ?? []), claim])
       }
       for (const [cluster, claims] of lost) {
+        yield* this.#sayContested(claims, `somebody of ${cluster}`)
         for (let start = 0; start < claims.length; start += adoptedAtOnce) {
           const vips = claims.slice(start, start + adoptedAtOnce)
           yield* submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
@@ -290,21 +389,32 @@ export class Recovery {
     return isKnown ? inventory : undefined
   }
 
-  /** A node is waited for when it was heard lately, or the agent says that it is there; one that was never heard is not. */
+  /**
+   * A node is waited for when it was heard lately, or the agent says that it is there. One that was never heard may run no
+   * speaker: it is not waited for where NATS would have its last status.
+   */
   #waitingFor(cluster: string, nowMs: number): ReadonlyArray<string> {
     const { nodes, answers, memory } = this.#parts
     const excused = new Set(memory.fleet.recovery?.without)
     const inventory = this.#told(cluster)
-    const silent = [...nodes.values()].flatMap(({ status, heardAtMs }) => {
-      if (status.cluster !== cluster) return []
-      const isThere = nowMs - heardAtMs < heardWithinMs || inventory?.nodes.includes(status.node) === true
-      const name = `node ${cluster}/${status.node}`
-      const hasAnswered = answers.of(cluster, status.node, memory.head.incarnation) !== undefined
-      return isThere && !hasAnswered && !excused.has(name) ? [name] : []
+    const there = new Set<string>()
+    for (const { status, heardAtMs } of nodes.values()) {
+      if (status.cluster === cluster && nowMs - heardAtMs < heardWithinMs) there.add(status.node)
+    }
+    for (const node of inventory?.nodes ?? []) {
+      if (!this.#remembered.has(cluster) || nodes.has(`${cluster}/${node}`)) there.add(node)
+    }
+    const silent = [...there].flatMap((node) => {
+      const name = `node ${cluster}/${node}`
+      const hasAnswered = answers.of(cluster, node, memory.head.incarnation) !== undefined
+      const isRetired = memory.fleet.clusters.get(cluster)?.nodes.get(node)?.retired === true
+      return hasAnswered || isRetired || excused.has(name) ? [] : [name]
     })
     return [...(inventory === undefined ? [`agent of ${cluster}`] : []), ...silent.sort()]
   }
 }
+
+const isFree = ({ phase }: VipState): boolean => phase === "free"
 
 const rememberedOf = ({ network, address, state, services, obliged }: Claim): RememberedVip => ({
   network,

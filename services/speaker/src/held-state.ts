@@ -79,6 +79,15 @@ export class HeldState {
     return this.#newestStamp
   }
 
+  /** VIPs that are to be announced by a message of an earlier incarnation: the newest one has no word of them. */
+  get formerCount(): number {
+    let count = 0
+    for (const { message } of this.#vips.values()) {
+      if (message.state === "announced" && message.stamp.incarnation < this.#newest.incarnation) count += 1
+    }
+    return count
+  }
+
   get digest(): string {
     return this.#digest.toString()
   }

@@ -119,7 +119,9 @@ export class Speaker {
       inEffect: (key) => this.#brake.kept.get(key)?.inEffect,
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
-      onRollCall: ({ stamp }) => this.#onRollCall(stamp.incarnation),
+      onRollCall: ({ stamp, nodes }) => {
+        if (nodes?.includes(settings.node) ?? true) this.#onRollCall(stamp.incarnation)
+      },
       onSync: (state) => this.#onSync(state),
       monotonicMs: port.monotonicMs,
       unixMs: port.unixMs,
@@ -262,6 +264,7 @@ export class Speaker {
       sync: this.#intake.sync.state,
       cseq: held.newest.cseq,
       ...(held.newestStamp === undefined ? {} : { stamp: held.newestStamp }),
+      ...(held.formerCount === 0 ? {} : { former: held.formerCount }),
       confirmedCseq: this.#confirm(),
       sessions: this.#peers.running.map((peer) =>
         sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))

@@ -65,6 +65,7 @@ describe("HeldState", () => {
     assert.deepStrictEqual([held.digest, held.count], [`${digest}`, 1])
     assert.deepStrictEqual([...held.vips.keys()], ["adv.4-198-51-100-1", "adv.4-198-51-100-2"])
     assert.deepStrictEqual(held.newestStamp, anew.stamp)
+    assert.strictEqual(held.formerCount, 1)
     const [part] = heldParts(held, 2)
     assert.deepStrictEqual(
       part?.vips.map(({ address, stamp }) => [address, stamp.incarnation]),

@@ -185,7 +185,9 @@ export const RollCall = Schema.TaggedStruct("RollCall", {
   stamp: Stamp,
   cluster: Schema.String,
   /** When the log last wrote of this recovery: a database that is lost twice may begin the same incarnation twice. */
-  begun: Schema.optionalKey(Schema.String)
+  begun: Schema.optionalKey(Schema.String),
+  /** Who alone is asked, of nodes that were heard after the recovery; missing: everybody. */
+  nodes: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type RollCall = typeof RollCall.Type
 

@@ -441,7 +441,7 @@ export const codes = {
   ),
   LT0505: error(
     "the database has lost history",
-    "NATS, or a speaker, holds messages that are newer than the ledger's newest, or of events that the ledger has otherwise. A new incarnation begins by recovering: nothing is given, taken or published before it has merged what others remember; speakers keep what they have.",
+    "NATS, or a speaker, holds messages that are newer than the ledger's newest, or of events that the ledger has otherwise; or a signed checkpoint covers more events than it has. A new incarnation begins by recovering: nothing is given, taken or published before it has merged what others remember; speakers keep what they have.",
     "Nothing, or wait for those that /v1/recovery names; restore the missing events instead if they exist"
   ),
   LT0506: error(
@@ -474,6 +474,11 @@ export const codes = {
     "address reserved by a recovery",
     "Speakers hold this VIP, or a status names it, and the log had lost it. It is kept for the Service that is to come back; its routes stay as they are.",
     "Create the Service again, or let the address go with `lowtide recover --release ADDRESS --reason WHY`"
+  ),
+  LT0522: error(
+    "an address is held by two",
+    "A node that was not heard while lost history was recovered holds a VIP from before, and another cluster was given it since. The one that was given it keeps it, and the node goes on announcing: nobody can tell which of the two is wanted.",
+    "Have the Service that was given it ask for another address. The node's is reserved then, and can be let go with `lowtide recover --release ADDRESS --reason WHY`"
   ),
   LT0530: error(
     "the ledger contradicts a signed checkpoint",

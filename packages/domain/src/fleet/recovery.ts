@@ -1,7 +1,7 @@
-import { release, restOf, settleAll } from "../allocation/settle.ts"
+import { release, restOf, settleAll, settleService } from "../allocation/settle.ts"
 import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
-import { type ClusterMemory, clusterState } from "./fleet.ts"
+import { type ClusterMemory, clusterState, type Fleet } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
 import { type Holder, type RecoveryState, streamOf, streamOfVip, type VipState } from "./stream.ts"
 
@@ -46,39 +46,63 @@ export const finishRecovery = (draft: Draft, without: ReadonlyArray<string>): vo
 const adopted = (draft: Draft): ReadonlyArray<VipState> =>
   [...draft.fleet.vips.values()].filter(({ holders }) => holders.some((holder) => holder.adopted === true))
 
-/** Takes over what an intent says that the log has lost: newer than anything the log has of the address. */
+/**
+ * Whether an address is another cluster's by what was decided after the loss, which nothing from before it changes: that
+ * cluster's routes are published.
+ */
+export const isTaken = (fleet: Fleet, vip: VipState, cluster: string): boolean =>
+  vip.phase !== "free" && vip.cluster !== cluster && vip.member !== true && !fleet.isFrozen(fleet.cluster(vip.cluster))
+
+/**
+ * Takes over what an intent says that the log has lost: newer than anything the log has of the address. From a node that
+ * was heard after its cluster was published anew, only what nobody has counts.
+ */
 export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyArray<RememberedVip>): void => {
+  const isLate = !draft.fleet.isFrozen(cluster)
   for (const vip of vips) {
-    const before = presentOf(draft, cluster, vip.network, vip.address)
-    const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
-    const holders = vip.services.map(
-      ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
-    )
-    const isHeld = vip.state === "announced" && holders.length > 0
-    const isSame = before?.phase === "assigned" && before.cluster === cluster.name && namesOf(before) === names(holders)
-    if (isHeld && isSame) continue
-    if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) continue
-    emitAdopted(draft, before, {
-      _tag: "Vip",
-      ...memberFlag(draft, cluster, vip.network, vip.address),
-      network: vip.network,
-      address: vip.address,
-      pool: before?.pool ?? unknownPool,
-      cluster: cluster.name,
-      phase: isHeld ? "assigned" : "withdrawing",
-      holders: isHeld ? holders : [],
-      lastHolders: isHeld ? [] : (before?.holders ?? []).map(({ namespace, name }) => `${namespace}/${name}`),
-      obliged: [
-        ...new Set([
-          ...(before?.obliged ?? []),
-          ...(before === null ? [] : draft.context.obligedOf(before.cluster, vip.address)),
-          ...vip.obliged
-        ])
-      ].sort(),
-      ...(isHeld || before === null ? {} : restOf(draft, cluster, before)),
-      quarantineEndMs: null
-    })
+    const present = draft.fleet.vipsAt(vip.network, vip.address)
+    if (present.some((other) => isTaken(draft.fleet, other, cluster.name))) continue
+    if (isLate && present.some(({ phase }) => phase !== "free")) continue
+    adoptVip(draft, cluster, vip)
+    if (isLate) for (const { namespace, name } of vip.services) settleKnown(draft, cluster, `${namespace}/${name}`)
   }
+}
+
+/** A Service that is there takes what was reserved for it, or lets it go. */
+const settleKnown = (draft: Draft, cluster: ClusterMemory, key: string): void => {
+  if (cluster.services.has(key)) settleService(draft, cluster, key)
+}
+
+const adoptVip = (draft: Draft, cluster: ClusterMemory, vip: RememberedVip): void => {
+  const before = presentOf(draft, cluster, vip.network, vip.address)
+  const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
+  const holders = vip.services.map(
+    ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
+  )
+  const isHeld = vip.state === "announced" && holders.length > 0
+  const isSame = before?.phase === "assigned" && before.cluster === cluster.name && namesOf(before) === names(holders)
+  if (isHeld && isSame) return
+  if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) return
+  emitAdopted(draft, before, {
+    _tag: "Vip",
+    ...memberFlag(draft, cluster, vip.network, vip.address),
+    network: vip.network,
+    address: vip.address,
+    pool: before?.pool ?? unknownPool,
+    cluster: cluster.name,
+    phase: isHeld ? "assigned" : "withdrawing",
+    holders: isHeld ? holders : [],
+    lastHolders: isHeld ? [] : (before?.holders ?? []).map(({ namespace, name }) => `${namespace}/${name}`),
+    obliged: [
+      ...new Set([
+        ...(before?.obliged ?? []),
+        ...(before === null ? [] : draft.context.obligedOf(before.cluster, vip.address)),
+        ...vip.obliged
+      ])
+    ].sort(),
+    ...(isHeld || before === null ? {} : restOf(draft, cluster, before)),
+    quarantineEndMs: null
+  })
 }
 
 /** What a Service's status says that it has is its own, unless somebody is known to hold it. */
