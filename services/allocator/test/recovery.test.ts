@@ -82,6 +82,13 @@ const held = (address: string, stamp: Stamp): HeldVip => ({
 const answerOf = (incarnation: number, ...vips: ReadonlyArray<HeldVip>) =>
   ({ cluster: "east", node: "n1", held: { incarnation, part: 0, parts: 1, vips } }) as unknown as NodeStatus
 
+/** They hold nothing. */
+const answerEmpty = (leader: Leader, ...names: ReadonlyArray<string>) => {
+  for (const node of names) leader.hear({ ...answerOf(2), node })
+}
+
+type Leader = Effect.Success<ReturnType<typeof leading>>
+
 const inventory = (services: ReadonlyArray<string>, nodes: ReadonlyArray<string> = ["n1", "n2"]): ObserveInventory => ({
   _tag: "ObserveInventory",
   cluster: "east",
@@ -93,6 +100,8 @@ const inventory = (services: ReadonlyArray<string>, nodes: ReadonlyArray<string>
 })
 
 const registered: Command = { _tag: "RegisterCluster", cluster: "east", network: "default" }
+
+const waitingFor = ({ recovery }: Leader) => recovery.standing(0)?.waitingFor
 
 describe("a history that is lost again before it is recovered", () => {
   it.effect("has lost what came after the end of its own incarnation, not of the newest", () =>
@@ -163,8 +172,6 @@ describe("an incarnation that is begun twice, because the log lost the first tim
 })
 
 describe("an agent in a recovery", () => {
-  const waitingFor = ({ recovery }: Effect.Success<ReturnType<typeof leading>>) => recovery.standing(0)?.waitingFor
-
   it.effect(
     "is waited for until the log has what its inventory lists: it may have been half way when history was lost",
     () =>
@@ -173,6 +180,7 @@ describe("an agent in a recovery", () => {
           const leader = yield* leading()
           yield* leader.tell(registered)
           yield* leader.lose(2)
+          answerEmpty(leader, "n1", "n2")
           yield* leader.tell(service("web"))
           leader.recovery.noteHeldBack(inventory(["shop/web"]))
           assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "its nodes are not known")
@@ -192,6 +200,7 @@ describe("an agent in a recovery", () => {
         const leader = yield* leading()
         yield* leader.tell(registered, ...announcing, service("web"), service("old"))
         yield* leader.lose(2)
+        answerEmpty(leader, "n1", "n2")
         const whole = inventory(["shop/old", "shop/web"])
         assert.isFalse(leader.recovery.noteHeldBack(whole), "it waits with the inventory")
         assert.deepStrictEqual(waitingFor(leader), [])
@@ -208,6 +217,73 @@ describe("an agent in a recovery", () => {
         assert.deepStrictEqual(waitingFor(leader), [])
         assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
         assert.deepStrictEqual([...leader.memory.fleet.cluster("east").services.keys()], ["shop/web"])
+      })
+    )
+  )
+})
+
+describe("a node that nobody has heard", () => {
+  /** A cluster that a person had go on without n2. */
+  const withoutN2 = Effect.gen(function* () {
+    const leader = yield* leading()
+    yield* leader.tell(registered, node("n1"), node("n2"))
+    yield* leader.lose(2)
+    answerEmpty(leader, "n1")
+    leader.recovery.noteHeldBack(inventory([]))
+    for (const nowMs of [0, 3_000]) yield* leader.recovery.look(nowMs)
+    assert.deepStrictEqual(waitingFor(leader), ["node east/n2"])
+    assert.isTrue(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")), "nothing is given meanwhile")
+    yield* leader.tell({ _tag: "FinishRecovery", without: ["node east/n2"] })
+    yield* leader.recovery.look(3_200)
+    assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+    return leader
+  })
+
+  /** What n2 says of itself when it has taken what its cluster was published anew with, and keeps something of before. */
+  const late = (more: Partial<NodeStatus> = {}): NodeStatus => ({
+    ...answerOf(2, held("192.0.2.7", stampOf(1, 40))),
+    node: "n2",
+    sync: "live",
+    stamp: stampOf(2, 9),
+    former: 1,
+    ...more
+  })
+
+  it.effect("is waited for where NATS has no word of its cluster; heard later, it is asked, and alone", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* withoutN2
+        yield* leader.recovery.callRoll
+        assert.lengthOf(leader.called, 0)
+        const { held: answer, ...silent } = late()
+        leader.hear(silent)
+        yield* leader.recovery.callRoll
+        assert.deepStrictEqual(
+          leader.called.map(({ nodes }) => nodes),
+          [["n2"]]
+        )
+        leader.hear(late(answer === undefined ? {} : { held: answer }))
+        yield* leader.recovery.look(4_000)
+        const vip = leader.memory.fleet.vip("default", "192.0.2.7")
+        assert.deepStrictEqual([vip?.phase, vip?.holders[0]?.name, vip?.holders[0]?.adopted], ["assigned", "web", true])
+        yield* leader.recovery.look(4_200)
+        const { seq } = leader.memory.head
+        yield* leader.recovery.look(4_400)
+        yield* leader.recovery.callRoll
+        assert.deepStrictEqual([leader.memory.head.seq, leader.called.length], [seq, 1], "once")
+      })
+    )
+  )
+
+  it.effect("counts only with what it holds once it has heard all: before, what it told may be withdrawn by now", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* withoutN2
+        leader.hear(late({ sync: "stale" }))
+        yield* leader.recovery.look(4_000)
+        leader.hear({ ...late(), held: undefined } as unknown as NodeStatus)
+        yield* leader.recovery.look(4_200)
+        assert.isUndefined(leader.memory.fleet.vip("default", "192.0.2.7"))
       })
     )
   )
