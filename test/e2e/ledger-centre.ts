@@ -4,13 +4,12 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Bus, commandSubject, generateKey, layerBus, readLast, sendCommand } from "@lowtide/bus"
-import { auditStream, checkpointSubject, stateStream } from "@lowtide/bus/subjects"
+import { auditStream, checkpointSubject } from "@lowtide/bus/subjects"
 import { verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { startNats, startPostgres } from "@lowtide/testkit"
 import { startProcess } from "@lowtide/testkit/lab/index"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { freePort, serverFolder } from "@lowtide/testkit/scratch-folder"
-import { jetstreamManager } from "@nats-io/jetstream"
 import { Effect, Layer } from "effect"
 import pg from "pg"
 
@@ -121,13 +120,6 @@ export const startCentre = Effect.gen(function* () {
             () => "nobody answers" // between two leaderships
           )
         )
-      })
-    ),
-    /** Of the clusters' messages nothing is left in NATS. */
-    forgetStates: within(
-      Effect.gen(function* () {
-        const connection = yield* (yield* Bus).connection
-        yield* Effect.promise(async () => (await jetstreamManager(connection)).streams.purge(stateStream))
       })
     ),
     inStream: within(readLast(auditStream, checkpointSubject)),
