@@ -337,10 +337,10 @@ export class Fleet {
       const { name, network, addresses } = before.shared
       this.sharedAddresses.delete(name)
       for (const member of before.shared.members) {
+        const states = this.sharedOf.get(memberKey(member))
         // Also what was loaded as another object of the same state.
-        for (const state of this.sharedOf.get(memberKey(member)) ?? []) {
-          if (state.shared.name === name) this.sharedOf.get(memberKey(member))?.delete(state)
-        }
+        for (const state of states ?? []) if (state.shared.name === name) states?.delete(state)
+        if (states?.size === 0) this.sharedOf.delete(memberKey(member))
       }
       for (const address of addresses) {
         this.network(network).shared.delete(address)
