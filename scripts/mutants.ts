@@ -82,7 +82,8 @@ function isNoticed(folder: string, { name, file, from, to, check, breaks }: Muta
   const isRed = !passes(folder, check)
   writeFileSync(path, text)
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-  console.log(`${isRed ? "noticed  " : "FAILED   "} ${name}: ${breaks} (${seconds} s)`)
+  const by = check.at(-1)?.includes(".test.") ? check.at(-1) : "the histories' checker"
+  console.log(`${isRed ? "noticed  " : "FAILED   "} ${name}: ${breaks} (${by}, ${seconds} s)`)
   return isRed
 }
 

@@ -41,7 +41,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/confirm.ts",
     from: ": nowMs - downSinceMs >= holdTimeMs",
     to: ": nowMs - downSinceMs >= 0 * holdTimeMs",
-    check: tests("unit", "services/speaker/test/confirm.test.ts")
+    check: histories
   },
   {
     name: "unwritten-withdrawal",
@@ -65,7 +65,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/saved-state.ts",
     from: "sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)",
     to: "sessions.delete(record.session)",
-    check: tests("unit", "services/speaker/test/speaker.test.ts")
+    check: histories
   },
   {
     name: "older-wins",
@@ -73,7 +73,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/speaker/src/held-state.ts",
     from: "if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }",
     to: "",
-    check: tests("unit", "services/speaker/test/held-state.test.ts")
+    check: histories
   },
   {
     name: "obliged-forgotten",
@@ -81,7 +81,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "packages/domain/src/announcing/resolve.ts",
     from: "[...new Set([...before, ...vip.obliged, ...candidates])].sort()",
     to: "[...new Set([...candidates])].sort()",
-    check: tests("unit", "packages/domain/test/fleet-history.test.ts")
+    check: histories
   },
   {
     name: "no-quarantine",
@@ -105,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "services/agent/src/observations.ts",
     from: "words.test(text))) ?? true",
     to: "words.test(text))) ?? false",
-    check: tests("unit", "services/agent/test/observations.test.ts")
+    check: histories
   },
   {
     name: "digest-drifts",
@@ -186,5 +186,61 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "if (forbidden !== undefined) return Result.fail(forbidden)",
     to: "",
     check: tests("live", "services/allocator/test/http/orders.live.test.ts")
+  },
+  {
+    name: "adopt-nothing",
+    breaks: "what speakers and NATS remember of a lost history is not taken over",
+    file: "services/allocator/src/recovery.ts",
+    from: "lost.set(claim.cluster, [...(lost.get(claim.cluster) ?? []), claim])",
+    to: "lost.set(claim.cluster, [])",
+    check: histories
+  },
+  {
+    name: "one-loss-only",
+    breaks: "of a history that was lost twice only the newest loss is minded",
+    file: "services/allocator/src/loss.ts",
+    from: "ends.find(({ incarnation }) => incarnation === stamp.incarnation) ?? ends.at(-1)",
+    to: "ends.at(-1)",
+    check: tests("unit", "services/allocator/test/recovery.test.ts")
+  },
+  {
+    name: "half-a-telling",
+    breaks: "an inventory counts although the log lacks what it lists",
+    file: "services/allocator/src/recovery.ts",
+    from: "return isKnown ? inventory : undefined",
+    to: "return isKnown || cluster !== undefined ? inventory : undefined",
+    check: tests("unit", "services/allocator/test/recovery.test.ts")
+  },
+  {
+    name: "moves-at-once",
+    breaks: "a Service that moves leaves its old address before the new one is on the wire",
+    file: "packages/domain/src/allocation/moves.ts",
+    from: "return isOver ? [{ namespace, name, address, successor }] : []",
+    to: "return isOver || nodes.length >= 0 ? [{ namespace, name, address, successor }] : []",
+    check: tests("unit", "packages/domain/test/moves.test.ts")
+  },
+  {
+    name: "no-brake",
+    breaks: "a speaker withdraws whatever intents say, however much at once",
+    file: "services/speaker/src/brake.ts",
+    from: "Math.max(brakeFreeCount, Math.floor(prefixes * brakeShare))",
+    to: "Math.max(brakeFreeCount, Math.floor(prefixes * brakeShare), 1_000_000)",
+    check: tests("unit", "services/speaker/test/brake.test.ts")
+  },
+  {
+    name: "no-budget",
+    breaks: "what is withdrawn on command has no bound",
+    file: "packages/domain/src/fleet/budget.ts",
+    from: "return withdrawn < limit",
+    to: "return withdrawn < limit + 1_000_000",
+    check: tests("unit", "packages/domain/test/budget.test.ts")
+  },
+  {
+    name: "no-roll-call",
+    breaks: "a recovery ends before the nodes that are there have said what they hold",
+    file: "services/allocator/src/recovery.ts",
+    from: "return isThere && !hasAnswered && !excused.has(name) ? [name] : []",
+    to: "return isThere && hasAnswered && !hasAnswered && !excused.has(name) ? [name] : []",
+    check: tests("unit", "services/allocator/test/recovery.test.ts")
   }
 ]

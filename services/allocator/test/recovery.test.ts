@@ -171,6 +171,23 @@ describe("an incarnation that is begun twice, because the log lost the first tim
   })
 })
 
+describe("a node in a recovery", () => {
+  it.effect("is waited for when it is there, until it has said what it holds", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        const { held: _, ...silent } = answerOf(2)
+        leader.hear(silent)
+        assert.include(leader.recovery.standing(0)?.waitingFor, "node east/n1")
+        leader.hear(answerOf(2))
+        assert.notInclude(leader.recovery.standing(0)?.waitingFor, "node east/n1")
+      })
+    )
+  )
+})
+
 describe("an agent in a recovery", () => {
   it.effect(
     "is waited for until the log has what its inventory lists: it may have been half way when history was lost",
