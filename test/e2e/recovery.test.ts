@@ -187,9 +187,10 @@ it.live("F10: a standby that lagged is promoted: no route changes, and nobody ge
       "the standby hears nothing any more",
       Effect.map(query(standby.socketUrl, "select 1 from pg_stat_wal_receiver"), ({ length }) => length === 0)
     )
-    writeFileSync(join(fleet.manifests, "east/services/acknowledged.yaml"), newService("acknowledged", "east-1"))
+    // Its name is after that of the one which comes later: forgotten, it would lose its address to that one.
+    writeFileSync(join(fleet.manifests, "east/services/told.yaml"), newService("told", "east-1"))
     rmSync(join(fleet.manifests, "west/services/platform/vault.yaml")) // its address is withdrawn, and the standby has it held
-    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "acknowledged"), { deadlineMs: 30_000 })
+    yield* waitUntil("a new Service gets its route", getsRoute(fleet, "told"), { deadlineMs: 30_000 })
     const before = yield* atRest(fleet)
     const [[{ seq: ahead }], [{ seq: behind }]] = yield* Effect.all([
       sql(fleet, "select seq::int from log_head"),
