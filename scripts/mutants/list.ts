@@ -95,8 +95,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "taken-forgotten",
     breaks: "an address that somebody has is given to somebody else",
     file: "packages/domain/src/fleet/fleet.ts",
-    from: "if (isTaken && !wasTaken) taken.add(address)",
-    to: "if (isTaken && !wasTaken) taken.delete(address)",
+    from: 'phase !== "free")) taken.add(address)',
+    to: 'phase !== "free")) taken.delete(address)',
     check: histories
   },
   {
@@ -119,8 +119,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "state-beside-the-log",
     breaks: "the current state is not what the log amounts to",
     file: "services/allocator/src/decide-batch.ts",
-    from: "state: event.after === null ? null : JSON.stringify(event.after)",
-    to: "state: event.before === null ? null : JSON.stringify(event.before)",
+    from: "writeState(event.after, memory.fleet.fleetVersion)",
+    to: "writeState(event.before ?? event.after, memory.fleet.fleetVersion)",
     check: histories
   },
   {
@@ -167,8 +167,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "reservation-forgotten",
     breaks: "a reserved address is given to whoever asks by chance",
     file: "packages/domain/src/fleet/fleet.ts",
-    from: "    taken.add(address)\n    remembered.add(address)\n  }\n\n  #count",
-    to: "  }\n\n  #count",
+    from: "const isKept = reserved.has(text) || shared.has(text)",
+    to: "const isKept = shared.has(text)",
     check: tests("unit", "packages/domain/test/fleet-history.test.ts")
   },
   {

@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import { type Kysely, type Selectable, sql } from "kysely"
+import { type Kysely, type RawBuilder, type Selectable, sql } from "kysely"
 import type { StoredCommandResult, StoredHistory } from "./batch.ts"
 import { ask } from "./database.ts"
 import type { EventFilter, EventSelection, StoredEvent } from "./event.ts"
@@ -100,7 +100,18 @@ const countSigners = sql<{ key_id: string; count: string }>`
 
 /** The query by which events are read. */
 export const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
-  eventsWhere(db, filter).selectAll().orderBy("seq", filter.order).limit(filter.limit)
+  eventsWhere(db, filter).selectAll().orderBy(placeIn("seq", filter.prefix), filter.order).limit(filter.limit)
+
+/**
+ * What rows are put in order by. Of a narrow prefix it is no column, so that they are found by the index of addresses and
+ * then sorted: PostgreSQL does not know how few rows an IPv6 prefix has (to its statistics all of a /32 are alike), and would
+ * go through the whole log in its order.
+ */
+export const placeIn = (column: "seq" | "id", prefix: string | undefined): RawBuilder<number> => {
+  const [address = "", length] = prefix?.split("/") ?? []
+  const hostBits = length === undefined ? 0 : (address.includes(":") ? 128 : 32) - Number(length)
+  return prefix !== undefined && hostBits <= 16 ? sql`${sql.ref(column)} + 0` : sql.ref(column)
+}
 
 const eventsWhere = (db: Kysely<LedgerTables>, filter: EventSelection) => {
   let query = db.selectFrom("events")

@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { type Kysely, type Selectable, sql } from "kysely"
 import type pg from "pg"
 import { ask } from "./database.ts"
-import { present } from "./reads.ts"
+import { placeIn, present } from "./reads.ts"
 import type { LedgerTables } from "./tables.ts"
 import type { Checkpoint, CheckpointMove, StoredWire, WireFilter, WireRow } from "./wire.ts"
 
@@ -72,7 +72,11 @@ export const makeWireJournal = (pool: pg.Pool, db: Kysely<LedgerTables>) => {
 
 /** The query by which the wire journal is read. */
 export const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
-  let query = db.selectFrom("wire_journal").selectAll().orderBy("id", filter.order).limit(filter.limit)
+  let query = db
+    .selectFrom("wire_journal")
+    .selectAll()
+    .orderBy(placeIn("id", filter.prefix), filter.order)
+    .limit(filter.limit)
   const equal = {
     network: filter.network,
     address: filter.address,
