@@ -195,7 +195,10 @@ spec: {addresses: [198.51.100.0/30], clusterSelector: {matchLabels: {region: fra
       const refused = yield* (yield* allocator("open", open)).ended
       assert.strictEqual(refused.code, 2)
       const { LOWTIDE_HTTP_LISTEN: _listen, ...wide } = { ...settings }
-      const asking = yield* allocator("wide", { ...wide, LOWTIDE_HTTP_LISTEN: "0.0.0.0:0" })
+      const inClear = yield* (yield* allocator("clear", { ...wide, LOWTIDE_HTTP_LISTEN: "0.0.0.0:0" })).ended
+      assert.strictEqual(inClear.code, 2)
+      const behind = { LOWTIDE_HTTP_LISTEN: "0.0.0.0:0", LOWTIDE_HTTP_BEHIND_PROXY: "yes" }
+      const asking = yield* allocator("wide", { ...wide, ...behind })
       yield* Effect.repeat(asking.log, { until: (log) => log.includes("the API listens on 0.0.0.0:0") })
       const broken = yield* (yield* allocator("broken", { LOWTIDE_TOKENS_FILE: file("bad.json", "{}") })).ended
       assert.strictEqual(broken.code, 2)
