@@ -77,7 +77,10 @@ it.live(
       }
       assert.strictEqual(refused._tag, "TryAgain")
       assert.match(refused._tag === "TryAgain" ? refused.message : "", /No space left on device/)
-      assert.include(yield* allocator.process.log, "No space left on device")
+      yield* waitUntil(
+        "the log says why",
+        Effect.map(allocator.process.log, (log) => log.includes("No space left on device"))
+      )
       assert.deepStrictEqual(yield* committed(lab), done.map(uuid), "what was answered is stored, and nothing else")
       yield* waitUntil(
         "all that is stored is published",

@@ -62,9 +62,11 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
       sorted.filter((object): object is Candidate<Name> => object._tag === kind),
       report
     )
-  const pools = [...judgePools(of("IPAddressPool"), { report, stands }), ...fleetPools]
-  const allowed = options.allowedPrefixes ?? of("Cluster")[0]?.value.allowedPrefixes ?? []
-  for (const candidate of of("IPAddressPool")) reportBeyond(candidate, allowed, report)
+  const ownPools = of("IPAddressPool")
+  const clusters = of("Cluster")
+  const pools = [...judgePools(ownPools, { report, stands }), ...fleetPools]
+  const allowed = options.allowedPrefixes ?? clusters[0]?.value.allowedPrefixes ?? []
+  for (const candidate of ownPools) reportBeyond(candidate, allowed, report)
   const communities = judgeAliases(of("Community"), report)
   const bfdProfiles = values(of("BFDProfile"))
   const nodes = of("Node").map((node) => node.value)
@@ -77,7 +79,7 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
   const echoing =
     backend === "native" ? [] : echoOverIpv6({ candidates, peers: held, bfdProfiles, advertisements, pools, report })
   const peers = held.filter(({ name }) => !echoing.includes(name))
-  const network = judgeCluster(of("Cluster"), report)
+  const network = judgeCluster(clusters, report)
   return {
     config: {
       network,
