@@ -1,12 +1,13 @@
 import { assert, describe, it } from "vitest"
-import { freshSeed, runHistories } from "./histories.ts"
+import { runHistories } from "./histories.ts"
 import { runHistory } from "./simulation.ts"
 
 const historiesCount = 1_000
 const steps = 100
 
 describe("histories of a fleet with faults", () => {
-  const seed = Number(process.env.LOWTIDE_SEED ?? freshSeed())
+  // The same thousand each time, unless given: other seeds are the soak's matter.
+  const seed = Number(process.env.LOWTIDE_SEED ?? 846133561)
 
   it(`break no law, a thousand from seed ${seed} on, and settle when everything is mended`, async () => {
     const sum = await runHistories({ seed, steps, isEnough: ({ histories }) => histories >= historiesCount })
