@@ -123,6 +123,8 @@ export class Ledger extends Context.Service<
     readonly dropSegment: (range: PartitionRange) => Effect.Effect<boolean, Unavailable>
     /** Removes rows of the wire journal up to an id that the log says to be removed, some at once; answers how many. */
     readonly dropWire: (untilId: number, limit: number) => Effect.Effect<number, Unavailable>
+    /** Removes results of commands recorded before a moment (ISO 8601), at most so many; answers how many. */
+    readonly dropCommandResults: (before: string, limit: number) => Effect.Effect<number, Unavailable>
     /** The last seq that has a place, without making any; one less than `seq` where that has none. */
     readonly placesUntil: (seq: number) => Effect.Effect<number, Unavailable>
     /** Seq of the last event recorded at or before `at` (ISO 8601); 0 when there was none. */

@@ -82,6 +82,12 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
       sql<{ dropped: number }>`select ledger_drop_wire(${untilId}, ${limit}::int) as dropped`.execute(db)
     ).pipe(Effect.map(({ rows: [row] }) => row?.dropped ?? 0))
   ),
+  dropCommandResults: Effect.fn("Ledger.dropCommandResults")((before: string, limit: number) =>
+    ask("dropCommandResults", () =>
+      sql`delete from command_result where ctid = any (array(
+        select ctid from command_result where recorded_at < ${before}::timestamptz limit ${limit}::int))`.execute(db)
+    ).pipe(Effect.map(({ numAffectedRows }) => Number(numAffectedRows ?? 0)))
+  ),
   placesUntil: Effect.fn("Ledger.placesUntil")((seq: number) =>
     ask("placesUntil", () => sql<{ until: number }>`select ledger_places_until(${seq}) as until`.execute(db)).pipe(
       Effect.map(({ rows: [row] }) => row?.until ?? 0)

@@ -250,6 +250,21 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
 
     test(
+      "results of commands go when they are old, some at once, and nothing else goes",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const results = [5, 6, 7].map((name) => ({ commandId: uuid(name), outcome: "{}" }))
+        const { recordedAt } = yield* ledger.append({ ...assignment({ epoch, seq: 0 }, 1), results })
+        assert.strictEqual(yield* ledger.dropCommandResults(recordedAt, 10), 0)
+        const later = new Date(Date.parse(recordedAt) + 1).toISOString()
+        const counts = [yield* ledger.dropCommandResults(later, 2), yield* ledger.dropCommandResults(later, 2)]
+        assert.deepStrictEqual(counts, [2, 1])
+        assert.isTrue(Option.isNone(yield* ledger.commandResult(uuid(5))))
+        assert.lengthOf(yield* ledger.events(all), 1)
+      })
+    )
+
+    test(
       "a key that stands twice in a batch is a defect",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead

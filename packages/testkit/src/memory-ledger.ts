@@ -113,6 +113,12 @@ export const memoryLedger = (
           tables.wire.splice(0, gone.length)
           return gone.length
         }),
+      dropCommandResults: (before, limit) =>
+        Effect.sync(() => {
+          const old = [...tables.results.values()].filter(({ recordedAt }) => recordedAt < before).slice(0, limit)
+          for (const { commandId } of old) tables.results.delete(commandId)
+          return old.length
+        }),
       placesUntil: () => Effect.succeed(Number.MAX_SAFE_INTEGER),
       intentsSince: (cluster, cseq) =>
         Effect.sync(() =>

@@ -25,7 +25,7 @@ import { Readability, readAgainMs } from "./readability.ts"
 import { RollCallAnswers } from "./recovery.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
-import { retainWireJournal } from "./retain-wire.ts"
+import { retainCommandResults, retainWireJournal } from "./retention.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
@@ -160,6 +160,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       yield* Effect.forkScoped(sealWireJournal(reign))
       const { wireRetainDays } = parts.upkeep
       if (wireRetainDays !== undefined) yield* Effect.forkScoped(retainWireJournal(reign, wireRetainDays))
+      yield* Effect.forkScoped(retainCommandResults)
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign

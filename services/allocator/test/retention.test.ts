@@ -7,7 +7,7 @@ import { Effect, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import type { Memory } from "../src/memory.ts"
 import type { Reign } from "../src/reign.ts"
-import { retainWireJournal } from "../src/retain-wire.ts"
+import { retainCommandResults, retainWireJournal } from "../src/retention.ts"
 import { sealUntil } from "../src/seal-wire.ts"
 import { uuid } from "./orders.ts"
 
@@ -51,6 +51,37 @@ const reigning = Effect.gen(function* () {
     events.map(({ data }) => JSON.parse(data).after)
   )
   return { reign, hour, ids, drops }
+})
+
+describe("the retention of commands' results", () => {
+  it.effect("removes those older than a week by both clocks, and asks the log for no more", () =>
+    Effect.gen(function* () {
+      const ledger = yield* Ledger
+      const { epoch } = Option.getOrThrow(yield* ledger.acquireLease(uuid(1), 10 ** 12))
+      const stored = (day: number, name: number) =>
+        Effect.gen(function* () {
+          clock.nowMs = atHour(24 * day)
+          yield* TestClock.setTime(clock.nowMs)
+          const { seq } = yield* ledger.head
+          yield* ledger.append({ ...emptyBatch({ epoch, seq }), results: [{ commandId: uuid(name), outcome: "{}" }] })
+        })
+      const kept = Effect.map(
+        Effect.forEach([5, 6], (name) => ledger.commandResult(uuid(name))),
+        (results) => results.map(Option.isSome)
+      )
+      yield* stored(0, 5)
+      yield* stored(3, 6)
+      yield* Effect.forkScoped(retainCommandResults)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(yield* kept, [true, true])
+      clock.nowMs = atHour(24 * 1000)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* kept, [true, true], "a database's clock that jumped ahead takes nothing")
+      yield* TestClock.setTime(atHour(24 * 7 + 1))
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(yield* kept, [false, true])
+    }).pipe(Effect.scoped, Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
+  )
 })
 
 describe("the wire journal's retention", () => {

@@ -8,9 +8,33 @@ const dayMs = 86_400_000
 /** How often it is looked whether rows of the wire journal are older than what is kept. */
 const lookEveryMs = 60_000
 
+/** For how long the result of a command is kept: nobody sends one again for longer. Agents do so until they are answered. */
+const resultDays = 7
+
+/** How often it is looked whether results are older than that. */
+const lookForResultsEveryMs = 3_600_000
+
 /** Rows that are removed at once, and the rest between: nobody waits for them to go. */
 const atOnce = 5_000
 const restMs = 200
+
+/** What is older than so many days, ISO 8601; by the earlier of two clocks: what a clock removes that has jumped ahead does not come back. */
+const daysAgo = (ledger: Ledger["Service"], days: number) =>
+  Effect.gen(function* () {
+    const nowMs = Math.min(Date.parse(yield* ledger.now), yield* Clock.currentTimeMillis)
+    return new Date(nowMs - days * dayMs).toISOString()
+  })
+
+/** Removes the results of commands that are older than a week, for as long as it runs. Events keep who ordered what. */
+export const retainCommandResults: Effect.Effect<never, never, Ledger> = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const before = yield* daysAgo(ledger, resultDays)
+  while ((yield* ledger.dropCommandResults(before, atOnce)) === atOnce) yield* Effect.sleep(restMs)
+}).pipe(
+  Effect.catch((error) => Effect.logWarning(`old results of commands are removed later: ${error.message}`)),
+  Effect.andThen(Effect.sleep(lookForResultsEveryMs)),
+  Effect.forever
+)
 
 /**
  * Removes rows of the wire journal that are older than so many days, for as long as it runs: whole seals, and only after the
@@ -24,10 +48,7 @@ export const retainWireJournal = (
     let sinceSeq = 1
     return Effect.gen(function* () {
       const ledger = yield* Ledger
-      // By the earlier of two clocks: what a clock removes that has jumped ahead does not come back.
-      const nowMs = Math.min(Date.parse(yield* ledger.now), yield* Clock.currentTimeMillis)
-      const before = new Date(nowMs - days * dayMs).toISOString()
-      const old = yield* newestSeal(ledger, sinceSeq, before)
+      const old = yield* newestSeal(ledger, sinceSeq, yield* daysAgo(ledger, days))
       if (old !== undefined) {
         const { untilId, until } = old.seal
         // Of one that was recorded before, this records nothing.
