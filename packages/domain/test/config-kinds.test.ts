@@ -87,7 +87,8 @@ describe("IPAddressPool", () => {
   it.each([
     [["192.0.2.0/24", "192.0.2.128/25"], "LT0120 spec.addresses[1]: no addresses of 192.0.2.0/24 | 192.0.2.128/25"],
     [["192.0.2.0/30", "192.0.2.0-192.0.2.3"], "LT0114 spec.addresses[1]: each range once | 192.0.2.0/30 again"],
-    [[], "LT0106 spec.addresses: at least one prefix or range | []"]
+    [[], "LT0106 spec.addresses: at least one prefix or range | []"],
+    ["192.0.2.0/24", 'LT0105 spec.addresses: a list | "192.0.2.0/24"']
   ])("refuses %j", (addresses, expected) => {
     assert.deepStrictEqual(faults(pool({ addresses })), [expected])
   })

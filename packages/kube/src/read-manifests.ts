@@ -1,11 +1,10 @@
-import { readdirSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import type { Finding, Source } from "@lowtide/domain/config/index"
 import { Result } from "effect"
 import type { FaultyManifest, ObservedObject } from "./cluster-source.ts"
 import { settleMs } from "./file-state.ts"
 import { Folder } from "./folder.ts"
-import { isManifestName, readContent, statOf } from "./folder-scan.ts"
+import { readContent, scanFolder, statOf } from "./folder-scan.ts"
 import { readManifestFile } from "./manifest-file.ts"
 
 /** What manifests say at one moment. */
@@ -40,8 +39,8 @@ export const readManifests = (path: string): Result.Result<ManifestReading, stri
       )
 }
 
-const hasManifestFile = (folder: string): boolean =>
-  readdirSync(folder, { recursive: true, encoding: "utf8" }).some((name) => isManifestName(basename(name)))
+/** A link that leads nowhere is no file. */
+const hasManifestFile = (folder: string): boolean => (scanFolder(folder)?.files.length ?? 0) > 0
 
 /** Looks until nothing is in doubt: the second look, of a time at which what stayed the same is believed, is enough. */
 const readFolder = (path: string): ManifestReading => {

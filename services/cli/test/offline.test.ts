@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { lowtide, type Ran } from "./fixture.ts"
@@ -43,6 +45,27 @@ describe("offline verbs", () => {
     expect(stdout).toMatch(/LT0114 faulty\/all\.yaml:12 /)
     expect(stdout).toMatch(/LT0124 faulty\/all\.yaml:15 /)
     expect(exitCode).toBe(1)
+  })
+
+  it("preview a Service with errors as one that gets nothing, and tell of each error once", async () => {
+    const { findings, services } = JSON.parse((await offline("preview -f faulty-services --json")).stdout)
+    expect(services.map(({ name, addresses, pool }: Record<string, unknown>) => ({ name, addresses, pool }))).toEqual([
+      { name: "right", addresses: ["192.0.2.0"], pool: "public" },
+      { name: "both", addresses: [], pool: null },
+      { name: "bogus", addresses: [], pool: null }
+    ])
+    expect(services[1].reason).toMatch(/^LT0115 Service shop\/both spec\.loadBalancerIP: /)
+    expect(findings.map(({ code }: Record<string, unknown>) => code)).toEqual(["LT0115", "LT0109"])
+    expect((await offline("preview -f faulty-services")).stdout).toMatch(/1 of 3 Services would have addresses/)
+  })
+
+  it("find no file where a link of such a name leads nowhere", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-lint-"))
+    symlinkSync("nowhere", join(folder, "a.yaml"))
+    const { exitCode, stderr } = await offline(`lint -f ${folder}`)
+    rmSync(folder, { recursive: true })
+    expect(stderr).toContain("expected files named *.yaml, *.yml or *.json, found none in ")
+    expect(exitCode).toBe(2)
   })
 
   it("read one file as well as its folder", async () => {

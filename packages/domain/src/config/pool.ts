@@ -75,9 +75,10 @@ export const readPoolSpec = (spec: Fields): Omit<AddressPool, "name" | "namespac
 
 const readRanges = (spec: Fields): ReadonlyArray<string> => {
   const ranges: Array<string> = []
+  const written = spec.get("addresses")
   const items = spec.items("addresses")
-  if (items.length === 0) {
-    spec.reader.report("LT0106", spec.at("addresses"), "at least one prefix or range", show(spec.get("addresses")))
+  if (written === undefined || (Array.isArray(written) && items.length === 0)) {
+    spec.reader.report("LT0106", spec.at("addresses"), "at least one prefix or range", show(written))
   }
   for (const { path, value } of items) {
     if (typeof value !== "string") spec.reader.report("LT0105", path, "text", show(value))

@@ -49,7 +49,7 @@ export interface ClusterPreview {
   readonly nodes: ReadonlyArray<PreviewedNode>
 }
 
-/** A Service of type LoadBalancer, in the order in which it was taken. */
+/** A Service of type LoadBalancer, in the order in which it was taken; those with errors, which are not taken, last. */
 export interface PreviewedService {
   readonly namespace: string
   readonly name: string
@@ -260,6 +260,7 @@ const previewCluster = (input: ClusterInput, index: number, decided: Decided): C
     const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
     return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents: byAddress })
   })
+  services.push(...faultyServicesOf(input))
   return {
     cluster: input.name,
     network: cluster.network,
@@ -367,6 +368,18 @@ const serviceOf = ({
   }
 }
 
+/** Services that are asked for with errors, which no agent tells of: they get nothing. */
+const faultyServicesOf = ({ faulty = [] }: ClusterInput): ReadonlyArray<PreviewedService> =>
+  faulty.flatMap(({ object, findings }) => {
+    const fault = findings.find(({ severity }) => severity === "error")
+    if (object._tag !== "Service" || object.value.type !== "LoadBalancer" || fault === undefined) return []
+    const { namespace, name } = object.value
+    return {
+      ...{ namespace, name, addresses: [], pool: null },
+      ...{ reason: `${fault.code} ${fault.message}`, refusal: fault, warnings: [], verdicts: new Map() }
+    }
+  })
+
 /**
  * What Services would not get. Where no pool was written at all, as in the folder of a team that has only Services,
  * nothing is held against them.
@@ -376,11 +389,12 @@ const refusalsOf = (
   services: ReadonlyArray<PreviewedService>,
   fleetPools: ReadonlyArray<AddressPool>
 ): ReadonlyArray<Finding> => {
-  const { observations, findings } = input
+  const { observations, findings, faulty = [] } = input
   const hasPools =
     fleetPools.length > 0 ||
     observations.some(({ object }) => object._tag === "IPAddressPool") ||
     findings.some(({ object }) => object.kind === "IPAddressPool")
   if (!hasPools) return []
-  return services.flatMap(({ refusal }) => (refusal === null ? [] : located(input, refusal)))
+  const isTold = (refusal: Finding): boolean => faulty.some((object) => object.findings.includes(refusal))
+  return services.flatMap(({ refusal }) => (refusal === null || isTold(refusal) ? [] : located(input, refusal)))
 }
