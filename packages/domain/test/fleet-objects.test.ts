@@ -178,6 +178,23 @@ describe("a quota", () => {
     it.do(observe("east", service("web", dual)))
     assert.deepStrictEqual([it.addresses("east", "shop/web"), it.refusal("east", "shop/web")], [[], "LT0213"])
   })
+
+  it("leaves one address to a Service that prefers two, and the second when there is room", () => {
+    const it = world(pool("public", ["192.0.2.0/28", "2001:db8:100::/124"]))
+    const dual = { ipFamilies: ["IPv6", "IPv4"], ipFamilyPolicy: "PreferDualStack" } as const
+    const both = ["192.0.2.9", "2001:db8:100::9"]
+    it.do(quota("narrow", { namespace: "shop", addresses: 1 }))
+    it.do(observe("east", service("web", { ...dual, requestedAddresses: both })))
+    assert.deepStrictEqual([it.addresses("east", "shop/web"), it.refusal("east", "shop/web")], [[], "LT0213"])
+    it.do(observe("east", service("web", dual)))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["2001:db8:100::"], "its primary IP version")
+    assert.isUndefined(it.refusal("east", "shop/web"))
+    it.do(quota("narrow", { namespace: "shop", addresses: 2 }))
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), ["2001:db8:100::", "192.0.2.0"])
+    it.do(quota("narrow", { namespace: "shop", addresses: 0 }))
+    it.do(observe("east", service("api", dual)))
+    assert.deepStrictEqual([it.addresses("east", "shop/api"), it.refusal("east", "shop/api")], [[], "LT0213"])
+  })
 })
 
 describe("an object of the fleet's own", () => {

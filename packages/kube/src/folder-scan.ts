@@ -83,7 +83,8 @@ export const readContent = (path: string): FileContent => {
     const stats = statSync(path, { throwIfNoEntry: false })
     if (stats === undefined) return { _tag: "Absent" }
     if (!stats.isFile()) return { _tag: "Absent" }
-    if (stats.size > fileBytesMax) return { _tag: "Unreadable", reason: `${stats.size} bytes, of at most ${fileBytesMax}` }
+    if (stats.size > fileBytesMax)
+      return { _tag: "Unreadable", reason: `${stats.size} bytes, of at most ${fileBytesMax}` }
     const text = readFileSync(path, "utf8")
     const stamp = `${identityOf(stats)}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`
     return { _tag: "Text", text, mtimeMs: stats.mtimeMs, stamp }

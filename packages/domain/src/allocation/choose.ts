@@ -368,16 +368,33 @@ const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
     : { picks: kept, refusal: null }
 }
 
-/** A family that the Service newly wants, beside the address that it has: reserved, or from the same pool, or a refusal if it must be. */
+/**
+ * A family that the Service newly wants, beside the address that it has: reserved, or its own from before, or another of the
+ * same pool, or a refusal if it must be.
+ */
 const withBeside = (chooser: Chooser, kept: ReadonlyArray<AddressPick>, missing: ReadonlyArray<Family>): Choice => {
   const pools = openPoolsOf(chooser).filter((pool) => kept.some((pick) => pick.pool === pool.name))
-  const reserved = reservedPicks({ ...chooser, wish: { ...chooser.wish, families: missing } }, openPoolsOf(chooser))
-  const added = missing.flatMap((family) => {
-    const kept = reserved.find(({ address }) => familyOf(address) === family)
-    return kept ?? pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
-  })
+  const lacking = { ...chooser, wish: { ...chooser.wish, families: missing } }
+  const own = [...reservedPicks(lacking, openPoolsOf(chooser)), ...sticky(lacking, pools)]
+  const added = missing.flatMap(
+    (family) =>
+      own.find(({ address }) => familyOf(address) === family) ??
+      pools.flatMap((pool) => pickFrom(chooser, pool, family, "pool-selected") ?? []).slice(0, 1)
+  )
   const lacks = added.length < missing.length && chooser.wish.needsAll
-  return { picks: [...kept, ...added], refusal: lacks ? exhausted(chooser, pools) : null }
+  return { picks: [...kept, ...added], refusal: lacks ? noneBeside(lacking, kept) : null }
+}
+
+/** It keeps what it has, and with it the pool, unless it names another. */
+const noneBeside = ({ service, wish }: Chooser, kept: ReadonlyArray<AddressPick>): Finding => {
+  const [family] = wish.families
+  const pools = [...new Set(kept.map(({ pool }) => pool))].join(", ")
+  return refusal(service, "LT0201", {
+    field: "spec.ipFamilyPolicy",
+    expected: `a free IPv${family} address in pool ${pools}, of which it has ${kept.map(({ address }) => address).join(", ")}`,
+    found: "none",
+    fix: `Add IPv${family} addresses to pool ${pools}, or name a pool that has both by the annotation metallb.io/address-pool: the Service moves there`
+  })
 }
 
 /** All families from one pool where one has them; else, if the Service allows it, the first family that any pool has. */

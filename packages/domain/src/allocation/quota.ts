@@ -1,28 +1,36 @@
 import type { Finding, ServiceObject } from "../config/index.ts"
-import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import type { ClusterMemory } from "../fleet/fleet.ts"
 import type { QuotaState } from "../fleet/stream.ts"
-import type { Choice } from "./choose.ts"
+import { type Choice, type Chooser, keepAll } from "./choose.ts"
 import { refusal } from "./refusal.ts"
 
 /**
- * The choice, or, where it would take a quota beyond its limit, what the Service has already, with the refusal. Who has
- * more than a quota allows by now loses nothing.
+ * The choice, or, where it would take a quota beyond its limit, what the Service has already, with the refusal. One that
+ * prefers two addresses, and asks for neither by name, goes on with one where there is room for that. Who has more than a
+ * quota allows by now loses nothing.
  */
-export const withinQuota = (
-  fleet: Fleet,
-  cluster: ClusterMemory,
-  service: ServiceObject,
-  choice: Choice,
-  kept: () => Choice["picks"]
-): Choice => {
+export const withinQuota = (chooser: Chooser, choice: Choice): Choice => {
+  const exceeded = exceededBy(chooser, choice.picks)
+  if (exceeded === undefined) return choice
+  const kept = keepAll(chooser)
+  const isContentWithOne = !chooser.wish.needsAll && chooser.wish.requested.length === 0
+  const one = kept.length === 0 ? choice.picks.slice(0, 1) : kept
+  const isPartOfIt = one.every((pick) => choice.picks.some(({ address }) => address === pick.address))
+  return isContentWithOne && isPartOfIt && exceededBy(chooser, one) === undefined
+    ? { picks: one, refusal: choice.refusal }
+    : { picks: kept, refusal: exceeded }
+}
+
+/** Why the Service may not have these addresses; undefined when it may, or has them. */
+const exceededBy = ({ fleet, cluster, service }: Chooser, picks: Choice["picks"]): Finding | undefined => {
   const held = cluster.addressesOf.get(`${service.namespace}/${service.name}`) ?? []
-  if (choice.picks.every(({ address }) => held.includes(address))) return choice
+  if (picks.every(({ address }) => held.includes(address))) return undefined
   for (const quota of fleet.quotas.values()) {
     if (!appliesTo(quota, cluster, service)) continue
-    const exceeded = exceeds(quota, cluster, service, choice, held)
-    if (exceeded !== undefined) return { picks: kept(), refusal: exceeded }
+    const exceeded = exceeds(quota, cluster, service, picks, held)
+    if (exceeded !== undefined) return exceeded
   }
-  return choice
+  return undefined
 }
 
 const appliesTo = ({ quota }: QuotaState, { name }: ClusterMemory, { namespace }: ServiceObject): boolean =>
@@ -33,7 +41,7 @@ const exceeds = (
   { quota }: QuotaState,
   cluster: ClusterMemory,
   service: ServiceObject,
-  { picks }: Choice,
+  picks: Choice["picks"],
   held: ReadonlyArray<string>
 ): Finding | undefined => {
   const counted = countedIn(cluster, quota.namespace)

@@ -6,7 +6,7 @@ import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
-import { type AddressPick, choose, keepAll, keepOnly } from "./choose.ts"
+import { type AddressPick, choose, keepOnly } from "./choose.ts"
 import { withinQuota } from "./quota.ts"
 import { refusal } from "./refusal.ts"
 import { mayShare } from "./sharing.ts"
@@ -34,7 +34,7 @@ export const settleService = (
   const chooser = { fleet: draft.fleet, cluster, service: state.service, wish: wish.success, statusAddresses }
   const isDeleting = state.service.deleting === true && draft.fleet.allows("deletingServices")
   const wanted = isDeleting ? keepOnly(chooser) : choose(chooser)
-  const choice = withinQuota(draft.fleet, cluster, state.service, wanted, () => keepAll(chooser))
+  const choice = withinQuota(chooser, wanted)
   const held = cluster.addressesOf.get(key) ?? []
   for (const pick of choice.picks) {
     if (held.includes(pick.address)) refreshHolder(draft, cluster, pick, wish.success.holder)
