@@ -119,8 +119,17 @@ const manifestOf = (name: string, words: ReadonlyArray<string>): RawObject => {
   }
 }
 
-const kindOf = (name: string, objects: ReadonlyArray<RawObject>): "AddressPool" | "SharedAddress" =>
-  objects.some((object) => object.name === name && object.kind === "SharedAddress") ? "SharedAddress" : "AddressPool"
+const poolOf = (name: string, pools: ReadonlyArray<RawObject>): RawObject => {
+  const found = pools.find((manifest) => manifest.name === name)
+  if (found === undefined) throw new Error(`the page has no pool ${name} in this story`)
+  return found
+}
+
+/** Takes one of the story's pools away: from cluster east, or, of the fleet's own, from the fleet. */
+const take = ({ kind, namespace, name }: RawObject): Command =>
+  kind === "AddressPool" || kind === "SharedAddress"
+    ? { _tag: "DeleteFleetObject", kind, name }
+    : { _tag: "DeleteManifest", cluster: "east", kind, namespace, name }
 
 /** A list, or a word. */
 const yamlOf = (text: string): unknown => (text.startsWith("[") ? text.slice(1, -1).split(",") : text)
@@ -151,14 +160,13 @@ const carryOut = (world: World, order: string, pools: ReadonlyArray<RawObject>):
       world.do({ _tag: "ForgetService", cluster, namespace, name: own })
       return full
     case "apply": {
-      const before = pools.find((manifest) => manifest.name === full)
       const changes = words.map((word) => word.split("=")).map(([key, value = ""]) => [key, yamlOf(value)])
-      const spec = { ...(before?.spec as object), ...Object.fromEntries(changes) }
-      world.do({ _tag: "ApplyFleetObject", manifest: fleetObject("AddressPool", full, spec) })
+      const before = poolOf(full, pools)
+      world.do(give({ ...before, spec: { ...(before.spec as object), ...Object.fromEntries(changes) } }))
       return undefined
     }
     case "drop":
-      world.do({ _tag: "DeleteFleetObject", kind: kindOf(full, pools), name: full })
+      world.do(take(poolOf(full, pools)))
       return undefined
     case "wait":
       world.nowMs += Number.parseInt(full, 10) * 60_000

@@ -322,6 +322,15 @@ describe("a pool of the fleet that is in use", () => {
     assert.deepStrictEqual(it.fleet.config(it.fleet.cluster("east")).pools, [])
   })
 
+  it("that is made smaller as its policy allows is warned of, with who has what is no more of it", () => {
+    const it = used({ deletionPolicy: "Retire" })
+    it.do(fleetPool({ deletionPolicy: "Retire", addresses: ["192.0.2.1-192.0.2.7"] }))
+    assert.deepStrictEqual(findings(it, "east"), ["LT0215 shop/web (192.0.2.0)"])
+    assert.deepStrictEqual(findings(it, "west"), [])
+    it.do(forget("east", "web"))
+    assert.deepStrictEqual(findings(it, "east"), [])
+  })
+
   it("is a pool again when it is applied anew, and hands its addresses to one of another name", () => {
     const it = used({ deletionPolicy: "Retire" })
     it.do(drop())

@@ -147,3 +147,40 @@ describe("deleting a pool of which nothing is held", () => {
     assert.deepStrictEqual(types(world, deleteGold), ["ManifestDeleted"])
   })
 })
+
+describe("making a pool smaller", () => {
+  const held = (world: World) =>
+    world.fleet
+      .cluster("east")
+      .findings.get("IPAddressPool/metallb-system/gold")
+      ?.findings.map(({ code, found }) => `${code} ${found}`)
+  const smaller = (): World => {
+    const world = new World()
+    announcing(world, "east")
+    world.do(apply("east", gold))
+    for (const name of ["web", "api"]) world.do(observe("east", service(name)))
+    return world
+  }
+
+  it("changes no route, and tells who holds what the pool has no more, until they leave", () => {
+    const world = smaller()
+    const before = world.messages.length
+    world.do(apply("east", pool("gold", ["192.0.2.1-192.0.2.7"])))
+    assert.deepStrictEqual(held(world), ["LT0215 shop/web (192.0.2.0)"])
+    assert.deepStrictEqual([...new Set(world.messages.slice(before).map(({ _tag }) => _tag))], ["ObjectFindings"])
+    world.do(forget("api"))
+    assert.deepStrictEqual(held(world), ["LT0215 shop/web (192.0.2.0)"])
+    world.do(forget("web"))
+    assert.isUndefined(held(world))
+  })
+
+  it("is told no more when the pool has them back, or when another one has them", () => {
+    for (const mended of [gold, pool("silver", ["192.0.2.0/32"])]) {
+      const world = smaller()
+      world.do(apply("east", pool("gold", ["192.0.2.1-192.0.2.7"])))
+      world.do(apply("east", mended))
+      assert.isUndefined(held(world))
+      assert.deepStrictEqual(world.addresses("east", "shop/web"), ["192.0.2.0"])
+    }
+  })
+})

@@ -341,6 +341,11 @@ export const codes = {
     "The Service has an address, and its cluster has another loadBalancerClass served by now. That takes nothing from it: it keeps its addresses and stays announced, and gets no others. They are released when it is deleted or is of another type or class.",
     "To go on serving it, write its class as spec.loadBalancerClass of the Cluster again; to let it go, delete it or change its type"
   ),
+  LT0215: warning(
+    "addresses in use that the pool has no more",
+    "The pool was made smaller, and Services hold addresses that it does not have any more. They keep them and their routes for as long as they want them; nobody else gets one, also not by name. Under deletionPolicy Retain an AddressPool is not made smaller in this way at all.",
+    "Move or delete the Services named, or give the pool its addresses back"
+  ),
   LT0220: error(
     "addresses of the pool are in use",
     "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was.",

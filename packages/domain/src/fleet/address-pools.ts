@@ -8,7 +8,7 @@ import { reportJudgement } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { drawsFrom, fleetPoolRef, ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
-import { retiredFound } from "./retired-pool.ts"
+import { holdersText } from "./retired-pool.ts"
 import { type AddressPoolState, streamOf } from "./stream.ts"
 
 /** Takes a pool of the fleet, or says no to it: it would contradict another, or take addresses from who has them. */
@@ -149,7 +149,7 @@ const leavingFault = (
     expected: held
       ? `network ${network} while addresses of the pool are held or reserved`
       : "nobody with an address that the pool would no longer have for them, as deletionPolicy Retain says",
-    found: retiredFound(
+    found: holdersText(
       [...users(fleet, before)]
         .filter((user) => held || leaving.some(({ text }) => text === user.text))
         .map(({ text }) => text)

@@ -16,6 +16,7 @@ import type { ClusterMemory } from "./fleet.ts"
 import { ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
 import { judgeCluster, judgeRefused } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
+import { mayBeStray, strayFindings } from "./stray-addresses.ts"
 import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
@@ -116,7 +117,9 @@ export const reviewRetired = (draft: Draft): boolean => {
   for (const name of touched) {
     const cluster = draft.cluster(name)
     if (cluster.retired.size === 0) {
-      if (draft.fleet.addressPools.size > 0) reportJudgement(draft, cluster) // it may have left a pool of the fleet
+      const mayHaveLeft = draft.events.some(({ stream }) => mayBeStray(draft.fleet, cluster, stream))
+      // It may have left a pool of the fleet as well.
+      if (mayHaveLeft || draft.fleet.addressPools.size > 0) reportJudgement(draft, cluster)
       continue
     }
     const unneeded = [...cluster.retired].flatMap((key) => {
@@ -200,7 +203,9 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
     const own = retired === true ? retiredFindings(draft, cluster, ref) : []
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
-  for (const found of findings) byObject.get(objectKey(found.object))?.findings.push(found)
+  for (const found of [...findings, ...strayFindings(draft.fleet, cluster)]) {
+    byObject.get(objectKey(found.object))?.findings.push(found)
+  }
   for (const { object, refused } of cluster.findings.values()) {
     if (refused !== undefined && !byObject.has(objectKey(object)))
       byObject.set(objectKey(object), { ref: object, findings: [] })

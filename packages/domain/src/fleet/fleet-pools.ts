@@ -8,7 +8,8 @@ import {
   selectsCluster
 } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
-import { poolHolders, retiredFound } from "./retired-pool.ts"
+import { holdersText, poolHolders } from "./retired-pool.ts"
+import { strayFindings } from "./stray-addresses.ts"
 import type { AddressPoolState } from "./stream.ts"
 
 /** What of a cluster decides which of the fleet's pools it has. */
@@ -52,7 +53,7 @@ export const fleetPoolRef = (name: string): ObjectRef => ({ kind: "AddressPool",
 
 /**
  * What is to be known of a pool of the fleet in one cluster: that it is hidden, that the cluster may not announce all of
- * it, or that it gives out nothing there and is held all the same.
+ * it, or that addresses are held which it does not give out there any more.
  */
 export const fleetPoolFindings = (
   fleet: Fleet,
@@ -90,9 +91,12 @@ export const fleetPoolFindings = (
           finding("LT0211", {
             object,
             expected: `no Service of cluster ${cluster.name} with an address of a pool that is deleted, or does not select the cluster`,
-            found: retiredFound(held)
+            found: holdersText(held)
           })
-        ])
+        ]),
+    ...strayFindings(fleet, cluster).filter(
+      ({ object: { kind, name } }) => kind === object.kind && name === object.name
+    )
   ]
 }
 

@@ -1,7 +1,8 @@
 import { type Finding, finding, type ObjectRef } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
+import type { VipState } from "./stream.ts"
 
-/** Holders of a retired pool that its finding names; the rest are counted. */
+/** Holders of a pool's addresses that a finding names; the rest are counted. */
 export const holdersNamedMax = 10
 
 /** Whether a Service holds an address that is recorded as this pool's. */
@@ -13,11 +14,11 @@ export const retiredFinding = (fleet: Fleet, cluster: ClusterMemory, object: Obj
   finding("LT0211", {
     object,
     expected: "no Service with an address of a pool that is deleted",
-    found: retiredFound(poolHolders(fleet, cluster, object.name))
+    found: holdersText(poolHolders(fleet, cluster, object.name))
   })
 
 /** Some of the holders, and how many there are beside. */
-export const retiredFound = (holders: ReadonlyArray<string>): string => {
+export const holdersText = (holders: ReadonlyArray<string>): string => {
   const more = holders.length - holdersNamedMax
   return `${holders.slice(0, holdersNamedMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
 }
@@ -29,7 +30,11 @@ export const poolHolders = (fleet: Fleet, cluster: ClusterMemory, pool: string):
     .flatMap((stream) => {
       const vip = fleet.vips.get(stream)
       if (vip?.phase !== "assigned" || vip.pool !== pool) return []
-      return vip.holders.map(({ namespace, name }) => `${namespace}/${name} (${vip.address})`)
+      return vipHolders(vip)
     })
     .sort()
 }
+
+/** `shop/web (192.0.2.0)`: who holds an address. */
+export const vipHolders = ({ holders, address }: VipState): ReadonlyArray<string> =>
+  holders.map(({ namespace, name }) => `${namespace}/${name} (${address})`)
