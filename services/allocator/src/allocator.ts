@@ -19,6 +19,7 @@ import { HeardAgents } from "./heard-agents.ts"
 import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
 import { contextOf } from "./memory.ts"
+import { monotonicMs } from "./monotonic-clock.ts"
 import { followStatuses } from "./node-statuses.ts"
 import { keepPlaces } from "./places.ts"
 import { Readability, readAgainMs } from "./readability.ts"
@@ -349,7 +350,7 @@ const makeCentre = (
       health: Effect.gen(function* () {
         const reign = yield* Ref.get(current)
         const database = yield* Effect.exit(ledger.head)
-        const lag = follower.lag(Number((yield* Clock.monotonicTimeNanos) / 1_000_000n))
+        const lag = follower.lag(yield* monotonicMs)
         const { leader } = allocators
         return {
           role: reign !== undefined ? "leader" : followedOf(parts) !== undefined ? "follower" : "waiting",

@@ -9,8 +9,9 @@ import {
   type SignedCheckpoint,
   signCheckpoint
 } from "@lowtide/ledger/proofs/checkpoint"
-import { Clock, Effect, Metric, Result, type Scope, Semaphore } from "effect"
+import { Effect, Metric, Result, type Scope, Semaphore } from "effect"
 import { appendToFolder, type FolderFault, newestInFolder } from "./checkpoint-folder.ts"
+import { monotonicMs } from "./monotonic-clock.ts"
 import type { KeptTree } from "./tree-keeper.ts"
 
 /** How checkpoints are signed, where they go beside the stream and the database, and how often. */
@@ -104,9 +105,9 @@ export const startSigning = (parts: {
     ]
     const one = yield* Semaphore.make(1)
     let last: SignedCheckpoint | undefined
-    let lastMs = yield* Clock.currentTimeMillis
+    let lastMs = yield* monotonicMs
     const sign = Effect.gen(function* () {
-      lastMs = yield* Clock.currentTimeMillis
+      lastMs = yield* monotonicMs
       const signedAt = new Date(lastMs + clockOffsetMs).toISOString()
       const said = { origin: options.origin, size: tree.size, root: tree.root(), incarnation, signedAt }
       last = { ...said, signedBy: options.signer.name, note: signCheckpoint(options.signer, said) }
@@ -116,7 +117,7 @@ export const startSigning = (parts: {
     const write = Effect.suspend(() => Effect.forEach(places, deliver, { concurrency: "unbounded", discard: true }))
     const isNews = () => tree.size > (last?.size ?? 0)
     const isDue = Effect.map(
-      Clock.currentTimeMillis,
+      monotonicMs,
       (nowMs) => isNews() && (tree.size - (last?.size ?? 0) >= options.everyEvents || nowMs - lastMs >= options.everyMs)
     )
     yield* Effect.addFinalizer(() =>

@@ -1,7 +1,8 @@
 import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
 import { type Head, Ledger, type StoredChange, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect, Result, Stream } from "effect"
+import { Data, Effect, Result, Stream } from "effect"
 import { restoreFleet } from "./memory.ts"
+import { monotonicMs } from "./monotonic-clock.ts"
 import { Readability, readAgainMs } from "./readability.ts"
 
 /** How often an allocator that does not lead looks for new events. */
@@ -97,8 +98,6 @@ export class Follower {
     }
   )
 }
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 const loadFleet: Effect.Effect<FollowedFleet, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
   const { head, current } = yield* (yield* Ledger).loadState

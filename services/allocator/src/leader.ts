@@ -1,5 +1,6 @@
 import { Fenced, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Clock, Data, Effect, Option, Result, Schedule } from "effect"
+import { Data, Effect, Option, Result, Schedule } from "effect"
+import { monotonicMs } from "./monotonic-clock.ts"
 
 /** How long a lease lasts unless it is renewed, by the database's clock. */
 export const leaseMs = 5_000
@@ -7,11 +8,11 @@ export const leaseMs = 5_000
 /** How often it is renewed. */
 const renewEveryMs = 1_000
 
-/** A leader that could not renew for this long, by its own monotonic clock, stops deciding before the lease ends. */
+/**
+ * A leader that could not renew for this long, by its own monotonic clock, stops deciding before the lease ends. Setting
+ * the system's clock neither ends nor prolongs a lease.
+ */
 const trustLeaseMs = 4_000
-
-/** Setting the system's clock neither ends nor prolongs a lease. */
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** This allocator no longer leads; another may. Nothing is wrong with it. */
 export class LeaseLost extends Data.TaggedError("LeaseLost")<{ readonly epoch: number; readonly why: string }> {

@@ -13,7 +13,8 @@ import {
   vipKey
 } from "@lowtide/domain"
 import { contentDigest, type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
-import { Clock, Effect, Result, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
+import { monotonicMs } from "./monotonic-clock.ts"
 
 /**
  * What the leader decides on: the fleet, the messages in effect and the log's head. It is all or nothing: after any
@@ -28,7 +29,7 @@ export interface Memory {
   /** When the newest event of a stream was recorded, ISO 8601. */
   readonly recordedAt: Map<string, string>
   head: Head
-  /** The database's clock minus this process's, in milliseconds, as last seen. */
+  /** The database's clock minus this process's monotonic one, in milliseconds, when it was loaded. */
   readonly clockOffsetMs: number
 }
 
@@ -56,7 +57,7 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
     book.restoreCseq(cluster, cseq)
     if (incarnationOf(cluster) === loaded.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
   }
-  const localNow = yield* Clock.currentTimeMillis
+  const localNow = yield* monotonicMs
   return {
     fleet,
     book,

@@ -29,6 +29,7 @@ import { HeardAgents } from "./heard-agents.ts"
 import type { LeaseTrust } from "./leader.ts"
 import { findLoss, isBeyond } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
+import { monotonicMs } from "./monotonic-clock.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers, recoveryCable } from "./recovery.ts"
@@ -107,7 +108,7 @@ export const beginReign = (
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
     const commitBatch = Effect.fnUntraced(
       function* (commands: ReadonlyArray<ReceivedCommand>) {
-        const nowMs = (yield* Clock.currentTimeMillis) + memory.clockOffsetMs
+        const nowMs = (yield* monotonicMs) + memory.clockOffsetMs
         const decided = decideBatch(memory, commands, key, nowMs)
         if (decided.batch.events.length > 0) {
           yield* failpoint("after-decide")

@@ -3,7 +3,7 @@ import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCo
 import type { Command } from "@lowtide/domain"
 import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
-import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { layerAllocator } from "../src/allocator.ts"
 import { Centre } from "../src/centre.ts"
 import { Defects } from "../src/defects.ts"
@@ -304,5 +304,42 @@ describe("another leader", () => {
       assert.strictEqual((yield* leader.events).length, before)
       assert.strictEqual((yield* Effect.flip(addressesOf(leader)))._tag, "Unavailable")
     })
+  )
+})
+
+/** This machine's clock, which `setForward` sets; the one that only goes forward goes on as before. */
+const settableClock = Effect.map(Clock.Clock, (clock) => {
+  let forwardMs = 0
+  const settable: Clock.Clock = {
+    ...clock,
+    sleep: (duration) => clock.sleep(duration),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + forwardMs,
+    currentTimeMillis: Effect.map(clock.currentTimeMillis, (ms) => ms + forwardMs),
+    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + BigInt(forwardMs) * 1_000_000n,
+    currentTimeNanos: Effect.map(clock.currentTimeNanos, (nanos) => nanos + BigInt(forwardMs) * 1_000_000n)
+  }
+  return { settable, setForward: (ms: number) => (forwardMs = ms) }
+})
+
+describe("a leader whose machine's clock is set while it leads", () => {
+  it.live("grants no more withdrawals for it than before", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const { settable, setForward } = yield* settableClock
+        const leader = yield* leading(server).pipe(Effect.provideService(Clock.Clock, settable))
+        for (const command of announcing) yield* leader.send(command)
+        for (let index = 0; index < 12; index++) yield* leader.send(service(`web-${index}`))
+        const forget = (index: number) =>
+          leader.send({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: `web-${index}` })
+        for (let index = 0; index < 9; index++) yield* forget(index)
+        const waiting = leader.centre.read(({ fleet }) => [...fleet.approvals.values()].map(({ count }) => count))
+        assert.deepStrictEqual(yield* waiting, [], "within the budget")
+        setForward(3_600_000)
+        yield* forget(9)
+        assert.deepStrictEqual(yield* waiting, [1], "the period is as long as it was")
+      })
+    )
   )
 })
