@@ -22,7 +22,7 @@ import { HolderAnswer } from "./holder.ts"
 import { ArchiveOrder, LedgerAnswer, SegmentAnswer, SegmentOrder } from "./ledger.ts"
 import { NodeList } from "./nodes.ts"
 import { OrderAnswer, Override } from "./orders.ts"
-import { at, IpText, listFilter, SeqText } from "./parameters.ts"
+import { at, IpText, listFilter, nameText, SeqText } from "./parameters.ts"
 import { PeerList } from "./peers.ts"
 import { PoolList } from "./pools.ts"
 import {
@@ -106,7 +106,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       params: { address: IpText },
       query: {
         at,
-        network: Schema.optionalKey(Schema.String.annotate({ description: "Without, the one that knows the address" }))
+        network: Schema.optionalKey(nameText("Without, the one that knows the address"))
       },
       success: HolderAnswer,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
@@ -122,7 +122,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "What was added, removed, moved and changed between two times"),
     HttpApiEndpoint.get("trace", "/trace/service/:namespace/:name", {
-      params: { namespace: Schema.String, name: Schema.String },
+      params: { namespace: nameText(), name: nameText() },
       query: { at },
       success: TraceAnswer,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
@@ -131,13 +131,13 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       "How far the newest change of a Service has come, or had by then; the only cluster that has it is meant"
     ),
     HttpApiEndpoint.get("traceIn", "/trace/service/:cluster/:namespace/:name", {
-      params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
+      params: { cluster: nameText(), namespace: nameText(), name: nameText() },
       query: { at },
       success: TraceAnswer,
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "How far the newest change of a Service of one cluster has come, or had by then"),
     HttpApiEndpoint.get("why", "/why/service/:namespace/:name", {
-      params: { namespace: Schema.String, name: Schema.String },
+      params: { namespace: nameText(), name: nameText() },
       query: { at },
       success: WhyAnswer,
       error: [AmbiguousProblem, InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
@@ -146,7 +146,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       "Why a Service has the addresses that it has, or is refused; the only cluster that has it is meant"
     ),
     HttpApiEndpoint.get("whyIn", "/why/service/:cluster/:namespace/:name", {
-      params: { cluster: Schema.String, namespace: Schema.String, name: Schema.String },
+      params: { cluster: nameText(), namespace: nameText(), name: nameText() },
       query: { at },
       success: WhyAnswer,
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
@@ -187,7 +187,7 @@ const orderErrors = [NotFoundProblem, RefusedProblem, UnavailableProblem]
 export class OrdersGroup extends HttpApiGroup.make("orders")
   .add(
     HttpApiEndpoint.post("retireNode", "/nodes/:cluster/:node/retire", {
-      params: { cluster: Schema.String, node: Schema.String },
+      params: { cluster: nameText(), node: nameText() },
       payload: Override,
       success: OrderAnswer,
       error: orderErrors
@@ -196,7 +196,7 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       "Take a node that will not come back as confirmed for all that it announced; role operator of the cluster"
     ),
     HttpApiEndpoint.post("approve", "/approvals/:id/approve", {
-      params: { id: Schema.String },
+      params: { id: nameText() },
       payload: ApprovalDecision,
       success: OrderAnswer,
       error: orderErrors
@@ -205,7 +205,7 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       "Have withdrawals beyond the budget carried out; role operator of the cluster, a named person who did not order them"
     ),
     HttpApiEndpoint.post("reject", "/approvals/:id/reject", {
-      params: { id: Schema.String },
+      params: { id: nameText() },
       payload: ApprovalDecision,
       success: OrderAnswer,
       error: orderErrors
@@ -214,9 +214,9 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       "Leave announced what withdrawals beyond the budget are about; role operator of the cluster, a named person"
     ),
     HttpApiEndpoint.post("releaseBrake", "/clusters/:cluster/brake/release", {
-      params: { cluster: Schema.String },
+      params: { cluster: nameText() },
       query: {
-        node: Schema.optionalKey(Schema.String.annotate({ description: "Without, all nodes of the cluster" }))
+        node: Schema.optionalKey(nameText("Without, all nodes of the cluster"))
       },
       payload: Override,
       success: OrderAnswer,
@@ -228,7 +228,7 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
     HttpApiEndpoint.post("forceRelease", "/vips/:address/force-release", {
       params: { address: IpText },
       query: {
-        network: Schema.optionalKey(Schema.String.annotate({ description: "Without, the one that knows the address" }))
+        network: Schema.optionalKey(nameText("Without, the one that knows the address"))
       },
       payload: Override,
       success: OrderAnswer,
@@ -246,7 +246,7 @@ export class OrdersGroup extends HttpApiGroup.make("orders")
       "Create or change a Reservation (role operator of its cluster and pool), a Quota, an AddressPool or a SharedAddress (role admin)"
     ),
     HttpApiEndpoint.post("deleteObject", "/objects/:kind/:name/delete", {
-      params: { kind: FleetKindName, name: Schema.String },
+      params: { kind: FleetKindName, name: nameText() },
       payload: DeleteRequest,
       success: OrderAnswer,
       error: orderErrors

@@ -1,22 +1,22 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, nameText, SeqText } from "./parameters.ts"
 import { reading } from "./reading.ts"
 
 /** What an export keeps of the log; with none of them it is the whole log, which alone can be verified. */
 export const exportQuery = {
   address: Schema.optionalKey(AddressesText),
-  network: Schema.optionalKey(Schema.String),
-  cluster: Schema.optionalKey(Schema.String),
-  namespace: Schema.optionalKey(Schema.String),
-  service: Schema.optionalKey(Schema.String.annotate({ description: "Name of a Service" })),
-  pool: Schema.optionalKey(Schema.String),
-  actor: Schema.optionalKey(Schema.String.annotate({ description: "As the events have it, `agent:east`" })),
+  network: Schema.optionalKey(nameText()),
+  cluster: Schema.optionalKey(nameText()),
+  namespace: Schema.optionalKey(nameText()),
+  service: Schema.optionalKey(nameText("Name of a Service")),
+  pool: Schema.optionalKey(nameText()),
+  actor: Schema.optionalKey(nameText("As the events have it, `agent:east`")),
   correlation: Schema.optionalKey(
     Schema.String.pipe(
       Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))
     ).annotate({ description: "Correlation id: everything that one look at the source led to" })
   ),
-  type: Schema.optionalKey(Schema.String.annotate({ description: "Event type, `VipAssigned`" })),
+  type: Schema.optionalKey(nameText("Event type, `VipAssigned`")),
   since: Schema.optionalKey(AtText.annotate({ description: "From this time, or this seq, on" })),
   until: Schema.optionalKey(AtText.annotate({ description: "Up to and with this time, or this seq" })),
   after: Schema.optionalKey(

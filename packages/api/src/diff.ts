@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, DiffLimit } from "./parameters.ts"
+import { AddressesText, AtText, DiffLimit, nameText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** What of a fleet can differ between two times. `configuration` is every manifest that is no Service, node or namespace. */
@@ -38,11 +38,9 @@ export type DiffItem = typeof DiffItem.Type
 export const diffQuery = {
   from: AtText,
   to: Schema.optionalKey(AtText.annotate({ description: "Now without" })),
-  cluster: Schema.optionalKey(Schema.String),
-  namespace: Schema.optionalKey(
-    Schema.String.annotate({ description: "Only Services of it, and addresses that they hold" })
-  ),
-  pool: Schema.optionalKey(Schema.String.annotate({ description: "Only addresses of it" })),
+  cluster: Schema.optionalKey(nameText()),
+  namespace: Schema.optionalKey(nameText("Only Services of it, and addresses that they hold")),
+  pool: Schema.optionalKey(nameText("Only addresses of it")),
   address: Schema.optionalKey(AddressesText),
   kind: Schema.optionalKey(DiffKind),
   limit: Schema.optionalKey(DiffLimit),

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { CommandId, ReasonWords } from "./orders.ts"
+import { isStorable } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** An object of the whole fleet, in Kubernetes' shape; docs/reference/manifests.md says what its spec holds. */
@@ -11,7 +12,9 @@ export const FleetManifest = Schema.Struct({
     labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
   }),
   spec: Schema.optionalKey(Schema.Unknown)
-}).annotate({ identifier: "FleetManifest" })
+})
+  .pipe(Schema.check(Schema.makeFilter(isStorable)))
+  .annotate({ identifier: "FleetManifest" })
 export type FleetManifest = typeof FleetManifest.Type
 
 const order = { commandId: CommandId, reason: Schema.optionalKey(ReasonWords) }

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, at, Limit, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, at, Limit, nameText, SeqText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** One line of a history: an event of the log, or a row of the wire journal. */
@@ -24,20 +24,16 @@ export type HistoryEntry = typeof HistoryEntry.Type
 /** What a history is about: one thing. With none of them it is about the whole fleet. */
 export const historyQuery = {
   address: Schema.optionalKey(AddressesText),
-  network: Schema.optionalKey(Schema.String),
-  cluster: Schema.optionalKey(Schema.String),
-  namespace: Schema.optionalKey(Schema.String.annotate({ description: "With service" })),
-  service: Schema.optionalKey(Schema.String.annotate({ description: "Needs cluster and namespace" })),
-  pool: Schema.optionalKey(Schema.String),
-  node: Schema.optionalKey(Schema.String.annotate({ description: "Needs cluster" })),
-  peer: Schema.optionalKey(Schema.String),
-  file: Schema.optionalKey(
-    Schema.String.annotate({ description: "Path of a manifest in its cluster's folder; needs cluster" })
-  ),
-  actor: Schema.optionalKey(Schema.String.annotate({ description: "As the events have it, `agent:east`" })),
-  type: Schema.optionalKey(
-    Schema.String.annotate({ description: "Event type, `VipAssigned`, or kind of wire report" })
-  ),
+  network: Schema.optionalKey(nameText()),
+  cluster: Schema.optionalKey(nameText()),
+  namespace: Schema.optionalKey(nameText("With service")),
+  service: Schema.optionalKey(nameText("Needs cluster and namespace")),
+  pool: Schema.optionalKey(nameText()),
+  node: Schema.optionalKey(nameText("Needs cluster")),
+  peer: Schema.optionalKey(nameText()),
+  file: Schema.optionalKey(nameText("Path of a manifest in its cluster's folder; needs cluster")),
+  actor: Schema.optionalKey(nameText("As the events have it, `agent:east`")),
+  type: Schema.optionalKey(nameText("Event type, `VipAssigned`, or kind of wire report")),
   correlation: Schema.optionalKey(
     Schema.String.pipe(
       Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))

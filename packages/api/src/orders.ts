@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HistoryEntry } from "./history.ts"
+import { isStorable } from "./parameters.ts"
 import { reading } from "./reading.ts"
 
 /** The longest reason that a person may give. */
@@ -9,9 +10,9 @@ export const reasonLengthMax = 500
 export const ReasonWords = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) =>
-      text.trim() !== "" && text.length <= reasonLengthMax && !text.includes("\u0000")
-        ? true
-        : `expected a reason in words, 1 to ${reasonLengthMax} characters, found ${text.length === 0 ? "none" : `${text.length} characters`}`
+      text.trim() === "" || text.length > reasonLengthMax
+        ? `expected a reason in words, 1 to ${reasonLengthMax} characters, found ${text.length === 0 ? "none" : `${text.length} characters`}`
+        : isStorable(text)
     )
   )
 ).annotate({ description: "Why, in the person's own words; stored with every event that follows" })

@@ -1,5 +1,18 @@
+import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
 import { formatIpAddress, formatPrefix, parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Result, Schema } from "effect"
+
+/** A filter for what is stored, or asked of the database: true, or what is expected of it. */
+export const isStorable = (value: unknown): true | string => {
+  const found = unstorableIn(value)
+  return found === undefined || `expected ${storableText}, found ${found}`
+}
+
+/** A name that the log is asked about. What is annotated after a check is lost to its description in OpenAPI. */
+export const nameText = (description?: string) =>
+  (description === undefined ? Schema.String : Schema.String.annotate({ description })).pipe(
+    Schema.check(Schema.makeFilter(isStorable))
+  )
 
 /** An IPv4 or IPv6 address as a request may write it; `canonicalIp` gives the text that the log uses. */
 export const IpText = Schema.String.pipe(
@@ -95,8 +108,8 @@ export const SeqText = integerBetween(1, Number.MAX_SAFE_INTEGER)
 
 /** Which part of the fleet a list is about. */
 export const listFilter = {
-  cluster: Schema.optionalKey(Schema.String.annotate({ description: "Only this cluster" })),
-  namespace: Schema.optionalKey(Schema.String.annotate({ description: "Only objects of this namespace" })),
+  cluster: Schema.optionalKey(nameText("Only this cluster")),
+  namespace: Schema.optionalKey(nameText("Only objects of this namespace")),
   at
 }
 

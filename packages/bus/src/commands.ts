@@ -1,3 +1,4 @@
+import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
 import { AgentCommand } from "@lowtide/domain/fleet/command-schema"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { errors } from "@nats-io/transport-node"
@@ -145,8 +146,9 @@ const answer = (
       message: `malformed command: ${decoded.failure.message}`
     })
   }
-  if (hasNul(text)) {
-    const message = "malformed command: expected text without the character U+0000, found some"
+  const unstorable = text.includes("\\u") ? unstorableIn(decoded.success) : undefined
+  if (unstorable !== undefined) {
+    const message = `malformed command: expected ${storableText}, found ${unstorable}`
     return Effect.succeed({ _tag: "Refused", code: "LT0507", message })
   }
   return commandSubject(decoded.success.command.cluster) === subject
@@ -155,12 +157,6 @@ const answer = (
       )
     : Effect.succeed({ _tag: "Refused", code: "LT0508", message: foreign(subject, decoded.success) })
 }
-
-/**
- * PostgreSQL stores the escape of U+0000 in JSON, and then fails whoever reads any text of that JSON: one such label would
- * take the event's row, and all beside it, from auditors.
- */
-const hasNul = (json: string): boolean => json.includes("\\u0000") && /(?<!\\)(?:\\\\)*\\u0000/.test(json)
 
 const foreign = (subject: string, { command }: AgentCommand): string =>
   `expected a command about the cluster of ${subject}, found cluster ${JSON.stringify(command.cluster)}`

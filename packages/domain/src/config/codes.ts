@@ -470,6 +470,12 @@ export const codes = {
     "Correct LOWTIDE_CLUSTER of that agent"
   ),
 
+  LT0510: warning(
+    "a report that cannot be kept",
+    "What a speaker or agent reported cannot be read, speaks of another node than its subject, or holds what the database cannot store. It is passed over: the wire journal lacks it, and has all others.",
+    "Run speakers, agents and allocators of the same release; look at the node that the message names"
+  ),
+
   LT0520: warning(
     "recovering lost history",
     "The log has lost history. What speakers hold and what statuses say is being merged; until then nothing is given, taken or withdrawn, and the command is to be sent again.",

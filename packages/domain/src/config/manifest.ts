@@ -2,6 +2,7 @@ import { type Document, isCollection, isNode, isPair, LineCounter, parseAllDocum
 import { type Finding, finding, type Source } from "./finding.ts"
 import type { RawObject } from "./raw.ts"
 import { isRecord, type Locate, show } from "./reader.ts"
+import { storableText, unstorableIn } from "./storable.ts"
 
 /** How many nodes the aliases of one document may expand to; beyond it the document does not parse. */
 export const aliasCountMax = 100
@@ -212,8 +213,9 @@ const readObject = (
     if (!isShort(text))
       return refuse(field, `at most ${identifierCharsMax} characters, and no control characters`, text)
   }
+  const unstorable = unstorableIn(value)
+  if (unstorable !== undefined) return refuse("", storableText, unstorable)
   const text = JSON.stringify(value)
-  if (text.includes("\\u0000")) return refuse("", "text without the character U+0000", "some")
   if (text.length > objectCharsMax) {
     const object = { kind: "File", name: place.file }
     const expected = `${kind} ${metadata.name} in at most ${objectCharsMax} characters as JSON`

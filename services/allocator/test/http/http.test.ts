@@ -244,6 +244,8 @@ describe("the API", () => {
         ["/v1/vips/192.0.2.256/holder", "params.address"],
         ["/v1/vips/192.0.2.1/holder?at=yesterday", "query.at"],
         ["/v1/history?limit=0", "query.limit"],
+        ["/v1/history?actor=a%00b", "query.actor"],
+        ["/v1/why/service/shop/%00", "params.name"],
         ["/v1/history?before=x", "query.before"]
       ] as const
       for (const [path, field] of fields) {
@@ -259,6 +261,24 @@ describe("the API", () => {
       expect(JSON.parse(incomplete.text)).toMatchObject({ status: 400, field: "cluster" })
       const nowhere = yield* get("/v1/nowhere")
       expect([nowhere.status, nowhere.type]).toEqual([404, "application/problem+json"])
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("takes no text that auditors could not read, and no order that is larger than any is", () =>
+    Effect.gen(function* () {
+      const object = { apiVersion: "lowtide.dev/v1alpha1", kind: "Quota", metadata: { name: "q" } }
+      const order = { commandId: "00000000-0000-4000-8000-000000000001", reason: "as planned", object }
+      const refused = [
+        [{ ...order, reason: "half a pair: \ud800" }, "reason"],
+        [{ ...order, object: { ...object, metadata: { name: "q", labels: { "\u0000": "" } } } }, "object"],
+        [{ ...order, object: { ...object, spec: { cluster: ["\udc00"] } } }, "object"]
+      ] as const
+      for (const [payload, field] of refused) {
+        const { status, text } = yield* post("/v1/objects", payload)
+        expect([status, JSON.parse(text).errors[0].path]).toEqual([400, ["payload", field]])
+      }
+      const large = yield* post("/v1/objects", { ...order, reason: "x".repeat(2 ** 21) })
+      expect(large.status).toBe(413)
     }).pipe(Effect.provide(local()))
   )
 
