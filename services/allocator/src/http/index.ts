@@ -2,7 +2,7 @@ import { LowtideApi } from "@lowtide/api/api"
 import type { Bus } from "@lowtide/bus"
 import type { Ledger } from "@lowtide/ledger"
 import { Effect, Layer } from "effect"
-import { HttpRouter, type HttpServerError, HttpServerResponse } from "effect/http"
+import { HttpRouter, type HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import { layerAccess } from "../access/access.ts"
 import type { TokenBook } from "../access/tokens.ts"
@@ -15,7 +15,7 @@ import { HealthHandlers } from "./health-handlers.ts"
 import { MetricsRoute } from "./metrics.ts"
 import { OrderHandlers } from "./order-handlers.ts"
 import { Past } from "./past.ts"
-import { type ApiProtection, type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
+import { type ApiProtection, bodyMax, type HttpServerServices, type InvalidListen, layerHttpServer } from "./server.ts"
 
 export { type CertificateFiles, readCertificate } from "./certificate.ts"
 export {
@@ -60,5 +60,6 @@ export const layerHttp = (
 ): Layer.Layer<HttpServerServices, InvalidListen | HttpServerError.ServeError, Centre | Ledger | Bus> =>
   HttpRouter.serve(HttpApiLive, { disableListenLog: true, disableLogger: true }).pipe(
     Layer.provide(layerAccess(tokens)),
+    Layer.provide(Layer.succeed(HttpServerRequest.MaxBodySize, bodyMax)),
     Layer.provideMerge(layerHttpServer(listen, { hasTokens: tokens !== undefined, ...transport }))
   )

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https"
 import { NodeHttpServer } from "@effect/platform-node"
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, removeDeadSocket } from "@lowtide/ops"
-import { Data, Effect, Layer, Result } from "effect"
+import { ByteSize, Data, Effect, Layer, Result } from "effect"
 import type { HttpServerError } from "effect/http"
 import { type CertificateFiles, followCertificate, readCertificate } from "./certificate.ts"
 
@@ -65,6 +65,12 @@ export const isLoopback = (host: string): boolean => {
 /** How long requests in flight may take once the process is to end. */
 const drainTimeout = "2 seconds"
 
+/** Larger than any order: an object has at most half a million characters. What is beyond it is not kept in memory. */
+export const bodyMax = ByteSize.mebibytes(2)
+
+/** How long a request may take to come in, milliseconds; answers take as long as their reader does. */
+const incoming = { headersTimeout: 10_000, requestTimeout: 30_000 }
+
 /** A server, with what serving files and bodies takes on Node. */
 export type HttpServerServices = Layer.Success<ReturnType<typeof NodeHttpServer.layer>>
 
@@ -78,7 +84,7 @@ export const layerHttpServer = (
       const address = yield* Effect.fromResult(parseApiListen(listen, protection))
       if (address._tag === "UnixSocket") yield* removeDeadSocket(address.path)
       const options = address._tag === "Tcp" ? { host: address.host, port: address.port } : { path: address.path }
-      const server = protection.tls === undefined ? createServer() : yield* tlsServer(protection.tls)
+      const server = protection.tls === undefined ? createServer(incoming) : yield* tlsServer(protection.tls)
       return NodeHttpServer.layer(() => server, { ...options, gracefulShutdownTimeout: drainTimeout })
     })
   )
@@ -89,7 +95,7 @@ const tlsServer = Effect.fnUntraced(function* (files: CertificateFiles) {
   if (Result.isFailure(certificate)) {
     return yield* new InvalidListen({ expected: "a certificate to listen with", found: certificate.failure })
   }
-  const server = createTlsServer({ cert: certificate.success.cert, key: certificate.success.key })
+  const server = createTlsServer({ ...incoming, cert: certificate.success.cert, key: certificate.success.key })
   const follow = followCertificate(files, certificate.success, ({ cert, key }) =>
     server.setSecureContext({ cert, key })
   )
