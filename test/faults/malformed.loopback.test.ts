@@ -1,5 +1,8 @@
 import { assert, it } from "@effect/vitest"
 import { Bus, type CommandReply, commandSubject } from "@lowtide/bus"
+import { publishAll } from "@lowtide/bus/streams"
+import { wireSubject } from "@lowtide/bus/subjects"
+import { waitUntil } from "@lowtide/testkit/lab/index"
 import { nodeObject } from "@lowtide/testkit/observed"
 import { Effect } from "effect"
 import { leads, makeCentreLab, uuid } from "./centre-lab.ts"
@@ -38,7 +41,16 @@ const table: ReadonlyArray<readonly [what: string, text: string, code: string, m
     "text that PostgreSQL cannot store",
     JSON.stringify({ ...envelope, command: { ...observeNode, node: odd } }),
     "LT0507",
-    /expected text without the character U\+0000/
+    /expected text without U\+0000 .*found U\+0000/
+  ],
+  [
+    "text that auditors could not read",
+    JSON.stringify({
+      ...envelope,
+      command: { ...observeNode, node: { ...nodeObject("n9"), labels: { odd: "\ud800" } } }
+    }),
+    "LT0507",
+    /found U\+D800/
   ]
 ]
 
@@ -71,5 +83,48 @@ it.live("a malformed command is refused with its fault, by the process, and chan
     assert.strictEqual((yield* lab.send({ _tag: "ObserveNode", cluster: "east", node: backslash }, 9003))._tag, "Done")
     assert.strictEqual((yield* lab.send(service("web"), 9002))._tag, "Done", "and others go on")
     assert.strictEqual(yield* one.process.isRunning, true)
+  }).pipe(Effect.scoped)
+)
+
+it.live("a report that cannot be kept is passed over and told of, and keeps no other from the wire journal", () =>
+  Effect.gen(function* () {
+    const lab = yield* makeCentreLab
+    const one = yield* lab.allocator("one")
+    yield* leads(one)
+    const at = "2026-01-01T00:00:00.000Z"
+    const session = { _tag: "Session", peer: "tor", change: "up", at, code: null, detail: "" }
+    const stamp = { incarnation: 1, epoch: 1, seq: 1 }
+    const vip = { _tag: "Applied", network: "default", cseq: 1, verdict: "Announced", trigger: "intent", peers: [] }
+    const applied = { ...vip, stamp, address: "192.0.2.1", receivedAt: at, savedAt: at }
+    const report = (cluster: string, node: string, ...entries: ReadonlyArray<unknown>) => ({
+      subject: wireSubject(cluster, node),
+      text: JSON.stringify({ _tag: "WireReport", cluster, node, entries })
+    })
+    yield* lab.within(
+      publishAll([
+        report("east", "n1", session),
+        report("east", "n2", { ...session, detail: "\u0000" }),
+        report("east", "n3", { ...applied, address: "no address" }),
+        report("east", "n4", session, { ...applied, stamp: { ...stamp, epoch: 2 ** 40 } }),
+        report("west", "n5", applied),
+        { subject: wireSubject("west", "n6"), text: "{" },
+        report("west", "n7", session)
+      ])
+    )
+    yield* waitUntil(
+      "the last report is kept",
+      Effect.map(lab.sql("select node from wire_journal where node = 'n7'"), ({ length }) => length > 0),
+      { deadlineMs: 20_000 }
+    )
+    const kept = yield* lab.sql(
+      "select coalesce(node, detail -> 'entries' -> 0 ->> 'node') as node from wire_journal order by id"
+    )
+    assert.sameMembers(
+      kept.map(({ node }) => node),
+      ["n1", "n5", "n7"]
+    )
+    assert.match(yield* one.process.log, /WARN .*LT0510 .* lt\.v1\.wire\.east\.n2: /)
+    const told = yield* one.get("/metrics")
+    assert.match(told.body, /^lowtide_wire_reports_passed_over_total\S* 4$/m)
   }).pipe(Effect.scoped)
 )

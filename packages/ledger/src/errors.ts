@@ -21,8 +21,7 @@ export class Fenced extends Data.TaggedError("Fenced")<{
 
 /**
  * The database did not answer, or answered with an error. After `append` the outcome is unknown: drop the memory,
- * fail the waiters as retriable, load again. `code` is the SQLSTATE or the socket's error code, where there is one;
- * class 22 (a value the database cannot store) will not get better by a retry.
+ * fail the waiters as retriable, load again. `code` is the SQLSTATE or the socket's error code, where there is one.
  */
 export class Unavailable extends Data.TaggedError("Unavailable")<{
   readonly operation: string
@@ -32,6 +31,11 @@ export class Unavailable extends Data.TaggedError("Unavailable")<{
   override get message() {
     const found = this.cause instanceof Error ? this.cause.message : String(this.cause)
     return `ledger ${this.operation}: expected an answer from the database, found ${found}${this.code === undefined ? "" : ` (${this.code})`}`
+  }
+
+  /** SQLSTATE class 22, a value that is none, and 54, one that is too large. Nothing was written, nor will it be the next time. */
+  get isUnstorable(): boolean {
+    return /^(22|54)...$/.test(this.code ?? "")
   }
 }
 

@@ -349,7 +349,7 @@ const writeBatch = (
             new MemoryLost({ why: `LT0534 ${codes.LT0534.title}: ${error.message}. Fix: ${codes.LT0534.fix}` })
           )
         : // What the database cannot store it will not store the next time either: that is the command's fault.
-          isUnstorable(error)
+          error.isUnstorable
           ? Effect.die(error)
           : Effect.fail(new MemoryLost({ why: error.message }))
     ),
@@ -361,9 +361,6 @@ const writeBatch = (
       })
     )
   )
-
-/** SQLSTATE class 22, a value that is none, and 54, one that is too large. Nothing was written. */
-const isUnstorable = ({ code }: Unavailable): boolean => /^(22|54)...$/.test(code ?? "")
 
 /** What the allocator finds wrong goes to its log once, when it is committed. */
 const sayNotices = (events: ReadonlyArray<DomainEvent>): Effect.Effect<void> =>

@@ -3,8 +3,10 @@ import { followStream } from "@lowtide/bus/follow-stream"
 import type { StoredMessage } from "@lowtide/bus/ordered-consumer"
 import { type WireEntry, WireReport } from "@lowtide/bus/status"
 import { wireFilter, wireStream, wireSubject } from "@lowtide/bus/subjects"
-import { Ledger, type WireRow } from "@lowtide/ledger"
-import { Data, Effect, Option, Schedule, Schema, Stream } from "effect"
+import { codes } from "@lowtide/domain"
+import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
+import { Ledger, type Unavailable, type WireRow } from "@lowtide/ledger"
+import { Data, Effect, Metric, Option, Result, Schedule, Schema, Stream } from "effect"
 
 /** Reports that share a row are gathered for this long at most. */
 const gatherMs = 200
@@ -24,17 +26,31 @@ export const keepWireJournal: Effect.Effect<never, never, Bus | Ledger> = Effect
   const ledger = yield* Ledger
   const checkpoint = yield* ledger.checkpoint(checkpointName)
   let position = Option.match(checkpoint, { onNone: () => 0, onSome: (found) => found.position })
+  const move = Effect.fnUntraced(function* (last: StoredMessage, rows: ReadonlyArray<WireRow>) {
+    const move = { name: checkpointName, version: 1, position: last.sequence, after: position }
+    if (!(yield* ledger.appendWire(rows, move))) return yield* new PlaceLost({ after: position })
+    position = last.sequence
+  })
+  /** A report that the database cannot store is found by halves, and passed over: it must not keep the others from it. */
+  const write = (messages: ReadonlyArray<StoredMessage>): Effect.Effect<void, Unavailable | PlaceLost> => {
+    const last = messages.at(-1)
+    if (last === undefined) return Effect.void
+    const faults: Array<string> = []
+    return move(last, wireRows(messages, faults)).pipe(
+      Effect.tap(() => passOver(faults)),
+      Effect.catchIf(
+        (error) => error._tag === "Unavailable" && error.isUnstorable,
+        (error) => {
+          const half = messages.length >> 1
+          if (half > 0) return Effect.andThen(write(messages.slice(0, half)), write(messages.slice(half)))
+          return Effect.andThen(move(last, []), passOver([`${last.subject}: ${error.message}`]))
+        }
+      )
+    )
+  }
   yield* followStream(wireStream, wireFilter, position + 1).pipe(
     Stream.groupedWithin(gatherMax, gatherMs),
-    Stream.runForEach((messages) =>
-      Effect.gen(function* () {
-        const last = messages[messages.length - 1]
-        if (last === undefined) return
-        const move = { name: checkpointName, version: 1, position: last.sequence, after: position }
-        if (!(yield* ledger.appendWire(wireRows(messages), move))) return yield* new PlaceLost({ after: position })
-        position = last.sequence
-      })
-    )
+    Stream.runForEach((messages) => write(messages))
   )
 }).pipe(
   Effect.tapError((error) => Effect.logWarning(`the wire journal reads its place again: ${error.message}`)),
@@ -50,21 +66,43 @@ class PlaceLost extends Data.TaggedError("PlaceLost")<{ readonly after: number }
   }
 }
 
+const passedOver = Metric.counter("lowtide_wire_reports_passed_over_total", {
+  description: "Reports that the wire journal lacks since they could not be read or stored",
+  incremental: true
+})
+
+/** Says what of a batch the journal lacks, in one line. */
+const passOver = ([first, ...others]: ReadonlyArray<string>): Effect.Effect<void> =>
+  first === undefined
+    ? Effect.void
+    : Effect.andThen(
+        Metric.update(passedOver, 1 + others.length),
+        Effect.logWarning(
+          `LT0510 ${codes.LT0510.title}: ${first}${others.length === 0 ? "" : `; and ${others.length} more`}. Fix: ${codes.LT0510.fix}`
+        )
+      )
+
 type Applied = Extract<WireEntry, { readonly _tag: "Applied" }>
 
 /**
  * One row for each VIP and stamp of a cluster, whatever the number of nodes; sessions and status writes one each. A report
- * that cannot be read, or that speaks for another node than its subject, gives none.
+ * that cannot be read or stored, or that speaks for another node than its subject, gives none, and is added to `faults`.
  */
-export const wireRows = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<WireRow> => {
+export const wireRows = (
+  messages: ReadonlyArray<StoredMessage>,
+  faults: Array<string> = []
+): ReadonlyArray<WireRow> => {
   const rows: Array<WireRow> = []
   const applied = new Map<
     string,
     { readonly first: Applied; readonly cluster: string; readonly entries: Array<unknown> }
   >()
   for (const { subject, text } of messages) {
-    const report = Option.getOrUndefined(decodeReport(text))
-    if (report === undefined || wireSubject(report.cluster, report.node) !== subject) continue
+    const decoded = decodeReport(text)
+    const fault = Result.isFailure(decoded) ? decoded.failure.message : faultOf(decoded.success, subject, text)
+    if (fault !== undefined) faults.push(`${subject}: ${fault.replaceAll(/\s+/g, " ").slice(0, 300)}`)
+    if (Result.isFailure(decoded) || fault !== undefined) continue
+    const report = decoded.success
     const { cluster, node } = report
     for (const entry of report.entries) {
       if (entry._tag !== "Applied") {
@@ -94,6 +132,14 @@ export const wireRows = (messages: ReadonlyArray<StoredMessage>): ReadonlyArray<
   return rows
 }
 
+const faultOf = (report: WireReport, subject: string, text: string): string | undefined => {
+  const { cluster, node } = report
+  if (wireSubject(cluster, node) !== subject)
+    return `expected a report of this subject, found one of ${cluster}/${node}`
+  const unstorable = text.includes("\\u") ? unstorableIn(report) : undefined
+  return unstorable === undefined ? undefined : `expected ${storableText}, found ${unstorable}`
+}
+
 const rowOf = (cluster: string, node: string, entry: Exclude<WireEntry, Applied>): WireRow => {
   switch (entry._tag) {
     case "Session": {
@@ -115,4 +161,4 @@ const rowOf = (cluster: string, node: string, entry: Exclude<WireEntry, Applied>
   }
 }
 
-const decodeReport = Schema.decodeUnknownOption(Schema.fromJsonString(WireReport))
+const decodeReport = Schema.decodeUnknownResult(Schema.fromJsonString(WireReport))

@@ -102,11 +102,18 @@ describe("the rows of reports", () => {
     const forged = message("n2", [applied("192.0.2.9", 5)], "east", wireSubject("east", "n1"))
     const foreign = message("n1", [applied("192.0.2.9", 5)], "west", wireSubject("east", "n1"))
     const broken = { ...good, text: "{" }
-    const rows = wireRows([broken, { ...good, text: "{}" }, forged, good, foreign])
+    const half = message("n1", [{ _tag: "Session", peer: "tor", change: "up", at, code: null, detail: "\ud800" }])
+    const faults: Array<string> = []
+    const rows = wireRows([broken, { ...good, text: "{}" }, forged, good, foreign, half], faults)
     assert.deepStrictEqual(
       rows.map(({ address }) => address),
       ["192.0.2.1"]
     )
     assert.deepStrictEqual(wireRows([broken]), [])
+    assert.deepStrictEqual(faults.slice(2), [
+      "lt.v1.wire.east.n1: expected a report of this subject, found one of east/n2",
+      "lt.v1.wire.east.n1: expected a report of this subject, found one of west/n1",
+      "lt.v1.wire.east.n1: expected text without U+0000 and without halves of surrogate pairs, found U+D800"
+    ])
   })
 })
