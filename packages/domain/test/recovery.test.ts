@@ -115,6 +115,26 @@ describe("a fleet that lost history", () => {
     )
   })
 
+  it("announces anew what several shared once all of them are seen, also where they clash by now", () => {
+    const world = known()
+    run(world, lost, adopt(announced("192.0.2.5", "one", "two"), announced("192.0.2.6", "here", "gone")))
+    run(world, observe("east", service("one", { annotations: { allowSharedIp: "key" } })))
+    run(world, observe("east", service("here", { annotations: { allowSharedIp: "key" } })))
+    // It asks by name for what it cannot share any more, so it keeps what it has.
+    run(world, observe("east", service("two", { requestedAddresses: ["192.0.2.5"] })))
+    run(world, finish, republish("shop/web", "shop/one", "shop/two", "shop/here"))
+    const services = (address: string) => {
+      const message = world.message("east", `adv.4-192-0-2-${address}`)
+      return message?._tag === "VipIntent" ? message.services.map(({ name }) => name) : undefined
+    }
+    assert.deepStrictEqual(services("5"), ["one", "two"])
+    assert.isUndefined(services("6"), "one of its Services was not seen")
+    run(world, { _tag: "ReleaseAdopted", network: "default", address: "192.0.2.5" })
+    assert.deepStrictEqual(world.addresses("east", "shop/two"), ["192.0.2.5"], "nothing of it is reserved")
+    run(world, { _tag: "ReleaseAdopted", network: "default", address: "192.0.2.6" })
+    assert.deepStrictEqual(services("6"), ["here"])
+  })
+
   it("takes over a withdrawal that it had lost, with the nodes that are to confirm it", () => {
     const world = known()
     run(world, lost, adopt(tombstone("192.0.2.0")))

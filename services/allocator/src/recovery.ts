@@ -8,6 +8,7 @@ import {
   type Command,
   codes,
   compareStamps,
+  isReserved,
   isTaken,
   type ObserveInventory,
   type RememberedVip,
@@ -424,11 +425,11 @@ const rememberedOf = ({ network, address, state, services, obliged }: Claim): Re
   obliged
 })
 
-/** VIPs that a recovery reserved, and whose Service was not seen since. */
+/** VIPs that a recovery reserved, of which some Service was not seen since. */
 export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>
   fleet.recovery === undefined
     ? []
-    : [...fleet.vips.values()].filter(({ holders }) => holders.some(({ adopted }) => adopted === true))
+    : [...fleet.vips.values()].filter((vip) => isReserved(fleet.cluster(vip.cluster), vip))
 
 const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
 

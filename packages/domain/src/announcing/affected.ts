@@ -1,6 +1,6 @@
 import { type ObjectRef, objectKey, rawRef } from "../config/index.ts"
 import type { DomainEvent } from "../fleet/event.ts"
-import type { Fleet } from "../fleet/fleet.ts"
+import { type Fleet, isReserved } from "../fleet/fleet.ts"
 import { type FindingsState, type ManifestState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
 import { type Content, resolveGoneService, resolveNode, resolveObject, resolveService, resolveVip } from "./resolve.ts"
 
@@ -36,9 +36,10 @@ export const affectedContents = (
       // A cluster has one word to say of an address: not of a part that it had once, beside the one that it has.
       const current = fleet.vip(vip.network, vip.address, vip.cluster)
       if (vip.phase === "free" && current !== undefined && current.phase !== "free") return undefined
-      // What speakers hold of a VIP that was taken over stays in effect until its Service is seen, or it is released.
-      if (vip.holders.some(({ adopted }) => adopted === true)) return undefined
-      return resolveVip(fleet, fleet.cluster(vip.cluster), vip, obligedOf(vip.cluster, vip.address))
+      // What speakers hold of a VIP that was taken over stays in effect until its Services are seen, or it is released.
+      const cluster = fleet.cluster(vip.cluster)
+      if (isReserved(cluster, vip)) return undefined
+      return resolveVip(fleet, cluster, vip, obligedOf(vip.cluster, vip.address))
     }),
     // Before the Services that are there: one may have taken the place of one that is gone, and comes last then.
     ...entries(touched.servicesGone, (_key, index) => {

@@ -482,6 +482,16 @@ export class Fleet {
   }
 }
 
+/** Whether a holder was taken over after a loss of history and nobody has seen its Service since. */
+export const isUnseen = (
+  { services }: Pick<ClusterMemory, "services">,
+  { namespace, name, adopted }: Pick<Holder, "namespace" | "name" | "adopted">
+): boolean => adopted === true && !services.has(`${namespace}/${name}`)
+
+/** Whether a VIP is kept, and left as speakers hold it, for a Service that nobody has seen since a loss of history. */
+export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }: Pick<VipState, "holders">): boolean =>
+  holders.some((holder) => isUnseen(cluster, holder))
+
 /** What the log has of a cluster itself; labels in the order of their names, so that equal ones are equal texts. */
 export const clusterState = ({
   name,

@@ -1,7 +1,7 @@
 import { release, restOf, settleAll, settleService } from "../allocation/settle.ts"
 import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
-import { type ClusterMemory, clusterState, type Fleet } from "./fleet.ts"
+import { type ClusterMemory, clusterState, type Fleet, isUnseen } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
 import { type Holder, type RecoveryState, streamOf, streamOfVip, type VipState } from "./stream.ts"
 
@@ -214,8 +214,8 @@ export const releaseAdopted = (draft: Draft, { network, address }: ReleaseAdopte
   for (const vip of draft.fleet.vipsAt(network, address)) {
     const cluster = draft.cluster(vip.cluster)
     if (draft.fleet.isFrozen(cluster)) continue
-    for (const { namespace, name, adopted } of vip.holders) {
-      if (adopted === true) release(draft, cluster, `${namespace}/${name}`, address, "released-by-person")
+    for (const holder of vip.holders.filter((each) => isUnseen(cluster, each))) {
+      release(draft, cluster, `${holder.namespace}/${holder.name}`, address, "released-by-person")
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   finding,
   fleetPoolFindings,
   heldBy,
+  isUnseen,
   type NodeState,
   objectKey,
   type ServiceState,
@@ -86,13 +87,13 @@ const reservations = (view: CommittedView, cluster: ClusterMemory): ReadonlyArra
   reservedVips(view)
     .filter((vip) => vip.cluster === cluster.name)
     .flatMap((vip) =>
-      vip.holders.flatMap(({ namespace, name, adopted }) =>
-        adopted === true
+      vip.holders.flatMap((holder) =>
+        isUnseen(cluster, holder)
           ? withCluster(
               cluster.name,
               view.recordedAt(streamOfVip(vip)),
               finding("LT0521", {
-                object: { kind: "Service", namespace, name },
+                object: { kind: "Service", namespace: holder.namespace, name: holder.name },
                 expected: `the Service that holds ${vip.address}`,
                 found: "none since history was lost"
               })
