@@ -5,7 +5,6 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { awaitedNodes, type Command, type Finding, finding, newestFleetVersion, Unreadable } from "@lowtide/domain"
-import { finishedMoves } from "@lowtide/domain/allocation/moves"
 import { Fenced, Ledger, ProjectionConflict, Unavailable } from "@lowtide/ledger"
 import { Clock, Deferred, Effect, Fiber, Layer, Ref, Schedule, SubscriptionRef } from "effect"
 import { forbids, needsOf } from "./access/permit.ts"
@@ -28,6 +27,7 @@ import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
 import { retainCommandResults, retainWireJournal } from "./retention.ts"
 import { sealWireJournal } from "./seal-wire.ts"
+import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
 import { keepWireJournal } from "./wire-journal.ts"
 
 /** How often addresses whose quarantine may be over are looked at. */
@@ -189,48 +189,28 @@ const takeStatus = (reign: Reign | undefined, status: NodeStatus): Effect.Effect
     Effect.andThen(confirm(reign, status))
   )
 
-/** A node's confirmations matter while something of its cluster is being withdrawn, and to who withdraws later. */
-const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> => {
-  if (reign === undefined) return Effect.void
-  const { cluster, node, confirmedCseq, stamp } = status
-  // Numbers of an earlier incarnation say nothing of the messages of this one.
-  const { fleet, head } = reign.memory
-  if (fleet.recovery !== undefined && stamp?.incarnation !== head.incarnation) return Effect.void
-  if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return Effect.void
-  return Effect.asVoid(
-    reign.submit(`speaker:${cluster}/${node}`, "speaker", {
-      _tag: "ConfirmWithdrawals",
-      cluster,
-      node,
-      cseq: confirmedCseq
-    })
-  )
-}
+const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
+  submit(reign, status, reign && confirmationBy(reign.memory, status))
 
 /** A status may be the last that a Service waited for which is leaving an address. */
 const finishMoves = (
   reign: Reign | undefined,
-  { cluster: name, node }: NodeStatus,
+  status: NodeStatus,
   nodes: ReadonlyMap<string, HeardNode>
 ): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
-    if (reign === undefined) return Effect.void
-    const { fleet } = reign.memory
-    const cluster = fleet.clusters.get(name)
-    if (cluster === undefined || cluster.movingOf.size === 0 || fleet.isFrozen(cluster)) return Effect.void
-    const { obligedOf } = contextOf(reign.memory, nowMs)
-    const moves = finishedMoves(fleet, cluster, {
-      obligedOf,
-      heard: (node) => {
-        const heard = nodes.get(`${name}/${node}`)
-        return heard && { announcing: heard.status.announcing, isSilent: isSilent(heard, nowMs) }
-      }
-    })
-    if (moves.length === 0) return Effect.void
-    return Effect.asVoid(
-      reign.submit(`speaker:${name}/${node}`, "speaker", { _tag: "FinishMoves", cluster: name, moves })
-    )
-  })
+  Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+    submit(reign, status, reign && movesFinishedIn(reign.memory, status.cluster, nodes, nowMs))
+  )
+
+/** What a node's status orders by itself, if anything. */
+const submit = (
+  reign: Reign | undefined,
+  { cluster, node }: NodeStatus,
+  command: Command | undefined
+): Effect.Effect<void> =>
+  reign === undefined || command === undefined
+    ? Effect.void
+    : Effect.asVoid(reign.submit(`speaker:${cluster}/${node}`, "speaker", command))
 
 /** An order as it is decided: refused at its turn when the caller may not give it, or when a node that it retires speaks. */
 const orderOf = (
