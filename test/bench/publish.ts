@@ -32,7 +32,7 @@ import { HeldState } from "@lowtide/speaker/held-state"
 import { Intake } from "@lowtide/speaker/intake"
 import { openJournal } from "@lowtide/speaker/journal"
 import { Saver } from "@lowtide/speaker/saver"
-import type { Trust } from "@lowtide/speaker/trust"
+import { judgeMessage, type Trust } from "@lowtide/speaker/trust"
 import { startNats, startPostgres } from "@lowtide/testkit"
 import { jetstreamManager } from "@nats-io/jetstream"
 import { Deferred, Effect, Layer, Queue, Result, Stream } from "effect"
@@ -143,6 +143,7 @@ const bootstrap = Effect.fnUntraced(function* (trust: Trust) {
     inEffect: () => undefined,
     onAccepted: () => undefined,
     onRefused: ({ message }) => process.stderr.write(`${message}\n`),
+    judge: judgeMessage,
     onRollCall: () => undefined,
     onSync: (state) => (state === "live" ? Deferred.doneUnsafe(isLive, Effect.void) : undefined),
     monotonicMs: () => performance.now(),

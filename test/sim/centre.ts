@@ -3,17 +3,19 @@ import type { SigningKey } from "@lowtide/bus/envelope"
 import { NodeStatus } from "@lowtide/bus/status"
 import { headKey } from "@lowtide/bus/subjects"
 import { ClusterHead, newestFleetVersion } from "@lowtide/domain"
-import { finishedMoves } from "@lowtide/domain/allocation/moves"
 import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "../../services/allocator/src/centre.ts"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
 import { headWitness, isBeyond, lossBy, statusWitness } from "../../services/allocator/src/loss.ts"
-import { contextOf, loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
+import { loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, RollCallAnswers } from "../../services/allocator/src/recovery.ts"
+import { confirmationBy, movesFinishedIn } from "../../services/allocator/src/status-orders.ts"
 import type { Sent } from "./agent.ts"
 import type { Cable } from "./cable.ts"
 import type { Choices } from "./choices.ts"
+import type { EndedMove, HeardOf } from "./move-law.ts"
+import type { PersonsOrder } from "./people.ts"
 
 /** The lease of the product, and after how long without a renewal a leader stops deciding. */
 const leaseMs = 5_000
@@ -26,6 +28,8 @@ export type CommitOutcome = "done" | "crash-before" | "refused" | "unknown" | "c
 export interface Witness {
   readonly acknowledged: (commandId: string, seqFrom: number, seqTo: number) => void
   readonly committed: () => void
+  /** Moves are held to be over, by what was heard of the cluster's nodes. */
+  readonly ended: (cluster: string, moves: ReadonlyArray<EndedMove>, heard: ReadonlyMap<string, HeardOf>) => void
 }
 
 export interface CentreSetting {
@@ -237,17 +241,33 @@ export class SimAllocator {
   /** A node's status: what it has confirmed is an order of its own. */
   hear(text: string): void {
     if (!this.isRunning || this.isPaused) return
-    const { cluster, node, confirmedCseq, stamp } = this.#note(text)
+    const status = this.#note(text)
     const reign = this.#reign
     if (reign === undefined || !reign.isCompared) return
+    const { cluster, node, stamp } = status
     // Held beyond the log's end: the log is compared again.
     if (stamp !== undefined && isBeyond(reign.memory.head, stamp)) {
       reign.isCompared = false
       return
     }
-    this.#finishMoves(cluster, node)
-    if ((reign.memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return
-    this.#order({ _tag: "ConfirmWithdrawals", cluster, node, cseq: confirmedCseq }, `speaker:${cluster}/${node}`)
+    const nowMs = this.#setting.nowMs()
+    for (const command of [
+      movesFinishedIn(reign.memory, cluster, this.#nodes, nowMs),
+      confirmationBy(reign.memory, status)
+    ]) {
+      if (command?._tag === "FinishMoves") this.#setting.witness.ended(cluster, command.moves, this.#heardOf(cluster))
+      if (command !== undefined) this.#order(command, `speaker:${cluster}/${node}`)
+    }
+  }
+
+  #heardOf(cluster: string): ReadonlyMap<string, HeardOf> {
+    return new Map(
+      [...this.#nodes.values()].flatMap(({ status, heardAtMs }) =>
+        status.cluster === cluster
+          ? [[status.node, { announcing: status.announcing, ageMs: this.#setting.nowMs() - heardAtMs }] as const]
+          : []
+      )
+    )
   }
 
   /** Whoever runs knows what nodes say of themselves, whether it leads or not. */
@@ -256,22 +276,6 @@ export class SimAllocator {
     this.#nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: this.#setting.nowMs() })
     this.#answers.take(status)
     return status
-  }
-
-  /** What the statuses say, as they are on the cable, may end moves. */
-  #finishMoves(name: string, node: string): void {
-    const memory = this.#reign?.memory
-    const cluster = memory?.fleet.clusters.get(name)
-    if (memory === undefined || cluster === undefined || cluster.movingOf.size === 0) return
-    const { obligedOf } = contextOf(memory, this.#setting.nowMs())
-    const moves = finishedMoves(memory.fleet, cluster, {
-      obligedOf,
-      heard: (other) => {
-        const text = this.#setting.cable.statuses.get(other)
-        return text === undefined ? undefined : { announcing: JSON.parse(text).announcing, isSilent: false }
-      }
-    })
-    if (moves.length > 0) this.#order({ _tag: "FinishMoves", cluster: name, moves }, `speaker:${name}/${node}`)
   }
 
   /** Looks whether a quarantine is over. */
@@ -284,10 +288,10 @@ export class SimAllocator {
   }
 
   /** What a person orders, where there is a leader to hear it. */
-  order(command: ReceivedCommand["envelope"]["command"]): void {
+  order({ command, isSecond }: PersonsOrder): void {
     const reign = this.#reign
     if (reign?.isCompared !== true || this.isPaused || isHeldBack(reign.memory, command)) return
-    this.#order(command, "person:ann")
+    this.#order(command, isSecond === true ? "person:ben" : "person:ann")
   }
 
   #received(envelope: ReceivedCommand["envelope"]): ReceivedCommand {

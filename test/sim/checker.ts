@@ -1,23 +1,25 @@
 import type { StoredCurrent, StoredEvent } from "@lowtide/ledger"
+import { MoveLaw } from "./move-law.ts"
+import { PoolLaw } from "./pool-law.ts"
 import type { SimRouter } from "./router.ts"
-
-/** What a history showed to be broken, with the law. */
-export class Violation extends Error {}
+import { SharedLaw } from "./shared-law.ts"
+import { fail } from "./violation.ts"
 
 interface Vip {
   readonly address: string
   readonly cluster: string
   readonly phase: string
-  readonly holders: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly uid: string }>
+  readonly holders: ReadonlyArray<{
+    readonly namespace: string
+    readonly name: string
+    readonly uid: string
+    readonly leaving?: true
+  }>
   readonly lastHolders: ReadonlyArray<string>
 }
 
 /** How long an address rests after its withdrawal was confirmed. */
 const quarantineMs = 600_000
-
-const fail = (law: string, detail: string): never => {
-  throw new Violation(`${law}: ${detail}`)
-}
 
 /**
  * The laws, written a second time: from the stored rows, the routers' tables and what is really so in the clusters. It
@@ -29,7 +31,7 @@ export class Checker {
   #rows: Array<StoredEvent> = []
   /** The database went back to this event, and nothing may be written before that is said. */
   #lostAfter: number | undefined
-  /** By address, who had it on the wire when history was lost, and nothing known of it since. */
+  /** By address and cluster, who had it on the wire when history was lost, and nothing known of it since. */
   readonly #onWire = new Map<string, { readonly cluster: string; readonly service: string; readonly uid: string }>()
   readonly #vips = new Map<string, Vip>()
   readonly #texts = new Map<number, string>()
@@ -37,6 +39,37 @@ export class Checker {
   /** When an address began to rest, by the database's clock. */
   readonly #restedSince = new Map<string, number>()
   #acknowledged: Array<{ readonly commandId: string; readonly seqFrom: number; readonly seqTo: number }> = []
+  readonly #shared = new SharedLaw()
+  readonly #pools = new PoolLaw()
+  readonly moves = new MoveLaw({
+    staying: (cluster, service) => this.#addressesOf(cluster, service, ({ leaving }) => leaving !== true),
+    had: (cluster, service) => this.#addressesOf(cluster, service, () => true),
+    isThere: (cluster, node) => this.#nodeOf(cluster, node).present,
+    mayAnnounce: (cluster, node) => {
+      const { present, labels } = this.#nodeOf(cluster, node)
+      return present && !("node.kubernetes.io/exclude-from-external-load-balancers" in labels)
+    }
+  })
+
+  #addressesOf(
+    cluster: string,
+    service: string,
+    counts: (holder: Vip["holders"][number]) => boolean
+  ): ReadonlyArray<string> {
+    const isHeld = (vip: Vip) =>
+      vip.holders.some((holder) => `${holder.namespace}/${holder.name}` === service && counts(holder))
+    return [...this.#vips.values()].flatMap((vip) => (vip.cluster === cluster && isHeld(vip) ? vip.address : []))
+  }
+
+  #nodeOf(cluster: string, name: string): { readonly present: boolean; readonly labels: object } {
+    const state = this.#newest.get(`node:${cluster}/${name}`)?.state
+    if (state == null) return { present: false, labels: {} }
+    const { present, node } = JSON.parse(state) as {
+      readonly present: boolean
+      readonly node: { readonly labels: object }
+    }
+    return { present, labels: node.labels }
+  }
 
   acknowledged(commandId: string, seqFrom: number, seqTo: number): void {
     this.#acknowledged.push({ commandId, seqFrom, seqTo })
@@ -55,7 +88,7 @@ export class Checker {
         ({ prefixes, forgetsAtMs }) => forgetsAtMs === undefined && prefixes.has(`${vip.address}/32`)
       )
       if (isUp)
-        this.#onWire.set(vip.address, {
+        this.#onWire.set(`${vip.address} ${vip.cluster}`, {
           cluster: vip.cluster,
           service: `${holder.namespace}/${holder.name}`,
           uid: holder.uid
@@ -67,6 +100,8 @@ export class Checker {
     this.#seq = 0
     this.#epoch = 0
     for (const map of [this.#vips, this.#texts, this.#newest, this.#restedSince]) map.clear()
+    this.#shared.lost()
+    this.#pools.lost()
     this.#acknowledged = this.#acknowledged.filter(({ seqTo }) => seqTo <= seq)
     for (const row of kept) this.#remember(row)
   }
@@ -89,9 +124,13 @@ export class Checker {
     const beforeText = before === null ? null : JSON.stringify(before)
     if (beforeText !== known) fail("L5", `event ${row.seq} says ${beforeText} was before it, the log ${known}`)
     this.#newest.set(row.stream, { seq: row.seq, state: after === null ? null : JSON.stringify(after) })
+    this.#shared.note(row, after)
+    this.#pools.note(row, after)
     if (row.stream.startsWith("vip:")) {
       this.#vips.set(row.stream, after as Vip)
-      if (row.type === "VipQuarantined") this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
+      const isResting = (after as Vip).phase === "quarantined"
+      if (isResting && (before as Vip | null)?.phase !== "quarantined")
+        this.#restedSince.set(row.stream, Date.parse(row.recordedAt))
     }
   }
 
@@ -107,6 +146,66 @@ export class Checker {
       const { after } = JSON.parse(row.data) as { readonly after: unknown }
       this.#loss(row, after)
       if (row.stream.startsWith("vip:")) this.#vip(row, before, after as Vip, routers, wants)
+    }
+    if (rows.length === 0) return
+    this.#pools.settled((cluster, service) => this.#addressesOf(cluster, service, () => true).length > 0)
+    this.#parts()
+  }
+
+  /** Two clusters hold an address only while a shared one explains it, and none holds it twice. */
+  #parts(): void {
+    const held = new Map<string, Array<string>>()
+    for (const { address, cluster, phase } of this.#vips.values()) {
+      if (phase !== "assigned") continue
+      const others = held.get(address) ?? []
+      const other = others.find((each) => each === cluster || !this.#shared.explains(address, each, cluster))
+      if (other !== undefined) fail("L1", `${other} and ${cluster} have ${address}, and nobody said that they share it`)
+      held.set(address, [...others, cluster])
+    }
+  }
+
+  /** Routers of clusters that may not have the address beside this one. */
+  #foreign(
+    { address, cluster }: Pick<Vip, "address" | "cluster">,
+    routers: ReadonlyMap<string, SimRouter>
+  ): ReadonlyMap<string, SimRouter> {
+    return new Map([...routers].filter(([name]) => name !== cluster && !this.#shared.explains(address, name, cluster)))
+  }
+
+  /** Of these and its own. */
+  #judging(vip: Vip, routers: ReadonlyMap<string, SimRouter>): ReadonlyMap<string, SimRouter> {
+    const own = routers.get(vip.cluster)
+    return own === undefined ? routers : new Map([...this.#foreign(vip, routers), [vip.cluster, own]])
+  }
+
+  /** What is new of an address of which a cluster had something on the wire when history was lost. */
+  #lostOnWire(
+    row: StoredEvent,
+    before: Vip | undefined,
+    after: Vip,
+    wants: (cluster: string, service: string, uid: string) => boolean
+  ): void {
+    for (const [key, { cluster, service, uid }] of this.#onWire) {
+      if (!key.startsWith(`${after.address} `)) continue
+      if (cluster !== after.cluster && this.#shared.explains(after.address, cluster, after.cluster)) continue
+      const isOthers = row.type === "VipAssigned" && after.cluster !== cluster && before?.phase !== "assigned"
+      if (isOthers && wants(cluster, service, uid) && before?.phase !== "free")
+        fail("L1", `event ${row.seq} gives ${after.address} to ${after.cluster}, ${cluster} ${service} had it`)
+      this.#onWire.delete(key)
+    }
+  }
+
+  /** A shared address is its members' alone, and what one of them is given is of a pool that its cluster has. */
+  #given({ seq }: StoredEvent, { address, cluster, holders }: Vip): void {
+    const holder = holders.at(-1)
+    const members = this.#shared.membersOf(address)
+    const name = `${cluster}/${holder?.namespace}/${holder?.name}`
+    if (members !== undefined && !members.includes(name))
+      fail("L1", `event ${seq} gives ${address} to ${name}, and it is shared by ${members.join(", ")}`)
+    for (const other of this.#vips.values()) {
+      if (other.address !== address || other.cluster === cluster || other.phase === "free") continue
+      if (!this.#shared.explains(address, other.cluster, cluster))
+        fail("L1", `event ${seq} gives ${address} to ${cluster}, and it is ${other.phase} in ${other.cluster}`)
     }
   }
 
@@ -128,23 +227,15 @@ export class Checker {
     routers: ReadonlyMap<string, SimRouter>,
     wants: (cluster: string, service: string, uid: string) => boolean
   ): void {
-    const onWire = this.#onWire.get(after.address)
-    if (onWire !== undefined && row.type !== "VipAdopted") {
-      const isOthers = row.type === "VipAssigned" && after.cluster !== onWire.cluster && before?.phase !== "assigned"
-      if (isOthers && wants(onWire.cluster, onWire.service, onWire.uid) && before?.phase !== "free")
-        fail(
-          "L1",
-          `event ${row.seq} gives ${after.address} to ${after.cluster}, ${onWire.cluster} ${onWire.service} had it`
-        )
-      this.#onWire.delete(after.address)
-    }
+    if (row.type !== "VipAdopted") this.#lostOnWire(row, before, after, wants)
     if (row.type === "VipAdopted" && after.phase === "assigned") {
-      const others = announcersOf(after.address, new Map([...routers].filter(([name]) => name !== after.cluster)))
+      const others = announcersOf(after.address, this.#foreign(after, routers))
       if (others.length > 0)
         fail("L1", `event ${row.seq} adopts ${after.address} for ${after.cluster}, which ${others.join(", ")} announce`)
     }
     if (row.type === "VipAssigned") {
       const [holder] = after.holders
+      this.#given(row, after)
       const isReturn =
         before !== undefined &&
         before.cluster === after.cluster &&
@@ -152,15 +243,16 @@ export class Checker {
       if (before?.phase === "assigned" && before.cluster !== after.cluster)
         fail("L1", `event ${row.seq} gives ${after.address} to ${after.cluster}, ${before.cluster} has it`)
       if (before?.phase !== "assigned" && !isReturn) {
+        this.#pools.given(row, after.address, after.cluster)
         if (before !== undefined && before.phase !== "free")
           fail("L1", `event ${row.seq} gives ${after.address} away, which is ${before.phase}`)
-        const announcers = announcersOf(after.address, routers)
+        const announcers = announcersOf(after.address, this.#judging(after, routers))
         if (announcers.length > 0)
           fail("L1", `event ${row.seq} gives ${after.address} away, which routers have from ${announcers.join(", ")}`)
       }
     }
     if (row.type === "VipQuarantined") {
-      const announcers = announcersOf(after.address, routers)
+      const announcers = announcersOf(after.address, this.#judging(after, routers))
       if (announcers.length > 0)
         fail("L1", `event ${row.seq} confirms ${after.address}, which routers have from ${announcers.join(", ")}`)
     }
@@ -168,6 +260,11 @@ export class Checker {
       const restedMs = Date.parse(row.recordedAt) - (this.#restedSince.get(row.stream) ?? Number.NaN)
       if (!(restedMs >= quarantineMs))
         fail("L1", `event ${row.seq} frees ${after.address}, which rested for ${restedMs} ms`)
+    }
+    if (row.type === "VipReleased") {
+      const services = (before?.holders ?? []).map(({ namespace, name }) => `${namespace}/${name}`)
+      this.#pools.released(row, after.cluster, services)
+      if (row.reasonCode === "moved") this.moves.released(row.seq, after.cluster, services[0] ?? "", after.address)
     }
     if (row.type === "VipReleased" && row.reasonCode === "service-gone") {
       for (const { namespace, name, uid } of before?.holders ?? []) {
@@ -180,14 +277,17 @@ export class Checker {
     }
   }
 
-  /** No address is in routers from two clusters. */
+  /** No address is in routers from two clusters, but for one that they share. */
   wire(routers: ReadonlyMap<string, SimRouter>): void {
+    this.moves.wire(routers)
+    this.#shared.forget(this.#vips.values(), routers)
     const clusterOf = new Map<string, string>()
     for (const [cluster, router] of routers) {
       for (const { prefixes } of router.neighbours.values()) {
         for (const prefix of prefixes) {
           const other = clusterOf.get(prefix) ?? cluster
-          if (other !== cluster) fail("no double on the wire", `${prefix} is announced in ${other} and in ${cluster}`)
+          if (other !== cluster && !this.#shared.explains(prefix.slice(0, -"/32".length), other, cluster))
+            fail("no double on the wire", `${prefix} is announced in ${other} and in ${cluster}`)
           clusterOf.set(prefix, cluster)
         }
       }

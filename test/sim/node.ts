@@ -2,7 +2,7 @@ import type { NodeStatus } from "@lowtide/bus/status"
 import { Effect, Result } from "effect"
 import type { SavedRecord } from "../../services/speaker/src/journal-record.ts"
 import { Speaker } from "../../services/speaker/src/speaker.ts"
-import type { Trust } from "../../services/speaker/src/trust.ts"
+import { judgeMessage, type Trust } from "../../services/speaker/src/trust.ts"
 import type { Cable, Follower } from "./cable.ts"
 import type { Choices } from "./choices.ts"
 import { SimPeer, type SimRouter } from "./router.ts"
@@ -91,7 +91,8 @@ export class SimNode {
       wake: () => undefined,
       monotonicMs: () => nowMs() - bootedAtMs,
       unixMs: () => nowMs() + this.wallOffsetMs,
-      random: () => choices.below(1000) / 1000
+      random: () => choices.below(1000) / 1000,
+      judge: judgeOnce
     })
     this.#speaker = speaker
     this.#isSourceRead = false
@@ -147,6 +148,21 @@ export class SimNode {
     const status = this.status
     return status === undefined || held === undefined ? status : { ...status, held }
   }
+}
+
+const judgements = new WeakMap<Trust, Map<string, ReturnType<typeof judgeMessage>>>()
+
+/** A signature takes longer to check than everything else that a node does with a message, and both nodes get it. */
+const judgeOnce: typeof judgeMessage = (trust, key, envelope) => {
+  let known = judgements.get(trust)
+  if (known === undefined || known.size > 10_000) {
+    known = new Map()
+    judgements.set(trust, known)
+  }
+  const text = `${key} ${envelope}`
+  const judged = known.get(text) ?? judgeMessage(trust, key, envelope)
+  known.set(text, judged)
+  return judged
 }
 
 /** Turns of the event loop that a speaker needs to take, save and act on a batch. */

@@ -1,6 +1,6 @@
 import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
 import { headKey, rollCallKey } from "@lowtide/bus/subjects"
-import type { RollCall } from "@lowtide/domain"
+import type { RollCall, VipState } from "@lowtide/domain"
 import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { copyTables, emptyTables, type MemoryTables, restoreTables } from "@lowtide/testkit/memory-tables"
@@ -9,11 +9,13 @@ import { readTrust } from "../../services/speaker/src/trust.ts"
 import { type Sent, SimAgent } from "./agent.ts"
 import { Cable } from "./cable.ts"
 import { type CommitOutcome, type Seqs, SimAllocator } from "./centre.ts"
-import { Checker, Violation } from "./checker.ts"
+import { Checker } from "./checker.ts"
 import { Choices } from "./choices.ts"
 import { SimNode, settle, trusted } from "./node.ts"
+import { approvals, type PeoplesView, type PersonsOrder, randomOrder, releases, share, unshare } from "./people.ts"
 import { SimRouter } from "./router.ts"
 import { Site } from "./site.ts"
+import { Violation } from "./violation.ts"
 
 /** What one history did. */
 export interface Told {
@@ -130,7 +132,8 @@ class Simulation {
     const witness = {
       acknowledged: (commandId: string, seqFrom: number, seqTo: number) =>
         this.#checker.acknowledged(commandId, seqFrom, seqTo),
-      committed: () => this.#look()
+      committed: () => this.#look(),
+      ended: this.#checker.moves.ended.bind(this.#checker.moves)
     }
     this.#allocators = ["first", "second"].map(
       (name) =>
@@ -208,9 +211,9 @@ class Simulation {
       cable: 16,
       node: 12,
       backup: 1,
-      order: 2,
+      order: 3,
       fault: 4,
-      meeting: 2
+      meeting: 3
     })
     switch (kind) {
       case "time":
@@ -247,14 +250,34 @@ class Simulation {
     }
   }
 
-  /** What meets seldom by chance, meets on purpose: an address is withdrawn while one node cannot confirm it. */
-  async #meet(): Promise<void> {
+  /** What meets seldom by chance, meets on purpose. */
+  #meet(): Promise<void> {
+    switch (this.#choices.weighted({ withdrawal: 4, move: 2, sharing: this.#isSharing ? 2 : 0 })) {
+      case "withdrawal":
+        return this.#meetWithdrawal()
+      case "move":
+        return this.#meetMove()
+      case "sharing":
+        return this.#meetSharing()
+    }
+  }
+
+  /** An address is withdrawn while one node cannot confirm it. */
+  async #meetWithdrawal(): Promise<void> {
+    const site = this.#choices.one(this.#sites)
+    await this.#hasten(site)
+    await this.#whileHindered(site, async () => {
+      const wanted = [...site.services.keys()]
+      if (wanted.length > 0) site.services.delete(this.#choices.one(wanted))
+    })
+  }
+
+  /** One node of the cluster cannot confirm what happens meanwhile, and perhaps does later. */
+  async #whileHindered(site: Site, happens: () => Promise<void>): Promise<void> {
     const choices = this.#choices
-    const site = choices.one(this.#sites)
     const node = choices.one(this.#nodes.filter(({ cluster }) => cluster === site.name))
     const kind = choices.weighted({ "session down": 3, "killed and back": 3, "Node gone": 2, excluded: 2 })
     this.#note(`${node.name} is ${kind} while an address is withdrawn`)
-    await this.#hasten(site)
     for (const peer of node.peers) peer.establish()
     await this.#hasten(site)
     switch (kind) {
@@ -273,12 +296,99 @@ class Simulation {
         site.excluded.add(node.name)
     }
     await this.#hasten(site)
-    const wanted = [...site.services.keys()]
-    if (wanted.length > 0) site.services.delete(choices.one(wanted))
+    await happens()
     await this.#hasten(site)
     if (kind === "killed and back") {
       node.start()
       await this.#hasten(site)
+    }
+  }
+
+  /** Two clusters come to have one address; then it is taken from one of them, or from both, and others ask for it. */
+  async #meetSharing(): Promise<void> {
+    const choices = this.#choices
+    const [one, other] = (choices.oneIn(2) ? this.#sites : this.#sites.toReversed()) as [Site, Site]
+    const members = [one, other].map((site) => ({ cluster: site.name, name: site.serve(choices) }))
+    const [first, second] = members as [(typeof members)[0], (typeof members)[0]]
+    const address = choices.one(["192.0.2.6", "192.0.2.7"])
+    this.#note(`${members.map(({ cluster, name }) => `${cluster}/${name}`).join(" and ")} are to share ${address}`)
+    for (const site of this.#sites) await this.#hasten(site)
+    this.#orderAll(share("a0", address, members, choices))
+    for (const site of this.#sites) await this.#hasten(site)
+    const kind = choices.weighted({ leaves: 3, "Service goes": 2, ends: 2, stays: 1 })
+    await this.#whileHindered(one, async () => {
+      if (kind === "leaves" || kind === "ends") this.#orderAll(share("a0", address, [second], choices))
+      if (kind === "Service goes") one.services.delete(first.name)
+      if (kind !== "ends") return
+      other.services.delete(second.name)
+      for (const site of this.#sites) await this.#hasten(site)
+      this.#orderAll(unshare("a0"))
+    })
+    const asking = choices.one(this.#sites)
+    asking.serve(choices, address)
+    await this.#hasten(asking)
+  }
+
+  /**
+   * A Service comes to want another address where nothing is broken: it is reached all the while, in whatever order
+   * news arrive, some of them late.
+   */
+  async #meetMove(): Promise<void> {
+    const choices = this.#choices
+    const site = choices.one(this.#sites)
+    const name = site.serve(choices)
+    for (const node of this.#nodes) if (node.cluster === site.name) for (const peer of node.peers) peer.establish()
+    await this.#hasten(site)
+    if (!this.#knowsAll(site)) return
+    const { moves } = this.#checker
+    const service = `shop/${name}`
+    const before = this.#addressesOf(site, name)
+    if (!moves.isReached(site.name, before, this.#routers)) return
+    this.#note(`${site.name} ${service} is to leave ${before.join(" and ")}`)
+    moves.watch(site.name, service)
+    const address = `192.0.2.${choices.below(14)}`
+    const kind = choices.weighted({ address: 4, pool: 1, shared: this.#isSharing ? 1 : 0 })
+    if (kind === "address") site.ask(name, { requested: address, pool: undefined })
+    if (kind === "pool") site.ask(name, { requested: undefined, pool: choices.one(["f0", "f1", "both"]) })
+    if (kind === "shared") this.#orderAll(share("a1", address, [{ cluster: site.name, name }], choices))
+    for (let turn = 0; turn < 6; turn++) await this.#amble(site)
+    moves.unwatch()
+  }
+
+  /** Whether what people did in the cluster is known to all, and in effect where it can be. */
+  #knowsAll(site: Site): boolean {
+    const cseq = this.#tables.intentHeads.get(site.name)?.cseq
+    const areLive = this.#nodes
+      .filter((node) => node.cluster === site.name && node.isRunning)
+      .every(({ status, follower }) => follower.isConnected && status?.sync === "live" && status.cseq === cseq)
+    const isDone = this.#allocators.every(({ hasWork, hasUnpublished }) => !hasWork && !hasUnpublished)
+    return site.isVisible && areLive && isDone && this.#agents.get(site.name)!.isIdle && !this.#checker.isLossUnsaid
+  }
+
+  #addressesOf(site: Site, name: string): ReadonlyArray<string> {
+    return [...this.#tables.current.values()].flatMap(({ stream, state }) => {
+      if (!stream.startsWith("vip:") || state === null) return []
+      const vip = JSON.parse(state) as VipState
+      const isHolder = vip.cluster === site.name && vip.holders.some((holder) => holder.name === name)
+      return isHolder ? vip.address : []
+    })
+  }
+
+  /** A cluster's news go a part of the way, each hop or not; nothing breaks, and no time passes. */
+  async #amble(site: Site): Promise<void> {
+    const choices = this.#choices
+    const isTurn = () => !choices.oneIn(4)
+    if (isTurn()) this.#agent(this.#agents.get(site.name)!)
+    if (isTurn()) this.#deliverOf(site)
+    if (isTurn()) await this.#commit("done")
+    for (const allocator of this.#allocators) if (isTurn()) allocator.publish(choices)
+    const nodes = this.#nodes.filter(({ cluster }) => cluster === site.name)
+    for (const node of choices.oneIn(2) ? nodes : nodes.toReversed()) {
+      for (let count = choices.below(6); count > 0; count--) node.receive()
+      await settle()
+      if (isTurn()) for (const peer of node.peers) peer.write()
+      this.#checker.wire(this.#routers)
+      if (isTurn()) this.#report(node)
     }
   }
 
@@ -287,10 +397,7 @@ class Simulation {
     const agent = this.#agents.get(site.name)!
     for (let turn = 0; turn < 4; turn++) {
       this.#agent(agent)
-      const ours = this.#sent.filter((sent) => sent.agent === agent)
-      this.#sent = this.#sent.filter((sent) => sent.agent !== agent)
-      for (const sent of this.#cable.isUp ? ours : [])
-        for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
+      this.#deliverOf(site)
       await this.#commit("done")
       for (const answer of this.#answers.splice(0)) this.#answered(answer)
       for (const allocator of this.#allocators) {
@@ -304,6 +411,15 @@ class Simulation {
         this.#report(node)
       }
     }
+  }
+
+  /** What the cluster's agent sent arrives, and what it is answered. */
+  #deliverOf(site: Site): void {
+    const agent = this.#agents.get(site.name)!
+    const ours = this.#sent.filter((sent) => sent.agent === agent)
+    this.#sent = this.#sent.filter((sent) => sent.agent !== agent)
+    for (const sent of this.#cable.isUp ? ours : [])
+      for (const allocator of this.#allocators) this.#answers.push(...allocator.receive(sent))
   }
 
   async #pass(ms: string): Promise<void> {
@@ -403,75 +519,62 @@ class Simulation {
     await settle()
   }
 
+  /** What becomes of a shared address that the log has forgotten is not looked at yet. */
+  get #isSharing(): boolean {
+    return !this.#losesHistory
+  }
+
+  get #view(): PeoplesView {
+    return { sites: this.#sites, tables: this.#tables, isSharing: this.#isSharing }
+  }
+
+  /** To whoever leads. */
+  #orderAll(order: PersonsOrder | undefined): void {
+    if (order !== undefined) for (const allocator of this.#allocators) allocator.order(order)
+  }
+
   /** What people order of the allocator that leads, if one does. */
   #order(): void {
-    const choices = this.#choices
-    const network = "default"
-    const site = choices.one(this.#sites)
-    const name = `kept-${choices.below(2)}`
-    const dead = this.#nodes.find(({ isDead }) => isDead)
-    for (const allocator of this.#allocators) {
-      switch (choices.weighted({ reserve: 3, unreserve: 2, quota: 2, unquota: 2, retire: 3, finish: 2 })) {
-        case "reserve":
-          allocator.order({
-            _tag: "ApplyFleetObject",
-            manifest: {
-              apiVersion: "lowtide.dev/v1alpha1",
-              kind: "Reservation",
-              namespace: "",
-              name,
-              spec: {
-                for: { cluster: site.name, namespace: "shop", name: `s${choices.below(5)}` },
-                address: `192.0.2.${choices.below(8)}`
-              }
-            }
-          })
-          break
-        case "unreserve":
-          allocator.order({ _tag: "DeleteFleetObject", kind: "Reservation", name })
-          break
-        case "quota":
-          allocator.order({
-            _tag: "ApplyFleetObject",
-            manifest: {
-              apiVersion: "lowtide.dev/v1alpha1",
-              kind: "Quota",
-              namespace: "",
-              name,
-              spec: { cluster: site.name, addresses: 1 + choices.below(3) }
-            }
-          })
-          break
-        case "unquota":
-          allocator.order({ _tag: "DeleteFleetObject", kind: "Quota", name })
-          break
-        case "finish":
-          this.#goOnWithout()
-          break
-        case "retire": {
-          // Only of a node of which nothing comes back, and which its router has forgotten: a person answers for that.
-          if (dead === undefined) break
-          const { cluster } = dead
-          if ((this.#routers.get(cluster)!.neighbours.get(dead.name)?.prefixes.size ?? 0) > 0) break
-          allocator.order({ _tag: "RetireNode", cluster, node: dead.name })
-          // Who is there has told what it was told, so that only the one that is gone is waited for.
-          const heads = new Map(this.#tables.intentHeads)
-          const areAllLive = this.#nodes.every(
-            (node) => node.isDead || (node.status?.confirmedCseq ?? -1) >= (heads.get(node.cluster)?.cseq ?? 0)
-          )
-          if (areAllLive) allocator.order({ _tag: "ForceRelease", network, address: `192.0.2.${choices.below(8)}` })
-        }
-      }
+    switch (this.#choices.weighted({ fleet: 10, retire: 3, finish: 2 })) {
+      case "fleet":
+        return this.#orderAll(randomOrder(this.#choices, this.#view))
+      case "finish":
+        return this.#goOnWithout()
+      case "retire":
+        return this.#retire()
     }
   }
 
-  /** Of a recovery that waits for nobody but who is lost for good, a person orders the end. */
+  /** Only a node of which nothing comes back, and which its router has forgotten: a person answers for that. */
+  #retire(): void {
+    const dead = this.#forgotten[0]
+    if (dead === undefined) return
+    const { cluster } = dead
+    this.#orderAll({ command: { _tag: "RetireNode", cluster, node: dead.name } })
+    // Who is there has told what it was told, so that only the one that is gone is waited for.
+    const heads = new Map(this.#tables.intentHeads)
+    const areAllLive = this.#nodes.every(
+      (node) => node.isDead || (node.status?.confirmedCseq ?? -1) >= (heads.get(node.cluster)?.cseq ?? 0)
+    )
+    const address = `192.0.2.${this.#choices.below(8)}`
+    if (areAllLive) this.#orderAll({ command: { _tag: "ForceRelease", network: "default", address } })
+  }
+
+  /** Nodes that are lost for good and of which no router has anything any more. */
+  get #forgotten(): ReadonlyArray<SimNode> {
+    return this.#nodes.filter(
+      ({ isDead, cluster, name }) =>
+        isDead && (this.#routers.get(cluster)!.neighbours.get(name)?.prefixes.size ?? 0) === 0
+    )
+  }
+
+  /** Of a recovery that waits for nobody but who is lost for good and forgotten, a person orders the end. */
   #goOnWithout(): void {
-    const dead = new Set(this.#nodes.filter(({ isDead }) => isDead).map((node) => `node ${node.cluster}/${node.name}`))
+    const dead = new Set(this.#forgotten.map((node) => `node ${node.cluster}/${node.name}`))
     for (const allocator of this.#allocators) {
       const without = allocator.recovering?.waitingFor ?? []
       if (without.length > 0 && without.every((name) => dead.has(name)))
-        allocator.order({ _tag: "FinishRecovery", without })
+        allocator.order({ command: { _tag: "FinishRecovery", without } })
     }
   }
 
@@ -610,6 +713,10 @@ class Simulation {
       // A recovery takes a leadership of more than three seconds; otherwise the other allocator may have its turn.
       await this.#pass(this.#allocators.some(({ recovering }) => recovering !== undefined) ? "2000" : "6000")
       this.#goOnWithout()
+      // Who is asked answers: what waits for a second person may go, and so may what is kept for who does not come back.
+      for (const order of approvals(this.#view, ["pending", "rejected"])) this.#orderAll(order)
+      if (this.#allocators.every(({ recovering }) => recovering === undefined))
+        for (const order of releases(this.#view)) this.#orderAll(order)
       for (const agent of this.#agents.values()) {
         this.#sent.push(...agent.resend())
         this.#sent.push(...agent.look(this.#nowMs))

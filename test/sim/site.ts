@@ -9,6 +9,8 @@ export interface TrueService {
   readonly port: number
   readonly policy: "Local" | "Cluster"
   readonly requested: string | undefined
+  /** The pool that it names. */
+  readonly pool: string | undefined
   readonly sharingKey: string | undefined
   readonly endpoints: ReadonlySet<string>
 }
@@ -44,7 +46,10 @@ export class Site {
           uid: isSame ? service.uid : `uid-${this.name}-${++this.#uids}`,
           port: 80 + choices.below(3),
           policy: choices.one(["Local", "Cluster"]),
-          requested: choices.oneIn(4) ? `192.0.2.${choices.below(6)}` : undefined,
+          requested: choices.oneIn(4)
+            ? `192.0.2.${choices.oneIn(5) ? 8 + choices.below(6) : choices.below(6)}`
+            : undefined,
+          pool: choices.oneIn(8) ? choices.one(["f0", "f1", "both"]) : undefined,
           sharingKey: choices.oneIn(4) ? "shared" : undefined,
           endpoints: new Set(this.nodes.filter(() => choices.below(3) > 0))
         })
@@ -69,6 +74,28 @@ export class Site {
         else if (this.present.size > 1) this.present.delete(node)
       }
     }
+  }
+
+  /** One of the Services, there and served by some node; with the address that it asks for, if any. Answers its name. */
+  serve(choices: Choices, requested?: string): string {
+    const name = `s${choices.below(5)}`
+    const service = this.services.get(name)
+    this.services.set(name, {
+      uid: service?.uid ?? `uid-${this.name}-${++this.#uids}`,
+      port: service?.port ?? 80,
+      policy: service?.policy ?? choices.one(["Local", "Cluster"]),
+      requested,
+      pool: undefined,
+      sharingKey: undefined,
+      endpoints: new Set(choices.oneIn(3) ? [choices.one(this.nodes)] : this.nodes)
+    })
+    return name
+  }
+
+  /** A Service comes to want something else, and is the same in all other things. */
+  ask(name: string, wish: Pick<TrueService, "requested" | "pool">): void {
+    const service = this.services.get(name)
+    if (service !== undefined) this.services.set(name, { ...service, ...wish })
   }
 
   /** What a source that can see shows now. */
@@ -144,7 +171,7 @@ const metallb = (kind: string, version: string, name: string, spec: object): str
     spec
   })
 
-/** Both clusters are of one network and have the same eight addresses: who gets one is the centre's to say. */
+/** Both clusters are of one network and have the same eight addresses: who gets one, or one of the fleet's, is the centre's to say. */
 const fixed = (cluster: string): ReadonlyArray<string> => [
   JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } }),
   metallb("IPAddressPool", "v1beta1", "both", { addresses: ["192.0.2.0/29"] }),
@@ -168,7 +195,7 @@ const nodeText = (name: string, isExcluded: boolean): string =>
   })
 
 const serviceTexts = (name: string, service: TrueService): ReadonlyArray<string> => {
-  const { uid, port, policy, requested, sharingKey, endpoints } = service
+  const { uid, port, policy, requested, pool, sharingKey, endpoints } = service
   return [
     JSON.stringify({
       apiVersion: "v1",
@@ -179,6 +206,7 @@ const serviceTexts = (name: string, service: TrueService): ReadonlyArray<string>
         uid,
         annotations: {
           ...(requested === undefined ? {} : { "metallb.io/loadBalancerIPs": requested }),
+          ...(pool === undefined ? {} : { "metallb.io/address-pool": pool }),
           ...(sharingKey === undefined ? {} : { "metallb.io/allow-shared-ip": sharingKey })
         }
       },

@@ -7,7 +7,7 @@ import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { messageRecord } from "./saved-state.ts"
 import { nextSyncDeadlineMs, onHead, onLive, onTick, type Sync, startSync } from "./sync.ts"
-import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
+import type { judgeMessage, Refusal, Trust } from "./trust.ts"
 
 /** A VIP's message on its way to the wire; times in milliseconds since 1970. */
 export interface AcceptedVip {
@@ -34,6 +34,8 @@ export interface IntakePort {
   readonly inEffect: (key: string) => Kept["inEffect"] | undefined
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
+  /** Whether a message is to be believed. */
+  readonly judge: typeof judgeMessage
   /** The centre asks what this node holds. */
   readonly onRollCall: (call: RollCall) => void
   /** What is held, saved and handed on agrees with a head, after a time in which it did not; or no longer does. */
@@ -109,7 +111,7 @@ export class Intake {
   takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
     this.#trust = trust
     return this.#held.rejudge((key, envelope) => {
-      const judged = judgeMessage(trust, key, envelope)
+      const judged = this.#port.judge(trust, key, envelope)
       const refusal = Result.isFailure(judged) ? judged.failure : judged.success.notAllowed
       if (refusal !== undefined) this.#port.onRefused(refusal)
       return refusal === undefined
@@ -184,7 +186,7 @@ export class Intake {
   #judge(text: Waiting): ReadonlyArray<AcceptedText> {
     const { key, envelope, isLive, receivedAtMs } = text
     if (this.#held.isKnown(key, envelope)) return []
-    const judged = judgeMessage(this.#trust, key, envelope)
+    const judged = this.#port.judge(this.#trust, key, envelope)
     if (Result.isFailure(judged)) {
       this.#port.onRefused(judged.failure)
       return []

@@ -51,6 +51,8 @@ export interface SpeakerPort {
   readonly unixMs: () => number
   /** 0 to below 1. */
   readonly random: () => number
+  /** In place of `judgeMessage`, where many speakers read the same messages and each is to be judged once. */
+  readonly judge?: typeof judgeMessage
 }
 
 /** How often whoever runs a speaker calls its `tick`. */
@@ -119,6 +121,7 @@ export class Speaker {
       inEffect: (key) => this.#brake.kept.get(key)?.inEffect,
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
+      judge: port.judge ?? judgeMessage,
       onRollCall: ({ stamp, nodes }) => {
         if (nodes?.includes(settings.node) ?? true) this.#onRollCall(stamp.incarnation)
       },

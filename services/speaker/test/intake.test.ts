@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { HeldState } from "../src/held-state.ts"
 import { type Accepted, Intake } from "../src/intake.ts"
-import { readTrust } from "../src/trust.ts"
+import { judgeMessage, readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
 const make = (centre: HandCentre) => {
@@ -28,6 +28,7 @@ const make = (centre: HandCentre) => {
     },
     onRollCall: () => undefined,
     onRefused: ({ code }) => log.push(code),
+    judge: judgeMessage,
     onSync: (state) => log.push(state),
     monotonicMs: () => clock.nowMs,
     unixMs: () => 1_000,
