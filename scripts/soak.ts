@@ -13,6 +13,8 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- histories         simulated histories with faults until a million commands were decided
       --seed N                      from this seed on; a fresh one, which is printed, unless given
       --commands N                  how many (1000000)
+      --losses                      each of them loses history, not only each third
+      --minutes N                   ends after so many minutes, as far as it got
   npm run soak -- golden            golden files of what is stored and sent, changed at random and read
       --seed N                      as above
       --mutations N                 how many (1000000)
@@ -31,6 +33,8 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string" },
     commands: { type: "string", default: "1000000" },
+    losses: { type: "boolean", default: false },
+    minutes: { type: "string" },
     cuts: { type: "string", default: "200" },
     mutations: { type: "string", default: "1000000" },
     help: { type: "boolean", default: false }
@@ -47,11 +51,28 @@ else if (name === "golden" && others.length === 0) {
 } else if (name !== "histories" || others.length > 0) {
   console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit`)
   process.exitCode = 2
-} else process.exitCode = await soakHistories(Number(values.seed ?? freshSeed()), Number(values.commands))
+} else {
+  process.exitCode = await soakHistories({
+    seed: Number(values.seed ?? freshSeed()),
+    commandCount: Number(values.commands),
+    minutesMax: Number(values.minutes ?? 1_000_000),
+    losesHistory: values.losses
+  })
+}
 
-async function soakHistories(seed: number, commandCount: number): Promise<number> {
-  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(commandCount)) {
-    console.error("--seed and --commands: expected whole numbers")
+async function soakHistories({
+  seed,
+  commandCount,
+  minutesMax,
+  losesHistory
+}: {
+  readonly seed: number
+  readonly commandCount: number
+  readonly minutesMax: number
+  readonly losesHistory: boolean
+}): Promise<number> {
+  if (![seed, commandCount, minutesMax].every(Number.isSafeInteger)) {
+    console.error("--seed, --commands and --minutes: expected whole numbers")
     return 2
   }
   console.log(`histories of ${stepsPerHistory} steps from seed ${seed} on, until ${commandCount} commands were decided`)
@@ -61,24 +82,28 @@ async function soakHistories(seed: number, commandCount: number): Promise<number
     const sum = await runHistories({
       seed,
       steps: stepsPerHistory,
+      ...(losesHistory ? { losesHistory } : {}),
       isEnough: ({ commands, histories }) => {
         if (commands - said >= progressEvery) {
           said = commands
           process.stderr.write(`${commands} commands in ${histories} histories\n`)
         }
-        return commands >= commandCount
+        return commands >= commandCount || performance.now() - startedMs > minutesMax * 60_000
       }
     })
     const minutes = ((performance.now() - startedMs) / 60_000).toFixed(0)
     const facts = [sum.histories, sum.commands, sum.events, sum.faults].join(" | ")
+    const what = `histories, ${losesHistory ? "each" : "a third"} with losses`
     console.log(
-      `| histories | ${new Date().toISOString().slice(0, 10)} | ${seed} | ${facts} | ${minutes} min | no law broken |`
+      `| ${what} | ${new Date().toISOString().slice(0, 10)} | ${seed} | ${facts} | ${minutes} min | no law broken |`
     )
     return 0
   } catch (cause) {
     if (!(cause instanceof HistoryFailed)) throw cause
     console.log(cause.message)
-    console.log(`again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${stepsPerHistory}`)
+    console.log(
+      `again: npm run sim -- --seed ${cause.seed} --count 1 --steps ${stepsPerHistory}${losesHistory ? " --losses" : ""}`
+    )
     return 1
   }
 }
