@@ -308,3 +308,36 @@ describe("absence", () => {
     assert.isUndefined(it.fleet.cluster("east").findings.get("Cluster//east"))
   })
 })
+
+describe("an address that is asked for by name and held", () => {
+  it("is kept without a word, whatever its pool says by now, unless another pool is named", () => {
+    const changes = [
+      pool("public", ["192.0.2.0/24"], { serviceAllocation: { namespaces: ["media"] } }),
+      pool("public", ["192.0.2.0/24"], { avoidBuggyIPs: true }),
+      pool("public", ["192.0.2.128/25"])
+    ]
+    for (const change of changes) {
+      const it = world(pool("public", ["192.0.2.0/24"]), pool("other", ["198.51.100.0/24"]))
+      const asks = service("web", { requestedAddresses: ["192.0.2.0"] })
+      it.do(observe("east", asks))
+      it.do(apply("east", change))
+      assert.deepStrictEqual(it.addresses("east", "shop/web"), ["192.0.2.0"])
+      assert.isUndefined(it.refusal("east", "shop/web"))
+      it.do(observe("east", { ...asks, annotations: { addressPool: "other" } }))
+      assert.strictEqual(it.refusal("east", "shop/web"), "LT0202")
+      it.do({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
+      it.do(observe("east", asks))
+      assert.isDefined(it.refusal("east", "shop/web"), "it is given anew by what its pool says now")
+    }
+  })
+
+  it("names ten pools of however many in a refusal, and counts the others", () => {
+    const it = world(...Array.from({ length: 13 }, (_, index) => pool(`p${10 + index}`, [`198.18.${index}.0/30`])))
+    it.do(observe("east", service("web", { requestedAddresses: ["192.0.2.1"] })))
+    const { found, expected } = it.fleet.cluster("east").services.get("shop/web")?.refusal ?? {}
+    assert.deepStrictEqual(
+      [expected, found],
+      ["an address of one of the pools [p10, p11, p12, p13, p14, p15, p16, p17, p18, p19 and 3 more]", "192.0.2.1"]
+    )
+  })
+})

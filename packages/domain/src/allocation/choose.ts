@@ -1,6 +1,6 @@
 import { type Family, formatIpAddress, type IpAddress, parseIpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
-import type { AddressPool, Finding, ServiceObject } from "../config/index.ts"
+import { type AddressPool, type Finding, listText, type ServiceObject } from "../config/index.ts"
 import type { ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory, Fleet, NetworkMemory } from "../fleet/fleet.ts"
 import type { Holder, ReservationState, SharedAddressState, VipState } from "../fleet/stream.ts"
@@ -153,8 +153,7 @@ const keepable = (chooser: Chooser): ReadonlyArray<AddressPick> =>
  * A retired pool has it only for want of another.
  */
 const poolNow = (chooser: Chooser, vip: VipState): string => {
-  const address = Result.getOrThrow(parseIpAddress(vip.address))
-  const holding = openPoolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
+  const holding = poolsHolding(openPoolsOf(chooser), vip.address)
   return holding.some((pool) => pool.name === vip.pool) ? vip.pool : (holding[0]?.name ?? vip.pool)
 }
 
@@ -200,61 +199,66 @@ const chooseRequested = (chooser: Chooser): Choice => {
 }
 
 const takeRequested = (chooser: Chooser, text: string): Result.Result<AddressPick, Finding> => {
-  const { service, cluster, wish } = chooser
-  const address = Result.getOrThrow(parseIpAddress(text))
-  const field = requestField(service)
   const isHeld = heldBy(chooser).includes(text)
-  const holding = poolsOf(chooser).filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
-  const pool = poolAskedOf(chooser, holding) ?? (isHeld ? holding[0] : undefined)
-  if (pool === undefined) {
-    return Result.fail(
-      refusal(service, "LT0202", {
-        field,
-        expected: `an address of one of the pools [${names(openPoolsOf(chooser))}]`,
-        found: holding[0] === undefined ? text : `${text} of pool ${holding[0].name}, which is deleted`
-      })
-    )
-  }
-  if (wish.pool !== undefined && wish.pool !== pool.name) {
-    return Result.fail(
-      refusal(service, "LT0202", {
-        field,
-        expected: `an address of pool ${wish.pool}, which the Service names`,
-        found: `${text} of pool ${pool.name}`
-      })
-    )
-  }
-  if (!poolAdmits(pool, cluster, service)) {
-    return Result.fail(
-      refusal(service, "LT0205", {
-        field,
-        expected: `a pool that serves namespace ${service.namespace} and these labels`,
-        found: `${text} of pool ${pool.name}`
-      })
-    )
-  }
-  if (pool.avoidBuggyIPs && isBuggy(address)) {
-    const expected = `an address that pool ${pool.name} does not avoid`
-    return Result.fail(refusal(service, "LT0210", { field, expected, found: text }))
-  }
-  return Result.map(available(chooser, text), () => ({
-    address: text,
-    pool: pool.name,
-    reason: "requested-address" as const
-  }))
+  return (isHeld ? poolOfHeld(chooser, text) : poolToAsk(chooser, text)).pipe(
+    Result.flatMap((pool) => Result.map(available(chooser, text), () => pool)),
+    Result.map((pool) => ({ address: text, pool, reason: "requested-address" as const }))
+  )
+}
+
+/** What the Service has it goes on having, whatever its pool says by now, unless it names another pool. */
+const poolOfHeld = (chooser: Chooser, text: string): Result.Result<string, Finding> => {
+  const { fleet, cluster, wish } = chooser
+  const named = poolsHolding(openPoolsOf(chooser), text).find(({ name }) => name === wish.pool)
+  const vip = fleet.vip(cluster.network, text, cluster.name)
+  const pool = named?.name ?? (vip === undefined ? "" : poolNow(chooser, vip))
+  return wish.pool === undefined || wish.pool === pool ? Result.succeed(pool) : ofAnotherPool(chooser, text, pool)
 }
 
 /**
- * Of the pools that have an address, which are several where the fleet's overlap with the cluster's own: the one that the
- * Service names, else the first that admits it, else the first.
+ * The pool that is asked for an address that the Service does not have. Of several, where the fleet's overlap with the
+ * cluster's own, the one that the Service names, else the first that admits it, else the first.
  */
-const poolAskedOf = (
-  { cluster, service, wish }: Chooser,
-  holding: ReadonlyArray<AddressPool>
-): AddressPool | undefined => {
-  const open = holding.filter(({ retired }) => retired !== true)
+const poolToAsk = (chooser: Chooser, text: string): Result.Result<string, Finding> => {
+  const { service, cluster, wish } = chooser
+  const open = poolsHolding(openPoolsOf(chooser), text)
   const named = open.find(({ name }) => name === wish.pool)
-  return named ?? open.find((pool) => poolAdmits(pool, cluster, service)) ?? open[0]
+  const pool = named ?? open.find((pool) => poolAdmits(pool, cluster, service)) ?? open[0]
+  if (pool === undefined) {
+    const [retired] = poolsHolding(poolsOf(chooser), text)
+    const found = retired === undefined ? text : `${text} of pool ${retired.name}, which is deleted`
+    return refuseRequest(service, "LT0202", `an address of one of the pools [${names(openPoolsOf(chooser))}]`, found)
+  }
+  if (wish.pool !== undefined && named === undefined) return ofAnotherPool(chooser, text, pool.name)
+  if (!poolAdmits(pool, cluster, service)) {
+    const expected = `a pool that serves namespace ${service.namespace} and these labels`
+    return refuseRequest(service, "LT0205", expected, `${text} of pool ${pool.name}`)
+  }
+  return pool.avoidBuggyIPs && isBuggy(Result.getOrThrow(parseIpAddress(text)))
+    ? refuseRequest(service, "LT0210", `an address that pool ${pool.name} does not avoid`, text)
+    : Result.succeed(pool.name)
+}
+
+const ofAnotherPool = ({ service, wish }: Chooser, text: string, pool: string): Result.Result<never, Finding> =>
+  refuseRequest(
+    service,
+    "LT0202",
+    `an address of pool ${wish.pool}, which the Service names`,
+    `${text} of pool ${pool}`
+  )
+
+const refuseRequest = (
+  service: ServiceObject,
+  code: "LT0202" | "LT0205" | "LT0210",
+  expected: string,
+  found: string
+): Result.Result<never, Finding> =>
+  Result.fail(refusal(service, code, { field: requestField(service), expected, found }))
+
+/** The pools that have an address. */
+const poolsHolding = (pools: ReadonlyArray<AddressPool>, text: string): ReadonlyArray<AddressPool> => {
+  const address = Result.getOrThrow(parseIpAddress(text))
+  return pools.filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
 }
 
 /** Whether this very address can be had: free, its own, its own from before, or shared. */
@@ -526,7 +530,7 @@ const sharedIn = (chooser: Chooser, pool: AddressPool, family: Family): IpAddres
   return first
 }
 
-const names = (pools: ReadonlyArray<AddressPool>): string => pools.map((pool) => pool.name).join(", ")
+const names = (pools: ReadonlyArray<AddressPool>): string => listText(pools.map((pool) => pool.name))
 
 const exhausted = ({ service, wish }: Chooser, pools: ReadonlyArray<AddressPool>): Finding => {
   const families = wish.families.map((family) => `IPv${family}`).join(wish.needsAll ? " and " : " or ")

@@ -76,3 +76,12 @@ export const findingText = ({ code, source, message, fix }: Finding): string => 
 /** Whether any of the findings is an error. */
 export const hasError = (findings: ReadonlyArray<Finding>): boolean =>
   findings.some((found) => found.severity === "error")
+
+/** Names of a list that a message tells; the rest are counted. */
+export const listedMax = 10
+
+/** `a, b and 3 more`: the first of a list, and how many there are beside, however long it is. */
+export const listText = (texts: ReadonlyArray<string>): string => {
+  const more = texts.length - listedMax
+  return `${texts.slice(0, listedMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
+}

@@ -1,5 +1,6 @@
 import { type Backend, peerLimits } from "./backend.ts"
 import { codes } from "./codes.ts"
+import { listText } from "./finding.ts"
 import type { Candidate, Report, Stands } from "./judge.ts"
 import type { NodeObject } from "./node.ts"
 import type { Peer } from "./peer.ts"
@@ -97,7 +98,7 @@ const fitsRouterOf = (
 /** The names there are, for a message. */
 export const known = (names: Iterable<string>): string => {
   const sorted = [...names].sort()
-  return sorted.length === 0 ? "a name that exists (there is none)" : `one of ${sorted.join(", ")}`
+  return sorted.length === 0 ? "a name that exists (there is none)" : `one of ${listText(sorted)}`
 }
 
 /** Where two objects that choose nodes meet, in words; undefined when they do not. */

@@ -2,13 +2,12 @@ import { parseIpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
 import { poolRanges } from "../allocation/pool-choice.ts"
 import { settleAll } from "../allocation/settle.ts"
-import { type Finding, type FleetPool, finding, textsOverlap } from "../config/index.ts"
+import { type Finding, type FleetPool, finding, listText, textsOverlap } from "../config/index.ts"
 import { brokenByPools } from "./broken-by.ts"
 import { reportJudgement } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { drawsFrom, fleetPoolRef, ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
-import { holdersText } from "./retired-pool.ts"
 import { type AddressPoolState, streamOf } from "./stream.ts"
 
 /** Takes a pool of the fleet, or says no to it: it would contradict another, or take addresses from who has them. */
@@ -149,7 +148,7 @@ const leavingFault = (
     expected: held
       ? `network ${network} while addresses of the pool are held or reserved`
       : "nobody with an address that the pool would no longer have for them, as deletionPolicy Retain says",
-    found: holdersText(
+    found: listText(
       [...users(fleet, before)]
         .filter((user) => held || leaving.some(({ text }) => text === user.text))
         .map(({ text }) => text)

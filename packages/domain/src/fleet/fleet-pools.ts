@@ -3,12 +3,13 @@ import {
   type Finding,
   finding,
   formatObjectRef,
+  listText,
   type ObjectRef,
   rangesWithin,
   selectsCluster
 } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
-import { holdersText, poolHolders } from "./retired-pool.ts"
+import { poolHolders } from "./retired-pool.ts"
 import { strayFindings } from "./stray-addresses.ts"
 import type { AddressPoolState } from "./stream.ts"
 
@@ -91,7 +92,7 @@ export const fleetPoolFindings = (
           finding("LT0211", {
             object,
             expected: `no Service of cluster ${cluster.name} with an address of a pool that is deleted, or does not select the cluster`,
-            found: holdersText(held)
+            found: listText(held)
           })
         ]),
     ...strayFindings(fleet, cluster).filter(

@@ -1,9 +1,6 @@
-import { type Finding, finding, type ObjectRef } from "../config/index.ts"
+import { type Finding, finding, listText, type ObjectRef } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import type { VipState } from "./stream.ts"
-
-/** Holders of a pool's addresses that a finding names; the rest are counted. */
-export const holdersNamedMax = 10
 
 /** Whether a Service holds an address that is recorded as this pool's. */
 export const isPoolInUse = (cluster: ClusterMemory, ref: ObjectRef): boolean =>
@@ -14,14 +11,8 @@ export const retiredFinding = (fleet: Fleet, cluster: ClusterMemory, object: Obj
   finding("LT0211", {
     object,
     expected: "no Service with an address of a pool that is deleted",
-    found: holdersText(poolHolders(fleet, cluster, object.name))
+    found: listText(poolHolders(fleet, cluster, object.name))
   })
-
-/** Some of the holders, and how many there are beside. */
-export const holdersText = (holders: ReadonlyArray<string>): string => {
-  const more = holders.length - holdersNamedMax
-  return `${holders.slice(0, holdersNamedMax).join(", ")}${more > 0 ? ` and ${more} more` : ""}`
-}
 
 /** `shop/web (192.0.2.0)`: who in the cluster holds addresses that are recorded as this pool's. */
 export const poolHolders = (fleet: Fleet, cluster: ClusterMemory, pool: string): ReadonlyArray<string> => {

@@ -1,9 +1,16 @@
 import { parseIpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
 import { poolRanges } from "../allocation/pool-choice.ts"
-import { type AddressPool, type ClusterConfig, type Finding, finding, type ObjectRef } from "../config/index.ts"
+import {
+  type AddressPool,
+  type ClusterConfig,
+  type Finding,
+  finding,
+  listText,
+  type ObjectRef
+} from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
-import { holdersText, vipHolders } from "./retired-pool.ts"
+import { vipHolders } from "./retired-pool.ts"
 import type { VipState } from "./stream.ts"
 
 /**
@@ -35,7 +42,7 @@ export const strayFindings = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArr
         object: refOf(pool),
         field: "spec.addresses",
         expected,
-        found: holdersText(vips.flatMap(vipHolders).sort())
+        found: listText(vips.flatMap(vipHolders).sort())
       })
     ]
   })
