@@ -209,9 +209,9 @@ export const codes = {
     "The object was changed, or deleted, so that it or others that are in effect would become invalid, and their routes would go. It stays as it was.",
     "Correct the change, or first change the objects that rest on it"
   ),
-  LT0143: warning(
+  LT0143: error(
     "two peers meet on a node",
-    "Both peers select the node and ask for a session to one address and port, of which a node holds one. The older peer has it there; the other goes on elsewhere.",
+    "Both peers select the node and ask for a session to one address and port, of which a node holds one. The older peer has it there; the other has none there, and goes on elsewhere.",
     "Make their nodeSelectors disjoint, or delete one of them"
   ),
   LT0144: error(
