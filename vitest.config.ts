@@ -17,7 +17,8 @@ export default defineConfig({
             "scripts/test/**/*.test.ts",
             "test/golden/golden.test.ts"
           ],
-          exclude: ["**/*.live.test.ts", "**/node_modules/**"]
+          exclude: ["**/*.live.test.ts", "**/node_modules/**"],
+          testTimeout: 30_000 // a busy machine may take its time over a property
         }
       },
       {
