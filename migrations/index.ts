@@ -38,6 +38,9 @@ import * as eventTypes from "./0038-event-types.ts"
 import * as fleetVersions from "./0039-fleet-versions.ts"
 import * as intentSummary from "./0040-intent-summary.ts"
 import * as auditQuestions from "./0045-audit-questions.ts"
+import * as auditWordsInNumber from "./0059-audit-words-in-number.ts"
+import * as auditDifferenceOfFleet from "./0060-audit-difference-of-fleet.ts"
+import * as wireUnread from "./0060-wire-unread.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -75,5 +78,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0038-event-types": eventTypes,
   "0039-fleet-versions": fleetVersions,
   "0040-intent-summary": intentSummary,
-  "0045-audit-questions": auditQuestions
+  "0045-audit-questions": auditQuestions,
+  "0059-audit-words-in-number": auditWordsInNumber,
+  "0060-audit-difference-of-fleet": auditDifferenceOfFleet,
+  "0060-wire-unread": wireUnread
 }

@@ -215,6 +215,8 @@ CREATE INDEX wire_journal_node_session ON public.wire_journal USING btree (clust
 
 CREATE INDEX wire_journal_session ON public.wire_journal USING btree (peer, id) WHERE (kind = 'session'::text);
 
+CREATE INDEX wire_journal_unread ON public.wire_journal USING btree (id) WHERE (kind = 'unread'::text);
+
 CREATE INDEX wire_journal_vip ON public.wire_journal USING btree (network, address, id) WHERE (address IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION public.ledger_conflict(detail text)
@@ -454,6 +456,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.list_words(list json) returns text
 
 -- function audit.name_words(object json) returns text
+
+-- function audit.plural_words(number bigint, one text, many text) returns text
 
 -- function audit.prefix_history(prefix inet) returns SETOF audit.events
 

@@ -136,7 +136,7 @@ it.live(
       const { out } = yield* lowtide(ada, "who", "192.0.2.0")
       assert.match(
         out,
-        /quarantined since .*because force-released \("looked at both routers"\) \(event \d+ by person:ada\)/
+        /quarantined since .*because a person answers for its withdrawal, which not every node had confirmed \("looked at both routers"\) \(event \d+ by person:ada\)/
       )
 
       const objects = `

@@ -57,7 +57,7 @@ const alike = (text: string): string =>
     .replace(/local:[A-Za-z0-9._-]+/g, "local:USER")
     .replace(/\b[0-9a-f]{64}\b|[A-Za-z0-9+/]{43}=/g, "HASH")
     .replace(/\b\d+(ms|s|m)\b/g, "AGO")
-    .replace(/\d+ checkpoints? fit/g, "N checkpoints fit")
+    .replace(/\d+ checkpoints? fits?/g, "N checkpoints fit")
     .replace(
       /until event \d+ by \S+ on TIME: no difference in \d+ rows?/g,
       "until event N by NAME on TIME: no difference in N rows"

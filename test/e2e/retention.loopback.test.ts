@@ -87,6 +87,7 @@ describe("the ledger over years", () => {
         const refused = yield* withKey("ledger", "verify-segment", damaged)
         assert.deepStrictEqual([refused.code, refused.stdout], [1, ""])
         const past = yield* lowtide("get", "nodes", "--at", "250", "--json")
+        const [then] = yield* centre.rows("select recorded_at as at from events where seq = 250")
 
         const dropped = yield* centre.archive("--drop", ...centre.confirm)
         assert.deepStrictEqual([dropped.code, dropped.stderr], [0, ""])
@@ -96,7 +97,8 @@ describe("the ledger over years", () => {
         assert.include(status.stdout, `Events 1 to 300 are archived and in the database no more: ${first}.`)
 
         // Nothing that stands on archived events is answered as if they had never been.
-        const complete = /the ledger is complete since 2\S+Z \(event 601\); events 1 to 300 are archived in segment-/
+        const complete =
+          /the ledger is complete since 2\S+Z \(event 601\); (events 1 to 300 are archived in|it is in) segment-/
         for (const question of [
           ["get", "nodes", "--at", "250"],
           ["get", "nodes", "--at", "600"],
@@ -107,6 +109,19 @@ describe("the ledger over years", () => {
           assert.deepStrictEqual([answer.code, answer.stdout], [2, ""], question.join(" "))
           assert.match(answer.stderr, complete)
         }
+        assert.match(
+          (yield* lowtide("get", "nodes", "--at", "250")).stderr,
+          /LT0535 what was so at event 250 is archived: .* it is in (segment-\S+) \(events 1 to 300, .*\); `lowtide ledger restore-segment segment-\S+ --confirm --reason "WHY"` and `lowtide ledger restore-segment \1 --confirm --reason "WHY"` bring it back, in this order/
+        )
+        // Who held an address stays known, since the history of addresses is kept; the rest of the answer is told of.
+        const who = yield* lowtide("who", "192.0.2.1", "--at", new Date(then?.at as string).toISOString())
+        assert.match(
+          who.stdout,
+          /^192\.0\.2\.1 had not been given out .*\nFor whom it was reserved, and who was to announce it at .* is archived: .* bring it back, in this order\.\n$/
+        )
+        assert.strictEqual(who.code, 1, who.stderr)
+        const csv = yield* lowtide("audit", "export", "--type", "NodeRetired", "--format", "csv")
+        assert.match(csv.stdout, /^seq,.*\r\n600,,,,,,,ArchivedEvents,/)
         const history = yield* lowtide("history", "node/east/n-3")
         assert.match(history.stderr, complete)
         assert.notMatch((yield* lowtide("history", "--since", "601", "--limit", "5")).stderr, complete)

@@ -117,13 +117,18 @@ it.live("a report that cannot be kept is passed over and told of, and keeps no o
       { deadlineMs: 20_000 }
     )
     const kept = yield* lab.sql(
-      "select coalesce(node, detail -> 'entries' -> 0 ->> 'node') as node from wire_journal order by id"
+      "select coalesce(node, detail -> 'entries' -> 0 ->> 'node') as node, kind from wire_journal order by id"
     )
     assert.sameMembers(
-      kept.map(({ node }) => node),
+      kept.flatMap(({ node, kind }) => (kind === "unread" ? [] : node)),
       ["n1", "n5", "n7"]
     )
-    assert.match(yield* one.process.log, /WARN .*LT0510 .* lt\.v1\.wire\.east\.n2: /)
+    assert.sameMembers(
+      kept.flatMap(({ node, kind }) => (kind === "unread" ? node : [])),
+      ["n2", "n3", "n4", "n6"],
+      "and a row stands for each that is not"
+    )
+    assert.match(yield* one.process.log, /WARN .*LT0510 .* of east\/n2: /)
     const told = yield* one.get("/metrics")
     assert.match(told.body, /^lowtide_wire_reports_passed_over_total\S* 4$/m)
   }).pipe(Effect.scoped)

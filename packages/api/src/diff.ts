@@ -2,12 +2,14 @@ import { Schema } from "effect"
 import { AddressesText, AtText, DiffLimit, nameText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
-/** What of a fleet can differ between two times. `configuration` is every manifest that is no Service, node or namespace. */
+/** What of a fleet can differ between two times. `configuration` is every
+ * manifest that is no Service, node or namespace; `approval` is an order that withdraws more than the budget allows. */
 export const DiffKind = Schema.Literals([
   "address",
   "service",
   "node",
   "configuration",
+  "approval",
   "namespace",
   "cluster",
   "finding"
@@ -22,7 +24,9 @@ export const DiffItem = Schema.Struct({
   kind: DiffKind,
   change: Schema.Literals(["added", "removed", "moved", "changed"]),
   cluster: Schema.String,
-  name: Schema.String.annotate({ description: "NETWORK/ADDRESS, NAMESPACE/NAME, NAME or KIND/NAMESPACE/NAME" }),
+  name: Schema.String.annotate({
+    description: "NETWORK/ADDRESS, NAMESPACE/NAME, NAME, KIND/NAMESPACE/NAME, or the id of an order"
+  }),
   before: Schema.NullOr(Schema.Unknown).annotate({
     description:
       "State at `from`, docs/reference/events.md; null when there was none. Of a Service that moved: its addresses"
@@ -56,7 +60,7 @@ const Place = Schema.Struct({
   time: Instant
 })
 
-/** Answer of `GET /v1/diff`: addresses, Services, nodes, configuration, in the order of their names within each kind. */
+/** Answer of `GET /v1/diff`: addresses, Services, nodes, configuration, approvals, in the order of their names within each kind. */
 export const DiffAnswer = Schema.Struct({
   ...reading,
   from: Place,

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { FindingView } from "./finding.ts"
-import { Instant, reading } from "./reading.ts"
+import { Instant, reading, reportsKept } from "./reading.ts"
 
 /**
  * How well a node's speaker is heard. `live`: it holds all that the centre says. `stale`: it lags behind. `silent`: no
@@ -45,5 +45,5 @@ export const NodeView = Schema.Struct({
 export type NodeView = typeof NodeView.Type
 
 /** Answer of `GET /v1/nodes`. */
-export const NodeList = Schema.Struct({ ...reading, items: Schema.Array(NodeView) })
+export const NodeList = Schema.Struct({ ...reading, ...reportsKept, items: Schema.Array(NodeView) })
 export type NodeList = typeof NodeList.Type

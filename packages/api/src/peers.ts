@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { FindingView } from "./finding.ts"
 import { NodeSync } from "./nodes.ts"
-import { reading } from "./reading.ts"
+import { reading, reportsKept } from "./reading.ts"
 
 /** One node's session with a peer, by the node's newest status. */
 export const PeerSession = Schema.Struct({
@@ -35,5 +35,5 @@ export const PeerView = Schema.Struct({
 export type PeerView = typeof PeerView.Type
 
 /** Answer of `GET /v1/peers`. */
-export const PeerList = Schema.Struct({ ...reading, items: Schema.Array(PeerView) })
+export const PeerList = Schema.Struct({ ...reading, ...reportsKept, items: Schema.Array(PeerView) })
 export type PeerList = typeof PeerList.Type

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { FindingView } from "./finding.ts"
-import { Instant, reading } from "./reading.ts"
+import { Instant, reading, reportsKept } from "./reading.ts"
 
 /**
  * Where a Service stands. `Announced`: at least one node announces an address of it. `Assigned`: it has an address that
@@ -48,5 +48,5 @@ export const ServiceView = Schema.Struct({
 export type ServiceView = typeof ServiceView.Type
 
 /** Answer of `GET /v1/services`. */
-export const ServiceList = Schema.Struct({ ...reading, items: Schema.Array(ServiceView) })
+export const ServiceList = Schema.Struct({ ...reading, ...reportsKept, items: Schema.Array(ServiceView) })
 export type ServiceList = typeof ServiceList.Type

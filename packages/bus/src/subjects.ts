@@ -1,4 +1,4 @@
-import { token } from "@lowtide/domain/announcing/subject"
+import { token, tokenName } from "@lowtide/domain/announcing/subject"
 
 /** The stream that keeps the newest message of every subject: what each cluster is to be. A cable, not a record. */
 export const stateStream = "LT_STATE"
@@ -55,6 +55,12 @@ export const commandFilter = "lt.v1.cmd.*"
 /** Every status, and every wire report, of the fleet. */
 export const statusFilter = "lt.v1.status.>"
 export const wireFilter = "lt.v1.wire.>"
+
+/** Whose a status or report is, by its subject, which NATS lets nobody else publish on. */
+export const senderOf = (subject: string): { readonly cluster: string; readonly node: string } => {
+  const [cluster = "", node = ""] = subject.split(".").slice(3)
+  return { cluster: tokenName(cluster), node: tokenName(node) }
+}
 
 /** A node's newest status. */
 export const statusSubject = (cluster: string, node: string): string => `lt.v1.status.${token(cluster)}.${token(node)}`

@@ -3,7 +3,15 @@ import type { FleetProcess } from "@lowtide/api/fleet-version"
 import type { CommandReply } from "@lowtide/bus/commands"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Command, Fleet, VipState } from "@lowtide/domain"
-import type { Fenced, Head, ProjectionConflict, StoredAllocator, StoredCheckpoint, Unavailable } from "@lowtide/ledger"
+import type {
+  Fenced,
+  Head,
+  ProjectionConflict,
+  StoredAllocator,
+  StoredCheckpoint,
+  StoredWire,
+  Unavailable
+} from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 import type { RecoveryStanding } from "./recovery.ts"
 
@@ -17,6 +25,13 @@ export interface CommittedView {
   readonly nodes: ReadonlyMap<string, HeardNode>
   /** The nodes that have yet to confirm that they withdrew a VIP. */
   readonly awaited: (vip: VipState) => ReadonlyArray<string>
+  /**
+   * Of an earlier time: from when on what nodes had told their routers is kept, ISO 8601; null where all of it is. Of the
+   * present, which stands on the nodes' own words, it is missing.
+   */
+  readonly reportsSince?: string | null
+  /** Rows that stand for nodes' reports that could not be read, the newest first; missing where nobody asked. */
+  readonly unread?: ReadonlyArray<StoredWire>
 }
 
 /** Whom a withdrawing VIP waits for as far as the log says: who of them has confirmed, the leader alone knows. */

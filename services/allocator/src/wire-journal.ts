@@ -2,9 +2,10 @@ import type { Bus } from "@lowtide/bus/connection"
 import { followStream } from "@lowtide/bus/follow-stream"
 import type { StoredMessage } from "@lowtide/bus/ordered-consumer"
 import { type WireEntry, WireReport } from "@lowtide/bus/status"
-import { wireFilter, wireStream, wireSubject } from "@lowtide/bus/subjects"
+import { senderOf, wireFilter, wireStream, wireSubject } from "@lowtide/bus/subjects"
 import { codes } from "@lowtide/domain"
 import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
+import { plural } from "@lowtide/domain/words"
 import { Ledger, type Unavailable, type WireRow } from "@lowtide/ledger"
 import { Data, Effect, Metric, Option, Result, Schedule, Schema, Stream } from "effect"
 
@@ -25,6 +26,7 @@ const checkpointName = "wire"
 export const keepWireJournal: Effect.Effect<never, never, Bus | Ledger> = Effect.gen(function* () {
   const ledger = yield* Ledger
   const checkpoint = yield* ledger.checkpoint(checkpointName)
+  const told = new Set<string>()
   let position = Option.match(checkpoint, { onNone: () => 0, onSome: (found) => found.position })
   const move = Effect.fnUntraced(function* (last: StoredMessage, rows: ReadonlyArray<WireRow>) {
     const move = { name: checkpointName, version: 1, position: last.sequence, after: position }
@@ -35,15 +37,16 @@ export const keepWireJournal: Effect.Effect<never, never, Bus | Ledger> = Effect
   const write = (messages: ReadonlyArray<StoredMessage>): Effect.Effect<void, Unavailable | PlaceLost> => {
     const last = messages.at(-1)
     if (last === undefined) return Effect.void
-    const faults: Array<string> = []
-    return move(last, wireRows(messages, faults)).pipe(
-      Effect.tap(() => passOver(faults)),
+    const { rows, unread } = readReports(messages)
+    return move(last, rows).pipe(
+      Effect.tap(() => passOver(told, unread)),
       Effect.catchIf(
         (error) => error._tag === "Unavailable" && error.isUnstorable,
         (error) => {
           const half = messages.length >> 1
           if (half > 0) return Effect.andThen(write(messages.slice(0, half)), write(messages.slice(half)))
-          return Effect.andThen(move(last, []), passOver([`${last.subject}: ${error.message}`]))
+          const refused = { ...senderOf(last.subject), count: 1, why: printable(error.message) }
+          return Effect.andThen(move(last, [unreadRow(refused)]), passOver(told, [refused]))
         }
       )
     )
@@ -66,32 +69,51 @@ class PlaceLost extends Data.TaggedError("PlaceLost")<{ readonly after: number }
   }
 }
 
+/** Reports of one node, in one write, that are not in the journal: a row that says so stands in their place. */
+export interface UnreadReports {
+  readonly cluster: string
+  readonly node: string
+  readonly count: number
+  /** What the first of them was expected to be, and what was found. */
+  readonly why: string
+}
+
 const passedOver = Metric.counter("lowtide_wire_reports_passed_over_total", {
   description: "Reports that the wire journal lacks since they could not be read or stored",
   incremental: true
 })
 
-/** Says what of a batch the journal lacks, in one line. */
-const passOver = ([first, ...others]: ReadonlyArray<string>): Effect.Effect<void> =>
-  first === undefined
-    ? Effect.void
-    : Effect.andThen(
-        Metric.update(passedOver, 1 + others.length),
-        Effect.logWarning(
-          `LT0510 ${codes.LT0510.title}: ${first}${others.length === 0 ? "" : `; and ${others.length} more`}. Fix: ${codes.LT0510.fix}`
+/** Nodes and reasons that are remembered as logged. */
+const toldMax = 1_000
+
+/** Counts what of a batch the journal lacks; each node's reason is logged once. */
+const passOver = (told: Set<string>, unread: ReadonlyArray<UnreadReports>): Effect.Effect<void> =>
+  Effect.forEach(
+    unread,
+    ({ cluster, node, count, why }) =>
+      Effect.gen(function* () {
+        yield* Metric.update(passedOver, count)
+        const key = `${cluster}/${node} ${why}`
+        if (told.has(key)) return
+        if (told.size >= toldMax) told.clear()
+        told.add(key)
+        yield* Effect.logWarning(
+          `LT0510 ${codes.LT0510.title}: ${plural(count, "report")} of ${cluster}/${node}: ${why}; more of it is counted, and not logged. Fix: ${codes.LT0510.fix}`
         )
-      )
+      }),
+    { discard: true }
+  )
 
 type Applied = Extract<WireEntry, { readonly _tag: "Applied" }>
 
 /**
- * One row for each VIP and stamp of a cluster, whatever the number of nodes; sessions and status writes one each. A report
- * that cannot be read or stored, or that speaks for another node than its subject, gives none, and is added to `faults`.
+ * One row for each VIP and stamp of a cluster, whatever the number of nodes; sessions and status writes one each. In place
+ * of a node's reports that cannot be read or stored, or that speak for another node than their subject, stands one row.
  */
-export const wireRows = (
-  messages: ReadonlyArray<StoredMessage>,
-  faults: Array<string> = []
-): ReadonlyArray<WireRow> => {
+export const readReports = (
+  messages: ReadonlyArray<StoredMessage>
+): { readonly rows: ReadonlyArray<WireRow>; readonly unread: ReadonlyArray<UnreadReports> } => {
+  const unread = new Map<string, UnreadReports>()
   const rows: Array<WireRow> = []
   const applied = new Map<
     string,
@@ -100,8 +122,11 @@ export const wireRows = (
   for (const { subject, text } of messages) {
     const decoded = decodeReport(text)
     const fault = Result.isFailure(decoded) ? decoded.failure.message : faultOf(decoded.success, subject, text)
-    if (fault !== undefined) faults.push(`${subject}: ${fault.replaceAll(/\s+/g, " ").slice(0, 300)}`)
-    if (Result.isFailure(decoded) || fault !== undefined) continue
+    if (Result.isFailure(decoded) || fault !== undefined) {
+      const { count, why } = unread.get(subject) ?? { count: 0, why: printable(fault ?? "") }
+      unread.set(subject, { ...senderOf(subject), count: count + 1, why })
+      continue
+    }
     const report = decoded.success
     const { cluster, node } = report
     for (const entry of report.entries) {
@@ -129,8 +154,24 @@ export const wireRows = (
       detail: JSON.stringify({ entries })
     })
   }
-  return rows
+  return { rows: [...rows, ...[...unread.values()].map(unreadRow)], unread: [...unread.values()] }
 }
+
+/** The kind of the rows that stand for reports that are not in the journal. */
+export const unreadKind = "unread"
+
+const unreadRow = ({ cluster, node, count, why }: UnreadReports): WireRow => ({
+  ...{ cluster, node, kind: unreadKind },
+  detail: JSON.stringify({ count, why })
+})
+
+/** Of a reason, which holds another's text, as much as a line has room for, and what the database stores. */
+const printable = (text: string): string =>
+  text
+    .replaceAll(/[\s\p{Cc}]+/gu, " ")
+    .toWellFormed()
+    .slice(0, 300)
+    .toWellFormed()
 
 const faultOf = (report: WireReport, subject: string, text: string): string | undefined => {
   const { cluster, node } = report

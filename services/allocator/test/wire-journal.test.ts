@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { WireEntry } from "@lowtide/bus/status"
 import { wireSubject } from "@lowtide/bus/subjects"
-import { wireRows } from "../src/wire-journal.ts"
+import { readReports } from "../src/wire-journal.ts"
 
 const at = "2026-01-01T00:00:00.000Z"
 const stamp = (seq: number) => ({ incarnation: 1, epoch: 2, seq })
@@ -36,7 +36,7 @@ const nodesOf = (detail: string) =>
 
 describe("the rows of reports", () => {
   it("are one for each VIP and stamp of a cluster, with what each node did", () => {
-    const rows = wireRows([
+    const { rows } = readReports([
       message("n1", [applied("192.0.2.1", 5), applied("192.0.2.2", 5)]),
       message("n2", [applied("192.0.2.1", 5, "NoLocalEndpoint")]),
       message("n1", [applied("192.0.2.1", 6)]),
@@ -73,7 +73,7 @@ describe("the rows of reports", () => {
 
   it("are one for each change of a session and each status written", () => {
     const session = { peer: "tor", change: "refused", at, code: "LT0301", detail: "bad peer AS" } as const
-    const rows = wireRows([
+    const { rows } = readReports([
       message("n1", [{ _tag: "Session", ...session }]),
       message("agent", [{ _tag: "StatusWritten", namespace: "shop", name: "web", stamp: stamp(5), at }])
     ])
@@ -97,23 +97,32 @@ describe("the rows of reports", () => {
     )
   })
 
-  it("are none of a report that cannot be read or is another's, and those of the reports beside it", () => {
+  it("are one for a node's reports that cannot be read or are another's, and those of the reports beside it", () => {
     const good = message("n1", [applied("192.0.2.1", 5)])
     const forged = message("n2", [applied("192.0.2.9", 5)], "east", wireSubject("east", "n1"))
     const foreign = message("n1", [applied("192.0.2.9", 5)], "west", wireSubject("east", "n1"))
     const broken = { ...good, text: "{" }
     const half = message("n1", [{ _tag: "Session", peer: "tor", change: "up", at, code: null, detail: "\ud800" }])
-    const faults: Array<string> = []
-    const rows = wireRows([broken, { ...good, text: "{}" }, forged, good, foreign, half], faults)
+    const { rows, unread } = readReports([broken, { ...good, text: "{}" }, forged, good, foreign, half])
     assert.deepStrictEqual(
-      rows.map(({ address }) => address),
-      ["192.0.2.1"]
+      rows.map(({ kind, node, address }) => [kind, node, address]),
+      [
+        ["applied", undefined, "192.0.2.1"],
+        ["unread", "n1", undefined]
+      ]
     )
-    assert.deepStrictEqual(wireRows([broken]), [])
-    assert.deepStrictEqual(faults.slice(2), [
-      "lt.v1.wire.east.n1: expected a report of this subject, found one of east/n2",
-      "lt.v1.wire.east.n1: expected a report of this subject, found one of west/n1",
-      "lt.v1.wire.east.n1: expected text without U+0000 and without halves of surrogate pairs, found U+D800"
-    ])
+    assert.deepStrictEqual(
+      unread.map(({ cluster, node, count }) => ({ cluster, node, count })),
+      [{ cluster: "east", node: "n1", count: 5 }]
+    )
+    const whyOf = (report: typeof good) => readReports([report]).unread[0]?.why
+    assert.deepStrictEqual(
+      [forged, foreign, half].map((report) => whyOf(report)),
+      [
+        "expected a report of this subject, found one of east/n2",
+        "expected a report of this subject, found one of west/n1",
+        "expected text without U+0000 and without halves of surrogate pairs, found U+D800"
+      ]
+    )
   })
 })

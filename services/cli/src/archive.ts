@@ -1,3 +1,4 @@
+import { plural } from "@lowtide/domain/words"
 import type { SegmentFault, VerifiedSegment } from "@lowtide/ledger/segment-file"
 import { CliFault, exitCodes } from "./fault.ts"
 
@@ -26,7 +27,7 @@ export const archiveSentence = (file: string, verified: VerifiedSegment): string
   const { fromSeq, toSeq, firstAt, lastAt, sha256, checkpoint } = verified
   return (
     `GREEN: ${file} has events ${fromSeq} to ${toSeq} of the ledger ${checkpoint.origin}, recorded ${firstAt} to ${lastAt}, ` +
-    `unchanged: they lead to root ${Buffer.from(checkpoint.root).toString("base64")} over ${checkpoint.size} events, ` +
+    `unchanged: they lead to root ${Buffer.from(checkpoint.root).toString("base64")} over ${plural(checkpoint.size, "event")}, ` +
     `signed ${checkpoint.signedAt} by ${checkpoint.signedBy}. SHA-256 of the file ${sha256}.`
   )
 }

@@ -1,4 +1,5 @@
 import { type Finding, formatObjectRef } from "@lowtide/domain"
+import { plural } from "@lowtide/domain/words"
 
 /** A finding as offline verbs give it in JSON; the namespace is empty for an object without one. */
 export const findingJson = ({ code, severity, object, field, message, fix }: Finding) => ({
@@ -16,9 +17,6 @@ export const countText = (findings: ReadonlyArray<Finding>): string => {
   const warnings = findings.length - errors
   return `${plural(errors, "error")}, ${plural(warnings, "warning")}`
 }
-
-/** `1 file`, `2 files`. */
-export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`
 
 /**
  * A finding for people: what and where, what is so, what to do. The place comes in the form that editors and terminals

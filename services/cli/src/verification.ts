@@ -1,5 +1,6 @@
 import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { plural } from "@lowtide/domain/words"
 import {
   type CheckpointKeys,
   openCheckpoint,
@@ -80,7 +81,8 @@ export const openNotes = (
     const opened = [...new Set(notes)].map((note) => openCheckpoint(keys, note))
     const checkpoints = opened.filter(Result.isSuccess).map(({ success }) => success)
     const faults = opened.filter(Result.isFailure).map(({ failure }) => failure)
-    for (const [fault, count] of counted(faults).slice(0, 5)) err(`warning: ${count} checkpoints passed over: ${fault}`)
+    for (const [fault, count] of counted(faults).slice(0, 5))
+      err(`warning: ${plural(count, "checkpoint")} passed over: ${fault}`)
     const [newest] = [...checkpoints].sort((a, b) => b.incarnation - a.incarnation || b.size - a.size)
     if (newest === undefined) {
       const what = `checkpoints: expected at least one that a known key signed, found ${notes.length} and none of them`
@@ -104,7 +106,7 @@ export const logSentence = (verdict: LogVerdict, origin: string): string => {
   const lost =
     verdict.checkpointsSuperseded === 0
       ? ""
-      : ` ${counting(verdict.checkpointsSuperseded, "checkpoint")} of an earlier incarnation did not fit: history was lost then.`
+      : ` ${plural(verdict.checkpointsSuperseded, "checkpoint")} of an earlier incarnation did not fit: history was lost then.`
   const proved =
     newest === undefined
       ? "no checkpoint fits"
@@ -115,15 +117,15 @@ export const logSentence = (verdict: LogVerdict, origin: string): string => {
   }
   const rest = size - newest.size
   const after =
-    rest === 0 ? "" : ` ${counting(rest, "event")} after it ${rest === 1 ? "is" : "are"} in no checkpoint yet.`
+    rest === 0 ? "" : ` ${plural(rest, "event")} after it ${rest === 1 ? "is" : "are"} in no checkpoint yet.`
   const read = size - verdict.since + 1
   const archived =
     verdict.since === 1
       ? ""
       : ` Events 1 to ${verdict.since - 1} are archived and were not read: name their files with --archive.`
   return (
-    `GREEN: the ledger ${origin} is intact: ${proved}; ${counting(read, "event")} read, as of ${verdict.asOf}, ` +
-    `${counting(verdict.checkpointsFitting, "checkpoint")} fit.${after}${archived}${lost}`
+    `GREEN: the ledger ${origin} is intact: ${proved}; ${plural(read, "event")} read, as of ${verdict.asOf}, ` +
+    `${plural(verdict.checkpointsFitting, "checkpoint")} ${verdict.checkpointsFitting === 1 ? "fits" : "fit"}.${after}${archived}${lost}`
   )
 }
 
@@ -132,16 +134,18 @@ export const wireSentence = (verdict: WireVerdict, since = 1): string => {
   const before =
     since === 1
       ? ""
-      : ` Seals in events 1 to ${since - 1} were not read, so ${verdict.rowsBefore === 0 ? "rows under them are not compared" : `${counting(verdict.rowsBefore, "row")} from before are not compared`}: name their archives with --archive.`
+      : ` Seals in events 1 to ${since - 1} were not read, so ${verdict.rowsBefore === 0 ? "rows under them are not compared" : `${plural(verdict.rowsBefore, "row")} from before ${verdict.rowsBefore === 1 ? "is" : "are"} not compared`}: name their archives with --archive.`
   const gone =
     verdict.sealsWithoutRows === 0
       ? ""
-      : ` Of ${counting(verdict.sealsWithoutRows, "seal")} the rows were removed by retention.`
+      : ` Of ${plural(verdict.sealsWithoutRows, "seal")} the rows were removed by retention.`
   const unsealed =
-    verdict.rowsUnsealed === 0 ? "" : ` ${counting(verdict.rowsUnsealed, "row")} since the last one are not sealed yet.`
+    verdict.rowsUnsealed === 0
+      ? ""
+      : ` ${plural(verdict.rowsUnsealed, "row")} since the last one ${verdict.rowsUnsealed === 1 ? "is" : "are"} not sealed yet.`
   const [first] = verdict.faults
   return first === undefined
-    ? `GREEN: the wire journal fits ${counting(verdict.sealsFitting, "seal")} of the ledger.${before}${gone}${unsealed}`
+    ? `GREEN: the wire journal fits ${plural(verdict.sealsFitting, "seal")} of the ledger.${before}${gone}${unsealed}`
     : `RED: ${first}.${before}${gone}${unsealed}`
 }
 
@@ -155,14 +159,12 @@ export const proofSentence = (verdict: ProofVerdict): string => {
   const goesOn =
     older === undefined
       ? ""
-      : ` The log goes on unchanged from its ${counting(older.size, "event")} with root ${base64(older.root)}, signed ${older.signedAt} by ${older.signedBy}.`
+      : ` The log goes on unchanged from its ${plural(older.size, "event")} with root ${base64(older.root)}, signed ${older.signedAt} by ${older.signedBy}.`
   return (
     `GREEN: event ${event.seq} (${event.type} of ${event.stream}, by ${event.actor}, recorded ${event.recordedAt}) is in the ledger ` +
-    `${checkpoint.origin}: it leads to root ${base64(checkpoint.root)} over ${counting(checkpoint.size, "event")}, ` +
+    `${checkpoint.origin}: it leads to root ${base64(checkpoint.root)} over ${plural(checkpoint.size, "event")}, ` +
     `signed ${checkpoint.signedAt} by ${checkpoint.signedBy}.${goesOn}`
   )
 }
-
-const counting = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`
 
 const base64 = (octets: Uint8Array): string => Buffer.from(octets).toString("base64")

@@ -51,6 +51,7 @@ const service = {
 
 export const services: ServiceList = {
   ...reading,
+  reportsSince: null,
   items: [
     {
       ...service,
@@ -154,6 +155,7 @@ const session = { since: "2026-11-23T14:06:00.000Z", lastError: null, lastErrorC
 
 const peers: PeerList = {
   ...reading,
+  reportsSince: null,
   items: [
     {
       cluster: "east",
@@ -212,6 +214,7 @@ const peers: PeerList = {
 
 const nodes: NodeList = {
   ...reading,
+  reportsSince: null,
   items: [
     {
       cluster: "east",
@@ -534,8 +537,7 @@ const retired: OrderAnswer = {
 
 const difference = { cluster: "east", before: null, after: null, seq: 20, time: "2026-11-23T14:05:15.000Z" }
 
-const diff: DiffAnswer = {
-  next: null,
+export const diff: DiffAnswer = {
   ...reading,
   from: { position: 12, time: "2026-11-23T14:05:10.000Z" },
   to: { position: 24, time: "2026-11-23T14:05:18.000Z" },
@@ -555,7 +557,8 @@ const diff: DiffAnswer = {
       name: "east-3",
       sentence: "Node east east-3 was removed (event 20 at 2026-11-23T14:05:15.000Z)."
     }
-  ]
+  ],
+  next: null
 }
 
 const refused: WhyAnswer = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { lowtide, type Ran, services } from "./fixture.ts"
+import { diff, lowtide, type Ran, services } from "./fixture.ts"
 
 /** A whole run as a golden file shows it. `vitest --update` rewrites them. */
 const shown = ({ exitCode, stdout, stderr }: Ran): string =>
@@ -67,6 +67,22 @@ describe("output", () => {
     expect(coloured.stdout).toContain("\u001b[32mAnnounced\u001b[0m")
     // biome-ignore lint/complexity/useRegexLiterals: an escape in a literal reads worse
     expect(coloured.stdout.replace(new RegExp("\u001b\\[\\d+m", "g"), "")).toBe(plain.stdout)
+  })
+
+  it("of a difference as JSON is one object, however many pages it came in", async () => {
+    const [moved, removed] = diff.items
+    const pageOf = (items: ReadonlyArray<unknown>, next: string | null) => Response.json({ ...diff, items, next })
+    const pages: Readonly<Record<string, (url: string) => Response>> = {
+      none: () => pageOf([], null),
+      one: () => pageOf(diff.items, null),
+      two: (url) => (url.includes("after=12-24-1") ? pageOf([removed], null) : pageOf([moved], "12-24-1"))
+    }
+    for (const [name, page] of Object.entries(pages)) {
+      const fetch = async (input: unknown) => page(String(input))
+      const { stdout } = await lowtide("diff --from 12 -o json", { fetch: fetch as typeof globalThis.fetch })
+      expect(stdout, name).toBe(`${JSON.stringify(JSON.parse(stdout), null, 2)}\n`)
+      expect(JSON.parse(stdout), name).toEqual({ ...diff, items: name === "none" ? [] : diff.items, next: null })
+    }
   })
 
   it("of one object is the list with that object alone", async () => {

@@ -38,3 +38,13 @@ export const token = (name: string): string =>
     : name
         .replace(/[^A-Za-z0-9.-]/gu, (character) => `~${character.codePointAt(0)?.toString(16)}~`)
         .replaceAll(".", "_")
+
+/** The name that a token stands for. */
+export const tokenName = (text: string): string =>
+  text === "~"
+    ? ""
+    : text
+        .replaceAll("_", ".")
+        .replace(/~([0-9a-f]{1,6})~/g, (found, hex: string) =>
+          Number.parseInt(hex, 16) > 0x10ffff ? found : String.fromCodePoint(Number.parseInt(hex, 16))
+        )

@@ -472,8 +472,8 @@ export const codes = {
 
   LT0510: warning(
     "a report that cannot be kept",
-    "What a speaker or agent reported cannot be read, speaks of another node than its subject, or holds what the database cannot store. It is passed over: the wire journal lacks it, and has all others.",
-    "Run speakers, agents and allocators of the same release; look at the node that the message names"
+    "What a speaker or agent reported cannot be read, speaks of another node than its subject, or holds what the database cannot store. It is passed over: in the wire journal a row stands for it, and all others are there, so `who`, `history` and `trace` know less of that node than was so. What is announced is as it was. Shown at the node for an hour after the last one.",
+    "See the reasons in `lowtide history node/CLUSTER/NODE`, and which releases run in `lowtide fleet version`; bring that node's speaker, or the cluster's agent, to the allocator's release"
   ),
 
   LT0520: warning(

@@ -60,6 +60,13 @@ export const csvLine = (event: StoredEvent): string =>
   `${eventRecordKeys.map((key) => csvField(event[key])).join(",")}\r\n`
 
 /**
+ * The line of CSV that stands for the events up to a seq which are in archives alone: of their columns it has the seq of the
+ * last one, and a type that no event has.
+ */
+export const csvArchivedLine = (untilSeq: number): string =>
+  `${eventRecordKeys.map((key) => (key === "seq" ? untilSeq : key === "type" ? "ArchivedEvents" : "")).join(",")}\r\n`
+
+/**
  * A text that a spreadsheet would take for a formula is made one by an apostrophe before it, as spreadsheets themselves write
  * it: names and words in the log are other people's.
  */

@@ -1,3 +1,5 @@
+import type { SegmentState } from "@lowtide/domain"
+import { listText } from "@lowtide/domain/words"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { Centre } from "../centre.ts"
@@ -9,6 +11,8 @@ export interface Archived {
   readonly untilSeq: number
   /** Since when the log is complete, where the rest is and how it comes back. */
   readonly sentence: string
+  /** The same for an event or a time, RFC 3339: which archive has it, and what is to be loaded for an answer about it. */
+  readonly sentenceOf: (place: number | string) => string
 }
 
 /** Undefined where every event is in the database. */
@@ -18,15 +22,34 @@ export const archivedEvents = Effect.gen(function* () {
   if (first === undefined || first.seq === 1) return undefined
   // Also of one whose drop was cut off before it was recorded.
   const segments = yield* centre.read(({ fleet }) =>
-    [...fleet.segments.values()].filter(({ toSeq }) => toSeq < first.seq)
+    [...fleet.segments.values()].filter(({ toSeq }) => toSeq < first.seq).sort((a, b) => a.fromSeq - b.fromSeq)
   )
-  const files = segments
-    .sort((a, b) => a.fromSeq - b.fromSeq)
-    .map(({ fromSeq, toSeq, file }) => `events ${fromSeq} to ${toSeq} are archived in ${file}`)
-  const where = files.length === 0 ? `events 1 to ${first.seq - 1} are not in it` : files.join(", ")
+  const complete = `the ledger is complete since ${first.recordedAt} (event ${first.seq})`
   const archived: Archived = {
     untilSeq: first.seq - 1,
-    sentence: `the ledger is complete since ${first.recordedAt} (event ${first.seq}); ${where}, and \`lowtide ledger restore-segment FILE\` brings a segment back`
+    sentence: `${complete}; ${placesOf(segments, first.seq - 1)}, and \`lowtide ledger restore-segment FILE\` brings a segment back`,
+    sentenceOf: (place) => `${complete}; ${wayTo(segments, place)}`
   }
   return archived
 }).pipe(orUnavailable)
+
+const placesOf = (segments: ReadonlyArray<SegmentState>, untilSeq: number): string =>
+  segments.length === 0 ? `events 1 to ${untilSeq} are not in it` : segments.map(placeOf).join(", ")
+
+const placeOf = ({ fromSeq, toSeq, file }: SegmentState): string =>
+  `events ${fromSeq} to ${toSeq} are archived in ${file}`
+
+/** Where a moment is, and how it can be asked about: what is in the database has to be one stretch up to the head. */
+const wayTo = (segments: ReadonlyArray<SegmentState>, place: number | string): string => {
+  const has = (segment: SegmentState) =>
+    typeof place === "number" ? segment.fromSeq <= place : Date.parse(segment.firstAt) <= Date.parse(place)
+  const index = segments.findLastIndex(has)
+  const held = segments[index]
+  if (held === undefined) return "no archive that the ledger knows of has it"
+  const wanted = segments.slice(index).reverse()
+  const commands = listText(
+    wanted.map(({ file }) => `\`lowtide ledger restore-segment ${file} --confirm --reason "WHY"\``)
+  )
+  const order = wanted.length === 1 ? "" : ", in this order"
+  return `it is in ${held.file} (events ${held.fromSeq} to ${held.toSeq}, recorded ${held.firstAt} to ${held.lastAt}); ${commands} ${wanted.length === 1 ? "brings" : "bring"} it back${order}`
+}

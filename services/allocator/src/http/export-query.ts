@@ -5,7 +5,7 @@ import { addressFilter } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { RecordExport } from "@lowtide/domain"
 import { type EventSelection, Ledger, treeSource, type Unavailable } from "@lowtide/ledger"
-import { csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
+import { csvArchivedLine, csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { rangeProof } from "@lowtide/ledger/proofs/merkle"
 import { type ArchivedLine, archivedKind } from "@lowtide/ledger/proofs/segment"
 import { wireRecordKeys } from "@lowtide/ledger/proofs/wire-seal"
@@ -62,7 +62,10 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   )
   const beginning = yield* beginningOf(sinceSeq, untilSeq)
   return format === "csv"
-    ? events.pipe(Stream.map(csvLine), (lines) => Stream.concat(Stream.make(csvHeader), lines), Stream.encodeText)
+    ? Stream.make(csvHeader, ...beginning.map(({ untilSeq }) => csvArchivedLine(untilSeq))).pipe(
+        Stream.concat(Stream.map(events, csvLine)),
+        Stream.encodeText
+      )
     : Stream.fromIterable<unknown>(beginning).pipe(
         Stream.concat(Stream.map(events, toEventRecord)),
         Stream.map(jsonLine),

@@ -1,8 +1,10 @@
 import { LowtideApi } from "@lowtide/api/api"
-import type { Ledger } from "@lowtide/ledger"
+import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import type { Centre } from "../centre.ts"
+import type { Centre, CommittedView } from "../centre.ts"
+import { unreadKind } from "../wire-journal.ts"
+import { orUnavailable } from "./asking.ts"
 import { look } from "./look.ts"
 import type { Past } from "./past.ts"
 import { approvalList } from "./views/approvals.ts"
@@ -13,6 +15,23 @@ import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
 import { serviceList } from "./views/services.ts"
 import { vipList } from "./views/vips.ts"
+
+/** Rows for reports that could not be read, of one look: more than there are nodes with such a fault, and writes, in a while. */
+const unreadMax = 500
+
+/** A look that knows as well whose reports could not be read. Of an earlier time the history tells it. */
+const withUnread = <A>(
+  query: { readonly cluster?: string; readonly at?: string },
+  project: (view: CommittedView, nowMs: number) => A
+) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const unread =
+      query.at === undefined
+        ? yield* orUnavailable(ledger.wire({ kind: unreadKind, limit: unreadMax, order: "desc" }))
+        : []
+    return yield* look(query, (view, nowMs) => project({ ...view, unread }, nowMs))
+  })
 
 /** The lists: each one look at the fleet, as committed or at an earlier time. */
 export const FleetHandlers = HttpApiBuilder.group(
@@ -29,9 +48,9 @@ export const FleetHandlers = HttpApiBuilder.group(
       sharedAddresses: ({ query }) => asked(look(query, sharedAddressList)),
       approvals: ({ query }) => asked(look(query, approvalList)),
       vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
-      findings: ({ query }) => asked(look(query, (view, nowMs) => findingList(view, query, nowMs))),
+      findings: ({ query }) => asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),
-      nodes: ({ query }) => asked(look(query, (view, nowMs) => nodeList(view, query, nowMs)))
+      nodes: ({ query }) => asked(withUnread(query, (view, nowMs) => nodeList(view, query, nowMs)))
     })
   })
 )

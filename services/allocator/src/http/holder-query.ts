@@ -1,12 +1,13 @@
 import type { HolderAnswer } from "@lowtide/api/holder"
-import { canonicalIp } from "@lowtide/api/parameters"
+import { canonicalIp, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
 import { type Fleet, type ReservationState, resolveNode, resolveVip, type VipState } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
+import { type Archived, archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
-import { type Moment, momentOf, readAt, wireFactsAt } from "./past.ts"
+import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
 import { networkNames, unknownNetwork } from "./views/clusters.ts"
 import { eventEntry } from "./views/history.ts"
 import { holderAnswer, neverGivenOut, overrideSeq } from "./views/holder.ts"
@@ -26,7 +27,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const centre = yield* Centre
   const ledger = yield* Ledger
   const address = canonicalIp(query.address)
-  const moment = query.at === undefined ? undefined : yield* momentOf(query.at, "at")
+  const { moment, archived } = yield* holderMoment(query.at)
   const at = moment?.at ?? null
   const { reading, present, known, fault, awaiting, quarantineEnd } = yield* orUnavailable(
     centre.read((view) => {
@@ -43,10 +44,13 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     })
   )
   // A network that only kept the address for somebody then, and does no more, knew it as well.
-  const { kept, waiting } = yield* readAt(moment, ({ fleet }) => ({
-    kept: reservationsOf(fleet, address),
-    waiting: approvalsOf(fleet, address)
-  }))
+  const { kept, waiting } =
+    archived === undefined
+      ? yield* readAt(moment, ({ fleet }) => ({
+          kept: reservationsOf(fleet, address),
+          waiting: approvalsOf(fleet, address)
+        }))
+      : { kept: new Map<string, ReservationState>(), waiting: new Map<string, string>() }
   const networks = [...new Set([...present, ...kept.keys()])].sort()
   const reservation = kept.get(query.network ?? networks[0] ?? "")
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
@@ -61,7 +65,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     const nobody: HolderAnswer = {
       ...neverGivenOut({ address, at, reservation }, known, reading),
       announcers: [],
-      announcement: ""
+      announcement: archivedWords(archived, at)
     }
     return nobody
   }
@@ -77,18 +81,37 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     approval: waiting.get(network) ?? null,
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
   }
-  const removed = moment === undefined ? null : yield* orUnavailable(centre.read(({ fleet }) => fleet.wireDrop))
+  const held = holderAnswer(question, stretches, reading)
+  if (archived !== undefined) return { ...held, announcers: [], announcement: archivedWords(archived, at) }
+  const removed = yield* orUnavailable(centre.read(({ fleet }) => fleet.wireDrop))
   const isRemoved = removed !== null && moment !== undefined && moment.at < removed.before
   const announcers = isRemoved ? [] : yield* askAnnouncers({ network, address }, moment)
   const answer: HolderAnswer = {
-    ...holderAnswer(question, stretches, reading),
+    ...held,
     announcers,
     announcement: isRemoved
       ? `What routers had been told by ${moment.at} is not kept: reports from before ${removed.before} were removed.`
-      : announcementSentence(announcers, at)
+      : announcementSentence(announcers, { at, reportsSince: removed?.before ?? null })
   }
   return answer
 })
+
+/**
+ * The moment asked about. Of a time that archived events alone tell of, who held the address is known all the same, since
+ * the history of addresses is kept (docs/adr/0059); `archived` is how the rest of the answer comes back.
+ */
+const holderMoment = Effect.fnUntraced(function* (at: string | undefined) {
+  if (at === undefined) return { moment: undefined, archived: undefined }
+  const archived = isSeqText(at) ? undefined : yield* archivedEvents
+  if (archived === undefined) return { moment: yield* momentOf(at, "at"), archived: undefined }
+  const moment = yield* momentUnchecked(at, "at")
+  return { moment, archived: moment.position <= archived.untilSeq ? archived : undefined }
+})
+
+const archivedWords = (archived: Archived | undefined, at: string | null): string =>
+  archived === undefined || at === null
+    ? ""
+    : `For whom it was reserved, and who was to announce it at ${at}, is archived: ${archived.sentenceOf(at)}.`
 
 /** Who was to announce a VIP, and what nodes had told their routers of it, at a moment or by now. */
 const askAnnouncers = Effect.fnUntraced(function* (

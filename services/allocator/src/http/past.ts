@@ -55,15 +55,18 @@ export class Past extends Context.Service<
       return Past.of({
         viewAt: (moment) =>
           Effect.gen(function* () {
-            const head = yield* centre.read(({ head }) => head)
+            const { head, wireDrop } = yield* centre.read(({ head, fleet }) => ({ head, wireDrop: fleet.wireDrop }))
             const { fleet, recordedAt } = yield* Cache.get(fleets, `${head.incarnation}/${moment.position}`)
-            const nodes = yield* nodesAt(ledger, fleet, moment.at)
+            const reportsSince = wireDrop?.before ?? null
+            const isRemoved = reportsSince !== null && moment.at < reportsSince
+            const nodes = isRemoved ? new Map<string, HeardNode>() : yield* nodesAt(ledger, fleet, moment.at)
             return {
               fleet,
               head: { ...head, seq: moment.position, recordedAt: moment.recordedAt },
               recordedAt: (stream: string) => recordedAt.get(stream),
               nodes,
-              awaited: obligedNodes
+              awaited: obligedNodes,
+              reportsSince
             }
           }).pipe(orUnavailable)
       })
@@ -85,11 +88,11 @@ export const readAt = <A>(moment: Moment | undefined, project: (view: CommittedV
 export const momentOf = Effect.fnUntraced(function* (text: string, field: string) {
   const archived = yield* archivedEvents
   if (archived !== undefined && isSeqText(text) && Number(text) <= archived.untilSeq) {
-    return yield* inArchive(archived, text, field)
+    return yield* inArchive(archived, Number(text), field)
   }
   const moment = yield* momentUnchecked(text, field)
   return archived !== undefined && moment.position <= archived.untilSeq
-    ? yield* inArchive(archived, text, field)
+    ? yield* inArchive(archived, moment.at, field)
     : moment
 })
 
@@ -99,10 +102,15 @@ export const momentUnchecked = Effect.fnUntraced(function* (text: string, field:
   return yield* isSeqText(text) ? momentOfSeq(ledger, Number(text), field) : momentOfTime(ledger, text, field)
 })
 
-const inArchive = ({ sentence }: Archived, text: string, field: string) =>
-  Effect.fail(
-    new InvalidQueryProblem({ field, detail: `${field}: LT0535 what was so at ${text} is in an archive: ${sentence}` })
+const inArchive = ({ sentenceOf }: Archived, place: number | string, field: string) => {
+  const named = typeof place === "number" ? `event ${place}` : place
+  return Effect.fail(
+    new InvalidQueryProblem({
+      field,
+      detail: `${field}: LT0535 what was so at ${named} is archived: ${sentenceOf(place)}`
+    })
   )
+}
 
 const momentOfSeq = Effect.fnUntraced(function* (ledger: Ledger["Service"], seq: number, field: string) {
   const [event] = yield* orUnavailable(ledger.events({ sinceSeq: seq, untilSeq: seq, limit: 1, order: "asc" }))

@@ -271,7 +271,7 @@ describe("why a Service has what it has", () => {
     Effect.gen(function* () {
       const web = yield* why("web")
       expect(web.sentence).toBe(
-        `Service east shop/web has 192.0.2.1 of pool public since ${web.addresses[0]?.since}, because this was the first pool in the stated order that had one (event ${web.addresses[0]?.seq}).`
+        `Service east shop/web has 192.0.2.1 of pool public since ${web.addresses[0]?.since}, because this was the first pool in the stated order that had a free address (event ${web.addresses[0]?.seq}).`
       )
       expect(yield* why("inner")).toMatchObject({ standing: "unasked" })
       expect((yield* why("broken")).sentence).toMatch(/^Service east shop\/broken is not understood: LT0107 /)

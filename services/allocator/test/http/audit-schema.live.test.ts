@@ -84,9 +84,9 @@ const reservation = {
   ...{ _tag: "Reservation", cluster: "east", name: "front", network: "default", address: "192.0.2.9", pool: "public" },
   ...{ namespace: "shop", service: "web" }
 }
-const quota = (cluster: string | null, namespace: string | null) => ({
+const quota = (cluster: string | null, namespace: string | null, addresses = 5) => ({
   ...{ _tag: "Quota", cluster: cluster ?? "" },
-  quota: { name: "small", cluster, namespace, addresses: 5 }
+  quota: { name: "small", cluster, namespace, addresses }
 })
 const exported = { _tag: "Export", filter: {}, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: 9 }
 
@@ -180,6 +180,7 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   VipHoldersChanged: [[vip, { ...vip, holders: [holder, { ...holder, name: "api" }] }]],
   VipReleased: [
     [vip, vip],
+    [vip, { ...vip, obliged: ["east-1"] }],
     [vip, { ...vip, obliged: ["east-1", "east-2"] }]
   ],
   VipQuarantined: [
@@ -203,9 +204,12 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   ReservationDeleted: [[reservation, null]],
   QuotaApplied: [
     [null, quota(null, null)],
-    [null, quota("east", "shop")]
+    [null, quota("east", "shop", 1)]
   ],
-  QuotaDeleted: [[quota("east", null), null]],
+  QuotaDeleted: [
+    [quota("east", null), null],
+    [quota("east", null, 1), null]
+  ],
   SharedAddressApplied: [[null, sharedAddress]],
   SharedAddressDeleted: [[sharedAddress, null]],
   VipMoving: [[vip, { ...vip, holders: [{ ...holder, leaving: true }] }]],
@@ -223,20 +227,31 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   HistoryLost: [[null, recovery]],
   HistoryRecovered: [
     [recovery, { ...recovery, without: ["east", "west/west-1"] }],
+    [recovery, { ...recovery, adoptedCount: 1 }],
     [recovery, recovery]
   ],
   ClusterRepublished: [[null, { _tag: "Cluster", cluster: "east", network: "default", incarnation: 2 }]],
   AuditExported: [
     [null, exported],
+    [null, { ...exported, count: 1 }],
     [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
     [null, { ...exported, filter: { journal: "wire", cluster: "east" }, count: null }]
   ],
   FleetApplied: [[null, fleetSettings]],
   FleetDeleted: [[fleetSettings, null]],
   VipReleaseHeld: [[vip, { ...vip, heldRelease: { order: "w-1" } }]],
-  WithdrawalsHeld: [[null, approval]],
-  WithdrawalsApproved: [[approval, { ...approval, phase: "approved" }]],
-  WithdrawalsRejected: [[approval, { ...approval, phase: "rejected" }]],
+  WithdrawalsHeld: [
+    [null, approval],
+    [null, { ...approval, count: 1 }]
+  ],
+  WithdrawalsApproved: [
+    [approval, { ...approval, phase: "approved" }],
+    [approval, { ...approval, phase: "approved", count: 1 }]
+  ],
+  WithdrawalsRejected: [
+    [approval, { ...approval, phase: "rejected" }],
+    [approval, { ...approval, phase: "rejected", count: 1 }]
+  ],
   BrakeReleased: [
     [null, { _tag: "Brake", cluster: "east", node: null }],
     [null, { _tag: "Brake", cluster: "east", node: "east-1" }]

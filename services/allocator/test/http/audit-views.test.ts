@@ -1,10 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { VipIntent } from "@lowtide/domain"
 import type { StoredEvent, StoredHistory, StoredWire } from "@lowtide/ledger"
+import { Result } from "effect"
 import { describeEvent } from "../../src/http/views/describe.ts"
+import { diffItems } from "../../src/http/views/diff.ts"
 import { historyEntries } from "../../src/http/views/history.ts"
 import { holderAnswer, neverGivenOut } from "../../src/http/views/holder.ts"
 import { traceAnswer } from "../../src/http/views/trace.ts"
+import { announcementSentence } from "../../src/http/views/wire-facts.ts"
 
 const reading = { position: 40, asOf: "2026-11-23T14:09:00.000Z" }
 const at = (second: number) => `2026-11-23T14:05:${String(second).padStart(2, "0")}.000Z`
@@ -53,13 +56,13 @@ describe("who holds a VIP", () => {
 
   it("names all who share it", () => {
     expect(asked(at(35)).sentence).toBe(
-      `192.0.2.1 (network default) was held by east shop/web and east shop/api from ${at(30)} until ${at(40)}, from pool public, because shared (event 30 by agent:east).`
+      `192.0.2.1 (network default) was held by east shop/web and east shop/api from ${at(30)} until ${at(40)}, from pool public, because another Service with the same sharing key held it (event 30 by agent:east).`
     )
   })
 
   it("is said in the present while it lasts, also of an earlier moment", () => {
     const held = [stretch(10, "assigned", ["web"])]
-    const present = `192.0.2.1 (network default) is held by east shop/web since ${at(10)}, from pool public, because pool-selected (event 10 by agent:east).`
+    const present = `192.0.2.1 (network default) is held by east shop/web since ${at(10)}, from pool public, because this was the first pool in the stated order that had a free address (event 10 by agent:east).`
     for (const moment of [null, at(25)]) {
       expect(holderAnswer({ network: "default", address: "192.0.2.1", at: moment }, held, reading).sentence).toBe(
         present
@@ -73,7 +76,7 @@ describe("who holds a VIP", () => {
     expect(holderAnswer(ending, life, reading)).toMatchObject({ quarantineEnd: at(55) })
     expect(holderAnswer(ending, life, reading).sentence).toMatch(/\(event 45 .*\); others may have it from .*:55/)
     expect(asked(null).sentence).toBe(
-      `192.0.2.1 (network default) is held by nobody: quarantined since ${at(45)}, after east shop/web and east shop/api (event 45 by speaker:east/east-1).`
+      `192.0.2.1 (network default) is held by nobody: quarantined since ${at(45)}, after east shop/web and east shop/api, because every node that was to withdraw it has confirmed that (event 45 by speaker:east/east-1).`
     )
     expect(asked(at(42)).sentence).toContain(`was held by nobody at ${at(42)}: withdrawing`)
   })
@@ -186,7 +189,7 @@ describe("an event in words", () => {
         before: null,
         after: { _tag: "Export", filter: { actor: "agent:east" }, format: "csv", sinceSeq: 1, untilSeq: 9, count: 4 }
       },
-      "4 events of seq 1 to 9, those with actor agent:east, were exported as csv"
+      "of events 1 to 9, those with actor agent:east were exported as csv: 4 events"
     ],
     [
       "AuditExported",
@@ -194,7 +197,7 @@ describe("an event in words", () => {
         before: null,
         after: { _tag: "Export", filter: { journal: "wire" }, format: "ndjson", sinceSeq: 1, untilSeq: 9, count: null }
       },
-      "rows of the wire journal of id 1 to 9 were exported as ndjson"
+      "rows 1 to 9 of the wire journal were exported as ndjson"
     ],
     [
       "WireJournalSealed",
@@ -402,6 +405,56 @@ describe("a trace", () => {
     expect(publishedHop({ _tag: "Stored", message: intent(9), storedAt: at(1) })).toContain("holds that of event 9")
     expect(publishedHop({ _tag: "Stored", message: intent(12), storedAt: at(13) })).toContain(
       "replaced since by that of event 12"
+    )
+  })
+})
+
+describe("what differs between two times", () => {
+  const row = (stream: string, seq: number, state: object | null) => ({
+    ...{ stream, version: 1, seq, schema: 1, recordedAt: at(seq) },
+    state: state === null ? null : JSON.stringify(state)
+  })
+  const fleet = (maxWithdrawRoutes: number) => ({
+    ...{ _tag: "FleetSettings", name: "prod" },
+    blastRadius: {
+      ...{ maxWithdrawPercent: 5, maxWithdrawRoutes, perMs: 60_000 },
+      cluster: { maxWithdrawPercent: 30, maxWithdrawRoutes: 20 }
+    }
+  })
+  const order = (phase: string) => ({
+    ...{ _tag: "Approval", id: "w-1", cluster: "east", author: "agent:east", phase, sinceMs: 0, count: 1 }
+  })
+
+  it("tells of the Fleet object and of orders that wait for a second person", () => {
+    const before = [row("fleet:settings", 1, fleet(50)), row("approval:w-2", 2, { ...order("pending"), id: "w-2" })]
+    const after = [
+      row("fleet:settings", 3, fleet(60)),
+      row("approval:w-1", 4, order("pending")),
+      row("approval:w-2", 5, { ...order("approved"), id: "w-2" })
+    ]
+    const items = Result.getOrThrow(diffItems(before as never, after as never, {}))
+    expect(items.map(({ kind, change, cluster, name, sentence }) => [kind, change, cluster, name, sentence])).toEqual([
+      [
+        ...["configuration", "changed", "", "Fleet//prod"],
+        `Fleet prod changed: blastRadius.maxWithdrawRoutes (event 3 at ${at(3)}).`
+      ],
+      [
+        ...["approval", "added", "east", "w-1"],
+        `Order w-1 waits for a second person: 1 address of cluster east, released by agent:east (event 4 at ${at(4)}).`
+      ],
+      [
+        ...["approval", "changed", "east", "w-2"],
+        `Order w-2 was approved: 1 address of cluster east, released by agent:east (event 5 at ${at(5)}).`
+      ]
+    ])
+  })
+})
+
+describe("who announced it", () => {
+  it("says that older reports were removed where a node has reported nothing since", () => {
+    const announcers = [{ node: "east-1", intended: true, verdict: null, peers: [] }]
+    expect(announcementSentence(announcers, { at: null, reportsSince: at(1) })).toBe(
+      `By their reports east-1 has reported nothing of it since ${at(1)}, and older reports were removed: what was announced there is not known.`
     )
   })
 })

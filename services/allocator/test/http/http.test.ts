@@ -101,7 +101,7 @@ describe("the API", () => {
         services: [{ namespace: "shop", name: "web" }]
       })
       expect(now.sentence).toBe(
-        `192.0.2.1 (network default) is held by east shop/web since ${now.holder?.since}, from pool public, because pool-selected (event ${now.holder?.seq} by agent:east).`
+        `192.0.2.1 (network default) is held by east shop/web since ${now.holder?.since}, from pool public, because this was the first pool in the stated order that had a free address (event ${now.holder?.seq} by agent:east).`
       )
       const before = yield* api.audit.holder({
         params: { address: "192.0.2.1" },

@@ -267,7 +267,7 @@ describe("orders over the API", () => {
         const waiting = yield* it.as(ada, (api) => api.audit.holder({ params: { address: "192.0.2.0" }, query: {} }))
         assert.match(
           waiting.sentence,
-          /withdrawing since .*, after east shop\/web \(event \d+ by agent:east\); n2 has yet to confirm\.$/
+          /withdrawing since .*, after east shop\/web, because the Service is gone \(event \d+ by agent:east\); n2 has yet to confirm\.$/
         )
         yield* it.as(ada, force)
         const { sentence } = yield* it.as(ada, (api) =>
@@ -275,7 +275,7 @@ describe("orders over the API", () => {
         )
         assert.match(
           sentence,
-          /quarantined since .*, because force-released \("both routers looked at"\) \(event \d+ by person:ada\); others may have it from \S+\.$/
+          /quarantined since .*, because a person answers for its withdrawal, which not every node had confirmed \("both routers looked at"\) \(event \d+ by person:ada\); others may have it from \S+\.$/
         )
         const { items } = yield* it.as(ada, (api) => api.audit.history({ query: { address: "192.0.2.0" } }))
         const [released] = items.slice(-1)
@@ -392,7 +392,10 @@ describe("orders over the API", () => {
           ({ items }) => items[0]?.state
         )
       assert.strictEqual(yield* standing(), "Bound")
-      assert.match((yield* who()).sentence, /is held by east shop\/next .* because reserved/)
+      assert.match(
+        (yield* who()).sentence,
+        /is held by east shop\/next .* because a reservation keeps it for the Service/
+      )
       const { items: services } = yield* it.as(ci, (api) => api.fleet.services({ query: {} }))
       const other = services.find(({ name }) => name === "other")
       assert.include(other?.refusal?.message, "reserved for east/shop/next by reservation next")

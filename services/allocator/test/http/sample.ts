@@ -14,7 +14,7 @@ import { Effect, Layer, SubscriptionRef } from "effect"
 import { Centre, type CentreHealth, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
 import { contextOf, loadMemory } from "../../src/memory.ts"
-import { wireRows } from "../../src/wire-journal.ts"
+import { readReports } from "../../src/wire-journal.ts"
 
 /** The moment from which the sample's clocks count. */
 export const startMs = Date.parse("2026-11-23T14:05:00.000Z")
@@ -251,7 +251,7 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
   const report = reportOf(assigned?.seq ?? 0)
   const subject = wireSubject(report.cluster, report.node)
   const message = { subject, text: JSON.stringify(report), sequence: 1, storedAtMs: 0 }
-  yield* ledger.appendWire(wireRows([message]))
+  yield* ledger.appendWire(readReports([message]).rows)
   const view: CommittedView = {
     fleet: memory.fleet,
     head: memory.head,

@@ -8,6 +8,7 @@ import { nodeList } from "../../src/http/views/nodes.ts"
 import { peerList } from "../../src/http/views/peers.ts"
 import { poolList } from "../../src/http/views/pools.ts"
 import { serviceList } from "../../src/http/views/services.ts"
+import { describeWire } from "../../src/http/views/wire-rows.ts"
 import { commitSample, startMs } from "./sample.ts"
 
 const nowMs = startMs + 60_000
@@ -163,6 +164,28 @@ describe("findings", () => {
         expect(item.message).toContain(item.object.name)
       }
     })
+  )
+
+  it.effect(
+    "are those of reports that could not be read, for an hour, at their node or, of an agent, its cluster",
+    () =>
+      viewed((view) => {
+        const row = (node: string, afterMs: number) => ({
+          ...{ id: 1, cluster: "east", node, kind: "unread", detail: JSON.stringify({ count: 3, why: "found {" }) },
+          recordedAt: new Date(nowMs + afterMs).toISOString()
+        })
+        const seen = { ...view, unread: [row("east-1", 5_000), row("agent", 0), row("east-1", 0)] }
+        const told = (ms: number) => findingList(seen, {}, ms).items.filter(({ code }) => code === "LT0510")
+        expect(told(nowMs + 10_000).map(({ object, field, since }) => [object, field, since])).toEqual([
+          [{ kind: "Cluster", name: "east" }, "reports[agent]", row("", 0).recordedAt],
+          [{ kind: "Node", name: "east-1" }, "", row("", 0).recordedAt]
+        ])
+        expect(nodeList(seen, {}, nowMs + 10_000).items[0]?.findings[0]?.found).toMatch(/^6 that cannot .*: found \{$/)
+        expect(told(nowMs + 3_605_001)).toEqual([])
+        expect(describeWire(row("east-1", 0), undefined)).toMatchObject({
+          ...{ what: "3 reports of what it told its routers are missing of east-1: found {", code: "LT0510" }
+        })
+      })
   )
 })
 

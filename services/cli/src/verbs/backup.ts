@@ -1,3 +1,4 @@
+import { plural } from "@lowtide/domain/words"
 import type { BackupFault, BackupSummary } from "@lowtide/ledger/backup"
 import { Effect } from "effect"
 import { Argument, Command } from "effect/cli"
@@ -27,7 +28,7 @@ const faultOf = ({ reason, message }: BackupFault): CliFault =>
   new CliFault({ exitCode: exitOf[reason], what: message, next: nextOf[reason] })
 
 const sentence = (file: string, did: string, { head, rows, takenAt, sha256 }: BackupSummary): string =>
-  `${file} ${did}: ${rows} rows up to event ${head.seq} of incarnation ${head.incarnation}, taken ${takenAt}, SHA-256 ${sha256}`
+  `${file} ${did}: ${plural(rows, "row")} up to event ${head.seq} of incarnation ${head.incarnation}, taken ${takenAt}, SHA-256 ${sha256}`
 
 /** `lowtide backup FILE`. */
 export const backup = Command.make(

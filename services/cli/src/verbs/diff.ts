@@ -1,15 +1,15 @@
-import type { DiffAnswer } from "@lowtide/api/diff"
+import { type DiffAnswer, DiffKind } from "@lowtide/api/diff"
 import { addressFilter } from "@lowtide/api/parameters"
+import { plural } from "@lowtide/domain/words"
 import { parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { momentFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
+import { printJsonPages } from "../json-pages.ts"
 import { outputFormat, print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
-
-const kinds = ["address", "service", "node", "configuration", "namespace", "cluster", "finding"] as const
 
 const textFlag = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
@@ -26,7 +26,10 @@ export const diff = Command.make(
     ),
     pool: textFlag("pool", "Only addresses of this pool"),
     address: textFlag("address", "Only this address, or the addresses of this prefix"),
-    kind: Flag.Literals("kind", kinds).pipe(Flag.withDescription("Only what is of this kind"), Flag.optional)
+    kind: Flag.Literals("kind", DiffKind.literals).pipe(
+      Flag.withDescription("Only what is of this kind"),
+      Flag.optional
+    )
   },
   Effect.fnUntraced(function* ({ from, to, cluster, namespace, pool, address, kind }) {
     const { err } = yield* Surroundings
@@ -57,24 +60,22 @@ export const diff = Command.make(
     const server = yield* serverFlags
     const askPage = (after: string | null) =>
       ask(server, (client) => client.audit.diff({ query: { ...query, ...(after === null ? {} : { after }) } }))
-    const sentences = (page: DiffAnswer) => page.items.map(({ sentence }) => sentence).join("\n")
-    const isJson = (yield* outputFormat) === "json"
     const answer = yield* askPage(null)
-    const items = isJson ? [...answer.items] : []
-    let count = answer.items.length
-    if (!isJson) yield* print(answer, () => sentences(answer))
-    for (let next = answer.next; next !== null; ) {
-      const page: DiffAnswer = yield* askPage(next)
-      count += page.items.length
-      if (isJson) items.push(...page.items)
-      else yield* print(page, () => sentences(page))
-      next = page.next
+    let count = 0
+    if ((yield* outputFormat) === "json") {
+      yield* printJsonPages(answer, askPage, ({ items }) => {
+        count += items.length
+      })
+    } else {
+      for (let page: DiffAnswer | undefined = answer; page !== undefined; ) {
+        const shown: DiffAnswer = page
+        count += shown.items.length
+        yield* print(shown, () => shown.items.map(({ sentence }) => sentence).join("\n"))
+        page = shown.next === null ? undefined : yield* askPage(shown.next)
+      }
     }
-    if (isJson) yield* print({ ...answer, items, next: null }, () => "")
     const between = `between ${answer.from.time} (event ${answer.from.position}) and ${answer.to.time} (event ${answer.to.position})`
-    err(
-      count === 0 ? `nothing differs ${between}` : `${count} ${count === 1 ? "difference" : "differences"} ${between}`
-    )
+    err(count === 0 ? `nothing differs ${between}` : `${plural(count, "difference")} ${between}`)
     if (count > 0) return yield* new Unmet()
   })
 ).pipe(

@@ -208,7 +208,7 @@ const fetchList = <
 
 /** The table, or the answer as JSON; beside a table, what is wrong goes in full to the error stream. */
 const show = <Row>(
-  answer: { readonly items: ReadonlyArray<unknown> },
+  answer: { readonly items: ReadonlyArray<unknown>; readonly reportsSince?: string | null },
   columns: ReadonlyArray<Column<Row>>,
   rows: ReadonlyArray<Row>,
   notes: ReadonlyArray<string>
@@ -219,5 +219,10 @@ const show = <Row>(
       rows.length === 0 ? "" : formatTable(columns, rows, { isWide: format === "wide", hasColour })
     )
     if (rows.length === 0) err("nothing found")
+    if (answer.reportsSince != null) {
+      err(
+        `note: what nodes had told their routers before ${answer.reportsSince} is not kept: sessions and announcements from before then are missing here`
+      )
+    }
     if ((yield* outputFormat) !== "json") for (const note of notes) err(note)
   })

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { LedgerAnswer, SegmentView } from "@lowtide/api/ledger"
+import { plural } from "@lowtide/domain/words"
 import type { CheckpointKeys } from "@lowtide/ledger/proofs/checkpoint"
 import { segmentFileName } from "@lowtide/ledger/proofs/segment"
 import type { VerifiedSegment } from "@lowtide/ledger/segment-file"
@@ -44,7 +45,7 @@ const sentences = ({ position, completeSince, segments, placesAhead, replay }: L
   `It has partitions for ${placesAhead} more.`,
   replay.last === null
     ? "Its state has not been compared with the log yet."
-    : `Its state was compared with the log until event ${replay.last.position} by ${replay.last.checkedBy} on ${replay.last.finishedAt}: ${differences(replay.findings.length)} in ${replay.last.compared} rows.`
+    : `Its state was compared with the log until event ${replay.last.position} by ${replay.last.checkedBy} on ${replay.last.finishedAt}: ${differences(replay.findings.length)} in ${plural(replay.last.compared, "row")}.`
 ]
 
 const whereIs: { readonly [Phase in SegmentView["phase"]]: string } = {
@@ -54,8 +55,7 @@ const whereIs: { readonly [Phase in SegmentView["phase"]]: string } = {
   restored: "are back in the database, and archived in"
 }
 
-const differences = (count: number): string =>
-  count === 0 ? "no difference" : count === 1 ? "one difference" : `${count} differences`
+const differences = (count: number): string => (count === 0 ? "no difference" : plural(count, "difference"))
 
 /** `lowtide ledger check`. */
 const check = Command.make(
@@ -82,7 +82,7 @@ const check = Command.make(
           })
       )
     )
-    const sentence = `The state was compared with the log until event ${position}: ${differences(findings.length)} in ${compared} rows.`
+    const sentence = `The state was compared with the log until event ${position}: ${differences(findings.length)} in ${plural(compared, "row")}.`
     yield* print({ position, compared, findings, sentence }, () => sentence)
     for (const { key, what } of findings) err(`LT0533 ${key}: ${what}`)
     if (findings.length > 0) return yield* new Unmet()
@@ -343,16 +343,19 @@ const rebuild = Command.make(
     let told = 0
     const onPage = (position: number, head: number) => {
       const share = head === 0 ? 100 : Math.floor((position / head) * 100)
-      if (share >= told + 10) err(`${share} % of ${head} events`)
+      if (share >= told + 10) err(`${share} % of ${plural(head, "event")}`)
       told = Math.max(told, share - (share % 10))
     }
     const rebuilt = yield* orFault(rebuildProjection(url, tables[table], { onPage }))
     const { projection, position, rows, takenOver, differing, examples, kept } = rebuilt
-    const over = takenOver === 0 ? "" : ` ${takenOver} rows stand on archived events and were taken over as they were.`
+    const over =
+      takenOver === 0
+        ? ""
+        : ` ${plural(takenOver, "row stands", "rows stand")} on archived events and ${takenOver === 1 ? "was taken over as it was" : "were taken over as they were"}.`
     yield* print(
       rebuilt,
       () =>
-        `${projection} is made anew from the log up to event ${position}: ${rows} rows, ${differences(differing)} to the one before, which is kept as ${kept}.${over}`
+        `${projection} is made anew from the log up to event ${position}: ${plural(rows, "row")}, ${differences(differing)} to the one before, which is kept as ${kept}.${over}`
     )
     for (const name of examples) err(`was not what the log says: ${name}`)
     if (differing > 0 && table === "state") err("whoever led was fenced, since its memory came from the old table")

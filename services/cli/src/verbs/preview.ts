@@ -1,8 +1,9 @@
 import { type ClusterPreview, hasError, preview as previewClusters } from "@lowtide/domain"
+import { plural } from "@lowtide/domain/words"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Unmet } from "../fault.ts"
-import { countText, findingBlock, findingJson, plural } from "../findings.ts"
+import { countText, findingBlock, findingJson } from "../findings.ts"
 import { filenameFlag, readFlag } from "../manifests.ts"
 import { type OutputFormat, outputFormat, print } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
@@ -71,7 +72,7 @@ const previewText = (
   const prefixes = new Set(routes.map(({ prefix }) => prefix)).size
   const summary =
     `${cluster} (network ${network}): ${served} of ${plural(asking, "Service")} would have addresses; ` +
-    `${prefixes} ${prefixes === 1 ? "prefix" : "prefixes"} from ${plural(nodes.length, "node")}; ${countText(findings)}`
+    `${plural(prefixes, "prefix", "prefixes")} from ${plural(nodes.length, "node")}; ${countText(findings)}`
   return [
     summary,
     ...(services.length === 0 ? [] : [formatTable(previewServiceColumns, services, options)]),

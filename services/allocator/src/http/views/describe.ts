@@ -23,6 +23,7 @@ import {
   type WireDropState,
   type WireSealState
 } from "@lowtide/domain"
+import { plural } from "@lowtide/domain/words"
 import type { StoredEvent } from "@lowtide/ledger"
 import { Result } from "effect"
 
@@ -117,7 +118,7 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   VipReleased: about<VipState>((vip) =>
     vip.obliged.length === 0
       ? `${vip.address} was released by ${vip.lastHolders.join(", ")}`
-      : `${vip.address} was released by ${vip.lastHolders.join(", ")}; ${vip.obliged.join(", ")} are to confirm its withdrawal`
+      : `${vip.address} was released by ${vip.lastHolders.join(", ")}; ${vip.obliged.join(", ")} ${vip.obliged.length === 1 ? "is" : "are"} to confirm its withdrawal`
   ),
   VipQuarantined: about<VipState>(
     (vip) =>
@@ -140,10 +141,11 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
       `${address} is no longer reserved for ${reservedFor(holder)}: reservation ${name} was deleted`
   ),
   QuotaApplied: about<QuotaState>(
-    ({ quota }) => `quota ${quota.name} allows ${quota.addresses} addresses ${quotaScope(quota)}`
+    ({ quota }) => `quota ${quota.name} allows ${plural(quota.addresses, "address", "addresses")} ${quotaScope(quota)}`
   ),
   QuotaDeleted: about<QuotaState>(
-    ({ quota }) => `quota ${quota.name} of ${quota.addresses} addresses ${quotaScope(quota)} was deleted`
+    ({ quota }) =>
+      `quota ${quota.name} of ${plural(quota.addresses, "address", "addresses")} ${quotaScope(quota)} was deleted`
   ),
   SharedAddressApplied: about<SharedAddressState>(({ shared: { name, addresses, members } }) => {
     const to = members.map((each) => `${each.cluster} ${each.namespace}/${each.name} (priority ${each.priority})`)
@@ -174,7 +176,7 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   })),
   HistoryRecovered: about<RecoveryState>(
     ({ incarnation, adoptedCount, without }) =>
-      `incarnation ${incarnation} has merged what is remembered: ${adoptedCount} addresses are reserved for who comes back${without.length === 0 ? "" : `; not heard: ${without.join(", ")}`}`
+      `incarnation ${incarnation} has merged what is remembered: ${plural(adoptedCount, "address is", "addresses are")} reserved for who comes back${without.length === 0 ? "" : `; not heard: ${without.join(", ")}`}`
   ),
   ClusterRepublished: about((state) =>
     state._tag === "Cluster"
@@ -184,13 +186,15 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   AuditExported: about<ExportState>(({ count, sinceSeq, untilSeq, filter, format }) => {
     const { journal, ...kept } = filter
     const filters = Object.entries(kept).map(([name, value]) => `${name} ${value}`)
-    const what = journal === undefined ? `${count} events of seq` : "rows of the wire journal of id"
-    const those = filters.length === 0 ? "" : `, those with ${filters.join(", ")},`
-    return `${what} ${sinceSeq} to ${untilSeq}${those} were exported as ${format}`
+    const range = `${sinceSeq} to ${untilSeq}`
+    const what = journal === undefined ? `events ${range}` : `rows ${range} of the wire journal`
+    const those = filters.length === 0 ? "" : `of ${what}, those with ${filters.join(", ")}`
+    const found = count === null ? "" : `: ${plural(count, "event")}`
+    return `${those === "" ? what : those} were exported as ${format}${found}`
   }),
   WireJournalSealed: about<WireSealState>(
     ({ count, sinceId, untilId, until, root }) =>
-      `the wire journal until ${until} is sealed: ${count} rows, ids ${sinceId} to ${untilId}, root ${root}`
+      `the wire journal until ${until} is sealed: ${plural(count, "row")}, ids ${sinceId} to ${untilId}, root ${root}`
   ),
   FleetVersionFinalised: about<FleetVersionState>(
     ({ version }, before) =>
@@ -216,7 +220,7 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   ),
   FleetApplied: about<FleetSettingsState>(
     ({ name, blastRadius: { maxWithdrawPercent, maxWithdrawRoutes, perMs, cluster } }) =>
-      `fleet ${name} lets ${maxWithdrawPercent} % and ${maxWithdrawRoutes} routes be withdrawn within ${perMs / 1000} s without a second person, of each cluster ${cluster.maxWithdrawPercent} % and ${cluster.maxWithdrawRoutes}`
+      `fleet ${name} lets ${maxWithdrawPercent} % and ${plural(maxWithdrawRoutes, "route")} be withdrawn within ${perMs / 1000} s without a second person, of each cluster ${cluster.maxWithdrawPercent} % and ${cluster.maxWithdrawRoutes}`
   ),
   FleetDeleted: about<FleetSettingsState>(({ name }) => `fleet ${name} was deleted: the standard budget holds`),
   VipReleaseHeld: about<VipState>(({ address, heldRelease }) => ({
@@ -226,13 +230,15 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   })),
   WithdrawalsHeld: about<ApprovalState>(
     ({ id, cluster, author, count }) =>
-      `order ${id} waits for a second person: ${count} addresses of cluster ${cluster}, released by ${author}`
+      `order ${id} waits for a second person: ${plural(count, "address", "addresses")} of cluster ${cluster}, released by ${author}`
   ),
   WithdrawalsApproved: about<ApprovalState>(
-    ({ id, cluster, count }) => `order ${id} was approved: ${count} addresses of cluster ${cluster} are withdrawn`
+    ({ id, cluster, count }) =>
+      `order ${id} was approved: ${plural(count, "address", "addresses")} of cluster ${cluster} ${count === 1 ? "is" : "are"} withdrawn`
   ),
   WithdrawalsRejected: about<ApprovalState>(
-    ({ id, cluster, count }) => `order ${id} was rejected: ${count} addresses of cluster ${cluster} stay announced`
+    ({ id, cluster, count }) =>
+      `order ${id} was rejected: ${plural(count, "address", "addresses")} of cluster ${cluster} ${count === 1 ? "stays" : "stay"} announced`
   )
 }
 

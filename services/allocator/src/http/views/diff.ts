@@ -1,6 +1,14 @@
 import type { DiffItem, DiffKind } from "@lowtide/api/diff"
 import { addressFilter } from "@lowtide/api/parameters"
-import { readState, type ServiceState, type StreamState, type Unreadable, type VipState } from "@lowtide/domain"
+import {
+  type ApprovalState,
+  readState,
+  type ServiceState,
+  type StreamState,
+  type Unreadable,
+  type VipState
+} from "@lowtide/domain"
+import { plural } from "@lowtide/domain/words"
 import type { StoredCurrent } from "@lowtide/ledger"
 import { parseIpAddress, parsePrefix, prefixContains } from "@lowtide/net"
 import { Result } from "effect"
@@ -27,7 +35,7 @@ interface Difference {
 
 /**
  * What differs between the states of all streams at two places of the log: addresses first, then Services, nodes and
- * configuration, each kind by name. What changed in between and is as it was is no difference.
+ * configuration and approvals, each kind by name. What changed in between and is as it was is no difference.
  */
 export const diffItems = (
   before: ReadonlyArray<StoredCurrent>,
@@ -45,6 +53,7 @@ const kinds: ReadonlyArray<DiffKind> = [
   "service",
   "node",
   "configuration",
+  "approval",
   "namespace",
   "cluster",
   "finding"
@@ -114,12 +123,13 @@ const namespacesOf = ({ kind, name }: DiffItem, vips: ReadonlyArray<VipState>): 
 
 const itemOf = (difference: Difference): ReadonlyArray<DiffItem> => {
   const state = difference.after ?? difference.before
-  if (state === null || !("cluster" in state)) return [] // of the log itself: the history tells it
-  const said = say(difference, state)
-  if (said === undefined) return []
+  const said = state === null ? undefined : say(difference, state)
+  if (state === null || said === undefined) return []
   const { before, after, seq, time } = difference
+  const { kind, change, name } = said
+  const cluster = "cluster" in state ? state.cluster : ""
   const sentence = `${said.sentence} (event ${seq} at ${time}).`
-  return [{ ...said, cluster: state.cluster, name: said.name, before, after, seq, time, sentence }]
+  return [{ kind, change, cluster, name, before, after, seq, time, sentence }]
 }
 
 interface Said {
@@ -129,7 +139,8 @@ interface Said {
   readonly sentence: string
 }
 
-const say = (difference: Difference, state: ClusterState): Said | undefined => {
+/** Undefined for what is of the log itself: the history tells it. */
+const say = (difference: Difference, state: StreamState): Said | undefined => {
   switch (state._tag) {
     case "Vip":
       return sayVip(difference.before as VipState | null, state)
@@ -168,6 +179,14 @@ const say = (difference: Difference, state: ClusterState): Said | undefined => {
       const subject = `AddressPool ${name}`
       return sayPresence(difference, { kind: "configuration", name: `AddressPool//${name}`, subject })
     }
+    case "FleetSettings":
+      return sayPresence(difference, {
+        kind: "configuration",
+        name: `Fleet//${state.name}`,
+        subject: `Fleet ${state.name}`
+      })
+    case "Approval":
+      return sayApproval(difference, state)
     case "Namespace":
       return sayPresence(difference, {
         kind: "namespace",
@@ -187,6 +206,14 @@ const say = (difference: Difference, state: ClusterState): Said | undefined => {
       const codes = [...new Set(state.findings.map(({ code }) => code))].join(", ")
       return { ...said, sentence: `${said.subject} has findings: ${codes}` }
     }
+    case "Brake":
+    case "Export":
+    case "FleetVersion":
+    case "Recovery":
+    case "Segment":
+    case "WireDrop":
+    case "WireSeal":
+      return undefined
   }
 }
 
@@ -216,6 +243,11 @@ const sayVip = (before: VipState | null, after: VipState): Said => {
     const by = holds === "" ? "" : ` of ${holds}`
     return { ...of, change: "changed", sentence: `${subject}${by} is of pool ${after.pool}, and was of ${before.pool}` }
   }
+  const order = after.heldRelease?.order
+  if (order !== undefined && order !== before?.heldRelease?.order) {
+    const sentence = `${subject} stays announced for ${holds}: its withdrawal waits for approval of ${order}`
+    return { ...of, change: "changed", sentence }
+  }
   const was = before === null ? "" : `, and was ${before.phase}`
   return holds === ""
     ? { ...of, change: "changed", sentence: `${subject} is ${after.phase}${was}` }
@@ -232,6 +264,18 @@ const sayService = (difference: Difference, { cluster, service, refusal }: Servi
   return {
     ...said,
     sentence: `${said.sentence}; ${refusal === null ? "it is refused nothing any more" : `it is refused ${refusal.code}: ${refusal.message}`}`
+  }
+}
+
+/** An order to withdraw more than the budget allows, which a second person decides on. */
+const sayApproval = ({ before }: Difference, { id, cluster, author, phase, count }: ApprovalState): Said => {
+  const addresses = `${plural(count, "address", "addresses")} of cluster ${cluster}, released by ${author}`
+  const standing = phase === "pending" ? "waits for a second person" : `was ${phase}`
+  return {
+    kind: "approval",
+    name: id,
+    change: before === null ? "added" : "changed",
+    sentence: `Order ${id} ${standing}: ${addresses}`
   }
 }
 

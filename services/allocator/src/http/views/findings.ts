@@ -22,6 +22,7 @@ import { waiting } from "./approvals.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, isSilent, statusAtLeastMs } from "./sync.ts"
+import { unreadOf } from "./wire-rows.ts"
 
 /** What is wrong with one configuration object, a node or a Service, its refusal aside. */
 export const findingsOn = (
@@ -45,6 +46,7 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
+      ...unreadReports(view, cluster, nowMs),
       ...approvals(view, cluster)
     ])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
@@ -145,6 +147,42 @@ const brakes = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Rea
     const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
     return brakeOf(state, current).map((found) => withCluster(cluster.name, current?.brake?.since, found))
   })
+
+/** How long it is said that reports could not be read, milliseconds. */
+const unreadShownMs = 3_600_000
+
+/** That reports of a node could not be read lately. An agent's are told of its cluster. */
+export const unreadOn = (
+  { unread = [] }: CommittedView,
+  cluster: ClusterMemory,
+  node: string,
+  nowMs: number
+): ReadonlyArray<ClusterFinding> => {
+  const recent = unread.filter(
+    (row) => row.cluster === cluster.name && row.node === node && Date.parse(row.recordedAt) > nowMs - unreadShownMs
+  )
+  const [newest] = recent
+  if (newest === undefined) return []
+  const count = recent.reduce((sum, row) => sum + (unreadOf(row)?.count ?? 1), 0)
+  const isAgent = !cluster.nodes.has(node)
+  return [
+    withCluster(
+      cluster.name,
+      recent.at(-1)?.recordedAt,
+      finding("LT0510", {
+        object: isAgent ? { kind: "Cluster", name: cluster.name } : { kind: "Node", name: node },
+        field: isAgent ? `reports[${node}]` : "",
+        expected: "reports of what was told that can be read",
+        found: `${count} that cannot within the hour, the last at ${newest.recordedAt}: ${unreadOf(newest)?.why ?? "its row cannot be read"}`
+      })
+    )
+  ]
+}
+
+const unreadReports = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...new Set((view.unread ?? []).flatMap((row) => (row.cluster === cluster.name ? (row.node ?? []) : [])))].flatMap(
+    (node) => unreadOn(view, cluster, node, nowMs)
+  )
 
 /** Withdrawals that wait for a second person; what was rejected is decided. */
 const approvals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>

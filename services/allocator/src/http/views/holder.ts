@@ -1,7 +1,9 @@
 import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
 import type { Reading } from "@lowtide/api/reading"
 import type { ReservationState } from "@lowtide/domain"
+import { listText } from "@lowtide/domain/words"
 import type { StoredHistory } from "@lowtide/ledger"
+import { heldReason, restReason } from "./reasons.ts"
 
 /** The part of the answer that the log has: who held it. Who announced it is the wire journal's to say. */
 export type HeldAnswer = Omit<HolderAnswer, "announcers" | "announcement">
@@ -139,7 +141,7 @@ const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
     holder.until === null
       ? `is held by ${services} since ${holder.since}`
       : `was held by ${services} from ${holder.since} until ${holder.until}`
-  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${holder.reason} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}`
+  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${heldReason(holder.reason)} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}`
 }
 
 /** Said of an address whose holder has let go of it, and that is announced as before all the same. */
@@ -154,12 +156,14 @@ const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<Stor
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${overrideWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation, question.at)}`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${becauseWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation, question.at)}`
 }
 
-/** Said of an address that somebody answers for: no node confirmed that it is withdrawn. */
-const overrideWords = (stretch: StoredHistory | undefined, words: string | null): string =>
-  isOverride(stretch) ? `, because ${stretch?.reasonCode}${words === null ? "" : ` (${JSON.stringify(words)})`}` : ""
+/** Why nobody holds it; where a person answers for that, in their own words as well. */
+const becauseWords = (stretch: StoredHistory | undefined, words: string | null): string =>
+  stretch === undefined
+    ? ""
+    : `, because ${restReason(stretch.reasonCode)}${words === null || !isOverride(stretch) ? "" : ` (${JSON.stringify(words)})`}`
 
 /** The event by which a person ended the withdrawal of an address that rests since; undefined when nobody did. */
 export const overrideSeq = (
@@ -175,7 +179,7 @@ const isOverride = (stretch: StoredHistory | undefined): boolean =>
   stretch?.reasonCode === "force-released" || stretch?.reasonCode === "node-retired"
 
 const awaitingWords = (nodes: ReadonlyArray<string>): string =>
-  nodes.length === 0 ? "" : `; ${nodes.join(", ")} ${nodes.length === 1 ? "has" : "have"} yet to confirm`
+  nodes.length === 0 ? "" : `; ${listText(nodes)} ${nodes.length === 1 ? "has" : "have"} yet to confirm`
 
 const quarantineWords = ({ quarantineEnd }: HolderQuestion): string =>
   quarantineEnd === undefined || quarantineEnd === null ? "" : `; others may have it from ${quarantineEnd}`

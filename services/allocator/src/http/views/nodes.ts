@@ -3,13 +3,14 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { brakeOf, findingsOn, silenceOf } from "./findings.ts"
+import { brakeOf, findingsOn, silenceOf, unreadOn } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
 /** Nodes that the log knows, the vanished ones too: what they announced they may announce still. */
 export const nodeList = (view: CommittedView, filter: ListFilter, nowMs: number): NodeList => ({
   ...readingOf(view),
+  reportsSince: view.reportsSince ?? null,
   items: clustersOf(view, filter)
     .flatMap((cluster) => [...cluster.nodes.values()].map((state) => viewOf(view, cluster, state, nowMs)))
     .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
@@ -39,7 +40,8 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
     findings: [
       ...findingsOn(cluster, { kind: "Node", name }),
       ...silenceOf(state, heard, nowMs),
-      ...brakeOf(state, current)
+      ...brakeOf(state, current),
+      ...unreadOn(view, cluster, name, nowMs)
     ]
   }
 }

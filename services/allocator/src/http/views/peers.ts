@@ -10,6 +10,7 @@ import { currentStatus, syncOf } from "./sync.ts"
 /** Peers in effect with their sessions, and peers that are not in effect with what is wrong with them. */
 export const peerList = (view: CommittedView, filter: ListFilter, nowMs: number): PeerList => ({
   ...readingOf(view),
+  reportsSince: view.reportsSince ?? null,
   items: clustersOf(view, filter)
     .flatMap((cluster) => peersOf(view, cluster, filter.namespace, nowMs))
     .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))

@@ -22,6 +22,7 @@ import { currentStatus } from "./sync.ts"
 /** Services that are to have an address, that hold one, or whose manifest cannot be read. */
 export const serviceList = (view: CommittedView, filter: ListFilter, nowMs: number): ServiceList => ({
   ...readingOf(view),
+  reportsSince: view.reportsSince ?? null,
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
       ...servicesOf(view, cluster, filter.namespace, nowMs),

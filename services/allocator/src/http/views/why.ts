@@ -5,6 +5,7 @@ import { explainPools } from "@lowtide/domain/allocation/explain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
 import type { StoredEvent } from "@lowtide/ledger"
 import { findingsOn, isLeaving } from "./findings.ts"
+import { heldReason } from "./reasons.ts"
 
 /** Everything that the answer is made from. */
 export interface WhyFacts {
@@ -94,20 +95,8 @@ const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState
 
 const sayAddress = ({ address, pool, leaving, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
   if (leaving) return `${address} of pool ${pool} until nodes announce what takes its place`
-  const because = reason === null ? "" : ` since ${since}, because ${reasonWords[reason] ?? reason} (event ${seq})`
+  const because = reason === null ? "" : ` since ${since}, because ${heldReason(reason)} (event ${seq})`
   return `${address} of pool ${pool}${because}`
-}
-
-/** The reasons of `VipAssigned`, docs/reference/events.md. */
-const reasonWords: Readonly<Record<string, string>> = {
-  "requested-address": "it asked for this address",
-  "requested-pool": "it asked for this pool",
-  "pool-selected": "this was the first pool in the stated order that had one",
-  sticky: "it held it last",
-  shared: "another Service with its sharing key has it",
-  reserved: "a reservation keeps it for the Service",
-  "shared-address": "the Service is a member of a shared address",
-  "status-says": "its status named it already"
 }
 
 /** Pools in effect, and those that errors keep out of effect. */

@@ -1,4 +1,5 @@
 import type { Announcement, Announcer } from "@lowtide/api/holder"
+import { listText } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { byText } from "./reading.ts"
 import { type AppliedEntry, appliedOf, type SessionChange, sessionOf } from "./wire-rows.ts"
@@ -116,38 +117,43 @@ const namesMax = 8
 
 /**
  * `At …, east-1 and east-2 had announced it to tor-a; east-3 had reported nothing of it.` Nodes of which the same is so share
- * a clause; times are in the answer, not in the sentence. Empty when there is nobody to speak of.
+ * a clause; times are in the answer, not in the sentence. Empty when there is nobody to speak of. `reportsSince`: from when on
+ * reports are kept; null where none was removed.
  */
-export const announcementSentence = (announcers: ReadonlyArray<Announcer>, at: string | null): string => {
+export const announcementSentence = (
+  announcers: ReadonlyArray<Announcer>,
+  { at, reportsSince }: { readonly at: string | null; readonly reportsSince: string | null }
+): string => {
   const have = at === null ? "have" : "had"
   const clauses = new Map<string, Array<string>>()
   for (const announcer of announcers) {
-    const clause = clauseOf(announcer)
+    const clause = clauseOf(announcer, reportsSince)
     clauses.set(clause, [...(clauses.get(clause) ?? []), announcer.node])
   }
   if (clauses.size === 0) return ""
   const text = [...clauses]
-    .map(([clause, nodes]) => `${list(nodes)} ${nodes.length === 1 && at === null ? "has" : have} ${clause}`)
+    .map(
+      ([clause, nodes]) => `${listText(nodes, namesMax)} ${nodes.length === 1 && at === null ? "has" : have} ${clause}`
+    )
     .join("; ")
   return `${at === null ? "By their reports " : `At ${at}, by their reports, `}${text}.`
 }
 
-const clauseOf = ({ verdict, peers }: Announcer): string => {
+const clauseOf = ({ verdict, peers }: Announcer, reportsSince: string | null): string => {
   const of = (state: Announcement["state"]) => peers.filter((told) => told.state === state).map(({ peer }) => peer)
   const parts = [
-    ...(of("announced").length > 0 ? [`announced it to ${list(of("announced"))}`] : []),
-    ...(of("withdrawn").length > 0 ? [`withdrawn it from ${list(of("withdrawn"))}`] : []),
-    ...(of("lost").length > 0 ? [`lost the session on which it was announced to ${list(of("lost"))}`] : []),
-    ...(of("unknown").length > 0 ? [`a new session, of which nothing is reported, with ${list(of("unknown"))}`] : [])
+    ...(of("announced").length > 0 ? [`announced it to ${listText(of("announced"), namesMax)}`] : []),
+    ...(of("withdrawn").length > 0 ? [`withdrawn it from ${listText(of("withdrawn"), namesMax)}`] : []),
+    ...(of("lost").length > 0
+      ? [`lost the session on which it was announced to ${listText(of("lost"), namesMax)}`]
+      : []),
+    ...(of("unknown").length > 0
+      ? [`a new session, of which nothing is reported, with ${listText(of("unknown"), namesMax)}`]
+      : [])
   ]
   if (parts.length > 0) return parts.join(" and ")
-  return verdict === null
+  if (verdict !== null) return `told no router of it (${verdict})`
+  return reportsSince === null
     ? "reported nothing of it: what was announced there is not known"
-    : `told no router of it (${verdict})`
-}
-
-/** `a`, `a and b`, `a, b and 7 more`. */
-const list = (names: ReadonlyArray<string>): string => {
-  if (names.length > namesMax) return `${names.slice(0, namesMax).join(", ")} and ${names.length - namesMax} more`
-  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
+    : `reported nothing of it since ${reportsSince}, and older reports were removed: what was announced there is not known`
 }

@@ -1,3 +1,5 @@
+import { codes } from "@lowtide/domain"
+import { plural } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { Option, Schema } from "effect"
 import type { Described } from "./describe.ts"
@@ -41,6 +43,13 @@ export const appliedOf = (row: StoredWire): ReadonlyArray<AppliedEntry> =>
 export const sessionOf = (row: StoredWire): SessionChange | undefined =>
   row.kind === "session" ? readSession(row) : undefined
 
+const UnreadDetail = Schema.Struct({ count: Schema.Int, why: Schema.String })
+const readUnread = reader(UnreadDetail)
+
+/** How many reports of a node could not be read, and why, of a row that stands for them; undefined for another row. */
+export const unreadOf = (row: StoredWire): typeof UnreadDetail.Type | undefined =>
+  row.kind === "unread" ? readUnread(row) : undefined
+
 /** Which Service's status was written and when, of a row of kind `status-written`. */
 export const statusWrittenOf = reader(StatusDetail)
 
@@ -58,6 +67,16 @@ export const describeWire = (row: StoredWire, node: string | undefined): Describ
     case "status-written": {
       const written = statusWrittenOf(row)
       return plain(`status of Service ${written?.namespace ?? "?"}/${written?.name ?? "?"} was written`)
+    }
+    case "unread": {
+      const unread = unreadOf(row)
+      const reports = plural(
+        unread?.count ?? 1,
+        "report of what it told its routers is",
+        "reports of what it told its routers are"
+      )
+      const what = `${reports} missing of ${row.node ?? "?"}: ${unread?.why ?? "they could not be read"}`
+      return { what, code: "LT0510", fix: codes.LT0510.fix }
     }
     default:
       return plain(`${row.kind}${row.node === undefined ? "" : ` on ${row.node}`}`)
