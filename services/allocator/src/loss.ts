@@ -55,9 +55,16 @@ export const lossBy = (
 ): Effect.Effect<Loss | undefined, Unavailable, Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const incarnation = Math.max(head.incarnation, ...witnesses.map(({ stamp }) => stamp.incarnation)) + 1
-    const checked = new Set<string>()
+    const believed = witnesses.filter(({ stamp }) => isBelievable(head, stamp))
     for (const { who, stamp } of witnesses) {
+      if (isBelievable(head, stamp)) continue
+      yield* Effect.logWarning(
+        `${who} says that it is at ${at(stamp)}, which no log can have come to; it is passed over`
+      )
+    }
+    const incarnation = Math.max(head.incarnation, ...believed.map(({ stamp }) => stamp.incarnation)) + 1
+    const checked = new Set<string>()
+    for (const { who, stamp } of believed) {
       const key = `${stamp.incarnation}/${stamp.epoch}/${stamp.seq}`
       if (checked.has(key)) continue
       checked.add(key)
@@ -69,9 +76,20 @@ export const lossBy = (
 
 const at = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
 
+/** More losses of history than a log can have forgotten: one begins each, and a person hears of each. */
+const forgottenLossesMax = 1_000
+
+/**
+ * What a status says of its stamp is a node's own word. Taken at it, one with the highest number there is would leave no
+ * number for a new incarnation, and the centre could not go on.
+ */
+const isBelievable = (head: Pick<Head, "incarnation">, stamp: Stamp): boolean =>
+  stamp.incarnation <= head.incarnation + forgottenLossesMax
+
 /** Whether a stamp is beyond the end of the log. */
 export const isBeyond = (head: Pick<Head, "incarnation" | "seq">, stamp: Stamp): boolean =>
-  stamp.incarnation > head.incarnation || (stamp.incarnation === head.incarnation && stamp.seq > head.seq)
+  isBelievable(head, stamp) &&
+  (stamp.incarnation > head.incarnation || (stamp.incarnation === head.incarnation && stamp.seq > head.seq))
 
 /** Whether the log does not have the event of this stamp: it is beyond the end, or another epoch's event has its place. */
 export const isUnknown = (

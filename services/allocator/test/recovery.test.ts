@@ -7,7 +7,7 @@ import { emptyTables } from "@lowtide/testkit/memory-tables"
 import { Effect } from "effect"
 import type { HeardNode } from "../src/centre.ts"
 import { decideBatch } from "../src/decide-batch.ts"
-import { isLost, lostEnds } from "../src/loss.ts"
+import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
 import { isHeldBack, Recovery, RollCallAnswers } from "../src/recovery.ts"
 import { announcing, forgetService, node, received, service, signingKey } from "./orders.ts"
@@ -303,5 +303,18 @@ describe("a node that nobody has heard", () => {
         assert.isUndefined(leader.memory.fleet.vip("default", "192.0.2.7"))
       })
     )
+  )
+})
+
+describe("a node that says it is where no log can have come to", () => {
+  it.effect("is passed over, and hides nobody who proves a loss", () =>
+    Effect.gen(function* () {
+      const head = { incarnation: 2, epoch: 4, seq: 100, commitSeq: 50, recordedAt: "2026-01-01T00:00:00.000Z" }
+      const at = (who: string, incarnation: number) => ({ who, stamp: { incarnation, epoch: 1, seq: 5 } })
+      const liar = at("node east/n1", 2_147_483_647)
+      assert.isUndefined(yield* lossBy(head, [liar]))
+      assert.isFalse(isBeyond(head, liar.stamp))
+      assert.deepInclude(yield* lossBy(head, [liar, at("node east/n2", 7)]), { incarnation: 8 })
+    }).pipe(Effect.provide(memoryLedger()))
   )
 })
