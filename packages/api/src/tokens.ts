@@ -11,6 +11,9 @@ export const TokenName = Schema.String.pipe(
   )
 )
 
+/** Names that differ by their letters' case alone are one: nobody is a second person by another spelling. */
+export const foldedName = (name: string): string => name.toLowerCase()
+
 /** Whom a token names, and what he, she or it may. */
 export const TokenHolder = Schema.Struct({
   name: TokenName,

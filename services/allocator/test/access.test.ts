@@ -32,6 +32,9 @@ describe("a tokens file", () => {
     expect(faultOf([{ ...ada, roles: [{ role: "operator", cluster: "east" }] }])).toContain("cluster")
     expect(faultOf([{ ...ada, name: "ada\nroot" }])).toContain("expected a name")
     expect(faultOf([ada, { ...ada, name: "bob" }])).toBe("expected a token of its own for bob, found the one of ada")
+    expect(faultOf([ada, { ...ada, name: "Ada", sha256: sha256("b") }])).toBe(
+      "expected one spelling of the name ada, found Ada as well"
+    )
     expect(Result.isFailure(readTokens("{"))).toBe(true)
   })
 })
@@ -132,6 +135,8 @@ describe("who may give an order", () => {
     for (const [asking, code] of [
       [caller(operator, { actor: "person:bob" }), undefined],
       [caller(operator), "LT0608"],
+      [caller(operator, { actor: "person:Ada" }), "LT0608"],
+      [caller([{ role: "admin" }], { kind: "machine", actor: "machine:ada" }), "LT0608"],
       [caller([{ role: "admin" }], { kind: "machine", actor: "machine:ci" }), "LT0603"],
       [caller([{ role: "admin" }], { isAuthenticated: false, actor: "local:bob" }), "LT0603"],
       [caller([{ role: "operator", clusters: ["west"] }], { actor: "person:bob" }), "LT0602"]
@@ -139,6 +144,13 @@ describe("who may give an order", () => {
       expect(forbids(asking, approve)?.code).toBe(code)
     }
     expect(forbids(caller(operator), reject)).toBeUndefined()
+    fleet.restore("approval:w-2", 1, {
+      ...({ _tag: "Approval", id: "w-2", cluster: "east", author: "agent:ada", phase: "pending" } as const),
+      ...{ sinceMs: 0, count: 60 }
+    })
+    expect(
+      forbids(caller(operator), needsOf(fleet, { _tag: "ApproveWithdrawals", id: "w-2", revision: 1 }))
+    ).toBeUndefined()
   })
 
   it("is told with the role that it takes", () => {

@@ -60,6 +60,7 @@ describe("lowtide token", () => {
     const before = readFileSync(file(), "utf8")
     const faults = [
       ["token new ada --kind person --role reader", 4, "expected none"],
+      ["token new Ada --kind machine --role reader", 4, "found ada, which differs by case alone"],
       ["token new bob --kind person --role reader --expires 2020-01-01T00:00:00Z", 2, "expected a moment to come"],
       ["token new -- --kind person --role reader", 2, ""],
       ["token new bo/b --kind person --role reader", 2, "name: expected a name"],

@@ -1,4 +1,5 @@
 import type { Caller, Role } from "@lowtide/api/access"
+import { foldedName } from "@lowtide/api/tokens"
 import { type Command, decodeFleetObject, type Finding, type Fleet, finding, type Reservation } from "@lowtide/domain"
 import { poolRanges } from "@lowtide/domain/allocation/pool-choice"
 import { parseIpAddress, rangeContains } from "@lowtide/net"
@@ -121,13 +122,16 @@ const forbidsOne = (caller: Caller["Service"], needs: OrderNeeds): Finding | und
       found: caller.grants.map(grantText).join("; ") || "no role"
     })
   }
-  if (needs.notBy === caller.actor) {
+  if (needs.notBy !== undefined && nameOf(needs.notBy) === nameOf(caller.actor)) {
     return finding("LT0608", { object, expected: `another person than ${needs.notBy}`, found: caller.actor })
   }
   if (!needs.isPersonal || (caller.isAuthenticated && caller.kind === "person")) return undefined
   const found = caller.isAuthenticated ? "a machine's token" : "nobody checked who it is"
   return finding("LT0603", { object, expected: needsText(needs), found })
 }
+
+/** Who has a person's token and a machine's of one name is one, whichever is used; so is a name that nobody checked. */
+const nameOf = (actor: string): string => foldedName(actor.replace(/^(person|machine|local):/, ""))
 
 const isWithin = (limit: ReadonlyArray<string> | undefined, name: string | undefined): boolean =>
   limit === undefined || (name !== undefined && limit.includes(name))

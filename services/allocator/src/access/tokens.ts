@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto"
-import { type TokenHolder, TokensFile } from "@lowtide/api/tokens"
+import { foldedName, type TokenHolder, TokensFile } from "@lowtide/api/tokens"
 import { Data, Result, Schema } from "effect"
 
 /** A tokens file that cannot be used: what is wrong with it. */
@@ -23,8 +23,13 @@ export const readTokens = (text: string): Result.Result<TokenBook, InvalidTokens
     return Result.fail(new InvalidTokens({ faults: [file.failure.message.replaceAll(/\s+/g, " ")] }))
   }
   const byHash = new Map<string, TokenHolder>()
+  const spellings = new Map<string, string>()
   const faults: Array<string> = []
   for (const holder of file.success.tokens) {
+    const spelling = spellings.get(foldedName(holder.name)) ?? holder.name
+    spellings.set(foldedName(holder.name), spelling)
+    if (spelling !== holder.name)
+      faults.push(`expected one spelling of the name ${spelling}, found ${holder.name} as well`)
     const other = byHash.get(holder.sha256)
     if (other !== undefined)
       faults.push(`expected a token of its own for ${holder.name}, found the one of ${other.name}`)

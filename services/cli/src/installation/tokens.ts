@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto"
 import { statSync } from "node:fs"
-import { type TokenHolder, TokensFile } from "@lowtide/api/tokens"
+import { foldedName, type TokenHolder, TokensFile } from "@lowtide/api/tokens"
 import { Result, Schema } from "effect"
 import { CliFault, exitCodes } from "../fault.ts"
 import { readIfThere, replaceFile } from "./files.ts"
@@ -23,6 +23,14 @@ export const readTokenHolders = (file: string): ReadonlyArray<TokenHolder> => {
 /** Makes a token and writes down whose it is. The answer is the one place where the token itself ever is. */
 export const addToken = (file: string, holder: Omit<TokenHolder, "sha256">): string => {
   const holders = readTokenHolders(file)
+  const other = holders.find(({ name }) => name !== holder.name && foldedName(name) === foldedName(holder.name))
+  if (other !== undefined) {
+    throw new CliFault({
+      exitCode: exitCodes.conflict,
+      what: `token of ${holder.kind} ${holder.name}: expected a name of its own in ${file}, found ${other.name}, which differs by case alone`,
+      next: "spell the name as it is there, or choose another one"
+    })
+  }
   if (holders.some(({ name, kind }) => name === holder.name && kind === holder.kind)) {
     throw new CliFault({
       exitCode: exitCodes.conflict,
