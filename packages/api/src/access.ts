@@ -1,4 +1,4 @@
-import { Context, Schema } from "effect"
+import { Context, type Effect, Schema } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import { ForbiddenProblem, UnauthenticatedProblem } from "./problems.ts"
 
@@ -23,6 +23,8 @@ export class Caller extends Context.Service<
     readonly kind: "person" | "machine"
     readonly isAuthenticated: boolean
     readonly grants: ReadonlyArray<Grant>
+    /** Whether the credential is good still: asked again by what goes on for longer than a moment. */
+    readonly isKnown: Effect.Effect<boolean>
   }
 >()("@lowtide/api/Caller") {}
 

@@ -3,7 +3,7 @@ import type { Caller } from "@lowtide/api/access"
 import { Fleet } from "@lowtide/domain"
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { forbids, needsOf } from "../src/access/permit.ts"
+import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
 import { readTokens } from "../src/access/tokens.ts"
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
@@ -55,7 +55,7 @@ describe("who may give an order", () => {
   })
   const retire = needsOf(fleet, { _tag: "RetireNode", cluster: "east", node: "east-1" })
   const force = needsOf(fleet, { _tag: "ForceRelease", network: "default", address: "192.0.2.1" })
-  const caller = (grants: Caller["Service"]["grants"], more: Partial<Caller["Service"]> = {}): Caller["Service"] => ({
+  const caller = (grants: Caller["Service"]["grants"], more: Partial<WhoAsks> = {}): WhoAsks => ({
     actor: "person:ada",
     kind: "person",
     isAuthenticated: true,

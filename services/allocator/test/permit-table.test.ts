@@ -1,7 +1,7 @@
-import type { Caller, Grant } from "@lowtide/api/access"
+import type { Grant } from "@lowtide/api/access"
 import { type Command, Fleet } from "@lowtide/domain"
 import { describe, expect, it } from "vitest"
-import { forbids, needsOf } from "../src/access/permit.ts"
+import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
 
 /** A withdrawing address of cluster east, pool public, and a reservation of the same. */
 const fleet = new Fleet()
@@ -136,7 +136,7 @@ const mayBy = (grant: Grant, role: string, [cluster, pool]: OrderScope, isExport
 describe("who may give which order", () => {
   for (const [title, command, role, scope, who] of orders) {
     it.each(grants)(`${title}: %s`, (_, grant) => {
-      const asks = (kind: "person" | "machine", isAuthenticated = true): Caller["Service"] => ({
+      const asks = (kind: "person" | "machine", isAuthenticated = true): WhoAsks => ({
         ...{ actor: `${kind}:x`, kind, isAuthenticated, grants: [grant] }
       })
       const may = mayBy(grant, role, scope, title === "export")
@@ -162,7 +162,7 @@ describe("who may give which order", () => {
       { _tag: "ForgetNode", cluster: "east", name: "east-1" },
       { _tag: "RegisterCluster", cluster: "east", network: "default" }
     ]
-    const machine: Caller["Service"] = {
+    const machine: WhoAsks = {
       ...{ actor: "machine:x", kind: "machine", isAuthenticated: true, grants: [{ role: "admin" }] }
     }
     for (const command of said) expect(forbids(machine, needsOf(fleet, command))?.code).toBe("LT0603")

@@ -1,5 +1,6 @@
 import { Access, Caller, userHeader } from "@lowtide/api/access"
 import { ForbiddenProblem, UnauthenticatedProblem } from "@lowtide/api/problems"
+import type { TokenHolder } from "@lowtide/api/tokens"
 import { codes } from "@lowtide/domain"
 import { Clock, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -25,12 +26,21 @@ const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) 
   const holder = token === "" ? undefined : tokens.holderOf(token)
   if (holder === undefined) return yield* unauthenticated(token === "" ? "none" : "another")
   const { kind, name, roles, expires } = holder
-  if (expires !== undefined && Date.parse(expires) <= (yield* Clock.currentTimeMillis)) {
+  if (!isGood(holder, yield* Clock.currentTimeMillis)) {
     return yield* unauthenticated(`that of ${name}, which expired at ${expires}`)
   }
-  const caller: Caller["Service"] = { actor: `${kind}:${name}`, kind, isAuthenticated: true, grants: roles }
+  const caller: Caller["Service"] = {
+    actor: `${kind}:${name}`,
+    kind,
+    isAuthenticated: true,
+    grants: roles,
+    isKnown: Effect.map(Clock.currentTimeMillis, (nowMs) => isGood(tokens.holderOf(token), nowMs))
+  }
   return caller
 })
+
+const isGood = (holder: TokenHolder | undefined, nowMs: number): boolean =>
+  holder !== undefined && (holder.expires === undefined || nowMs < Date.parse(holder.expires))
 
 const unauthenticated = (found: string) =>
   new UnauthenticatedProblem({
@@ -62,7 +72,8 @@ const localCaller = Effect.gen(function* () {
     actor: `local:${userName.test(user) ? user : "unknown"}`,
     kind: "person",
     isAuthenticated: false,
-    grants: [{ role: "admin" }]
+    grants: [{ role: "admin" }],
+    isKnown: Effect.succeed(true)
   }
   return caller
 })

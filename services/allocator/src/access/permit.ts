@@ -1,4 +1,4 @@
-import type { Caller, Role } from "@lowtide/api/access"
+import type { Caller, Grant, Role } from "@lowtide/api/access"
 import { foldedName } from "@lowtide/api/tokens"
 import { type Command, decodeFleetObject, type Finding, type Fleet, finding, type Reservation } from "@lowtide/domain"
 import { poolRanges } from "@lowtide/domain/allocation/pool-choice"
@@ -10,6 +10,9 @@ export interface OrderScope {
   readonly cluster?: string
   readonly pool?: string
 }
+
+/** As far as it matters to what somebody may. */
+export type WhoAsks = Omit<Caller["Service"], "isKnown">
 
 /** What it takes to give an order. */
 export interface OrderNeeds {
@@ -101,7 +104,7 @@ export const needsText = ({ role, scope, isPersonal }: OrderNeeds): string => {
 }
 
 /** Why the caller may not give this order; undefined when it may. */
-export const forbids = (caller: Caller["Service"], needs: ReadonlyArray<OrderNeeds>): Finding | undefined => {
+export const forbids = (caller: WhoAsks, needs: ReadonlyArray<OrderNeeds>): Finding | undefined => {
   for (const each of needs) {
     const forbidden = forbidsOne(caller, each)
     if (forbidden !== undefined) return forbidden
@@ -109,7 +112,7 @@ export const forbids = (caller: Caller["Service"], needs: ReadonlyArray<OrderNee
   return undefined
 }
 
-const forbidsOne = (caller: Caller["Service"], needs: OrderNeeds): Finding | undefined => {
+const forbidsOne = (caller: WhoAsks, needs: OrderNeeds): Finding | undefined => {
   const object = { kind: "Caller", name: caller.actor }
   const isGranted = caller.grants.some(
     ({ role, clusters, pools }) =>
@@ -136,7 +139,7 @@ const nameOf = (actor: string): string => foldedName(actor.replace(/^(person|mac
 const isWithin = (limit: ReadonlyArray<string> | undefined, name: string | undefined): boolean =>
   limit === undefined || (name !== undefined && limit.includes(name))
 
-const grantText = ({ role, clusters, pools }: Caller["Service"]["grants"][number]): string =>
+const grantText = ({ role, clusters, pools }: Grant): string =>
   [
     role,
     ...(clusters === undefined ? [] : [`of clusters ${clusters.join(", ")}`]),

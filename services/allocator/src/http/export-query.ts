@@ -4,7 +4,7 @@ import type { ExportQuery } from "@lowtide/api/audit"
 import { addressFilter } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { RecordExport } from "@lowtide/domain"
-import { type EventSelection, Ledger, treeSource, type Unavailable } from "@lowtide/ledger"
+import { type EventSelection, Ledger, treeSource, Unavailable } from "@lowtide/ledger"
 import { csvArchivedLine, csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { rangeProof } from "@lowtide/ledger/proofs/merkle"
 import { type ArchivedLine, archivedKind } from "@lowtide/ledger/proofs/segment"
@@ -55,9 +55,10 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   // A whole export ends with the event that tells of it, which dates it for who verifies it.
   const isWhole = Object.keys(filter).length === 0 && after === undefined
   const read = isWhole ? { ...selection, untilSeq: ownSeq } : selection
+  const whileKnown = yield* whileCallerIsKnown
   const events = pages(
     sinceSeq,
-    (from) => ledger.events({ ...read, sinceSeq: from, limit: pageMax, order: "asc" }),
+    (from) => whileKnown(ledger.events({ ...read, sinceSeq: from, limit: pageMax, order: "asc" })),
     ({ seq }) => seq + 1
   )
   const beginning = yield* beginningOf(sinceSeq, untilSeq)
@@ -105,9 +106,10 @@ const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
   const untilId = last?.id ?? after
   const said = address === undefined ? filter : { ...filter, address }
   yield* record({ filter: said, format: "ndjson", sinceSeq: after + 1, untilSeq: untilId, count: null })
+  const whileKnown = yield* whileCallerIsKnown
   return pages(
     after,
-    (sinceId) => ledger.wire({ ...kept, sinceId, limit: pageMax, order: "asc" }),
+    (sinceId) => whileKnown(ledger.wire({ ...kept, sinceId, limit: pageMax, order: "asc" })),
     ({ id }) => id
   ).pipe(
     Stream.takeWhile(({ id }) => id <= untilId),
@@ -115,6 +117,23 @@ const exportWire = Effect.fnUntraced(function* (query: ExportQuery) {
     Stream.encodeText
   )
 })
+
+/**
+ * Reads as long as the caller's credential is good. An export may take hours: one whose token is taken away ends in the
+ * middle, without its last line.
+ */
+const whileCallerIsKnown = Effect.map(
+  Caller,
+  ({ actor, isKnown }) =>
+    <Rows>(read: Effect.Effect<Rows, Unavailable>): Effect.Effect<Rows, Unavailable> =>
+      Effect.flatMap(isKnown, (isStill) =>
+        isStill
+          ? read
+          : Effect.fail(
+              new Unavailable({ operation: "export", cause: new Error(`a token of ${actor} that is good no more`) })
+            )
+      )
+)
 
 /** Commits that somebody exports; answers the seq of the event that says so. */
 export const record = Effect.fnUntraced(function* (said: Omit<RecordExport, "_tag">) {
