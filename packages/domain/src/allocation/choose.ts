@@ -1,5 +1,6 @@
-import { type Family, formatIpAddress, type IpAddress, parseIpAddress, rangeContains } from "@lowtide/net"
+import { type Family, formatIpAddress, type IpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
+import { familyOf, toAddress } from "../config/canonical.ts"
 import { type AddressPool, type Finding, listText, type ServiceObject } from "../config/index.ts"
 import type { ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory, Fleet, NetworkMemory } from "../fleet/fleet.ts"
@@ -57,8 +58,6 @@ const poolsOf = ({ fleet, cluster }: Chooser): ReadonlyArray<AddressPool> => fle
 const openPoolsOf = (chooser: Chooser): ReadonlyArray<AddressPool> =>
   poolsOf(chooser).filter(({ retired }) => retired !== true)
 
-const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
-
 /** What it holds, but for shared addresses of which it is no member any more. */
 const heldBy = (chooser: Chooser): ReadonlyArray<string> => {
   const { cluster, wish } = chooser
@@ -93,7 +92,7 @@ const withShared = (chooser: Chooser, shared: ReadonlyArray<string>): Choice => 
   const { service, wish } = chooser
   const picks: Array<AddressPick> = []
   for (const address of shared) {
-    const pool = poolHolding(openPoolsOf(chooser), Result.getOrThrow(parseIpAddress(address)))
+    const pool = poolHolding(openPoolsOf(chooser), toAddress(address))
     const can = available(chooser, address)
     const held = heldBy(chooser).includes(address)
       ? keepAll(chooser).find((pick) => pick.address === address)
@@ -128,7 +127,7 @@ const statusPicks = (chooser: Chooser): ReadonlyArray<AddressPick> => {
   const pools = openPoolsOf(chooser).filter((pool) => poolAdmits(pool, cluster, service))
   return wish.families.flatMap((family) => {
     for (const text of statusAddresses) {
-      const address = Result.getOrThrow(parseIpAddress(text))
+      const address = toAddress(text)
       const pool = address.family === family ? poolHolding(pools, address) : undefined
       if (pool !== undefined && Result.isSuccess(available(chooser, text))) {
         return [{ address: text, pool: pool.name, reason: "status-says" as const }]
@@ -234,7 +233,7 @@ const poolToAsk = (chooser: Chooser, text: string): Result.Result<string, Findin
     const expected = `a pool that serves namespace ${service.namespace} and these labels`
     return refuseRequest(service, "LT0205", expected, `${text} of pool ${pool.name}`)
   }
-  return pool.avoidBuggyIPs && isBuggy(Result.getOrThrow(parseIpAddress(text)))
+  return pool.avoidBuggyIPs && isBuggy(toAddress(text))
     ? refuseRequest(service, "LT0210", `an address that pool ${pool.name} does not avoid`, text)
     : Result.succeed(pool.name)
 }
@@ -257,7 +256,7 @@ const refuseRequest = (
 
 /** The pools that have an address. */
 const poolsHolding = (pools: ReadonlyArray<AddressPool>, text: string): ReadonlyArray<AddressPool> => {
-  const address = Result.getOrThrow(parseIpAddress(text))
+  const address = toAddress(text)
   return pools.filter((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))
 }
 
@@ -328,7 +327,7 @@ const reservedPicks = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): Rea
   const { cluster, wish } = chooser
   const kept = [...cluster.reservations.values()]
     .filter((reservation) => isFor(reservation, cluster, wish.holder))
-    .map(({ address }) => ({ text: address, address: Result.getOrThrow(parseIpAddress(address)) }))
+    .map(({ address }) => ({ text: address, address: toAddress(address) }))
     .sort((left, right) => (left.address.value < right.address.value ? -1 : 1))
   return wish.families.flatMap((family) => {
     for (const { text, address } of kept) {
@@ -448,9 +447,9 @@ const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyAr
         fleet.vip(cluster.network, address, cluster.name)?.phase !== "assigned" &&
         Result.isSuccess(available(chooser, address))
     )
-    const pool = address === undefined ? undefined : poolHolding(pools, Result.getOrThrow(parseIpAddress(address)))
+    const pool = address === undefined ? undefined : poolHolding(pools, toAddress(address))
     if (address === undefined || pool === undefined) continue
-    if (pool.avoidBuggyIPs && isBuggy(Result.getOrThrow(parseIpAddress(address)))) continue
+    if (pool.avoidBuggyIPs && isBuggy(toAddress(address))) continue
     picks.push({ address, pool: pool.name, reason: "sticky" })
   }
   return picks
@@ -513,7 +512,7 @@ const sharedIn = (chooser: Chooser, pool: AddressPool, family: Family): IpAddres
   const ranges = poolRangesOf(pool, family)
   let first: IpAddress | undefined
   for (const vip of fleet.sharedVips(cluster, wish.holder.sharingKey)) {
-    const address = Result.getOrThrow(parseIpAddress(vip.address))
+    const address = toAddress(vip.address)
     const isOwn = vip.holders.some(
       (holder) => holder.namespace === wish.holder.namespace && holder.name === wish.holder.name
     )

@@ -1,5 +1,6 @@
-import { type Family, parseIpAddress, rangeContains } from "@lowtide/net"
+import { type Family, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
+import { toAddress } from "../config/canonical.ts"
 import { type AddressPool, type ServiceObject, selects } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
 import { type Chooser, pickFrom } from "./choose.ts"
@@ -74,7 +75,7 @@ const isNamed = (pool: AddressPool, wish: AddressWish): boolean =>
   wish.pool === pool.name || wish.requested.some((address) => has(pool, address))
 
 const has = (pool: AddressPool, text: string): boolean => {
-  const address = Result.getOrThrow(parseIpAddress(text))
+  const address = toAddress(text)
   return poolRanges(pool).some((range) => rangeContains(range, address))
 }
 

@@ -1,6 +1,5 @@
-import { parseIpAddress } from "@lowtide/net"
-import { Result } from "effect"
 import { resolveVip } from "../announcing/resolve.ts"
+import { familyOf } from "../config/canonical.ts"
 import { type Finding, finding, rangesWithin } from "../config/index.ts"
 import type { FinishMoves } from "../fleet/command.ts"
 import type { Draft } from "../fleet/draft.ts"
@@ -51,8 +50,6 @@ const successorOf = (cluster: ClusterMemory, key: string, address: string): stri
 /** Whether a second person is awaited already. */
 const isHeld = (fleet: Fleet, cluster: ClusterMemory, address: string): boolean =>
   fleet.vip(cluster.network, address, cluster.name)?.heldRelease !== undefined
-
-const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
 
 const candidatesOf = (fleet: Fleet, cluster: ClusterMemory, address: string): ReadonlyArray<string> => {
   const vip = fleet.vip(cluster.network, address, cluster.name)

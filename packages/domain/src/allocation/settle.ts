@@ -1,5 +1,5 @@
-import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
+import { familyOf } from "../config/canonical.ts"
 import { type Finding, quarantineMsUnset, type ServiceObject } from "../config/index.ts"
 import { hasBudget, orderToJoin } from "../fleet/budget.ts"
 import { awaitedNodes, type Draft } from "../fleet/draft.ts"
@@ -81,8 +81,6 @@ const giveUp = (
   const holders = vip.holders.map((other) => (other === holder ? { ...other, leaving: true as const } : other))
   emitVip(draft, cluster, vip, "VipMoving", "address-no-longer-wanted", { ...vip, holders }, holder)
 }
-
-const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
 
 /** Nodes that may have announced it since its last confirmed withdrawal. */
 const mayBeAnnounced = (draft: Draft, { cluster, address, obliged }: VipState): ReadonlyArray<string> => [

@@ -1,5 +1,6 @@
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
+import { familyOf } from "../config/canonical.ts"
 import { type Finding, requestAnnotation, type ServiceObject } from "../config/index.ts"
 import type { Holder } from "../fleet/stream.ts"
 import { refusal } from "./refusal.ts"
@@ -94,8 +95,6 @@ export const holderOf = (service: ServiceObject): Holder => ({
   ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
   backendKey: service.externalTrafficPolicy === "Local" ? `Local ${selectorText(service.selector)}` : ""
 })
-
-const familyOf = (address: string): Family => Result.getOrThrow(parseIpAddress(address)).family
 
 /** Cluster IPs decide where there are any, as an API server writes them; plain manifests say it by ipFamilies and policy. */
 const familiesOf = (service: ServiceObject): ReadonlyArray<Family> => {

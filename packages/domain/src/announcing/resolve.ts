@@ -1,5 +1,5 @@
-import { addressBits, formatPrefix, parseIpAddress, prefixOf } from "@lowtide/net"
-import { Result } from "effect"
+import { addressBits, formatPrefix, prefixOf } from "@lowtide/net"
+import { toAddress } from "../config/canonical.ts"
 import {
   type Advertisement,
   anySelectorMatches,
@@ -77,7 +77,7 @@ const routesOf = (
 ): ReadonlyArray<AdvertisedRoute> => {
   const config = fleet.config(cluster)
   const pool = config.pools.find((pool) => pool.name === vip.pool)
-  const address = Result.getOrThrow(parseIpAddress(vip.address))
+  const address = toAddress(vip.address)
   return config.advertisements.flatMap((advertisement) => {
     if (!coversPool(advertisement, vip.pool, pool?.labels ?? {}) || !coversService(advertisement, services)) return []
     const peers = config.peers.filter(

@@ -1,5 +1,5 @@
-import { addressToken, parseIpAddress } from "@lowtide/net"
-import { Result } from "effect"
+import { addressToken } from "@lowtide/net"
+import { toAddress } from "../config/canonical.ts"
 import type { NumberedMessage } from "./intent.ts"
 
 /**
@@ -26,7 +26,7 @@ export type MessageIdentity =
   | Pick<Extract<NumberedMessage, { readonly _tag: "ObjectFindings" }>, "_tag" | "object">
 
 /** `adv.4-192-0-2-1`: the key of a VIP. A cluster has one network, so the address alone names it. */
-export const vipKey = (address: string): string => `adv.${addressToken(Result.getOrThrow(parseIpAddress(address)))}`
+export const vipKey = (address: string): string => `adv.${addressToken(toAddress(address))}`
 
 /**
  * One token of a subject for any name, and no other name's: a dot becomes `_`, and what NATS gives a meaning, or this

@@ -1,5 +1,6 @@
 import { parseAsn, parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
+import { familyOf } from "./canonical.ts"
 import type { RawObject } from "./raw.ts"
 import type { Fields, ObjectReader } from "./reader.ts"
 import { show } from "./reader.ts"
@@ -168,8 +169,6 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
     ...(sourceAddress === undefined ? {} : { sourceAddress })
   }
 }
-
-const familyOf = (canonical: string): 4 | 6 => Result.getOrThrow(parseIpAddress(canonical)).family
 
 const readRouterId = (spec: Fields): Pick<Peer, "routerId"> => {
   const text = spec.string("routerID")

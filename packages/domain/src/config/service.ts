@@ -1,5 +1,5 @@
-import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
+import { familyOf } from "./canonical.ts"
 import type { RawObject } from "./raw.ts"
 import { type Fields, isRecord, type ObjectReader, parseAt, show } from "./reader.ts"
 import type { Labels } from "./selectors.ts"
@@ -203,5 +203,3 @@ const readPort = (fields: Fields): ReadonlyArray<ServicePort> => {
   const protocol = fields.oneOf("protocol", ["TCP", "UDP", "SCTP"]) ?? "TCP"
   return port === undefined ? [] : [{ protocol, port, name: fields.string("name") ?? "" }]
 }
-
-const familyOf = (canonical: string): 4 | 6 => Result.getOrThrow(parseIpAddress(canonical)).family

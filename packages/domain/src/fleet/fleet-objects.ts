@@ -1,8 +1,9 @@
-import { formatIpAddress, parseIpAddress, rangeContains } from "@lowtide/net"
+import { formatIpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
 import { lowestFree, reservedText } from "../allocation/choose.ts"
 import { poolRanges, poolRangesOf } from "../allocation/pool-choice.ts"
 import { settleService, settleUnserved } from "../allocation/settle.ts"
+import { familyOf, toAddress } from "../config/canonical.ts"
 import {
   type AddressPool,
   decodeFleetObject,
@@ -172,8 +173,6 @@ const wantedFamily = (pool: AddressPool, { ipFamily }: Reservation): 4 | 6 => {
   return poolRangesOf(pool, 4).length > 0 ? 4 : 6
 }
 
-const familyOf = (address: string): 4 | 6 => Result.getOrThrow(parseIpAddress(address)).family
-
 /** Another Service that holds the address, or another reservation that keeps it. A released one will be free in time. */
 const heldByOther = (
   fleet: Fleet,
@@ -203,7 +202,7 @@ const heldByOther = (
 }
 
 const poolHolding = (pools: ReadonlyArray<AddressPool>, address: string): AddressPool | undefined => {
-  const parsed = Result.getOrThrow(parseIpAddress(address))
+  const parsed = toAddress(address)
   return pools.find((pool) => poolRanges(pool).some((range) => rangeContains(range, parsed)))
 }
 

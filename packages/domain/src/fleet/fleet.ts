@@ -1,6 +1,5 @@
-import { parseIpAddress } from "@lowtide/net"
-import { Result } from "effect"
 import { AddressSet } from "../allocation/address-set.ts"
+import { toAddress } from "../config/canonical.ts"
 import type { ClusterConfig, Labels, SharedMember } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
@@ -416,7 +415,7 @@ export class Fleet {
   #occupy(networkName: string, text: string): void {
     const { taken, remembered, reserved, shared } = this.network(networkName)
     const vips = this.vipsAt(networkName, text)
-    const address = Result.getOrThrow(parseIpAddress(text))
+    const address = toAddress(text)
     const isKept = reserved.has(text) || shared.has(text)
     if (isKept || vips.some(({ phase }) => phase !== "free")) taken.add(address)
     else taken.delete(address)

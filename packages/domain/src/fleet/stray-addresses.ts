@@ -1,6 +1,6 @@
-import { parseIpAddress, rangeContains } from "@lowtide/net"
-import { Result } from "effect"
+import { rangeContains } from "@lowtide/net"
 import { poolRanges } from "../allocation/pool-choice.ts"
+import { toAddress } from "../config/canonical.ts"
 import {
   type AddressPool,
   type ClusterConfig,
@@ -74,6 +74,6 @@ const poolsByName = (fleet: Fleet, cluster: ClusterMemory): ReadonlyMap<string, 
 const isStray = (pools: ReadonlyMap<string, AddressPool>, { phase, pool: name, address }: VipState): boolean => {
   const pool = pools.get(name)
   if (phase !== "assigned" || pool === undefined || pool.retired === true) return false
-  const parsed = Result.getOrThrow(parseIpAddress(address))
+  const parsed = toAddress(address)
   return !poolRanges(pool).some((range) => rangeContains(range, parsed))
 }
