@@ -1,10 +1,10 @@
-import { type Family, rangeContains } from "@lowtide/net"
+import type { Family } from "@lowtide/net"
 import { Result } from "effect"
-import { toAddress } from "../config/canonical.ts"
 import { type AddressPool, type ServiceObject, selects } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
-import { type Chooser, pickFrom } from "./choose.ts"
-import { poolRanges, poolRangesOf, poolsInOrder, servesNamespace } from "./pool-choice.ts"
+import type { Chooser } from "./chooser.ts"
+import { pickFrom } from "./pick.ts"
+import { poolHas, poolRangesOf, poolsInOrder, servesNamespace } from "./pool-choice.ts"
 import { type AddressWish, wishOf } from "./wish.ts"
 
 /** What a pool was to a Service. `holds`: it has an address of it. `offers`: it could give one. `passed`: why it could not. */
@@ -44,7 +44,7 @@ const judge = (chooser: Chooser, pool: AddressPool): Omit<PoolVerdict, "pool"> =
   if (held.length > 0) return { verdict: "holds", why: `has ${held.join(" and ")}, which the Service holds` }
   const why = whyNot(chooser, pool)
   if (why !== undefined) return { verdict: "passed", why }
-  const asked = wish.requested.filter((address) => has(pool, address))
+  const asked = wish.requested.filter((address) => poolHas(pool, address))
   if (asked.length > 0) return { verdict: "passed", why: `has ${asked.join(" and ")}, which is not to be had` }
   const offers = wish.families.flatMap((family) => pickFrom(chooser, pool, family, "pool-selected")?.address ?? [])
   const lacks = wish.families.filter((family) => pickFrom(chooser, pool, family, "pool-selected") === undefined)
@@ -61,7 +61,7 @@ const judge = (chooser: Chooser, pool: AddressPool): Omit<PoolVerdict, "pool"> =
 const whyNot = ({ cluster, service, wish }: Chooser, pool: AddressPool): string | undefined => {
   if (pool.retired === true) return "is deleted and gives out nothing more"
   if (wish.pool !== undefined && wish.pool !== pool.name) return `is not pool ${wish.pool}, which the Service names`
-  if (wish.requested.length > 0 && !wish.requested.some((address) => has(pool, address))) {
+  if (wish.requested.length > 0 && !wish.requested.some((address) => poolHas(pool, address))) {
     return `does not have ${wish.requested.join(" or ")}, which the Service asks for`
   }
   if (!servesNamespace(pool, cluster, service.namespace)) return `does not serve namespace ${service.namespace}`
@@ -72,17 +72,12 @@ const whyNot = ({ cluster, service, wish }: Chooser, pool: AddressPool): string 
 }
 
 const isNamed = (pool: AddressPool, wish: AddressWish): boolean =>
-  wish.pool === pool.name || wish.requested.some((address) => has(pool, address))
-
-const has = (pool: AddressPool, text: string): boolean => {
-  const address = toAddress(text)
-  return poolRanges(pool).some((range) => rangeContains(range, address))
-}
+  wish.pool === pool.name || wish.requested.some((address) => poolHas(pool, address))
 
 /** `3 held, 1 resting after its release`: what became of the pool's addresses in the network. */
 const useOf = ({ fleet, cluster }: Chooser, pool: AddressPool): string => {
   const taken = [...fleet.vips.values()].filter(
-    ({ network, phase, address }) => network === cluster.network && phase !== "free" && has(pool, address)
+    ({ network, phase, address }) => network === cluster.network && phase !== "free" && poolHas(pool, address)
   )
   const held = taken.filter(({ phase }) => phase === "assigned").length
   return `${held} held, ${taken.length - held} resting after their release`

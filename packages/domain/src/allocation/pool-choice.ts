@@ -1,5 +1,6 @@
-import { type AddressRange, type Family, parseAddressRange } from "@lowtide/net"
+import { type AddressRange, type Family, parseAddressRange, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
+import { toAddress } from "../config/canonical.ts"
 import { type AddressPool, anySelectorMatches, type ServiceObject, selects } from "../config/index.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 
@@ -50,3 +51,12 @@ export const poolRanges = (pool: AddressPool): ReadonlyArray<AddressRange> => {
 /** The pool's ranges of one family. */
 export const poolRangesOf = (pool: AddressPool, family: Family): ReadonlyArray<AddressRange> =>
   poolRanges(pool).filter((range) => range.family === family)
+
+/** Whether the address, a canonical text, is one of the pool's. */
+export const poolHas = (pool: AddressPool, address: string): boolean => poolsHolding([pool], address).length > 0
+
+/** Those of the pools that have the address: several where the fleet's overlap with the cluster's own. */
+export const poolsHolding = (pools: ReadonlyArray<AddressPool>, address: string): ReadonlyArray<AddressPool> => {
+  const parsed = toAddress(address)
+  return pools.filter((pool) => poolRanges(pool).some((range) => rangeContains(range, parsed)))
+}

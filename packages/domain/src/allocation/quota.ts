@@ -1,7 +1,8 @@
 import type { Finding, ServiceObject } from "../config/index.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import type { QuotaState } from "../fleet/stream.ts"
-import { type Choice, type Chooser, keepAll } from "./choose.ts"
+import type { Choice, Chooser } from "./chooser.ts"
+import { keepAll } from "./held.ts"
 import { refusal } from "./refusal.ts"
 
 /**

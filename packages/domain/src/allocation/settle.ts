@@ -6,10 +6,12 @@ import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import { type Holder, type ServiceState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
-import { type AddressPick, choose, keepOnly } from "./choose.ts"
+import { choose } from "./choose.ts"
+import type { AddressPick } from "./chooser.ts"
+import { keepOnly } from "./held.ts"
 import { withinQuota } from "./quota.ts"
 import { refusal } from "./refusal.ts"
-import { mayShare } from "./sharing.ts"
+import { isSameHolder, mayShare } from "./sharing.ts"
 import { loadBalancerClass, wantsAddress, wishOf } from "./wish.ts"
 
 /**
@@ -111,10 +113,6 @@ export const settleAll = (draft: Draft, cluster: ClusterMemory): void => {
   }
 }
 
-const isSame = (left: HolderName, right: HolderName): boolean =>
-  left.namespace === right.namespace && left.name === right.name
-type HolderName = Pick<Holder, "namespace" | "name">
-
 const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder: Holder): void => {
   const present = draft.fleet.vip(cluster.network, pick.address, cluster.name)
   const isMember =
@@ -142,7 +140,7 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
       // room for who comes.
       holders:
         isShared && before.heldRelease === undefined
-          ? [...before.holders.filter((other) => !isSame(other, holder)), holder]
+          ? [...before.holders.filter((other) => !isSameHolder(other, holder)), holder]
           : [holder],
       lastHolders: [],
       // Its holder came back before all nodes had confirmed: they stay obliged.
@@ -161,13 +159,13 @@ const assign = (draft: Draft, cluster: ClusterMemory, pick: AddressPick, holder:
  */
 const refreshHolder = (draft: Draft, cluster: ClusterMemory, { address, pool }: AddressPick, holder: Holder): void => {
   const vip = draft.fleet.vip(cluster.network, address, cluster.name)
-  const present = vip?.holders.find((other) => isSame(other, holder))
+  const present = vip?.holders.find((other) => isSameHolder(other, holder))
   if (vip === undefined || present === undefined) return
   const { heldRelease, ...kept } = vip
   const isBack = heldRelease !== undefined
   if (!isBack && vip.pool === pool && JSON.stringify(present) === JSON.stringify(holder)) return
   if (Result.isFailure(mayShare(vip, holder))) return
-  const holders = vip.holders.map((other) => (isSame(other, holder) ? holder : other))
+  const holders = vip.holders.map((other) => (isSameHolder(other, holder) ? holder : other))
   emitVip(draft, cluster, vip, "VipHoldersChanged", "observed", { ...kept, pool, holders }, holder)
 }
 

@@ -13,7 +13,7 @@ export interface SharingClash {
  * twice, and the same endpoints behind it where the traffic policy is Local.
  */
 export const mayShare = (vip: VipState, holder: Holder): Result.Result<void, SharingClash> => {
-  const others = vip.holders.filter((other) => other.namespace !== holder.namespace || other.name !== holder.name)
+  const others = vip.holders.filter((other) => !isSameHolder(other, holder))
   for (const other of others) {
     if (other.adopted === true && others.length < vip.holders.length) continue // they shared it, nobody can say how
     const name = `${other.namespace}/${other.name}`
@@ -38,6 +38,11 @@ export const mayShare = (vip: VipState, holder: Holder): Result.Result<void, Sha
   }
   return Result.succeed(undefined)
 }
+
+/** Whether both are the same Service, by its name. */
+export const isSameHolder = (left: HolderName, right: HolderName): boolean =>
+  left.namespace === right.namespace && left.name === right.name
+type HolderName = Pick<Holder, "namespace" | "name">
 
 /** What a holder's `backendKey` says, in words. */
 const backendText = (key: string): string =>

@@ -1,7 +1,5 @@
-import { rangeContains } from "@lowtide/net"
-import { poolRanges } from "../allocation/pool-choice.ts"
+import { poolHas } from "../allocation/pool-choice.ts"
 import { settleAll } from "../allocation/settle.ts"
-import { toAddress } from "../config/canonical.ts"
 import { type Finding, type FleetPool, finding, listText, textsOverlap } from "../config/index.ts"
 import { brokenByPools } from "./broken-by.ts"
 import { reportJudgement } from "./configure.ts"
@@ -192,8 +190,7 @@ const isHeld = (fleet: Fleet, { pool }: AddressPoolState): boolean =>
 
 /** Whether the pool has this address for the user's cluster. */
 const gives = (state: AddressPoolState, { cluster, address }: User): boolean => {
-  const parsed = toAddress(address)
-  return drawsFrom(state, cluster) && poolRanges(state.pool.pool).some((range) => rangeContains(range, parsed))
+  return drawsFrom(state, cluster) && poolHas(state.pool.pool, address)
 }
 
 /** What the pool would make invalid of what is in effect in some cluster, such as an aggregate wider than it. */

@@ -1,9 +1,10 @@
-import { formatIpAddress, rangeContains } from "@lowtide/net"
+import { formatIpAddress } from "@lowtide/net"
 import { Result } from "effect"
-import { lowestFree, reservedText } from "../allocation/choose.ts"
-import { poolRanges, poolRangesOf } from "../allocation/pool-choice.ts"
+import { reservedText } from "../allocation/available.ts"
+import { lowestFree } from "../allocation/pick.ts"
+import { poolHas, poolRangesOf, poolsHolding } from "../allocation/pool-choice.ts"
 import { settleService, settleUnserved } from "../allocation/settle.ts"
-import { familyOf, toAddress } from "../config/canonical.ts"
+import { familyOf } from "../config/canonical.ts"
 import {
   type AddressPool,
   decodeFleetObject,
@@ -137,7 +138,7 @@ const addressFor = (
   }
   if (wanted.address !== undefined) {
     const { address } = wanted
-    const pool = poolHolding(pools, address)
+    const [pool] = poolsHolding(pools, address)
     if (pool === undefined) {
       const expected = `an address of one of the pools [${wanted.pool ?? names}] of cluster ${cluster.name}`
       return Result.fail(finding("LT0202", { object, field: "spec.address", expected, found: address }))
@@ -149,7 +150,7 @@ const addressFor = (
   const isKept =
     before !== undefined &&
     before.network === cluster.network &&
-    poolHolding([only], before.address) !== undefined &&
+    poolHas(only, before.address) &&
     familyOf(before.address) === wantedFamily(only, wanted) &&
     heldByOther(fleet, cluster, wanted, before.address) === undefined
   if (isKept) return Result.succeed({ address: before.address, pool: only.name })
@@ -199,11 +200,6 @@ const heldByOther = (
   if (other === undefined) return undefined
   const found = `${address}, held by ${vip.cluster}/${other.namespace}/${other.name}`
   return finding("LT0203", { object, field, expected, found })
-}
-
-const poolHolding = (pools: ReadonlyArray<AddressPool>, address: string): AddressPool | undefined => {
-  const parsed = toAddress(address)
-  return pools.find((pool) => poolRanges(pool).some((range) => rangeContains(range, parsed)))
 }
 
 const dropReservation = (draft: Draft, before: ReservationState): void =>

@@ -1,8 +1,6 @@
-import { rangeContains } from "@lowtide/net"
-import { reservedText } from "../allocation/choose.ts"
-import { poolRanges } from "../allocation/pool-choice.ts"
+import { reservedText } from "../allocation/available.ts"
+import { poolsHolding } from "../allocation/pool-choice.ts"
 import { settleService } from "../allocation/settle.ts"
-import { toAddress } from "../config/canonical.ts"
 import { type Finding, finding, type SharedAddress, type SharedMember } from "../config/index.ts"
 import type { Draft } from "./draft.ts"
 import type { Fleet } from "./fleet.ts"
@@ -74,8 +72,7 @@ const membersFault = (fleet: Fleet, { name, network, members, addresses }: Share
     }
     const pools = fleet.config(cluster).pools.filter(({ retired }) => retired !== true)
     for (const text of addresses) {
-      const address = toAddress(text)
-      if (pools.some((pool) => poolRanges(pool).some((range) => rangeContains(range, address)))) continue
+      if (poolsHolding(pools, text).length > 0) continue
       const expected = `addresses of one of the pools [${pools.map((pool) => pool.name).join(", ")}] of cluster ${member.cluster}`
       return finding("LT0202", { object, field: "spec.addresses", expected, found: text })
     }

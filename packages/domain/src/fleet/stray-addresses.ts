@@ -1,6 +1,4 @@
-import { rangeContains } from "@lowtide/net"
-import { poolRanges } from "../allocation/pool-choice.ts"
-import { toAddress } from "../config/canonical.ts"
+import { poolHas } from "../allocation/pool-choice.ts"
 import {
   type AddressPool,
   type ClusterConfig,
@@ -74,6 +72,5 @@ const poolsByName = (fleet: Fleet, cluster: ClusterMemory): ReadonlyMap<string, 
 const isStray = (pools: ReadonlyMap<string, AddressPool>, { phase, pool: name, address }: VipState): boolean => {
   const pool = pools.get(name)
   if (phase !== "assigned" || pool === undefined || pool.retired === true) return false
-  const parsed = toAddress(address)
-  return !poolRanges(pool).some((range) => rangeContains(range, parsed))
+  return !poolHas(pool, address)
 }
