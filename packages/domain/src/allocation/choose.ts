@@ -174,25 +174,21 @@ const chooseFromPools = (
   return { picks: [], refusal: exhausted(chooser, pools) }
 }
 
-/** The addresses that the Service held last, as far as these pools still have them and nobody else took them. */
+/** The addresses that the Service held last, as far as these pools still have them and nobody else took them: the lowest. */
 const sticky = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): ReadonlyArray<AddressPick> => {
   const { fleet, cluster, wish } = chooser
   const key = `${cluster.name}/${wish.holder.namespace}/${wish.holder.name}`
   const last = [...(fleet.network(cluster.network).lastHeld.get(key) ?? [])].sort()
-  const picks: Array<AddressPick> = []
-  for (const family of wish.families) {
-    const address = last.find(
-      (address) =>
-        familyOf(address) === family &&
-        fleet.vip(cluster.network, address, cluster.name)?.phase !== "assigned" &&
-        Result.isSuccess(available(chooser, address))
-    )
-    const pool = address === undefined ? undefined : poolsHolding(pools, address)[0]
-    if (address === undefined || pool === undefined) continue
-    if (pool.avoidBuggyIPs && isBuggy(toAddress(address))) continue
-    picks.push({ address, pool: pool.name, reason: "sticky" })
-  }
-  return picks
+  return wish.families.flatMap((family) => {
+    for (const address of last) {
+      const [pool] = familyOf(address) === family ? poolsHolding(pools, address) : []
+      if (pool === undefined || (pool.avoidBuggyIPs && isBuggy(toAddress(address)))) continue
+      if (fleet.vip(cluster.network, address, cluster.name)?.phase === "assigned") continue
+      if (Result.isSuccess(available(chooser, address)))
+        return [{ address, pool: pool.name, reason: "sticky" as const }]
+    }
+    return []
+  })
 }
 
 const exhausted = ({ service, wish }: Chooser, pools: ReadonlyArray<AddressPool>): Finding => {
