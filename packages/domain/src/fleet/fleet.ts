@@ -1,14 +1,13 @@
-import { AddressSet } from "../allocation/address-set.ts"
 import { toAddress } from "../config/canonical.ts"
-import type { ClusterConfig, Labels, SharedMember } from "../config/index.ts"
+import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeCluster } from "./judged.ts"
+import { type ClusterMemory, emptyCluster, emptyNetwork, type NetworkMemory, putCluster } from "./memory.ts"
 import type {
   AddressPoolState,
   ApprovalState,
   BrakeState,
-  ClusterState,
   ExportState,
   FindingsState,
   FleetSettingsState,
@@ -28,65 +27,9 @@ import type {
   WireSealState
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
+import { indexVip, unindexVip } from "./vip-index.ts"
 
-/** One cluster as the log knows it. */
-export interface ClusterMemory {
-  readonly name: string
-  network: string
-  labels: Labels
-  /** Canonical prefixes; empty when there is no limit. */
-  allowedPrefixes: ReadonlyArray<string>
-  loadBalancerClass: string | undefined
-  /** In which everything of it was published last; 0 while history was never lost. */
-  incarnation: number
-  readonly services: Map<string, ServiceState>
-  readonly nodes: Map<string, NodeState>
-  readonly namespaces: Map<string, NamespaceState>
-  readonly manifests: Map<string, ManifestState>
-  /** Those of them that are retired pools. */
-  readonly retired: Set<string>
-  readonly findings: Map<string, FindingsState>
-  /** Addresses by holder, `namespace/name`, in the order in which they were given. */
-  readonly addressesOf: Map<string, Array<string>>
-  /** The same of those that they give up, and that are announced until others are in their place. */
-  readonly movingOf: Map<string, Array<string>>
-  /** Streams of the VIPs that are not free, whatever their phase. */
-  readonly vips: Set<string>
-  /** How many of them are assigned. */
-  assignedCount: number
-  /** When those were released that the budget counts, by stream. */
-  readonly releasedAtMs: Map<string, number>
-  /** Streams of assigned VIPs by sharing key. */
-  readonly sharing: Map<string, Set<string>>
-  /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
-  readonly heldIn: Map<string, Map<string, number>>
-  /** How many addresses its Services hold of each pool, by the pool that is recorded with the address. */
-  readonly heldOf: Map<string, number>
-  /** Reservations for its Services, by their names. */
-  readonly reservations: Map<string, ReservationState>
-  /** Services that want an address they do not have. */
-  readonly unserved: Set<string>
-  /** Services that would take an address of the other IP version as well, whether they have it or not. */
-  readonly preferring: Set<string>
-  /** The judged configuration; dropped by every change of a manifest or a node and judged again when asked for. */
-  config: ClusterConfig | undefined
-}
-
-/** What addresses of one network may not be given out, and which ones somebody may want back. */
-export interface NetworkMemory {
-  /** Assigned, withdrawing, quarantined or reserved. */
-  readonly taken: AddressSet
-  /** All of those, and the free ones that remember a last holder: new holders are given others while there are any. */
-  readonly remembered: AddressSet
-  /** The free address that a Service held last, by `cluster/namespace/name` and family. */
-  readonly lastHeld: Map<string, Set<string>>
-  /** Shared addresses by their addresses. */
-  readonly shared: Map<string, SharedAddressState>
-  /** Streams of the parts that clusters have, or had, in shared addresses, by address. */
-  readonly memberStreams: Map<string, Set<string>>
-  /** Reservations by their addresses. */
-  readonly reserved: Map<string, ReservationState>
-}
+export type { ClusterMemory, NetworkMemory } from "./memory.ts"
 
 /**
  * The fleet in memory: the newest state of every stream, and indexes over them. It belongs to one writer; `apply` is the
@@ -133,32 +76,7 @@ export class Fleet {
   cluster(name: string): ClusterMemory {
     let cluster = this.clusters.get(name)
     if (cluster === undefined) {
-      cluster = {
-        name,
-        network: "default",
-        labels: {},
-        allowedPrefixes: [],
-        loadBalancerClass: undefined,
-        incarnation: 0,
-        services: new Map(),
-        nodes: new Map(),
-        namespaces: new Map(),
-        manifests: new Map(),
-        retired: new Set(),
-        findings: new Map(),
-        addressesOf: new Map(),
-        movingOf: new Map(),
-        vips: new Set(),
-        assignedCount: 0,
-        releasedAtMs: new Map(),
-        sharing: new Map(),
-        heldIn: new Map(),
-        heldOf: new Map(),
-        reservations: new Map(),
-        unserved: new Set(),
-        preferring: new Set(),
-        config: undefined
-      }
+      cluster = emptyCluster(name)
       this.clusters.set(name, cluster)
     }
     return cluster
@@ -167,14 +85,7 @@ export class Fleet {
   network(name: string): NetworkMemory {
     let network = this.networks.get(name)
     if (network === undefined) {
-      network = {
-        taken: new AddressSet(),
-        remembered: new AddressSet(),
-        lastHeld: new Map(),
-        shared: new Map(),
-        memberStreams: new Map(),
-        reserved: new Map()
-      }
+      network = emptyNetwork()
       this.networks.set(name, network)
     }
     return network
@@ -359,16 +270,6 @@ export class Fleet {
     }
   }
 
-  #count(cluster: ClusterMemory, namespace: string, address: string, change: 1 | -1): void {
-    for (const scope of ["", namespace]) {
-      const counts = cluster.heldIn.get(scope) ?? new Map<string, number>()
-      cluster.heldIn.set(scope, counts)
-      const count = (counts.get(address) ?? 0) + change
-      if (count === 0) counts.delete(address)
-      else counts.set(address, count)
-    }
-  }
-
   /** A fleet's pool that the cluster no longer selects is in its configuration for as long as it has addresses of it. */
   #countHeld(vip: VipState | undefined, change: 1 | -1): void {
     if (vip?.phase !== "assigned") return
@@ -383,12 +284,12 @@ export class Fleet {
 
   #putVip(stream: string, after: VipState | undefined): void {
     const before = this.vips.get(stream)
-    if (before !== undefined) this.#unindex(stream, before)
+    if (before !== undefined) unindexVip(this, stream, before)
     this.#putMember(stream, before, after)
     if (after === undefined) this.vips.delete(stream)
     else {
       this.vips.set(stream, after)
-      this.#index(stream, after)
+      indexVip(this, stream, after)
     }
     const isHeldAlike =
       before?.phase === after?.phase && before?.pool === after?.pool && before?.cluster === after?.cluster
@@ -422,63 +323,6 @@ export class Fleet {
     if (isKept || vips.length > 0) remembered.add(address)
     else remembered.delete(address)
   }
-
-  #unindex(stream: string, vip: VipState): void {
-    const cluster = this.cluster(vip.cluster)
-    const network = this.network(vip.network)
-    cluster.vips.delete(stream)
-    if (vip.phase === "assigned") cluster.assignedCount--
-    cluster.releasedAtMs.delete(stream)
-    const held = vip.heldRelease === undefined ? undefined : this.heldBy.get(vip.heldRelease.order)
-    if (held?.delete(stream) === true && held.size === 0) this.heldBy.delete(vip.heldRelease?.order ?? "")
-    this.quarantined.delete(stream)
-    this.withdrawing.delete(stream)
-    for (const holder of vip.holders) {
-      if (holder.leaving !== true) this.#count(cluster, holder.namespace, vip.address, -1)
-      remove(addressesFor(cluster, holder), `${holder.namespace}/${holder.name}`, vip.address)
-      const streams = cluster.sharing.get(holder.sharingKey)
-      if (streams?.delete(stream) === true && streams.size === 0) cluster.sharing.delete(holder.sharingKey)
-    }
-    for (const holder of vip.lastHolders) {
-      const key = `${vip.cluster}/${holder}`
-      const addresses = network.lastHeld.get(key)
-      if (addresses?.delete(vip.address) === true && addresses.size === 0) network.lastHeld.delete(key)
-    }
-  }
-
-  #index(stream: string, vip: VipState): void {
-    const cluster = this.cluster(vip.cluster)
-    const network = this.network(vip.network)
-    if (vip.phase !== "free") cluster.vips.add(stream)
-    if (vip.phase === "assigned") cluster.assignedCount++
-    if (vip.releasedAtMs !== undefined) cluster.releasedAtMs.set(stream, vip.releasedAtMs)
-    if (vip.heldRelease !== undefined) {
-      const { order } = vip.heldRelease
-      const held = this.heldBy.get(order)
-      if (held === undefined) this.heldBy.set(order, new Set([stream]))
-      else held.add(stream)
-    }
-    if (vip.phase === "withdrawing") this.withdrawing.add(stream)
-    if (vip.phase === "quarantined") this.quarantined.add(stream)
-    for (const holder of vip.holders) {
-      if (holder.leaving !== true) this.#count(cluster, holder.namespace, vip.address, 1)
-      const key = `${holder.namespace}/${holder.name}`
-      const addresses = addressesFor(cluster, holder).get(key)
-      if (addresses === undefined) addressesFor(cluster, holder).set(key, [vip.address])
-      else addresses.push(vip.address)
-      if (holder.sharingKey !== "") {
-        const streams = cluster.sharing.get(holder.sharingKey)
-        if (streams === undefined) cluster.sharing.set(holder.sharingKey, new Set([stream]))
-        else streams.add(stream)
-      }
-    }
-    for (const holder of vip.lastHolders) {
-      const key = `${vip.cluster}/${holder}`
-      const addresses = network.lastHeld.get(key)
-      if (addresses === undefined) network.lastHeld.set(key, new Set([vip.address]))
-      else addresses.add(vip.address)
-    }
-  }
 }
 
 /** Whether a holder was taken over after a loss of history and nobody has seen its Service since. */
@@ -491,40 +335,9 @@ export const isUnseen = (
 export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }: Pick<VipState, "holders">): boolean =>
   holders.some((holder) => isUnseen(cluster, holder))
 
-/** What the log has of a cluster itself; labels in the order of their names, so that equal ones are equal texts. */
-export const clusterState = ({
-  name,
-  network,
-  labels,
-  allowedPrefixes,
-  loadBalancerClass,
-  incarnation
-}: Pick<
-  ClusterMemory,
-  "name" | "network" | "labels" | "allowedPrefixes" | "loadBalancerClass" | "incarnation"
->): ClusterState => ({
-  ...{ _tag: "Cluster", cluster: name, network },
-  ...(Object.keys(labels).length === 0 ? {} : { labels: Object.fromEntries(Object.entries(labels).sort()) }),
-  ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
-  ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
-  ...(incarnation === 0 ? {} : { incarnation })
-})
-
 const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
 
 const isFree = (vip: VipState | undefined): boolean => vip === undefined || vip.phase === "free"
-
-const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
-  cluster.network = state.network
-  cluster.labels = state.labels ?? {}
-  cluster.allowedPrefixes = state.allowedPrefixes ?? []
-  cluster.loadBalancerClass = state.loadBalancerClass
-  cluster.incarnation = state.incarnation ?? 0
-  cluster.config = undefined
-}
-
-const addressesFor = (cluster: ClusterMemory, { leaving }: Holder): Map<string, Array<string>> =>
-  leaving === true ? cluster.movingOf : cluster.addressesOf
 
 /** The name part of a stream: what follows the cluster. */
 const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
@@ -532,10 +345,4 @@ const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
 const put = <State>(map: Map<string, State>, key: string, state: State | null): void => {
   if (state === null) map.delete(key)
   else map.set(key, state)
-}
-
-const remove = (map: Map<string, Array<string>>, key: string, value: string): void => {
-  const rest = (map.get(key) ?? []).filter((item) => item !== value)
-  if (rest.length === 0) map.delete(key)
-  else map.set(key, rest)
 }

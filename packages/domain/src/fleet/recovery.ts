@@ -1,8 +1,9 @@
 import { release, restOf, settleAll, settleService } from "../allocation/settle.ts"
 import type { BeginRecovery, ObserveInventory, ObserveService, ReleaseAdopted, RememberedVip } from "./command.ts"
 import type { Draft } from "./draft.ts"
-import { type ClusterMemory, clusterState, type Fleet, isUnseen } from "./fleet.ts"
+import { type ClusterMemory, type Fleet, isUnseen } from "./fleet.ts"
 import { observeInventory } from "./inventory.ts"
+import { clusterState } from "./memory.ts"
 import { type Holder, type RecoveryState, streamOf, streamOfVip, type VipState } from "./stream.ts"
 
 /** A pool that is not known while what a VIP's cluster is configured to have is not: its Service brings the true one. */

@@ -1,0 +1,138 @@
+import { AddressSet } from "../allocation/address-set.ts"
+import type { ClusterConfig, Labels } from "../config/index.ts"
+import type {
+  ClusterState,
+  FindingsState,
+  ManifestState,
+  NamespaceState,
+  NodeState,
+  ReservationState,
+  ServiceState,
+  SharedAddressState
+} from "./stream.ts"
+
+/** One cluster as the log knows it. */
+export interface ClusterMemory {
+  readonly name: string
+  network: string
+  labels: Labels
+  /** Canonical prefixes; empty when there is no limit. */
+  allowedPrefixes: ReadonlyArray<string>
+  loadBalancerClass: string | undefined
+  /** In which everything of it was published last; 0 while history was never lost. */
+  incarnation: number
+  readonly services: Map<string, ServiceState>
+  readonly nodes: Map<string, NodeState>
+  readonly namespaces: Map<string, NamespaceState>
+  readonly manifests: Map<string, ManifestState>
+  /** Those of them that are retired pools. */
+  readonly retired: Set<string>
+  readonly findings: Map<string, FindingsState>
+  /** Addresses by holder, `namespace/name`, in the order in which they were given. */
+  readonly addressesOf: Map<string, Array<string>>
+  /** The same of those that they give up, and that are announced until others are in their place. */
+  readonly movingOf: Map<string, Array<string>>
+  /** Streams of the VIPs that are not free, whatever their phase. */
+  readonly vips: Set<string>
+  /** How many of them are assigned. */
+  assignedCount: number
+  /** When those were released that the budget counts, by stream. */
+  readonly releasedAtMs: Map<string, number>
+  /** Streams of assigned VIPs by sharing key. */
+  readonly sharing: Map<string, Set<string>>
+  /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
+  readonly heldIn: Map<string, Map<string, number>>
+  /** How many addresses its Services hold of each pool, by the pool that is recorded with the address. */
+  readonly heldOf: Map<string, number>
+  /** Reservations for its Services, by their names. */
+  readonly reservations: Map<string, ReservationState>
+  /** Services that want an address they do not have. */
+  readonly unserved: Set<string>
+  /** Services that would take an address of the other IP version as well, whether they have it or not. */
+  readonly preferring: Set<string>
+  /** The judged configuration; dropped by every change of a manifest or a node and judged again when asked for. */
+  config: ClusterConfig | undefined
+}
+
+/** What addresses of one network may not be given out, and which ones somebody may want back. */
+export interface NetworkMemory {
+  /** Assigned, withdrawing, quarantined or reserved. */
+  readonly taken: AddressSet
+  /** All of those, and the free ones that remember a last holder: new holders are given others while there are any. */
+  readonly remembered: AddressSet
+  /** The free address that a Service held last, by `cluster/namespace/name` and family. */
+  readonly lastHeld: Map<string, Set<string>>
+  /** Shared addresses by their addresses. */
+  readonly shared: Map<string, SharedAddressState>
+  /** Streams of the parts that clusters have, or had, in shared addresses, by address. */
+  readonly memberStreams: Map<string, Set<string>>
+  /** Reservations by their addresses. */
+  readonly reserved: Map<string, ReservationState>
+}
+
+/** A cluster of which nothing is known but its name. */
+export const emptyCluster = (name: string): ClusterMemory => ({
+  name,
+  network: "default",
+  labels: {},
+  allowedPrefixes: [],
+  loadBalancerClass: undefined,
+  incarnation: 0,
+  services: new Map(),
+  nodes: new Map(),
+  namespaces: new Map(),
+  manifests: new Map(),
+  retired: new Set(),
+  findings: new Map(),
+  addressesOf: new Map(),
+  movingOf: new Map(),
+  vips: new Set(),
+  assignedCount: 0,
+  releasedAtMs: new Map(),
+  sharing: new Map(),
+  heldIn: new Map(),
+  heldOf: new Map(),
+  reservations: new Map(),
+  unserved: new Set(),
+  preferring: new Set(),
+  config: undefined
+})
+
+/** A network of which no address is known. */
+export const emptyNetwork = (): NetworkMemory => ({
+  taken: new AddressSet(),
+  remembered: new AddressSet(),
+  lastHeld: new Map(),
+  shared: new Map(),
+  memberStreams: new Map(),
+  reserved: new Map()
+})
+
+/** What the log has of a cluster itself; labels in the order of their names, so that equal ones are equal texts. */
+export const clusterState = ({
+  name,
+  network,
+  labels,
+  allowedPrefixes,
+  loadBalancerClass,
+  incarnation
+}: Pick<
+  ClusterMemory,
+  "name" | "network" | "labels" | "allowedPrefixes" | "loadBalancerClass" | "incarnation"
+>): ClusterState => ({
+  ...{ _tag: "Cluster", cluster: name, network },
+  ...(Object.keys(labels).length === 0 ? {} : { labels: Object.fromEntries(Object.entries(labels).sort()) }),
+  ...(allowedPrefixes.length === 0 ? {} : { allowedPrefixes }),
+  ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
+  ...(incarnation === 0 ? {} : { incarnation })
+})
+
+/** Takes into memory what the log has of the cluster itself. */
+export const putCluster = (cluster: ClusterMemory, state: ClusterState): void => {
+  cluster.network = state.network
+  cluster.labels = state.labels ?? {}
+  cluster.allowedPrefixes = state.allowedPrefixes ?? []
+  cluster.loadBalancerClass = state.loadBalancerClass
+  cluster.incarnation = state.incarnation ?? 0
+  cluster.config = undefined
+}

@@ -1,0 +1,74 @@
+import type { Fleet } from "./fleet.ts"
+import type { ClusterMemory } from "./memory.ts"
+import type { Holder, VipState } from "./stream.ts"
+
+/** Takes a VIP out of what is looked up by cluster, holder, phase and order. */
+export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
+  const cluster = fleet.cluster(vip.cluster)
+  const network = fleet.network(vip.network)
+  cluster.vips.delete(stream)
+  if (vip.phase === "assigned") cluster.assignedCount--
+  cluster.releasedAtMs.delete(stream)
+  if (vip.heldRelease !== undefined) dropFrom(fleet.heldBy, vip.heldRelease.order, stream)
+  fleet.quarantined.delete(stream)
+  fleet.withdrawing.delete(stream)
+  for (const holder of vip.holders) {
+    if (holder.leaving !== true) count(cluster, holder.namespace, vip.address, -1)
+    remove(addressesFor(cluster, holder), `${holder.namespace}/${holder.name}`, vip.address)
+    dropFrom(cluster.sharing, holder.sharingKey, stream)
+  }
+  for (const holder of vip.lastHolders) dropFrom(network.lastHeld, `${vip.cluster}/${holder}`, vip.address)
+}
+
+/** Makes a VIP known to what is looked up by cluster, holder, phase and order. */
+export const indexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
+  const cluster = fleet.cluster(vip.cluster)
+  const network = fleet.network(vip.network)
+  if (vip.phase !== "free") cluster.vips.add(stream)
+  if (vip.phase === "assigned") cluster.assignedCount++
+  if (vip.releasedAtMs !== undefined) cluster.releasedAtMs.set(stream, vip.releasedAtMs)
+  if (vip.heldRelease !== undefined) addTo(fleet.heldBy, vip.heldRelease.order, stream)
+  if (vip.phase === "withdrawing") fleet.withdrawing.add(stream)
+  if (vip.phase === "quarantined") fleet.quarantined.add(stream)
+  for (const holder of vip.holders) {
+    if (holder.leaving !== true) count(cluster, holder.namespace, vip.address, 1)
+    const key = `${holder.namespace}/${holder.name}`
+    const addresses = addressesFor(cluster, holder).get(key)
+    if (addresses === undefined) addressesFor(cluster, holder).set(key, [vip.address])
+    else addresses.push(vip.address)
+    if (holder.sharingKey !== "") addTo(cluster.sharing, holder.sharingKey, stream)
+  }
+  for (const holder of vip.lastHolders) addTo(network.lastHeld, `${vip.cluster}/${holder}`, vip.address)
+}
+
+const addTo = (sets: Map<string, Set<string>>, key: string, value: string): void => {
+  const set = sets.get(key)
+  if (set === undefined) sets.set(key, new Set([value]))
+  else set.add(value)
+}
+
+/** A set without members is dropped: keys are as many as there ever were names. */
+const dropFrom = (sets: Map<string, Set<string>>, key: string, value: string): void => {
+  const set = sets.get(key)
+  if (set?.delete(value) === true && set.size === 0) sets.delete(key)
+}
+
+/** Counts an address for the cluster as a whole and for one namespace of it. */
+const count = (cluster: ClusterMemory, namespace: string, address: string, change: 1 | -1): void => {
+  for (const scope of ["", namespace]) {
+    const counts = cluster.heldIn.get(scope) ?? new Map<string, number>()
+    cluster.heldIn.set(scope, counts)
+    const count = (counts.get(address) ?? 0) + change
+    if (count === 0) counts.delete(address)
+    else counts.set(address, count)
+  }
+}
+
+const addressesFor = (cluster: ClusterMemory, { leaving }: Holder): Map<string, Array<string>> =>
+  leaving === true ? cluster.movingOf : cluster.addressesOf
+
+const remove = (map: Map<string, Array<string>>, key: string, value: string): void => {
+  const rest = (map.get(key) ?? []).filter((item) => item !== value)
+  if (rest.length === 0) map.delete(key)
+  else map.set(key, rest)
+}
