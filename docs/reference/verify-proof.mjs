@@ -138,13 +138,9 @@ try {
     refuse(`expected a proof of kind lowtide.dev/proof/v1, found ${proof.kind}`)
   const keys = keysIn(readFileSync(keysFile, "utf8"))
   const checkpoint = openNote(proof.checkpoint, keys)
-  checkInclusion(
-    BigInt(proof.event.seq) - 1n,
-    checkpoint.size,
-    leafOf(proof.event),
-    hashes(proof.inclusion),
-    checkpoint.root
-  )
+  const leaf = leafOf(proof.event)
+  if (leaf.toString("hex") !== proof.event.leafHash) refuse("the event does not have the leaf that it names")
+  checkInclusion(BigInt(proof.event.seq) - 1n, checkpoint.size, leaf, hashes(proof.inclusion), checkpoint.root)
   if (proof.consistency !== undefined) {
     const older = openNote(proof.consistency.checkpoint, keys)
     if (older.origin !== checkpoint.origin) refuse("the two checkpoints are of different logs")

@@ -77,6 +77,7 @@ describe("the ledger's proofs", () => {
           payload: { ...proof, event: { ...proof.event, data: proof.event.data.replace("n-", "m-") } },
           column: { ...proof, event: { ...proof.event, actor: "agent:west" } },
           time: { ...proof, event: { ...proof.event, recordedAt: "2026-01-01T00:00:00.000Z" } },
+          leaf: { ...proof, event: { ...proof.event, leafHash: other } },
           place: { ...proof, event: { ...proof.event, seq: 299 } },
           step: { ...proof, inclusion: proof.inclusion.with(3, other) },
           short: { ...proof, inclusion: proof.inclusion.slice(1) },

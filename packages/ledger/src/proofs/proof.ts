@@ -52,10 +52,14 @@ export const verifyProof = (proof: Proof, keys: CheckpointKeys): ProofVerdict =>
   if (event.seq < 1 || event.seq > checkpoint.size) {
     return fails(`expected an event of the first ${checkpoint.size}, found seq ${event.seq}`)
   }
+  const leaf = leafHash(event)
+  if (Buffer.from(leaf).toString("hex") !== event.leafHash) {
+    return fails(`the event does not have the leaf ${event.leafHash} that it names`)
+  }
   const root = rootOfInclusion({
     index: event.seq - 1,
     size: checkpoint.size,
-    leaf: leafHash(event),
+    leaf,
     path: octetsOf(proof.inclusion)
   })
   if (root === undefined || !areEqual(root, checkpoint.root)) {
