@@ -62,7 +62,9 @@ const isRecovered = (fleet: Fleet) =>
   Effect.map(recoveries(fleet), ({ lost, republished }) => lost === 1 && republished === 2)
 
 /** Runs the command, and answers what it prints; fails with what it says otherwise. */
-const lowtide = (fleet: Fleet, ...args: ReadonlyArray<string>) =>
+const lowtide = (fleet: Fleet, ...args: ReadonlyArray<string>) => lowtideEnding(0, fleet, ...args)
+
+const lowtideEnding = (exitCode: number, fleet: Fleet, ...args: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const logFile = join(fleet.logs, `lowtide-${args[0]}.log`)
     const ran = yield* startProcess({
@@ -73,7 +75,7 @@ const lowtide = (fleet: Fleet, ...args: ReadonlyArray<string>) =>
     })
     const { code } = yield* ran.ended
     const log = yield* ran.log
-    assert.strictEqual(code, 0, log)
+    assert.strictEqual(code, exitCode, log)
     return log
   }).pipe(Effect.scoped)
 
@@ -81,7 +83,9 @@ const lowtide = (fleet: Fleet, ...args: ReadonlyArray<string>) =>
 const noDouble = Effect.fnUntraced(function* (fleet: Fleet, before: Readonly<Record<string, string>>) {
   const [{ doubles }] = yield* sql(
     fleet,
-    "select count(*)::int as doubles from (select 1 from vip_history where to_seq is null group by network, address having count(*) > 1) d"
+    `select count(*)::int as doubles from (
+      select 1 from vip_history where to_seq is null group by network, address
+      having count(*) > 1 and count(*) filter (where member = '') > 0) d`
   )
   assert.strictEqual(doubles, 0)
   // The samples have Services that share an address.
@@ -92,6 +96,28 @@ const sharedIn = (held: Readonly<Record<string, string>>) => {
   const addresses = Object.values(held).flatMap((text) => text.split(" "))
   return addresses.filter((address, index) => address !== "" && addresses.indexOf(address) !== index).sort()
 }
+
+/** An address that both clusters have by a Service of one name; neither comes before the other. */
+const sharedAddress = "203.0.113.121"
+const both = ["east", "west"] as const
+const shareAddress = Effect.fnUntraced(function* (fleet: Fleet) {
+  const file = join(fleet.logs, "shared.yaml")
+  const members = both.map((cluster) => `{cluster: ${cluster}, namespace: shop, name: any, priority: 10}`)
+  writeFileSync(
+    file,
+    `apiVersion: lowtide.dev/v1alpha1
+kind: SharedAddress
+metadata: {name: any}
+spec: {network: backbone, addresses: [${sharedAddress}], members: [${members}]}
+`
+  )
+  yield* lowtide(fleet, "apply", "-f", file)
+})
+const anyFile = (fleet: Fleet, cluster: string) => join(fleet.manifests, cluster, "services/any.yaml")
+const addMember = (fleet: Fleet, cluster: string) =>
+  writeFileSync(anyFile(fleet, cluster), newService("any", `${cluster}-1`))
+const hasParts = (fleet: Fleet) =>
+  Effect.map(held(fleet), (now) => both.every((cluster) => now[`${cluster}/shop/any`] === sharedAddress))
 
 const untilSettled = (fleet: Fleet) =>
   waitUntil("everything is as it should be", isSettled(fleet), { deadlineMs: 60_000 })
@@ -111,6 +137,9 @@ const emptyDatabase = (fleet: Fleet) => sql(fleet, "drop schema public, audit ca
 it.live("PostgreSQL and NATS lost together: speakers and statuses remember, and no route changes", () =>
   Effect.gen(function* () {
     const fleet = yield* runningFleet
+    yield* shareAddress(fleet)
+    for (const cluster of both) addMember(fleet, cluster)
+    yield* waitUntil("both clusters have the shared address", hasParts(fleet), { deadlineMs: 30_000 })
     const before = yield* atRest(fleet)
     yield* component(fleet, "allocator").kill
     yield* component(fleet, "nats").kill
@@ -120,7 +149,23 @@ it.live("PostgreSQL and NATS lost together: speakers and statuses remember, and 
     yield* component(fleet, "allocator").start
     yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 60_000 })
     assert.deepStrictEqual(yield* atRest(fleet), before, "no router was told anything, every Service has what it had")
-    assert.include(yield* lowtide(fleet, "recover"), "Incarnation 2, recovered, because node")
+    const standing = yield* lowtide(fleet, "recover")
+    assert.include(standing, "Incarnation 2, recovered, because node")
+    const double = `LT0522: ${sharedAddress} of network backbone is held by east/shop/any and by west/shop/any.`
+    assert.include(standing, double, "what said that it is shared is lost")
+    assert.include(yield* lowtideEnding(1, fleet, "get", "findings"), "LT0522")
+    yield* lowtide(fleet, "fleet", "finalise", "--reason", "an empty log begins with the first version")
+    yield* shareAddress(fleet)
+    assert.notInclude(yield* lowtide(fleet, "recover"), "LT0522")
+    assert.deepStrictEqual(yield* atRest(fleet), before, "nor by that")
+    rmSync(anyFile(fleet, "west"))
+    const route = `${sharedAddress}/32`
+    yield* waitUntil(
+      "the one part is withdrawn",
+      Effect.map(hopsOf(fleet, "west", route), (hops) => hops === "no route"),
+      { deadlineMs: 30_000 }
+    )
+    assert.strictEqual(yield* hopsOf(fleet, "east", route), "10.1.0.11 10.1.0.12 10.1.0.13", "and no other")
     writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
     yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })
     yield* noDouble(fleet, before.held)
@@ -132,10 +177,13 @@ it.live(
   () =>
     Effect.gen(function* () {
       const fleet = yield* runningFleet
+      yield* shareAddress(fleet)
+      addMember(fleet, "east")
       yield* untilSettled(fleet)
       const file = join(fleet.logs, "ledger.gz")
       yield* lowtide(fleet, "backup", file)
       const [{ seq: backedUp }] = yield* sql(fleet, "select seq::int from log_head")
+      addMember(fleet, "west")
       const drill = join(fleet.manifests, "east/services/drill.yaml")
       const drilled = (round: number) =>
         Array.from({ length: 80 }, (_, n) =>
@@ -157,6 +205,7 @@ it.live(
         )
         ;[{ seq }] = yield* sql(fleet, "select seq::int from log_head")
       }
+      yield* waitUntil("both clusters have the shared address", hasParts(fleet))
       const before = yield* atRest(fleet)
       yield* component(fleet, "allocator").kill
       yield* emptyDatabase(fleet)
@@ -164,6 +213,12 @@ it.live(
       yield* component(fleet, "allocator").start
       yield* waitUntil("both clusters are published anew", isRecovered(fleet), { deadlineMs: 60_000 })
       assert.deepStrictEqual(yield* atRest(fleet), before, "no router was told anything, every Service has what it had")
+      const [{ adopted }] = yield* sql(
+        fleet,
+        `select count(*)::int as adopted from events where type = 'VipAdopted' and address = '${sharedAddress}' and cluster = 'west'`
+      )
+      assert.strictEqual(adopted, 1, "the part that the backup lacks is taken over")
+      assert.notInclude(yield* lowtide(fleet, "recover"), "LT0522")
       yield* noDouble(fleet, before.held)
       writeFileSync(join(fleet.manifests, "east/services/later.yaml"), newService("later", "east-1"))
       yield* waitUntil("a new Service gets its route", getsRoute(fleet, "later"), { deadlineMs: 30_000 })

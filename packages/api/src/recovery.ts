@@ -2,6 +2,23 @@ import { Schema } from "effect"
 import { ReasonWords } from "./orders.ts"
 import { reading } from "./reading.ts"
 
+/** An address that two clusters hold, and nobody can tell which of the two is wanted (LT0522). */
+export const ContestedAddress = Schema.Struct({
+  network: Schema.String,
+  address: Schema.String,
+  cluster: Schema.String,
+  services: Schema.Array(Schema.String).annotate({
+    description: "NAMESPACE/NAME of that cluster, who had it or has it"
+  }),
+  node: Schema.NullOr(Schema.String).annotate({
+    description: "The node that holds it from before the loss, where the log has it for others alone"
+  }),
+  others: Schema.Array(Schema.String).annotate({
+    description: "CLUSTER/NAMESPACE/NAME, or CLUSTER and what becomes of the address there"
+  })
+}).annotate({ identifier: "ContestedAddress" })
+export type ContestedAddress = typeof ContestedAddress.Type
+
 /** How the recovery from a loss of history stands. */
 export const RecoveryView = Schema.Struct({
   incarnation: Schema.Int.annotate({ description: "That the loss began" }),
@@ -13,7 +30,8 @@ export const RecoveryView = Schema.Struct({
   waitingFor: Schema.Array(Schema.String).annotate({
     description: "Agents and nodes that have not told what they remember"
   }),
-  reserved: Schema.Int.annotate({ description: "Addresses that are kept for Services that have not come back" })
+  reserved: Schema.Int.annotate({ description: "Addresses that are kept for Services that have not come back" }),
+  contested: Schema.Array(ContestedAddress)
 }).annotate({ identifier: "Recovery" })
 export type RecoveryView = typeof RecoveryView.Type
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { vipKey } from "../src/announcing/index.ts"
-import type { Command, VipIntent } from "../src/index.ts"
+import type { RememberedVip } from "../src/fleet/index.ts"
+import { type Command, doubleHoldings, type VipIntent } from "../src/index.ts"
 import { announcing, apply, fleetObject, observe, pool, service, World } from "./world.ts"
 
 const any = "192.0.2.4"
@@ -215,4 +216,105 @@ describe("a shared address is refused", () => {
   it.each(table)("for %s", (_title, spec, expected) => {
     assert.include(refused(fleet(), share(two, spec)), expected)
   })
+})
+
+describe("a history that was lost", () => {
+  const lost: Command = {
+    ...{ _tag: "BeginRecovery", incarnation: 2, why: "a backup was restored" },
+    lostAfter: { incarnation: 1, seq: 9 }
+  }
+  const adopt = (cluster: string, more: Partial<RememberedVip> = {}): Command => ({
+    _tag: "AdoptVips",
+    cluster,
+    vips: [
+      {
+        ...{ network: "default", address: any, state: "announced" },
+        services: [{ namespace: "shop", name: "web", uid: "uid-shop-web" }],
+        obliged: [`${cluster}-1`, `${cluster}-2`],
+        ...more
+      }
+    ]
+  })
+  const recovered = (world: World, services: ReadonlyArray<string> = ["shop/web"]): void => {
+    world.do({ _tag: "FinishRecovery", without: [] })
+    for (const cluster of ["east", "west"]) {
+      const manifests = [...world.fleet.cluster(cluster).manifests.keys()]
+      const nodes = [`${cluster}-1`, `${cluster}-2`]
+      const inventory = { cluster, services, nodes, namespaces: [], findings: [], manifests }
+      world.do({ _tag: "RepublishCluster", cluster, inventory: { _tag: "ObserveInventory", ...inventory } })
+    }
+  }
+
+  it("gives each member its part back that the log had forgotten, with whom it obliges", () => {
+    const it = fleet()
+    it.do(share([member("east", 1), member("west", 2)]))
+    it.do(web("east"))
+    it.do(lost)
+    it.do(adopt("west", { beside: true }))
+    it.do(adopt("east", { beside: true }))
+    it.do(web("west"))
+    recovered(it)
+    assert.deepStrictEqual(phases(it), ["east assigned member", "west assigned member"])
+    assert.deepStrictEqual(
+      [intent(it, "east")?.obliged, intent(it, "west")?.obliged],
+      [
+        ["east-1", "east-2"],
+        ["west-1", "west-2"]
+      ]
+    )
+    assert.deepStrictEqual(doubleHoldings(it.fleet), [])
+    it.do(forget("west"))
+    assert.deepStrictEqual(phases(it), ["east assigned member", "west withdrawing member"])
+  })
+
+  it("remembers a part that was given up, and leaves the other's alone", () => {
+    const it = fleet()
+    it.do(share([member("east", 1), member("west", 2)]))
+    it.do(web("east"))
+    it.do(lost)
+    it.do(adopt("west", { state: "withdrawn", services: [] }))
+    assert.deepStrictEqual(phases(it), ["east assigned member", "west withdrawing member"])
+  })
+
+  it("that took the object as well leaves both with what they announce, until the object is there again", () => {
+    const it = fleet()
+    it.do(lost)
+    for (const cluster of ["east", "west"]) it.do(adopt(cluster, { beside: true }))
+    for (const cluster of ["east", "west"]) it.do(web(cluster))
+    recovered(it)
+    assert.deepStrictEqual(held(it), [any, any])
+    assert.deepStrictEqual([intent(it, "east")?.state, intent(it, "west")?.state], ["announced", "announced"])
+    const double = () => doubleHoldings(it.fleet).map(({ vip, others }) => [vip.cluster, others[0]?.cluster])
+    assert.deepStrictEqual(double(), [
+      ["east", "west"],
+      ["west", "east"]
+    ])
+    it.do(share([member("east", 1), member("west", 2)]))
+    assert.deepStrictEqual(double(), [])
+    it.do(forget("east"))
+    assert.deepStrictEqual(phases(it), ["east withdrawing member", "west assigned member"])
+  })
+
+  it("leaves the one who had an address by itself in place when another holds it as well", () => {
+    const it = fleet()
+    it.do(observe("east", service("web", { requestedAddresses: [any] })))
+    it.do(lost)
+    it.do(adopt("west", { beside: true }))
+    assert.deepStrictEqual(phases(it), ["east assigned", "west assigned member"])
+  })
+
+  for (const [who, members, expected] of [
+    ["a member", ["east", "west"], ["east assigned", "west assigned member"]],
+    ["nobody", ["east"], ["east assigned"]]
+  ] as const) {
+    it(`takes over what a node holds that is heard later, of a cluster that is ${who}`, () => {
+      const it = fleet()
+      it.do(observe("east", service("web", { requestedAddresses: [any] })))
+      it.do(share(members.map((cluster, rank) => member(cluster, rank))))
+      it.do(lost)
+      recovered(it, ["shop/web"])
+      it.do(adopt("west"))
+      assert.deepStrictEqual(phases(it), [...expected])
+    })
+  }
 })

@@ -1,3 +1,4 @@
+import type { ContestedAddress } from "@lowtide/api/recovery"
 import { Bus, type BusUnavailable, busCall } from "@lowtide/bus/connection"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
@@ -8,8 +9,12 @@ import {
   type Command,
   codes,
   compareStamps,
+  doubleHoldings,
+  type Fleet,
+  isOpenTo,
   isReserved,
   isTaken,
+  mayHavePart,
   type ObserveInventory,
   type RememberedVip,
   type RollCall,
@@ -107,6 +112,8 @@ export interface RecoveryStanding {
   readonly waitingFor: ReadonlyArray<string>
   /** Addresses that are reserved for who comes back. */
   readonly reserved: number
+  /** Addresses that two clusters hold (LT0522). */
+  readonly contested: ReadonlyArray<ContestedAddress>
 }
 
 /** What a recovery works on. */
@@ -149,6 +156,8 @@ export class Recovery {
   /** By cluster, of agents that have told everything since. */
   readonly #inventories = new Map<string, ObserveInventory>()
   readonly #taken = new Set<string>()
+  /** Of stamps, whether the log has lost their events. */
+  readonly #lost = new Map<string, boolean>()
   /** What was said to be held by two. */
   readonly #contested = new Set<string>()
   readonly #cseqs = new Map<string, number>()
@@ -186,8 +195,30 @@ export class Recovery {
       why: recovery.why,
       frozen,
       waitingFor: frozen.flatMap((cluster) => this.#waitingFor(cluster, nowMs)),
-      reserved: reservedVips(this.#parts.memory).length
+      reserved: reservedVips(this.#parts.memory).length,
+      contested: [...doublyHeld(fleet), ...this.#contestedLate()]
     }
+  }
+
+  /** What nodes that were heard late hold, and another cluster was given since. */
+  #contestedLate(): ReadonlyArray<ContestedAddress> {
+    const { fleet } = this.#parts.memory
+    return this.#late.flatMap(({ cluster, node }) =>
+      this.#formerOf(cluster, node).flatMap(({ network, address, services }) => {
+        const others = fleet.vipsAt(network, address).filter((vip) => isTaken(fleet, vip, cluster))
+        if (others.length === 0) return []
+        const names = services.map(({ namespace, name }) => `${namespace}/${name}`)
+        return { network, address, cluster, services: names, node, others: others.flatMap(holdersOf) }
+      })
+    )
+  }
+
+  /** What a node holds that was heard late, and announces of before the loss. */
+  #formerOf(cluster: string, node: string): ReadonlyArray<HeldVip> {
+    const { incarnation } = this.#parts.memory.head
+    return (this.#parts.answers.lateOf(cluster, node, incarnation) ?? []).filter(
+      ({ state, stamp }) => state === "announced" && stamp.incarnation < incarnation
+    )
   }
 
   /** Runs for ever; does nothing while no history was lost. */
@@ -259,15 +290,13 @@ export class Recovery {
   #hearLate() {
     return Effect.gen({ self: this }, function* () {
       const { memory, answers, submit } = this.#parts
-      const { head, fleet } = memory
+      const { fleet } = memory
       for (const { cluster, node } of this.#late) {
-        const former = (answers.lateOf(cluster, node, head.incarnation) ?? []).filter(
-          ({ state, stamp }) => state === "announced" && stamp.incarnation < head.incarnation
-        )
+        const former = this.#formerOf(cluster, node)
         if (former.length === 0) continue
         const claims = former.map((vip): Claim => ({ cluster, ...vip }))
         yield* this.#sayContested(claims, `node ${cluster}/${node}`)
-        const unknown = claims.filter(({ network, address }) => fleet.vipsAt(network, address).every(isFree))
+        const unknown = claims.filter(({ network, address }) => isOpenTo(fleet, network, address, cluster))
         for (let start = 0; start < unknown.length; start += adoptedAtOnce) {
           const vips = unknown.slice(start, start + adoptedAtOnce)
           yield* submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
@@ -285,12 +314,12 @@ export class Recovery {
   #sayContested(claims: ReadonlyArray<Claim>, who: string): Effect.Effect<void> {
     const { fleet } = this.#parts.memory
     const contested = claims.flatMap(({ cluster, network, address, state }) => {
-      const other = fleet.vipsAt(network, address).find((vip) => isTaken(fleet, vip, cluster))
+      const others = fleet.vipsAt(network, address).filter((vip) => isTaken(fleet, vip, cluster))
       const key = `${cluster} ${network}/${address}`
-      if (state !== "announced" || other === undefined || this.#contested.has(key)) return []
+      if (state !== "announced" || others.length === 0 || this.#contested.has(key)) return []
       this.#contested.add(key)
-      const holder = other.holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ") || other.phase
-      return `${who} holds ${address} of network ${network} from before the loss, and ${other.cluster} has it: ${holder}`
+      const has = others.flatMap(holdersOf).join(", ")
+      return `${who} holds ${address} of network ${network} from before the loss, and others have it: ${has}`
     })
     const { title, fix } = codes.LT0522
     return Effect.forEach(contested, (text) => Effect.logError(`LT0522 ${title}: ${text}. Fix: ${fix}`), {
@@ -333,38 +362,89 @@ export class Recovery {
   })
 
   /**
-   * Of each address the newest claim, where it is of an event that the log has lost. What was said before the cluster was
-   * last published anew was merged then.
+   * Of each address the newest claim of each cluster, where it is of an event that the log has lost. What was said before the
+   * cluster was last published anew was merged then. Who gives up comes before who takes.
    */
   #takeOver() {
     return Effect.gen({ self: this }, function* () {
-      const { memory, nodes, answers, submit } = this.#parts
+      const { memory, nodes, answers } = this.#parts
       const told = [...nodes.values()].flatMap(({ status: { cluster, node } }) =>
         (answers.of(cluster, node, memory.head.incarnation) ?? []).map((vip): Claim => {
           this.#noteCseq(cluster, vip.cseq)
           return { cluster, ...vip }
         })
       )
-      const newest = new Map<string, Claim>()
+      const newest = new Map<string, Map<string, Claim>>()
       for (const claim of [...this.#stored, ...told]) {
-        const key = `${claim.network}/${claim.address}`
-        const other = newest.get(key)
-        if (other === undefined || compareStamps(claim.stamp, other.stamp) > 0) newest.set(key, claim)
-      }
-      const lost = new Map<string, Array<Claim>>()
-      for (const [key, claim] of newest) {
-        const identity = `${key} ${JSON.stringify(claim.stamp)}`
-        if (this.#taken.has(identity) || !this.#isFrozen(claim.cluster)) continue
-        this.#taken.add(identity)
         const republished = memory.fleet.clusters.get(claim.cluster)?.incarnation ?? 0
-        if (claim.stamp.incarnation < republished || !(yield* isLost(this.#ends, claim.stamp))) continue
-        lost.set(claim.cluster, [...(lost.get(claim.cluster) ?? []), claim])
+        if (claim.stamp.incarnation < republished || !this.#isFrozen(claim.cluster)) continue
+        const key = `${claim.network}/${claim.address}`
+        const claims = newest.get(key) ?? new Map<string, Claim>()
+        newest.set(key, claims)
+        const other = claims.get(claim.cluster)
+        if (other === undefined || compareStamps(claim.stamp, other.stamp) > 0) claims.set(claim.cluster, claim)
       }
-      for (const [cluster, claims] of lost) {
+      const given: Array<Claim> = []
+      const taken: Array<Claim> = []
+      for (const claims of newest.values()) {
+        for (const claim of yield* this.#counted([...claims.values()])) {
+          const { cluster, network, address, stamp, state } = claim
+          const identity = `${cluster} ${network}/${address} ${JSON.stringify(stamp)}`
+          if (this.#taken.has(identity)) continue
+          this.#taken.add(identity)
+          if (yield* this.#isLost(claim)) (state === "withdrawn" ? given : taken).push(claim)
+        }
+      }
+      yield* this.#adopt(given)
+      yield* this.#adopt(taken)
+    })
+  }
+
+  /**
+   * Of the claims of several clusters to one address the newest counts: the address may have gone from one to the other. So
+   * does that of a cluster that has a part of its own in a shared address, and of one that announces it still: nothing
+   * shows which of the two gave it up, and neither is to withdraw it for the other.
+   */
+  #counted(claims: ReadonlyArray<Claim>) {
+    return Effect.gen({ self: this }, function* () {
+      if (claims.length < 2) return claims
+      const { fleet } = this.#parts.memory
+      const newest = claims.reduce((best, claim) => (compareStamps(claim.stamp, best.stamp) > 0 ? claim : best))
+      const counted: Array<Claim> = []
+      for (const claim of claims) {
+        const { cluster, network, address, state } = claim
+        const own = fleet.vip(network, address, cluster)
+        const isOwn = own?.cluster === cluster && own.phase === "assigned"
+        const isLive = state === "announced" && (isOwn || (yield* this.#isLost(claim)))
+        const isGivenUp = state === "withdrawn" && isOwn
+        if (claim === newest || isLive || isGivenUp || mayHavePart(fleet, network, address, cluster))
+          counted.push(claim)
+      }
+      return counted.map((claim) => {
+        const beside = counted.some((other) => other !== claim && other.state === "announced")
+        return beside ? { ...claim, beside } : claim
+      })
+    })
+  }
+
+  #isLost({ stamp }: Claim) {
+    return Effect.gen({ self: this }, function* () {
+      const key = JSON.stringify(stamp)
+      const known = this.#lost.get(key)
+      if (known !== undefined) return known
+      const lost = yield* isLost(this.#ends, stamp)
+      this.#lost.set(key, lost)
+      return lost
+    })
+  }
+
+  #adopt(all: ReadonlyArray<Claim>) {
+    return Effect.gen({ self: this }, function* () {
+      for (const [cluster, claims] of Map.groupBy(all, (claim) => claim.cluster)) {
         yield* this.#sayContested(claims, `somebody of ${cluster}`)
         for (let start = 0; start < claims.length; start += adoptedAtOnce) {
           const vips = claims.slice(start, start + adoptedAtOnce)
-          yield* submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
+          yield* this.#parts.submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
         }
       }
     })
@@ -415,15 +495,30 @@ export class Recovery {
   }
 }
 
-const isFree = ({ phase }: VipState): boolean => phase === "free"
-
-const rememberedOf = ({ network, address, state, services, obliged }: Claim): RememberedVip => ({
+const rememberedOf = ({ network, address, state, services, obliged, beside }: Claim): RememberedVip => ({
   network,
   address,
   state,
   services: services.map(({ namespace, name, uid }) => ({ namespace, name, uid })),
-  obliged
+  obliged,
+  ...(beside === true ? { beside } : {})
 })
+
+/** What clusters hold at once by the log itself, of each cluster. */
+export const doublyHeld = (fleet: Fleet): ReadonlyArray<ContestedAddress> =>
+  doubleHoldings(fleet).map(({ vip, others }) => ({
+    network: vip.network,
+    address: vip.address,
+    cluster: vip.cluster,
+    services: vip.holders.map(({ namespace, name }) => `${namespace}/${name}`),
+    node: null,
+    others: others.flatMap(holdersOf)
+  }))
+
+const holdersOf = ({ cluster, phase, holders }: VipState): ReadonlyArray<string> =>
+  holders.length === 0
+    ? [`${cluster} (${phase})`]
+    : holders.map(({ namespace, name }) => `${cluster}/${namespace}/${name}`)
 
 /** VIPs that a recovery reserved, of which some Service was not seen since. */
 export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>

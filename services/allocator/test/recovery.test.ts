@@ -292,6 +292,40 @@ describe("a node that nobody has heard", () => {
     )
   )
 
+  it.effect("and what another cluster was given since is told of as held by two, while it holds it", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* withoutN2
+        const { stamp: _, cseq: __, ...vip } = held("192.0.2.7", stampOf(1, 1))
+        const west = { ...inventory([], []), cluster: "west" }
+        yield* leader.tell(
+          { ...registered, cluster: "west" },
+          {
+            _tag: "AdoptVips",
+            cluster: "west",
+            vips: [{ ...vip, services: [{ namespace: "shop", name: "new", uid: "u" }] }]
+          },
+          { _tag: "RepublishCluster", cluster: "west", inventory: west }
+        )
+        leader.hear(late())
+        const contested = Effect.map(leader.recovery.look(4_000), () => leader.recovery.standing(0)?.contested)
+        const { network, address } = vip
+        const found = {
+          network,
+          address,
+          cluster: "east",
+          services: ["shop/web"],
+          node: "n2",
+          others: ["west/shop/new"]
+        }
+        assert.deepStrictEqual(yield* contested, [found])
+        assert.deepStrictEqual(yield* contested, [found], "for as long as it is so")
+        leader.hear(late({ former: 0 }))
+        assert.deepStrictEqual(yield* contested, [])
+      })
+    )
+  )
+
   it.effect("counts only with what it holds once it has heard all: before, what it told may be withdrawn by now", () =>
     run(
       Effect.gen(function* () {
@@ -316,5 +350,117 @@ describe("a node that says it is where no log can have come to", () => {
       assert.isFalse(isBeyond(head, liar.stamp))
       assert.deepInclude(yield* lossBy(head, [liar, at("node east/n2", 7)]), { incarnation: 8 })
     }).pipe(Effect.provide(memoryLedger()))
+  )
+})
+
+describe("an address that two clusters remember", () => {
+  /** What a node of the cluster says that it holds of one address. */
+  const tells = (leader: Leader, cluster: string, seq: number, more: Partial<HeldVip> = {}) =>
+    leader.hear({
+      ...answerOf(2, { ...held("192.0.2.7", stampOf(1, seq)), ...more }),
+      ...{ cluster, node: `${cluster}-1` }
+    })
+  const withdrawn = { state: "withdrawn", services: [] } as const
+  const west: Command = { ...registered, cluster: "west" }
+  const parts = ({ memory }: Leader) =>
+    memory.fleet
+      .vipsAt("default", "192.0.2.7")
+      .map(({ cluster, phase, member }) => `${cluster} ${phase}${member === true ? " part" : ""}`)
+
+  for (const [title, before, told, expected] of [
+    [
+      "is both's while both announce it",
+      [],
+      [
+        ["east", 40],
+        ["west", 41]
+      ],
+      ["east assigned part", "west assigned part"]
+    ],
+    [
+      "is the newer one's where the other gave it up",
+      [],
+      [
+        ["east", 40, withdrawn],
+        ["west", 41]
+      ],
+      ["west assigned"]
+    ],
+    [
+      "stays with the one that the log has it of, while that announces it as well",
+      [["east", 3]],
+      [
+        ["east", 3],
+        ["west", 41]
+      ],
+      ["east assigned", "west assigned part"]
+    ],
+    [
+      "is not that of a node which has not heard what the log knows",
+      [],
+      [
+        ["east", 1],
+        ["west", 41]
+      ],
+      ["west assigned"]
+    ]
+  ] as ReadonlyArray<
+    readonly [
+      string,
+      ReadonlyArray<unknown>,
+      ReadonlyArray<readonly [string, number, Partial<HeldVip>?]>,
+      Array<string>
+    ]
+  >) {
+    for (const order of ["as they come", "the other way round"]) {
+      it.effect(`${title}, ${order}`, () =>
+        run(
+          Effect.gen(function* () {
+            const leader = yield* leading()
+            yield* leader.tell(registered, west)
+            if (before.length > 0) {
+              yield* leader.tell(...announcing)
+              yield* leader.tell(service("web", { requestedAddresses: ["192.0.2.7"] }))
+            }
+            yield* leader.lose(2)
+            const claims = order === "as they come" ? told : [...told].reverse()
+            for (const [cluster, seq, more] of claims) tells(leader, cluster, seq, more)
+            yield* leader.recovery.look(0)
+            assert.deepStrictEqual(parts(leader).sort(), expected)
+            const { seq } = leader.memory.head
+            yield* leader.recovery.look(200)
+            assert.strictEqual(leader.memory.head.seq, seq, "once")
+          })
+        )
+      )
+    }
+  }
+
+  it.effect("is told of as held by two, and no more when one lets it go", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, west)
+        yield* leader.lose(2)
+        tells(leader, "east", 40)
+        tells(leader, "west", 41)
+        yield* leader.recovery.look(0)
+        const contested = () =>
+          leader.recovery
+            .standing(0)
+            ?.contested.map(({ cluster, services, others }) => [cluster, ...services, ...others])
+        assert.deepStrictEqual(contested(), [
+          ["east", "shop/web", "west/shop/web"],
+          ["west", "shop/web", "east/shop/web"]
+        ])
+        yield* leader.tell({ _tag: "FinishRecovery", without: ["agent of east", "agent of west"] })
+        for (const cluster of ["east", "west"]) {
+          yield* leader.tell({ _tag: "RepublishCluster", cluster, inventory: { ...inventory([], []), cluster } })
+        }
+        assert.lengthOf(contested() ?? [], 2)
+        yield* leader.tell({ _tag: "ReleaseAdopted", network: "default", address: "192.0.2.7" })
+        assert.deepStrictEqual(contested(), [])
+      })
+    )
   )
 })

@@ -488,8 +488,8 @@ export const codes = {
   ),
   LT0522: error(
     "an address is held by two",
-    "A node that was not heard while lost history was recovered holds a VIP from before, and another cluster was given it since. The one that was given it keeps it, and the node goes on announcing: nobody can tell which of the two is wanted.",
-    "Have the Service that was given it ask for another address. The node's is reserved then, and can be let go with `lowtide recover --release ADDRESS --reason WHY`"
+    "After a loss of history two clusters hold a VIP, and no SharedAddress names both: each announced it when it was asked, or a node that was not heard in time holds it from before and another cluster was given it since. Both go on announcing: nobody can tell which of the two is wanted.",
+    "Apply the SharedAddress again where it is to be shared; else have one of the two Services ask for another address. What a node holds is reserved then, and can be let go with `lowtide recover --release ADDRESS --reason WHY`"
   ),
   LT0530: error(
     "the ledger contradicts a signed checkpoint",

@@ -196,6 +196,8 @@ export interface RememberedVip {
   readonly services: ReadonlyArray<{ readonly namespace: string; readonly name: string; readonly uid: string }>
   /** Nodes that may have announced it. */
   readonly obliged: ReadonlyArray<string>
+  /** Another cluster remembers the address as well, as its own: neither takes it from the other. */
+  readonly beside?: boolean
 }
 
 /** Takes over what others remember of a cluster's VIPs. */

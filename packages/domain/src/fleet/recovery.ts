@@ -47,12 +47,54 @@ export const finishRecovery = (draft: Draft, without: ReadonlyArray<string>): vo
 const adopted = (draft: Draft): ReadonlyArray<VipState> =>
   [...draft.fleet.vips.values()].filter(({ holders }) => holders.some((holder) => holder.adopted === true))
 
+/** Whether the cluster may have the address whoever else has it: a part of its own in a shared one, or the right to one. */
+export const mayHavePart = (fleet: Fleet, network: string, address: string, cluster: string): boolean => {
+  if (fleet.memberOf(network, address, cluster) !== undefined) return true
+  const own = fleet.vip(network, address, cluster)
+  return own?.member === true && own.cluster === cluster && own.phase !== "free"
+}
+
 /**
  * Whether an address is another cluster's by what was decided after the loss, which nothing from before it changes: that
  * cluster's routes are published.
  */
 export const isTaken = (fleet: Fleet, vip: VipState, cluster: string): boolean =>
-  vip.phase !== "free" && vip.cluster !== cluster && vip.member !== true && !fleet.isFrozen(fleet.cluster(vip.cluster))
+  vip.phase !== "free" &&
+  vip.cluster !== cluster &&
+  !fleet.isFrozen(fleet.cluster(vip.cluster)) &&
+  !mayHavePart(fleet, vip.network, vip.address, cluster)
+
+/** Whether the log has nobody whose holding of the address would stand in the way of the cluster's. */
+export const isOpenTo = (fleet: Fleet, network: string, address: string, cluster: string): boolean => {
+  const others = mayHavePart(fleet, network, address, cluster)
+  return fleet.vipsAt(network, address).every((vip) => vip.phase === "free" || (others && vip.cluster !== cluster))
+}
+
+/** An address that several clusters hold, and who has it beside the cluster. */
+export interface DoubleHolding {
+  readonly vip: VipState
+  readonly others: ReadonlyArray<VipState>
+}
+
+/**
+ * What clusters hold at once although no SharedAddress lets all of them: after a loss of history that took the object, and
+ * not what speakers hold. Each stays with it until a person says otherwise.
+ */
+export const doubleHoldings = (fleet: Fleet): ReadonlyArray<DoubleHolding> =>
+  fleet.recovery === undefined
+    ? []
+    : [...fleet.networks].flatMap(([network, { memberStreams }]) =>
+        [...memberStreams.keys()].flatMap((address) => {
+          const held = fleet.vipsAt(network, address).filter(isHeld)
+          if (held.length < 2) return []
+          const isShared = held.every(({ cluster }) => fleet.memberOf(network, address, cluster) !== undefined)
+          return isShared ? [] : held.map((vip) => ({ vip, others: held.filter((other) => other !== vip) }))
+        })
+      )
+
+/** What is to be given up is not held for good. */
+const isHeld = ({ phase, holders, heldRelease }: VipState): boolean =>
+  phase === "assigned" && heldRelease === undefined && holders.some(({ leaving }) => leaving !== true)
 
 /**
  * Takes over what an intent says that the log has lost: newer than anything the log has of the address. From a node that
@@ -63,7 +105,7 @@ export const adoptVips = (draft: Draft, cluster: ClusterMemory, vips: ReadonlyAr
   for (const vip of vips) {
     const present = draft.fleet.vipsAt(vip.network, vip.address)
     if (present.some((other) => isTaken(draft.fleet, other, cluster.name))) continue
-    if (isLate && present.some(({ phase }) => phase !== "free")) continue
+    if (isLate && !isOpenTo(draft.fleet, vip.network, vip.address, cluster.name)) continue
     adoptVip(draft, cluster, vip)
     if (isLate) for (const { namespace, name } of vip.services) settleKnown(draft, cluster, `${namespace}/${name}`)
   }
@@ -75,7 +117,9 @@ const settleKnown = (draft: Draft, cluster: ClusterMemory, key: string): void =>
 }
 
 const adoptVip = (draft: Draft, cluster: ClusterMemory, vip: RememberedVip): void => {
-  const before = presentOf(draft, cluster, vip.network, vip.address)
+  const flag =
+    vip.beside === true ? besideFlag(draft, cluster, vip) : memberFlag(draft, cluster, vip.network, vip.address)
+  const before = partOf(draft, cluster, vip, flag)
   const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
   const holders = vip.services.map(
     ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
@@ -86,7 +130,7 @@ const adoptVip = (draft: Draft, cluster: ClusterMemory, vip: RememberedVip): voi
   if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) return
   emitAdopted(draft, before, {
     _tag: "Vip",
-    ...memberFlag(draft, cluster, vip.network, vip.address),
+    ...flag,
     network: vip.network,
     address: vip.address,
     pool: before?.pool ?? unknownPool,
@@ -110,15 +154,17 @@ const adoptVip = (draft: Draft, cluster: ClusterMemory, vip: RememberedVip): voi
 export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: ObserveService): void => {
   const { namespace, name, uid } = command.service
   for (const address of command.statusAddresses ?? []) {
-    const before = presentOf(draft, cluster, cluster.network, address)
-    if (before !== null && before.phase !== "free") continue
+    const { network } = cluster
+    if (!isOpenTo(draft.fleet, network, address, cluster.name)) continue
+    const flag = memberFlag(draft, cluster, network, address)
+    const before = partOf(draft, cluster, { network, address }, flag)
     emitAdopted(
       draft,
       before,
       {
         _tag: "Vip",
-        ...memberFlag(draft, cluster, cluster.network, address),
-        network: cluster.network,
+        ...flag,
+        network,
         address,
         pool: before?.pool ?? unknownPool,
         cluster: cluster.name,
@@ -134,9 +180,22 @@ export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: Obser
 }
 
 /** What the log has of the address in the stream that the cluster has it in. */
-const presentOf = (draft: Draft, cluster: ClusterMemory, network: string, address: string): VipState | null => {
-  const { member } = memberFlag(draft, cluster, network, address)
-  return draft.fleet.vips.get(streamOf.vip(network, address, member === true ? cluster.name : undefined)) ?? null
+const partOf = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  { network, address }: Pick<VipState, "network" | "address">,
+  { member }: Pick<VipState, "member">
+): VipState | null =>
+  draft.fleet.vips.get(streamOf.vip(network, address, member === true ? cluster.name : undefined)) ?? null
+
+/** A part of its own, unless the cluster has the address in the stream that is nobody's part. */
+const besideFlag = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  { network, address }: Pick<VipState, "network" | "address">
+): Pick<VipState, "member"> => {
+  const plain = draft.fleet.vip(network, address)
+  return plain?.cluster === cluster.name && plain.phase !== "free" ? {} : { member: true }
 }
 
 /** Whether the cluster has a part of its own in a shared address. */

@@ -2,7 +2,7 @@ import { LowtideApi } from "@lowtide/api/api"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import type { Centre, CommittedView } from "../centre.ts"
+import { Centre, type CommittedView } from "../centre.ts"
 import { unreadKind } from "../wire-journal.ts"
 import { orUnavailable } from "./asking.ts"
 import { look } from "./look.ts"
@@ -38,6 +38,7 @@ export const FleetHandlers = HttpApiBuilder.group(
   LowtideApi,
   "fleet",
   Effect.fn(function* (handlers) {
+    const centre = yield* Centre
     const services = yield* Effect.context<Centre | Ledger | Past>()
     const asked = Effect.provideContext(services)
     return handlers.handleAll({
@@ -48,7 +49,11 @@ export const FleetHandlers = HttpApiBuilder.group(
       sharedAddresses: ({ query }) => asked(look(query, sharedAddressList)),
       approvals: ({ query }) => asked(look(query, approvalList)),
       vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
-      findings: ({ query }) => asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs))),
+      findings: Effect.fnUntraced(function* ({ query }) {
+        // Of times before nothing is known but what the log says.
+        const { recovery } = query.at === undefined ? yield* centre.health : { recovery: null }
+        return yield* asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs, recovery?.contested)))
+      }),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),
       nodes: ({ query }) => asked(withUnread(query, (view, nowMs) => nodeList(view, query, nowMs)))
     })

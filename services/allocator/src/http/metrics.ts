@@ -55,6 +55,12 @@ export const MetricsRoute = HttpRouter.add(
         value: health.recovery?.reserved ?? 0
       },
       {
+        name: "lowtide_contested_addresses",
+        help: "Addresses that two clusters hold since history was lost, as the leader knows",
+        labels: {},
+        value: new Set(health.recovery?.contested.map(({ network, address }) => `${network}/${address}`)).size
+      },
+      {
         name: "lowtide_database_up",
         help: "1 while the database answers",
         labels: {},

@@ -67,7 +67,7 @@ export const recover = Command.make(
 
 const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
   if (recovery === null) return "No recovery: no history was lost that is known of."
-  const { incarnation, phase, why, frozen, waitingFor } = recovery
+  const { incarnation, phase, why, frozen, waitingFor, contested } = recovery
   return [
     `Incarnation ${incarnation}, ${phase}, because ${why}.`,
     ...(frozen.length === 0 ? [] : [`Nothing is decided or published yet in ${frozen.join(", ")}.`]),
@@ -75,6 +75,10 @@ const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
     ...reserved.map(
       ({ network, address, cluster, services }) =>
         `${address} of network ${network} is reserved for ${services.map((service) => `${cluster}/${service}`).join(", ")}.`
+    ),
+    ...contested.map(
+      ({ network, address, cluster, services, node, others }) =>
+        `LT0522: ${address} of network ${network} is held by ${[...services.map((service) => `${cluster}/${service}`), ...(node === null ? [] : [`node ${cluster}/${node}`])].join(", ")} and by ${others.join(", ")}.`
     )
   ].join("\n")
 }

@@ -1,5 +1,6 @@
 import type { ClusterFinding, FindingList, FindingView } from "@lowtide/api/finding"
 import type { ListFilter } from "@lowtide/api/parameters"
+import type { ContestedAddress } from "@lowtide/api/recovery"
 import type { NodeStatus } from "@lowtide/bus/status"
 import {
   type ClusterMemory,
@@ -17,7 +18,7 @@ import {
   streamOfVip
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
-import { reservedVips } from "../../recovery.ts"
+import { doublyHeld, reservedVips } from "../../recovery.ts"
 import { waiting } from "./approvals.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
@@ -35,7 +36,13 @@ export const isLeaving = (cluster: ClusterMemory, { service }: ServiceState, add
   cluster.movingOf.get(`${service.namespace}/${service.name}`)?.includes(address) === true
 
 /** Everything that is wrong in the fleet: with objects, with what Services ask for, with sessions and speakers. */
-export const findingList = (view: CommittedView, filter: ListFilter, nowMs: number): FindingList => ({
+export const findingList = (
+  view: CommittedView,
+  filter: ListFilter,
+  nowMs: number,
+  /** What a leader that recovers knows besides of addresses that two clusters hold. */
+  contested: ReadonlyArray<ContestedAddress> = []
+): FindingList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
@@ -43,6 +50,7 @@ export const findingList = (view: CommittedView, filter: ListFilter, nowMs: numb
       ...poolFindings(view, cluster),
       ...refusals(view, cluster),
       ...reservations(view, cluster),
+      ...contestedIn(view, cluster, [...doublyHeld(view.fleet), ...contested.filter(({ node }) => node !== null)]),
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
@@ -103,6 +111,28 @@ const reservations = (view: CommittedView, cluster: ClusterMemory): ReadonlyArra
           : []
       )
     )
+
+/** Addresses that the cluster and another hold at once. */
+const contestedIn = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  contested: ReadonlyArray<ContestedAddress>
+): ReadonlyArray<ClusterFinding> =>
+  contested
+    .filter((each) => each.cluster === cluster.name)
+    .map(({ network, address, services, node, others }) => {
+      const own = node === null ? view.fleet.vip(network, address, cluster.name) : undefined
+      return withCluster(
+        cluster.name,
+        own && view.recordedAt(streamOfVip(own)),
+        finding("LT0522", {
+          object: { kind: "Cluster", name: cluster.name },
+          field: `vip[${network}/${address}]`,
+          expected: "one cluster that holds it, or a SharedAddress that names all who do",
+          found: `${[...services, ...(node === null ? [] : [`node ${node}`])].join(", ")} and ${others.join(", ")}`
+        })
+      )
+    })
 
 /** What is wrong with the sessions of a cluster's peers, node by node; nothing is known of those of a silent node. */
 export const sessionFindings = (
