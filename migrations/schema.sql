@@ -232,11 +232,12 @@ CREATE OR REPLACE FUNCTION public.ledger_drop_segment(first_seq bigint, last_seq
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
- SET lock_timeout TO '2s'
+ SET lock_timeout TO '200ms'
 AS $function$
     declare
       partition text;
       archived json;
+      attempts int := 0;
     begin
       perform pg_advisory_xact_lock(hashtext('ledger_ensure_partitions'));
       select name into partition from ledger_partitions() where from_seq = first_seq and to_seq = last_seq;
@@ -261,7 +262,19 @@ AS $function$
       insert into tree_node (level, index, hash)
         select 0, seq - 1, leaf_hash from events where seq between last_seq - last_seq % 256 + 1 and last_seq
         on conflict do nothing;
-      execute format('alter table events detach partition %I', partition);
+      loop
+        begin
+          execute format('alter table events detach partition %I', partition);
+          exit;
+        exception when lock_not_available then
+          attempts := attempts + 1;
+          if attempts = 12 then
+            raise exception 'expected the log at a moment when nobody reads it for long, found none within % tries', attempts
+              using errcode = '55P03';
+          end if;
+        end;
+        perform pg_sleep(0.2);
+      end loop;
       execute format('drop table %I', partition);
       return true;
     end $function$;

@@ -27,8 +27,12 @@ export interface Rebuilt {
 /** Events that are folded in one transaction. */
 const pageEventsUsual = 20_000
 
-/** How long the swap waits for a batch in flight, and whoever reads. */
-const lockTimeout = "5s"
+/** How long the swap waits for a batch in flight, and whoever reads: every other batch waits behind it meanwhile. */
+const lockTimeout = "200ms"
+
+/** How often it tries, and how long it lets the others go on between. */
+const swapAttemptsMax = 60
+const swapAgainMs = 300
 
 interface Recipe {
   /** Takes rows over that stand on events from before `$1`. */
@@ -132,9 +136,23 @@ export const rebuildProjection = (
       () => compareAll(client, projection),
       "isolation level repeatable read"
     )
-    await catchUp()
-    return await inTransaction(client, () => swap(client, projection, takenOver, compared))
+    for (let attempt = 1; ; attempt++) {
+      await catchUp()
+      try {
+        return await inTransaction(client, () => swap(client, projection, takenOver, compared))
+      } catch (cause) {
+        if (!(cause instanceof pg.DatabaseError && cause.code === lockNotAvailable)) throw cause
+        if (attempt === swapAttemptsMax) {
+          throw new Error(
+            `expected ${projection} at a moment when nobody reads it for long, found none within ${attempt} tries: end what does, and run it again; it goes on where it was`
+          )
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, swapAgainMs))
+    }
   })
+
+const lockNotAvailable = "55P03"
 
 /** Drops what rebuilds left: tables that were in use before, and one that was begun and not ended. Answers their names. */
 export const dropRebuildLeftovers = (url: string): Effect.Effect<ReadonlyArray<string>, RebuildFault> =>

@@ -186,6 +186,27 @@ describe("a table made anew from the log", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("lets writers go on while somebody reads the table for long, and is swapped in when nobody does", () =>
+    Effect.gen(function* () {
+      const { url, write, sql, differences } = yield* written(40)
+      const reader = new pg.Client({ connectionString: url })
+      yield* Effect.promise(() => reader.connect())
+      yield* Effect.promise(() => reader.query("begin; select count(*) from vip_history"))
+      const rebuilding = yield* Effect.forkChild(rebuildProjection(url, "vip_history"))
+      const waiting = "select from pg_locks where mode = 'AccessExclusiveLock' and not granted"
+      for (let attempt = 0; attempt < 2; attempt++) {
+        yield* waitUntil(
+          "the swap at the lock",
+          Effect.map(sql(waiting), (rows) => rows.length > 0)
+        )
+        yield* write
+      }
+      yield* Effect.promise(() => reader.end())
+      assert.deepInclude(yield* Fiber.join(rebuilding), { differing: 0, rows: 42 })
+      assert.deepStrictEqual(yield* differences, [])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("takes over what stands on archived events", () =>
     Effect.gen(function* () {
       const { url, sql, differences } = yield* written(40)

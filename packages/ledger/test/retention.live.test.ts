@@ -1,7 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
-import { Ledger, ledgerPostgres } from "../src/index.ts"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { Context, Effect, Fiber, Layer, Option } from "effect"
+import pg from "pg"
+import { emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
 import { execute, liveDatabases } from "./live-database.ts"
+import { event, uuid } from "./rows.ts"
+import { smallPartitions } from "./small-partitions.ts"
 
 const databases = liveDatabases()
 
@@ -30,6 +34,45 @@ describe("rows of the wire journal", () => {
         left.map(({ id }) => id),
         [4, 5]
       )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a segment that is to be dropped", () => {
+  it.live("waits briefly for who reads the log, lets writers go on, and goes when nobody does", () =>
+    Effect.gen(function* () {
+      const url = yield* databases.fresh()
+      yield* smallPartitions(url, 10)
+      const ledger = Context.get(yield* Layer.build(ledgerPostgres(url)), Ledger)
+      const { epoch } = Option.getOrThrow(yield* ledger.acquireLease(uuid(1), 60_000))
+      const sql = (text: string) => Effect.promise(() => execute(url, text))
+      let seq = 0
+      const write = (stream: string, after: unknown, type = "NodeObserved") =>
+        ledger
+          .append({
+            ...emptyBatch({ epoch, seq }),
+            events: [{ ...event(stream, 1, { data: JSON.stringify({ before: null, after }) }), type }]
+          })
+          .pipe(Effect.tap(() => Effect.sync(() => void seq++)))
+      for (let n = 0; n < 10; n++) yield* write(`node:east/n${n}`, {})
+      const [{ digest } = { digest: "" }] = yield* sql("select ledger_leaves_digest(1, 10) as digest")
+      yield* write("segment:1", { toSeq: 10, leavesDigest: digest }, "SegmentArchived")
+      yield* sql("insert into tree_node (level, index, hash) values (1, 0, '')")
+      const reader = new pg.Client({ connectionString: url })
+      yield* Effect.promise(() => reader.connect())
+      yield* Effect.promise(() => reader.query("begin; select count(*) from events"))
+      const dropping = yield* Effect.forkChild(ledger.dropSegment({ fromSeq: 1, toSeq: 10 }))
+      const waiting = "select from pg_locks where mode = 'AccessExclusiveLock' and not granted"
+      for (const name of ["a", "b"]) {
+        yield* waitUntil(
+          "the drop at the lock",
+          Effect.map(sql(waiting), (rows) => rows.length > 0)
+        )
+        yield* write(`node:east/${name}`, {})
+      }
+      yield* Effect.promise(() => reader.end())
+      assert.isTrue(yield* Fiber.join(dropping))
+      assert.strictEqual((yield* ledger.firstEvent)?.seq, 11)
     }).pipe(Effect.scoped)
   )
 })

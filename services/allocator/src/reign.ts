@@ -34,6 +34,7 @@ import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
 import { isHeldBack, Recovery, type RecoveryStanding, type RollCallAnswers, recoveryCable } from "./recovery.ts"
 import { differingStreams } from "./replay-check.ts"
+import { recordForgotten } from "./segment-leaves.ts"
 import { startTreeKeeper, type TreeKeeper } from "./tree-keeper.ts"
 import { UnderWay } from "./under-way.ts"
 
@@ -233,6 +234,13 @@ export const beginReign = (
         }
         isCompared = true
         publisher.publishAnew() // what it passed over before
+        yield* recordForgotten(memory, ({ _tag, ...state }, words) =>
+          decideNow(submit("allocator", "system", { _tag: "RecordSegment", ...state }, words))
+        ).pipe(
+          Effect.tapError((error) => Effect.logWarning(`segments are not looked at yet: ${error.message}`)),
+          Effect.retry(Schedule.spaced("5 seconds")),
+          Effect.forkScoped
+        )
         return yield* memory.fleet.recovery === undefined ? Effect.never : recovery.run
       }
       if (loss !== undefined) {

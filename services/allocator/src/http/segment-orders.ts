@@ -6,10 +6,11 @@ import { codes, type SegmentState } from "@lowtide/domain"
 import { Ledger, type PartitionRange, treeSource } from "@lowtide/ledger"
 import { toEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { rangeProof } from "@lowtide/ledger/proofs/merkle"
-import { type SegmentHeader, SegmentLeaves, type SegmentTrailer, segmentKind } from "@lowtide/ledger/proofs/segment"
+import { type SegmentHeader, type SegmentTrailer, segmentKind } from "@lowtide/ledger/proofs/segment"
 import { Effect, Stream } from "effect"
 import { fleetAdmin, forbids } from "../access/permit.ts"
 import { Centre } from "../centre.ts"
+import { leavesOf } from "../segment-leaves.ts"
 import { orUnavailable } from "./asking.ts"
 import { carryOut } from "./carry-out.ts"
 import { pages, record } from "./export-query.ts"
@@ -17,7 +18,7 @@ import { segmentView } from "./ledger-query.ts"
 import { forbiddenProblem } from "./refused.ts"
 import { readingOf } from "./views/reading.ts"
 
-/** Events, or leaves, that are in memory at once. */
+/** Events that are in memory at once. */
 const pageMax = 1_000
 
 /**
@@ -146,7 +147,7 @@ const recordedSegment = Effect.fnUntraced(function* (fromSeq: number) {
 /** Computes what is to be recorded from the leaves that are in the database. */
 const compareLeaves = (range: PartitionRange, said: { readonly root: string; readonly leavesDigest: string }) =>
   Effect.gen(function* () {
-    const found = yield* leavesOf(yield* Ledger, range)
+    const found = yield* orUnavailable(leavesOf(yield* Ledger, range))
     if (found?.root === said.root && found.leavesDigest === said.leavesDigest) return
     const { fromSeq, toSeq } = range
     const expected = `expected root ${said.root} over events ${fromSeq} to ${toSeq}`
@@ -154,19 +155,6 @@ const compareLeaves = (range: PartitionRange, said: { readonly root: string; rea
       `segment ${fromSeq}: ${expected}, found ${found === undefined ? "some of them missing" : found.root}`
     )
   })
-
-const leavesOf = (ledger: Ledger["Service"], { fromSeq, toSeq }: PartitionRange) =>
-  Effect.gen(function* () {
-    const leaves = new SegmentLeaves(fromSeq)
-    for (let index = fromSeq - 1; index < toSeq; ) {
-      const count = Math.min(pageMax, toSeq - index)
-      const page = yield* ledger.treeHashes(0, index, count)
-      if (page.length !== count) return undefined
-      for (const { hash } of page) leaves.add(hash)
-      index += count
-    }
-    return leaves.finish()
-  }).pipe(orUnavailable)
 
 const answerOf = Effect.fnUntraced(function* (state: SegmentState) {
   const reading = yield* orUnavailable((yield* Centre).read(readingOf))
