@@ -1,4 +1,4 @@
-import type { RecoveryAnswer } from "@lowtide/api/recovery"
+import type { ContestedAddress, RecoveryAnswer } from "@lowtide/api/recovery"
 import { parseIpAddress } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -65,6 +65,15 @@ export const recover = Command.make(
   ])
 )
 
+/** What clusters hold at once is told of each of them: one sentence is enough. */
+const isFirst = (
+  { network, address, node }: ContestedAddress,
+  index: number,
+  all: ReadonlyArray<ContestedAddress>
+): boolean =>
+  node !== null ||
+  index === all.findIndex((other) => other.node === null && other.network === network && other.address === address)
+
 const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
   if (recovery === null) return "No recovery: no history was lost that is known of."
   const { incarnation, phase, why, frozen, waitingFor, contested } = recovery
@@ -76,9 +85,11 @@ const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
       ({ network, address, cluster, services }) =>
         `${address} of network ${network} is reserved for ${services.map((service) => `${cluster}/${service}`).join(", ")}.`
     ),
-    ...contested.map(
-      ({ network, address, cluster, services, node, others }) =>
-        `LT0522: ${address} of network ${network} is held by ${[...services.map((service) => `${cluster}/${service}`), ...(node === null ? [] : [`node ${cluster}/${node}`])].join(", ")} and by ${others.join(", ")}.`
-    )
+    ...contested
+      .filter(isFirst)
+      .map(
+        ({ network, address, cluster, services, node, others }) =>
+          `LT0522: ${address} of network ${network} is held by ${[...services.map((service) => `${cluster}/${service}`), ...(node === null ? [] : [`node ${cluster}/${node}`])].join(", ")} and by ${others.join(", ")}.`
+      )
   ].join("\n")
 }
