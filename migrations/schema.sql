@@ -75,6 +75,7 @@ create table intent_head (
   digest text not null,
   count integer not null,
   envelope text not null,
+  begun_cseq bigint,
   PRIMARY KEY (cluster)
 ) with (fillfactor=50);
 

@@ -403,7 +403,12 @@ export class SimAllocator {
 }
 
 /** What a recovery orders of its own. */
-const recoveryOrders: ReadonlySet<string> = new Set(["AdoptVips", "FinishRecovery", "RepublishCluster"])
+const recoveryOrders: ReadonlySet<string> = new Set([
+  "AdoptVips",
+  "FinishRecovery",
+  "RepublishCluster",
+  "RepublishPart"
+])
 
 const orderOf = (command: ReceivedCommand["envelope"]["command"], actor: string): ReceivedCommand["envelope"] => {
   const id = randomUUID()

@@ -96,13 +96,13 @@ with fence as (
   using fence, jsonb_to_recordset($1::jsonb -> 'intentsRemoved') as r (cluster text, subject text)
   where i.cluster = r.cluster and i.subject = r.subject
 ), intent_head_rows as (
-  insert into intent_head (cluster, cseq, seq, digest, count, envelope)
-  select r.cluster, r.cseq, r.seq, r.digest, r.count, r.envelope
+  insert into intent_head (cluster, cseq, seq, digest, count, envelope, begun_cseq)
+  select r.cluster, r.cseq, r.seq, r.digest, r.count, r.envelope, r."begunCseq"
   from fence, jsonb_to_recordset($1::jsonb -> 'intentHeads') as r (cluster text, cseq bigint, seq bigint, digest text,
-    count int, envelope text)
+    count int, envelope text, "begunCseq" bigint)
   on conflict (cluster) do update
   set cseq = excluded.cseq, seq = excluded.seq, digest = excluded.digest, count = excluded.count,
-    envelope = excluded.envelope
+    envelope = excluded.envelope, begun_cseq = excluded.begun_cseq
 ), result_rows as (
   insert into command_result (command_id, seq_from, seq_to, outcome, recorded_at)
   select r.command_id, r.seq_from, r.seq_to, r.outcome::json, fence.recorded_at

@@ -76,6 +76,8 @@ export interface IntentHeadRow {
   readonly digest: string
   readonly count: number
   readonly envelope: string
+  /** Its messages up to this number are of an earlier incarnation, and not of the set; absent: none are. */
+  readonly begunCseq?: number
 }
 
 /** What a command led to, kept so that its repeat gets the same answer. */

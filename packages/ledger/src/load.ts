@@ -11,7 +11,9 @@ export const makeLoad = (pool: pg.Pool) => ({
   load: inSnapshot(pool, async (rows) => ({
     ...(await loadState(rows)),
     intents: (await rows(intentsStatement)).map(toIntent),
-    intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope from intent_head")).map(toIntentHead)
+    intentHeads: (await rows("select cluster, cseq, seq, digest, count, envelope, begun_cseq from intent_head")).map(
+      toIntentHead
+    )
   })),
   loadState: inSnapshot(pool, loadState),
   streamState: Effect.fn("Ledger.streamState")((stream: string) =>
@@ -78,5 +80,13 @@ const toChange = ([seq, epoch, commitSeq, stream, version, type, schema, recorde
 const toIntent = ([cluster, subject, cseq, seq, summary, envelope]: Row): Loaded["intents"][number] =>
   ({ cluster, subject, cseq, seq, summary, envelope }) as unknown as Loaded["intents"][number]
 
-const toIntentHead = ([cluster, cseq, seq, digest, count, envelope]: Row): Loaded["intentHeads"][number] =>
-  ({ cluster, cseq, seq, digest, count, envelope }) as unknown as Loaded["intentHeads"][number]
+const toIntentHead = ([cluster, cseq, seq, digest, count, envelope, begunCseq]: Row): Loaded["intentHeads"][number] =>
+  ({
+    cluster,
+    cseq,
+    seq,
+    digest,
+    count,
+    envelope,
+    ...(begunCseq === null ? {} : { begunCseq })
+  }) as unknown as Loaded["intentHeads"][number]

@@ -24,7 +24,11 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
         .execute()
     )
   ),
-  intentHeads: ask("intentHeads", () => db.selectFrom("intent_head").selectAll().orderBy("cluster").execute()),
+  intentHeads: ask("intentHeads", () => db.selectFrom("intent_head").selectAll().orderBy("cluster").execute()).pipe(
+    Effect.map((rows) =>
+      rows.map(({ begun_cseq: begunCseq, ...row }) => ({ ...row, ...(begunCseq === null ? {} : { begunCseq }) }))
+    )
+  ),
   signedBy: ask("signedBy", () => countSigners.execute(db)).pipe(
     Effect.map(({ rows }) => new Map(rows.map(({ key_id, count }) => [key_id, Number(count)])))
   ),

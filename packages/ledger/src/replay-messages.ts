@@ -96,7 +96,7 @@ from page p left join intent_head h on h.cluster = p.cluster
 cross join lateral (
   select coalesce(max(cseq), 0) as cseq, count(*)::int as count, coalesce(bit_xor(('x' || encode(
     sha256(convert_to(subject, 'UTF8') || '\\x00'::bytea || convert_to(cseq::text, 'UTF8')), 'hex'))::bit(256)), 0::bit(256)) as digest
-  from intent where cluster = p.cluster
+  from intent where cluster = p.cluster and cseq > coalesce(h.begun_cseq, 0)
 ) i order by p.cluster`
 
 /** Compares each cluster's signed head with the cluster's messages. */

@@ -7,7 +7,7 @@ export interface LedgerTables {
   readonly log_head: LogHeadTable
   readonly vip_history: VipHistoryTable
   readonly intent: IntentTable
-  readonly intent_head: IntentHeadRow
+  readonly intent_head: Omit<IntentHeadRow, "begunCseq"> & { readonly begun_cseq: number | null }
   readonly command_result: CommandResultTable
   readonly wire_journal: WireJournalTable
   readonly projection_checkpoint: ProjectionCheckpointTable

@@ -337,7 +337,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
             intent("unknown", 2, null),
             { ...intent("z", 2, "z2"), summary: "z" }
           ],
-          intentHeads: [head("a", 2)]
+          intentHeads: [{ ...head("a", 2), begunCseq: 1 }]
         })
         const { intents, intentHeads } = yield* ledger.load
         assert.deepStrictEqual(intents, [
@@ -345,8 +345,9 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           { ...intent("z", 2, null), summary: "z" }
         ])
         assert.deepStrictEqual(yield* ledger.intentsSince("a", 1), [intent("x", 2, "x2"), intent("z", 2, "z2")])
-        assert.sameDeepMembers([...intentHeads], [head("a", 2), head("b", 1)])
-        assert.deepStrictEqual(yield* ledger.intentHeads, [head("a", 2), head("b", 1)])
+        const heads = [{ ...head("a", 2), begunCseq: 1 }, head("b", 1)]
+        assert.sameDeepMembers([...intentHeads], heads)
+        assert.deepStrictEqual(yield* ledger.intentHeads, heads)
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 0 }),
           intents: [intent("z", 4, "z4"), intent("w", 3, "w3"), { ...intent("v", 5, "v5"), cluster: "b" }]

@@ -219,6 +219,12 @@ const table: ReadonlyArray<readonly [what: string, statement: string, key: strin
     /^expected number 2, 1 messages and digest .*, found number 2, 2 messages and digest /
   ],
   [
+    "a set that has messages of before",
+    "update intent_head set begun_cseq = 1",
+    "east",
+    /^expected number 2, 1 messages and digest .*, found number 2, 2 messages and digest /
+  ],
+  [
     "a head that is gone",
     "delete from intent_head",
     "east",

@@ -21,6 +21,7 @@ import {
 import type { Batch, CurrentRow, HistoryRow, IntentHeadRow, IntentRow, NewEvent } from "@lowtide/ledger"
 import { Result } from "effect"
 import { contextOf, digestOf, type Memory, summaryText } from "./memory.ts"
+import { republicationOf } from "./republication.ts"
 
 /** A command with the moment at which it came in, RFC 3339 by the allocator's clock. */
 export interface ReceivedCommand {
@@ -35,7 +36,7 @@ export interface DecidedBatch {
   readonly batch: Batch
   readonly replies: ReadonlyArray<CommandReply>
   readonly events: ReadonlyArray<DomainEvent>
-  /** Whether it publishes everything of a cluster anew. */
+  /** Whether it begins to publish a cluster anew. */
   readonly isAnew: boolean
   /** Clusters with new messages. */
   readonly clusters: ReadonlySet<string>
@@ -82,13 +83,20 @@ export const decideBatch = (
     const after = versionsBefore.get(event.stream) ?? memory.fleet.versions.get(event.stream) ?? 0
     versionsBefore.set(event.stream, after - 1)
   }
-  const republished = caused.flatMap(({ event }) =>
-    event.type === "ClusterRepublished" ? (event.about.cluster ?? []) : []
+  const republished = caused.flatMap(({ event: { type, before, after } }) =>
+    type === "ClusterRepublished" && before?._tag === "Cluster" && after?._tag === "Cluster"
+      ? [{ cluster: after.cluster, isBegun: before.incarnation !== after.incarnation }]
+      : []
   )
-  for (const cluster of republished) memory.digests.delete(cluster)
+  const begun = republished.filter(({ isBegun }) => isBegun)
+  for (const { cluster } of begun) {
+    memory.digests.delete(cluster)
+    memory.begunCseqs.set(cluster, memory.book.cseq(cluster))
+    memory.republications.delete(cluster)
+  }
   const messages = numberMessages(memory, caused)
   const { intents, heads } = sealMessages(memory, messages, key)
-  const removed = republished.flatMap((cluster) => removeOutdated(memory, cluster))
+  const removed = republished.flatMap(({ cluster }) => removeOutdated(memory, cluster))
   return {
     batch: {
       expected: { epoch: memory.head.epoch, seq: memory.head.seq },
@@ -111,7 +119,7 @@ export const decideBatch = (
     },
     replies,
     events: caused.map(({ event }) => event),
-    isAnew: republished.length > 0,
+    isAnew: begun.length > 0,
     clusters: new Set(messages.map(({ message }) => message.cluster))
   }
 }
@@ -226,7 +234,8 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
   const affected = affectedContents(
     memory.fleet,
     caused.map(({ event }) => event),
-    obligedOf
+    obligedOf,
+    (cluster) => republicationOf(memory, cluster).takeLacking()
   )
   return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
     const cause = caused[eventIndex]
@@ -263,11 +272,13 @@ const orderedBy = (
 
 /** What the new incarnation does not speak of any more; speakers leave it out of what they compare with the head. */
 const removeOutdated = (memory: Memory, cluster: string): ReadonlyArray<IntentRow> =>
-  [...memory.book.entries(cluster)].flatMap(([subject, { incarnation, cseq }]) => {
-    if (incarnation === memory.head.incarnation) return []
-    memory.book.remove(cluster, subject)
-    return { cluster, subject, cseq, seq: memory.head.seq, envelope: null }
-  })
+  republicationOf(memory, cluster)
+    .takeOutdated()
+    .map((subject) => {
+      const { cseq = 0 } = memory.book.entries(cluster).get(subject) ?? {}
+      memory.book.remove(cluster, subject)
+      return { cluster, subject, cseq, seq: memory.head.seq, envelope: null }
+    })
 
 const stampOf = (memory: Memory, seq: number): Stamp => ({
   incarnation: memory.head.incarnation,
@@ -299,7 +310,13 @@ const sealMessages = (
       digest: digest.toString(),
       count: digest.count
     }
-    return { ...head, seq: stamp.seq, envelope: seal(key, JSON.stringify(head)) }
+    const begunCseq = memory.begunCseqs.get(cluster)
+    return {
+      ...head,
+      seq: stamp.seq,
+      envelope: seal(key, JSON.stringify(head)),
+      ...(begunCseq === undefined ? {} : { begunCseq })
+    }
   })
   return { intents, heads }
 }

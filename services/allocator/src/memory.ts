@@ -15,6 +15,7 @@ import {
 import { contentDigest, type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
 import { Effect, Result, Schema } from "effect"
 import { monotonicMs } from "./monotonic-clock.ts"
+import type { Republication } from "./republication.ts"
 
 /**
  * What the leader decides on: the fleet, the messages in effect and the log's head. It is all or nothing: after any
@@ -24,6 +25,10 @@ export interface Memory {
   readonly fleet: Fleet
   readonly book: IntentBook
   readonly digests: Map<string, SetDigest>
+  /** By cluster, up to which number its messages are of an earlier incarnation; absent where none are. */
+  readonly begunCseqs: Map<string, number>
+  /** By cluster, what is left of publishing it anew, where that was begun or looked for. */
+  readonly republications: Map<string, Republication>
   /** Up to which of its cluster's messages a node has confirmed withdrawals, by `cluster/node`. */
   readonly confirmed: Map<string, number>
   /** When the newest event of a stream was recorded, ISO 8601. */
@@ -32,6 +37,9 @@ export interface Memory {
   /** The database's clock minus this process's monotonic one, in milliseconds, when it was loaded. */
   readonly clockOffsetMs: number
 }
+
+/** Below every incarnation: of which one a message is that is of an earlier one, nobody has to know. */
+const beforeAll = -1
 
 /** Loads the state at the head: no replay. */
 export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
@@ -43,12 +51,17 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
   /** What a frozen cluster's messages were published under is over. */
   const incarnationOf = (cluster: string) =>
     fleet.recovery === undefined ? loaded.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
+  const begunCseqs = new Map(
+    loaded.intentHeads.flatMap(({ cluster, begunCseq }) =>
+      begunCseq === undefined ? [] : [[cluster, begunCseq] as const]
+    )
+  )
   yield* inTurns(loaded.intents, ({ cluster, subject, cseq, summary, envelope }) =>
     book.restore({
       cluster,
       key: subject,
       cseq,
-      incarnation: incarnationOf(cluster),
+      incarnation: cseq > (begunCseqs.get(cluster) ?? 0) ? incarnationOf(cluster) : beforeAll,
       read: () => (summary === null ? decodeStored(envelope ?? "") : (JSON.parse(summary) as MessageSummary))
     })
   )
@@ -62,6 +75,8 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
     fleet,
     book,
     digests,
+    begunCseqs,
+    republications: new Map(),
     confirmed: new Map(),
     recordedAt,
     head: loaded.head,
@@ -120,7 +135,9 @@ export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
   obligedOf: (cluster, address) => memory.book.obligedOf(cluster, vipKey(address)),
   hasConfirmed: (cluster, node, address) => {
     const entry = memory.book.entries(cluster).get(vipKey(address))
-    return entry?.withdraws === true && (memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
+    // What was confirmed of an earlier incarnation counts for nothing.
+    if (entry?.incarnation !== memory.head.incarnation) return false
+    return entry.withdraws && (memory.confirmed.get(`${cluster}/${node}`) ?? -1) >= entry.cseq
   }
 })
 

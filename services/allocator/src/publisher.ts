@@ -110,7 +110,9 @@ export const startPublisher = (
     })
     yield* loop.pipe(Effect.forever, Effect.forkScoped)
     return {
-      publish: ({ intents, intentHeads }) => {
+      publish: ({ intents: all, intentHeads }) => {
+        // What goes was of an earlier incarnation, and is out of the stream.
+        const intents = all.filter(({ envelope }) => envelope !== null)
         if (intents.length === 0) return
         unpublished += intents.length
         if (!Queue.offerUnsafe(work, { _tag: "Batch", intents, heads: intentHeads, committedMs: performance.now() }))
@@ -190,7 +192,9 @@ const reconcile = (
       marker?.cseq === head.cseq &&
       marker.digest === head.digest &&
       (yield* countStored(stateStream, stateFilter(head.cluster))) === head.count + 1 // the head is one more
-    const since = marker === undefined || isEarlier || (marker.cseq === head.cseq && !isWhole) ? 0 : marker.cseq
+    // What is of an earlier incarnation, and has yet to be published anew, is not of the set.
+    const begun = head.begunCseq ?? 0
+    const since = marker === undefined || isEarlier || (marker.cseq === head.cseq && !isWhole) ? begun : marker.cseq
     // What was committed since the head was read is left to its own batch, which has its head.
     const missing = isWhole
       ? []

@@ -28,6 +28,7 @@ import { Clock, Effect, Option, Schedule, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
 import type { Memory } from "./memory.ts"
+import { republicationOf } from "./republication.ts"
 
 /** Everybody who is there has heard the roll call, three times at least, before it can be said that all have answered. */
 const listenMs = 3_000
@@ -158,6 +159,8 @@ export class Recovery {
   readonly #taken = new Set<string>()
   /** Of stamps, whether the log has lost their events. */
   readonly #lost = new Map<string, boolean>()
+  /** Clusters that are published anew, with all that they have. */
+  readonly #whole = new Set<string>()
   /** What was said to be held by two. */
   readonly #contested = new Set<string>()
   readonly #cseqs = new Map<string, number>()
@@ -277,7 +280,7 @@ export class Recovery {
     const { memory, nodes } = this.#parts
     if (memory.fleet.recovery === undefined) return []
     return [...nodes.values()].flatMap(({ status }) =>
-      (status.former ?? 0) > 0 && hasHeardAll(status, memory.head.incarnation) && !this.#isFrozen(status.cluster)
+      (status.former ?? 0) > 0 && hasHeardAll(status, memory.head.incarnation) && this.#whole.has(status.cluster)
         ? [status]
         : []
     )
@@ -333,6 +336,7 @@ export class Recovery {
     const { recovery } = memory.fleet
     this.#startedMs ??= nowMs
     if (recovery === undefined) return
+    yield* this.#goOn()
     yield* this.#hearLate()
     if (recovery.phase === "recovered" && this.#frozen.length === 0) return
     if (!this.#hasRead) {
@@ -359,7 +363,25 @@ export class Recovery {
       memory.book.restoreCseq(cluster, this.#cseqs.get(cluster) ?? 0)
       yield* submit({ _tag: "RepublishCluster", cluster, inventory })
     }
+    yield* this.#goOn()
   })
+
+  /** Publishes clusters anew that are too large for one batch, batch by batch, also where another leader had begun it. */
+  #goOn() {
+    return Effect.gen({ self: this }, function* () {
+      const { memory, submit } = this.#parts
+      for (const cluster of memory.fleet.clusters.keys()) {
+        if (this.#whole.has(cluster) || this.#isFrozen(cluster)) continue
+        const republication = republicationOf(memory, cluster)
+        while (!republication.isWhole) {
+          const { seq } = memory.head
+          yield* submit({ _tag: "RepublishPart", cluster, services: republication.takeUnsettled() })
+          if (memory.head.seq === seq) return // it is not the time for it
+        }
+        this.#whole.add(cluster)
+      }
+    })
+  }
 
   /**
    * Of each address the newest claim of each cluster, where it is of an event that the log has lost. What was said before the
@@ -589,6 +611,7 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     case "AdoptVips":
     case "FinishRecovery":
     case "RepublishCluster":
+    case "RepublishPart":
     case "ConfirmWithdrawals":
     case "ExpireQuarantines":
     case "RecordExport":

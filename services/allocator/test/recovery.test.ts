@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { SetDigest } from "@lowtide/bus/digest"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
 import type { Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
@@ -10,18 +11,22 @@ import { decideBatch } from "../src/decide-batch.ts"
 import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
 import { isHeldBack, Recovery, RollCallAnswers } from "../src/recovery.ts"
-import { announcing, forgetService, node, received, service, signingKey } from "./orders.ts"
+import { announcing, forgetService, node, pool, received, service, signingKey } from "./orders.ts"
 
 /** A leader of a log that lost history, with what it is told by hand. */
 const leading = () =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
+    yield* ledger.releaseLease((yield* ledger.head).epoch)
     yield* ledger.acquireLease("test", 60_000)
     const memory = yield* loadMemory
     const answers = new RollCallAnswers()
     const nodes = new Map<string, HeardNode>()
     const called: Array<RollCall> = []
-    let count = 0
+    let count = memory.head.seq * 10 // the next leader's commands are others
+    const limits = { submits: Number.POSITIVE_INFINITY }
+    /** Rows of intents, and events, that batches had. */
+    const batches: Array<{ readonly intents: number; readonly events: number }> = []
     const tell = (...commands: ReadonlyArray<Command>) =>
       Effect.gen(function* () {
         const { batch } = decideBatch(
@@ -30,6 +35,7 @@ const leading = () =>
           signingKey,
           0
         )
+        batches.push({ intents: batch.intents.length, events: batch.events.length })
         const { seq, commitSeq, recordedAt } = yield* ledger.append(batch)
         memory.head = { ...memory.head, seq, commitSeq, recordedAt }
         for (const { stream } of batch.events) memory.recordedAt.set(stream, recordedAt)
@@ -39,7 +45,7 @@ const leading = () =>
       key: signingKey,
       nodes,
       answers,
-      submit: (command) => tell(command),
+      submit: (command) => Effect.suspend(() => (limits.submits-- > 0 ? tell(command) : Effect.void)),
       cable: {
         callRoll: (_, envelope) => Effect.sync(() => void called.push(JSON.parse(JSON.parse(envelope).payload))),
         stored: Effect.succeed({ intents: [], heads: [] })
@@ -61,7 +67,7 @@ const leading = () =>
       nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: 0 })
       answers.take(status)
     }
-    return { memory, recovery, called, tell, lose, hear }
+    return { memory, recovery, called, tell, lose, hear, limits, batches }
   })
 
 const run = <A, E>(test: Effect.Effect<A, E, Ledger>) => Effect.provide(test, memoryLedger())
@@ -462,5 +468,79 @@ describe("an address that two clusters remember", () => {
         assert.deepStrictEqual(contested(), [])
       })
     )
+  )
+})
+
+describe("a cluster with more than one batch is to publish", () => {
+  const count = 1_200
+  const names = Array.from({ length: count }, (_, n) => `s${n}`)
+  const keys = names.map((name) => `shop/${name}`)
+
+  /** What is left of its messages and VIPs, by the incarnation and phase that they have. */
+  const standing = ({ memory }: Leader) => ({
+    messages: tally(memory.book.entries("east").values(), ({ incarnation }) => incarnation),
+    vips: tally(
+      memory.fleet.vips.values(),
+      ({ phase, holders }) => `${phase}${holders[0]?.adopted === true ? "?" : ""}`
+    )
+  })
+  const tally = <A>(all: Iterable<A>, of: (each: A) => unknown) => {
+    const counts: Record<string, number> = {}
+    for (const each of all) counts[String(of(each))] = (counts[String(of(each))] ?? 0) + 1
+    return counts
+  }
+
+  const lost = Effect.gen(function* () {
+    const leader = yield* leading()
+    yield* leader.tell(registered, ...announcing, pool(["198.18.0.0/16"], "large"))
+    for (let start = 0; start < count; start += 300) {
+      yield* leader.tell(...names.slice(start, start + 300).map((name) => service(name)))
+    }
+    yield* leader.lose(2)
+    answerEmpty(leader, "n1", "n2")
+    const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+    leader.recovery.noteHeldBack({ ...inventory(keys), manifests })
+    leader.batches.length = 0
+    return leader
+  })
+  const objects = 4
+  const all = 2 * count + 2 + objects
+
+  it.effect("is published anew by batches that are bounded, its numbers and digest those of the whole in the end", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* lost
+        const before = standing(leader)
+        for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+        assert.deepStrictEqual(before.messages, { 1: all })
+        assert.deepStrictEqual(standing(leader), { messages: { 2: all }, vips: { assigned: count } })
+        assert.isAtMost(Math.max(...leader.batches.map(({ intents }) => intents)), 2_000)
+        const ledger = yield* Ledger
+        const [head] = yield* ledger.intentHeads
+        const stored = yield* ledger.intentsSince("east", head?.begunCseq ?? 0)
+        const digest = new SetDigest()
+        for (const { subject, cseq } of stored) digest.add(subject, cseq)
+        assert.deepStrictEqual([head?.count, head?.digest, stored.length], [all, digest.toString(), all])
+      })
+    )
+  )
+
+  it.effect.each([2, 4, 6, 7])(
+    "is gone on with by the next leader, where the first one stopped after %i orders",
+    (submits) =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* lost
+          leader.limits.submits = submits
+          for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+          assert.containsAllKeys(standing(leader).messages, ["1"], "it stopped half way")
+          const next = yield* leading()
+          yield* next.recovery.look(0)
+          assert.deepStrictEqual(standing(next), { messages: { 2: all }, vips: { assigned: count } })
+          const { seq } = next.memory.head
+          yield* next.recovery.look(200)
+          assert.strictEqual(next.memory.head.seq, seq, "once")
+        })
+      )
   )
 })

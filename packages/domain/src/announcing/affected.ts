@@ -1,8 +1,9 @@
 import { type ObjectRef, objectKey, rawRef } from "../config/index.ts"
 import type { DomainEvent } from "../fleet/event.ts"
-import { type Fleet, isReserved } from "../fleet/fleet.ts"
+import { type ClusterMemory, type Fleet, isReserved } from "../fleet/fleet.ts"
 import { type FindingsState, type ManifestState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
 import { type Content, resolveGoneService, resolveNode, resolveObject, resolveService, resolveVip } from "./resolve.ts"
+import { messageKey, vipKey } from "./subject.ts"
 
 /** A message that an event may have changed, with that event's place in its batch. */
 export interface AffectedContent {
@@ -19,10 +20,12 @@ export interface AffectedContent {
 export const affectedContents = (
   fleet: Fleet,
   events: ReadonlyArray<DomainEvent>,
-  obligedOf: (cluster: string, address: string) => ReadonlyArray<string>
+  obligedOf: (cluster: string, address: string) => ReadonlyArray<string>,
+  /** What of a cluster that is published anew is so by one such event; missing: all of it. */
+  anew: (cluster: string) => Iterable<PublishedSubject> = (cluster) => publishedSubjects(fleet, fleet.cluster(cluster))
 ): ReadonlyArray<AffectedContent> => {
   const touched = new Touched()
-  for (const [index, event] of events.entries()) touch(fleet, touched, event, index)
+  for (const [index, event] of events.entries()) touch(fleet, touched, event, index, anew)
   const contents: ReadonlyArray<AffectedContent> = [
     ...entries(touched.nodes, (stream) => {
       const [clusterName = "", name = ""] = tail(stream)
@@ -111,7 +114,13 @@ class Touched {
   >()
 }
 
-const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number): void => {
+const touch = (
+  fleet: Fleet,
+  touched: Touched,
+  event: DomainEvent,
+  index: number,
+  anew: (cluster: string) => Iterable<PublishedSubject>
+): void => {
   const state = event.after ?? event.before
   if (state === null) return
   switch (state._tag) {
@@ -134,7 +143,7 @@ const touch = (fleet: Fleet, touched: Touched, event: DomainEvent, index: number
     case "Cluster":
       // Its labels decide which of the fleet's pools it has.
       return event.type === "ClusterRepublished"
-        ? touchAll(fleet, touched, state.cluster, index)
+        ? touchSubjects(touched, state.cluster, anew(state.cluster), index)
         : touchCluster(fleet, touched, state.cluster, index)
     case "AddressPool":
       for (const { name } of fleet.clusters.values()) touchCluster(fleet, touched, name, index)
@@ -205,12 +214,57 @@ const touchCluster = (fleet: Fleet, touched: Touched, clusterName: string, index
   for (const name of cluster.nodes.keys()) touched.nodes.set(streamOf.node(clusterName, name), index)
 }
 
-/** Everything of a cluster that is published; free addresses have been withdrawn for good. */
-const touchAll = (fleet: Fleet, touched: Touched, clusterName: string, index: number): void => {
-  const cluster = fleet.cluster(clusterName)
-  touchCluster(fleet, touched, clusterName, index)
-  for (const key of cluster.services.keys()) touched.services.set(`service:${clusterName}/${key}`, index)
-  for (const state of [...cluster.manifests.values(), ...cluster.findings.values()]) touchObject(touched, state, index)
+/** What a cluster has a message of, with the message's key. */
+export type PublishedSubject = { readonly key: string } & (
+  | { readonly _tag: "Node" | "Vip" | "Service"; readonly stream: string }
+  | { readonly _tag: "Object"; readonly ref: ObjectRef }
+)
+
+/**
+ * Everything of a cluster that is published. Free addresses have been withdrawn for good; of what was taken over, and its
+ * Service not seen, speakers keep what they hold.
+ */
+export const publishedSubjects = function* (fleet: Fleet, cluster: ClusterMemory): Iterable<PublishedSubject> {
+  for (const stream of cluster.vips) {
+    const vip = fleet.vips.get(stream)
+    if (vip === undefined || isReserved(cluster, vip)) continue
+    yield { _tag: "Vip", stream, key: vipKey(vip.address) }
+  }
+  for (const node of cluster.nodes.keys()) {
+    yield { _tag: "Node", stream: streamOf.node(cluster.name, node), key: messageKey({ _tag: "NodeIntent", node }) }
+  }
+  for (const [name, { service }] of cluster.services) {
+    const stream = `service:${cluster.name}/${name}`
+    yield { _tag: "Service", stream, key: messageKey({ _tag: "ServiceAnswer", uid: service.uid }) }
+  }
+  for (const state of [...cluster.manifests.values(), ...cluster.findings.values()]) {
+    const ref = refOf(state)
+    const object = { kind: ref.kind, namespace: ref.namespace ?? "", name: ref.name }
+    yield { _tag: "Object", ref, key: messageKey({ _tag: "ObjectFindings", object }) }
+  }
+}
+
+const touchSubjects = (
+  touched: Touched,
+  cluster: string,
+  subjects: Iterable<PublishedSubject>,
+  eventIndex: number
+): void => {
+  for (const subject of subjects) {
+    switch (subject._tag) {
+      case "Vip":
+        touched.vips.set(subject.stream, eventIndex)
+        continue
+      case "Node":
+        touched.nodes.set(subject.stream, eventIndex)
+        continue
+      case "Service":
+        touched.services.set(subject.stream, eventIndex)
+        continue
+      case "Object":
+        touched.objects.set(`${cluster}/${objectKey(subject.ref)}`, { cluster, ref: subject.ref, eventIndex })
+    }
+  }
 }
 
 const entries = (

@@ -38,6 +38,7 @@ export type Command =
   | AdoptVips
   | FinishRecovery
   | RepublishCluster
+  | RepublishPart
   | ReleaseAdopted
   | RecordExport
   | SealWireJournal
@@ -220,6 +221,13 @@ export interface RepublishCluster {
   readonly cluster: string
   /** What its agent says that there is: the rest goes before anything is given out. */
   readonly inventory: ObserveInventory
+}
+
+/** Goes on with publishing anew a cluster that is too large for one batch; settles these Services, `NAMESPACE/NAME`. */
+export interface RepublishPart {
+  readonly _tag: "RepublishPart"
+  readonly cluster: string
+  readonly services: ReadonlyArray<string>
 }
 
 /** Lets an address go that a recovery reserved and no Service has come back for. */

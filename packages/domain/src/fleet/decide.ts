@@ -34,7 +34,15 @@ import { observeInventory } from "./inventory.ts"
 import { clusterState } from "./memory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
 import { forceRelease, releaseBrake, retireNode } from "./orders.ts"
-import { adoptStatus, adoptVips, beginRecovery, finishRecovery, releaseAdopted, republishCluster } from "./recovery.ts"
+import {
+  adoptStatus,
+  adoptVips,
+  beginRecovery,
+  finishRecovery,
+  releaseAdopted,
+  republishCluster,
+  republishPart
+} from "./recovery.ts"
 import { reviewServices } from "./review-services.ts"
 import { type SegmentState, streamOf } from "./stream.ts"
 
@@ -162,6 +170,8 @@ const carryOut = (draft: Draft, command: Command): void => {
       return finishRecovery(draft, command.without)
     case "RepublishCluster":
       return republishCluster(draft, draft.cluster(command.cluster), command.inventory)
+    case "RepublishPart":
+      return republishPart(draft, draft.cluster(command.cluster), command.services)
     case "ReleaseAdopted":
       return releaseAdopted(draft, command)
     case "ReleaseBrake":

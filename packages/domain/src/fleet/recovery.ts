@@ -85,12 +85,14 @@ export const doubleHoldings = (fleet: Fleet): ReadonlyArray<DoubleHolding> =>
     ? []
     : [...fleet.networks].flatMap(([network, { memberStreams }]) =>
         [...memberStreams.keys()].flatMap((address) => {
-          const held = fleet.vipsAt(network, address).filter(isHeld)
+          const held = fleet.vipsAt(network, address).filter(isHeld).sort(byCluster)
           if (held.length < 2) return []
           const isShared = held.every(({ cluster }) => fleet.memberOf(network, address, cluster) !== undefined)
           return isShared ? [] : held.map((vip) => ({ vip, others: held.filter((other) => other !== vip) }))
         })
       )
+
+const byCluster = (left: VipState, right: VipState): number => (left.cluster < right.cluster ? -1 : 1)
 
 /** What is to be given up is not held for good. */
 const isHeld = ({ phase, holders, heldRelease }: VipState): boolean =>
@@ -252,21 +254,39 @@ const emitAdopted = (
   })
 }
 
-/** From here on the cluster is decided about, and published, as before the loss. */
+/** Services that are settled in one batch when a cluster is published anew. */
+export const settledAtOnce = 500
+
+/**
+ * From here on the cluster is decided about, and published, as before the loss. What it has more Services than are settled at
+ * once is settled by parts.
+ */
 export const republishCluster = (draft: Draft, cluster: ClusterMemory, inventory: ObserveInventory): void => {
   const { recovery } = draft.fleet
   if (recovery === undefined || recovery.phase === "recovering" || cluster.incarnation >= recovery.incarnation) return
+  emitRepublished(draft, cluster, recovery.incarnation)
+  observeInventory(draft, cluster, inventory)
+  if (cluster.services.size <= settledAtOnce) settleAll(draft, cluster)
+}
+
+/** A batch more of a cluster that was begun to be published anew. */
+export const republishPart = (draft: Draft, cluster: ClusterMemory, services: ReadonlyArray<string>): void => {
+  if (draft.fleet.recovery === undefined || draft.fleet.isFrozen(cluster)) return
+  emitRepublished(draft, cluster, cluster.incarnation)
+  for (const key of services) settleKnown(draft, cluster, key)
+}
+
+/** Each batch of what is published anew has an event of its own: it is what its messages come from. */
+const emitRepublished = (draft: Draft, cluster: ClusterMemory, incarnation: number): void => {
   const before = clusterState(cluster)
   draft.emit({
     stream: streamOf.cluster(cluster.name),
     type: "ClusterRepublished",
     reason: "history-merged",
     before,
-    after: { ...before, incarnation: recovery.incarnation },
+    after: { ...before, incarnation },
     about: { cluster: cluster.name, network: cluster.network }
   })
-  observeInventory(draft, cluster, inventory)
-  settleAll(draft, cluster)
 }
 
 /** A reservation that no Service came back for goes the way of every release. */
