@@ -191,9 +191,17 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "adopt-nothing",
     breaks: "what speakers and NATS remember of a lost history is not taken over",
     file: "services/allocator/src/recovery.ts",
-    from: "lost.set(claim.cluster, [...(lost.get(claim.cluster) ?? []), claim])",
-    to: "lost.set(claim.cluster, [])",
+    from: '(state === "withdrawn" ? given : taken).push(claim)',
+    to: '(state === "withdrawn" ? given : taken).push()',
     check: histories
+  },
+  {
+    name: "newest-claim-alone",
+    breaks: "of an address that two clusters announce when history is lost, one is given it and the other is forgotten",
+    file: "services/allocator/src/recovery.ts",
+    from: "claim === newest || isLive ||",
+    to: "claim === newest || (isLive && !isLive) ||",
+    check: tests("unit", "services/allocator/test/recovery.test.ts")
   },
   {
     name: "one-loss-only",

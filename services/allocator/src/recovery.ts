@@ -2,33 +2,27 @@ import type { ContestedAddress } from "@lowtide/api/recovery"
 import { Bus, type BusUnavailable, busCall } from "@lowtide/bus/connection"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
-import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
 import { rollCallSubject, stateStream, vipFilter } from "@lowtide/bus/subjects"
 import {
   type ClusterHead,
   type Command,
-  codes,
   compareStamps,
-  doubleHoldings,
-  type Fleet,
-  isOpenTo,
   isReserved,
-  isTaken,
   mayHavePart,
   type ObserveInventory,
-  type RememberedVip,
   type RollCall,
-  type Stamp,
-  streamOf,
-  VipIntent,
-  type VipState
+  streamOf
 } from "@lowtide/domain"
 import type { Ledger } from "@lowtide/ledger"
-import { Clock, Effect, Option, Schedule, Schema } from "effect"
+import { Clock, Effect, Schedule } from "effect"
 import type { HeardNode } from "./centre.ts"
+import { type Claim, Contests, claimOf, doublyHeld, rememberedOf } from "./claims.ts"
+import { isAbsence } from "./held-back.ts"
+import { adoptedAtOnce, LateNodes } from "./late-nodes.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
 import type { Memory } from "./memory.ts"
 import { republicationOf } from "./republication.ts"
+import type { RollCallAnswers } from "./roll-call-answers.ts"
 
 /** Everybody who is there has heard the roll call, three times at least, before it can be said that all have answered. */
 const listenMs = 3_000
@@ -41,66 +35,6 @@ const lookEveryMs = 200
 
 /** A node that was heard within this time is there and is waited for. */
 const heardWithinMs = 45_000
-
-/** VIPs taken over by one command. */
-const adoptedAtOnce = 500
-
-interface RollCallAnswer {
-  readonly incarnation: number
-  readonly of: number
-  readonly parts: Map<number, ReadonlyArray<HeldVip>>
-}
-
-/** What nodes have answered to roll calls, part by part; it outlives a leadership, since answers are not given twice gladly. */
-export class RollCallAnswers {
-  readonly #answers = new Map<string, RollCallAnswer>()
-  /** Of nodes that had heard all of the incarnation when they answered. */
-  readonly #late = new Map<string, RollCallAnswer>()
-
-  /** Takes a status that may be a part of an answer. */
-  take(status: NodeStatus): void {
-    const { cluster, node, held } = status
-    if (held === undefined) return
-    const key = `${cluster}/${node}`
-    for (const answers of hasHeardAll(status, held.incarnation) ? [this.#answers, this.#late] : [this.#answers]) {
-      let answer = answers.get(key)
-      if (answer?.incarnation !== held.incarnation || answer.of !== held.parts) {
-        answer = { incarnation: held.incarnation, parts: new Map(), of: held.parts }
-        answers.set(key, answer)
-      }
-      answer.parts.set(held.part, held.vips)
-    }
-  }
-
-  /** History is lost anew: what was answered before does not say what came since, even where the incarnation is the same. */
-  forget(): void {
-    this.#answers.clear()
-    this.#late.clear()
-  }
-
-  /** What the node holds, once it has told all of it; undefined before. */
-  of(cluster: string, node: string, incarnation: number): ReadonlyArray<HeldVip> | undefined {
-    return wholeOf(this.#answers.get(`${cluster}/${node}`), incarnation)
-  }
-
-  /** The same of a node that had heard all of the incarnation when it told so. */
-  lateOf(cluster: string, node: string, incarnation: number): ReadonlyArray<HeldVip> | undefined {
-    return wholeOf(this.#late.get(`${cluster}/${node}`), incarnation)
-  }
-
-  /** What such a node told is merged, but for the rest: it need not tell it again, and what it told grows old. */
-  settle(cluster: string, node: string, rest: ReadonlyArray<HeldVip>): void {
-    const parts = this.#late.get(`${cluster}/${node}`)?.parts
-    for (const part of parts?.keys() ?? []) parts?.set(part, part === 0 ? rest : [])
-  }
-}
-
-const wholeOf = (answer: RollCallAnswer | undefined, incarnation: number): ReadonlyArray<HeldVip> | undefined =>
-  answer?.incarnation !== incarnation || answer.parts.size < answer.of ? undefined : [...answer.parts.values()].flat()
-
-/** Whether a node has all that was published in the incarnation: what else it holds, that does not speak of. */
-const hasHeardAll = ({ sync, stamp }: NodeStatus, incarnation: number): boolean =>
-  sync === "live" && stamp?.incarnation === incarnation
 
 /** How a recovery stands, for people. */
 export interface RecoveryStanding {
@@ -142,11 +76,6 @@ export interface StoredState {
   readonly heads: ReadonlyArray<ClusterHead>
 }
 
-interface Claim extends RememberedVip {
-  readonly cluster: string
-  readonly stamp: Stamp
-}
-
 /**
  * Merges what others remember after a loss of history: calls the roll, takes over what nodes and NATS hold from events that
  * the log has lost, and lets decisions go on when all who are there have answered and every cluster's agent has told
@@ -161,8 +90,8 @@ export class Recovery {
   readonly #lost = new Map<string, boolean>()
   /** Clusters that are published anew, with all that they have. */
   readonly #whole = new Set<string>()
-  /** What was said to be held by two. */
-  readonly #contested = new Set<string>()
+  readonly #contests = new Contests()
+  readonly #late: LateNodes
   readonly #cseqs = new Map<string, number>()
   #stored: ReadonlyArray<Claim> = []
   #ends: ReadonlyArray<LostEnd> = []
@@ -173,6 +102,9 @@ export class Recovery {
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts
+    const { memory, nodes, answers, submit } = parts
+    const isWhole = (cluster: string) => this.#whole.has(cluster)
+    this.#late = new LateNodes({ memory, nodes, answers, submit, contests: this.#contests, isWhole })
   }
 
   /**
@@ -199,29 +131,8 @@ export class Recovery {
       frozen,
       waitingFor: frozen.flatMap((cluster) => this.#waitingFor(cluster, nowMs)),
       reserved: reservedVips(this.#parts.memory).length,
-      contested: [...doublyHeld(fleet), ...this.#contestedLate()]
+      contested: [...doublyHeld(fleet), ...this.#late.contested]
     }
-  }
-
-  /** What nodes that were heard late hold, and another cluster was given since. */
-  #contestedLate(): ReadonlyArray<ContestedAddress> {
-    const { fleet } = this.#parts.memory
-    return this.#late.flatMap(({ cluster, node }) =>
-      this.#formerOf(cluster, node).flatMap(({ network, address, services }) => {
-        const others = fleet.vipsAt(network, address).filter((vip) => isTaken(fleet, vip, cluster))
-        if (others.length === 0) return []
-        const names = services.map(({ namespace, name }) => `${namespace}/${name}`)
-        return { network, address, cluster, services: names, node, others: others.flatMap(holdersOf) }
-      })
-    )
-  }
-
-  /** What a node holds that was heard late, and announces of before the loss. */
-  #formerOf(cluster: string, node: string): ReadonlyArray<HeldVip> {
-    const { incarnation } = this.#parts.memory.head
-    return (this.#parts.answers.lateOf(cluster, node, incarnation) ?? []).filter(
-      ({ state, stamp }) => state === "announced" && stamp.incarnation < incarnation
-    )
   }
 
   /** Runs for ever; does nothing while no history was lost. */
@@ -264,71 +175,11 @@ export class Recovery {
       }
       return cable.callRoll(cluster, seal(key, JSON.stringify(message)))
     }
-    const late = new Map<string, Array<string>>()
-    for (const { cluster, node } of this.#late) {
-      if (this.#parts.answers.lateOf(cluster, node, incarnation) !== undefined) continue
-      late.set(cluster, [...(late.get(cluster) ?? []), node])
-    }
     return Effect.andThen(
       Effect.forEach(this.#frozen, (cluster) => call(cluster), { discard: true }),
-      Effect.forEach(late, ([cluster, nodes]) => call(cluster, nodes), { discard: true })
+      Effect.forEach(this.#late.unasked, ([cluster, nodes]) => call(cluster, nodes), { discard: true })
     )
   })
-
-  /** Nodes that have all that their cluster was published anew with, and hold what that does not speak of. */
-  get #late(): ReadonlyArray<NodeStatus> {
-    const { memory, nodes } = this.#parts
-    if (memory.fleet.recovery === undefined) return []
-    return [...nodes.values()].flatMap(({ status }) =>
-      (status.former ?? 0) > 0 && hasHeardAll(status, memory.head.incarnation) && this.#whole.has(status.cluster)
-        ? [status]
-        : []
-    )
-  }
-
-  /**
-   * Takes over what a node held while nobody heard it, where the log has nobody for it. Where the log has given it to
-   * another since, a person has to say which of the two goes.
-   */
-  #hearLate() {
-    return Effect.gen({ self: this }, function* () {
-      const { memory, answers, submit } = this.#parts
-      const { fleet } = memory
-      for (const { cluster, node } of this.#late) {
-        const former = this.#formerOf(cluster, node)
-        if (former.length === 0) continue
-        const claims = former.map((vip): Claim => ({ cluster, ...vip }))
-        yield* this.#sayContested(claims, `node ${cluster}/${node}`)
-        const unknown = claims.filter(({ network, address }) => isOpenTo(fleet, network, address, cluster))
-        for (let start = 0; start < unknown.length; start += adoptedAtOnce) {
-          const vips = unknown.slice(start, start + adoptedAtOnce)
-          yield* submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
-        }
-        // When another lets it go, it is reserved for who holds it here.
-        const contested = former.filter(({ network, address }) =>
-          fleet.vipsAt(network, address).some((vip) => isTaken(fleet, vip, cluster))
-        )
-        if (unknown.length === 0) answers.settle(cluster, node, contested)
-      }
-    })
-  }
-
-  /** What somebody holds from before the loss, and another cluster was given since: that one keeps it. */
-  #sayContested(claims: ReadonlyArray<Claim>, who: string): Effect.Effect<void> {
-    const { fleet } = this.#parts.memory
-    const contested = claims.flatMap(({ cluster, network, address, state }) => {
-      const others = fleet.vipsAt(network, address).filter((vip) => isTaken(fleet, vip, cluster))
-      const key = `${cluster} ${network}/${address}`
-      if (state !== "announced" || others.length === 0 || this.#contested.has(key)) return []
-      this.#contested.add(key)
-      const has = others.flatMap(holdersOf).join(", ")
-      return `${who} holds ${address} of network ${network} from before the loss, and others have it: ${has}`
-    })
-    const { title, fix } = codes.LT0522
-    return Effect.forEach(contested, (text) => Effect.logError(`LT0522 ${title}: ${text}. Fix: ${fix}`), {
-      discard: true
-    })
-  }
 
   /** Takes over what came in since, and goes on when nobody is waited for. */
   readonly look = Effect.fnUntraced({ self: this }, function* (nowMs: number) {
@@ -337,7 +188,7 @@ export class Recovery {
     this.#startedMs ??= nowMs
     if (recovery === undefined) return
     yield* this.#goOn()
-    yield* this.#hearLate()
+    yield* this.#late.hear()
     if (recovery.phase === "recovered" && this.#frozen.length === 0) return
     if (!this.#hasRead) {
       const { intents, heads } = yield* cable.stored
@@ -463,7 +314,7 @@ export class Recovery {
   #adopt(all: ReadonlyArray<Claim>) {
     return Effect.gen({ self: this }, function* () {
       for (const [cluster, claims] of Map.groupBy(all, (claim) => claim.cluster)) {
-        yield* this.#sayContested(claims, `somebody of ${cluster}`)
+        yield* this.#contests.say(this.#parts.memory.fleet, claims, `somebody of ${cluster}`)
         for (let start = 0; start < claims.length; start += adoptedAtOnce) {
           const vips = claims.slice(start, start + adoptedAtOnce)
           yield* this.#parts.submit({ _tag: "AdoptVips", cluster, vips: vips.map(rememberedOf) })
@@ -517,47 +368,11 @@ export class Recovery {
   }
 }
 
-const rememberedOf = ({ network, address, state, services, obliged, beside }: Claim): RememberedVip => ({
-  network,
-  address,
-  state,
-  services: services.map(({ namespace, name, uid }) => ({ namespace, name, uid })),
-  obliged,
-  ...(beside === true ? { beside } : {})
-})
-
-/** What clusters hold at once by the log itself, of each cluster. */
-export const doublyHeld = (fleet: Fleet): ReadonlyArray<ContestedAddress> =>
-  doubleHoldings(fleet).map(({ vip, others }) => ({
-    network: vip.network,
-    address: vip.address,
-    cluster: vip.cluster,
-    services: vip.holders.map(({ namespace, name }) => `${namespace}/${name}`),
-    node: null,
-    others: others.flatMap(holdersOf)
-  }))
-
-const holdersOf = ({ cluster, phase, holders }: VipState): ReadonlyArray<string> =>
-  holders.length === 0
-    ? [`${cluster} (${phase})`]
-    : holders.map(({ namespace, name }) => `${cluster}/${namespace}/${name}`)
-
 /** VIPs that a recovery reserved, of which some Service was not seen since. */
 export const reservedVips = ({ fleet }: Pick<Memory, "fleet">) =>
   fleet.recovery === undefined
     ? []
     : [...fleet.vips.values()].filter((vip) => isReserved(fleet.cluster(vip.cluster), vip))
-
-const decodeIntent = Schema.decodeUnknownOption(Schema.fromJsonString(VipIntent))
-
-const claimOf = (envelope: string): ReadonlyArray<Claim> => {
-  try {
-    const { payload } = JSON.parse(envelope) as { readonly payload?: unknown }
-    return Option.match(decodeIntent(payload), { onNone: () => [], onSome: (intent) => [intent] })
-  } catch {
-    return []
-  }
-}
 
 /** The cable as NATS is one. */
 export const recoveryCable = (bus: Bus["Service"]): RecoveryCable => ({
@@ -573,73 +388,3 @@ export const recoveryCable = (bus: Bus["Service"]): RecoveryCable => ({
     heads: readHeads
   }).pipe(Effect.provideService(Bus, bus))
 })
-
-/** Facts about a cluster, which are taken while it is frozen; what takes something away is held back. */
-const facts: ReadonlySet<Command["_tag"]> = new Set([
-  "RegisterCluster",
-  "ApplyManifest",
-  "ReportFindings",
-  "ObserveNamespace",
-  "ObserveNode",
-  "ObserveService",
-  "ObserveServingNodes"
-])
-
-type Absence = Extract<
-  Command,
-  { readonly _tag: "DeleteManifest" | "ForgetNamespace" | "ForgetNode" | "ForgetService" }
->
-
-/** Whether an agent says by it that something is gone. */
-const isAbsence = (command: Command): command is Absence => {
-  switch (command._tag) {
-    case "DeleteManifest":
-    case "ForgetNamespace":
-    case "ForgetNode":
-    case "ForgetService":
-      return true
-    default:
-      return false
-  }
-}
-
-/** Whether a command has to wait for the recovery's end. */
-export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): boolean => {
-  if (fleet.recovery === undefined) return false
-  switch (command._tag) {
-    case "BeginRecovery":
-    case "AdoptVips":
-    case "FinishRecovery":
-    case "RepublishCluster":
-    case "RepublishPart":
-    case "ConfirmWithdrawals":
-    case "ExpireQuarantines":
-    case "RecordExport":
-    case "SealWireJournal":
-    case "FinaliseFleet":
-    case "RecordWireDrop":
-    case "RecordSegment":
-      return false // they mind the frozen clusters themselves, or touch none
-    case "ReleaseAdopted":
-      return fleet.recovery.phase === "recovering"
-    case "ForceRelease": {
-      const vips = fleet.vipsAt(command.network, command.address)
-      return vips.length === 0
-        ? fleet.recovery.phase === "recovering"
-        : vips.some(({ cluster }) => fleet.isFrozen(fleet.cluster(cluster)))
-    }
-    case "ApproveWithdrawals":
-    case "RejectWithdrawals": {
-      const order = fleet.approvals.get(command.id)
-      return order === undefined ? fleet.recovery.phase === "recovering" : fleet.isFrozen(fleet.cluster(order.cluster))
-    }
-    case "ApplyFleetObject":
-    case "DeleteFleetObject":
-      return fleet.recovery.phase === "recovering" || [...fleet.clusters.values()].some((each) => fleet.isFrozen(each))
-    default: {
-      const cluster = fleet.clusters.get(command.cluster)
-      const isFrozen = cluster === undefined || fleet.isFrozen(cluster)
-      return isFrozen && !facts.has(command._tag)
-    }
-  }
-}

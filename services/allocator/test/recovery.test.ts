@@ -8,9 +8,11 @@ import { emptyTables } from "@lowtide/testkit/memory-tables"
 import { Effect } from "effect"
 import type { HeardNode } from "../src/centre.ts"
 import { decideBatch } from "../src/decide-batch.ts"
+import { isHeldBack } from "../src/held-back.ts"
 import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
-import { isHeldBack, Recovery, RollCallAnswers } from "../src/recovery.ts"
+import { Recovery } from "../src/recovery.ts"
+import { RollCallAnswers } from "../src/roll-call-answers.ts"
 import { announcing, forgetService, node, pool, received, service, signingKey } from "./orders.ts"
 
 /** A leader of a log that lost history, with what it is told by hand. */

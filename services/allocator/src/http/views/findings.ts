@@ -18,7 +18,8 @@ import {
   streamOfVip
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
-import { doublyHeld, reservedVips } from "../../recovery.ts"
+import { doublyHeld } from "../../claims.ts"
+import { reservedVips } from "../../recovery.ts"
 import { waiting } from "./approvals.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
