@@ -43,6 +43,7 @@ import * as intentsOfBefore from "./0053-intents-of-before.ts"
 import * as auditWordsInNumber from "./0059-audit-words-in-number.ts"
 import * as auditDifferenceOfFleet from "./0060-audit-difference-of-fleet.ts"
 import * as wireUnread from "./0060-wire-unread.ts"
+import * as auditWordsOfKeptVersions from "./0061-audit-words-of-kept-versions.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -85,5 +86,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0053-intents-of-before": intentsOfBefore,
   "0059-audit-words-in-number": auditWordsInNumber,
   "0060-audit-difference-of-fleet": auditDifferenceOfFleet,
-  "0060-wire-unread": wireUnread
+  "0060-wire-unread": wireUnread,
+  "0061-audit-words-of-kept-versions": auditWordsOfKeptVersions
 }

@@ -545,6 +545,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.words_reservationdeleted(before json, state json, holder text) returns text
 
+-- function audit.words_routestaken(before json, state json, holder text) returns text
+
 -- function audit.words_segmentarchived(before json, state json, holder text) returns text
 
 -- function audit.words_segmentdropped(before json, state json, holder text) returns text
@@ -560,6 +562,10 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- function audit.words_sharedaddressapplied(before json, state json, holder text) returns text
 
 -- function audit.words_sharedaddressdeleted(before json, state json, holder text) returns text
+
+-- function audit.words_versiondropped(before json, state json, holder text) returns text
+
+-- function audit.words_versionkept(before json, state json, holder text) returns text
 
 -- function audit.words_vipadopted(before json, state json, holder text) returns text
 

@@ -239,9 +239,17 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-budget",
     breaks: "what is withdrawn on command has no bound",
     file: "packages/domain/src/fleet/budget.ts",
-    from: "return withdrawn < limit",
-    to: "return withdrawn < limit + 1_000_000",
+    from: "return withdrawn + count <= limit",
+    to: "return withdrawn + count <= limit + 1_000_000",
     check: tests("unit", "packages/domain/test/budget.test.ts")
+  },
+  {
+    name: "no-held-configuration",
+    breaks: "nodes that are away for a moment make nothing of what configuration would take",
+    file: "packages/domain/src/announcing/routeless.ts",
+    from: "return known.length === present.length ? [present] : [present, known]",
+    to: "return known.length < present.length ? [known] : [present]",
+    check: tests("unit", "packages/domain/test/held-configuration.test.ts")
   },
   {
     name: "no-roll-call",

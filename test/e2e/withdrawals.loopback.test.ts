@@ -48,12 +48,7 @@ apiVersion: metallb.io/v1beta1
 kind: BGPAdvertisement
 metadata: {name: all, namespace: metallb-system}
 ---`
-const networkText = (port: number) => `
-apiVersion: metallb.io/v1beta2
-kind: BGPPeer
-metadata: {name: router, namespace: metallb-system}
-spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
----${nodes
+const nodesText = nodes
   .map(
     ({ name, address }) => `
 apiVersion: v1
@@ -62,7 +57,13 @@ metadata: {name: ${name}}
 status: {addresses: [{type: InternalIP, address: ${address}}]}
 ---`
   )
-  .join("")}`
+  .join("")
+const networkText = (port: number) => `
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: router, namespace: metallb-system}
+spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
+---${nodesText}`
 
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
@@ -245,7 +246,9 @@ it.live(
   "what nobody ordered stays in the router's table, held by the speakers' brakes, until a person releases them",
   () =>
     Effect.gen(function* () {
-      const { write, as, routes, hasRoutes, speakers } = yield* startFleet(30)
+      const { write, as, routes, hasRoutes, speakers, limit } = yield* startFleet(30)
+      const unlimited = "maxWithdrawPercent: 100, maxWithdrawRoutes: 1000"
+      yield* limit(`{${unlimited}, perCluster: {${unlimited}}}`)
       const held = Effect.map(lowtide(as("ada"), "get", "nodes", "-o", "json"), ({ out }) =>
         (
           JSON.parse(out) as { readonly items: ReadonlyArray<{ readonly brake: { readonly held: number } | null }> }
@@ -285,5 +288,58 @@ it.live(
       // Put back, it is announced as before: a brake keeps nothing from being said.
       write("addresses.yaml", poolText + advertisementText)
       yield* hasRoutes(30)
+    }).pipe(Effect.scoped)
+)
+
+it.live(
+  "sixty addresses whose Advertisement is deleted keep their routes until a second person approves, or it is put back",
+  () =>
+    Effect.gen(function* () {
+      const { write, as, hasRoutes, speakers } = yield* startFleet(60)
+      const waits = (pattern: RegExp) =>
+        waitUntil(
+          `${pattern}`,
+          Effect.map(lowtide(as("ada"), "get", "approvals", "-o", "wide"), ({ out }) => pattern.test(out)),
+          { deadlineMs: 60_000 }
+        )
+      const reason = ["--reason", "shop is served by the other site now, CHG-961"]
+
+      // Within the standard budget is neither all of a cluster nor a half of it.
+      write("addresses.yaml", poolText)
+      yield* waits(/w-1 .* 60 +agent:.* pending .*BGPAdvertisement\/all deleted/)
+      const held = yield* lowtide(as("ada"), "get", "findings")
+      assert.include(held.out, "LT0620")
+      assert.include(held.out, "LT0621")
+      write("addresses.yaml", poolText + advertisementText)
+      yield* waitUntil(
+        "nothing waits",
+        Effect.map(lowtide(as("ada"), "get", "approvals"), ({ out }) => !out.includes("w-1")),
+        { deadlineMs: 60_000 }
+      )
+      assert.notInclude((yield* lowtide(as("ada"), "get", "findings")).out, "LT0621")
+
+      write("addresses.yaml", poolText)
+      yield* waits(/w-2 .* 60 +agent:.* pending/)
+      const machine = yield* lowtide(as("ci"), "approve", "w-2", ...reason)
+      assert.deepStrictEqual([machine.code, machine.err.includes("LT0603")], [5, true], machine.err)
+      const rejected = yield* lowtide(as("bob"), "reject", "w-2", ...reason)
+      assert.strictEqual(rejected.code, 0, rejected.err)
+      assert.match(rejected.out, /order w-2 was rejected: 60 addresses of cluster .* stay announced/)
+      const finding = yield* lowtide(as("ada"), "get", "findings")
+      assert.match(finding.out, /LT0621/)
+
+      // What the Advertisement needs stays with it.
+      write("network.yaml", nodesText)
+      yield* waits(/w-3 .* 60 +agent:.* pending .*BGPPeer\/router deleted/)
+      const peers = yield* lowtide(as("ada"), "get", "peers")
+      assert.match(peers.out, /router .*Established/i)
+      yield* hasRoutes(60)
+      // Without it the peer takes nothing any more, so that nothing of it waits.
+      const approved = yield* lowtide(as("ada"), "approve", "w-2", ...reason)
+      assert.strictEqual(approved.code, 0, approved.err)
+      yield* hasRoutes(0)
+      for (const speaker of speakers) assert.notInclude(yield* speaker.log, "LT0406")
+      const done = yield* lowtide(as("ada"), "get", "approvals")
+      assert.notMatch(done.out, /w-\d/)
     }).pipe(Effect.scoped)
 )

@@ -53,6 +53,16 @@ const applyFleet = (kind: string, name: string, spec: unknown): Command => ({
 const removeFleet = (kind: DeleteFleetObject["kind"], name: string): Command => ({
   ...{ _tag: "DeleteFleetObject", kind, name }
 })
+const zonePool = (zone: string): Command => ({
+  _tag: "ApplyFleetObject",
+  manifest: {
+    ...fleetManifest("AddressPool", "zoned", {
+      addresses: ["192.0.2.80/28"],
+      clusterSelector: { matchLabels: { "lowtide.dev/cluster": cluster } }
+    }),
+    labels: { zone }
+  }
+})
 const object = { kind: "File", name: "pools.yaml" }
 const finding: Finding = {
   code: "LT0101",
@@ -220,7 +230,17 @@ export const commands: ReadonlyArray<Command> = [
   see("second"),
   forget("second"),
   { _tag: "RejectWithdrawals", id: "w-2", revision: 1 },
-  removeFleet("Fleet", "prod")
+  removeFleet("Fleet", "prod"),
+  zonePool("a"),
+  apply(manifestObject("BGPAdvertisement", "zone", { ipAddressPoolSelectors: [{ matchLabels: { zone: "a" } }] })),
+  see("zoned", { annotations: { addressPool: "zoned" } }),
+  applyFleet("Fleet", "prod", { blastRadius: { clusters: [{ cluster, maxWithdrawRoutes: 0 }] } }),
+  remove("BGPAdvertisement", "all"),
+  { _tag: "ApproveWithdrawals", id: "w-3", revision: 1 },
+  zonePool("b"),
+  removeFleet("Fleet", "prod"),
+  remove("BGPAdvertisement", "zone"),
+  zonePool("c")
 ]
 
 /**

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { CommandId, ReasonWords } from "./orders.ts"
 import { Instant, reading } from "./reading.ts"
 
-/** Addresses of an approval that an answer names. */
+/** Addresses and objects of an approval that an answer names. */
 export const approvalAddressesMax = 100
 
 /** Withdrawals of one cluster beyond the budget, which wait for a second person. */
@@ -14,11 +14,22 @@ export const ApprovalView = Schema.Struct({
     description: "Rejected: it stays announced, and may be approved after all"
   }),
   since: Instant.annotate({ description: "When the first of them came" }),
-  count: Schema.Int.annotate({ description: "Addresses that would be withdrawn" }),
+  count: Schema.Int.annotate({
+    description: "Addresses that would be withdrawn: released, or without a route by the configuration that waits"
+  }),
   revision: Schema.Int.annotate({ description: "What an approval names, so that what is approved is what was seen" }),
   addresses: Schema.Array(
     Schema.Struct({ network: Schema.String, address: Schema.String, services: Schema.Array(Schema.String) })
-  ).annotate({ description: `The first ${approvalAddressesMax}, with the Services that had them` })
+  ).annotate({ description: `The first ${approvalAddressesMax}, with the Services that had them` }),
+  objects: Schema.Array(
+    Schema.Struct({
+      kind: Schema.String,
+      namespace: Schema.String,
+      name: Schema.String,
+      change: Schema.Literals(["changed", "deleted"])
+    })
+  ).annotate({ description: `The first ${approvalAddressesMax} configuration objects whose change waits` }),
+  objectCount: Schema.Int.annotate({ description: "How many of them there are" })
 }).annotate({ identifier: "Approval" })
 export type ApprovalView = typeof ApprovalView.Type
 

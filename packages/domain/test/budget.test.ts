@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
 import { budgetLimit } from "../src/fleet/budget.ts"
+import { budgetPeriodMsMax, ReleaseTimes } from "../src/fleet/release-times.ts"
 import { budgetUse, type Command, heldBy, type VipIntent } from "../src/index.ts"
 import { Choices } from "./random-fleet.ts"
 import { announcing, apply, fleetObject, observe, pool, service, World } from "./world.ts"
@@ -101,6 +102,64 @@ describe("how much may be withdrawn without a second person", () => {
     })
   }
 
+  it("is another of a cluster that is named", () => {
+    const it = serving(20, ["east", "west"])
+    it.do(
+      only(100, {
+        maxWithdrawPercent: 100,
+        perCluster: { maxWithdrawRoutes: 3 },
+        clusters: [{ cluster: "west", maxWithdrawRoutes: 12, maxWithdrawPercent: 100 }]
+      })
+    )
+    for (const cluster of ["east", "west"]) it.doAll(names(20).map((name) => forget(name, cluster)))
+    const use = (cluster: string) => budgetUse(it.fleet, it.fleet.cluster(cluster), it.nowMs)
+    assert.deepStrictEqual(
+      [use("east"), use("west")],
+      [
+        { withdrawn: 3, limit: 3 },
+        { withdrawn: 12, limit: 12 }
+      ]
+    )
+    it.do(only(100, { maxWithdrawPercent: 100, clusters: [{ cluster: "west", maxWithdrawRoutes: 0 }] }))
+    assert.strictEqual(use("west").limit, 0)
+  })
+
+  for (const [what, clusters, code] of [
+    ["a cluster without a name", [{ maxWithdrawRoutes: 1 }], "LT0106"],
+    [
+      "a cluster twice",
+      [
+        { cluster: "east", maxWithdrawRoutes: 1 },
+        { cluster: "east", maxWithdrawRoutes: 2 }
+      ],
+      "LT0114"
+    ],
+    ["a cluster of which nothing is said", [{ cluster: "east" }], "LT0106"],
+    ["a share of it beyond all", [{ cluster: "east", maxWithdrawPercent: 101 }], "LT0108"],
+    ["a word of no meaning", [{ cluster: "east", maxWithdrawRoutes: 1, per: "1m" }], "LT0104"]
+  ] as const) {
+    it(`is refused: ${what}`, () => {
+      const it = serving(0)
+      assert.deepStrictEqual([it.do(limits({ clusters })), it.rejection?.code], [[], code])
+    })
+  }
+
+  it("forgets when an address was released, once no period counts it", () => {
+    const it = serving(3)
+    it.do(only(5, { per: "20m" }))
+    it.do(forget("s0"))
+    const released = () => [...it.fleet.vips.values()].flatMap(({ releasedAtMs }) => releasedAtMs ?? [])
+    it.do({ _tag: "ConfirmWithdrawals", cluster: "east", node: "east-1", cseq: it.book.cseq("east") })
+    it.do({ _tag: "ConfirmWithdrawals", cluster: "east", node: "east-2", cseq: it.book.cseq("east") })
+    it.nowMs = 600_000
+    it.do({ _tag: "ExpireQuarantines" })
+    assert.deepStrictEqual([phases(it).free, released()], [1, [0]], "it rested for less than the period")
+    it.nowMs = 1_200_000
+    assert.strictEqual(budgetUse(it.fleet, undefined, it.nowMs).withdrawn, 0)
+    it.do(observe("east", service("s0")))
+    assert.deepStrictEqual(released(), [])
+  })
+
   it("is said by one Fleet object", () => {
     const it = serving(0)
     it.do(only(5))
@@ -133,7 +192,7 @@ describe("what is beyond it", () => {
   it("goes on following nodes and configuration", () => {
     const it = held()
     it.do({ _tag: "ForgetNode", cluster: "east", name: "east-1" })
-    const [vip] = heldBy(it.fleet, "w-1")
+    const [vip] = heldBy(it.fleet, { id: "w-1", cluster: "east" })
     const intent = it.messages.findLast((message) => message._tag === "VipIntent" && message.address === vip?.address)
     assert.deepInclude(intent, { state: "announced" })
     assert.deepStrictEqual((intent as VipIntent).admission.candidates, ["east-2"])
@@ -205,7 +264,7 @@ describe("what is beyond it", () => {
       findings: []
     }
     assert.deepStrictEqual(it.do(inventory), [])
-    const taken = new Set(heldBy(it.fleet, "w-1").map(({ address }) => address))
+    const taken = new Set(heldBy(it.fleet, { id: "w-1", cluster: "east" }).map(({ address }) => address))
     it.doAll(names(10, 100).map((name) => observe("east", service(name))))
     for (const name of names(10, 100)) assert.isFalse(taken.has(it.addresses("east", `shop/${name}`)[0] ?? ""))
   })
@@ -264,5 +323,27 @@ describe("random deletions", () => {
       assert.strictEqual(it.fleet.heldBy.size, 0)
     }
     assert.isAbove(approved, 5)
+  })
+})
+
+describe("what was released since a time", () => {
+  it("is found in whatever order it was loaded, the newest first, and no more is looked at", () => {
+    const times = new ReleaseTimes()
+    for (const atMs of [30, 10, 20, 40]) times.add(`vip-${atMs}`, atMs)
+    assert.deepStrictEqual(
+      [...times.since(15)].map(({ atMs }) => atMs),
+      [40, 30, 20]
+    )
+    times.add("vip-25", 25)
+    assert.deepStrictEqual(
+      [...times.since(24)].map(({ stream }) => stream),
+      ["vip-40", "vip-30", "vip-25"]
+    )
+  })
+
+  it("is forgotten when it is older than any period, as more is added", () => {
+    const times = new ReleaseTimes()
+    for (let week = 0; week < 10; week++) times.add("vip", week * budgetPeriodMsMax)
+    assert.isAtMost([...times.since(Number.NEGATIVE_INFINITY)].length, 2)
   })
 })

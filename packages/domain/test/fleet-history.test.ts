@@ -403,7 +403,13 @@ const stateText = (fleet: Fleet): string =>
           .sort(),
         [...cluster.reservations].sort(),
         cluster.assignedCount,
-        [...cluster.releasedAtMs].sort()
+        [...cluster.kept].sort(),
+        cluster.routesTaken,
+        [...cluster.releases.since(Number.NEGATIVE_INFINITY)]
+          .filter(({ stream, atMs }) => fleet.vips.get(stream)?.releasedAtMs === atMs)
+          .map(({ stream, atMs }) => `${stream} ${atMs}`)
+          .filter((text, index, all) => all.indexOf(text) === index)
+          .sort()
       ])
       .sort()
   ])

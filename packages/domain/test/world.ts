@@ -39,7 +39,13 @@ export class World {
         cause: this.log.length + 1 + massWithdraw.eventIndex,
         ...(massWithdraw.nodes === undefined ? {} : { nodes: massWithdraw.nodes })
       }
-      const message = this.book.number(content, { incarnation: 1, epoch: 1, seq }, cause, order)
+      const message = this.book.number(
+        content,
+        { incarnation: 1, epoch: 1, seq },
+        cause,
+        order,
+        massWithdraw?.changesOnly
+      )
       if (message !== undefined) this.messages.push(message)
     }
     this.log.push(...events)

@@ -250,7 +250,8 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
       reason: cause.event.reason,
       actor: cause.received.envelope.actor
     }
-    const message = memory.book.number(content, stamp, why, massWithdraw && orderedBy(memory, caused, massWithdraw))
+    const order = massWithdraw && orderedBy(memory, caused, massWithdraw)
+    const message = memory.book.number(content, stamp, why, order, massWithdraw?.changesOnly)
     if (message === undefined) return []
     const digest = digestOf(memory.digests, content.cluster)
     if (cseqBefore !== undefined) digest.remove(key, cseqBefore)

@@ -492,7 +492,9 @@ const approvals: ApprovalList = {
       since: "2026-11-23T16:00:00.000Z",
       count: 60,
       revision: 3,
-      addresses: [{ network: "default", address: "192.0.2.1", services: ["shop/web"] }]
+      addresses: [{ network: "default", address: "192.0.2.1", services: ["shop/web"] }],
+      objects: [{ kind: "BGPAdvertisement", namespace: "metallb-system", name: "all", change: "deleted" }],
+      objectCount: 1
     }
   ]
 }

@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { familyOf } from "../config/canonical.ts"
 import { type Finding, quarantineMsUnset, type ServiceObject } from "../config/index.ts"
-import { hasBudget, orderToJoin } from "../fleet/budget.ts"
+import { blastRadiusOf, hasBudget, orderToJoin } from "../fleet/budget.ts"
 import { awaitedNodes, type Draft } from "../fleet/draft.ts"
 import type { EventType, ReasonCode } from "../fleet/event.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
@@ -294,9 +294,10 @@ const emitVip = (
   before: VipState | null,
   type: Extract<EventType, `Vip${string}`>,
   reason: ReasonCode,
-  after: VipState,
+  state: VipState,
   holder?: Holder
-): void =>
+): void => {
+  const after = withoutOldRelease(draft, state)
   draft.emit({
     stream: streamOfVip(after),
     type,
@@ -311,6 +312,13 @@ const emitVip = (
       ...(holder === undefined ? {} : { namespace: holder.namespace, service: holder.name, serviceUid: holder.uid })
     }
   })
+}
+
+/** When it was released is forgotten once no budget counts it. */
+const withoutOldRelease = ({ fleet, context }: Draft, state: VipState): VipState => {
+  const { releasedAtMs, ...rest } = state
+  return releasedAtMs === undefined || context.nowMs - releasedAtMs < blastRadiusOf(fleet).perMs ? state : rest
+}
 
 /** A refusal is stored when its reason or its facts differ from the last one. */
 const setRefusal = (draft: Draft, cluster: ClusterMemory, key: string, refusal: Finding | null): void => {

@@ -9,7 +9,7 @@ import { messageKey, vipKey } from "./subject.ts"
 export interface AffectedContent {
   readonly content: Content
   readonly eventIndex: number
-  /** What it withdraws was ordered by this event: it is said even where it says nothing new. */
+  /** What it withdraws was ordered by this event: it is said even where it says nothing new, unless that is said here. */
   readonly massWithdraw?: MassWithdrawal
 }
 
@@ -72,13 +72,18 @@ export interface MassWithdrawal {
   readonly cluster: string
   readonly address?: string
   readonly nodes?: readonly [string]
+  /** Of what says something new alone: what it does not change is not said again. */
+  readonly changesOnly?: true
 }
 
 const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<MassWithdrawal> =>
-  events.flatMap(({ type, reason, after }, eventIndex): ReadonlyArray<MassWithdrawal> => {
+  events.flatMap(({ type, reason, after, about }, eventIndex): ReadonlyArray<MassWithdrawal> => {
     if (type === "BrakeReleased" && after?._tag === "Brake") {
       const { cluster, node } = after
       return [{ eventIndex, cluster, ...(node === null ? {} : { nodes: [node] as const }) }]
+    }
+    if (type === "VersionDropped" && reason === "approved") {
+      return about.cluster === undefined ? [] : [{ eventIndex, cluster: about.cluster, changesOnly: true }]
     }
     // Who answers for it that an address is announced nowhere, or approved that, wants it held back nowhere. Of a move
     // nothing is lost: what took the place of the address is on the wire.
@@ -160,8 +165,11 @@ const touch = (
         }
       }
       return
+    case "Kept":
+      return touchCluster(fleet, touched, state.cluster, index)
     case "FleetSettings":
     case "Approval":
+    case "RoutesTaken":
     case "Namespace":
     case "Recovery":
     case "Reservation":

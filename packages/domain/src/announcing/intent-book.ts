@@ -51,14 +51,23 @@ export class IntentBook {
     book.cseq = Math.max(book.cseq, cseq)
   }
 
-  /** The message with its number, or undefined when the one in effect says the same and nothing is ordered of it. */
-  number(content: Content, stamp: Stamp, cause: Cause, massWithdraw?: MassWithdraw): NumberedMessage | undefined {
+  /**
+   * The message with its number, or undefined when the one in effect says the same and nothing is ordered of it, or
+   * only of what changes.
+   */
+  number(
+    content: Content,
+    stamp: Stamp,
+    cause: Cause,
+    massWithdraw?: MassWithdraw,
+    changesOnly?: true
+  ): NumberedMessage | undefined {
     const book = this.#book(content.cluster)
     const key = messageKey(content)
     const digest = this.#digest(JSON.stringify(content))
     const before = book.entries.get(key)
     const isNew = before?.incarnation !== stamp.incarnation || before.content !== digest
-    if (!isNew && massWithdraw === undefined) return undefined
+    if (!isNew && (massWithdraw === undefined || changesOnly === true)) return undefined
     const { _tag, ...rest } = content
     const why = massWithdraw === undefined ? { cause } : { massWithdraw, cause }
     const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, ...why } as NumberedMessage

@@ -3,8 +3,10 @@ import { toAddress } from "../config/canonical.ts"
 import {
   type Advertisement,
   anySelectorMatches,
+  type ClusterConfig,
   excludeLabel,
   localPrefUnset,
+  type NodeObject,
   type ObjectRef,
   objectKey,
   type Peer,
@@ -34,9 +36,7 @@ export const resolveVip = (
   vip: VipState,
   obligedBefore: ReadonlyArray<string>
 ): Content<VipIntent> => {
-  const services = vip.holders.flatMap(
-    (holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? goneService(cluster, vip)
-  )
+  const services = servicesOf(cluster, vip)
   const routes = vip.phase === "assigned" ? routesOf(fleet, cluster, vip, services) : []
   const candidates = [...new Set(routes.flatMap((route) => route.nodes))].sort()
   // A tombstone is not told anew for want of a retired node: who has confirmed it would have to again.
@@ -60,6 +60,12 @@ export const resolveVip = (
   }
 }
 
+/** Whose address it is, as far as they are known. */
+export const servicesOf = (cluster: ClusterMemory, vip: VipState): ReadonlyArray<ServiceState> =>
+  vip.holders.flatMap(
+    (holder) => cluster.services.get(`${holder.namespace}/${holder.name}`) ?? goneService(cluster, vip)
+  )
+
 /** Who is gone, and to be announced until a second person approves its withdrawal, as it was last. */
 const goneService = ({ name: cluster }: ClusterMemory, { heldRelease }: VipState): ReadonlyArray<ServiceState> =>
   heldRelease?.service === undefined
@@ -75,19 +81,13 @@ const routesOf = (
   vip: VipState,
   services: ReadonlyArray<ServiceState>
 ): ReadonlyArray<AdvertisedRoute> => {
-  const config = fleet.config(cluster)
+  const config = fleet.announced(cluster)
   const pool = config.pools.find((pool) => pool.name === vip.pool)
   const address = toAddress(vip.address)
   return config.advertisements.flatMap((advertisement) => {
     if (!coversPool(advertisement, vip.pool, pool?.labels ?? {}) || !coversService(advertisement, services)) return []
-    const peers = config.peers.filter(
-      (peer) => advertisement.peers.length === 0 || advertisement.peers.includes(peer.name)
-    )
-    const nodes = presentNodes(cluster).filter(
-      ({ node }) =>
-        selects(advertisement.nodeSelectors, node.labels) &&
-        peers.some((peer) => selects(peer.nodeSelectors, node.labels))
-    )
+    const peers = peersOf(config, advertisement)
+    const nodes = presentNodes(cluster).filter(({ node }) => carries(node, { advertisement, peers }))
     if (nodes.length === 0) return []
     const rank = rankOf(fleet, cluster, vip)
     const lengthBits = address.family === 4 ? advertisement.aggregationLength : advertisement.aggregationLengthV6
@@ -119,15 +119,32 @@ const rankOf = (fleet: Fleet, cluster: ClusterMemory, { network, address }: VipS
 const rankedLocalPref = ({ localPref = localPrefUnset }: Advertisement, rank: number): number =>
   Math.max(1, localPref - rank * localPrefARank)
 
-const coversPool = (advertisement: Advertisement, pool: string, labels: Readonly<Record<string, string>>): boolean =>
+/** The peers that an Advertisement is for. */
+export const peersOf = (config: ClusterConfig, { peers: names }: Advertisement): ReadonlyArray<Peer> =>
+  config.peers.filter(({ name }) => names.length === 0 || names.includes(name))
+
+/** Whether the node has a session by which it can announce what the Advertisement covers. */
+export const carries = (
+  { labels }: Pick<NodeObject, "labels">,
+  { advertisement, peers }: { readonly advertisement: Advertisement; readonly peers: ReadonlyArray<Peer> }
+): boolean => selects(advertisement.nodeSelectors, labels) && peers.some((peer) => selects(peer.nodeSelectors, labels))
+
+/** Whether an Advertisement is for addresses of the pool. */
+export const coversPool = (
+  advertisement: Advertisement,
+  pool: string,
+  labels: Readonly<Record<string, string>>
+): boolean =>
   (advertisement.pools.length === 0 && advertisement.poolSelectors.length === 0) ||
   advertisement.pools.includes(pool) ||
   anySelectorMatches(advertisement.poolSelectors, labels)
 
-const coversService = (advertisement: Advertisement, services: ReadonlyArray<ServiceState>): boolean =>
+/** Whether it is for one of the Services of an address. */
+export const coversService = (advertisement: Advertisement, services: ReadonlyArray<ServiceState>): boolean =>
   services.some(({ service }) => selects(advertisement.serviceSelectors, service.labels))
 
-const presentNodes = (cluster: ClusterMemory): ReadonlyArray<NodeState> =>
+/** The nodes of a cluster that are there, by their names. */
+export const presentNodes = (cluster: ClusterMemory): ReadonlyArray<NodeState> =>
   [...cluster.nodes.values()]
     .filter(({ present }) => present)
     .sort((left, right) => (left.node.name < right.node.name ? -1 : 1))
@@ -141,7 +158,7 @@ export const resolveNode = (
   _tag: "NodeIntent",
   cluster: cluster.name,
   node: node.name,
-  peers: present ? peersOn(fleet.config(cluster).peers, node.labels).map(nodePeer) : [],
+  peers: present ? peersOn(fleet.announced(cluster).peers, node.labels).map(nodePeer) : [],
   addresses: node.addresses,
   excluded: Object.hasOwn(node.labels, excludeLabel) ? "label" : node.networkUnavailable ? "network-unavailable" : null
 })

@@ -611,6 +611,11 @@ export const codes = {
     "withdrawals wait for a second person",
     "More addresses were released on command than the budget allows without a second person. The others stay announced, for the Services that had them, until a person approves the order or the Services come back.",
     "`lowtide approve ID --reason R`, or `lowtide reject ID --reason R`; `lowtide get approvals` lists them"
+  ),
+  LT0621: warning(
+    "a change of configuration waits for a second person",
+    "An object was changed or deleted, and more addresses would have no route by it than may be withdrawn on command without a second person. The new version is recorded, but routes go on by the one before, until somebody approves the order, or the change takes nothing any more: another object covers the same, or what was there is put back.",
+    "Have a second person approve the order, or put the object back as it was; `lowtide get approvals` says how many addresses it is about"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 

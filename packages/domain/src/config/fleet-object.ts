@@ -81,16 +81,41 @@ export interface FleetSettings {
   readonly maxWithdrawPercent: number | undefined
   readonly maxWithdrawRoutes: number | undefined
   readonly perSeconds: number | undefined
-  readonly cluster: { readonly maxWithdrawPercent: number | undefined; readonly maxWithdrawRoutes: number | undefined }
+  readonly cluster: ShareLimits
+  /** Of clusters by their names, in place of that. */
+  readonly clusters: Readonly<Record<string, ShareLimits>>
+}
+
+interface ShareLimits {
+  readonly maxWithdrawPercent: number | undefined
+  readonly maxWithdrawRoutes: number | undefined
 }
 
 /** A budget's period may be as long as a week: nobody remembers what was withdrawn before. */
-const budgetPeriodSecondsMax = 604_800
+export const budgetPeriodSecondsMax = 604_800
 
-const readShare = (fields: Fields) => ({
+const readShare = (fields: Fields): ShareLimits => ({
   maxWithdrawPercent: fields.integer("maxWithdrawPercent", { min: 0, max: 100 }),
   maxWithdrawRoutes: fields.integer("maxWithdrawRoutes", { min: 0, max: addressesMax })
 })
+
+/** The shares of clusters that are named, each once. */
+const readShares = (radius: Fields): Readonly<Record<string, ShareLimits>> => {
+  const shares = new Map<string, ShareLimits>()
+  for (const fields of radius.mappings("clusters")) {
+    fields.require("cluster", "the name of a cluster")
+    const cluster = fields.parsed("cluster", nameSyntax, parseName)
+    if (cluster !== undefined && shares.has(cluster)) {
+      fields.reader.report("LT0114", fields.at("cluster"), "each cluster once", `${cluster} again`)
+    }
+    if (!fields.has("maxWithdrawPercent") && !fields.has("maxWithdrawRoutes")) {
+      fields.reader.report("LT0106", fields.path, "maxWithdrawPercent, maxWithdrawRoutes or both", "neither")
+    }
+    if (cluster !== undefined) shares.set(cluster, readShare(fields))
+    fields.reportUnknown()
+  }
+  return Object.fromEntries(shares)
+}
 
 /** The apiVersion of the fleet's own objects. */
 export const fleetApiVersion = "lowtide.dev/v1alpha1"
@@ -171,7 +196,8 @@ const readers: {
     const each = radius.nested("perCluster")
     const cluster = readShare(each)
     each.reportUnknown()
-    const settings = { _tag: "Fleet" as const, name: raw.name, ...readShare(radius), perSeconds, cluster }
+    const clusters = readShares(radius)
+    const settings = { _tag: "Fleet" as const, name: raw.name, ...readShare(radius), perSeconds, cluster, clusters }
     radius.reportUnknown()
     return settings
   },

@@ -3,6 +3,7 @@ import { finding } from "../config/index.ts"
 import { emitApproval, heldBy } from "./budget.ts"
 import type { ApproveWithdrawals, RejectWithdrawals } from "./command.ts"
 import type { Draft } from "./draft.ts"
+import { dropKept } from "./hold-configuration.ts"
 import { streamOf } from "./stream.ts"
 
 /**
@@ -12,13 +13,15 @@ import { streamOf } from "./stream.ts"
 export const approveWithdrawals = (draft: Draft, command: ApproveWithdrawals): void => {
   const before = pendingOrder(draft, command)
   if (before === undefined || before.phase === "approved") return
-  const vips = heldBy(draft.fleet, before.id)
+  const vips = heldBy(draft.fleet, before)
   emitApproval(draft, "WithdrawalsApproved", before, { ...before, phase: "approved", count: vips.length })
   for (const vip of vips) {
+    if (vip.heldRelease?.order !== before.id) continue
     for (const { namespace, name } of vip.holders) {
       release(draft, draft.cluster(vip.cluster), `${namespace}/${name}`, vip.address, "approved")
     }
   }
+  dropKept(draft, draft.cluster(before.cluster), before.id, "approved")
 }
 
 /** Leaves everything announced, for who comes back for it; it may be approved after all. */

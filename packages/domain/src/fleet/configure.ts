@@ -17,7 +17,7 @@ import { ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
 import { judgeCluster, judgeRefused } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
 import { mayBeStray, strayFindings } from "./stray-addresses.ts"
-import { type FindingsState, type ManifestState, streamOf } from "./stream.ts"
+import { type FindingsState, type KeptState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
  * Takes a configuration object. One with errors, or one that would break what is in effect, is not taken: the last good
@@ -98,7 +98,7 @@ const drop = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, reason: Reas
       about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
     })
   }
-  reportFindings(draft, cluster, ref, "centre", [])
+  if (!cluster.kept.has(objectKey(ref))) reportFindings(draft, cluster, ref, "centre", [])
   reportJudgement(draft, cluster)
 }
 
@@ -203,6 +203,13 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
     const own = retired === true ? retiredFindings(draft, cluster, ref) : []
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
+  for (const [key, kept] of cluster.kept) {
+    if (kept.version._tag !== "Manifest") continue
+    const ref = refOfRaw(kept.version.manifest)
+    const of = byObject.get(key) ?? { ref, findings: [] }
+    of.findings.unshift(keptFinding(ref, kept, cluster.manifests.has(key)))
+    byObject.set(key, of)
+  }
   for (const found of [...findings, ...strayFindings(draft.fleet, cluster)]) {
     byObject.get(objectKey(found.object))?.findings.push(found)
   }
@@ -216,6 +223,15 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
   }
   for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)
 }
+
+/** What stands on an object of which routes go by an older version. */
+const keptFinding = (object: ObjectRef, { order }: KeptState, isThere: boolean): Finding =>
+  finding("LT0621", {
+    object,
+    expected:
+      "a change that takes their routes from no more addresses than the budget allows, or a second person who approves it",
+    found: `${isThere ? "a newer version" : "its deletion"}, which waits for approval of ${order}; routes go by the version before`
+  })
 
 const retiredFindings = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> =>
   isPoolInUse(cluster, ref)

@@ -30,6 +30,7 @@ import { finaliseFleet, notYet } from "./finalise.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { applyFleetObject, deleteFleetObject } from "./fleet-objects.ts"
 import { sinceOfCommand } from "./fleet-version.ts"
+import { holdConfiguration } from "./hold-configuration.ts"
 import { observeInventory } from "./inventory.ts"
 import { clusterState } from "./memory.ts"
 import { forgetNamespace, forgetNode, forgetService, observeNamespace, observeNode, observeService } from "./observe.ts"
@@ -62,11 +63,12 @@ export const decide = (
   carryOut(draft, command)
   if (draft.rejection !== undefined) return Result.fail(draft.rejection)
   settleRest(draft)
-  if (draft.isFrozen()) return Result.succeed(draft.events)
+  const isFrozen = draft.isFrozen()
   // Each round lets a pool go.
-  while (reviewRetired(draft) || reviewAddressPools(draft)) settleRest(draft)
+  while (!isFrozen && (reviewRetired(draft) || reviewAddressPools(draft))) settleRest(draft)
+  holdConfiguration(draft)
   recordHeld(draft)
-  reviewServices(draft)
+  if (!isFrozen) reviewServices(draft)
   return Result.succeed(draft.events)
 }
 

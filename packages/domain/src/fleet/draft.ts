@@ -1,8 +1,8 @@
-import type { Finding } from "../config/index.ts"
+import type { ClusterConfig, Finding } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { sinceOfEvent } from "./fleet-version.ts"
-import type { VipState } from "./stream.ts"
+import type { AddressPoolState, ManifestState, VipState } from "./stream.ts"
 
 /** What a decision may know beside the fleet: all of it comes in, so that the same input decides the same. */
 export interface DecisionContext {
@@ -22,6 +22,17 @@ export interface DecisionContext {
 export const awaitedNodes = (context: Pick<DecisionContext, "hasConfirmed">, vip: VipState): ReadonlyArray<string> =>
   vip.phase === "withdrawing" ? vip.obliged.filter((node) => !context.hasConfirmed(vip.cluster, node, vip.address)) : []
 
+/** The clusters whose routes an event may take by configuration. A new object takes none, but may cover what others do. */
+const reconfigured = (fleet: Fleet, { before, after }: DomainEvent): ReadonlyArray<ClusterMemory> => {
+  if (before?._tag === "AddressPool" || after?._tag === "AddressPool") {
+    const { name } = ((after ?? before) as AddressPoolState).pool
+    return [...fleet.clusters.values()].filter(({ heldOf }) => heldOf.has(name))
+  }
+  if (before?._tag !== "Manifest" && after?._tag !== "Manifest") return []
+  const cluster = fleet.cluster(((after ?? before) as ManifestState).cluster)
+  return before === null && cluster.kept.size === 0 ? [] : [cluster]
+}
+
 /** One command being decided: every event is applied at once, so that what follows sees it. */
 export class Draft {
   readonly events: Array<DomainEvent> = []
@@ -29,6 +40,8 @@ export class Draft {
   rejection: Finding | undefined
   /** The orders that withdrawals of this command joined, by cluster: they wait for a second person. */
   readonly held = new Map<string, string>()
+  /** By which configuration the routes of a cluster went before the command's first change of it. */
+  readonly announcedBefore = new Map<string, ClusterConfig>()
   readonly fleet: Fleet
   readonly context: DecisionContext
 
@@ -39,6 +52,9 @@ export class Draft {
 
   /** What came with a version that is not finalised is asked for before: an event of it is a defect of ours. */
   emit(event: DomainEvent): void {
+    for (const cluster of reconfigured(this.fleet, event)) {
+      if (!this.announcedBefore.has(cluster.name)) this.announcedBefore.set(cluster.name, this.fleet.announced(cluster))
+    }
     this.fleet.apply(event)
     const since = sinceOfEvent(event.type)
     if (since > this.fleet.fleetVersion) {

@@ -56,7 +56,10 @@ export const eventTypes = {
   VipReleaseHeld: { state: "Vip", since: 2 },
   WithdrawalsHeld: { state: "Approval", since: 2 },
   WithdrawalsApproved: { state: "Approval", since: 2 },
-  WithdrawalsRejected: { state: "Approval", since: 2 }
+  WithdrawalsRejected: { state: "Approval", since: 2 },
+  VersionKept: { state: "Kept", since: 2 },
+  VersionDropped: { state: "Kept", since: 2 },
+  RoutesTaken: { state: "RoutesTaken", since: 2 }
 } as const satisfies Readonly<Record<string, EventDefinition>>
 
 /** A type of event, as `eventTypes` lists it. */

@@ -28,7 +28,8 @@ import {
   type FleetSettingsState,
   type QuotaState,
   type ReservationState,
-  streamOf
+  streamOf,
+  type WithdrawalShare
 } from "./stream.ts"
 
 /** Takes one of the fleet's own objects, or says no to it with all that is wrong. */
@@ -254,25 +255,33 @@ const settleQuota = (draft: Draft, { quota }: QuotaState): void => {
 }
 
 /** There is one Fleet object: a second one would say something else of the same. */
-const applySettings = (draft: Draft, { name, cluster, perSeconds, ...wanted }: FleetSettings): void => {
+const applySettings = (draft: Draft, { name, cluster, clusters, perSeconds, ...wanted }: FleetSettings): void => {
   const before = draft.fleet.settings
   if (before !== undefined && before.name !== name) {
     const object: ObjectRef = { kind: "Fleet", name }
     return draft.refuse(finding("LT0107", { object, field: "metadata.name", expected: before.name, found: name }))
   }
   const standard = defaultBlastRadius
+  const eachCluster = shareOr(cluster, standard.cluster)
+  const named = Object.entries(clusters).sort()
   const blastRadius: BlastRadius = {
-    maxWithdrawPercent: wanted.maxWithdrawPercent ?? standard.maxWithdrawPercent,
-    maxWithdrawRoutes: wanted.maxWithdrawRoutes ?? standard.maxWithdrawRoutes,
+    ...shareOr(wanted, standard),
     perMs: perSeconds === undefined ? standard.perMs : perSeconds * 1000,
-    cluster: {
-      maxWithdrawPercent: cluster.maxWithdrawPercent ?? standard.cluster.maxWithdrawPercent,
-      maxWithdrawRoutes: cluster.maxWithdrawRoutes ?? standard.cluster.maxWithdrawRoutes
-    }
+    cluster: eachCluster,
+    ...(named.length === 0
+      ? {}
+      : { clusters: Object.fromEntries(named.map(([name, share]) => [name, shareOr(share, eachCluster)])) })
   }
   const after: FleetSettingsState = { _tag: "FleetSettings", name, blastRadius }
   if (JSON.stringify(before) !== JSON.stringify(after)) recordSettings(draft, after)
 }
+
+type Limits = { readonly [Key in keyof WithdrawalShare]: WithdrawalShare[Key] | undefined }
+
+const shareOr = (wanted: Limits, standard: WithdrawalShare): WithdrawalShare => ({
+  maxWithdrawPercent: wanted.maxWithdrawPercent ?? standard.maxWithdrawPercent,
+  maxWithdrawRoutes: wanted.maxWithdrawRoutes ?? standard.maxWithdrawRoutes
+})
 
 const recordSettings = (draft: Draft, after: FleetSettingsState | null): void =>
   draft.emit({

@@ -33,6 +33,8 @@ export const featuresSince = {
   moves: 2,
   /** What may be withdrawn on command without a second person. */
   blastRadius: 2,
+  /** Configuration that takes routes counts as withdrawal, and waits where it takes too many. */
+  configurationBudget: 2,
   /** A cluster names the one load balancer class that is served in it. */
   loadBalancerClass: 2,
   /** A Service that is being deleted gets nothing new. */

@@ -2,8 +2,15 @@ import { toAddress } from "../config/canonical.ts"
 import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
-import { judgeCluster } from "./judged.ts"
-import { type ClusterMemory, emptyCluster, emptyNetwork, type NetworkMemory, putCluster } from "./memory.ts"
+import { judgeAnnounced, judgeCluster } from "./judged.ts"
+import {
+  type ClusterMemory,
+  emptyCluster,
+  emptyNetwork,
+  forgetJudged,
+  type NetworkMemory,
+  putCluster
+} from "./memory.ts"
 import type {
   AddressPoolState,
   ApprovalState,
@@ -12,12 +19,14 @@ import type {
   FindingsState,
   FleetSettingsState,
   Holder,
+  KeptState,
   ManifestState,
   NamespaceState,
   NodeState,
   QuotaState,
   RecoveryState,
   ReservationState,
+  RoutesTakenState,
   SegmentState,
   ServiceState,
   SharedAddressState,
@@ -138,6 +147,13 @@ export class Fleet {
     return cluster.config
   }
 
+  /** The configuration by which routes are announced: with the versions that stay until somebody approves what came instead. */
+  announced(cluster: ClusterMemory): ClusterConfig {
+    if (cluster.kept.size === 0) return this.config(cluster)
+    cluster.announced ??= judgeAnnounced(this, cluster, cluster.kept).config
+    return cluster.announced
+  }
+
   /** Whether a feature is on. */
   allows(feature: Feature): boolean {
     return featuresSince[feature] <= this.fleetVersion
@@ -164,7 +180,7 @@ export class Fleet {
       case "Service":
         return this.#putService(state.cluster, stream, after as ServiceState | null)
       case "Node":
-        this.cluster(state.cluster).config = undefined
+        forgetJudged(this.cluster(state.cluster))
         return put(this.cluster(state.cluster).nodes, nameOf(stream), after as NodeState | null)
       case "Namespace":
         return put(this.cluster(state.cluster).namespaces, nameOf(stream), after as NamespaceState | null)
@@ -182,7 +198,7 @@ export class Fleet {
       case "Quota":
         return put(this.quotas, state.quota.name, after as QuotaState | null)
       case "AddressPool":
-        for (const cluster of this.clusters.values()) cluster.config = undefined
+        for (const cluster of this.clusters.values()) forgetJudged(cluster)
         return put(this.addressPools, state.pool.name, after as AddressPoolState | null)
       case "SharedAddress":
         return this.#putSharedAddress(before as SharedAddressState | null, after as SharedAddressState | null)
@@ -208,11 +224,17 @@ export class Fleet {
         return
       case "Approval":
         return put(this.approvals, state.id, after as ApprovalState | null)
+      case "Kept":
+        forgetJudged(this.cluster(state.cluster))
+        return put(this.cluster(state.cluster).kept, nameOf(stream), after as KeptState | null)
+      case "RoutesTaken":
+        this.cluster(state.cluster).routesTaken = (after as RoutesTakenState | null) ?? undefined
+        return
     }
   }
 
   #putManifest(cluster: ClusterMemory, key: string, after: ManifestState | null): void {
-    cluster.config = undefined
+    forgetJudged(cluster)
     put(cluster.manifests, key, after)
     if (after?.retired === true) cluster.retired.add(key)
     else cluster.retired.delete(key)
@@ -279,7 +301,7 @@ export class Fleet {
     const count = before + change
     if (count === 0) cluster.heldOf.delete(pool)
     else cluster.heldOf.set(pool, count)
-    if ((before === 0 || count === 0) && this.addressPools.has(pool)) cluster.config = undefined
+    if ((before === 0 || count === 0) && this.addressPools.has(pool)) forgetJudged(cluster)
   }
 
   #putVip(stream: string, after: VipState | undefined): void {

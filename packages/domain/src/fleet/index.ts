@@ -1,6 +1,7 @@
 /** The fleet as the log knows it: commands in, events out, the newest state of every stream in memory. */
-export { budgetUse, defaultBlastRadius, heldBy } from "./budget.ts"
+export { blastRadiusOf, budgetUse, heldBy, keptOf, waitingOrders } from "./budget.ts"
 export * from "./command.ts"
+export { refOfRaw } from "./configure.ts"
 export * from "./decide.ts"
 export * from "./draft.ts"
 export * from "./event.ts"

@@ -1,16 +1,18 @@
 import {
   type AddressPool,
+  type ClusterConfig,
   type ClusterObject,
   decodeObject,
   type FaultyObject,
   type Finding,
   type Judgement,
   judge,
-  judgeFaulty
+  judgeFaulty,
+  type Labels
 } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { poolsOfFleet } from "./fleet-pools.ts"
-import type { ManifestState } from "./stream.ts"
+import type { KeptState, ManifestState } from "./stream.ts"
 
 /** What a cluster's manifests, and the fleet's pools that it may draw from, amount to together. */
 export const judgeCluster = (fleet: Fleet, cluster: ClusterMemory): Judgement =>
@@ -27,6 +29,40 @@ export const judgeWith = (
   if (state === undefined) manifests.delete(key)
   else manifests.set(key, state)
   return judgeManifests(cluster, manifests.values(), poolsOfFleet(fleet.addressPools.values(), cluster))
+}
+
+/** A version by the key of its object, as `ClusterMemory.kept` has it. */
+type KeptEntry = readonly [string, KeptState]
+
+/**
+ * What they amount to for routes beside versions that are kept. Of a pool its labels alone are: who may have which
+ * address is a matter of the newest version.
+ */
+export const judgeAnnounced = (fleet: Fleet, cluster: ClusterMemory, kept: Iterable<KeptEntry>): Judgement => {
+  const manifests = new Map(cluster.manifests)
+  const labelsOf = new Map<string, Labels>()
+  for (const [key, { version }] of kept) {
+    if (version._tag === "AddressPool") labelsOf.set(version.pool.name, version.pool.pool.labels)
+    else putKept(manifests, key, version)
+  }
+  const pools = poolsOfFleet(fleet.addressPools.values(), cluster)
+  return judgeManifests(
+    cluster,
+    manifests.values(),
+    pools.map((pool) => ({ ...pool, labels: labelsOf.get(pool.name) ?? pool.labels }))
+  )
+}
+
+/** The configuration that routes would go by beside these versions, none included. */
+export const announcedWith = (fleet: Fleet, cluster: ClusterMemory, kept: ReadonlyArray<KeptEntry>): ClusterConfig =>
+  kept.length === 0 ? fleet.config(cluster) : judgeAnnounced(fleet, cluster, kept).config
+
+const putKept = (manifests: Map<string, ManifestState>, key: string, version: ManifestState): void => {
+  const newest = manifests.get(key)
+  if (version.manifest.kind !== "IPAddressPool") manifests.set(key, version)
+  else if (newest !== undefined) {
+    manifests.set(key, { ...newest, manifest: { ...newest.manifest, labels: version.manifest.labels } })
+  }
 }
 
 /** What the manifests would amount to beside other pools of the fleet. */

@@ -1,12 +1,16 @@
 import { AddressSet } from "../allocation/address-set.ts"
+import type { RouteLoss } from "../announcing/routeless.ts"
 import type { ClusterConfig, Labels } from "../config/index.ts"
+import { ReleaseTimes } from "./release-times.ts"
 import type {
   ClusterState,
   FindingsState,
+  KeptState,
   ManifestState,
   NamespaceState,
   NodeState,
   ReservationState,
+  RoutesTakenState,
   ServiceState,
   SharedAddressState
 } from "./stream.ts"
@@ -27,6 +31,8 @@ export interface ClusterMemory {
   readonly manifests: Map<string, ManifestState>
   /** Those of them that are retired pools. */
   readonly retired: Set<string>
+  /** By their objects: versions that stay in effect for routes, since what came instead waits for a second person. */
+  readonly kept: Map<string, KeptState>
   readonly findings: Map<string, FindingsState>
   /** Addresses by holder, `namespace/name`, in the order in which they were given. */
   readonly addressesOf: Map<string, Array<string>>
@@ -36,8 +42,10 @@ export interface ClusterMemory {
   readonly vips: Set<string>
   /** How many of them are assigned. */
   assignedCount: number
-  /** When those were released that the budget counts, by stream. */
-  readonly releasedAtMs: Map<string, number>
+  /** Releases that the budget counts. */
+  readonly releases: ReleaseTimes
+  /** What configuration has taken of the budget; undefined while it never took any. */
+  routesTaken: RoutesTakenState | undefined
   /** Streams of assigned VIPs by sharing key. */
   readonly sharing: Map<string, Set<string>>
   /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
@@ -52,6 +60,13 @@ export interface ClusterMemory {
   readonly preferring: Set<string>
   /** The judged configuration; dropped by every change of a manifest or a node and judged again when asked for. */
   config: ClusterConfig | undefined
+  /** The same as far as routes go by it, while that is something else. */
+  announced: ClusterConfig | undefined
+  /**
+   * By order, the addresses that would have no route without the versions it lets go: kept by who decides, from one command to
+   * the next, for as long as the configuration is the same.
+   */
+  routeless: Map<string, { readonly loss: RouteLoss; readonly streams: Set<string> }> | undefined
 }
 
 /** What addresses of one network may not be given out, and which ones somebody may want back. */
@@ -83,19 +98,23 @@ export const emptyCluster = (name: string): ClusterMemory => ({
   namespaces: new Map(),
   manifests: new Map(),
   retired: new Set(),
+  kept: new Map(),
   findings: new Map(),
   addressesOf: new Map(),
   movingOf: new Map(),
   vips: new Set(),
   assignedCount: 0,
-  releasedAtMs: new Map(),
+  releases: new ReleaseTimes(),
+  routesTaken: undefined,
   sharing: new Map(),
   heldIn: new Map(),
   heldOf: new Map(),
   reservations: new Map(),
   unserved: new Set(),
   preferring: new Set(),
-  config: undefined
+  config: undefined,
+  announced: undefined,
+  routeless: undefined
 })
 
 /** A network of which no address is known. */
@@ -134,5 +153,12 @@ export const putCluster = (cluster: ClusterMemory, state: ClusterState): void =>
   cluster.allowedPrefixes = state.allowedPrefixes ?? []
   cluster.loadBalancerClass = state.loadBalancerClass
   cluster.incarnation = state.incarnation ?? 0
+  forgetJudged(cluster)
+}
+
+/** Its objects, or what they are judged by, are others: they are judged again when asked for. */
+export const forgetJudged = (cluster: ClusterMemory): void => {
   cluster.config = undefined
+  cluster.announced = undefined
+  cluster.routeless = undefined
 }

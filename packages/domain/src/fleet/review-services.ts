@@ -16,7 +16,7 @@ export const reviewServices = (draft: Draft): void => {
   for (const event of draft.events) touch(draft, touched, event)
   for (const name of new Set([...touched.clusters, ...touched.services.keys()])) {
     const cluster = draft.cluster(name)
-    const isClear = !mayClash(draft.fleet.config(cluster))
+    const isClear = !mayClash(draft.fleet.announced(cluster))
     const keys = touched.clusters.has(name)
       ? new Set([...(isClear ? [] : cluster.services.keys()), ...cluster.movingOf.keys(), ...warned(cluster)])
       : (touched.services.get(name) ?? [])
@@ -50,6 +50,7 @@ const touch = (draft: Draft, touched: Touched, { before, after }: DomainEvent): 
   for (const state of [before, after]) {
     switch (state?._tag) {
       case "Manifest":
+      case "Kept":
       case "Node":
       case "Cluster":
         touched.clusters.add(state.cluster)

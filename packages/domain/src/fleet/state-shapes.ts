@@ -193,7 +193,12 @@ const Share = { maxWithdrawPercent: Schema.Finite, maxWithdrawRoutes: Count }
 
 const FleetSettings = Schema.TaggedStruct("FleetSettings", {
   name: Text,
-  blastRadius: Schema.Struct({ ...Share, perMs: Count, cluster: Schema.Struct(Share) })
+  blastRadius: Schema.Struct({
+    ...Share,
+    perMs: Count,
+    cluster: Schema.Struct(Share),
+    clusters: Schema.optionalKey(Schema.Record(Text, Schema.Struct(Share)))
+  })
 })
 
 const Approval = Schema.TaggedStruct("Approval", {
@@ -203,6 +208,17 @@ const Approval = Schema.TaggedStruct("Approval", {
   phase: Schema.Literals(["pending", "approved", "rejected"]),
   sinceMs: Schema.Finite,
   count: Count
+})
+
+const Kept = Schema.TaggedStruct("Kept", {
+  cluster: Text,
+  order: Text,
+  version: Schema.Union([Manifest, AddressPool])
+})
+
+const RoutesTaken = Schema.TaggedStruct("RoutesTaken", {
+  cluster: Text,
+  taken: Schema.Array(Schema.Struct({ atMs: Schema.Finite, addresses: Count }))
 })
 
 /** The newest version's schema of a state says what the state's type says. */
@@ -231,7 +247,9 @@ export const stateShapes = {
   WireDrop: [{ schema: WireDrop }],
   Segment: [{ schema: Segment }],
   FleetSettings: [{ schema: FleetSettings }],
-  Approval: [{ schema: Approval }]
+  Approval: [{ schema: Approval }],
+  Kept: [{ schema: Kept }],
+  RoutesTaken: [{ schema: RoutesTaken }]
 } as const satisfies { readonly [Tag in StreamState["_tag"]]: ShapeOf<Extract<StreamState, { readonly _tag: Tag }>> }
 
 /** With every optional field. */

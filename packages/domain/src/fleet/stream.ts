@@ -35,6 +35,8 @@ export type StreamState =
   | SegmentState
   | FleetSettingsState
   | ApprovalState
+  | KeptState
+  | RoutesTakenState
 
 /** Who holds a VIP: one Service, or several that share it. */
 export interface Holder {
@@ -78,7 +80,7 @@ export interface VipState {
   readonly quarantineMs?: number
   /** When the quarantine ends, in milliseconds since 1970 by the database's clock; null unless quarantined. */
   readonly quarantineEndMs: number | null
-  /** When it was released by command, the database's clock, as far as the budget counts it; the last time. */
+  /** When it was released by command, the database's clock, as long as the budget counts it; the last time. */
   readonly releasedAtMs?: number
   /** Its last holder is gone, and its withdrawal waits for a second person: who that was, and the order. */
   readonly heldRelease?: { readonly order: string; readonly service?: ServiceObject }
@@ -278,12 +280,18 @@ export interface SegmentState {
 }
 
 /** How much may be withdrawn in a period without a second person: VIPs, each one route. */
-export interface BlastRadius {
-  readonly maxWithdrawPercent: number
-  readonly maxWithdrawRoutes: number
+export interface BlastRadius extends WithdrawalShare {
   readonly perMs: number
   /** Of each cluster by itself, in the same period. */
-  readonly cluster: { readonly maxWithdrawPercent: number; readonly maxWithdrawRoutes: number }
+  readonly cluster: WithdrawalShare
+  /** Of clusters that are named, in place of that. */
+  readonly clusters?: Readonly<Record<string, WithdrawalShare>>
+}
+
+/** A part of the addresses given out, nine at least, and a number at most. */
+export interface WithdrawalShare {
+  readonly maxWithdrawPercent: number
+  readonly maxWithdrawRoutes: number
 }
 
 /** What a Fleet object says of the fleet as a whole. There is one of them, or none. */
@@ -306,6 +314,25 @@ export interface ApprovalState {
   readonly sinceMs: number
   /** Addresses that waited when this was written. */
   readonly count: number
+}
+
+/**
+ * A version of a configuration object by which routes are announced still: the newer one, or the deletion, would take more
+ * routes than the budget allows, and waits for a second person.
+ */
+export interface KeptState {
+  readonly _tag: "Kept"
+  readonly cluster: string
+  readonly order: string
+  readonly version: ManifestState | AddressPoolState
+}
+
+/** How many addresses of a cluster its configuration left without a route, as far as the budget counts it. */
+export interface RoutesTakenState {
+  readonly _tag: "RoutesTaken"
+  readonly cluster: string
+  /** One entry a command, the oldest first, by the database's clock; those of one period at most. */
+  readonly taken: ReadonlyArray<{ readonly atMs: number; readonly addresses: number }>
 }
 
 /**
@@ -336,7 +363,10 @@ export const streamOf = {
   wireDrops: () => "audit:wire-drops",
   segment: (fromSeq: number) => `segment:${fromSeq}`,
   settings: () => "fleet:settings",
-  approval: (id: string) => `approval:${id}`
+  approval: (id: string) => `approval:${id}`,
+  kept: (cluster: string, kind: string, namespace: string, name: string) =>
+    `kept:${cluster}/${kind}/${namespace}/${name}`,
+  routesTaken: (cluster: string) => `taken:${cluster}`
 } as const
 
 /** The stream that a VIP's state is of. */

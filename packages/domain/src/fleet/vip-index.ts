@@ -8,7 +8,6 @@ export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void =>
   const network = fleet.network(vip.network)
   cluster.vips.delete(stream)
   if (vip.phase === "assigned") cluster.assignedCount--
-  cluster.releasedAtMs.delete(stream)
   if (vip.heldRelease !== undefined) dropFrom(fleet.heldBy, vip.heldRelease.order, stream)
   fleet.quarantined.delete(stream)
   fleet.withdrawing.delete(stream)
@@ -26,7 +25,7 @@ export const indexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
   const network = fleet.network(vip.network)
   if (vip.phase !== "free") cluster.vips.add(stream)
   if (vip.phase === "assigned") cluster.assignedCount++
-  if (vip.releasedAtMs !== undefined) cluster.releasedAtMs.set(stream, vip.releasedAtMs)
+  if (vip.releasedAtMs !== undefined) cluster.releases.add(stream, vip.releasedAtMs)
   if (vip.heldRelease !== undefined) addTo(fleet.heldBy, vip.heldRelease.order, stream)
   if (vip.phase === "withdrawing") fleet.withdrawing.add(stream)
   if (vip.phase === "quarantined") fleet.quarantined.add(stream)

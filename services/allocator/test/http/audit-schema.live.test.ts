@@ -121,6 +121,11 @@ const fleetSettings = {
     cluster: { maxWithdrawPercent: 30, maxWithdrawRoutes: 20 }
   }
 }
+const share = { maxWithdrawPercent: 100, maxWithdrawRoutes: 5 }
+const fleetSettingsOfClusters = {
+  ...fleetSettings,
+  blastRadius: { ...fleetSettings.blastRadius, clusters: { east: share, lab: share } }
+}
 const approval = {
   ...{ _tag: "Approval", id: "w-1", cluster: "east", author: "agent:east", phase: "pending", sinceMs: startMs },
   count: 60
@@ -237,7 +242,10 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
     [null, { ...exported, filter: { actor: "agent:east", pool: "public" } }],
     [null, { ...exported, filter: { journal: "wire", cluster: "east" }, count: null }]
   ],
-  FleetApplied: [[null, fleetSettings]],
+  FleetApplied: [
+    [null, fleetSettings],
+    [fleetSettings, fleetSettingsOfClusters]
+  ],
   FleetDeleted: [[fleetSettings, null]],
   VipReleaseHeld: [[vip, { ...vip, heldRelease: { order: "w-1" } }]],
   WithdrawalsHeld: [
@@ -251,6 +259,23 @@ const changesByType: { readonly [Type in EventType]: ReadonlyArray<Change> } = {
   WithdrawalsRejected: [
     [approval, { ...approval, phase: "rejected" }],
     [approval, { ...approval, phase: "rejected", count: 1 }]
+  ],
+  VersionKept: [
+    [null, { _tag: "Kept", cluster: "east", order: "w-1", version: pool }],
+    [null, { _tag: "Kept", cluster: "east", order: "w-1", version: fleetPool }]
+  ],
+  VersionDropped: [[{ _tag: "Kept", cluster: "east", order: "w-1", version: pool }, null]],
+  RoutesTaken: [
+    [
+      null,
+      {
+        ...{ _tag: "RoutesTaken", cluster: "east" },
+        taken: [
+          { atMs: startMs, addresses: 7 },
+          { atMs: startMs, addresses: 8 }
+        ]
+      }
+    ]
   ],
   BrakeReleased: [
     [null, { _tag: "Brake", cluster: "east", node: null }],

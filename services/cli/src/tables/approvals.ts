@@ -5,7 +5,10 @@ import { ageCell } from "./standing.ts"
 /** Addresses in a row of the wide table. */
 const addressesShown = 5
 
-/** Columns of `lowtide get approvals`. WITHDRAWS: addresses that stay announced until somebody decides. */
+/** Configuration objects in a row of it. */
+const objectsShown = 3
+
+/** Columns of `lowtide get approvals`. WITHDRAWS: addresses that stay announced until somebody decides. CHANGES: configuration that waits. */
 export const approvalColumns = (nowMs: number): ReadonlyArray<Column<ApprovalView>> => [
   { title: "ID", cell: ({ id }) => id },
   { title: "CLUSTER", cell: ({ cluster }) => cluster },
@@ -18,6 +21,16 @@ export const approvalColumns = (nowMs: number): ReadonlyArray<Column<ApprovalVie
     cell: ({ addresses, count }) => {
       const shown = addresses.slice(0, addressesShown).map(({ address }) => address)
       return [...shown, ...(count > shown.length ? [`and ${count - shown.length} more`] : [])].join(" ")
+    },
+    isWide: true
+  },
+  {
+    title: "CHANGES",
+    cell: ({ objects, objectCount }) => {
+      const shown = objects.slice(0, objectsShown).map(({ kind, name, change }) => `${kind}/${name} ${change}`)
+      return [shown.join(", "), ...(objectCount > shown.length ? [`and ${objectCount - shown.length} more`] : [])].join(
+        " "
+      )
     },
     isWide: true
   }

@@ -8,12 +8,14 @@ import {
   type FindingsState,
   type FleetSettingsState,
   type FleetVersionState,
+  type KeptState,
   type ManifestState,
   type NamespaceState,
   type NodeState,
   type QuotaState,
   type RecoveryState,
   type ReservationState,
+  type RoutesTakenState,
   readEvent,
   type SegmentState,
   type ServiceState,
@@ -219,8 +221,12 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     ({ fromSeq, toSeq, file }) => `events ${fromSeq} to ${toSeq} are back from ${file}`
   ),
   FleetApplied: about<FleetSettingsState>(
-    ({ name, blastRadius: { maxWithdrawPercent, maxWithdrawRoutes, perMs, cluster } }) =>
-      `fleet ${name} lets ${maxWithdrawPercent} % and ${plural(maxWithdrawRoutes, "route")} be withdrawn within ${perMs / 1000} s without a second person, of each cluster ${cluster.maxWithdrawPercent} % and ${cluster.maxWithdrawRoutes}`
+    ({ name, blastRadius: { maxWithdrawPercent, maxWithdrawRoutes, perMs, cluster, clusters = {} } }) =>
+      `fleet ${name} lets ${maxWithdrawPercent} % and ${plural(maxWithdrawRoutes, "route")} be withdrawn within ${perMs / 1000} s without a second person, of each cluster ${cluster.maxWithdrawPercent} % and ${cluster.maxWithdrawRoutes}${Object.entries(
+        clusters
+      )
+        .map(([name, share]) => `, of ${name} ${share.maxWithdrawPercent} % and ${share.maxWithdrawRoutes}`)
+        .join("")}`
   ),
   FleetDeleted: about<FleetSettingsState>(({ name }) => `fleet ${name} was deleted: the standard budget holds`),
   VipReleaseHeld: about<VipState>(({ address, heldRelease }) => ({
@@ -230,7 +236,7 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   })),
   WithdrawalsHeld: about<ApprovalState>(
     ({ id, cluster, author, count }) =>
-      `order ${id} waits for a second person: ${plural(count, "address", "addresses")} of cluster ${cluster}, released by ${author}`
+      `order ${id} waits for a second person: ${plural(count, "address", "addresses")} of cluster ${cluster}, by order of ${author}`
   ),
   WithdrawalsApproved: about<ApprovalState>(
     ({ id, cluster, count }) =>
@@ -239,8 +245,23 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   WithdrawalsRejected: about<ApprovalState>(
     ({ id, cluster, count }) =>
       `order ${id} was rejected: ${plural(count, "address", "addresses")} of cluster ${cluster} ${count === 1 ? "stays" : "stay"} announced`
+  ),
+  VersionKept: about<KeptState>(({ cluster, order, version }) => ({
+    what: `routes of cluster ${cluster} go on by ${versionName(version)} as it was: what came instead waits for approval of ${order}`,
+    code: "LT0621",
+    fix: codes.LT0621.fix
+  })),
+  VersionDropped: about<KeptState>(
+    ({ cluster, version }) => `routes of cluster ${cluster} go no longer by ${versionName(version)} as it was`
+  ),
+  RoutesTaken: about<RoutesTakenState>(
+    ({ cluster, taken }) =>
+      `configuration of cluster ${cluster} left ${plural(taken.at(-1)?.addresses ?? 0, "address", "addresses")} without a route`
   )
 }
+
+const versionName = (version: KeptState["version"]): string =>
+  version._tag === "Manifest" ? manifestName(version) : `AddressPool ${version.pool.name}`
 
 const reservedFor = ({
   cluster,

@@ -227,7 +227,7 @@ const approvals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<C
           object: { kind: "Cluster", name: cluster.name },
           field: `approval[${id}]`,
           expected: "withdrawals within the budget, or a second person who approves them",
-          found: `${heldBy(view.fleet, id).length} addresses beyond it, released by ${author}`
+          found: `${heldBy(view.fleet, { id, cluster: cluster.name }).length} addresses beyond it, by order of ${author}`
         })
       )
     )

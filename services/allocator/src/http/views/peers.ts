@@ -7,7 +7,7 @@ import { findingsOn, sessionFindings } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
-/** Peers in effect with their sessions, and peers that are not in effect with what is wrong with them. */
+/** Peers in effect, those that are gone or changed but for an approval included, with their sessions, and peers that are not in effect with what is wrong with them. */
 export const peerList = (view: CommittedView, filter: ListFilter, nowMs: number): PeerList => ({
   ...readingOf(view),
   reportsSince: view.reportsSince ?? null,
@@ -25,7 +25,7 @@ const peersOf = (
   nowMs: number
 ): ReadonlyArray<PeerView> => {
   const isWanted = (peer: PeerFacts) => namespace === undefined || peer.namespace === namespace
-  const accepted = view.fleet.config(cluster).peers
+  const accepted = view.fleet.announced(cluster).peers
   const names = new Set(accepted.map(({ name }) => name))
   const ofSessions = sessionFindings(view, cluster, nowMs)
   return [
