@@ -53,8 +53,16 @@ const randomFrom = (seed: number) => {
   }
 }
 
+/** A budget for withdrawals that a round does not use up: what it gave is given back at once, which is no news. */
+const noBudget = { maxWithdrawPercent: 100, maxWithdrawRoutes: 100 * decisionCount }
+const settings = {
+  ...{ apiVersion: "lowtide.dev/v1alpha1", kind: "Fleet", namespace: "", name: "bench" },
+  spec: { blastRadius: { ...noBudget, perCluster: noBudget } }
+}
+
 const fleetOf = ({ range, first, size, held }: Case): Fleet => {
   const fleet = new Fleet()
+  Result.getOrThrow(decide(fleet, { _tag: "ApplyFleetObject", manifest: settings }, context(0)))
   const spec = { addresses: [range] }
   const manifest = {
     apiVersion: "metallb.io/v1beta1",
