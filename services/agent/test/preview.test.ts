@@ -3,6 +3,7 @@ import {
   affectedContents,
   type Command,
   decide,
+  excludeLabel,
   Fleet,
   healthOn,
   IntentBook,
@@ -40,14 +41,26 @@ const field = (name: string, value: unknown): object => (value === "" || value =
 
 const pool = (index: number) =>
   Arbitrary.map(
-    Arbitrary.all({ autoAssign: flag, avoidBuggyIPs: flag, serviceSelectors: selectors, isDual: flag }),
-    ({ serviceSelectors, isDual, ...spec }) => {
+    Arbitrary.all({
+      autoAssign: flag,
+      avoidBuggyIPs: flag,
+      serviceSelectors: selectors,
+      team: oneOf("", "", "a", "b"),
+      priority: oneOf("", "0", "5"),
+      isDual: flag
+    }),
+    ({ serviceSelectors, isDual, team, priority, ...spec }) => {
+      const allocation = {
+        ...field("priority", priority && Number(priority)),
+        ...field("namespaceSelectors", team && [{ matchLabels: { team } }]),
+        ...field("serviceSelectors", serviceSelectors)
+      }
       const range = ["192.0.2.0/30", "192.0.2.252-192.0.3.1", "198.51.100.0/31"][index] ?? ""
       return manifest("IPAddressPool", `p${index}`, {
         spec: {
           ...spec,
           addresses: isDual ? [range, `2001:db8:${index}::/127`] : [range],
-          ...field("serviceAllocation", serviceSelectors && { priority: index, serviceSelectors })
+          ...field("serviceAllocation", Object.keys(allocation).length === 0 ? undefined : allocation)
         }
       })
     }
@@ -63,12 +76,16 @@ const service = (index: number) =>
       pool: oneOf("", "", "p0", "p1", "p9"),
       requested: oneOf("", "", "192.0.2.1", "192.0.2.255", "203.0.113.9"),
       port: oneOf("80", "443"),
+      family: oneOf("", "IPv4", "IPv6"),
+      served: oneOf("", "", "", "lowtide.dev/bgp", "example.com/another"),
+      day: oneOf("", "01", "02"),
       status: oneOf("", "192.0.2.0", "192.0.2.3", "198.51.100.1")
     }),
-    ({ tier, policy, traffic, key, pool, requested, port, status }) =>
+    ({ tier, policy, traffic, key, pool, requested, port, family, served, day, status }) =>
       manifest("Service", `s${index}`, {
         metadata: {
           labels: { tier },
+          ...field("creationTimestamp", day && `2026-01-${day}T00:00:00Z`),
           annotations: {
             ...field("metallb.io/allow-shared-ip", key),
             ...field("metallb.io/address-pool", pool),
@@ -77,6 +94,8 @@ const service = (index: number) =>
         },
         spec: {
           type: "LoadBalancer",
+          ...field("loadBalancerClass", served),
+          ...field("ipFamilies", family && [family]),
           ipFamilyPolicy: policy,
           externalTrafficPolicy: traffic,
           ports: [{ port: Number(port) }]
@@ -120,12 +139,20 @@ const folder = Arbitrary.map(
     Arbitrary.all([0, 1, 2].map(pool)),
     Arbitrary.all([0, 1].map(advertisement)),
     Arbitrary.all([0, 1, 2, 3, 4, 5].map(service)),
-    Arbitrary.all([0, 1, 2, 3].map(slice))
+    Arbitrary.all([0, 1, 2, 3].map(slice)),
+    Arbitrary.all({ team: oneOf("a", "b"), rack: oneOf("", "front", "back"), isExcluded: flag })
   ]),
-  (objects) => [
-    ...objects.flat(),
-    ...["n0", "n1"].map((name) => manifest("Node", name, {})),
-    manifest("BGPPeer", "outer", { spec: { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" } }),
+  ([pools, advertisements, services, slices, { team, rack, isExcluded }]) => [
+    ...[...pools, ...advertisements, ...services, ...slices],
+    manifest("Namespace", "shop", { metadata: { labels: { team } } }),
+    manifest("Node", "n0", { metadata: { labels: { rack: "front", ...(isExcluded ? { [excludeLabel]: "" } : {}) } } }),
+    manifest("Node", "n1", { metadata: { labels: { rack: "back" } } }),
+    manifest("BGPPeer", "outer", {
+      spec: {
+        ...{ myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" },
+        ...field("nodeSelectors", rack && [{ matchLabels: { rack } }])
+      }
+    }),
     manifest("BGPPeer", "inner", { spec: { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" } })
   ]
 )
