@@ -225,7 +225,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "packages/domain/src/allocation/moves.ts",
     from: "return isOver ? [{ namespace, name, address, successor }] : []",
     to: "return isOver || nodes.length >= 0 ? [{ namespace, name, address, successor }] : []",
-    check: tests("unit", "packages/domain/test/moves.test.ts")
+    check: histories
   },
   {
     name: "no-brake",
@@ -255,8 +255,48 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-roll-call",
     breaks: "a recovery ends before the nodes that are there have said what they hold",
     file: "services/allocator/src/recovery.ts",
-    from: "return isThere && !hasAnswered && !excused.has(name) ? [name] : []",
-    to: "return isThere && hasAnswered && !hasAnswered && !excused.has(name) ? [name] : []",
-    check: tests("unit", "services/allocator/test/recovery.test.ts")
+    from: "return hasAnswered || isRetired || excused.has(name) ? [] : [name]",
+    to: "return hasAnswered || !isRetired || excused.has(name) ? [] : [name]",
+    check: histories
+  },
+  {
+    name: "kind-missing-believed",
+    breaks: "an inventory that lacks a whole kind takes everything of that kind away",
+    file: "packages/domain/src/fleet/inventory.ts",
+    from: "listed.length === 0 && known.length > 0)",
+    to: "listed.length < 0 && known.length > 0)",
+    check: histories
+  },
+  {
+    name: "old-incarnation",
+    breaks: "what is published after a loss keeps the incarnation from before it",
+    file: "services/allocator/src/decide-batch.ts",
+    from: "  incarnation: memory.head.incarnation,\n  epoch: memory.head.epoch,",
+    to: "  incarnation: 1,\n  epoch: memory.head.epoch,",
+    check: histories
+  },
+  {
+    name: "shared-unasked",
+    breaks: "an address that another cluster has is given although nobody said that they share it",
+    file: "packages/domain/src/allocation/choose.ts",
+    from: "const vips = isMember ? [",
+    to: "const vips = isMember || address.length > 0 ? [",
+    check: histories
+  },
+  {
+    name: "shared-forgotten",
+    breaks: "sharing ends while two clusters have the address",
+    file: "packages/domain/src/fleet/shared-addresses.ts",
+    from: "if (held.length < 2) continue",
+    to: "if (held.length < 9) continue",
+    check: histories
+  },
+  {
+    name: "pool-for-all",
+    breaks: "a pool of the fleet gives addresses to clusters that it does not select",
+    file: "packages/domain/src/fleet/fleet-pools.ts",
+    from: "pool.network === cluster.network && selectsCluster(pool, cluster)",
+    to: "pool.network === cluster.network",
+    check: histories
   }
 ]

@@ -29,10 +29,14 @@ export class SimAgent {
   #isInventoried = false
   #recovery = ""
 
+  /** What its source shows nothing of, and says that this is all. */
+  readonly unseenKind: string | undefined
+
   /** `run` tells the lives of an agent apart. */
-  constructor(site: Site, run: number) {
+  constructor(site: Site, run: number, unseenKind?: string) {
     this.site = site
     this.#run = run
+    this.unseenKind = unseenKind
   }
 
   get isIdle(): boolean {
@@ -43,7 +47,7 @@ export class SimAgent {
   look(nowMs: number): ReadonlyArray<Sent> {
     if (!this.isIdle) return []
     const change = this.site.isVisible
-      ? this.site.look(nowMs)
+      ? this.site.look(nowMs, this.unseenKind)
       : outOfSight(this.#seen, (name) => this.site.hidden.has(name), nowMs)
     this.#seen = change
     const news = tellings(this.site.name, change, this.#told)

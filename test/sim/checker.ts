@@ -158,7 +158,7 @@ export class Checker {
     for (const { address, cluster, phase } of this.#vips.values()) {
       if (phase !== "assigned") continue
       const others = held.get(address) ?? []
-      const other = others.find((each) => each === cluster || !this.#shared.explains(address, each, cluster))
+      const other = others.find((each) => each === cluster || !this.#shared.holdsTogether(address, each, cluster))
       if (other !== undefined) fail("L1", `${other} and ${cluster} have ${address}, and nobody said that they share it`)
       held.set(address, [...others, cluster])
     }

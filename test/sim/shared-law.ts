@@ -57,6 +57,12 @@ export class SharedLaw {
     )
   }
 
+  /** Whether they may hold it at a time: a shared address stays one for as long as two do. */
+  holdsTogether(address: string, one: string, other: string): boolean {
+    const isLost = this.#lost.has(address)
+    return this.explains(address, one, other) && (isLost || this.membersOf(address) !== undefined)
+  }
+
   /** Who is a member no more is done with the address when the log and the routers are. */
   forget(parts: Iterable<Part>, routers: ReadonlyMap<string, SimRouter>): void {
     if (this.#may.size === 0) return

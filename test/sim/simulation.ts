@@ -98,6 +98,8 @@ class Simulation {
   #runs = 0
   #step = 0
   #isMending = false
+  /** Nodes whose way to the cable is not mended for now. */
+  readonly #cutOff = new Set<SimNode>()
   #commands = 0
   #faults = 0
 
@@ -252,14 +254,51 @@ class Simulation {
 
   /** What meets seldom by chance, meets on purpose. */
   #meet(): Promise<void> {
-    switch (this.#choices.weighted({ withdrawal: 4, move: 2, sharing: this.#isSharing ? 2 : 0 })) {
+    switch (
+      this.#choices.weighted({
+        withdrawal: 4,
+        move: 2,
+        sharing: this.#isSharing ? 2 : 0,
+        loss: this.#losesHistory ? 2 : 0
+      })
+    ) {
       case "withdrawal":
         return this.#meetWithdrawal()
       case "move":
         return this.#meetMove()
       case "sharing":
         return this.#meetSharing()
+      case "loss":
+        return this.#meetLoss()
     }
+  }
+
+  /** Database and cable lose what was decided a moment ago, and the nodes that hold it cannot say so for a while. */
+  async #meetLoss(): Promise<void> {
+    const choices = this.#choices
+    const site = choices.one(this.#sites)
+    const nodes = this.#nodes.filter(({ cluster }) => cluster === site.name)
+    for (const each of this.#sites) await this.#hasten(each)
+    this.#backup = copyTables(this.#tables)
+    site.serve(choices)
+    await this.#hasten(site)
+    for (const peer of nodes.flatMap(({ peers }) => peers)) peer.establish()
+    await this.#hasten(site)
+    this.#note(`${site.name} is cut off, and database and cable are lost`)
+    for (const node of nodes) {
+      this.#cable.disconnect(node.follower)
+      this.#cutOff.add(node)
+    }
+    this.#cable.down()
+    if (!this.#checker.isLossUnsaid) this.#cable.wipe()
+    this.#goBack()
+    this.#up()
+    for (let turn = 0; turn < 5; turn++) {
+      await this.#pass("2000")
+      choices.one(this.#sites).serve(choices)
+      for (const each of this.#sites) await this.#hasten(each)
+    }
+    this.#cutOff.clear()
   }
 
   /** An address is withdrawn while one node cannot confirm it. */
@@ -362,7 +401,15 @@ class Simulation {
       .filter((node) => node.cluster === site.name && node.isRunning)
       .every(({ status, follower }) => follower.isConnected && status?.sync === "live" && status.cseq === cseq)
     const isDone = this.#allocators.every(({ hasWork, hasUnpublished }) => !hasWork && !hasUnpublished)
-    return site.isVisible && areLive && isDone && this.#agents.get(site.name)!.isIdle && !this.#checker.isLossUnsaid
+    const agent = this.#agents.get(site.name)!
+    return (
+      site.isVisible &&
+      agent.unseenKind === undefined &&
+      areLive &&
+      isDone &&
+      agent.isIdle &&
+      !this.#checker.isLossUnsaid
+    )
   }
 
   #addressesOf(site: Site, name: string): ReadonlyArray<string> {
@@ -444,11 +491,27 @@ class Simulation {
       if (allocator.isPaused && isTime()) allocator.isPaused = false
     }
     for (const site of this.#sites) if (!site.isVisible && isTime()) site.isVisible = true
+    for (const { site, unseenKind } of this.#agents.values()) {
+      // Who is allowed to read everything at last reads it anew.
+      if (unseenKind !== undefined && isTime()) this.#anotherAgent(site)
+    }
     for (const node of this.#nodes) {
       if (!node.isRunning && isTime()) node.start()
-      if (node.isRunning && !node.follower.isConnected && isTime()) this.#cable.connect(node.follower)
+      const isLate = node.isRunning && !node.follower.isConnected && !this.#cutOff.has(node)
+      if (isLate && isTime()) this.#cable.connect(node.follower)
       if (isTime()) for (const peer of node.peers) peer.establish()
     }
+  }
+
+  /** What the one before it sent has arrived by now, or does not: a process that is gone does not speak later. */
+  #anotherAgent(site: Site, unseenKind?: string): void {
+    const before = this.#agents.get(site.name)
+    for (const sent of this.#sent.filter(({ agent }) => agent === before)) {
+      if (!this.#cable.isUp || this.#choices.oneIn(2)) continue
+      for (const allocator of this.#allocators) allocator.receive(sent)
+    }
+    this.#sent = this.#sent.filter(({ agent }) => agent !== before)
+    this.#agents.set(site.name, new SimAgent(site, ++this.#runs, unseenKind))
   }
 
   #agent(agent: SimAgent): void {
@@ -667,7 +730,7 @@ class Simulation {
         allocator.isPaused = true
         break
       case "agent crash":
-        this.#agents.set(site.name, new SimAgent(site, ++this.#runs))
+        this.#anotherAgent(site, choices.oneIn(3) ? "Service" : undefined)
         break
       case "source lost":
         site.isVisible = false
@@ -694,7 +757,7 @@ class Simulation {
   #up(): void {
     if (this.#cable.isUp) return
     this.#cable.up()
-    for (const node of this.#nodes) if (!node.isRunning) this.#cable.disconnect(node.follower)
+    for (const node of this.#nodes) if (!node.isRunning || this.#cutOff.has(node)) this.#cable.disconnect(node.follower)
     for (const allocator of this.#allocators) allocator.behind()
   }
 
@@ -703,7 +766,10 @@ class Simulation {
     this.#note("everything is mended")
     this.#isMending = true
     this.#up()
-    for (const site of this.#sites) site.isVisible = true
+    for (const site of this.#sites) {
+      site.isVisible = true
+      if (this.#agents.get(site.name)?.unseenKind !== undefined) this.#anotherAgent(site)
+    }
     for (const allocator of this.#allocators) {
       allocator.isPaused = false
       allocator.start()

@@ -98,13 +98,15 @@ export class Site {
     if (service !== undefined) this.services.set(name, { ...service, ...wish })
   }
 
-  /** What a source that can see shows now. */
-  look(nowMs: number): ClusterChange {
+  /** What a source that can see shows now; without one kind where it was never allowed to read it. */
+  look(nowMs: number, unseenKind?: string): ClusterChange {
     const objects = [
       ...fixed(this.name),
       ...[...this.present].map((node) => nodeText(node, this.excluded.has(node))),
       ...[...this.services].flatMap(([name, service]) => serviceTexts(name, service))
-    ].map(observed)
+    ]
+      .map(observed)
+      .filter(({ ref }) => ref.kind !== unseenKind)
     return change(new Map(objects.map((object) => [object.key, object])), [], nowMs)
   }
 
