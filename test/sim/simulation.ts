@@ -402,6 +402,7 @@ class Simulation {
       .every(({ status, follower }) => follower.isConnected && status?.sync === "live" && status.cseq === cseq)
     const isDone = this.#allocators.every(({ hasWork, hasUnpublished }) => !hasWork && !hasUnpublished)
     const agent = this.#agents.get(site.name)!
+    this.#agent(agent) // one that is done with what it saw before may not have seen the newest
     return (
       site.isVisible &&
       agent.unseenKind === undefined &&
