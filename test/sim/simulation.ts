@@ -279,6 +279,8 @@ class Simulation {
     const site = choices.one(this.#sites)
     const nodes = this.#nodes.filter(({ cluster }) => cluster === site.name)
     for (const each of this.#sites) await this.#hasten(each)
+    // A cluster that nobody knows of cannot be waited for.
+    if (!this.#sites.every((each) => this.#tables.current.has(`cluster:${each.name}`))) return
     this.#backup = copyTables(this.#tables)
     site.serve(choices)
     await this.#hasten(site)
