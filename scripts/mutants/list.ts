@@ -278,7 +278,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "shared-unasked",
     breaks: "an address that another cluster has is given although nobody said that they share it",
-    file: "packages/domain/src/allocation/choose.ts",
+    file: "packages/domain/src/allocation/available.ts",
     from: "const vips = isMember ? [",
     to: "const vips = isMember || address.length > 0 ? [",
     check: histories
