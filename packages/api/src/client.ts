@@ -12,7 +12,7 @@ export type ServerAddress =
 /** The text names no server. */
 export class InvalidServer extends Data.TaggedError("InvalidServer")<{ readonly found: string }> {
   override get message() {
-    return `server: expected http://HOST:PORT or unix:/PATH, found ${JSON.stringify(this.found)}`
+    return `server: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH, found ${JSON.stringify(this.found)}`
   }
 }
 

@@ -105,7 +105,9 @@ describe("parseServer", () => {
 
   it("says what it takes otherwise", () => {
     for (const text of ["127.0.0.1:7070", "ftp://x", "unix:api.sock", "http://"]) {
-      expect(read(text)).toBe(`server: expected http://HOST:PORT or unix:/PATH, found ${JSON.stringify(text)}`)
+      expect(read(text)).toBe(
+        `server: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH, found ${JSON.stringify(text)}`
+      )
     }
   })
 })

@@ -59,7 +59,7 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       return new CliFault({
         exitCode: exitCodes.notFound,
         what: error.message,
-        next: listHint
+        next: error.message.startsWith("seq:") ? "`lowtide history --limit 1` shows the last event" : listHint
       })
     case "AmbiguousProblem": {
       const { candidates } = error as unknown as { readonly candidates: ReadonlyArray<string> }
@@ -134,7 +134,7 @@ const httpFault = (error: { readonly message: string }, server: string): CliFaul
     return new CliFault({
       exitCode: exitCodes.unreachable,
       what,
-      next: isDistrust(reason?.cause) ? trustHint : startHint
+      next: isDistrust(reason?.cause) ? trustHint : isNoTls(reason?.cause) ? plainHint : startHint
     })
   }
   return new CliFault({ exitCode: exitOfStatus(status), what: `${server} answered ${status}`, next: startHint })
@@ -156,6 +156,14 @@ const isDistrust = (cause: unknown): boolean => {
   return (typeof code === "string" && /CERT|^UNABLE_TO_VERIFY/.test(code)) || isDistrust(cause.cause)
 }
 
+const plainHint = "name it as http://, if that is what it listens for"
+
+/** Whether what listens there answers in something else than TLS. */
+const isNoTls = (cause: unknown): boolean =>
+  cause instanceof Error && ((cause as { readonly code?: unknown }).code === noTls || isNoTls(cause.cause))
+
+const noTls = "ERR_SSL_WRONG_VERSION_NUMBER"
+
 /** The innermost cause: `fetch failed` alone helps nobody. */
 const causeText = (cause: unknown): string | undefined => {
   if (!(cause instanceof Error)) return undefined
@@ -163,6 +171,7 @@ const causeText = (cause: unknown): string | undefined => {
   if (inner !== undefined) return inner
   const { code } = cause as { readonly code?: unknown }
   if (code === "ECONNREFUSED") return "connection refused"
+  if (code === noTls) return "it does not speak TLS"
   return firstLine(cause.message) || (typeof code === "string" ? code : undefined)
 }
 

@@ -1,3 +1,4 @@
+import { isSeqText } from "@lowtide/api/parameters"
 import { Effect, Option, Result } from "effect"
 import { Flag } from "effect/cli"
 import { usageFault } from "./fault.ts"
@@ -5,6 +6,15 @@ import { parseMoment } from "./moment.ts"
 import { Surroundings } from "./surroundings.ts"
 
 const forms = '2026-11-23T14:05:01Z, a local "2026-11-23 14:05", "30 minutes ago", or the seq of an event'
+
+/** `--correlation`, as the API takes it. */
+export const readCorrelation = (verb: string, flag: Option.Option<string>) =>
+  Option.isNone(flag) || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(flag.value)
+    ? Effect.void
+    : usageFault(
+        `--correlation: expected an id as \`lowtide history -o wide\` shows it, found ${JSON.stringify(flag.value)}`,
+        `see \`lowtide ${verb} --help\``
+      )
 
 /** A flag that names a time or a place of the log. */
 export const momentFlag = (name: string, description: string) =>
@@ -19,7 +29,14 @@ export const readMoment = <Name extends string>(verb: string, name: Name, flag: 
     const { nowMs } = yield* Surroundings
     if (Option.isNone(flag)) return {} as { readonly [Key in Name]?: string }
     const text = flag.value.trim()
-    const moment = /^\d+$/.test(text) ? Result.succeed(text) : parseMoment(text, nowMs)
+    const isNumber = /^\d+$/.test(text)
+    if (isNumber && !isSeqText(text)) {
+      return yield* usageFault(
+        `--${name}: expected a time or the seq of an event, 1 or more, found ${text}`,
+        `see \`lowtide ${verb} --help\``
+      )
+    }
+    const moment = isNumber ? Result.succeed(text) : parseMoment(text, nowMs)
     if (Result.isFailure(moment)) {
       return yield* usageFault(`--${name}: ${moment.failure}`, `see \`lowtide ${verb} --help\``)
     }

@@ -98,7 +98,7 @@ describe("exit codes", () => {
     [
       2,
       "get nodes -s tcp://x",
-      'error: server: expected http://HOST:PORT or unix:/PATH, found "tcp://x"; for example --server http://127.0.0.1:7070\n'
+      'error: server: expected http://HOST:PORT, https://HOST:PORT or unix:/PATH, found "tcp://x"; for example --server http://127.0.0.1:7070\n'
     ],
     [
       3,
@@ -113,6 +113,16 @@ describe("exit codes", () => {
     [1, "diff --from 12", ""],
     [2, "diff", "error: --from: expected a time or the seq of an event, found nothing; see `lowtide diff --help`\n"],
     [2, "diff --from 12 --address 192.0.2", ""],
+    [
+      2,
+      "diff --from 0",
+      "error: --from: expected a time or the seq of an event, 1 or more, found 0; see `lowtide diff --help`\n"
+    ],
+    [
+      2,
+      "history --correlation 7",
+      'error: --correlation: expected an id as `lowtide history -o wide` shows it, found "7"; see `lowtide history --help`\n'
+    ],
     [
       2,
       "get services --at 2026-11-24T00:00:00Z",

@@ -48,6 +48,7 @@ export interface KeyStanding {
 
 /** The keys of a folder, and those that a trust file of it believes though they are not there. */
 export const listKeys = (folder: string): ReadonlyArray<KeyStanding> => {
+  if (!existsSync(folder)) throw new Error(`--out ${folder}: expected the folder of an installation, found nothing`)
   const paths = pathsIn(folder)
   const trusts = clustersOf(folder).map((cluster) => {
     const text = readIfThere(paths.trust(cluster))

@@ -9,7 +9,7 @@ import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
-import { momentFlag, readMoment } from "../at.ts"
+import { momentFlag, readCorrelation, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
@@ -297,6 +297,7 @@ const exportVerb = Command.make(
   },
   Effect.fnUntraced(function* ({ since, until, after, format, out, ...kept }) {
     const { user, write } = yield* Surroundings
+    yield* readCorrelation("audit export", kept.correlation)
     const query = {
       ...Object.fromEntries(
         Object.entries(kept).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))

@@ -2,7 +2,7 @@ import { addressFilter, historyLimitDefault, historyLimitMax } from "@lowtide/ap
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
-import { momentFlag, readMoment } from "../at.ts"
+import { momentFlag, readCorrelation, readMoment } from "../at.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
 import { print, serverFlags } from "../root.ts"
@@ -59,6 +59,7 @@ export const history = Command.make(
         "see `lowtide history --help`"
       )
     }
+    yield* readCorrelation("history", filters.correlation)
     const about = Option.isNone(target) ? {} : yield* aboutOf(target.value)
     const query = {
       ...given("network", filters.network),
