@@ -83,9 +83,15 @@ export const decideBatch = (
     const after = versionsBefore.get(event.stream) ?? memory.fleet.versions.get(event.stream) ?? 0
     versionsBefore.set(event.stream, after - 1)
   }
-  const republished = caused.flatMap(({ event: { type, before, after } }) =>
+  const republished = caused.flatMap(({ event: { type, before, after } }, index) =>
     type === "ClusterRepublished" && before?._tag === "Cluster" && after?._tag === "Cluster"
-      ? [{ cluster: after.cluster, isBegun: before.incarnation !== after.incarnation }]
+      ? [
+          {
+            cluster: after.cluster,
+            isBegun: before.incarnation !== after.incarnation,
+            stamp: stampOf(memory, memory.head.seq + 1 + index)
+          }
+        ]
       : []
   )
   const begun = republished.filter(({ isBegun }) => isBegun)
@@ -95,7 +101,7 @@ export const decideBatch = (
     memory.republications.delete(cluster)
   }
   const messages = numberMessages(memory, caused)
-  const { intents, heads } = sealMessages(memory, messages, key)
+  const { intents, heads } = sealMessages(memory, messages, begun, key)
   const removed = republished.flatMap(({ cluster }) => removeOutdated(memory, cluster))
   return {
     batch: {
@@ -287,13 +293,17 @@ const stampOf = (memory: Memory, seq: number): Stamp => ({
   seq
 })
 
-/** Signs each message once, and a new head for every cluster that has any. */
+/**
+ * Signs each message once, and a new head for every cluster that has any, or begins to be published anew: from then on its
+ * head says where the numbers of this incarnation begin.
+ */
 const sealMessages = (
   memory: Memory,
   messages: ReadonlyArray<KeyedMessage>,
+  begun: ReadonlyArray<{ readonly cluster: string; readonly stamp: Stamp }>,
   key: SigningKey
 ): { readonly intents: ReadonlyArray<IntentRow>; readonly heads: ReadonlyArray<IntentHeadRow> } => {
-  const lastStamps = new Map<string, Stamp>()
+  const lastStamps = new Map(begun.map(({ cluster, stamp }) => [cluster, stamp]))
   const intents = messages.map(({ key: subject, message }): IntentRow => {
     const last = lastStamps.get(message.cluster)
     if (last === undefined || last.seq < message.stamp.seq) lastStamps.set(message.cluster, message.stamp)

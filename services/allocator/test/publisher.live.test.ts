@@ -16,8 +16,11 @@ import { Effect, Layer, Logger } from "effect"
 import { decideBatch } from "../src/decide-batch.ts"
 import { loadMemory } from "../src/memory.ts"
 import { startPublisher } from "../src/publisher.ts"
+import { republicationOf } from "../src/republication.ts"
 import { onNats, until } from "./live.ts"
-import { announcing, forgetService, received, service, signingKey } from "./orders.ts"
+import { announcing, forgetService, pool, received, service, signingKey } from "./orders.ts"
+
+const registered: Command = { _tag: "RegisterCluster", cluster: "east", network: "default" }
 
 /** A heartbeat mends everything after 20 s; what is told apart from it has to come sooner. */
 const beforeHeartbeatMs = 12_000
@@ -66,7 +69,10 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
   )
   const wanted = Effect.gen(function* () {
     const [head] = yield* ledger.intentHeads
-    const rows = [...(yield* ledger.intentsSince("east", 0)), { subject: "head", envelope: head?.envelope ?? "" }]
+    const rows = [
+      ...(yield* ledger.intentsSince("east", head?.begunCseq ?? 0)),
+      { subject: "head", envelope: head?.envelope ?? "" }
+    ]
     return new Map(rows.map(({ subject, envelope }) => [stateSubject("east", subject), envelope]))
   })
   const isWhole = Effect.gen(function* () {
@@ -74,7 +80,14 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
     return has.size === should.size && [...should].every(([subject, text]) => has.get(subject) === text)
   })
   const storeAgain = until("streams again", Effect.as(within(ensureStreams), true))
-  return { server, lines, state, within, commit, stored, isWhole, storeAgain, start: within(startPublisher()) }
+  const raise = Effect.andThen(
+    ledger.raiseIncarnation(memory.head.epoch, 2),
+    Effect.sync(() => {
+      memory.head = { ...memory.head, incarnation: 2 }
+    })
+  )
+  const given = { server, lines, state, within, memory, raise, commit, stored, isWhole, storeAgain }
+  return { ...given, start: within(startPublisher()) }
 })
 
 type Setting = Effect.Success<ReturnType<typeof setting>>
@@ -156,6 +169,42 @@ describe("the publisher", () => {
         "nothing to wait",
         Effect.map(publisher.unpublished, (count) => count === 0)
       )
+    }).pipe(Effect.scoped)
+  )
+
+  publishing("of a cluster that is published anew by parts, has what of it is so far, and nothing of before", (given) =>
+    Effect.gen(function* () {
+      const { memory } = given
+      const names = Array.from({ length: 600 }, (_, n) => `s${n}`)
+      yield* given.commit(
+        registered,
+        ...announcing,
+        pool(["198.18.0.0/16"], "large"),
+        ...names.map((name) => service(name))
+      )
+      const publisher = yield* given.start
+      yield* until("what was there", given.isWhole)
+      const lostAfter = { incarnation: 1, seq: memory.head.seq }
+      yield* given.commit({ _tag: "BeginRecovery", incarnation: 2, why: "a backup was restored", lostAfter })
+      yield* given.raise
+      yield* given.commit({ _tag: "FinishRecovery", without: [] })
+      const { services, nodes, manifests } = memory.fleet.cluster("east")
+      const there = { services: [...services.keys()], nodes: [...nodes.keys()], manifests: [...manifests.keys()] }
+      const inventory = { _tag: "ObserveInventory", cluster: "east", namespaces: [], findings: [], ...there } as const
+      yield* given.commit({ _tag: "RepublishCluster", cluster: "east", inventory })
+      publisher.publishAnew()
+      yield* until("the head alone", given.isWhole)
+      assert.strictEqual((yield* given.stored).size, 1)
+      const republication = republicationOf(memory, "east")
+      for (let sizeBefore = 0; !republication.isWhole; ) {
+        const part = { _tag: "RepublishPart", cluster: "east", services: republication.takeUnsettled() } as const
+        publisher.publish(yield* given.commit(part))
+        yield* until("the part", given.isWhole)
+        const { size } = yield* given.stored
+        assert.isAtLeast(size, sizeBefore)
+        sizeBefore = size
+      }
+      assert.strictEqual((yield* given.stored).size, 1 + 2 * names.length + 2 + 4)
     }).pipe(Effect.scoped)
   )
 

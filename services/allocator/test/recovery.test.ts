@@ -13,7 +13,7 @@ import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
 import { Recovery } from "../src/recovery.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
-import { announcing, forgetService, node, pool, received, service, signingKey } from "./orders.ts"
+import { announcing, forgetService, node, payloadOf, pool, received, service, signingKey } from "./orders.ts"
 
 /** A leader of a log that lost history, with what it is told by hand. */
 const leading = () =>
@@ -505,6 +505,11 @@ describe("a cluster with more than one batch is to publish", () => {
     leader.batches.length = 0
     return leader
   })
+  /** Incarnations of the messages that are stored, by what is signed. */
+  const stored = Effect.gen(function* () {
+    const messages = yield* (yield* Ledger).intentsSince("east", 0)
+    return tally(messages, ({ envelope }) => payloadOf(envelope).stamp.incarnation)
+  })
   const objects = 4
   const all = 2 * count + 2 + objects
 
@@ -539,6 +544,7 @@ describe("a cluster with more than one batch is to publish", () => {
           const next = yield* leading()
           yield* next.recovery.look(0)
           assert.deepStrictEqual(standing(next), { messages: { 2: all }, vips: { assigned: count } })
+          assert.deepStrictEqual(yield* stored, { 2: all })
           const { seq } = next.memory.head
           yield* next.recovery.look(200)
           assert.strictEqual(next.memory.head.seq, seq, "once")
