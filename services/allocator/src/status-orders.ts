@@ -10,12 +10,14 @@ import { contextOf, type Memory } from "./memory.ts"
  * to who withdraws later.
  */
 export const confirmationBy = (
-  { fleet, head, confirmed }: Memory,
+  { fleet, head, confirmed, book }: Memory,
   { cluster, node, confirmedCseq, stamp }: NodeStatus
 ): Command | undefined => {
   // Numbers of an earlier incarnation say nothing of the messages of this one.
   if (fleet.recovery !== undefined && stamp?.incarnation !== head.incarnation) return undefined
   if ((confirmed.get(`${cluster}/${node}`) ?? -1) >= confirmedCseq) return undefined
+  // Nobody has withdrawn what nobody was told yet: such a number would stand for every withdrawal to come.
+  if (confirmedCseq > book.cseq(cluster)) return undefined
   return { _tag: "ConfirmWithdrawals", cluster, node, cseq: confirmedCseq }
 }
 
