@@ -7,8 +7,6 @@ import type { Site } from "./site.ts"
 export interface PeoplesView {
   readonly sites: ReadonlyArray<Site>
   readonly tables: MemoryTables
-  /** Whether they let clusters share addresses. */
-  readonly isSharing: boolean
 }
 
 /** An order, and who gives it. */
@@ -59,7 +57,6 @@ export const randomOrder = (choices: Choices, view: PeoplesView): PersonsOrder |
     case "unpool":
       return { command: { _tag: "DeleteFleetObject", kind: "AddressPool", name: choices.one(poolNames) } }
     case "share":
-      if (!view.isSharing) return undefined
       return share(choices.one(sharedNames), choices.one(sharedAddresses), randomMembers(choices, view), choices)
     case "unshare":
       return unshare(choices.one(sharedNames))

@@ -258,7 +258,7 @@ class Simulation {
       this.#choices.weighted({
         withdrawal: 4,
         move: 2,
-        sharing: this.#isSharing ? 2 : 0,
+        sharing: 2,
         loss: this.#losesHistory ? 2 : 0
       })
     ) {
@@ -388,7 +388,7 @@ class Simulation {
     this.#note(`${site.name} ${service} is to leave ${before.join(" and ")}`)
     moves.watch(site.name, service)
     const address = `192.0.2.${choices.below(14)}`
-    const kind = choices.weighted({ address: 4, pool: 1, shared: this.#isSharing ? 1 : 0 })
+    const kind = choices.weighted({ address: 4, pool: 1, shared: 1 })
     if (kind === "address") site.ask(name, { requested: address, pool: undefined })
     if (kind === "pool") site.ask(name, { requested: undefined, pool: choices.one(["f0", "f1", "both"]) })
     if (kind === "shared") this.#orderAll(share("a1", address, [{ cluster: site.name, name }], choices))
@@ -585,13 +585,8 @@ class Simulation {
     await settle()
   }
 
-  /** What becomes of a shared address that the log has forgotten is not looked at yet. */
-  get #isSharing(): boolean {
-    return !this.#losesHistory
-  }
-
   get #view(): PeoplesView {
-    return { sites: this.#sites, tables: this.#tables, isSharing: this.#isSharing }
+    return { sites: this.#sites, tables: this.#tables }
   }
 
   /** To whoever leads. */
