@@ -1,4 +1,5 @@
 import { assert, describe, it } from "vitest"
+import { finding } from "../src/config/index.ts"
 import { apply, node, observe, pool, raw, service, World } from "./world.ts"
 
 const peer = raw("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })
@@ -101,5 +102,26 @@ describe("the network of a cluster", () => {
     assert.deepStrictEqual(codesOf(world, "Cluster//east"), ["LT0212"])
     world.do(register("backbone"))
     assert.deepStrictEqual(codesOf(world, "Cluster//east"), [])
+  })
+
+  it("is one thing that its agent may find wrong with it, and what else it finds lasts until the agent ends it", () => {
+    const world = new World()
+    const object = { kind: "Cluster", name: "east" }
+    const own = finding("LT0102", { object, expected: "one thing", found: "another" })
+    const tell = (findings: ReadonlyArray<typeof own>) =>
+      world.do({ _tag: "ReportFindings", cluster: "east", object, findings })
+    world.do(register("backbone"))
+    world.do(apply("east", pool("public", ["192.0.2.0/28"])))
+    world.do(observe("east", service("web")))
+    tell([own])
+    world.do(register("lab"))
+    assert.deepStrictEqual(codesOf(world, "Cluster//east"), ["LT0212", "LT0102"])
+    tell([own])
+    assert.deepStrictEqual(codesOf(world, "Cluster//east"), ["LT0212", "LT0102"])
+    world.do(register("backbone"))
+    assert.deepStrictEqual(codesOf(world, "Cluster//east"), ["LT0102"])
+    world.do(register("lab"))
+    tell([])
+    assert.deepStrictEqual(codesOf(world, "Cluster//east"), ["LT0212"])
   })
 })

@@ -2,6 +2,7 @@ import { settleAll, settleUnserved } from "../allocation/settle.ts"
 import {
   decodeObject,
   type Finding,
+  type FindingCode,
   finding,
   hasError,
   type ObjectRef,
@@ -137,6 +138,18 @@ export const reviewRetired = (draft: Draft): boolean => {
   return hasDropped
 }
 
+/** What is found wrong with how a cluster registers, for as long as it registers so. */
+const ofRegistration: ReadonlySet<string> = new Set<FindingCode>(["LT0142", "LT0212", "LT0543"])
+
+/** Whether RegisterCluster says when it is over. */
+export const isOfRegistration = ({ code }: Finding): boolean => ofRegistration.has(code)
+
+/** What the agent has said of an object, or how its cluster registers. */
+export const reportedOn = (cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> => {
+  const { findings = [], reportedCount = 0 } = cluster.findings.get(objectKey(ref)) ?? {}
+  return findings.slice(0, reportedCount)
+}
+
 /** Takes what the agent finds wrong with an object, and judges anew what it did not take of it. */
 export const hearFindings = (
   draft: Draft,
@@ -145,7 +158,8 @@ export const hearFindings = (
 ): void => {
   const key = objectKey(object)
   const before = cluster.findings.get(key)?.refused
-  reportFindings(draft, cluster, object, "agent", findings, refused)
+  const standing = reportedOn(cluster, object).filter((found) => object.kind === "Cluster" && isOfRegistration(found))
+  reportFindings(draft, cluster, object, "agent", [...standing, ...findings], refused)
   if (JSON.stringify(before) === JSON.stringify(refused)) return
   if (refused === undefined && !cluster.manifests.has(key)) reportFindings(draft, cluster, object, "centre", [])
   reportJudgement(draft, cluster)

@@ -20,6 +20,8 @@ import {
   applyManifest,
   deleteManifest,
   hearFindings,
+  isOfRegistration,
+  reportedOn,
   reportFindings,
   reportJudgement,
   reviewRetired
@@ -280,7 +282,12 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
   const pools = [...draft.fleet.addressPools.values()]
   const broken = isHeld || isSame ? [] : brokenByPools(draft.fleet, cluster, { pools, subject: after })
   const findings = isHeld ? [held] : broken.length > 0 ? heldFindings(ref, broken) : []
-  reportFindings(draft, cluster, ref, "agent", [...findings, ...(isOff ? [off] : [])])
+  reportFindings(draft, cluster, ref, "agent", [
+    ...findings,
+    ...(isOff ? [off] : []),
+    // What the agent itself finds wrong with the cluster lasts until the agent says that it is over.
+    ...reportedOn(cluster, ref).filter((found) => !isOfRegistration(found))
+  ])
   if (isSame || findings.length > 0) return
   settlingPools(draft, [cluster], () =>
     draft.emit({

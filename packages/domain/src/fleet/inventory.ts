@@ -1,6 +1,6 @@
 import { finding, type ObjectRef } from "../config/index.ts"
 import type { ObserveInventory } from "./command.ts"
-import { deleteManifest, refOfRaw, reportFindings } from "./configure.ts"
+import { deleteManifest, isOfRegistration, refOfRaw, reportedOn, reportFindings } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory } from "./fleet.ts"
 import { forgetNamespace, forgetNode, forgetService } from "./observe.ts"
@@ -59,9 +59,10 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
   )
   const reported = new Set(inventory.findings)
   for (const [key, { object, reportedCount }] of [...cluster.findings]) {
-    // What stands on the cluster itself is said by RegisterCluster, which knows when it is over.
-    if (reportedCount > 0 && object.kind !== "Cluster" && !reported.has(key))
-      reportFindings(draft, cluster, object, "agent", [])
+    if (reportedCount === 0 || reported.has(key)) continue
+    // What is wrong with how the cluster registers is said by RegisterCluster, which knows when it is over.
+    const standing = object.kind === "Cluster" ? reportedOn(cluster, object).filter(isOfRegistration) : []
+    reportFindings(draft, cluster, object, "agent", standing)
   }
 }
 
