@@ -140,6 +140,7 @@ const status: NodeStatus = {
   announcing: ["192.0.2.0", "2001:db8::1"],
   refused: [{ code: "LT0401", message: "the signature does not fit", at: "2026-11-25T11:30:00.000Z" }]
 }
+const slow: NodeStatus = { ...status, untold: ["2001:db8::1"] }
 const held: NodeStatus = {
   ...status,
   held: {
@@ -310,7 +311,7 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     {
       folder: "statuses",
       versions: once(["NodeStatus"]),
-      samples: [status, held, braked].map((each) => ({ name: each._tag, text: JSON.stringify(each) })),
+      samples: [status, held, braked, slow].map((each) => ({ name: each._tag, text: JSON.stringify(each) })),
       read: reading(NodeStatus),
       shape: parse
     },

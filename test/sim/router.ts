@@ -141,6 +141,9 @@ export class SimPeer implements BgpPeer {
     lastError: {}
   })
 
+  /** What is not written counts as handed over: it leaves in its order. */
+  isPending: BgpPeer["isPending"] = () => false
+
   isSent: BgpPeer["isSent"] = (prefix) =>
     this.isUp && this.#router.neighbour(this.#node).prefixes.has(formatPrefix(prefix))
 

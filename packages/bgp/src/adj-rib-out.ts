@@ -102,6 +102,12 @@ export class AdjRibOut {
     return this.entries.get(prefixKey(prefix))?.sentKey !== undefined
   }
 
+  /** Whether a wanted route, or what is to be said anew of it, waits: no difference that was taken has it yet. */
+  isPending(prefix: Prefix): boolean {
+    const entry = this.entries.get(prefixKey(prefix))
+    return entry?.isDirty === true && entry.wanted !== undefined
+  }
+
   /** How many prefixes are wanted. */
   get wanted(): number {
     return this.wantedCount

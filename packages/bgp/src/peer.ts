@@ -132,6 +132,8 @@ export interface BgpPeer {
   readonly status: () => PeerStatus
   /** Whether the peer was sent a route to the prefix on the session that is up, and not told to drop it. */
   readonly isSent: (prefix: Prefix) => boolean
+  /** Whether the session is up and has yet to be told of a route, since it takes no more octets at the moment. */
+  readonly isPending: (prefix: Prefix) => boolean
   /** Ends the session for good and waits, a second at most, until the peer was told. */
   readonly stop: (reason: StopReason) => Effect.Effect<void>
 }

@@ -116,6 +116,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
       prefixesWanted: rib.wanted
     }),
     isSent: (prefix) => runner.state()._tag === "Established" && rib.isSent(prefix),
+    isPending: (prefix) => runner.state()._tag === "Established" && rib.isPending(prefix),
     stop: (reason) =>
       Effect.callback<void>((resume) => {
         const transport = runner.transport()

@@ -304,9 +304,14 @@ describe("ends and returns", () => {
         events.filter(({ _tag }) => _tag === "RoutesWritten"),
         0
       )
+      const [late] = routes(40_001).slice(-1)
+      assert.isDefined(late)
+      peer.change([late], 6)
+      assert.deepStrictEqual([peer.isPending(late.prefix), peer.isSent(late.prefix)], [true, false])
       heard.resume()
-      yield* event("RoutesWritten")
-      assert.strictEqual(peer.status().messages.sent.Update, 40_002) // and two End-of-RIB
+      yield* until("all of it is written", () => events.filter(({ _tag }) => _tag === "RoutesWritten").length === 2)
+      assert.deepStrictEqual([peer.isPending(late.prefix), peer.isSent(late.prefix)], [false, true])
+      assert.strictEqual(peer.status().messages.sent.Update, 40_003) // and two End-of-RIB
     })
   )
 })

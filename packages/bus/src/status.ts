@@ -54,6 +54,8 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   sessions: Schema.Array(SessionStatus),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),
+  /** Of what it is to announce, what another established session has yet to be told of; missing where there is nothing. */
+  untold: Schema.optionalKey(Schema.Array(Schema.String)),
   /** What its brake holds back; missing when it holds nothing. */
   brake: Schema.optionalKey(
     Schema.Struct({

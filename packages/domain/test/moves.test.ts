@@ -30,8 +30,8 @@ const answered = (world: World) => {
 }
 
 type Words = Readonly<Record<string, NodeWord | undefined>>
-const says = (...announcing: ReadonlyArray<string>): NodeWord => ({ announcing, isSilent: false })
-const silent = (...announcing: ReadonlyArray<string>): NodeWord => ({ announcing, isSilent: true })
+const says = (...announcing: ReadonlyArray<string>): NodeWord => ({ announcing, untold: [], isSilent: false })
+const silent = (...announcing: ReadonlyArray<string>): NodeWord => ({ announcing, untold: [], isSilent: true })
 
 const finished = (world: World, words: Words) =>
   finishedMoves(world.fleet, world.fleet.cluster("east"), {
@@ -55,6 +55,13 @@ describe("a Service that moves to another address", () => {
     assert.strictEqual(phase(it, old), "withdrawing")
     assert.strictEqual(intent(it, old)?.state, "withdrawn")
     assert.deepStrictEqual(answered(it), [next])
+  })
+
+  it("waits for a session that a node has yet to tell of the new one, where another has been told", () => {
+    const it = moving()
+    const slow = { ...says(old, next), untold: [next] }
+    assert.deepStrictEqual(finished(it, { "east-1": slow, "east-2": says(old, next) }), [])
+    assert.lengthOf(finished(it, { "east-1": { ...slow, untold: [old] }, "east-2": says(old, next) }), 1)
   })
 
   it("goes on doing so through changes of its endpoints and labels, which its old address follows", () => {

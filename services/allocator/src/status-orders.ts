@@ -36,7 +36,9 @@ export const movesFinishedIn = (
     obligedOf,
     heard: (node) => {
       const heard = nodes.get(`${name}/${node}`)
-      return heard && { announcing: heard.status.announcing, isSilent: isSilent(heard, nowMs) }
+      if (heard === undefined) return undefined
+      const { announcing, untold = [] } = heard.status
+      return { announcing, untold, isSilent: isSilent(heard, nowMs) }
     }
   })
   return moves.length === 0 ? undefined : { _tag: "FinishMoves", cluster: name, moves }

@@ -70,9 +70,14 @@ export class Peers {
 
   /** Whether a peer has a route of ours to a prefix; what its session cannot carry it has not, though it is to have it. */
   isSent(peer: string, prefix: string): boolean {
-    const running = this.#slots.get(peer)?.running?.peer
-    const parsed = running === undefined ? undefined : Result.getOrUndefined(parsePrefix(prefix))
-    return parsed !== undefined && running?.isSent(parsed) === true
+    const parsed = Result.getOrUndefined(parsePrefix(prefix))
+    return parsed !== undefined && this.#slots.get(peer)?.running?.peer.isSent(parsed) === true
+  }
+
+  /** Whether a peer with a session has yet to be told of a prefix. */
+  isPending(peer: string, prefix: string): boolean {
+    const parsed = Result.getOrUndefined(parsePrefix(prefix))
+    return parsed !== undefined && this.#slots.get(peer)?.running?.peer.isPending(parsed) === true
   }
 
   /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */

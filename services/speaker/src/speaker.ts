@@ -28,7 +28,7 @@ import {
   withLostSession
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { announcedAddresses, brakeStatus, heldParts, sessionStatus } from "./status.ts"
+import { addressesWith, brakeStatus, heldParts, sessionStatus, untoldStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
@@ -272,9 +272,8 @@ export class Speaker {
       sessions: this.#peers.running.map((peer) =>
         sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
       ),
-      announcing: this.#isQuiet
-        ? []
-        : announcedAddresses(this.#table, (peer, prefix) => this.#peers.isSent(peer, prefix)),
+      announcing: this.#isQuiet ? [] : addressesWith(this.#table, (peer, prefix) => this.#peers.isSent(peer, prefix)),
+      ...untoldStatus(this.#table, (peer, prefix) => this.#peers.isPending(peer, prefix)),
       refused: this.refusals.recent,
       ...brakeStatus(this.#brake)
     }

@@ -20,19 +20,28 @@ export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): S
   }
 }
 
-/** The addresses that some peer has from here as an equal, in the order of their messages. */
-export const announcedAddresses = (
+/** The addresses to announce as an equal of which some peer has a route that fulfils the condition, in the order of their messages. */
+export const addressesWith = (
   table: RouteTable,
-  isSent: (peer: string, prefix: string) => boolean
+  isSo: (peer: string, prefix: string) => boolean
 ): ReadonlyArray<string> =>
   [...table.verdicts].flatMap(([address, verdict]) => {
     if (verdict._tag !== "Announced") return []
     const routes = table.vip(address)?.routes ?? []
-    const isAnnounced = routes.some(({ prefix, peers }) =>
-      peers.some((peer) => table.wanted(peer).has(prefix) && isSent(peer, prefix))
+    const hasOne = routes.some(({ prefix, peers }) =>
+      peers.some((peer) => table.wanted(peer).has(prefix) && isSo(peer, prefix))
     )
-    return isAnnounced ? address : []
+    return hasOne ? address : []
   })
+
+/** Addresses that an established session has yet to be told of, for a status: nothing where there are none. */
+export const untoldStatus = (
+  table: RouteTable,
+  isPending: (peer: string, prefix: string) => boolean
+): Pick<NodeStatus, "untold"> => {
+  const untold = addressesWith(table, isPending)
+  return untold.length === 0 ? {} : { untold }
+}
 
 /** Addresses that a status names of those that the brake holds. */
 const brakedMax = 20

@@ -36,6 +36,7 @@ const play = () => {
           change: (changes, token) => void given.push({ changes, token }),
           status: () => ({ state: "Idle" }) as PeerStatus,
           isSent: () => false,
+          isPending: () => false,
           stop: () => Effect.void
         })
       },

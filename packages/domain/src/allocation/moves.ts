@@ -9,6 +9,8 @@ import { release } from "./settle.ts"
 /** What a node's newest status says of what it announces. */
 export interface NodeWord {
   readonly announcing: ReadonlyArray<string>
+  /** Addresses that one of its sessions at least has yet to be told of. */
+  readonly untold: ReadonlyArray<string>
   /** It is too old to go by. */
   readonly isSilent: boolean
 }
@@ -73,8 +75,10 @@ const isAnnouncedInstead = ({
   if (words.some(({ word }) => word === undefined)) return false
   const current = words.flatMap(({ node, word }) => (word === undefined || word.isSilent ? [] : [{ node, ...word }]))
   const lags = current.some(
-    ({ node, announcing }) =>
-      announcing.includes(address) && !announcing.includes(successor) && candidates.includes(node)
+    ({ node, announcing, untold }) =>
+      announcing.includes(address) &&
+      (!announcing.includes(successor) || untold.includes(successor)) &&
+      candidates.includes(node)
   )
   if (lags) return false
   if (current.some(({ announcing }) => announcing.includes(successor))) return true
