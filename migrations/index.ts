@@ -40,6 +40,7 @@ import * as intentSummary from "./0040-intent-summary.ts"
 import * as auditQuestions from "./0045-audit-questions.ts"
 import * as segmentDropsWaitBriefly from "./0052-segment-drops-wait-briefly.ts"
 import * as intentsOfBefore from "./0053-intents-of-before.ts"
+import * as stateDigest from "./0057-state-digest.ts"
 import * as auditWordsInNumber from "./0059-audit-words-in-number.ts"
 import * as auditDifferenceOfFleet from "./0060-audit-difference-of-fleet.ts"
 import * as wireUnread from "./0060-wire-unread.ts"
@@ -84,6 +85,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0045-audit-questions": auditQuestions,
   "0052-segment-drops-wait-briefly": segmentDropsWaitBriefly,
   "0053-intents-of-before": intentsOfBefore,
+  "0057-state-digest": stateDigest,
   "0059-audit-words-in-number": auditWordsInNumber,
   "0060-audit-difference-of-fleet": auditDifferenceOfFleet,
   "0060-wire-unread": wireUnread,

@@ -148,9 +148,11 @@ create table stream_current (
   recorded_at timestamp with time zone not null,
   state json,
   schema smallint not null default 1,
+  state_digest bigint,
   PRIMARY KEY (stream)
 ) with (fillfactor=70);
 comment on column stream_current.state is 'null: the stream is gone, its version is still needed';
+comment on column stream_current.state_digest is 'hashtextextended(state::text, 0) when it was written';
 
 create table tree_node (
   level smallint not null,

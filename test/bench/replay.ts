@@ -9,7 +9,7 @@ import { readOn } from "@lowtide/allocator/follower"
 import { loadMemory } from "@lowtide/allocator/memory"
 import { generateKey } from "@lowtide/bus"
 import { Fleet } from "@lowtide/domain"
-import { Ledger, ledgerPostgres, walkReplay } from "@lowtide/ledger"
+import { Ledger, ledgerPostgres, loadWhole, walkReplay } from "@lowtide/ledger"
 import { startPostgres } from "@lowtide/testkit"
 import { Effect } from "effect"
 import { argument, cpuMs, figuresOf, median, timed } from "./kit/figures.ts"
@@ -40,7 +40,7 @@ const measureLoad = Effect.gen(function* () {
     const startMs = cpuMs()
     runs.load.push(yield* timed(loadMemory))
     runs.loadCpu.push(cpuMs() - startMs)
-    runs.read.push(yield* timed(ledger.load))
+    runs.read.push(yield* timed(loadWhole(ledger)))
   }
   const baseline = { baseline: median(runs.read), baselineName: "reading the same rows" }
   const figure = `a leader's state is loaded, ${vipCount} VIPs`

@@ -5,7 +5,7 @@
  * which is what a take-over is at the least; that of `load` is the reading of the same rows without doing anything with them.
  */
 import { loadMemory } from "@lowtide/allocator/memory"
-import { Ledger, ledgerPostgres } from "@lowtide/ledger"
+import { Ledger, ledgerPostgres, loadWhole } from "@lowtide/ledger"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import { type CentreLab, follows, leads, makeCentreLab, type RunningAllocator } from "../faults/centre-lab.ts"
@@ -64,7 +64,7 @@ const measureLoad = (lab: CentreLab) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const loadMs = yield* medianOf(rounds, timed(loadMemory))
-    const readMs = yield* medianOf(rounds, timed(ledger.load))
+    const readMs = yield* medianOf(rounds, timed(loadWhole(ledger)))
     print({
       figure: `load, ${vipCount} VIPs`,
       value: loadMs,

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
+import { Ledger, ledgerPostgres, loadWhole, migrate } from "@lowtide/ledger"
 import { restoreBackup } from "@lowtide/ledger/backup"
 import { toEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { leafHash } from "@lowtide/ledger/proofs/leaf"
@@ -20,7 +20,7 @@ it.live("a backup of an earlier day is restored, brought to the schema of today,
       const { loaded, events, types } = yield* Effect.gen(function* () {
         const ledger = yield* Ledger
         const events = yield* ledger.events({ limit: 10_000, order: "asc" })
-        return { loaded: yield* ledger.load, events, types: yield* ledger.eventTypes }
+        return { loaded: yield* loadWhole(ledger), events, types: yield* ledger.eventTypes }
       }).pipe(Effect.provide(ledgerPostgres(url)))
       assert.deepStrictEqual([loaded.head.seq, events.length], [head.seq, head.seq], path)
       assert.isAbove(rows, head.seq)

@@ -8,7 +8,7 @@ import {
   type ObserveInventory,
   type RecordSegment
 } from "@lowtide/domain"
-import { Ledger, type StoredCurrent, type StoredEvent } from "@lowtide/ledger"
+import { Ledger, loadWhole, type StoredCurrent, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Effect } from "effect"
@@ -272,7 +272,7 @@ export const history = (fleetVersion: number = newestFleetVersion): Effect.Effec
       }
     }
     const events = yield* ledger.events({ limit: 10_000, order: "asc" })
-    return { events, current: (yield* ledger.load).current, envelopes }
+    return { events, current: (yield* loadWhole(ledger)).current, envelopes }
   })
 
 /** The same on a ledger in memory. */

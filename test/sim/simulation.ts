@@ -1,7 +1,7 @@
 import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
 import { headKey, rollCallKey } from "@lowtide/bus/subjects"
 import type { RollCall, VipState } from "@lowtide/domain"
-import { Ledger, type StoredEvent } from "@lowtide/ledger"
+import { Ledger, loadWhole, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { copyTables, emptyTables, type MemoryTables, restoreTables } from "@lowtide/testkit/memory-tables"
 import { Context, Effect, Layer } from "effect"
@@ -165,7 +165,7 @@ class Simulation {
         this.#checker.wire(this.#routers)
       }
       await this.#mend()
-      this.#checker.end(this.#rows(0), Effect.runSync(this.#ledger.load).current)
+      this.#checker.end(this.#rows(0), Effect.runSync(loadWhole(this.#ledger)).current)
     } catch (cause) {
       if (cause instanceof HistoryFailed) throw cause
       const what = cause instanceof Violation || !(cause instanceof Error) ? String(cause) : String(cause.stack)
@@ -851,7 +851,7 @@ class Simulation {
   #wrongRoutes(site: Site): ReadonlyArray<string> {
     const router = this.#routers.get(site.name)!
     const held = new Map<string, Array<string>>()
-    for (const { stream, state } of Effect.runSync(this.#ledger.load).current) {
+    for (const { stream, state } of Effect.runSync(loadWhole(this.#ledger)).current) {
       if (!stream.startsWith("vip:") || state === null) continue
       const vip = JSON.parse(state) as {
         readonly cluster: string

@@ -7,9 +7,11 @@ import {
   Fleet,
   type FleetSettingsState,
   type NodeState,
+  newestFleetVersion,
   type QuotaState,
   type StreamState,
-  type VipState
+  type VipState,
+  writeState
 } from "../src/index.ts"
 import { Choices, clusters, randomCommand } from "./random-fleet.ts"
 import { announcing, World } from "./world.ts"
@@ -397,10 +399,7 @@ const stateText = (fleet: Fleet): string =>
         [...cluster.movingOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
         [...cluster.addressesOf].map(([key, addresses]) => [key, [...addresses].sort()]).sort(),
         [...cluster.unserved].sort(),
-        [...cluster.heldIn]
-          .map(([scope, counts]) => [scope, [...counts].sort()])
-          .filter(([, counts]) => counts?.length)
-          .sort(),
+        [null, "shop", "ops"].map((namespace) => [...fleet.heldIn(fleet.cluster(name), namespace)].sort()),
         [...cluster.reservations].sort(),
         cluster.assignedCount,
         [...cluster.kept].sort(),
@@ -444,6 +443,17 @@ describe("random histories of two clusters that share a network", () => {
       const loaded = new Fleet()
       for (const [stream, state] of newest) loaded.restore(stream, world.fleet.versions.get(stream) ?? 0, state)
       assert.strictEqual(stateText(loaded), stateText(world.fleet))
+      const stored = new Fleet()
+      for (const [stream, state] of newest) {
+        const text = state === null ? { schema: 1, state: null } : writeState(state, newestFleetVersion)
+        const version = world.fleet.versions.get(stream) ?? 0
+        assert.isUndefined(stored.restoreStored({ stream, version, seq: 1, ...text, isAsWritten: true }))
+      }
+      assert.deepStrictEqual(
+        [...stored.clusters.values()].map(({ preferring }) => [...preferring].sort()),
+        [...loaded.clusters.values()].map(({ preferring }) => [...preferring].sort())
+      )
+      assert.strictEqual(stateText(stored), stateText(world.fleet))
     }
   )
 

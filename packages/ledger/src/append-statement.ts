@@ -53,14 +53,15 @@ with fence as (
   from fence, jsonb_to_recordset($1::jsonb -> 'current') as r (stream text, kind text, version int,
     previous_version int, seq bigint, schema smallint, state text)
 ), current_inserted as (
-  insert into stream_current (stream, kind, version, seq, recorded_at, schema, state)
-  select stream, kind, version, seq, recorded_at, schema, state::json from current_rows where previous_version = 0
+  insert into stream_current (stream, kind, version, seq, recorded_at, schema, state, state_digest)
+  select stream, kind, version, seq, recorded_at, schema, state::json, hashtextextended(state, 0)
+  from current_rows where previous_version = 0
   on conflict (stream) do nothing
   returning stream
 ), current_updated as (
   update stream_current as s
   set kind = r.kind, version = r.version, seq = r.seq, recorded_at = r.recorded_at, schema = r.schema,
-    state = r.state::json
+    state = r.state::json, state_digest = hashtextextended(r.state, 0)
   from current_rows as r
   where r.previous_version > 0 and s.stream = r.stream and s.version = r.previous_version
   returning s.stream

@@ -21,6 +21,8 @@ export interface CurrentRow {
 /** A stored state, with the time of the batch that wrote it. */
 export interface StoredCurrent extends Omit<CurrentRow, "previousVersion"> {
   readonly recordedAt: string
+  /** Whether the state is, octet for octet, what was written, as far as the database can tell; unless it is true, nobody looked. */
+  readonly isAsWritten?: boolean
 }
 
 /** From event `seq` on the VIP is in this state. Closes the row before it; several a batch and VIP are chained by seq. */

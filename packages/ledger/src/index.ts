@@ -17,6 +17,7 @@ export * from "./event.ts"
 export { grantAllocator } from "./grant.ts"
 export * from "./group-commit.ts"
 export * from "./ledger.ts"
+export { loadWhole } from "./load.ts"
 export { migrate } from "./migrate.ts"
 export { ledgerPostgres } from "./postgres.ts"
 export {

@@ -31,14 +31,20 @@ export interface Head extends HeadPosition {
   readonly recordedAt: string
 }
 
-/** The newest state of every stream at one instant of the database: all that a reader needs. */
-export interface LoadedState {
-  readonly head: Head
-  readonly current: ReadonlyArray<StoredCurrent>
+/** Takes what a leader, or a follower, starts with, row by row and in the order of these fields, from one instant of the database. */
+export interface LoadTaker {
+  readonly head: (head: Head) => void
+  /** The newest state of every stream, in the order of their events. Tombstones are included, their versions are still needed. */
+  readonly current: (row: StoredCurrent) => void
+  /** What is published; not read unless it is taken. */
+  readonly intentHead?: (row: IntentHeadRow) => void
+  readonly intent?: (row: LoadedIntent) => void
 }
 
-/** Everything a new leader needs, from one instant of the database. */
-export interface Loaded extends LoadedState {
+/** The same, all of it at once. */
+export interface Loaded {
+  readonly head: Head
+  readonly current: ReadonlyArray<StoredCurrent>
   readonly intents: ReadonlyArray<LoadedIntent>
   readonly intentHeads: ReadonlyArray<IntentHeadRow>
 }
@@ -53,10 +59,8 @@ export class Ledger extends Context.Service<
      * names one key twice.
      */
     readonly append: (batch: Batch) => Effect.Effect<Committed, Fenced | Unavailable | ProjectionConflict>
-    /** The state at the head: no replay. Tombstones are included, their versions are still needed. */
-    readonly load: Effect.Effect<Loaded, Unavailable>
-    /** The same without what is published, for those who only read. */
-    readonly loadState: Effect.Effect<LoadedState, Unavailable>
+    /** Reads the state at the head: no replay. When it fails, a part may have been taken. */
+    readonly load: (take: LoadTaker) => Effect.Effect<void, Unavailable>
     /**
      * Takes the lease when it has expired by the database's clock: a new epoch, at the log's head as well. Waits for
      * the batch that the former leader may have in flight. `None`: somebody holds it.

@@ -6,6 +6,7 @@ import {
   type EventFilter,
   emptyBatch,
   Ledger,
+  loadWhole,
   type NewEvent,
   treeSource
 } from "../src/index.ts"
@@ -31,7 +32,7 @@ const hex = (octets: Uint8Array) => Buffer.from(octets).toString("hex")
 /** Everything the port can tell, to compare before and after. */
 const everything = Effect.gen(function* () {
   const ledger = yield* Ledger
-  const loaded = yield* ledger.load
+  const loaded = yield* loadWhole(ledger)
   return {
     head: loaded.head,
     current: [...loaded.current].sort((a, b) => a.stream.localeCompare(b.stream)),
@@ -111,7 +112,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         })
         const [stored] = yield* ledger.events(all)
         assert.deepStrictEqual([stored?.data, stored?.meta], [data, meta])
-        assert.strictEqual((yield* ledger.load).current[0]?.state, state)
+        assert.strictEqual((yield* loadWhole(ledger)).current[0]?.state, state)
         assert.strictEqual(Option.getOrThrow(yield* ledger.commandResult(uuid(1))).outcome, data)
       })
     )
@@ -291,16 +292,16 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           events: [event(stream, 3)],
           current: [{ ...row, version: 3, previousVersion: 2, seq: 3, schema: 1, state: null }]
         })
-        const { current } = yield* ledger.load
+        const { current } = yield* loadWhole(ledger)
         assert.deepStrictEqual(current, [
-          { ...row, version: 3, seq: 3, schema: 1, state: null, recordedAt: gone.recordedAt }
+          { ...row, version: 3, seq: 3, schema: 1, state: null, recordedAt: gone.recordedAt, isAsWritten: false }
         ])
         yield* ledger.append({
           ...emptyBatch({ epoch, seq: 3 }),
           events: [event(stream, 4)],
           current: [{ ...row, version: 4, previousVersion: 3, seq: 4, schema: 1, state: '{"back":true}' }]
         })
-        assert.strictEqual((yield* ledger.load).current[0]?.state, '{"back":true}')
+        assert.strictEqual((yield* loadWhole(ledger)).current[0]?.state, '{"back":true}')
       })
     )
 
@@ -339,7 +340,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           ],
           intentHeads: [{ ...head("a", 2), begunCseq: 1 }]
         })
-        const { intents, intentHeads } = yield* ledger.load
+        const { intents, intentHeads } = yield* loadWhole(ledger)
         assert.deepStrictEqual(intents, [
           { ...intent("x", 2, "x2"), summary: null },
           { ...intent("z", 2, null), summary: "z" }
@@ -550,7 +551,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         yield* ledger.raiseIncarnation(epoch, 2)
         assert.strictEqual((yield* ledger.head).incarnation, 3)
         assert.strictEqual(yield* ledger.recoveryOrder, null)
-        assert.deepStrictEqual((yield* ledger.loadState).head, yield* ledger.head)
+        assert.deepStrictEqual((yield* loadWhole(ledger)).head, yield* ledger.head)
       })
     )
   })
@@ -667,8 +668,9 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
               ),
               current: rows
             })
-            const { head, current } = yield* ledger.load
-            return { seq: head.seq, current: [...current].sort((left, right) => left.seq - right.seq) }
+            const { head, current } = yield* loadWhole(ledger)
+            const found = current.map(({ isAsWritten: _, ...row }) => row)
+            return { seq: head.seq, current: found.sort((left, right) => left.seq - right.seq) }
           })
         const seen = [
           yield* write({ "pool:a": '{"b":1,"a":[]}', "pool:b": "2" }),
@@ -719,8 +721,11 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
             current: [{ stream, kind: "pool", version, previousVersion: index, seq: version, schema, state: "{}" }]
           })
         }
-        assert.deepStrictEqual([(yield* ledger.load).current[0]?.schema, (yield* ledger.stateAt(1))[0]?.schema], [2, 1])
-        assert.deepStrictEqual(yield* ledger.streamState(stream), (yield* ledger.load).current[0] ?? null)
+        assert.deepStrictEqual(
+          [(yield* loadWhole(ledger)).current[0]?.schema, (yield* ledger.stateAt(1))[0]?.schema],
+          [2, 1]
+        )
+        assert.deepStrictEqual(yield* ledger.streamState(stream), (yield* loadWhole(ledger)).current[0] ?? null)
         assert.isNull(yield* ledger.streamState("pool:b"))
       })
     )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option, Schedule } from "effect"
-import { Ledger, ledgerPostgres, makeGroupCommit } from "../src/index.ts"
+import { Ledger, ledgerPostgres, loadWhole, makeGroupCommit } from "../src/index.ts"
 import { execute, liveDatabases } from "./live-database.ts"
 import { event, uuid } from "./rows.ts"
 
@@ -14,7 +14,7 @@ const startLoad = Effect.fnUntraced(function* (ledger: Ledger["Service"], epoch:
   const group = yield* makeGroupCommit({
     commit: (commandIds: ReadonlyArray<string>) =>
       Effect.gen(function* () {
-        const expected = head ?? (yield* ledger.load).head
+        const expected = head ?? (yield* loadWhole(ledger)).head
         head = undefined // unknown until the batch is acknowledged
         const events = commandIds.map((commandId) => event(`command:${commandId}`, 1, { commandId }))
         const results = commandIds.map((commandId) => ({ commandId, outcome: "{}" }))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { memoryLedger } from "@lowtide/testkit"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
-import { type Batch, type Committed, emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
+import { type Batch, type Committed, emptyBatch, Ledger, ledgerPostgres, loadWhole } from "../src/index.ts"
 import { liveDatabases } from "./live-database.ts"
 import { event, historyRow, uuid } from "./rows.ts"
 
@@ -74,7 +74,7 @@ const toBatch = (leader: Leader, { changes, fault }: Append): Batch => {
 /** All that can be compared: ids of events, and so their leaves, are each ledger's own. Who held what is asked for the time of each commit. */
 const state = (ledger: Ledger["Service"], leader: Leader) =>
   Effect.gen(function* () {
-    const { head, current, intents, intentHeads } = yield* ledger.load
+    const { head, current, intents, intentHeads } = yield* loadWhole(ledger)
     const vips = [0, 1, 2, 3].map((vip) => ({ network: "default", address: address(vip) }))
     const recent = leader.times.slice(-3)
     const events = yield* ledger.events({ limit: 500, order: "asc" })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
 import pg from "pg"
-import { emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
+import { emptyBatch, Ledger, ledgerPostgres, loadWhole } from "../src/index.ts"
 import { execute, liveDatabases } from "./live-database.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
 
@@ -90,7 +90,7 @@ describe("two writers", () => {
       yield* untilSomeoneWaits(url)
       yield* inFlight("commit")
       const { ledger, epoch } = yield* Fiber.join(next)
-      assert.deepInclude((yield* ledger.load).head, { epoch, seq: 1 })
+      assert.deepInclude((yield* loadWhole(ledger)).head, { epoch, seq: 1 })
     }).pipe(Effect.scoped)
   )
 
@@ -197,6 +197,41 @@ describe("stored rows", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("a state is as it was written until somebody else changes it, or writes it without its digest", () =>
+    Effect.gen(function* () {
+      const url = yield* databases.fresh()
+      const { ledger, epoch } = yield* leader(url)
+      const stream = "service:a/default/web"
+      yield* ledger.append({
+        ...emptyBatch({ epoch, seq: 0 }),
+        events: [event(stream, 1)],
+        current: [
+          { stream, kind: "service", version: 1, previousVersion: 0, seq: 1, schema: 1, state: '{"ä":"\\u001f"}' }
+        ]
+      })
+      const isAsWritten = Effect.map(loadWhole(ledger), ({ current: [row] }) => row?.isAsWritten)
+      assert.isTrue(yield* isAsWritten)
+      yield* rows(url, "update stream_current set state = (state::text || ' ')::json")
+      assert.isFalse(yield* isAsWritten)
+      yield* rows(url, "update stream_current set state = trim(state::text)::json")
+      assert.isTrue(yield* isAsWritten)
+      yield* rows(url, "update stream_current set state_digest = null")
+      assert.isFalse(yield* isAsWritten)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a load that fails within what takes its rows leaves the connection to others", () =>
+    Effect.gen(function* () {
+      const { ledger } = yield* leader(yield* databases.fresh())
+      const head = () => {
+        throw new Error("not today")
+      }
+      const exit = yield* Effect.exit(ledger.load({ head, current: () => undefined }))
+      assert.match(String(exit), /not today/)
+      assert.strictEqual((yield* loadWhole(ledger)).head.seq, 0)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a summary is of one message: what a release that writes none has put in its place is loaded whole", () =>
     Effect.gen(function* () {
       const url = yield* databases.fresh()
@@ -204,10 +239,10 @@ describe("stored rows", () => {
       const row = { cluster: "a", subject: "adv.1", cseq: 1, seq: 1 }
       const intents = [{ ...row, envelope: "first", summary: "of the first" }]
       yield* ledger.append({ ...assignment({ epoch, seq: 0 }, 1), intents })
-      assert.deepStrictEqual((yield* ledger.load).intents, [{ ...row, envelope: null, summary: "of the first" }])
+      assert.deepStrictEqual((yield* loadWhole(ledger)).intents, [{ ...row, envelope: null, summary: "of the first" }])
       yield* rows(url, "update intent set cseq = 2, seq = 2, envelope = 'second'")
       const second = { ...row, cseq: 2, seq: 2, envelope: "second", summary: null }
-      assert.deepStrictEqual((yield* ledger.load).intents, [second])
+      assert.deepStrictEqual((yield* loadWhole(ledger)).intents, [second])
     }).pipe(Effect.scoped)
   )
 
@@ -245,11 +280,11 @@ describe("failures", () => {
       const server = yield* databases.server
       const url = yield* databases.fresh()
       const { ledger, epoch } = yield* leader(url)
-      yield* ledger.load
+      yield* loadWhole(ledger)
       yield* server.stop
       const errors = yield* Effect.all([
         Effect.flip(ledger.append(assignment({ epoch, seq: 0 }, 1))),
-        Effect.flip(ledger.load),
+        Effect.flip(loadWhole(ledger)),
         Effect.flip(ledger.renewLease(epoch, 1_000)),
         Effect.flip(ledger.events({ limit: 1, order: "asc" }))
       ])
@@ -257,7 +292,7 @@ describe("failures", () => {
       assert.include(errors[1].message, "expected an answer from the database")
       yield* server.restart
       yield* ledger.append(assignment({ epoch, seq: 0 }, 1))
-      assert.strictEqual((yield* ledger.load).head.seq, 1)
+      assert.strictEqual((yield* loadWhole(ledger)).head.seq, 1)
     }).pipe(Effect.scoped)
   )
 

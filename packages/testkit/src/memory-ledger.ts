@@ -39,17 +39,14 @@ export const memoryLedger = (
     const lease = new MemoryLease(nowMs)
     return Ledger.of({
       append: (batch) => Effect.suspend(() => append(tables, batch, nowMs())),
-      load: Effect.sync(() => ({
-        head: tables.head,
-        current: [...tables.current.values()],
-        intents: [...tables.intents.values()].map(({ summary = null, envelope, ...row }) => ({
-          ...row,
-          summary,
-          envelope: summary === null ? envelope : null
-        })),
-        intentHeads: [...tables.intentHeads.values()]
-      })),
-      loadState: Effect.sync(() => ({ head: tables.head, current: [...tables.current.values()] })),
+      load: (take) =>
+        Effect.sync(() => {
+          take.head(tables.head)
+          for (const row of tables.current.values()) take.current(row)
+          for (const row of tables.intentHeads.values()) take.intentHead?.(row)
+          for (const { summary = null, envelope, ...row } of tables.intents.values())
+            take.intent?.({ ...row, summary, envelope: summary === null ? envelope : null })
+        }),
       acquireLease: (holder, ttlMs) =>
         Effect.sync(() =>
           Option.map(lease.acquire(holder, ttlMs, tables.head.epoch), (epoch) => {
@@ -251,7 +248,7 @@ const write = (tables: MemoryTables, batch: Batch, { epoch, commitSeq, recordedA
     tables.events.push(withoutUndefined({ ...stored, leafHash: Buffer.from(leafHash(stored)).toString("hex") }))
   }
   for (const { previousVersion: _, ...row } of batch.current) {
-    tables.current.set(row.stream, { ...row, recordedAt } satisfies StoredCurrent)
+    tables.current.set(row.stream, { ...row, recordedAt, isAsWritten: row.state !== null } satisfies StoredCurrent)
   }
   for (const row of [...batch.history].sort((a, b) => a.seq - b.seq)) openHistory(tables, row, recordedAt)
   for (const { envelope, ...row } of batch.intents) {

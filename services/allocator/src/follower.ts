@@ -1,7 +1,7 @@
 import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
 import { type Head, Ledger, type StoredChange, type Unavailable } from "@lowtide/ledger"
 import { Data, Effect, Result, Stream } from "effect"
-import { restoreFleet } from "./memory.ts"
+import { RestoredFleet } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { Readability, readAgainMs } from "./readability.ts"
 
@@ -100,8 +100,11 @@ export class Follower {
 }
 
 const loadFleet: Effect.Effect<FollowedFleet, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
-  const { head, current } = yield* (yield* Ledger).loadState
-  return { ...(yield* restoreFleet(current)), head }
+  const restored = new RestoredFleet()
+  yield* (yield* Ledger).load({ head: restored.takeHead, current: restored.take })
+  yield* restored.end
+  const { fleet, recordedAt, head } = restored
+  return { fleet, recordedAt, head }
 })
 
 /** Applies the events after what is read, up to a head of the same incarnation. */

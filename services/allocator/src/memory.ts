@@ -6,14 +6,21 @@ import {
   IntentBook,
   type MessageSummary,
   type NumberedMessage,
-  readState,
   StateMessage,
+  type StoredMessage,
   streamOf,
   type Unreadable,
   vipKey
 } from "@lowtide/domain"
-import { contentDigest, type Head, Ledger, type StoredCurrent, type Unavailable } from "@lowtide/ledger"
-import { Effect, Result, Schema } from "effect"
+import {
+  contentDigest,
+  type Head,
+  Ledger,
+  type LoadedIntent,
+  type StoredCurrent,
+  type Unavailable
+} from "@lowtide/ledger"
+import { Effect, Schema } from "effect"
 import { monotonicMs } from "./monotonic-clock.ts"
 import type { Republication } from "./republication.ts"
 
@@ -41,36 +48,33 @@ export interface Memory {
 /** Below every incarnation: of which one a message is that is of an earlier one, nobody has to know. */
 const beforeAll = -1
 
-/** Loads the state at the head: no replay. */
+/** Loads the state at the head: no replay. What is made of a row is made when it arrives. */
 export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger> = Effect.gen(function* () {
   const ledger = yield* Ledger
-  const loaded = yield* ledger.load
   const databaseNow = Date.parse(yield* ledger.now)
-  const { fleet, recordedAt } = yield* restoreFleet(loaded.current)
+  const localNow = yield* monotonicMs
+  const restored = new RestoredFleet()
   const book = new IntentBook(contentDigest)
+  const digests = new Map<string, SetDigest>()
+  const begunCseqs = new Map<string, number>()
+  const { fleet, recordedAt } = restored
   /** What a frozen cluster's messages were published under is over. */
   const incarnationOf = (cluster: string) =>
-    fleet.recovery === undefined ? loaded.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
-  const begunCseqs = new Map(
-    loaded.intentHeads.flatMap(({ cluster, begunCseq }) =>
-      begunCseq === undefined ? [] : [[cluster, begunCseq] as const]
-    )
-  )
-  yield* inTurns(loaded.intents, ({ cluster, subject, cseq, summary, envelope }) =>
-    book.restore({
-      cluster,
-      key: subject,
-      cseq,
-      incarnation: cseq > (begunCseqs.get(cluster) ?? 0) ? incarnationOf(cluster) : beforeAll,
-      read: () => (summary === null ? decodeStored(envelope ?? "") : (JSON.parse(summary) as MessageSummary))
-    })
-  )
-  const digests = new Map<string, SetDigest>()
-  for (const { cluster, cseq, digest, count } of loaded.intentHeads) {
-    book.restoreCseq(cluster, cseq)
-    if (incarnationOf(cluster) === loaded.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
-  }
-  const localNow = yield* monotonicMs
+    fleet.recovery === undefined ? restored.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
+  yield* ledger.load({
+    head: restored.takeHead,
+    current: restored.take,
+    intentHead: ({ cluster, cseq, digest, count, begunCseq }) => {
+      if (begunCseq !== undefined) begunCseqs.set(cluster, begunCseq)
+      book.restoreCseq(cluster, cseq)
+      if (incarnationOf(cluster) === restored.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
+    },
+    intent: (row) => {
+      const { cluster } = row
+      book.restore(new LoadedMessage(row, begunCseqs.get(cluster) ?? 0, incarnationOf(cluster)))
+    }
+  })
+  yield* restored.end
   return {
     fleet,
     book,
@@ -79,29 +83,40 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
     republications: new Map(),
     confirmed: new Map(),
     recordedAt,
-    head: loaded.head,
+    head: restored.head,
     clockOffsetMs: databaseNow - localNow
   }
 })
 
-/** The fleet that stored states amount to, and when the newest event of each stream was recorded. All of it, or none. */
-export const restoreFleet = (
-  rows: ReadonlyArray<StoredCurrent>
-): Effect.Effect<{ readonly fleet: Fleet; readonly recordedAt: Map<string, string> }, Unreadable> =>
-  Effect.gen(function* () {
-    const fleet = new Fleet()
-    const recordedAt = new Map<string, string>()
-    let unreadable: Unreadable | undefined
-    yield* inTurns(rows, (row) => {
-      const state = readState(row)
-      if (Result.isFailure(state)) unreadable ??= state.failure
-      else fleet.restore(row.stream, row.version, state.success)
-      recordedAt.set(row.stream, row.recordedAt)
-    })
-    const hasVersion = rows.some(({ stream }) => stream === streamOf.fleetVersion())
-    if (rows.length > 0 && !hasVersion) fleet.fleetVersion = firstFleetVersion
-    return unreadable === undefined ? { fleet, recordedAt } : yield* unreadable
+/** The fleet that stored states amount to, and when the newest event of each stream was recorded. */
+export class RestoredFleet {
+  readonly fleet = new Fleet()
+  readonly recordedAt = new Map<string, string>()
+  #head: Head | undefined
+  #unreadable: Unreadable | undefined
+
+  get head(): Head {
+    if (this.#head === undefined) throw new Error("expected the log's head before what is at it")
+    return this.#head
+  }
+
+  readonly takeHead = (head: Head): void => {
+    this.#head = head
+  }
+
+  readonly take = (row: StoredCurrent): void => {
+    const unreadable = this.fleet.restoreStored(row)
+    this.#unreadable ??= unreadable
+    this.recordedAt.set(row.stream, row.recordedAt)
+  }
+
+  /** After the last row. All of it can be read, or nothing is known. */
+  readonly end: Effect.Effect<void, Unreadable> = Effect.suspend(() => {
+    const hasVersion = this.recordedAt.has(streamOf.fleetVersion())
+    if (this.recordedAt.size > 0 && !hasVersion) this.fleet.fleetVersion = firstFleetVersion
+    return this.#unreadable === undefined ? Effect.void : Effect.fail(this.#unreadable)
   })
+}
 
 /** Rows taken before the event loop has its turn again: a lease has to be renewed meanwhile. */
 const rowsATurn = 2_000
@@ -150,6 +165,41 @@ export const summaryText = (memory: Memory, cluster: string, key: string): strin
 }
 
 const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(StateMessage))
+
+/** A published message as it was loaded; read when somebody asks. */
+class LoadedMessage implements StoredMessage {
+  readonly #row: LoadedIntent
+  readonly #begunCseq: number
+  readonly #incarnation: number
+
+  /** Of the cluster's incarnation are those alone that came after its first number. */
+  constructor(row: LoadedIntent, begunCseq: number, incarnation: number) {
+    this.#row = row
+    this.#begunCseq = begunCseq
+    this.#incarnation = incarnation
+  }
+
+  get incarnation(): number {
+    return this.cseq > this.#begunCseq ? this.#incarnation : beforeAll
+  }
+
+  get cluster(): string {
+    return this.#row.cluster
+  }
+
+  get key(): string {
+    return this.#row.subject
+  }
+
+  get cseq(): number {
+    return this.#row.cseq
+  }
+
+  read(): MessageSummary | NumberedMessage {
+    const { summary, envelope } = this.#row
+    return summary === null ? decodeStored(envelope ?? "") : (JSON.parse(summary) as MessageSummary)
+  }
+}
 
 /** Our own database's word is believed without its signature, which other keys may have made; its shape is checked. */
 const decodeStored = (envelope: string): NumberedMessage => {

@@ -32,10 +32,11 @@ const leading = Effect.fnUntraced(function* (server: NatsServer) {
             state.appends += 1
             return state.around(memory.append, batch)
           }),
-        load: Effect.suspend(() => {
-          state.loads += 1
-          return memory.load
-        })
+        load: (take) =>
+          Effect.suspend(() => {
+            state.loads += 1
+            return memory.load(take)
+          })
       })
     )
   ).pipe(Layer.provide(memoryLedger()))

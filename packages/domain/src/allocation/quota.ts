@@ -28,7 +28,7 @@ const exceededBy = ({ fleet, cluster, service }: Chooser, picks: Choice["picks"]
   if (picks.every(({ address }) => held.includes(address))) return undefined
   for (const quota of fleet.quotas.values()) {
     if (!appliesTo(quota, cluster, service)) continue
-    const exceeded = exceeds(quota, cluster, service, picks, held)
+    const exceeded = exceeds(quota, cluster, service, picks, held, fleet.heldIn(cluster, quota.quota.namespace))
     if (exceeded !== undefined) return exceeded
   }
   return undefined
@@ -43,13 +43,13 @@ const exceeds = (
   cluster: ClusterMemory,
   service: ServiceObject,
   picks: Choice["picks"],
-  held: ReadonlyArray<string>
+  held: ReadonlyArray<string>,
+  counted: ReadonlyMap<string, number>
 ): Finding | undefined => {
-  const counted = countedIn(cluster, quota.namespace)
-  const present = counted?.size ?? 0
-  const added = picks.filter(({ address }) => counted?.has(address) !== true).length
+  const present = counted.size
+  const added = picks.filter(({ address }) => !counted.has(address)).length
   const left = held.filter(
-    (address) => counted?.get(address) === 1 && !picks.some((pick) => pick.address === address)
+    (address) => counted.get(address) === 1 && !picks.some((pick) => pick.address === address)
   ).length
   const after = present + added - left
   if (after <= quota.addresses || after <= present) return undefined
@@ -60,7 +60,3 @@ const exceeds = (
     found: `${present} used, and ${after - present} more asked for`
   })
 }
-
-/** Addresses that Services of the cluster, or of one namespace of it, hold, with how many of them hold each. */
-export const countedIn = (cluster: ClusterMemory, namespace: string | null): ReadonlyMap<string, number> | undefined =>
-  cluster.heldIn.get(namespace ?? "")

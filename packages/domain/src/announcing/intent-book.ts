@@ -17,7 +17,7 @@ export interface BookEntry {
 
 /** Every message in effect, by cluster and subject key; numbers new ones. Belongs to the one writer, as the fleet does. */
 export class IntentBook {
-  readonly #clusters = new Map<string, { cseq: number; readonly entries: Map<string, BookEntry> }>()
+  readonly #clusters = new Map<string, ClusterBook>()
   readonly #digest: (text: string) => string
 
   /** By their digest, messages take a fraction of the room; two that differ must have two. */
@@ -27,22 +27,24 @@ export class IntentBook {
 
   /** What the cluster's next message follows. */
   cseq(cluster: string): number {
+    this.#entries(cluster)
     return this.#clusters.get(cluster)?.cseq ?? 0
   }
 
   entries(cluster: string): ReadonlyMap<string, BookEntry> {
-    return this.#clusters.get(cluster)?.entries ?? new Map()
+    return this.#entries(cluster) ?? new Map()
   }
 
   obligedOf(cluster: string, key: string): ReadonlyArray<string> {
-    return this.#clusters.get(cluster)?.entries.get(key)?.obliged ?? []
+    return this.#entries(cluster)?.get(key)?.obliged ?? []
   }
 
-  /** A stored message, as loaded at start; it is read when something is to be compared with it, which for most is never. */
+  /**
+   * A stored message, as loaded at start. It is entered when its cluster is first asked about, and read when something is to be
+   * compared with it, which for most is never.
+   */
   restore(stored: StoredMessage): void {
-    const book = this.#book(stored.cluster)
-    book.cseq = Math.max(book.cseq, stored.cseq)
-    book.entries.set(stored.key, new StoredEntry(stored, this.#digest))
+    this.#book(stored.cluster).stored.push(stored)
   }
 
   /** Raises a cluster's number to that of its stored head. */
@@ -65,30 +67,53 @@ export class IntentBook {
     const book = this.#book(content.cluster)
     const key = messageKey(content)
     const digest = this.#digest(JSON.stringify(content))
-    const before = book.entries.get(key)
+    const entries = this.#enter(book)
+    const before = entries.get(key)
     const isNew = before?.incarnation !== stamp.incarnation || before.content !== digest
     if (!isNew && (massWithdraw === undefined || changesOnly === true)) return undefined
     const { _tag, ...rest } = content
     const why = massWithdraw === undefined ? { cause } : { massWithdraw, cause }
     const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, ...why } as NumberedMessage
     book.cseq = numbered.cseq
-    book.entries.set(key, { cseq: numbered.cseq, incarnation: stamp.incarnation, ...summaryOf(numbered, digest) })
+    entries.set(key, { cseq: numbered.cseq, incarnation: stamp.incarnation, ...summaryOf(numbered, digest) })
     return numbered
   }
 
   /** Forgets a message of an earlier incarnation. */
   remove(cluster: string, key: string): void {
-    this.#clusters.get(cluster)?.entries.delete(key)
+    this.#entries(cluster)?.delete(key)
   }
 
-  #book(cluster: string): { cseq: number; readonly entries: Map<string, BookEntry> } {
+  #entries(cluster: string): Map<string, BookEntry> | undefined {
+    const book = this.#clusters.get(cluster)
+    return book && this.#enter(book)
+  }
+
+  #enter(book: ClusterBook): Map<string, BookEntry> {
+    for (const stored of book.stored) {
+      const entry = new StoredEntry(stored, this.#digest)
+      book.cseq = Math.max(book.cseq, entry.cseq)
+      book.entries.set(stored.key, entry)
+    }
+    book.stored = []
+    return book.entries
+  }
+
+  #book(cluster: string): ClusterBook {
     let book = this.#clusters.get(cluster)
     if (book === undefined) {
-      book = { cseq: 0, entries: new Map() }
+      book = { cseq: 0, entries: new Map(), stored: [] }
       this.#clusters.set(cluster, book)
     }
     return book
   }
+}
+
+interface ClusterBook {
+  cseq: number
+  readonly entries: Map<string, BookEntry>
+  /** Not entered yet. */
+  stored: Array<StoredMessage>
 }
 
 /** A message as the database has it. */
@@ -119,13 +144,13 @@ class StoredEntry implements BookEntry {
   readonly cseq: number
   readonly incarnation: number
   readonly #digest: (text: string) => string
-  #read: (() => MessageSummary | NumberedMessage) | undefined
+  #stored: StoredMessage | undefined
   #summary: MessageSummary | undefined
 
-  constructor({ cseq, incarnation, read }: StoredMessage, digest: (text: string) => string) {
-    this.cseq = cseq
-    this.incarnation = incarnation
-    this.#read = read
+  constructor(stored: StoredMessage, digest: (text: string) => string) {
+    this.cseq = stored.cseq
+    this.incarnation = stored.incarnation
+    this.#stored = stored
     this.#digest = digest
   }
 
@@ -142,10 +167,10 @@ class StoredEntry implements BookEntry {
   }
 
   get #whole(): MessageSummary {
-    if (this.#read !== undefined) {
-      const read = this.#read()
+    if (this.#stored !== undefined) {
+      const read = this.#stored.read()
       this.#summary = "_tag" in read ? summaryOfMessage(read, this.#digest) : read
-      this.#read = undefined // its text is not needed twice
+      this.#stored = undefined // its text is not needed twice
     }
     return this.#summary as MessageSummary
   }

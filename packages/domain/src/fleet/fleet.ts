@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import { toAddress } from "../config/canonical.ts"
 import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent } from "./event.ts"
@@ -11,6 +12,8 @@ import {
   type NetworkMemory,
   putCluster
 } from "./memory.ts"
+import { readState } from "./state-shapes.ts"
+import type { Unreadable } from "./stored.ts"
 import type {
   AddressPoolState,
   ApprovalState,
@@ -36,7 +39,8 @@ import type {
   WireSealState
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
-import { indexVip, unindexVip } from "./vip-index.ts"
+import { countHeldIn, indexVip, unindexVip } from "./vip-index.ts"
+import { type LoadedState, mayWait } from "./waiting-states.ts"
 
 export type { ClusterMemory, NetworkMemory } from "./memory.ts"
 
@@ -165,7 +169,30 @@ export class Fleet {
     this.#put(event.stream, event.before, event.after)
   }
 
-  /** A stream's newest state, as loaded at start. */
+  /** A stream's newest state, as it is stored; what of it cannot be read. A Service that is served is parsed when it is asked for. */
+  restoreStored(row: LoadedState & { readonly version: number }): Unreadable | undefined {
+    const { stream, version } = row
+    if (mayWait(row)) {
+      this.versions.set(stream, version)
+      this.cluster(clusterOf(stream)).services.setLater(nameOf(stream), row)
+      return undefined
+    }
+    const state = readState(row)
+    if (Result.isFailure(state)) return state.failure
+    this.restore(stream, version, state.success)
+    return undefined
+  }
+
+  /**
+   * Addresses that Services of the cluster, or of one namespace of it, hold, with how many hold each. Counted when a quota first
+   * asks, and kept from then on.
+   */
+  heldIn(cluster: ClusterMemory, namespace: string | null): ReadonlyMap<string, number> {
+    const counts = cluster.heldIn.get(namespace ?? "")
+    return counts ?? countHeldIn(this, cluster, namespace ?? "")
+  }
+
+  /** A stream's newest state. */
   restore(stream: string, version: number, state: StreamState | null): void {
     this.versions.set(stream, version)
     if (state !== null) this.#put(stream, null, state)
@@ -321,7 +348,7 @@ export class Fleet {
     }
     const vip = after ?? before
     const isSame = (before === undefined) === (after === undefined) && isFree(before) === isFree(after)
-    if (vip !== undefined && !isSame) this.#occupy(vip.network, vip.address)
+    if (vip !== undefined && !isSame) this.#occupy(vip.network, vip.address, after)
   }
 
   #putMember(stream: string, before: VipState | undefined, after: VipState | undefined): void {
@@ -334,11 +361,16 @@ export class Fleet {
     memberStreams.set(vip.address, streams)
   }
 
-  /** Whether an address of the network is taken and remembered, from all that is known of it. */
-  #occupy(networkName: string, text: string): void {
+  /** Whether an address of the network is taken and remembered, from all that is known of it; one VIP that holds it is enough. */
+  #occupy(networkName: string, text: string, vip?: VipState): void {
     const { taken, remembered, reserved, shared } = this.network(networkName)
-    const vips = this.vipsAt(networkName, text)
     const address = toAddress(text)
+    if (!isFree(vip)) {
+      taken.add(address)
+      remembered.add(address)
+      return
+    }
+    const vips = this.vipsAt(networkName, text)
     const isKept = reserved.has(text) || shared.has(text)
     if (isKept || vips.some(({ phase }) => phase !== "free")) taken.add(address)
     else taken.delete(address)
@@ -362,6 +394,8 @@ const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${clu
 const isFree = (vip: VipState | undefined): boolean => vip === undefined || vip.phase === "free"
 
 /** The name part of a stream: what follows the cluster. */
+const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))
+
 const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
 
 const put = <State>(map: Map<string, State>, key: string, state: State | null): void => {

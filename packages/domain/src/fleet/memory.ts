@@ -11,9 +11,9 @@ import type {
   NodeState,
   ReservationState,
   RoutesTakenState,
-  ServiceState,
   SharedAddressState
 } from "./stream.ts"
+import { WaitingStates } from "./waiting-states.ts"
 
 /** One cluster as the log knows it. */
 export interface ClusterMemory {
@@ -25,7 +25,7 @@ export interface ClusterMemory {
   loadBalancerClass: string | undefined
   /** In which everything of it was published last; 0 while history was never lost. */
   incarnation: number
-  readonly services: Map<string, ServiceState>
+  readonly services: WaitingStates
   readonly nodes: Map<string, NodeState>
   readonly namespaces: Map<string, NamespaceState>
   readonly manifests: Map<string, ManifestState>
@@ -48,7 +48,7 @@ export interface ClusterMemory {
   routesTaken: RoutesTakenState | undefined
   /** Streams of assigned VIPs by sharing key. */
   readonly sharing: Map<string, Set<string>>
-  /** Addresses that its Services hold, with how many hold each: of the whole cluster under "", and by namespace. */
+  /** What `Fleet.heldIn` was asked for: of the whole cluster under "", and by namespace. */
   readonly heldIn: Map<string, Map<string, number>>
   /** How many addresses its Services hold of each pool, by the pool that is recorded with the address. */
   readonly heldOf: Map<string, number>
@@ -93,7 +93,7 @@ export const emptyCluster = (name: string): ClusterMemory => ({
   allowedPrefixes: [],
   loadBalancerClass: undefined,
   incarnation: 0,
-  services: new Map(),
+  services: new WaitingStates(),
   nodes: new Map(),
   namespaces: new Map(),
   manifests: new Map(),

@@ -271,7 +271,7 @@ type Lacking = {
 true satisfies [Lacking] extends [never] ? true : Lacking
 
 /** How the log's events and states are read and written. */
-export const { readEvent, readState, writeEvent, writeState, isKnown } = makeStored<StreamState>(
+export const { readEvent, readState, writeEvent, writeState, isKnown, isNewest } = makeStored<StreamState>(
   eventTypes,
   stateShapes
 )

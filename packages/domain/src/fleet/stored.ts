@@ -74,10 +74,15 @@ export interface Stored<State> {
   readonly readState: (row: StoredState) => Result.Result<State | null, Unreadable>
   /** The payload as it is to be stored while the fleet has this version. */
   readonly writeEvent: (change: Change<State>, fleet: number) => { readonly schema: number; readonly data: string }
-  /** A state as it is to be stored while the fleet has this version. */
+  /**
+   * A state as it is to be stored while the fleet has this version. Dies on one that could not be read again, before anything
+   * is written.
+   */
   readonly writeState: (state: State, fleet: number) => { readonly schema: number; readonly state: string }
   /** Whether a type of this version can be read. */
   readonly isKnown: (type: string, schema: number) => boolean
+  /** Whether states are written in this version by a fleet of the newest version. */
+  readonly isNewest: (tag: string, schema: number) => boolean
 }
 
 /**
@@ -144,12 +149,20 @@ export const makeStored = <State extends { readonly _tag: string }>(
     },
     writeState: (state, fleet) => {
       const schema = versionOf(state._tag, fleet)
-      return { schema, state: JSON.stringify(lower(state, schema)) }
+      const value = lower(state, schema)
+      const text = JSON.stringify(value)
+      const shape = shapes.get(state._tag)?.[schema - 1]
+      // A field that is undefined is not in the text.
+      if (shape?.is(value) !== true && shape?.is(JSON.parse(text)) !== true) {
+        throw new TypeError(`expected a ${state._tag} of version ${schema} to write: ${shape?.why(JSON.parse(text))}`)
+      }
+      return { schema, state: text }
     },
     isKnown: (type, schema) => {
       const tag = Object.hasOwn(events, type) ? events[type]?.state : undefined
       return tag !== undefined && schema >= 1 && !isNewer(tag, schema)
-    }
+    },
+    isNewest: (tag, schema) => schema === shapes.get(tag)?.length
   }
 }
 

@@ -12,7 +12,7 @@ export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void =>
   fleet.quarantined.delete(stream)
   fleet.withdrawing.delete(stream)
   for (const holder of vip.holders) {
-    if (holder.leaving !== true) count(cluster, holder.namespace, vip.address, -1)
+    for (const [scope, counts] of cluster.heldIn) if (isIn(scope, holder)) count(counts, vip.address, -1)
     remove(addressesFor(cluster, holder), `${holder.namespace}/${holder.name}`, vip.address)
     dropFrom(cluster.sharing, holder.sharingKey, stream)
   }
@@ -30,7 +30,7 @@ export const indexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
   if (vip.phase === "withdrawing") fleet.withdrawing.add(stream)
   if (vip.phase === "quarantined") fleet.quarantined.add(stream)
   for (const holder of vip.holders) {
-    if (holder.leaving !== true) count(cluster, holder.namespace, vip.address, 1)
+    for (const [scope, counts] of cluster.heldIn) if (isIn(scope, holder)) count(counts, vip.address, 1)
     const key = `${holder.namespace}/${holder.name}`
     const addresses = addressesFor(cluster, holder).get(key)
     if (addresses === undefined) addressesFor(cluster, holder).set(key, [vip.address])
@@ -52,15 +52,24 @@ const dropFrom = (sets: Map<string, Set<string>>, key: string, value: string): v
   if (set?.delete(value) === true && set.size === 0) sets.delete(key)
 }
 
-/** Counts an address for the cluster as a whole and for one namespace of it. */
-const count = (cluster: ClusterMemory, namespace: string, address: string, change: 1 | -1): void => {
-  for (const scope of ["", namespace]) {
-    const counts = cluster.heldIn.get(scope) ?? new Map<string, number>()
-    cluster.heldIn.set(scope, counts)
-    const count = (counts.get(address) ?? 0) + change
-    if (count === 0) counts.delete(address)
-    else counts.set(address, count)
+/** Counts the addresses that a cluster holds, or one namespace of it, from all its VIPs; they are counted on from then. */
+export const countHeldIn = (fleet: Fleet, cluster: ClusterMemory, scope: string): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const stream of cluster.vips) {
+    const vip = fleet.vips.get(stream)
+    for (const holder of vip?.holders ?? []) if (isIn(scope, holder)) count(counts, vip?.address ?? "", 1)
   }
+  cluster.heldIn.set(scope, counts)
+  return counts
+}
+
+const isIn = (scope: string, { namespace, leaving }: Holder): boolean =>
+  leaving !== true && (scope === "" || scope === namespace)
+
+const count = (counts: Map<string, number>, address: string, change: 1 | -1): void => {
+  const after = (counts.get(address) ?? 0) + change
+  if (after === 0) counts.delete(address)
+  else counts.set(address, after)
 }
 
 const addressesFor = (cluster: ClusterMemory, { leaving }: Holder): Map<string, Array<string>> =>

@@ -4,7 +4,7 @@ import { type Fleet, type NodeIntent, resolveNode } from "@lowtide/domain"
 import { Ledger, type Unavailable } from "@lowtide/ledger"
 import { Cache, Clock, Context, Effect, Exit, Layer } from "effect"
 import { Centre, type CommittedView, type HeardNode, obligedNodes } from "../centre.ts"
-import { restoreFleet } from "../memory.ts"
+import { inTurns, RestoredFleet } from "../memory.ts"
 import { type Archived, archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
@@ -141,7 +141,10 @@ const momentOfTime = Effect.fnUntraced(function* (ledger: Ledger["Service"], tex
 })
 
 const fleetAt = Effect.fnUntraced(function* (ledger: Ledger["Service"], position: number) {
-  return yield* restoreFleet(yield* ledger.stateAt(position))
+  const restored = new RestoredFleet()
+  yield* inTurns(yield* ledger.stateAt(position), restored.take)
+  yield* restored.end
+  return restored
 })
 
 /** What the wire journal has of these VIPs and sessions at a moment. */

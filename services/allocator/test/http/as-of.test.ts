@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { LowtideClient } from "@lowtide/api"
-import { Ledger } from "@lowtide/ledger"
+import { Ledger, loadWhole } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { startMs } from "./sample.ts"
 import { local } from "./served.ts"
@@ -206,7 +206,7 @@ describe("a difference", () => {
   it.live("is told in a sentence for each address, Service, node and object", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
-      const { head } = yield* Effect.flatMap(Ledger, (ledger) => ledger.load)
+      const { head } = yield* Effect.flatMap(Ledger, (ledger) => loadWhole(ledger))
       const whole = yield* api.audit.diff({ query: { from: "1" } })
       expect(whole).toMatchObject({ position: head.seq, from: { position: 1 }, to: { position: head.seq } })
       const added = whole.items.find(({ name }) => name === "default/192.0.2.1")

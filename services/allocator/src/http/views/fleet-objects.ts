@@ -8,7 +8,6 @@ import type {
 } from "@lowtide/api/fleet-objects"
 import { type QuotaState, type ReservationState, streamOf } from "@lowtide/domain"
 import { poolRanges } from "@lowtide/domain/allocation/pool-choice"
-import { countedIn } from "@lowtide/domain/allocation/quota"
 import { parseIpAddress, rangeContains } from "@lowtide/net"
 import { Result } from "effect"
 import type { CommittedView } from "../../centre.ts"
@@ -75,7 +74,7 @@ const quotaView = (view: CommittedView, { quota }: QuotaState): QuotaView => ({
     .filter(({ name }) => quota.cluster === null || quota.cluster === name)
     .map((cluster) => ({
       cluster: cluster.name,
-      used: countedIn(cluster, quota.namespace)?.size ?? 0,
+      used: view.fleet.heldIn(cluster, quota.namespace).size,
       waiting: [...cluster.unserved].filter((key) => {
         const state = cluster.services.get(key)
         const isWithin = quota.namespace === null || state?.service.namespace === quota.namespace
