@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { ledgerPostgres } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { type CentreLab, leads, makeCentreLab } from "../faults/centre-lab.ts"
-import { argument, figuresOf, timed } from "./kit/figures.ts"
+import { argument, figuresOf, runBenchmark, timed } from "./kit/figures.ts"
 import { fillLedger, repeatEvents } from "./kit/filled-ledger.ts"
 
 const eventCount = argument(0, 200_000)
@@ -101,4 +101,4 @@ const main = Effect.gen(function* () {
   }
 })
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)

@@ -14,7 +14,7 @@ import { startTcpProxy } from "@lowtide/testkit/tcp-proxy"
 import { Context, Deferred, Effect, Layer, Queue, Stream } from "effect"
 import { lookAt } from "../../services/agent/test/looks.ts"
 import { leads, makeCentreLab } from "../faults/centre-lab.ts"
-import { argument, cpuMs, cpuMsOf, figuresOf, median, timed } from "./kit/figures.ts"
+import { argument, cpuMs, cpuMsOf, figuresOf, median, runBenchmark, timed } from "./kit/figures.ts"
 
 const clusterCount = argument(0, 40)
 const serviceCount = argument(1, 2_000)
@@ -133,4 +133,4 @@ const configuration = [
 const service = (n: number) =>
   `{ apiVersion: v1, kind: Service, metadata: { namespace: shop, name: s${n}, uid: u${n} }, spec: { type: LoadBalancer, ipFamilies: [IPv4], ports: [{ port: 80 }], selector: { app: s${n} } } }`
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)

@@ -1,5 +1,5 @@
 /**
- * `publish [CLUSTERS]`, 8 unless given; the bar is for 40, which have 100,000 messages. Each cluster holds 1,250 VIPs, and has an
+ * `publish [CLUSTERS] [VIPS]`, 8 and 1,250 of each unless given; the bar is for 40, which have 100,000 messages. Each cluster has an
  * intent of each and the answer to its Service stored in the database. How long until an allocator's publisher has stored all of
  * them in a NATS that lost everything, and how long a speaker needs that knows nothing until it has read a cluster's messages,
  * checked their signatures, saved its VIPs on the disk and agrees with the cluster's head. PostgreSQL, nats-server, publisher,
@@ -36,11 +36,11 @@ import { judgeMessage, type Trust } from "@lowtide/speaker/trust"
 import { startNats, startPostgres } from "@lowtide/testkit"
 import { jetstreamManager } from "@nats-io/jetstream"
 import { Deferred, Effect, Layer, Queue, Result, Stream } from "effect"
-import { argument, figuresOf, median, medianOf, timed } from "./kit/figures.ts"
+import { argument, figuresOf, median, medianOf, runBenchmark, timed } from "./kit/figures.ts"
 import { fillLedger } from "./kit/filled-ledger.ts"
 
 const clusters = Array.from({ length: argument(0, 8) }, (_, n) => `c${n + 1}`)
-const vipsEach = 1_250
+const vipsEach = argument(1, 1_250)
 const rounds = 3
 const print = figuresOf("publish")
 
@@ -158,4 +158,4 @@ const bootstrap = Effect.fnUntraced(function* (trust: Trust) {
   if (held.vips.size !== vipsEach) throw new Error(`expected ${vipsEach} VIPs, found ${held.vips.size}`)
 }, Effect.scoped)
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)

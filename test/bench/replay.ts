@@ -12,7 +12,7 @@ import { Fleet } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, loadWhole, walkReplay } from "@lowtide/ledger"
 import { startPostgres } from "@lowtide/testkit"
 import { Effect } from "effect"
-import { argument, cpuMs, figuresOf, median, timed } from "./kit/figures.ts"
+import { argument, cpuMs, figuresOf, median, runBenchmark, timed } from "./kit/figures.ts"
 import { fillLedger, repeatEvents } from "./kit/filled-ledger.ts"
 
 const vipCount = argument(0, 20_000)
@@ -77,4 +77,4 @@ const readAll = Effect.fnUntraced(function* (ledger: Ledger["Service"], untilSeq
   }
 })
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)

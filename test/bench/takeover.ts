@@ -1,5 +1,5 @@
 /**
- * `takeover [VIPS]`, 20,000 unless given; the bar is for 100,000. With so many VIPs held: how long until another allocator leads and has carried out a command: after the
+ * `takeover [VIPS] [ROUNDS]`, 20,000 and 3 unless given; the bar is for 100,000. With so many VIPs held: how long until another allocator leads and has carried out a command: after the
  * leader ended in order, and after it was killed, which waits for its lease of 5 s first. And `load`: how long a leader
  * takes to have its state. Every process is a real one. The baseline of the first two is one round trip to the database,
  * which is what a take-over is at the least; that of `load` is the reading of the same rows without doing anything with them.
@@ -10,12 +10,12 @@ import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import { type CentreLab, follows, leads, makeCentreLab, type RunningAllocator } from "../faults/centre-lab.ts"
 import { service } from "../faults/orders.ts"
-import { argument, figuresOf, median, medianOf, timed } from "./kit/figures.ts"
+import { argument, figuresOf, median, medianOf, runBenchmark, timed } from "./kit/figures.ts"
 import { fillLedger } from "./kit/filled-ledger.ts"
 
 const vipCount = argument(0, 20_000)
 const print = figuresOf("takeover")
-const rounds = 3
+const rounds = argument(1, 3)
 
 const main = Effect.gen(function* () {
   const lab = yield* makeCentreLab
@@ -81,4 +81,4 @@ const isPublished = (leader: RunningAllocator) =>
     { deadlineMs: 120_000 }
   )
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)

@@ -10,13 +10,19 @@ import { mrtTable } from "./announce/mrt-table.ts"
  * 1,000, 10,000 and 100,000 routes from session up to all in a BIRD's table: our speaker, BIRD (kept awake) and GoBGP
  * as senders, each in a network namespace of its own, in turn against the same receiver.
  *
+ * `announce [ROUTES]`: of so many routes alone, once.
+ *
  * "Up" is the receiver's own time stamp of it, "all" is when it says so, asked every millisecond. Needs root, `bird` and `gobgpd`.
  */
-const sizes = [
-  { routes: 1_000, rounds: 5 },
-  { routes: 10_000, rounds: 5 },
-  { routes: 100_000, rounds: 3 }
-]
+const only = process.argv[2]
+const sizes =
+  only !== undefined
+    ? [{ routes: Number(only), rounds: 1 }]
+    : [
+        { routes: 1_000, rounds: 5 },
+        { routes: 10_000, rounds: 5 },
+        { routes: 100_000, rounds: 3 }
+      ]
 const senders = ["native", "bird", "gobgp"] as const
 type Sender = (typeof senders)[number]
 

@@ -3,15 +3,18 @@
  * memory of the leading allocator, which holds a million addresses already. Pools of several sizes, fresh and 99.9 %
  * full, the free addresses of a full one scattered at random. What each round gave out is given back, unmeasured,
  * before the next; so later rounds find addresses that somebody once had. Times are of the processor, not of the clock.
+ * `allocate [HELD] [ROUNDS]`: a million and 20 unless given; a small full pool is less full than that.
  */
 import { formatIpAddress, type IpAddress, parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { type Command, type DecisionContext, decide, Fleet, streamOf } from "../src/index.ts"
 
-const heldCount = 1_000_000
+const heldCount = Number(process.argv[2] ?? 1_000_000)
+/** Of a full pool: as many as are held, in round numbers. */
+const fullBits = Math.ceil(Math.log2(heldCount))
 const decisionCount = 500
-const roundCount = 20
-const warmUpCount = 10
+const roundCount = Number(process.argv[3] ?? 20)
+const warmUpCount = roundCount >> 1
 
 interface Case {
   readonly name: string
@@ -22,8 +25,13 @@ interface Case {
   readonly held: number
 }
 
-/** 2 ** 20 addresses of which all but one in a thousand are held. */
-const full = { size: 2 ** 20, held: Math.floor(2 ** 20 * 0.999) }
+/** Addresses of which all but one in a thousand are held. */
+const full = {
+  size: 2 ** fullBits,
+  held: Math.floor(Math.min(2 ** fullBits * 0.999, 2 ** fullBits - 2 * decisionCount))
+}
+
+const fullness = `${((full.held / full.size) * 100).toPrecision(3)} % full`
 
 const empty: Case = { name: "an empty fleet, a /11", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: 0 }
 
@@ -31,12 +39,15 @@ const empty: Case = { name: "an empty fleet, a /11", range: "10.0.0.0/11", first
 const groups: ReadonlyArray<readonly [fresh: Case, full?: Case]> = [
   [
     { name: "a /11, fresh", range: "10.0.0.0/11", first: "10.0.0.0", size: 2 ** 21, held: heldCount },
-    { name: "a /12, 99.9 % full", range: "10.0.0.0/12", first: "10.0.0.0", ...full }
+    { name: `a /${32 - fullBits}, ${fullness}`, range: `10.0.0.0/${32 - fullBits}`, first: "10.0.0.0", ...full }
   ],
   [{ name: "a /8, fresh", range: "10.0.0.0/8", first: "10.0.0.0", size: 2 ** 24, held: heldCount }],
   [
     { name: "an IPv6 /64, fresh", range: "2001:db8::/64", first: "2001:db8::", size: 2 ** 32, held: heldCount },
-    { name: "an IPv6 /108, 99.9 % full", range: "2001:db8::/108", first: "2001:db8::", ...full }
+    {
+      ...{ name: `an IPv6 /${128 - fullBits}, ${fullness}`, range: `2001:db8::/${128 - fullBits}` },
+      ...{ first: "2001:db8::", ...full }
+    }
   ]
 ]
 

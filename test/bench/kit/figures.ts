@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { Effect } from "effect"
+import { Effect, Logger, type Scope } from "effect"
 
 /** One line of a benchmark's output, with a baseline that was measured in the same run. */
 export interface Figure {
@@ -16,6 +16,12 @@ export const figuresOf = (bench: string) => (figure: Figure) => {
   const rounded = { ...figure, value: fourDigits(value), baseline: fourDigits(baseline) }
   console.log(JSON.stringify({ bench, ...rounded, ratio: fourDigits(value / baseline) }))
 }
+
+/** Runs a benchmark whose parts log: stdout has figures alone. */
+export const runBenchmark = (main: Effect.Effect<void, unknown, Scope.Scope>): Promise<void> =>
+  Effect.runPromise(
+    Effect.scoped(main).pipe(Effect.provide(Logger.layer([Logger.withConsoleError(Logger.formatSimple)])))
+  )
 
 const fourDigits = (value: number): number => Number(value.toPrecision(4))
 

@@ -1,0 +1,17 @@
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { assert, describe, it } from "vitest"
+
+const run = promisify(execFile)
+const cwd = join(import.meta.dirname, "../..")
+
+describe("a benchmark with routers, at its smallest", () => {
+  it.each([
+    ["announce", 10],
+    ["path", 1]
+  ])("%s runs, and each of its lines is a figure", async (name, size) => {
+    const { stdout } = await run(process.execPath, ["scripts/bench.ts", name, String(size)], { cwd })
+    for (const line of stdout.trimEnd().split("\n")) assert.isAbove(JSON.parse(line).ratio, 0)
+  })
+})
