@@ -16,6 +16,7 @@ const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   fleet: [2, 4],
   publish: [1, 10],
   replay: [20, 100],
+  republish: [300],
   takeover: [10, 1]
 }
 

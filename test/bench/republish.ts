@@ -13,7 +13,7 @@ import { startPostgres } from "@lowtide/testkit"
 import { Effect, Option } from "effect"
 import { uuid } from "../faults/centre-lab.ts"
 import { service } from "../faults/orders.ts"
-import { argument, figuresOf, median } from "./kit/figures.ts"
+import { argument, figuresOf, median, runBenchmark } from "./kit/figures.ts"
 import { fillLedger } from "./kit/filled-ledger.ts"
 
 const vipCount = argument(0, 20_000)
@@ -103,4 +103,4 @@ const measure = Effect.gen(function* () {
   )
 })
 
-await Effect.runPromise(Effect.scoped(main))
+await runBenchmark(main)
