@@ -12,6 +12,7 @@ const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   "as-of": [2_000],
   allocate: [40_000, 2],
   append: [320, 1],
+  "config-change": [2_000, 1],
   export: [50],
   fleet: [2, 4],
   publish: [1, 10],

@@ -1,6 +1,6 @@
 /**
- * `config-change`: what deciding on a change of configuration costs in a cluster of 100,000 addresses, in memory, by the code
- * of the leading allocator. Each change is decided with the budget asked about it, and as the fleet version before had it, without;
+ * `config-change [ADDRESSES] [ROUNDS]`: what deciding on a change of configuration costs in a cluster of 100,000 addresses,
+ * unless given, in memory, by the code of the leading allocator. Each change is decided with the budget asked about it, and as the fleet version before had it, without;
  * and, beside it, a Service is seen while such a change waits. The messages that follow from it are not in it: they are resolved
  * alike in both. Times are of the processor, not of the clock; the median of the rounds.
  */
@@ -9,9 +9,9 @@ import { Result } from "effect"
 import { type Command, decide, Fleet, type RawObject, type ServiceObject, streamOf } from "../src/index.ts"
 
 const cluster = "east"
-const addressCount = 100_000
+const addressCount = Number(process.argv[2] ?? 100_000)
 const nodeCount = 30
-const roundCount = 5
+const roundCount = Number(process.argv[3] ?? 5)
 /** Services of which the time is taken as one: a single one is below what the clock of the processor tells. */
 const serviceCount = 500
 
@@ -122,7 +122,7 @@ for (const isByLabels of [false, true]) {
     namespace: "metallb-system",
     name: "all"
   }
-  compare(`${kind} is deleted, and 100,000 addresses wait`, fleet, remove, whole)
+  compare(`${kind} is deleted, and ${addressCount.toLocaleString("en")} addresses wait`, fleet, remove, whole)
   const see = (name: string): Command => ({ _tag: "ObserveService", cluster, service: serviceOf(name, "web") })
   const seeMany = (kind: string): number => {
     const commands = Array.from({ length: serviceCount }, (_, index) => see(`${kind}-${index}`))
