@@ -12,6 +12,7 @@ describe("a benchmark with routers, at its smallest", () => {
     ["path", 1]
   ])("%s runs, and each of its lines is a figure", async (name, size) => {
     const { stdout } = await run(process.execPath, ["scripts/bench.ts", name, String(size)], { cwd })
-    for (const line of stdout.trimEnd().split("\n")) assert.isAbove(JSON.parse(line).ratio, 0)
+    // A hop may take less than the millisecond that is counted.
+    for (const line of stdout.trimEnd().split("\n")) assert.isAtLeast(JSON.parse(line).ratio, 0)
   })
 })

@@ -58,7 +58,11 @@ it.live("the demo stays up, shows the effect of an edit, and Ctrl-C leaves nothi
     yield* waitUntil("the demo has ended", ended, { deadlineMs: 20_000 })
     assert.strictEqual(child.exitCode, 0)
     assert.deepStrictEqual(namespacesOf("lt"), before.namespaces)
-    assert.deepStrictEqual(demoFolders(), before.temporary)
+    // A demo that was killed before this one may have left a folder, which this one takes away.
+    assert.deepStrictEqual(
+      demoFolders().filter((name) => !before.temporary.includes(name)),
+      []
+    )
     assert.isFalse(yield* Effect.promise(() => answers(port)))
     assert.isTrue(existsSync(join(folder, "statuses/east/Service/shop/edited.yaml")), "what people look at is kept")
   }).pipe(Effect.scoped)
