@@ -95,7 +95,7 @@ export class Recovery {
   readonly #cseqs = new Map<string, number>()
   #stored: ReadonlyArray<Claim> = []
   #ends: ReadonlyArray<LostEnd> = []
-  /** Clusters of which NATS has a head: it has the last status of every node that ever spoke as well. */
+  /** Clusters of which NATS has a head. */
   #remembered: ReadonlySet<string> = new Set()
   #hasRead = false
   #startedMs: number | undefined
@@ -345,18 +345,20 @@ export class Recovery {
 
   /**
    * A node is waited for when it was heard lately, or the agent says that it is there. One that was never heard may run no
-   * speaker: it is not waited for where NATS would have its last status.
+   * speaker: it is not waited for where NATS would have its last status. A head alone does not show that: a leader that did not
+   * know of the loss yet may have put it into a store that had been wiped; a status shows that it has been heard since.
    */
   #waitingFor(cluster: string, nowMs: number): ReadonlyArray<string> {
     const { nodes, answers, memory } = this.#parts
     const excused = new Set(memory.fleet.recovery?.without)
     const inventory = this.#told(cluster)
-    const there = new Set<string>()
-    for (const { status, heardAtMs } of nodes.values()) {
-      if (status.cluster === cluster && nowMs - heardAtMs < heardWithinMs) there.add(status.node)
-    }
+    const heard = [...nodes.values()].filter(({ status }) => status.cluster === cluster)
+    const there = new Set(
+      heard.filter(({ heardAtMs }) => nowMs - heardAtMs < heardWithinMs).map(({ status }) => status.node)
+    )
+    const hasStatuses = this.#remembered.has(cluster) && heard.length > 0
     for (const node of inventory?.nodes ?? []) {
-      if (!this.#remembered.has(cluster) || nodes.has(`${cluster}/${node}`)) there.add(node)
+      if (!hasStatuses || nodes.has(`${cluster}/${node}`)) there.add(node)
     }
     const silent = [...there].flatMap((node) => {
       const name = `node ${cluster}/${node}`

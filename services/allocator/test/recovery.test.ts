@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
-import type { Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
+import type { ClusterHead, Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { emptyTables } from "@lowtide/testkit/memory-tables"
@@ -27,6 +27,8 @@ const leading = () =>
     const called: Array<RollCall> = []
     let count = memory.head.seq * 10 // the next leader's commands are others
     const limits = { submits: Number.POSITIVE_INFINITY }
+    /** What the cable has stored. */
+    const heads: Array<ClusterHead> = []
     /** Rows of intents, and events, that batches had. */
     const batches: Array<{ readonly intents: number; readonly events: number }> = []
     const tell = (...commands: ReadonlyArray<Command>) =>
@@ -50,7 +52,7 @@ const leading = () =>
       submit: (command) => Effect.suspend(() => (limits.submits-- > 0 ? tell(command) : Effect.void)),
       cable: {
         callRoll: (_, envelope) => Effect.sync(() => void called.push(JSON.parse(JSON.parse(envelope).payload))),
-        stored: Effect.succeed({ intents: [], heads: [] })
+        stored: Effect.sync(() => ({ intents: [], heads }))
       }
     })
     const lose = (incarnation: number) => {
@@ -69,7 +71,7 @@ const leading = () =>
       nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: 0 })
       answers.take(status)
     }
-    return { memory, recovery, called, tell, lose, hear, limits, batches }
+    return { memory, recovery, called, tell, lose, hear, limits, batches, heads }
   })
 
 const run = <A, E>(test: Effect.Effect<A, E, Ledger>) => Effect.provide(test, memoryLedger())
@@ -191,6 +193,24 @@ describe("a node in a recovery", () => {
         assert.include(leader.recovery.standing(0)?.waitingFor ?? [], "node east/n1")
         leader.hear(answerOf(2))
         assert.notInclude(leader.recovery.standing(0)?.waitingFor ?? [], "node east/n1")
+      })
+    )
+  )
+
+  // A leader that did not know of the loss yet may have filled a wiped store with heads; the statuses are gone all the same.
+  it.effect("that its agent names is waited for where NATS has a head, and no node's status", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, node("n1"), node("n2"))
+        yield* leader.lose(2)
+        leader.heads.push({ _tag: "ClusterHead", stamp: stampOf(1, 1), cseq: 1, cluster: "east", digest: "", count: 0 })
+        yield* leader.recovery.look(0)
+        leader.recovery.noteHeldBack(inventory([]))
+        yield* leader.recovery.look(4_000)
+        assert.deepStrictEqual(waitingFor(leader), ["node east/n1", "node east/n2"])
+        leader.hear(answerOf(2))
+        assert.deepStrictEqual(waitingFor(leader), [], "n2 would have a status as well, if it ran a speaker")
       })
     )
   )
