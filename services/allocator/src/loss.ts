@@ -120,10 +120,18 @@ export type LostEnd = Pick<Head, "incarnation" | "seq">
 /** More losses than a log will ever have. */
 const lossesMax = 10_000
 
-/** Whether a stamp is of an event that one of the losses took; the newest incarnation's is the last of them. */
+/**
+ * Whether a stamp is of an event that one of the losses took; the newest incarnation's is the last of them. An incarnation
+ * between two that the log knows, and that it does not know itself, was lost whole, its beginning included.
+ */
 export const isLost = (ends: ReadonlyArray<LostEnd>, stamp: Stamp): Effect.Effect<boolean, Unavailable, Ledger> => {
-  const end = ends.find(({ incarnation }) => incarnation === stamp.incarnation) ?? ends.at(-1)
-  return end === undefined ? Effect.succeed(false) : isUnknown(end, stamp)
+  const [first] = ends
+  const last = ends.at(-1)
+  if (first === undefined || last === undefined) return Effect.succeed(false)
+  const own = ends.find(({ incarnation }) => incarnation === stamp.incarnation)
+  if (own === undefined && first.incarnation < stamp.incarnation && stamp.incarnation < last.incarnation)
+    return Effect.succeed(true)
+  return isUnknown(own ?? last, stamp)
 }
 
 const heardStatuses = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyArray<Witness> =>

@@ -140,6 +140,22 @@ describe("a history that is lost again before it is recovered", () => {
     )
   )
 
+  it.effect("takes over what only an incarnation knew of which the log has nothing left, not even its beginning", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(3)
+        yield* leader.lose(4)
+        const { seq } = leader.memory.head
+        leader.hear(answerOf(4, held("192.0.2.7", stampOf(2, seq + 1)), held("192.0.2.8", stampOf(2, 1))))
+        yield* leader.recovery.look(0)
+        const adopted = ["192.0.2.7", "192.0.2.8"].map((address) => leader.memory.fleet.vip("default", address)?.phase)
+        assert.deepStrictEqual(adopted, ["assigned", "assigned"])
+      })
+    )
+  )
+
   it.effect("takes over what only the time before the first loss knew", () =>
     run(
       Effect.gen(function* () {
