@@ -13,10 +13,13 @@ export const Instant = Schema.String.annotate({ description: "RFC 3339 in UTC" }
 
 /** What lists carry that say what nodes had told their routers. */
 export const reportsKept = {
-  reportsSince: Schema.NullOr(Instant).annotate({
-    description:
-      "At an earlier time: reports of nodes from before then were removed by retention, and are missing in it; null when none were, and for the present"
-  })
+  // Allocators of the release before do not say it.
+  reportsSince: Schema.optional(
+    Schema.NullOr(Instant).annotate({
+      description:
+        "At an earlier time: reports of nodes from before then were removed by retention, and are missing in it; null when none were, and for the present"
+    })
+  )
 }
 
 /** The two fields of `reading`, as a server fills them in. */

@@ -208,7 +208,7 @@ const fetchList = <
 
 /** The table, or the answer as JSON; beside a table, what is wrong goes in full to the error stream. */
 const show = <Row>(
-  answer: { readonly items: ReadonlyArray<unknown>; readonly reportsSince?: string | null },
+  answer: { readonly items: ReadonlyArray<unknown>; readonly reportsSince?: string | null | undefined },
   columns: ReadonlyArray<Column<Row>>,
   rows: ReadonlyArray<Row>,
   notes: ReadonlyArray<string>
