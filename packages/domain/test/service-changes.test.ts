@@ -1,17 +1,10 @@
 import { assert, describe, it } from "vitest"
 import type { ServiceObject } from "../src/config/index.ts"
 import type { Command } from "../src/index.ts"
-import { announcing, apply, observe, pool, service, World } from "./world.ts"
+import { apply, begun, observe, pool, service, type World } from "./world.ts"
 
 const web = (spec: Partial<ServiceObject> = {}): Command => observe("east", service("web", spec))
 const held = (world: World) => world.addresses("east", "shop/web")
-const begun = (...commands: ReadonlyArray<Command>): World => {
-  const world = new World()
-  announcing(world, "east")
-  world.do(apply("east", pool("public", ["192.0.2.0/29", "2001:db8::/125"])))
-  for (const command of commands) world.do(command)
-  return world
-}
 
 describe("a Service that changes", () => {
   it("its type to ClusterIP lets its address go, and back gets the same one, though it is still withdrawing", () => {

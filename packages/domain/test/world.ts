@@ -101,3 +101,12 @@ export const announcing = (world: World, cluster: string): void => {
   world.do(apply(cluster, raw("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })))
   world.do(apply(cluster, raw("BGPAdvertisement", "all", {})))
 }
+
+/** Cluster `east`, which announces pool `public` of eight addresses a family, after these commands. */
+export const begun = (...commands: ReadonlyArray<Command>): World => {
+  const world = new World()
+  announcing(world, "east")
+  world.do(apply("east", pool("public", ["192.0.2.0/29", "2001:db8::/125"])))
+  for (const command of commands) world.do(command)
+  return world
+}
