@@ -98,7 +98,7 @@ class Simulation {
   #runs = 0
   #step = 0
   #isMending = false
-  /** Nodes whose way to the cable is not mended for now. */
+  /** Nodes that stay cut off from the cable while the rest of a staged loss goes on. */
   readonly #cutOff = new Set<SimNode>()
   #commands = 0
   #faults = 0

@@ -18,7 +18,7 @@ const lookForResultsEveryMs = 3_600_000
 const atOnce = 5_000
 const restMs = 200
 
-/** What is older than so many days, ISO 8601; by the earlier of two clocks: what a clock removes that has jumped ahead does not come back. */
+/** The moment so many days ago, ISO 8601, by the earlier of two clocks: what one removes that jumped ahead does not come back. */
 const daysAgo = (ledger: Ledger["Service"], days: number) =>
   Effect.gen(function* () {
     const nowMs = Math.min(Date.parse(yield* ledger.now), yield* Clock.currentTimeMillis)
