@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 /**
- * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres or NATS that the test starts; `loopback` runs
+ * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres, NATS or promtool that the test starts; `loopback` runs
  * whole processes as any user; `system` makes network namespaces and runs real routers. The last two run one file at a
  * time, since their deadlines are the machine's to keep.
  */
@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: "live",
-          include: ["{packages,services}/*/test/**/*.live.test.ts"],
+          include: ["{packages,services}/*/test/**/*.live.test.ts", "scripts/test/**/*.live.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 }

@@ -14,7 +14,8 @@ const programs = {
   zebra: "frr",
   bgpd: "frr",
   gobgpd: "gobgpd",
-  gobgp: "gobgpd"
+  gobgp: "gobgpd",
+  promtool: "prometheus"
 }
 
 const lab = ["ip", "setpriv", "bird", "zebra", "bgpd"]
@@ -24,7 +25,7 @@ export const needs = {
   check: { always: [], asRoot: [] },
   demo: { always: ["nats-server", "openssl", "setpriv"], asRoot: lab },
   test: { always: Object.keys(programs), asRoot: [] },
-  bench: { always: Object.keys(programs), asRoot: [] }
+  bench: { always: Object.keys(programs).filter((program) => program !== "promtool"), asRoot: [] }
 }
 
 /** PostgreSQL is not among them: `npm ci` brings one. FRR's daemons are not on anyone's PATH. */

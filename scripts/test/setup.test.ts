@@ -13,6 +13,11 @@ describe("the programs that a part needs", () => {
     assert.deepStrictEqual(missingFor("check", { isRoot: true, ...has() }), [])
   })
 
+  it("are those of the benchmarks for tests, and promtool", () => {
+    const missing = (what: string) => missingFor(what, { isRoot: true, ...has() })
+    assert.deepStrictEqual(missing("test"), [...missing("bench"), "promtool"])
+  })
+
   it("are routers for the demo only as root, where it can make namespaces", () => {
     assert.deepStrictEqual(missingFor("demo", { isRoot: false, ...has("setpriv", "openssl") }), ["nats-server"])
     assert.deepStrictEqual(

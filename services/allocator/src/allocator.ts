@@ -28,7 +28,7 @@ import { retainCommandResults, retainWireJournal } from "./retention.ts"
 import { RollCallAnswers } from "./roll-call-answers.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
-import { keepWireJournal } from "./wire-journal.ts"
+import { beginCounting, keepWireJournal } from "./wire-journal.ts"
 
 /** How often addresses whose quarantine may be over are looked at. */
 const expireEveryMs = 1_000
@@ -72,6 +72,7 @@ export const layerAllocator = (
   Layer.effect(
     Centre,
     Effect.gen(function* () {
+      yield* beginCounting
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
       const answers = new RollCallAnswers()

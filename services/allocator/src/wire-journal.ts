@@ -83,6 +83,9 @@ const passedOver = Metric.counter("lowtide_wire_reports_passed_over_total", {
   incremental: true
 })
 
+/** Shows the count from the start: a counter that begins with its first increase is not seen to rise. */
+export const beginCounting: Effect.Effect<void> = Metric.update(passedOver, 0)
+
 /** Nodes and reasons that are remembered as logged. */
 const toldMax = 1_000
 
