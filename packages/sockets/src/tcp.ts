@@ -1,0 +1,125 @@
+import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net"
+import type { Family, IpAddress } from "@lowtide/net"
+import { SocketFault } from "./fault.ts"
+import { checked, libc } from "./libc.ts"
+import {
+  bindToDevice,
+  leastTtl,
+  networkControl,
+  onlyIpv6,
+  reuseAddress,
+  sendTtl,
+  setInt,
+  setMd5Key,
+  trafficClass
+} from "./options.ts"
+import { domainOf, parseScopedAddress, socketAddress } from "./socket-address.ts"
+
+/** What Node's own sockets cannot be told. Everything is off unless given. */
+export interface TcpOptions {
+  /** The TTL or hop limit of what is sent, 1..255. */
+  readonly ttl?: number
+  /** What arrives with less is dropped (GTSM, RFC 5082), 1..255. */
+  readonly ttlMin?: number
+  /** The interface, or the VRF's device, that the connection is bound to. */
+  readonly device?: string
+  /** The TCP-MD5 key shared with each peer (RFC 2385): 1 to 80 octets. */
+  readonly md5Keys?: ReadonlyArray<Md5Key>
+}
+
+export interface Md5Key {
+  readonly peer: IpAddress
+  readonly key: Uint8Array
+}
+
+/** Whether a connection needs more than Node's own sockets have. */
+export const needsOptions = ({ ttl, ttlMin, device, md5Keys }: TcpOptions): boolean =>
+  ttl !== undefined || ttlMin !== undefined || device !== undefined || (md5Keys?.length ?? 0) > 0
+
+const stream = 1
+const nonBlocking = 0o4000
+const closeOnExec = 0o2000000
+
+const openTcp = (family: Family, { ttl, ttlMin, device, md5Keys = [] }: TcpOptions): number => {
+  const fd = checked(libc().socket(domainOf(family), stream | nonBlocking | closeOnExec, 0), "open a TCP socket")
+  try {
+    setInt(fd, reuseAddress, 1)
+    if (family === 6) setInt(fd, onlyIpv6, 1)
+    setInt(fd, trafficClass(family), networkControl)
+    if (ttl !== undefined) setInt(fd, sendTtl(family), ttl)
+    if (ttlMin !== undefined) setInt(fd, leastTtl(family), ttlMin)
+    if (device !== undefined) bindToDevice(fd, device)
+    for (const { peer, key } of md5Keys) setMd5Key(fd, peer, key)
+    return fd
+  } catch (cause) {
+    libc().close(fd)
+    throw cause
+  }
+}
+
+/**
+ * A TCP socket with its options set and not yet connected: call its `connect`, where Node takes the descriptor as it is.
+ * (`manualStart` is not in Node's documentation; a test holds it.) Throws `SocketFault` when the kernel refuses an option.
+ */
+export const unconnectedTcp = (family: Family, options: TcpOptions): Socket => {
+  const fd = openTcp(family, options)
+  return new Socket({ fd, readable: true, writable: true, manualStart: true } as SocketConstructorOpts)
+}
+
+/** A listening socket whose keys may change while it listens. */
+export interface TcpListener {
+  readonly server: Server
+  /** Sets a peer's TCP-MD5 key for connections to come, or takes it away. Those that are up keep theirs. */
+  readonly setKey: (peer: IpAddress, key: Uint8Array | undefined) => void
+  /** Stops listening; connections that were taken stay. */
+  readonly close: () => void
+}
+
+/**
+ * Listens with options that every connection inherits. `host` may carry a zone. Fails with `SocketFault`: `EADDRINUSE`
+ * (somebody listens there), `EACCES` (a port below 1024 without CAP_NET_BIND_SERVICE), `EADDRNOTAVAIL`.
+ */
+export const listenTcp = (
+  target: { readonly host: string; readonly port: number },
+  options: TcpOptions,
+  onConnection: (socket: Socket) => void
+): Promise<TcpListener> =>
+  new Promise((resolve, reject) => {
+    const at = parseScopedAddress(target.host)
+    const fd = openTcp(at.address.family, options)
+    const where = `listen on ${target.host} TCP port ${target.port}`
+    try {
+      const octets = socketAddress(at, target.port)
+      checked(libc().bind(fd, octets, octets.length), where)
+    } catch (cause) {
+      libc().close(fd)
+      throw cause
+    }
+    const server = createServer({ noDelay: true }, onConnection)
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        new SocketFault({
+          operation: where,
+          detail: cause.code ?? cause.message,
+          ...(cause.code === undefined ? {} : { code: cause.code })
+        })
+      )
+    )
+    server.listen({ fd }, () =>
+      resolve({ server, setKey: (peer, key) => setMd5Key(fd, peer, key), close: () => server.close() })
+    )
+  })
+
+/** What the kernel can do about TCP-AO (RFC 5925): Linux has had it since 6.7, where it was built with it. */
+export const hasTcpAo = (): boolean => {
+  const fd = checked(libc().socket(domainOf(4), stream | closeOnExec, 0), "open a TCP socket")
+  try {
+    const length = Buffer.alloc(4)
+    const info = Buffer.alloc(64) // struct tcp_ao_info_opt
+    length.writeUInt32LE(info.length)
+    if (libc().getsockopt(fd, 6, 40, info, length) >= 0) return true // TCP_AO_INFO
+    return libc().errno() !== 92 // ENOPROTOOPT: the option is unknown; any other error comes from code that knows it
+  } finally {
+    libc().close(fd)
+  }
+}

@@ -1,0 +1,186 @@
+import { createSocket } from "node:dgram"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import type { AddressInfo, Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { type Family, parseIpAddress } from "@lowtide/net"
+import { Effect, Result } from "effect"
+import { listenTcp, openUdp, SocketFault, type TcpOptions, unconnectedTcp } from "../src/index.ts"
+
+const loopbacks: ReadonlyArray<readonly [Family, string]> = [
+  [4, "127.0.0.1"],
+  [6, "::1"]
+]
+
+const address = (text: string) => Result.getOrThrow(parseIpAddress(text))
+const password = (text: string) => new TextEncoder().encode(text)
+
+/** A server on the loopback that sends a word to who connects. */
+const server = (host: string, options: TcpOptions) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const sockets = new Set<Socket>()
+      const listener = await listenTcp({ host, port: 0 }, options, (socket) => {
+        sockets.add(socket.on("error", () => undefined))
+        socket.write("hello")
+      })
+      return { ...listener, port: (listener.server.address() as AddressInfo).port, sockets }
+    }),
+    ({ close, sockets }) =>
+      Effect.sync(() => {
+        for (const socket of sockets) socket.destroy()
+        close()
+      })
+  )
+
+/** A connection on its way; `word` is what the server said. */
+const dial = (host: string, port: number, options: TcpOptions) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const socket = unconnectedTcp(host.includes(":") ? 6 : 4, options)
+      socket.on("error", () => undefined)
+      const word = once(socket, "data").then(([data]) => String(data))
+      word.catch(() => undefined)
+      return { socket: socket.connect({ host, port }), word }
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+/** A counter of the kernel's, over all sockets of this network namespace (`TcpExt` of /proc/net/netstat). */
+const kernelCount = (name: string): number => {
+  const [names = "", values = ""] = readFileSync("/proc/net/netstat", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("TcpExt:"))
+  return Number(values.split(" ")[names.split(" ").indexOf(name)])
+}
+
+/** Waits until the kernel has counted one more drop of a kind. */
+const dropped = (name: string, before: number) =>
+  Effect.promise(async () => {
+    while (kernelCount(name) <= before) await new Promise((resolve) => setTimeout(resolve, 20))
+  })
+
+describe("TCP", () => {
+  it.live.each(loopbacks)("IPv%i: both sides have the key, and the connection comes about", ([, host]) =>
+    Effect.gen(function* () {
+      const md5Keys = [{ peer: address(host), key: password("tide") }]
+      const { port } = yield* server(host, { md5Keys })
+      const { word } = yield* dial(host, port, { md5Keys, ttl: 255 })
+      assert.strictEqual(yield* Effect.promise(() => word), "hello")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("another key is dropped by the kernel, until the listener is given it too", () =>
+    Effect.gen(function* () {
+      const peer = address("127.0.0.1")
+      const { port, setKey } = yield* server("127.0.0.1", { md5Keys: [{ peer, key: password("tide") }] })
+      const before = kernelCount("TCPMD5Failure")
+      const { word } = yield* dial("127.0.0.1", port, { md5Keys: [{ peer, key: password("ebb") }] })
+      yield* dropped("TCPMD5Failure", before)
+      setKey(peer, password("ebb"))
+      assert.strictEqual(yield* Effect.promise(() => word), "hello") // the kernel tries again by itself
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("no key is dropped where one is asked for, until it is taken away", () =>
+    Effect.gen(function* () {
+      const peer = address("127.0.0.1")
+      const { port, setKey } = yield* server("127.0.0.1", { md5Keys: [{ peer, key: password("tide") }] })
+      const before = kernelCount("TCPMD5NotFound")
+      const { word } = yield* dial("127.0.0.1", port, { ttl: 64 })
+      yield* dropped("TCPMD5NotFound", before)
+      setKey(peer, undefined)
+      assert.strictEqual(yield* Effect.promise(() => word), "hello")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each(loopbacks)("IPv%i: what comes from further away than allowed is dropped (GTSM)", ([, host]) =>
+    Effect.gen(function* () {
+      const { port } = yield* server(host, { ttlMin: 255 })
+      const near = yield* dial(host, port, { ttl: 255 })
+      assert.strictEqual(yield* Effect.promise(() => near.word), "hello")
+      const before = kernelCount("TCPMinTTLDrop")
+      const far = yield* dial(host, port, { ttl: 254 })
+      yield* dropped("TCPMinTTLDrop", before)
+      assert.strictEqual(far.socket.connecting, true)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a connection bound to an interface goes over that interface", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server("127.0.0.1", { device: "lo" })
+      const { word } = yield* dial("127.0.0.1", port, { device: "lo" })
+      assert.strictEqual(yield* Effect.promise(() => word), "hello")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a refusal says what was tried and why it failed", () =>
+    Effect.gen(function* () {
+      const { port } = yield* server("127.0.0.1", { ttl: 64 })
+      const refusals: ReadonlyArray<readonly [() => unknown, string]> = [
+        [() => unconnectedTcp(4, { device: "none0" }), 'bind to the interface "none0" (SO_BINDTODEVICE): ENODEV'],
+        [() => unconnectedTcp(4, { ttl: 256 }), "set IP_TTL: EINVAL"],
+        [
+          () => unconnectedTcp(4, { md5Keys: [{ peer: address("127.0.0.1"), key: password("") }] }),
+          "set the TCP-MD5 key: expected a password of 1 to 80 octets, found 0"
+        ],
+        [
+          () => listenTcp({ host: "127.0.0.1", port }, {}, () => undefined),
+          `listen on 127.0.0.1 TCP port ${port}: EADDRINUSE`
+        ],
+        [
+          () => listenTcp({ host: "192.0.2.1", port: 0 }, {}, () => undefined),
+          "listen on 192.0.2.1 TCP port 0: EADDRNOTAVAIL"
+        ],
+        [
+          () => listenTcp({ host: "fe80::1%none0", port: 0 }, {}, () => undefined),
+          'find the interface "none0": there is none of that name on this node'
+        ]
+      ]
+      for (const [attempt, message] of refusals) {
+        const fault = yield* Effect.flip(Effect.tryPromise({ try: async () => attempt(), catch: (cause) => cause }))
+        assert.instanceOf(fault, SocketFault)
+        assert.strictEqual((fault as SocketFault).message, `could not ${message}`)
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("UDP", () => {
+  it.live.each(loopbacks)("IPv%i: a datagram that has come through a router is dropped", ([family, host]) =>
+    Effect.gen(function* () {
+      const open = (fd: number) =>
+        Effect.acquireRelease(
+          Effect.promise(async () => {
+            const socket = createSocket(family === 4 ? "udp4" : "udp6")
+            const listening = once(socket, "listening") // it may be so at once
+            socket.bind({ fd })
+            await listening
+            return socket
+          }),
+          (socket) => Effect.sync(() => socket.close())
+        )
+      const receiver = yield* open(openUdp({ localAddress: host, localPort: 0, ttl: 255, ttlMin: 255 }))
+      const heard: Array<string> = []
+      const done = new Promise<void>((resolve) =>
+        receiver.on("message", (octets) => {
+          heard.push(octets.toString())
+          if (octets.toString() === "last") resolve()
+        })
+      )
+      for (const [ttl, word] of [
+        [254, "far"],
+        [255, "near"],
+        [64, "further"],
+        [255, "last"]
+      ] as const) {
+        const sender = yield* open(openUdp({ localAddress: host, localPort: 0, ttl }))
+        yield* Effect.promise(
+          () => new Promise((resolve) => sender.send(word, receiver.address().port, host, () => resolve(undefined)))
+        )
+      }
+      yield* Effect.promise(() => done)
+      assert.deepStrictEqual(heard, ["near", "last"])
+    }).pipe(Effect.scoped)
+  )
+})
