@@ -2,7 +2,7 @@ import type { NodeStatus } from "@lowtide/bus/status"
 import { Effect, Result } from "effect"
 import type { SavedRecord } from "../../services/speaker/src/journal-record.ts"
 import { Speaker } from "../../services/speaker/src/speaker.ts"
-import { judgeMessage, type Trust } from "../../services/speaker/src/trust.ts"
+import { type Judged, judgeMessage, type Trust } from "../../services/speaker/src/trust.ts"
 import type { Cable, Follower } from "./cable.ts"
 import type { Choices } from "./choices.ts"
 import { SimPeer, type SimRouter } from "./router.ts"
@@ -92,7 +92,7 @@ export class SimNode {
       monotonicMs: () => nowMs() - bootedAtMs,
       unixMs: () => nowMs() + this.wallOffsetMs,
       random: () => choices.below(1000) / 1000,
-      judge: judgeOnce
+      judge: async (trust, texts) => texts.map((text) => ({ text, judged: judgeOnce(trust, text.key, text.envelope) }))
     })
     this.#speaker = speaker
     this.#isSourceRead = false
@@ -150,7 +150,7 @@ export class SimNode {
   }
 }
 
-const judgements = new WeakMap<Trust, Map<string, ReturnType<typeof judgeMessage>>>()
+const judgements = new WeakMap<Trust, Map<string, Judged>>()
 
 /** A signature takes longer to check than everything else that a node does with a message, and both nodes get it. */
 const judgeOnce: typeof judgeMessage = (trust, key, envelope) => {

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { generateKey, open, readKeyRing, readSigningKey, seal } from "../src/envelope.ts"
+import { generateKey, open, openAside, readKeyRing, readSigningKey, seal } from "../src/envelope.ts"
 
 const pair = generateKey()
 const key = readSigningKey("k1", pair.privatePem)
@@ -18,6 +18,10 @@ const changed = (fields: object) => JSON.stringify({ ...JSON.parse(seal(key, '{"
 describe("an envelope", () => {
   it.each(["{}", "", "\u00e9\u{1f30a}\0", '{"a": 1,  "a":2}'])("gives back the exact text %j", (payload) => {
     assert.deepStrictEqual(open(ring, seal(key, payload)), Result.succeed(payload))
+  })
+
+  it("is opened in another thread as it is in this one", async () => {
+    assert.deepStrictEqual(await openAside(ring, seal(key, "{}")), Result.succeed("{}"))
   })
 
   it("is the same octets each time: Ed25519 signs without chance (RFC 8032)", () => {
@@ -39,7 +43,10 @@ describe("an envelope", () => {
     ["null", "null", "not-an-envelope"],
     ["a list", "[]", "not-an-envelope"],
     ["half of it", seal(key, "{}").slice(0, -1), "not-an-envelope"]
-  ])("with %s is refused: %s, %s", (_what, text, reason) => assert.strictEqual(reasonOf(text), reason))
+  ])("with %s is refused: %s, %s, in another thread as well", async (_what, text, reason) => {
+    assert.strictEqual(reasonOf(text), reason)
+    assert.deepStrictEqual(await openAside(ring, text), open(ring, text))
+  })
 
   it("says what was expected and shows no more than the beginning of what was found", () => {
     const opened = open(ring, "x".repeat(1_000))

@@ -7,7 +7,7 @@ import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { messageRecord } from "./saved-state.ts"
 import { nextSyncDeadlineMs, onHead, onLive, onTick, type Sync, startSync } from "./sync.ts"
-import type { judgeMessage, Refusal, Trust } from "./trust.ts"
+import { type Judged, judgeMessage, type judgeMessages, type Refusal, type Trust } from "./trust.ts"
 
 /** A VIP's message on its way to the wire; times in milliseconds since 1970. */
 export interface AcceptedVip {
@@ -34,8 +34,8 @@ export interface IntakePort {
   readonly inEffect: (key: string) => Kept["inEffect"] | undefined
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
-  /** Whether a message is to be believed. */
-  readonly judge: typeof judgeMessage
+  /** Which messages are to be believed. */
+  readonly judge: typeof judgeMessages
   /** The centre asks what this node holds. */
   readonly onRollCall: (call: RollCall) => void
   /** What is held, saved and handed on agrees with a head, after a time in which it did not; or no longer does. */
@@ -46,8 +46,8 @@ export interface IntakePort {
   readonly random: () => number
 }
 
-/** Messages judged before the event loop has its turn again: a signature costs about 0.1 ms. */
-const judgedAtOnceMax = 100
+/** Messages that are judged and saved together. */
+const judgedAtOnceMax = 250
 
 /** Messages that may wait for the disk, and for their turn. */
 const waitingMax = 100_000
@@ -55,6 +55,13 @@ const waitingMax = 100_000
 interface Waiting extends StateText {
   readonly isLive: boolean
   readonly receivedAtMs: number
+}
+
+/** What was found of messages by one trust. */
+interface JudgedBatch {
+  readonly texts: ReadonlyArray<Waiting>
+  readonly trust: Trust
+  readonly judged: ReadonlyArray<{ readonly text: Waiting; readonly judged: Judged }>
 }
 
 /** Judges what comes from NATS, saves what is to take effect, hands it on, and knows when something is missing. */
@@ -111,7 +118,7 @@ export class Intake {
   takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
     this.#trust = trust
     return this.#held.rejudge((key, envelope) => {
-      const judged = this.#port.judge(trust, key, envelope)
+      const judged = judgeMessage(trust, key, envelope)
       const refusal = Result.isFailure(judged) ? judged.failure : judged.success.notAllowed
       if (refusal !== undefined) this.#port.onRefused(refusal)
       return refusal === undefined
@@ -133,16 +140,37 @@ export class Intake {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, judgedAtOnceMax)
+    for (let next = this.#judgeNext(); next !== undefined; next ??= this.#judgeNext()) {
+      const batch = await next
+      if (batch.trust !== this.#trust) {
+        next = this.#judge(batch.texts)
+        continue
+      }
       this.#completeBefore = this.#sync.completeCseq
-      const accepted = batch.flatMap((text) => this.#judge(text))
+      const accepted = batch.judged.flatMap(({ text, judged }) => this.#accept(text, judged))
+      next = this.#judgeNext() // while the disk is at work
       if (accepted.length > 0) await this.#saveAndHandOn(accepted)
       this.#completeBefore = undefined
       this.#tellSync()
       await new Promise(setImmediate)
     }
     this.#isRunning = false
+  }
+
+  #judgeNext(): Promise<JudgedBatch> | undefined {
+    return this.#waiting.length === 0 ? undefined : this.#judge(this.#waiting.splice(0, judgedAtOnceMax))
+  }
+
+  /** What is known by this very text is not judged again, unless something else may have come under its key just before. */
+  async #judge(texts: ReadonlyArray<Waiting>): Promise<JudgedBatch> {
+    const trust = this.#trust
+    const before = new Set<string>()
+    const unknown = texts.filter(({ key, envelope }) => {
+      const isFirst = !before.has(key)
+      before.add(key)
+      return !isFirst || !this.#held.isKnown(key, envelope)
+    })
+    return { texts, trust, judged: await this.#port.judge(trust, unknown) }
   }
 
   async #saveAndHandOn(accepted: ReadonlyArray<AcceptedText>): Promise<void> {
@@ -183,10 +211,8 @@ export class Intake {
   }
 
   /** The message, when it is to be saved and to take effect here. */
-  #judge(text: Waiting): ReadonlyArray<AcceptedText> {
+  #accept(text: Waiting, judged: Judged): ReadonlyArray<AcceptedText> {
     const { key, envelope, isLive, receivedAtMs } = text
-    if (this.#held.isKnown(key, envelope)) return []
-    const judged = this.#port.judge(this.#trust, key, envelope)
     if (Result.isFailure(judged)) {
       this.#port.onRefused(judged.failure)
       return []

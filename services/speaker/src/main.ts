@@ -12,7 +12,7 @@ import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
 import { formatFault, Speaker, tickMs } from "./speaker.ts"
-import { readTrust } from "./trust.ts"
+import { judgeMessages, readTrust } from "./trust.ts"
 import { runUplink } from "./uplink.ts"
 
 const monotonicMs = (): number => performance.now()
@@ -59,7 +59,8 @@ const RunningLive = Layer.effect(
       },
       monotonicMs,
       unixMs: Date.now,
-      random: Math.random
+      random: Math.random,
+      judge: judgeMessages
     })
     yield* Effect.acquireRelease(
       Effect.sync(() => {

@@ -11,7 +11,7 @@ import { RouteTranslator } from "./announce.ts"
 import { Brake, brakeLimit, type Kept, type Proposed } from "./brake.ts"
 import { confirm, type PendingTombstones } from "./confirm.ts"
 import { EndpointView, type SliceChange } from "./endpoints.ts"
-import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
+import { type Accepted, type AcceptedVip, Intake, type IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
@@ -51,8 +51,8 @@ export interface SpeakerPort {
   readonly unixMs: () => number
   /** 0 to below 1. */
   readonly random: () => number
-  /** In place of `judgeMessage`, where many speakers read the same messages and each is to be judged once. */
-  readonly judge?: typeof judgeMessage
+  /** `judgeMessages`, or what answers as it does and without other threads. */
+  readonly judge: IntakePort["judge"]
 }
 
 /** How often whoever runs a speaker calls its `tick`. */
@@ -121,7 +121,7 @@ export class Speaker {
       inEffect: (key) => this.#brake.kept.get(key)?.inEffect,
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
-      judge: port.judge ?? judgeMessage,
+      judge: port.judge,
       onRollCall: ({ stamp, nodes }) => {
         if (nodes?.includes(settings.node) ?? true) this.#onRollCall(stamp.incarnation)
       },

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
-import { Envelope, type KeyRing, open, readKeyRing } from "@lowtide/bus/envelope"
+import { Envelope, type KeyRing, open, openAside, readKeyRing, type SignatureFault } from "@lowtide/bus/envelope"
 import { headKey, rollCallKey } from "@lowtide/bus/subjects"
 import { StateMessage, type VipIntent } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
@@ -116,8 +116,30 @@ const readAllowed = (
  * Judges one message by itself: signature (LT0401), content, cluster and subject key (LT0404), and prefixes, which an
  * aggregate must keep to as a whole (LT0402). Whether it is newer than what is held is `HeldState`'s question.
  */
-export const judgeMessage = (trust: Trust, key: string, envelope: string): Result.Result<TrustedMessage, Refusal> => {
-  const payload = open(trust.intentKeys, envelope)
+export const judgeMessage = (trust: Trust, key: string, envelope: string): Judged =>
+  judgeOpened(trust, key, envelope, open(trust.intentKeys, envelope))
+
+/** What a message is found to be. */
+export type Judged = Result.Result<TrustedMessage, Refusal>
+
+/** The same of many, in their order: signatures are checked in other threads meanwhile. */
+export const judgeMessages = <Text extends { readonly key: string; readonly envelope: string }>(
+  trust: Trust,
+  texts: ReadonlyArray<Text>
+): Promise<ReadonlyArray<{ readonly text: Text; readonly judged: Judged }>> =>
+  Promise.all(
+    texts.map(async (text) => {
+      const payload = await openAside(trust.intentKeys, text.envelope)
+      return { text, judged: judgeOpened(trust, text.key, text.envelope, payload) }
+    })
+  )
+
+const judgeOpened = (
+  trust: Trust,
+  key: string,
+  envelope: string,
+  payload: Result.Result<string, SignatureFault>
+): Judged => {
   if (Result.isFailure(payload)) return refuse("LT0401", `${key}: ${payload.failure.message}`)
   const decoded = decodeMessage(payload.success)
   if (Result.isFailure(decoded)) return refuse("LT0404", `${key}: ${oneLine(decoded.failure.message)}`)

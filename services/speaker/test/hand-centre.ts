@@ -3,12 +3,17 @@ import { generateKey, readSigningKey, type SigningKey, seal } from "@lowtide/bus
 import { headKey } from "@lowtide/bus/subjects"
 import type { NodeIntent, NodePeer, NumberedMessage, Stamp, VipIntent } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
+import { judgeMessage, type judgeMessages } from "../src/trust.ts"
 
 /** One of each test run: two speakers of one node refuse each other, also those of two runs on one machine. */
 export const clusterName = `east-${process.pid}`
 export const nodeName = "east-1"
 
 const cause = { seq: 1, type: "VipAssigned", reason: "requested", actor: "test" }
+
+/** `judgeMessages` without other threads, whose answers come in nobody's turn. */
+export const judgeInTurn: typeof judgeMessages = async (trust, texts) =>
+  texts.map((text) => ({ text, judged: judgeMessage(trust, text.key, text.envelope) }))
 
 /** What a message says, without its number. */
 export type Wanted = Omit<VipIntent, "stamp" | "cseq" | "prevCseq"> | Omit<NodeIntent, "stamp" | "cseq" | "prevCseq">

@@ -3,10 +3,10 @@ import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { HeldState } from "../src/held-state.ts"
 import { type Accepted, Intake } from "../src/intake.ts"
-import { judgeMessage, readTrust } from "../src/trust.ts"
-import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+import { readTrust } from "../src/trust.ts"
+import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
-const make = (centre: HandCentre) => {
+const make = (centre: HandCentre, judge = judgeInTurn) => {
   const log: Array<string> = []
   const accepted: Array<Accepted> = []
   let release: () => void = () => {}
@@ -28,7 +28,7 @@ const make = (centre: HandCentre) => {
     },
     onRollCall: () => undefined,
     onRefused: ({ code }) => log.push(code),
-    judge: judgeMessage,
+    judge,
     onSync: (state) => log.push(state),
     monotonicMs: () => clock.nowMs,
     unixMs: () => 1_000,
@@ -150,5 +150,30 @@ describe("Intake", () => {
     await take(snapshot(second, centre.head()))
     assert.deepStrictEqual(await take(live(second), live(centre.head())), [])
     assert.deepStrictEqual(await take(live(first), snapshot(first)), ["LT0403", "LT0403"])
+  })
+
+  it("refuses what is older right behind what is newer, also when it was in effect before", async () => {
+    const centre = new HandCentre()
+    const { take } = make(centre)
+    const first = centre.say(vip("198.51.100.1"))
+    await take(snapshot(first))
+    const log = await take(live(centre.say(tombstone("198.51.100.1"))), live(first))
+    assert.deepStrictEqual(log, ["LT0403", "save adv.4-198-51-100-1", "accepted 198.51.100.1"])
+  })
+
+  it("judges anew what was judged by a trust that has been replaced meanwhile", async () => {
+    const centre = new HandCentre()
+    let release = () => {}
+    const isReleased = new Promise<void>((resolve) => (release = resolve))
+    const { take, intake, held } = make(centre, async (trust, texts) => {
+      await isReleased
+      return judgeInTurn(trust, texts)
+    })
+    assert.deepStrictEqual(await take(snapshot(centre.say(vip("198.51.100.1")))), [])
+    const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText([]) }
+    intake.takeTrust(Result.getOrThrow(readTrust(files)))
+    release()
+    assert.deepStrictEqual(await take(), ["LT0402"])
+    assert.strictEqual(held.vips.size, 0)
   })
 })

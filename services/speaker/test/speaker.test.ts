@@ -6,7 +6,7 @@ import type { SavedRecord } from "../src/journal-record.ts"
 import { recordsOf, restoreState } from "../src/saved-state.ts"
 import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
-import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
 const speakers: Array<Speaker> = []
 afterEach(async () => {
@@ -44,7 +44,8 @@ const make = (
     wake: () => {},
     monotonicMs: () => clock.nowMs,
     unixMs: () => clock.nowMs,
-    random: () => 0
+    random: () => 0,
+    judge: judgeInTurn
   })
   speakers.push(speaker)
   speaker.start()
