@@ -17,6 +17,9 @@ export interface Claim extends RememberedVip {
   readonly stamp: Stamp
 }
 
+/** A tombstone obliges nobody once the centre has heard from all of them. */
+export const isConfirmed = ({ state, obliged }: Claim): boolean => state === "withdrawn" && obliged.length === 0
+
 /** The same as it is taken over. */
 export const rememberedOf = ({ network, address, state, services, obliged, beside }: Claim): RememberedVip => ({
   network,

@@ -16,7 +16,7 @@ import {
 import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Schedule } from "effect"
 import type { HeardNode } from "./centre.ts"
-import { type Claim, Contests, claimOf, doublyHeld, rememberedOf } from "./claims.ts"
+import { type Claim, Contests, claimOf, doublyHeld, isConfirmed, rememberedOf } from "./claims.ts"
 import { isAbsence } from "./held-back.ts"
 import { adoptedAtOnce, LateNodes } from "./late-nodes.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
@@ -275,26 +275,27 @@ export class Recovery {
 
   /**
    * Of the claims of several clusters to one address the newest counts: the address may have gone from one to the other. So
-   * does that of a cluster that has a part of its own in a shared address, and of one that announces it still: nothing
-   * shows which of the two gave it up, and neither is to withdraw it for the other.
+   * does that of a cluster that has it in the log or a part of its own in a shared address, and of one whose nodes may
+   * announce it still: nothing shows which of two that announce gave it up, and neither is to withdraw it for the other; and
+   * who gave it up is awaited until the centre's own word says that all have confirmed.
    */
   #counted(claims: ReadonlyArray<Claim>) {
     return Effect.gen({ self: this }, function* () {
       if (claims.length < 2) return claims
       const { fleet } = this.#parts.memory
       const newest = claims.reduce((best, claim) => (compareStamps(claim.stamp, best.stamp) > 0 ? claim : best))
-      const counted: Array<Claim> = []
+      const counted: Array<{ readonly claim: Claim; readonly isOpen: boolean }> = []
       for (const claim of claims) {
-        const { cluster, network, address, state } = claim
+        const { cluster, network, address } = claim
         const own = fleet.vip(network, address, cluster)
-        const isOwn = own?.cluster === cluster && own.phase === "assigned"
-        const isLive = state === "announced" && (isOwn || (yield* this.#isLost(claim)))
-        const isGivenUp = state === "withdrawn" && isOwn
-        if (claim === newest || isLive || isGivenUp || mayHavePart(fleet, network, address, cluster))
-          counted.push(claim)
+        const phase = own?.cluster === cluster ? own.phase : "free"
+        const isKnown = phase === "assigned" || phase === "withdrawing"
+        const isOpen = !isConfirmed(claim) && (isKnown || (yield* this.#isLost(claim)))
+        const isAsked = phase === "assigned" || mayHavePart(fleet, network, address, cluster)
+        if (claim === newest || isOpen || isAsked) counted.push({ claim, isOpen })
       }
-      return counted.map((claim) => {
-        const beside = counted.some((other) => other !== claim && other.state === "announced")
+      return counted.map(({ claim }) => {
+        const beside = counted.some((other) => other.claim !== claim && other.isOpen)
         return beside ? { ...claim, beside } : claim
       })
     })

@@ -172,6 +172,29 @@ describe("a history that is lost again before it is recovered", () => {
   )
 })
 
+describe("an address that was given and taken back in what is lost", () => {
+  it.effect("is withdrawn by whom that obliged, whatever the log has of it from before", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, pool(["192.0.2.7/32"]), service("web"), forgetService("web"))
+        const phase = () => leader.memory.fleet.vip("default", "192.0.2.7")?.phase
+        assert.strictEqual(phase(), "quarantined")
+        yield* leader.lose(2)
+        leader.hear(answerOf(2, { ...held("192.0.2.7", stampOf(1, 40)), state: "withdrawn", services: [] }))
+        yield* leader.recovery.look(0)
+        assert.deepStrictEqual(
+          [phase(), leader.memory.fleet.vip("default", "192.0.2.7")?.obliged],
+          ["withdrawing", ["n1"]]
+        )
+        const { seq } = leader.memory.head
+        yield* leader.recovery.look(200)
+        assert.strictEqual(leader.memory.head.seq, seq, "once")
+      })
+    )
+  )
+})
+
 describe("an incarnation that is begun twice, because the log lost the first time", () => {
   it.effect("calls the roll as another recovery", () => {
     const calls = (nowMs: number) =>
@@ -405,6 +428,8 @@ describe("an address that two clusters remember", () => {
       ...{ cluster, node: `${cluster}-1` }
     })
   const withdrawn = { state: "withdrawn", services: [] } as const
+  /** What the centre says of a withdrawal that all have confirmed. */
+  const confirmed = { ...withdrawn, obliged: [] } as const
   const west: Command = { ...registered, cluster: "west" }
   const parts = ({ memory }: Leader) =>
     memory.fleet
@@ -425,10 +450,37 @@ describe("an address that two clusters remember", () => {
       "is the newer one's where the other gave it up",
       [],
       [
-        ["east", 40, withdrawn],
+        ["east", 40, confirmed],
         ["west", 41]
       ],
       ["west assigned"]
+    ],
+    [
+      "is the newer one's where the other gave up what the log has of it",
+      [["east", 3]],
+      [
+        ["east", 40, confirmed],
+        ["west", 41]
+      ],
+      ["west assigned"]
+    ],
+    [
+      "is the newer one's, beside the other's withdrawal where not all have confirmed it",
+      [],
+      [
+        ["east", 40, withdrawn],
+        ["west", 41]
+      ],
+      ["east withdrawing part", "west assigned part"]
+    ],
+    [
+      "is withdrawn by both where not all of either have confirmed it",
+      [],
+      [
+        ["east", 40, withdrawn],
+        ["west", 41, withdrawn]
+      ],
+      ["east withdrawing part", "west withdrawing part"]
     ],
     [
       "stays with the one that the log has it of, while that announces it as well",
@@ -479,6 +531,48 @@ describe("an address that two clusters remember", () => {
       )
     }
   }
+
+  for (const [first, second] of [
+    ["east", "west"],
+    ["west", "east"]
+  ] as const) {
+    it.effect(`is withdrawn by both although ${first} is heard before ${second}, each of them by its own nodes`, () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          yield* leader.tell(registered, west)
+          yield* leader.lose(2)
+          for (const cluster of [first, second]) {
+            tells(leader, cluster, cluster === "east" ? 40 : 41, { ...withdrawn, obliged: [`${cluster}-2`] })
+            yield* leader.recovery.look(0)
+          }
+          assert.deepStrictEqual(
+            leader.memory.fleet
+              .vipsAt("default", "192.0.2.7")
+              .map(({ cluster, phase, obliged }) => [cluster, phase, ...obliged]),
+            [first, second].map((cluster) => [cluster, "withdrawing", `${cluster}-2`])
+          )
+          assert.deepStrictEqual(leader.recovery.standing(0)?.contested, [])
+        })
+      )
+    )
+  }
+
+  it.effect("obliges nobody of the one that the log has it of, once that gave it up: nobody would confirm", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, west, ...announcing)
+        yield* leader.tell(service("web", { requestedAddresses: ["192.0.2.7"] }))
+        yield* leader.lose(2)
+        tells(leader, "east", 40, confirmed)
+        tells(leader, "west", 41, { obliged: ["west-1"] })
+        yield* leader.recovery.look(0)
+        const [vip] = leader.memory.fleet.vipsAt("default", "192.0.2.7")
+        assert.deepStrictEqual([vip?.obliged, vip?.holders[0]?.adopted], [["west-1"], true])
+      })
+    )
+  )
 
   it.effect("is told of as held by two, and no more when one lets it go", () =>
     run(

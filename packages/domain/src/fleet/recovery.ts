@@ -122,35 +122,44 @@ const adoptVip = (draft: Draft, cluster: ClusterMemory, vip: RememberedVip): voi
   const flag =
     vip.beside === true ? besideFlag(draft, cluster, vip) : memberFlag(draft, cluster, vip.network, vip.address)
   const before = partOf(draft, cluster, vip, flag)
-  const known = new Map(before?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
+  // What another cluster had in its place before, that has given up: its nodes and Services are none of this one's.
+  const own = before?.cluster === cluster.name ? before : null
+  const known = new Map(own?.holders.map((holder) => [`${holder.namespace}/${holder.name}`, holder]))
   const holders = vip.services.map(
     ({ namespace, name, uid }): Holder => known.get(`${namespace}/${name}`) ?? adoptedHolder({ namespace, name, uid })
   )
   const isHeld = vip.state === "announced" && holders.length > 0
-  const isSame = before?.phase === "assigned" && before.cluster === cluster.name && namesOf(before) === names(holders)
-  if (isHeld && isSame) return
-  if (!isHeld && (before === null ? vip.obliged.length === 0 : before.phase !== "assigned")) return
+  if (isHeld ? own?.phase === "assigned" && namesOf(own) === names(holders) : !isNews(own, vip)) return
   emitAdopted(draft, before, {
     _tag: "Vip",
     ...flag,
     network: vip.network,
     address: vip.address,
-    pool: before?.pool ?? unknownPool,
+    pool: own?.pool ?? unknownPool,
     cluster: cluster.name,
     phase: isHeld ? "assigned" : "withdrawing",
     holders: isHeld ? holders : [],
-    lastHolders: isHeld ? [] : (before?.holders ?? []).map(({ namespace, name }) => `${namespace}/${name}`),
+    lastHolders: isHeld || own === null ? [] : lastHoldersOf(own),
     obliged: [
       ...new Set([
-        ...(before?.obliged ?? []),
-        ...(before === null ? [] : draft.context.obligedOf(before.cluster, vip.address)),
+        ...(own?.obliged ?? []),
+        ...(own === null ? [] : draft.context.obligedOf(cluster.name, vip.address)),
         ...vip.obliged
       ])
     ].sort(),
-    ...(isHeld || before === null ? {} : restOf(draft, cluster, before)),
+    ...(isHeld || own === null ? {} : restOf(draft, cluster, own)),
     quarantineEndMs: null
   })
 }
+
+/** Whether a tombstone says more than the log: of what it has as held, or of nodes that it does not wait for. */
+const isNews = (own: VipState | null, { obliged }: RememberedVip): boolean => {
+  if (own?.phase === "assigned") return true
+  return obliged.some((node) => own?.phase !== "withdrawing" || !own.obliged.includes(node))
+}
+
+const lastHoldersOf = ({ phase, holders, lastHolders }: VipState): ReadonlyArray<string> =>
+  phase === "assigned" ? holders.map(({ namespace, name }) => `${namespace}/${name}`) : lastHolders
 
 /** What a Service's status says that it has is its own, unless somebody is known to hold it. */
 export const adoptStatus = (draft: Draft, cluster: ClusterMemory, command: ObserveService): void => {
