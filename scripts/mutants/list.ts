@@ -199,16 +199,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "newest-claim-alone",
     breaks: "of an address that two clusters announce when history is lost, one is given it and the other is forgotten",
     file: "services/allocator/src/recovery.ts",
-    from: "claim === newest || isLive ||",
-    to: "claim === newest || (isLive && !isLive) ||",
+    from: "claim === newest || isOpen ||",
+    to: "claim === newest || (isOpen && !isOpen) ||",
     check: tests("unit", "services/allocator/test/recovery.test.ts")
   },
   {
     name: "one-loss-only",
     breaks: "of a history that was lost twice only the newest loss is minded",
     file: "services/allocator/src/loss.ts",
-    from: "ends.find(({ incarnation }) => incarnation === stamp.incarnation) ?? ends.at(-1)",
-    to: "ends.at(-1)",
+    from: "isUnknown(own ?? last, stamp)",
+    to: "isUnknown(last, stamp)",
     check: tests("unit", "services/allocator/test/recovery.test.ts")
   },
   {
