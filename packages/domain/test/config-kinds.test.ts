@@ -76,6 +76,18 @@ describe("IPAddressPool", () => {
       ])
     }
     assert.match(faults(resting(600))[0] ?? "", /^LT0105 .* 600$/)
+    const misspelt = raw(
+      "metallb.io/v1beta1",
+      "IPAddressPool",
+      { addresses: ["192.0.2.0/24"] },
+      {
+        annotations: { "lowtide.dev/quarantines": "30s" }
+      }
+    )
+    assert.deepStrictEqual(
+      decodeObject(misspelt).findings.map(({ code, fix }) => [code, fix]),
+      [["LT0104", "Write lowtide.dev/quarantine"]]
+    )
   })
 
   it("has its priority only when it is not 0, which comes last as absent does", () => {
@@ -277,6 +289,30 @@ describe("Service", () => {
       [["LT0136", "Write metallb.io/address-pool"]]
     )
     assert.strictEqual(decoded.object?._tag === "Service" ? decoded.object.value.annotations.addressPool : "", "new")
+  })
+
+  it.each([
+    ["metallb.io/loadBalancerIP", "Write metallb.io/loadBalancerIPs"],
+    ["lowtide.dev/address-pool", "Write metallb.io/address-pool"],
+    ["metallb.universe.tf/Allow-Shared-IP", "Write metallb.io/allow-shared-ip"],
+    ["metallb.io/pool", "Correct the name or remove the field"]
+  ])("warns of the annotation %s, which would be a wish if it were spelt right", (name, fix) => {
+    const expected = "one of metallb.io/address-pool, metallb.io/allow-shared-ip, metallb.io/loadBalancerIPs"
+    assert.deepStrictEqual(
+      decodeObject(service({}, { [name]: "192.0.2.5" })).findings.map((one) => [
+        one.code,
+        one.field,
+        one.expected,
+        one.fix
+      ]),
+      [["LT0104", `metadata.annotations[${name}]`, expected, fix]]
+    )
+  })
+
+  it("passes over annotations of others, those that MetalLB writes, and all of a Service that asks for nothing", () => {
+    const annotations = { "example.com/address-pool": "x", "metallb.io/ip-allocated-from-pool": "gold" }
+    assert.deepStrictEqual(decodeObject(service({}, annotations)).findings, [])
+    assert.deepStrictEqual(decodeObject(service({ type: "ClusterIP" }, { "metallb.io/pool": "x" })).findings, [])
   })
 
   it.each([

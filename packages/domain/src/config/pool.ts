@@ -44,7 +44,9 @@ export const quarantineAnnotation = "lowtide.dev/quarantine"
 export const readPool = (reader: ObjectReader, raw: RawObject): AddressPool => {
   const spec = reader.fields("spec", raw.spec)
   const metadata = reader.fields("metadata", { labels: raw.labels, annotations: raw.annotations })
-  const quarantineMs = metadata.nested("annotations").parsed(quarantineAnnotation, quarantineSyntax, parseQuarantineMs)
+  const annotations = metadata.nested("annotations")
+  const quarantineMs = annotations.parsed(quarantineAnnotation, quarantineSyntax, parseQuarantineMs)
+  annotations.reportUnknownOf({ prefixes: ["lowtide.dev/"], known: [quarantineAnnotation] })
   const pool: AddressPool = {
     ...{ name: raw.name, namespace: raw.namespace, ...readPoolSpec(spec) },
     labels: metadata.texts("labels"),

@@ -180,7 +180,35 @@ export class Fields {
       this.reader.report("LT0104", this.at(name), `one of ${[...this.#asked].sort().join(", ")}`, name, fix)
     }
   }
+
+  /**
+   * Warns of fields of a mapping that others write to as well, which annotations are: of those with these prefixes that are
+   * neither known nor passed over.
+   */
+  reportUnknownOf({
+    prefixes,
+    known,
+    passed = []
+  }: {
+    readonly prefixes: ReadonlyArray<string>
+    readonly known: ReadonlyArray<string>
+    readonly passed?: ReadonlyArray<string>
+  }): void {
+    for (const name of Object.keys(this.#record)) {
+      const isOurs = prefixes.some((prefix) => name.startsWith(prefix))
+      if (!isOurs || this.#asked.has(name) || known.includes(name) || passed.includes(name)) continue
+      const near = known.find((other) => localName(other) === localName(name))
+      this.reader.report("LT0104", this.at(name), `one of ${known.join(", ")}`, name, near && `Write ${near}`)
+    }
+  }
 }
+
+/** What follows an annotation's prefix, whatever its capitals and whether singular or plural. */
+const localName = (name: string): string =>
+  name
+    .slice(name.indexOf("/") + 1)
+    .toLowerCase()
+    .replace(/s$/, "")
 
 /** Parses one text of an object, or reports it. */
 export const parseAt = <Value>(

@@ -125,6 +125,12 @@ const readAnnotations = (metadata: Fields): AskedByAnnotation => {
   const addressPool = read("address-pool")?.text
   const allowSharedIp = read("allow-shared-ip")?.text
   const list = read("loadBalancerIPs")
+  // A misspelt wish would be no wish, and the Service would get another address than the one asked for.
+  annotations.reportUnknownOf({
+    prefixes: [newPrefix, oldPrefix, "lowtide.dev/"],
+    known: ["address-pool", "allow-shared-ip", "loadBalancerIPs"].map((name) => newPrefix + name),
+    passed: [newPrefix, oldPrefix].map((prefix) => `${prefix}ip-allocated-from-pool`)
+  })
   return {
     ...(addressPool === undefined ? {} : { addressPool }),
     ...(allowSharedIp === undefined ? {} : { allowSharedIp }),
