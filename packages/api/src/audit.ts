@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, nameText, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, at, EventTypeText, nameText, SeqText } from "./parameters.ts"
 import { reading } from "./reading.ts"
 
 /** What an export keeps of the log; with none of them it is the whole log, which alone can be verified. */
@@ -16,9 +16,10 @@ export const exportQuery = {
       Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))
     ).annotate({ description: "Correlation id: everything that one look at the source led to" })
   ),
-  type: Schema.optionalKey(nameText("Event type, `VipAssigned`")),
+  type: Schema.optionalKey(EventTypeText),
   since: Schema.optionalKey(AtText.annotate({ description: "From this time, or this seq, on" })),
   until: Schema.optionalKey(AtText.annotate({ description: "Up to and with this time, or this seq" })),
+  at,
   after: Schema.optionalKey(
     SeqText.annotate({ description: "Only events after this seq, to go on with a broken export" })
   ),

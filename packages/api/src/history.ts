@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, at, Limit, nameText, SeqText } from "./parameters.ts"
+import { AddressesText, AtText, at, HistoryTypeText, Limit, nameText, SeqText } from "./parameters.ts"
 import { Instant, reading } from "./reading.ts"
 
 /** One line of a history: an event of the log, or a row of the wire journal. */
@@ -33,7 +33,7 @@ export const historyQuery = {
   peer: Schema.optionalKey(nameText()),
   file: Schema.optionalKey(nameText("Path of a manifest in its cluster's folder; needs cluster")),
   actor: Schema.optionalKey(nameText("As the events have it, `agent:east`")),
-  type: Schema.optionalKey(nameText("Event type, `VipAssigned`, or kind of wire report")),
+  type: Schema.optionalKey(HistoryTypeText),
   correlation: Schema.optionalKey(
     Schema.String.pipe(
       Schema.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { message: "expected a UUID" }))

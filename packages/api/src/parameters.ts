@@ -1,5 +1,7 @@
 import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
-import { formatIpAddress, formatPrefix, parseIpAddress, parsePrefix } from "@lowtide/net"
+import { canonicalAddress, canonicalPrefix } from "@lowtide/domain/config/syntax"
+import { eventTypes } from "@lowtide/domain/fleet/event"
+import { parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Result, Schema } from "effect"
 
 /** A filter for what is stored, or asked of the database: true, or what is expected of it. */
@@ -24,8 +26,8 @@ export const IpText = Schema.String.pipe(
   )
 ).annotate({ description: "IPv4 or IPv6 address" })
 
-/** The canonical text (RFC 5952) of an address that `IpText` has accepted. */
-export const canonicalIp = (text: string): string => formatIpAddress(Result.getOrThrow(parseIpAddress(text)))
+/** The log's own text (RFC 5952) of an address that `IpText` has accepted; of an IPv4-mapped one that of the IPv4 address. */
+export const canonicalIp = (text: string): string => Result.getOrThrow(canonicalAddress(text))
 
 /** An address, or a prefix that stands for all addresses in it, as a filter may write it; `addressFilter` reads it. */
 export const AddressesText = Schema.String.pipe(
@@ -39,7 +41,36 @@ export const AddressesText = Schema.String.pipe(
 
 /** What a text that `AddressesText` has accepted stands for, in the log's own texts. */
 export const addressFilter = (text: string): { readonly address: string } | { readonly prefix: string } =>
-  text.includes("/") ? { prefix: formatPrefix(Result.getOrThrow(parsePrefix(text))) } : { address: canonicalIp(text) }
+  text.includes("/") ? { prefix: Result.getOrThrow(canonicalPrefix(text)) } : { address: canonicalIp(text) }
+
+/** What rows of the wire journal are of. */
+const wireKinds = ["applied", "session", "status-written"]
+
+/** A word that the log knows: whoever misspells one is told so, rather than that nothing was found. */
+const wordOf = (known: ReadonlyArray<string>, expected: string, description: string) =>
+  Schema.String.annotate({ description }).pipe(
+    Schema.check(
+      Schema.makeFilter((text: string) => {
+        if (known.includes(text)) return true
+        const near = known.find((word) => word.toLowerCase() === text.toLowerCase())
+        return `expected ${near ?? expected}, found ${JSON.stringify(text)}`
+      })
+    )
+  )
+
+/** `type` of an export. */
+export const EventTypeText = wordOf(
+  Object.keys(eventTypes),
+  "a type of event of docs/reference/events.md, like VipAssigned",
+  "Event type, `VipAssigned`"
+)
+
+/** `type` of a history. */
+export const HistoryTypeText = wordOf(
+  [...Object.keys(eventTypes), ...wireKinds],
+  `a type of event of docs/reference/events.md, like VipAssigned, or one of ${wireKinds.join(", ")}`,
+  "Event type, `VipAssigned`, or kind of wire report"
+)
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 

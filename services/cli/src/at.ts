@@ -16,6 +16,10 @@ export const readCorrelation = (verb: string, flag: Option.Option<string>) =>
         `see \`lowtide ${verb} --help\``
       )
 
+/** `--actor`, without the mark that lists set where nobody checked who it was. */
+export const readActor = (flag: Option.Option<string>): Option.Option<string> =>
+  Option.map(flag, (actor) => actor.replace(/\?$/, ""))
+
 /** A flag that names a time or a place of the log. */
 export const momentFlag = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(`${description}: ${forms}`), Flag.optional)

@@ -36,6 +36,12 @@ describe("what is asked", () => {
       "history --actor agent:east --type VipAssigned --since 1h --until 24 --at 30",
       "/v1/history?limit=100&actor=agent%3Aeast&type=VipAssigned&since=2026-11-23T15%3A05%3A00.000Z&until=24&at=30"
     ],
+    ["history ::ffff:192.0.2.1 --actor local:ada?", "/v1/history?limit=100&address=192.0.2.1&actor=local%3Aada"],
+    ["diff --from 12 --address ::ffff:192.0.2.0/120", "/v1/diff?from=12&address=192.0.2.0%2F24"],
+    [
+      "audit export --actor local:ada? --cluster east --until 30 --at 24",
+      "/v1/audit/exports?actor=local%3Aada&cluster=east&until=30&at=24&format=ndjson"
+    ],
     [
       "history cluster/east --correlation 00000000-0000-4000-8000-000000000009",
       "/v1/history?cluster=east&limit=100&correlation=00000000-0000-4000-8000-000000000009"

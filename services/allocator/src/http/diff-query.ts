@@ -37,7 +37,7 @@ export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
     return yield* new InvalidQueryProblem({ field: "after", detail })
   }
   if (from.position > to.position) {
-    const detail = `from: expected a time before ${to.at}, found ${from.at}`
+    const detail = `from: expected a place of the log before event ${to.position} (${to.at}), found event ${from.position} (${from.at})`
     return yield* new InvalidQueryProblem({ field: "from", detail })
   }
   const before = yield* orUnavailable(ledger.stateAt(from.position))

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { Caller } from "@lowtide/api/access"
 import type { ExportQuery } from "@lowtide/api/audit"
 import { addressFilter } from "@lowtide/api/parameters"
-import { InvalidQueryProblem, UnavailableProblem } from "@lowtide/api/problems"
+import { InvalidQueryProblem, NotFoundProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { RecordExport } from "@lowtide/domain"
 import { type EventSelection, Ledger, treeSource, Unavailable } from "@lowtide/ledger"
 import { csvArchivedLine, csvHeader, csvLine, toEventRecord } from "@lowtide/ledger/proofs/event-record"
@@ -14,6 +14,7 @@ import { Centre } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { spanOf } from "./history-query.ts"
+import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 
 /** Events, or rows, that are in memory at once. */
 const pageMax = 500
@@ -24,6 +25,14 @@ const pageMax = 500
  */
 export const beginExport = Effect.fnUntraced(function* (query: ExportQuery) {
   yield* refuseIncomplete(query)
+  const { fault, networkFault } = yield* orUnavailable(
+    (yield* Centre).read((view) => ({
+      fault: unknownCluster(view, query.cluster),
+      networkFault: unknownNetwork(view, query.network)
+    }))
+  )
+  if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
+  if (networkFault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${networkFault}` })
   return query.journal === "wire" ? yield* exportWire(query) : yield* exportEvents(query)
 })
 
@@ -165,8 +174,12 @@ export const pages = <Row>(
 /** The query in the ledger's terms, up to the seq that was last when it was asked. */
 const selectionOf = (query: ExportQuery, headSeq: number) =>
   Effect.gen(function* () {
-    const { network, cluster, namespace, service, pool, actor, type, correlation, address, since, until } = query
-    const span = yield* spanOf({ ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) })
+    const { network, cluster, namespace, service, pool, actor, type, correlation, address, since, until, at } = query
+    const span = yield* spanOf({
+      ...(since === undefined ? {} : { since }),
+      ...(until === undefined ? {} : { until }),
+      ...(at === undefined ? {} : { at })
+    })
     const selection: EventSelection & { readonly sinceSeq: number; readonly untilSeq: number } = {
       ...{ network, cluster, namespace, service, pool, actor, type },
       correlationId: correlation,

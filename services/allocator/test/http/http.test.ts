@@ -70,6 +70,11 @@ describe("the API", () => {
           all.filter((e) => e!.recordedAt >= times.since && e!.recordedAt <= times.until).map((e) => e!.seq)
         )
         expect((yield* read({ after: 7 }))[0]).toContain('{"seq":8,')
+        const then = (yield* read({ at: "9", since: "4", until: "12" })).map((line) => readEventRecord(line)?.seq)
+        expect(then).toEqual([4, 5, 6, 7, 8, 9])
+        for (const query of [{ cluster: "nope" }, { network: "nope" }, { journal: "wire", cluster: "nope" }] as const) {
+          expect(yield* Effect.flip(read(query))).toMatchObject({ _tag: "NotFoundProblem" })
+        }
         expect((yield* read({ journal: "wire", cluster: "east" }))[0]).toContain('{"id":1,')
         for (const query of [{ service: "web" }, { journal: "wire", pool: "public" }] as const) {
           expect(yield* Effect.flip(read(query))).toMatchObject({ _tag: "InvalidQueryProblem" })
@@ -112,6 +117,8 @@ describe("the API", () => {
       expect(never.address).toBe("2001:db8::ff")
       expect(never).toMatchObject({ holder: null, network: null })
       expect(never.sentence).toBe("2001:db8::ff has never been given out in any network (known: default).")
+      const mapped = yield* api.audit.holder({ params: { address: "::ffff:192.0.2.1" }, query: {} })
+      expect(mapped).toEqual(now)
     }).pipe(Effect.provide(local()))
   )
 
@@ -245,6 +252,7 @@ describe("the API", () => {
         ["/v1/vips/192.0.2.1/holder?at=yesterday", "query.at"],
         ["/v1/history?limit=0", "query.limit"],
         ["/v1/history?actor=a%00b", "query.actor"],
+        ["/v1/history?type=VipGiven", "query.type"],
         ["/v1/why/service/shop/%00", "params.name"],
         ["/v1/history?before=x", "query.before"]
       ] as const
@@ -257,6 +265,14 @@ describe("the API", () => {
         expect(problem.errors.map(({ path }) => path.join("."))).toEqual([field])
         expect(problem.errors[0]?.message).toMatch(/expected/i)
       }
+      const misspelt = yield* Effect.all([
+        get("/v1/history?type=vipassigned"),
+        post("/v1/audit/exports?type=session", {})
+      ])
+      expect(misspelt.map(({ text }) => JSON.parse(text).errors[0].message)).toEqual([
+        'expected VipAssigned, found "vipassigned"',
+        'expected a type of event of docs/reference/events.md, like VipAssigned, found "session"'
+      ])
       const incomplete = yield* get("/v1/history?service=web&namespace=shop")
       expect(JSON.parse(incomplete.text)).toMatchObject({ status: 400, field: "cluster" })
       const nowhere = yield* get("/v1/nowhere")

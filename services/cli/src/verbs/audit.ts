@@ -9,7 +9,7 @@ import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
-import { momentFlag, readCorrelation, readMoment } from "../at.ts"
+import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
@@ -288,6 +288,7 @@ const exportVerb = Command.make(
     ...filters,
     since: momentFlag("since", "From then on"),
     until: momentFlag("until", "Up to and with"),
+    at: momentFlag("at", "As the log was then"),
     after: Flag.Int("after").pipe(Flag.withDescription("Only events after this seq, to go on"), Flag.optional),
     format: Flag.Literals("format", ["ndjson", "csv"]).pipe(
       Flag.withDescription("A JSON object a line, or CSV"),
@@ -295,16 +296,19 @@ const exportVerb = Command.make(
     ),
     out: outFlag
   },
-  Effect.fnUntraced(function* ({ since, until, after, format, out, ...kept }) {
+  Effect.fnUntraced(function* ({ since, until, at, after, format, out, ...kept }) {
     const { user, write } = yield* Surroundings
     yield* readCorrelation("audit export", kept.correlation)
     const query = {
       ...Object.fromEntries(
-        Object.entries(kept).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
+        Object.entries({ ...kept, actor: readActor(kept.actor) }).flatMap(([name, value]) =>
+          Option.isSome(value) ? [[name, value.value]] : []
+        )
       ),
       ...(Option.isSome(after) ? { after: after.value } : {}),
       ...(yield* readMoment("audit export", "since", since)),
       ...(yield* readMoment("audit export", "until", until)),
+      ...(yield* readMoment("audit export", "at", at)),
       format
     }
     const file = Option.isNone(out) ? undefined : yield* writing(out.value, () => openSync(out.value, "w"))

@@ -2,7 +2,7 @@ import { addressFilter, historyLimitDefault, historyLimitMax } from "@lowtide/ap
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
-import { momentFlag, readCorrelation, readMoment } from "../at.ts"
+import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
 import { print, serverFlags } from "../root.ts"
@@ -68,7 +68,7 @@ export const history = Command.make(
       ...given("pool", filters.pool),
       ...about,
       limit,
-      ...given("actor", filters.actor),
+      ...given("actor", readActor(filters.actor)),
       ...given("type", filters.type),
       ...given("correlation", filters.correlation),
       ...(yield* readMoment("history", "since", filters.since)),
