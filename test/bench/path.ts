@@ -12,10 +12,9 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
 import { LowtideClient, layerClient } from "@lowtide/api"
-import { startPostgres } from "@lowtide/testkit"
+import { sqlSession, startPostgres } from "@lowtide/testkit"
 import { inNamespace } from "@lowtide/testkit/lab/index"
 import { Effect, Queue } from "effect"
-import pg from "pg"
 import { type Fleet, sampleClusters, sampleFolder } from "../../scripts/demo/fleet.ts"
 import { newService, runningFleetOn, services } from "../e2e/fleet-scope.ts"
 
@@ -166,9 +165,8 @@ const isComplete = (times: ReadonlyMap<string, number>): boolean => times.has("p
 const singleCommits = Effect.scoped(
   Effect.gen(function* () {
     const server = yield* startPostgres()
+    const client = yield* sqlSession(server.socketUrl)
     return yield* Effect.promise(async () => {
-      const client = new pg.Client({ connectionString: server.socketUrl })
-      await client.connect()
       await client.query("create table single (id int primary key, text text)")
       const latencies: Array<number> = []
       for (let id = 0; id < 300; id++) {
@@ -180,7 +178,6 @@ const singleCommits = Effect.scoped(
         })
         latencies.push(performance.now() - startedMs)
       }
-      await client.end()
       return latencies
     })
   })

@@ -1,7 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { startPostgres } from "@lowtide/testkit"
+import { execute, startPostgres } from "@lowtide/testkit"
 import { Effect } from "effect"
-import pg from "pg"
 import { runDemo } from "./run-demo.ts"
 
 it.live("the demo runs on the database that is given, twice, and leaves nothing on it", () =>
@@ -12,16 +11,7 @@ it.live("the demo runs on the database that is given, twice, and leaves nothing 
       const { code, stderr, stdout } = yield* Effect.promise(() => runDemo(args, { DATABASE_URL: server.url }))
       assert.strictEqual(code, 0, `${stderr}\n${stdout}`)
     }
-    const names = yield* Effect.promise(async () => {
-      const client = new pg.Client({ connectionString: server.url })
-      await client.connect()
-      const { rows } = await client.query<{ readonly datname: string }>("select datname from pg_database")
-      await client.end()
-      return rows.map(({ datname }) => datname)
-    })
-    assert.deepStrictEqual(
-      names.filter((name) => name.startsWith("lowtide")),
-      []
-    )
+    const ours = "select datname from pg_database where datname like 'lowtide%'"
+    assert.deepStrictEqual(yield* Effect.promise(() => execute(server.url, ours)), [])
   }).pipe(Effect.scoped)
 )

@@ -5,13 +5,13 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Bus, commandSubject, generateKey, layerBus, readLast, sendCommand } from "@lowtide/bus"
 import { auditStream, checkpointSubject } from "@lowtide/bus/subjects"
+import { withClient } from "@lowtide/ledger/client"
 import { verifierKey } from "@lowtide/ledger/proofs/checkpoint"
-import { startNats, startPostgres } from "@lowtide/testkit"
+import { execute, startNats, startPostgres } from "@lowtide/testkit"
 import { startProcess } from "@lowtide/testkit/lab/index"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { freePort, serverFolder } from "@lowtide/testkit/scratch-folder"
 import { Effect, Layer } from "effect"
-import pg from "pg"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -72,15 +72,7 @@ export const startCentre = Effect.gen(function* () {
     )
     return child
   })
-  const query = async (text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
-    const client = new pg.Client({ connectionString: postgres.url })
-    await client.connect()
-    try {
-      return (await client.query(text)).rows
-    } finally {
-      await client.end()
-    }
-  }
+  const query = (text: string) => execute(postgres.url, text)
   const bus = yield* Layer.build(layerBus({ servers: [nats.url], name: "test" }))
   const within = Effect.provideContext(bus)
   const lowtide = (...args: ReadonlyArray<string>) =>
@@ -125,12 +117,11 @@ export const startCentre = Effect.gen(function* () {
     inStream: within(readLast(auditStream, checkpointSubject)),
     /** As a superuser does it who wants no trace. */
     behindTheBack: (...statements: ReadonlyArray<string>) =>
-      Effect.promise(async () => {
-        const client = new pg.Client({ connectionString: postgres.url })
-        await client.connect()
-        await client.query("set session_replication_role = replica")
-        for (const statement of statements) await client.query(statement)
-        await client.end()
-      })
+      Effect.promise(() =>
+        withClient(postgres.url, async (client) => {
+          await client.query("set session_replication_role = replica")
+          for (const statement of statements) await client.query(statement)
+        })
+      )
   }
 })

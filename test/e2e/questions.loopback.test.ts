@@ -4,9 +4,9 @@ import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { layerBus, publishAll, sendCommand, type WireReport, wireSubject } from "@lowtide/bus"
 import { type Command, decodeObject, objectTelling, parseManifests } from "@lowtide/domain"
+import { withClient } from "@lowtide/ledger/client"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
-import pg from "pg"
 import { expect } from "vitest"
 import { type Ran, root, startCentre } from "./ledger-centre.ts"
 
@@ -88,17 +88,13 @@ type Centre = Effect.Success<typeof startCentre>
 
 /** A row a line and columns by `|`, as `psql -At` prints them. */
 const select = (url: string, text: string) =>
-  Effect.promise(async () => {
-    const types = { getTypeParser: () => (value: string) => value } as never
-    const client = new pg.Client({ connectionString: url, types, options: "-c timezone=UTC" })
-    await client.connect()
-    try {
-      const { rows } = await client.query<Array<string | null>>({ text, rowMode: "array" })
+  Effect.promise(() =>
+    withClient(url, async (client) => {
+      const types = { getTypeParser: () => (value: string) => value } as never
+      const { rows } = await client.query<Array<string | null>>({ text, rowMode: "array", types })
       return rows.map((row) => row.map((value) => value ?? "").join("|")).join("\n")
-    } finally {
-      await client.end()
-    }
-  })
+    })
+  )
 
 const answer: (centre: Centre, line: string) => Effect.Effect<string> = Effect.fnUntraced(function* (centre, line) {
   const [, command] = /^\$ (.*)$/.exec(line) ?? []

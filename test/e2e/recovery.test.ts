@@ -1,10 +1,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { startPostgres } from "@lowtide/testkit"
+import { execute, startPostgres } from "@lowtide/testkit"
 import { startProcess, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import pg from "pg"
 import { superviseComponent } from "../../scripts/demo/component.ts"
 import type { Fleet } from "../../scripts/demo/fleet.ts"
 import { component, getsRoute, hopsOf, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
@@ -24,15 +23,7 @@ const sql = (fleet: Fleet, text: string): Effect.Effect<ReadonlyArray<any>> =>
 
 // biome-ignore lint/suspicious/noExplicitAny: rows as the statement names them
 const query = (connectionString: string, text: string): Effect.Effect<ReadonlyArray<any>> =>
-  Effect.promise(async () => {
-    const client = new pg.Client({ connectionString })
-    await client.connect()
-    try {
-      return (await client.query(text)).rows
-    } finally {
-      await client.end()
-    }
-  })
+  Effect.promise(() => execute(connectionString, text))
 
 /** UPDATEs that each router has had so far: a route that flaps leaves some behind, however short. */
 const updates = (fleet: Fleet) => Effect.forEach(fleet.site.clusters, ({ router }) => router.updates)

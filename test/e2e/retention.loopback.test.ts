@@ -7,8 +7,8 @@ import { migrate } from "@lowtide/ledger"
 import { readVerifierKeys } from "@lowtide/ledger/proofs/checkpoint"
 import { loadSegment } from "@lowtide/ledger/segment-file"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { sqlSession } from "@lowtide/testkit/sql"
 import { Effect, Fiber, Result } from "effect"
-import pg from "pg"
 import { root, run, startCentre } from "./ledger-centre.ts"
 
 /** A centre whose log has partitions of 300 events, two of them whole, and runs of 256 leaves across their bounds. */
@@ -35,14 +35,13 @@ const filled = Effect.gen(function* () {
 
 /** The lock under which partitions are made, held by somebody. */
 const heldLock = (url: string) =>
-  Effect.promise(async () => {
-    const client = new pg.Client({ connectionString: url })
-    await client.connect()
-    await client.query("select pg_advisory_lock(hashtext('ledger_ensure_partitions'))")
+  Effect.gen(function* () {
+    const client = yield* sqlSession(url)
+    yield* Effect.promise(() => client.query("select pg_advisory_lock(hashtext('ledger_ensure_partitions'))"))
     return {
       isWaitedFor: async () =>
         (await client.query("select from pg_locks where locktype = 'advisory' and not granted")).rows.length > 0,
-      release: () => client.end()
+      release: () => client.query("select pg_advisory_unlock_all()")
     }
   })
 

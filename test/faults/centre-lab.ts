@@ -4,10 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Bus, type CommandReply, commandSubject, generateKey, layerBus, sendCommand } from "@lowtide/bus"
 import type { Command } from "@lowtide/domain"
-import { type NatsServer, type PostgresServer, startNats, startPostgres } from "@lowtide/testkit"
+import { execute, type NatsServer, type PostgresServer, startNats, startPostgres } from "@lowtide/testkit"
 import { type LabProcess, startProcess, waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Context, Effect, Layer, type Scope } from "effect"
-import pg from "pg"
 
 const program = join(import.meta.dirname, "../../services/allocator/src/main.ts")
 
@@ -114,16 +113,7 @@ export const makeCentreLabIn: (postgresFolder: string | undefined) => Effect.Eff
             return JSON.parse(reply.string()) as CommandReply
           }).pipe(Effect.orElseSucceed(() => undefined))
         ),
-      sql: (text) =>
-        Effect.promise(async () => {
-          const client = new pg.Client({ connectionString: postgres.url })
-          await client.connect()
-          try {
-            return (await client.query(text)).rows
-          } finally {
-            await client.end()
-          }
-        })
+      sql: (text) => Effect.promise(() => execute(postgres.url, text))
     }
   })
 

@@ -5,9 +5,8 @@
  * cluster's head. The first baseline writes the same, one command a commit; the second only inserts the event's row.
  * `append [COMMANDS] [ROUNDS]`: so many in each round with 32 waiting, 8,000 and 5 unless given.
  */
-import { startPostgres } from "@lowtide/testkit"
+import { sqlSession, startPostgres } from "@lowtide/testkit"
 import { Context, Effect, Layer, Option } from "effect"
-import pg from "pg"
 import { type Batch, type HeadPosition, Ledger, ledgerPostgres, makeGroupCommit, migrate } from "../src/index.ts"
 
 const vipsCount = 5_000
@@ -116,17 +115,9 @@ const closedLoop = <E>(workers: number, commands: number, send: (index: number) 
 
 /** The least that a durable append can do: one row, prepared, autocommit. */
 const bareInsert = Effect.fnUntraced(function* (url: string) {
-  const client = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const connection = new pg.Client({ connectionString: url })
-      await connection.connect()
-      await connection.query(
-        "create table if not exists bare (seq bigserial primary key, id uuid, data json, meta json)"
-      )
-      return connection
-    }),
-    (connection) => Effect.promise(() => connection.end())
-  )
+  const client = yield* sqlSession(url)
+  const table = "create table if not exists bare (seq bigserial primary key, id uuid, data json, meta json)"
+  yield* Effect.promise(() => client.query(table))
   const text = "insert into bare (id, data, meta) values ($1, $2, $3)"
   return (index: number) =>
     Effect.promise(() => client.query({ name: "bare", text, values: [commandUuid(index), payload, meta] }))

@@ -3,9 +3,9 @@
  * Services (fewer of fewer than 200,000 events), written by SQL, each stream changed at random over a year. Who held an address is asked of the history
  * of VIPs; the whole fleet is every stream's state, as a reader of the API at a time T gets it. Each has its baseline over the same log.
  */
-import { startPostgres } from "@lowtide/testkit"
+import { sqlSession, startPostgres } from "@lowtide/testkit"
 import { Context, Effect, Layer } from "effect"
-import pg from "pg"
+import type { SqlClient } from "../src/client.ts"
 import { Ledger, ledgerPostgres, migrate } from "../src/index.ts"
 
 const eventsCount = Number(process.argv[2] ?? 5_000_000)
@@ -47,7 +47,7 @@ update log_head set epoch = 1, seq = ${eventsCount}, commit_seq = ${eventsCount}
   recorded_at = (select recorded_at from events where seq = ${eventsCount})`
 
 /** The indexes that are of no key are made after the rows: a tenth of the time. */
-const fill = async (client: pg.Client) => {
+const fill = async (client: SqlClient) => {
   await client.query("set synchronous_commit = off")
   await client.query("set maintenance_work_mem = '512MB'")
   await client.query(`select ledger_ensure_partitions(1), ledger_ensure_partitions(${eventsCount})`)
@@ -90,7 +90,7 @@ const addressOf = (vip: number) => `198.${18 + (vip >> 16)}.${(vip >> 8) & 255}.
 const fromTheLog = `select seq, data from events where address = $1 and recorded_at <= $2 order by seq desc limit 1`
 
 /** The same questions twice, of which the first time warms both sides up. */
-const measureWho = async (ledger: Ledger["Service"], client: pg.Client) => {
+const measureWho = async (ledger: Ledger["Service"], client: SqlClient) => {
   const own: Array<number> = []
   const base: Array<number> = []
   for (let index = 0; index < 2 * lookUps; index += 1) {
@@ -112,7 +112,7 @@ const measureWho = async (ledger: Ledger["Service"], client: pg.Client) => {
   }
 }
 
-const measureFleet = async (ledger: Ledger["Service"], client: pg.Client) => {
+const measureFleet = async (ledger: Ledger["Service"], client: SqlClient) => {
   for (const moment of moments) {
     const seq = Math.floor(eventsCount * moment)
     const own: Array<number> = []
@@ -148,15 +148,12 @@ const main = Effect.gen(function* () {
   const server = yield* startPostgres()
   yield* migrate(server.url)
   const ledger = Context.get(yield* Layer.build(ledgerPostgres(server.socketUrl)), Ledger)
+  const client = yield* sqlSession(server.socketUrl)
   yield* Effect.promise(async () => {
-    const client = new pg.Client({ connectionString: server.socketUrl })
-    client.on("error", () => undefined) // what was being asked fails by itself
-    await client.connect()
     const filled = await timed(() => fill(client))
     process.stderr.write(`${eventsCount} events written in ${(filled / 1000).toFixed(0)} s\n`)
     await measureWho(ledger, client)
     await measureFleet(ledger, client)
-    await client.end()
   })
 }).pipe(Effect.scoped)
 

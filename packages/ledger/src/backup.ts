@@ -8,6 +8,8 @@ import { Kysely, PostgresDialect } from "kysely"
 import { Migrator } from "kysely/migration"
 import pg from "pg"
 import { migrations } from "../../../migrations/index.ts"
+import { withClient } from "./client.ts"
+import { makePool } from "./database.ts"
 import type { Head } from "./ledger.ts"
 import { gzipLines } from "./lines.ts"
 import { rebuildLeftovers } from "./rebuild.ts"
@@ -222,7 +224,7 @@ const makeSchema = async (url: string, schema: string): Promise<void> => {
     const detail = `expected an empty database, found ${found.join(", ")}; name one that was just created`
     throw new BackupFault({ reason: "not-empty", detail })
   }
-  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const pool = makePool(url, { max: 2, deadlineMs: 120_000 })
   try {
     const migrator = new Migrator({
       db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
@@ -246,17 +248,6 @@ const insert = (client: pg.Client, { table, columns }: TableHeading, lines: Read
 }
 
 const id = (name: string): string => pg.escapeIdentifier(name)
-
-const withClient = async <A>(url: string, use: (client: pg.Client) => Promise<A>): Promise<A> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, options: "-c timezone=UTC" })
-  client.on("error", () => undefined)
-  await client.connect()
-  try {
-    return await use(client)
-  } finally {
-    await client.end()
-  }
-}
 
 const attempt = <A>(act: () => Promise<A>): Effect.Effect<A, BackupFault> =>
   Effect.tryPromise({

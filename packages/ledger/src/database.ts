@@ -42,34 +42,42 @@ export const openDatabase = (url: string): Effect.Effect<Database, never, Scope.
     }
   })
 
+/** How many connections, and when a statement on one of them is given up. */
+export interface PoolOptions {
+  readonly max: number
+  readonly deadlineMs: number
+  readonly settings?: string
+}
+
 /** A pool that survives its server. A statement ends at its deadline; one whose server is silent, a second later. */
-export const openPool = (
-  url: string,
-  options: { readonly max: number; readonly deadlineMs: number; readonly settings?: string }
-): Effect.Effect<pg.Pool, never, Scope.Scope> =>
+export const openPool = (url: string, options: PoolOptions): Effect.Effect<pg.Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => {
-      const pool = new pg.Pool({
-        connectionString: url,
-        max: options.max,
-        application_name: "lowtide-ledger",
-        idleTimeoutMillis: 0, // a command after a quiet minute should not pay for a new connection
-        connectionTimeoutMillis: Math.min(options.deadlineMs, 3_000),
-        statement_timeout: options.deadlineMs,
-        query_timeout: options.deadlineMs + 1_000,
-        idle_in_transaction_session_timeout: 30_000,
-        keepAlive: true,
-        keepAliveInitialDelayMillis: 5_000,
-        options: `-c timezone=UTC -c datestyle=ISO -c jit=off ${options.settings ?? ""}`,
-        types: wireTypes
-      })
-      // A connection was lost: its query, if any, fails by itself, and the next one opens another.
-      pool.on("error", () => undefined)
-      pool.on("connect", (client) => client.on("error", () => undefined))
-      return pool
-    }),
+    Effect.sync(() => makePool(url, options)),
     (pool) => Effect.promise(() => pool.end().catch(() => undefined))
   )
+
+/** The same pool, for whoever ends it. */
+export const makePool = (url: string, options: PoolOptions): pg.Pool => {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.max,
+    application_name: "lowtide-ledger",
+    idleTimeoutMillis: 0, // a command after a quiet minute should not pay for a new connection
+    connectionTimeoutMillis: Math.min(options.deadlineMs, 3_000),
+    statement_timeout: options.deadlineMs,
+    query_timeout: options.deadlineMs + 1_000,
+    idle_in_transaction_session_timeout: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    options: `-c timezone=UTC -c datestyle=ISO -c jit=off ${options.settings ?? ""}`,
+    types: wireTypes
+  })
+  // A connection was lost: its query, if any, fails by itself, and the next one opens another. `end` answers before the
+  // server has let go of the last of them, so it may happen after that as well.
+  pool.on("error", () => undefined)
+  pool.on("connect", (client) => client.on("error", () => undefined))
+  return pool
+}
 
 /**
  * How values come back: `bigint` as number (a seq stays below 2^53), `timestamptz` as ISO 8601, `json` and `inet` as the

@@ -1,5 +1,6 @@
 import { Data, Effect } from "effect"
 import pg from "pg"
+import { withClient } from "./client.ts"
 import type { Projection } from "./replay.ts"
 
 /** Why a table could not be made anew; the one in use is as it was. */
@@ -118,7 +119,7 @@ export const rebuildProjection = (
   projection: Projection,
   options: { readonly pageEvents?: number; readonly onPage?: (position: number, head: number) => void } = {}
 ): Effect.Effect<Rebuilt, RebuildFault> =>
-  withClient(url, async (client) => {
+  alone(url, async (client) => {
     const { pageEvents = pageEventsUsual, onPage } = options
     const takenOver = await begin(client, projection)
     const catchUp = async () => {
@@ -156,7 +157,7 @@ const lockNotAvailable = "55P03"
 
 /** Drops what rebuilds left: tables that were in use before, and one that was begun and not ended. Answers their names. */
 export const dropRebuildLeftovers = (url: string): Effect.Effect<ReadonlyArray<string>, RebuildFault> =>
-  withClient(url, async (client) => {
+  alone(url, async (client) => {
     const { rows } = await client.query<{ name: string }>(
       `select relname::text as name from pg_class
        where relnamespace = 'public'::regnamespace and relkind = 'r' and relname ~ $1 order by 1`,
@@ -367,24 +368,14 @@ const inTransaction = async <A>(client: pg.Client, act: () => Promise<A>, mode =
   }
 }
 
-const withClient = <A>(url: string, use: (client: pg.Client) => Promise<A>): Effect.Effect<A, RebuildFault> =>
+/** Two at once would fold the same events twice. */
+const alone = <A>(url: string, use: (client: pg.Client) => Promise<A>): Effect.Effect<A, RebuildFault> =>
   Effect.tryPromise({
-    try: async () => {
-      const client = new pg.Client({
-        connectionString: url,
-        connectionTimeoutMillis: 5_000,
-        options: "-c timezone=UTC"
-      })
-      client.on("error", () => undefined)
-      await client.connect()
-      try {
-        // Two at once would fold the same events twice.
+    try: () =>
+      withClient(url, async (client) => {
         const [lock] = (await client.query("select pg_try_advisory_lock(hashtext('ledger_rebuild')) as held")).rows
         if (lock?.held !== true) throw new Error("another rebuild is under way")
         return await use(client)
-      } finally {
-        await client.end()
-      }
-    },
+      }),
     catch: (cause) => new RebuildFault({ detail: cause instanceof Error ? cause.message : String(cause) })
   })

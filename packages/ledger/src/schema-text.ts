@@ -1,22 +1,17 @@
-import pg from "pg"
+import { withClient } from "./client.ts"
 
 /**
  * The schema of a migrated database as text, for `migrations/schema.sql`: the same on every PostgreSQL version we
  * support, unlike a dump. Partitions are left out, since how many there are is not schema.
  */
-export const schemaText = async (url: string): Promise<string> => {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
+export const schemaText = (url: string): Promise<string> =>
+  withClient(url, async (client) => {
     const sections = []
     for (const query of [tables, indexes, functions, triggers, auditViews, auditFunctions]) {
       sections.push((await client.query<{ text: string }>(query)).rows.map((row) => row.text))
     }
     return `${header}\n${sections.flat().join("\n\n")}\n`
-  } finally {
-    await client.end()
-  }
-}
+  })
 
 const header = `-- What the migrations beside this file lead to. Made by: node scripts/schema-sql.ts --update
 `

@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
 import { Data, Effect } from "effect"
 import pg from "pg"
+import { withClient } from "./client.ts"
 import { gzipLines } from "./lines.ts"
 import type { CheckpointKeys } from "./proofs/checkpoint.ts"
 import type { EventRecord } from "./proofs/event-record.ts"
@@ -113,20 +114,7 @@ export const loadSegment = (
 ): Effect.Effect<VerifiedSegment & { readonly isLoaded: boolean }, SegmentFault> =>
   Effect.gen(function* () {
     const verified = yield* verifySegment(path, keys)
-    const isLoaded = yield* attempt(async () => {
-      const client = new pg.Client({
-        connectionString: url,
-        connectionTimeoutMillis: 5_000,
-        options: "-c timezone=UTC"
-      })
-      client.on("error", () => undefined)
-      await client.connect()
-      try {
-        return await load(client, path, verified, keys)
-      } finally {
-        await client.end()
-      }
-    })
+    const isLoaded = yield* attempt(() => withClient(url, (client) => load(client, path, verified, keys)))
     return { ...verified, isLoaded }
   })
 

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Context, Effect, Layer, Option } from "effect"
 import { restoreBackup, writeBackup } from "../src/backup.ts"
 import { Ledger, ledgerPostgres } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { assignment, uuid } from "./rows.ts"
 
 const databases = liveDatabases()

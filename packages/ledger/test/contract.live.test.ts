@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs"
+import { execute } from "@lowtide/testkit"
 import { Effect } from "effect"
 import { grantAllocator, ledgerPostgres, migrate } from "../src/index.ts"
 import { ledgerContract } from "./contract.ts"
-import { asRole, execute, liveDatabases, rolesFile } from "./live-database.ts"
+import { asRole, liveDatabases, rolesFile } from "./live-database.ts"
 
 const databases = liveDatabases()
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Context, Effect, Fiber, Layer, Option, Schedule } from "effect"
 import { Ledger, ledgerPostgres, loadWhole, makeGroupCommit } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { event, uuid } from "./rows.ts"
 
 const databases = liveDatabases({ durable: true })

@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url"
-import { type PostgresServer, startPostgres } from "@lowtide/testkit"
+import { execute, type PostgresServer, startPostgres } from "@lowtide/testkit"
 import { Effect, Exit, Scope } from "effect"
-import pg from "pg"
 import { afterAll, beforeAll } from "vitest"
 import { migrate } from "../src/index.ts"
 
@@ -41,15 +40,3 @@ export const rolesFile = fileURLToPath(new URL("../../../deploy/postgres/roles.s
 /** The URL of a database for a role, by the socket, where the server asks nobody for a password. */
 export const asRole = (socketUrl: string, databaseUrl: string) => (role: string) =>
   socketUrl.replace(/\/\/[^@]*@/, `//${role}@`).replace(/\/[^/]*$/, new URL(databaseUrl).pathname)
-
-/** Runs one statement over a connection of its own. */
-export const execute = async (url: string, text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
-  const client = new pg.Client({ connectionString: url })
-  client.on("error", () => undefined)
-  await client.connect()
-  try {
-    return (await client.query(text)).rows
-  } finally {
-    await client.end()
-  }
-}

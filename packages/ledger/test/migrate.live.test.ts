@@ -1,20 +1,22 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Context, Effect, Layer } from "effect"
 import { Kysely, PostgresDialect } from "kysely"
 import { type Migration, Migrator } from "kysely/migration"
-import pg from "pg"
 import { migrations } from "../../../migrations/index.ts"
+import { makePool } from "../src/database.ts"
 import { completeTree, Ledger, ledgerPostgres, migrate } from "../src/index.ts"
 import { leafHash } from "../src/proofs/leaf.ts"
 import { schemaText } from "../src/schema-text.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 
 const databases = liveDatabases()
 
 /** A database as an older release left it. */
 const migrateTo = async (url: string, older: Record<string, Migration>) => {
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }) })
+  const pool = makePool(url, { max: 2, deadlineMs: 60_000 })
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   const { error } = await new Migrator({ db, provider: { getMigrations: async () => older } }).migrateToLatest()
   await db.destroy()
   if (error !== undefined) throw error

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Context, Effect, Layer, Option } from "effect"
 import { Ledger, ledgerPostgres, noPlace } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { assignment, uuid } from "./rows.ts"
 import { smallPartitions } from "./small-partitions.ts"
 

@@ -1,11 +1,10 @@
 import { assert, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Effect } from "effect"
-import { Kysely, PostgresDialect } from "kysely"
-import pg from "pg"
+import { openDatabase } from "../src/database.ts"
 import { selectEvents } from "../src/reads.ts"
-import type { LedgerTables } from "../src/tables.ts"
 import { selectWire } from "../src/wire-journal.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 
 const databases = liveDatabases()
 
@@ -25,15 +24,7 @@ it.live("the history of a prefix is read by the index of addresses, of both IP v
   Effect.gen(function* () {
     const url = yield* databases.fresh()
     yield* Effect.promise(() => execute(url, fill))
-    const pool = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const opened = new pg.Pool({ connectionString: url })
-        opened.on("connect", (client) => client.on("error", () => undefined)) // the server may end it while it ends
-        return opened
-      }),
-      (open) => Effect.promise(() => open.end())
-    )
-    const db = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) })
+    const { kysely: db, readers } = yield* openDatabase(url)
     // Partitions that are made ahead are empty, and cost nothing to look through.
     const [row] = yield* Effect.promise(() =>
       execute(url, "select distinct tableoid::regclass::text as name from events")
@@ -45,13 +36,14 @@ it.live("the history of a prefix is read by the index of addresses, of both IP v
       selectEvents(db, { ...page, prefix: "2001:db8::/120", untilSeq: 40_000 }),
       selectWire(db, { ...page, network: "default", prefix: "198.18.1.0/28" })
     ]
-    const plans = yield* Effect.forEach(queries, (query) =>
-      Effect.promise(async () => JSON.stringify(await query.explain("json")))
-    )
-    const [asked] = yield* Effect.promise(() =>
-      execute(url, "explain (format json) select seq from audit.prefix_history('198.18.1.0/28')")
-    )
-    for (const plan of [...plans, JSON.stringify(asked)]) {
+    const byFunction = "explain (format json) select seq from audit.prefix_history('198.18.1.0/28')"
+    const answers: ReadonlyArray<ReadonlyArray<object>> = [
+      ...(yield* Effect.forEach(queries, (query) => Effect.promise(() => query.explain("json")))),
+      yield* Effect.promise(async () => (await readers.query<object>(byFunction)).rows)
+    ]
+    for (const rows of answers) {
+      const [explained] = rows.flatMap((row) => Object.values(row))
+      const plan = JSON.stringify(JSON.parse(explained))
       assert.match(plan, /"Index Name":"[^"]*(address|vip)/)
       assert.notMatch(plan, new RegExp(`"Node Type":"Seq Scan"[^{}]*"Relation Name":"(${filled}|wire_journal)"`))
       assert.match(plan, /"Index Cond":"[^"]*address >= /)

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { execute, sqlSession } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
-import pg from "pg"
 import { writeBackup } from "../src/backup.ts"
 import { type Batch, emptyBatch, Ledger, ledgerPostgres, type ReplayDifference, walkReplay } from "../src/index.ts"
 import { dropRebuildLeftovers, rebuildProjection } from "../src/rebuild.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { event, historyRow, uuid } from "./rows.ts"
 
 const databases = liveDatabases()
@@ -169,8 +169,7 @@ describe("a table made anew from the log", () => {
     Effect.gen(function* () {
       const { url, sql, differences } = yield* written(40)
       yield* sql("update vip_history set holders = '[]' where from_seq = 12")
-      const batch = new pg.Client({ connectionString: url })
-      yield* Effect.promise(() => batch.connect())
+      const batch = yield* sqlSession(url)
       yield* Effect.promise(() => batch.query("begin; lock table vip_history in row exclusive mode"))
       const rebuilding = yield* Effect.forkChild(rebuildProjection(url, "vip_history"))
       const waiting = "select from pg_locks where mode = 'AccessExclusiveLock' and not granted"
@@ -180,7 +179,6 @@ describe("a table made anew from the log", () => {
       )
       // Of no event since: a comparison under the lock would find it.
       yield* Effect.promise(() => batch.query("update vip_history set holders = '[]' where from_seq = 13; commit"))
-      yield* Effect.promise(() => batch.end())
       assert.deepInclude(yield* Fiber.join(rebuilding), { differing: 1, rows: 40 })
       assert.deepStrictEqual(yield* differences, [])
     }).pipe(Effect.scoped)
@@ -189,8 +187,7 @@ describe("a table made anew from the log", () => {
   it.live("lets writers go on while somebody reads the table for long, and is swapped in when nobody does", () =>
     Effect.gen(function* () {
       const { url, write, sql, differences } = yield* written(40)
-      const reader = new pg.Client({ connectionString: url })
-      yield* Effect.promise(() => reader.connect())
+      const reader = yield* sqlSession(url)
       yield* Effect.promise(() => reader.query("begin; select count(*) from vip_history"))
       const rebuilding = yield* Effect.forkChild(rebuildProjection(url, "vip_history"))
       const waiting = "select from pg_locks where mode = 'AccessExclusiveLock' and not granted"
@@ -201,7 +198,7 @@ describe("a table made anew from the log", () => {
         )
         yield* write
       }
-      yield* Effect.promise(() => reader.end())
+      yield* Effect.promise(() => reader.query("rollback"))
       assert.deepInclude(yield* Fiber.join(rebuilding), { differing: 0, rows: 42 })
       assert.deepStrictEqual(yield* differences, [])
     }).pipe(Effect.scoped)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
+import { execute } from "@lowtide/testkit"
 import { Context, Effect, Layer, Option } from "effect"
 import {
   type Batch,
@@ -10,7 +11,7 @@ import {
   type ReplayDifference,
   walkReplay
 } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { event, uuid } from "./rows.ts"
 
 const databases = liveDatabases()

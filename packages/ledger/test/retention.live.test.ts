@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { execute, sqlSession } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
-import pg from "pg"
 import { emptyBatch, Ledger, ledgerPostgres } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { event, uuid } from "./rows.ts"
 import { smallPartitions } from "./small-partitions.ts"
 
@@ -58,8 +58,7 @@ describe("a segment that is to be dropped", () => {
       const [{ digest } = { digest: "" }] = yield* sql("select ledger_leaves_digest(1, 10) as digest")
       yield* write("segment:1", { toSeq: 10, leavesDigest: digest }, "SegmentArchived")
       yield* sql("insert into tree_node (level, index, hash) values (1, 0, '')")
-      const reader = new pg.Client({ connectionString: url })
-      yield* Effect.promise(() => reader.connect())
+      const reader = yield* sqlSession(url)
       yield* Effect.promise(() => reader.query("begin; select count(*) from events"))
       const dropping = yield* Effect.forkChild(ledger.dropSegment({ fromSeq: 1, toSeq: 10 }))
       const waiting = "select from pg_locks where mode = 'AccessExclusiveLock' and not granted"
@@ -70,7 +69,7 @@ describe("a segment that is to be dropped", () => {
         )
         yield* write(`node:east/${name}`, {})
       }
-      yield* Effect.promise(() => reader.end())
+      yield* Effect.promise(() => reader.query("rollback"))
       assert.isTrue(yield* Fiber.join(dropping))
       assert.strictEqual((yield* ledger.firstEvent)?.seq, 11)
     }).pipe(Effect.scoped)

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import { execute } from "@lowtide/testkit"
 import { Effect } from "effect"
 import { grantAllocator, migrate } from "../src/index.ts"
-import { asRole, execute, liveDatabases, rolesFile } from "./live-database.ts"
+import { asRole, liveDatabases, rolesFile } from "./live-database.ts"
 
 const databases = liveDatabases()
 

@@ -1,5 +1,5 @@
+import { execute } from "@lowtide/testkit"
 import { Effect } from "effect"
-import { execute } from "./live-database.ts"
 
 /** Makes the partitions of a log that has no event yet so small that a test can fill them. */
 export const smallPartitions = (url: string, events: number) =>

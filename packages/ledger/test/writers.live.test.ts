@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { execute, sqlSession } from "@lowtide/testkit"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
-import pg from "pg"
 import { emptyBatch, Ledger, ledgerPostgres, loadWhole } from "../src/index.ts"
-import { execute, liveDatabases } from "./live-database.ts"
+import { liveDatabases } from "./live-database.ts"
 import { assignment, event, historyRow, uuid } from "./rows.ts"
 
 const databases = liveDatabases()
@@ -18,16 +18,12 @@ const leader = Effect.fnUntraced(function* (url: string) {
 
 /** A session in the middle of a transaction. */
 const session = (url: string) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new pg.Client({ connectionString: url })
-      client.on("error", () => undefined)
-      await client.connect()
-      await client.query("begin")
-      return (text: string) => Effect.promise(() => client.query(text))
-    }),
-    (run) => Effect.ignore(run("rollback"))
-  )
+  Effect.gen(function* () {
+    const client = yield* sqlSession(url)
+    const run = (text: string) => Effect.promise(() => client.query(text))
+    yield* run("begin")
+    return run
+  })
 
 const rows = (url: string, text: string) => Effect.promise(() => execute(url, text))
 

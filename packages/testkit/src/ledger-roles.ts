@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
-import pg from "pg"
 import { LabError } from "./lab/lab-error.ts"
 import type { PostgresServer } from "./postgres.ts"
+import { execute } from "./sql.ts"
 
 /** Where a ledger's owner and its allocator find it. */
 export interface LedgerUrls {
@@ -22,15 +22,10 @@ export const makeLedgerRoles = (
     const at = socketUrl.replace(/\/[^/]*$/, `/${database}`)
     return role === undefined ? at : at.replace(/\/\/[^@]*@/, `//${role}@`)
   }
-  const run = async (target: string, text: string) => {
-    const client = new pg.Client({ connectionString: target })
-    await client.connect()
-    await client.query(text).finally(() => client.end())
-  }
   return Effect.tryPromise({
     try: async () => {
-      await run(socketUrl, "create database lowtide")
-      await run(url(undefined, "lowtide"), readFileSync(rolesFile, "utf8"))
+      await execute(socketUrl, "create database lowtide")
+      await execute(url(undefined, "lowtide"), readFileSync(rolesFile, "utf8"))
       return { ownerUrl: url("lowtide_owner", "lowtide"), allocatorUrl: url("lowtide_allocator", "lowtide") }
     },
     catch: (cause) => new LabError({ operation: "make the ledger's roles", detail: String(cause) })

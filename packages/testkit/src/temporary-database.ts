@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, type Scope } from "effect"
-import pg from "pg"
 import { LabError } from "./lab/lab-error.ts"
+import { execute } from "./sql.ts"
 
 /**
  * Makes a database of its own on the server of `url`, and answers its URL; it is dropped with the scope. Whatever else the
@@ -17,17 +17,9 @@ export const temporaryDatabase = (url: string): Effect.Effect<string, LabError, 
     (name) => Effect.ignore(run(url, `drop database if exists ${name} with (force)`))
   ).pipe(Effect.map((name) => withDatabase(url, name)))
 
-const run = (url: string, statement: string): Effect.Effect<void, LabError> =>
+const run = (url: string, statement: string): Effect.Effect<unknown, LabError> =>
   Effect.tryPromise({
-    try: async () => {
-      const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-      await client.connect()
-      try {
-        await client.query(statement)
-      } finally {
-        await client.end()
-      }
-    },
+    try: () => execute(url, statement),
     catch: (cause) =>
       new LabError({
         operation: `${statement.split(" ").slice(0, 2).join(" ")} with DATABASE_URL`,

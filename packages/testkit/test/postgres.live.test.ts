@@ -2,35 +2,27 @@ import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { openPool } from "@lowtide/ledger/database"
 import { Effect, Option } from "effect"
-import pg from "pg"
-import { findPostgresBinaries, type PostgresServer, providePostgres, startPostgres } from "../src/index.ts"
+import {
+  execute,
+  findPostgresBinaries,
+  type PostgresServer,
+  providePostgres,
+  sqlSession,
+  startPostgres
+} from "../src/index.ts"
+import { waitUntil } from "../src/lab/wait.ts"
 
-const query = (url: string, text: string) =>
-  Effect.promise(async () => {
-    const client = new pg.Client({ connectionString: url })
-    client.on("error", () => undefined) // the server is killed under it
-    await client.connect()
-    try {
-      return (await client.query(text)).rows
-    } finally {
-      await client.end()
-    }
-  })
+const query = (url: string, text: string) => Effect.promise(() => execute(url, text))
 
 /** A session that computes, and so learns of its postmaster's death only after its statement, a second or two later. */
 const busySession = (server: PostgresServer) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new pg.Client({ connectionString: server.url })
-      client.on("error", () => undefined)
-      await client.connect()
-      await client.query("begin") // answered: the session is there
-      client.query("select count(*) from generate_series(1, 8000000)").catch(() => undefined)
-      return client
-    }),
-    (client) => Effect.promise(() => client.end().catch(() => undefined))
-  )
+  Effect.gen(function* () {
+    const client = yield* sqlSession(server.url)
+    yield* Effect.promise(() => client.query("begin")) // answered: the session is there
+    client.query("select count(*) from generate_series(1, 8000000)").catch(() => undefined)
+  })
 
 describe("startPostgres", () => {
   it.live("answers over TCP with the password and over the Unix socket without one", () =>
@@ -140,3 +132,18 @@ describe("providePostgres", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+it.live("a session that the server ends between two statements fails its next one, and nothing else", () =>
+  Effect.gen(function* () {
+    const server = yield* startPostgres({ durable: false })
+    const session = yield* sqlSession(server.url)
+    const pool = yield* openPool(server.url, { max: 1, deadlineMs: 30_000 })
+    yield* Effect.promise(() => pool.query("select 1"))
+    yield* query(
+      server.url,
+      "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+    )
+    yield* waitUntil("the session has ended", Effect.isFailure(Effect.tryPromise(() => session.query("select 1"))))
+    yield* waitUntil("the pool has another", Effect.isSuccess(Effect.tryPromise(() => pool.query("select 1"))))
+  }).pipe(Effect.scoped)
+)

@@ -2,8 +2,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { EventType } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
+import { sqlSession } from "@lowtide/testkit/sql"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
-import pg from "pg"
 import { describeEvent } from "../../src/http/views/describe.ts"
 import { diffItems } from "../../src/http/views/diff.ts"
 import { commitSample, startMs } from "./sample.ts"
@@ -15,15 +15,7 @@ let server: PostgresServer | undefined
 const asked = <A>(body: (sql: Asker) => Effect.Effect<A, unknown, Ledger>) =>
   Effect.gen(function* () {
     const url = server?.url ?? ""
-    const client = yield* Effect.acquireRelease(
-      Effect.promise(async () => {
-        const client = new pg.Client({ connectionString: url })
-        await client.connect()
-        await client.query("set timezone = 'UTC'")
-        return client
-      }),
-      (client) => Effect.promise(() => client.end())
-    )
+    const client = yield* sqlSession(url)
     const ask: Asker = (text, values = []) =>
       Effect.promise(async () => (await client.query<Record<string, unknown>>(text, [...values])).rows)
     return yield* body(ask).pipe(Effect.provide(ledgerPostgres(url)))
