@@ -34,7 +34,7 @@ describe("finding", () => {
     assert.strictEqual(found.severity, "error")
     assert.strictEqual(
       formatFinding(found),
-      "error LT0201 Service shop/web: pool exhausted: expected a free IPv4 address, found none in pool gold. Fix: Add a range to a pool, or release addresses"
+      "error LT0201 Service shop/web: pool exhausted: expected a free IPv4 address, found none in pool gold. Fix: Add a range to spec.addresses of a pool that it may use, or delete Services that hold addresses of one"
     )
   })
 

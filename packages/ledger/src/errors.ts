@@ -15,7 +15,7 @@ export class Fenced extends Data.TaggedError("Fenced")<{
   readonly found: HeadPosition
 }> {
   override get message() {
-    return `ledger head: expected epoch ${this.expected.epoch} seq ${this.expected.seq}, found epoch ${this.found.epoch} seq ${this.found.seq}; nothing was written`
+    return `LT0503 fenced: the ledger's head was expected at epoch ${this.expected.epoch} seq ${this.expected.seq}, and is at epoch ${this.found.epoch} seq ${this.found.seq}; nothing was written. Fix: nothing, when another is meant to lead (\`lowtide get allocators\`)`
   }
 }
 

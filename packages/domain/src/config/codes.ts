@@ -267,73 +267,73 @@ export const codes = {
   ),
   LT0163: warning(
     "addresses that the cluster may not announce",
-    "A pool of the cluster has addresses outside of its allowedPrefixes. A Service may be given one of them, and every speaker refuses to announce it (LT0402).",
-    "Take the range out of the pool, or add the prefix to spec.allowedPrefixes of the Cluster and sign it for the nodes (`lowtide cluster allow`)"
+    "A pool of the cluster has addresses outside of spec.allowedPrefixes of its Cluster. A Service that is given one of them is not reachable there: every speaker refuses to announce it (LT0402).",
+    "Take the range out of spec.addresses of the pool, or add the prefix to spec.allowedPrefixes of the Cluster and sign it for the nodes (`lowtide cluster allow`)"
   ),
   LT0201: error(
     "pool exhausted",
-    "Every pool that the Service may use has no free address of the IP version.",
-    "Add a range to a pool, or release addresses"
+    "No pool that the Service may use has a free address of an IP version that it wants. What it has it keeps, announced; without any it is not reachable. It gets an address by itself as soon as one is free.",
+    "Add a range to spec.addresses of a pool that it may use, or delete Services that hold addresses of one"
   ),
   LT0202: error(
     "requested address in no pool",
-    "The Service asks for an address that no pool of its cluster has.",
-    "Ask for an address of a pool, or add it to one"
+    "An address that is asked for (by metallb.io/loadBalancerIPs or spec.loadBalancerIP of a Service, by a Reservation, by a SharedAddress) is in no pool of the cluster, or not in the pool that is named beside it. Nothing is given in its place. What the Service has it keeps, announced; without any it is not reachable.",
+    "Ask for an address of a pool (`lowtide get pools`), or add it to spec.addresses of one"
   ),
   LT0203: error(
     "requested address held by another",
-    "The address belongs to another Service or a reservation, perhaps in another cluster of the network.",
-    "Ask for another address, or release it there first"
+    "The address that is asked for belongs to another Service or a reservation, perhaps in another cluster of the network, which keeps it. What the Service that asks has it keeps, announced; without any it is not reachable.",
+    "See who has it with `lowtide who ADDRESS`; ask for another address, or release it there first"
   ),
   LT0204: error(
     "sharing refused",
-    "Services share an address only with the same sharing key, without a common protocol and port, and with the same selector under policy Local.",
+    "Services share an address only with the same sharing key (metallb.io/allow-shared-ip), without a common protocol and port, and with the same spec.externalTrafficPolicy, under Local with the same selector as well. This one does not get the address that another has. What it has it keeps, announced; without any it is not reachable.",
     "Make the sharing keys equal, the ports distinct and the traffic policies the same (under Local the selectors as well), or ask for another address"
   ),
   LT0205: error(
     "pool not allowed for the Service",
-    "The pool's serviceAllocation leaves out the Service's namespace or labels.",
-    "Ask for another pool, or widen its serviceAllocation"
+    "The pool that the Service names, or that has the address that it asks for, leaves out the Service's namespace or labels by its spec.serviceAllocation. What it has it keeps, announced; without any it is not reachable.",
+    "Ask for another pool, or widen spec.serviceAllocation of this one"
   ),
   LT0206: error(
     "unknown pool named",
-    "The annotation metallb.io/address-pool names a pool that does not exist or is refused.",
-    "Correct the name, or create the pool"
+    "metallb.io/address-pool of the Service, or spec.pool of a Reservation, names a pool that the cluster does not have, or that is refused for a fault of its own. No other pool is taken in its place. What it has it keeps, announced; without any it is not reachable.",
+    "Correct the name (`lowtide get pools`), create the pool, or mend what `lowtide get findings` says of it"
   ),
   LT0207: error(
     "IP versions do not match",
-    "The requested addresses or the pool do not give the IP versions that the Service has.",
-    "Ask for one address of each IP version of the Service, from a pool with both"
+    "The addresses that the Service asks for are not one of each IP version that it has by spec.clusterIPs, or are of two pools; or it requires two IP versions and its cluster gave it one. What it has it keeps, announced; without any it is not reachable.",
+    "Ask for one address of each IP version in spec.clusterIPs of the Service, all of one pool, or for none; let spec.ipFamilyPolicy require no more than the cluster gives"
   ),
   LT0208: error(
     "no pool for the Service",
-    "No pool assigns addresses to this Service by itself.",
-    "Create a pool with autoAssign, or name a pool"
+    "No pool gives this Service an address unless it is asked by name: each has spec.autoAssign: false, or leaves out its namespace or labels by spec.serviceAllocation, or there is none. The Service has no address and is not reachable.",
+    "Create a pool for it, or let one admit it with spec.autoAssign: true, or name a pool by metallb.io/address-pool"
   ),
   LT0209: error(
     "requested address not free yet",
-    "The address was released and its withdrawal is not confirmed, or its quarantine is not over.",
-    "Wait, or ask for another address"
+    "The address that is asked for was another's and rests: a node has yet to confirm that it withdrew it, or its quarantine is not over. What it has it keeps, announced; without any it is not reachable. The Service gets it by itself as soon as it is free.",
+    "Wait (`lowtide get vips` names the nodes that have yet to confirm), or ask for another address"
   ),
   LT0210: error(
     "requested address is avoided",
-    "The pool has avoidBuggyIPs and the address ends in .0 or .255.",
-    "Ask for another address, or set avoidBuggyIPs to false"
+    "The pool has spec.avoidBuggyIPs and the address that is asked for ends in .0 or .255. What it has it keeps, announced; without any it is not reachable.",
+    "Ask for another address, or set spec.avoidBuggyIPs of the pool to false"
   ),
   LT0211: warning(
     "pool deleted while in use",
     "The pool was deleted while Services hold addresses of it. They keep them and their routes; the pool gives out nothing more, also not by name, and is gone when the last of its addresses is released.",
-    "Move or delete the Services named, or apply the pool again to keep it"
+    "Let the Services named ask for another pool or delete them, or apply the pool again to keep it"
   ),
   LT0212: error(
     "network cannot change now",
-    "A cluster was given another network while it has addresses of its own. They are unique in their network only, so it stays there.",
-    "Set the network back, or delete the cluster's Services of type LoadBalancer first and apply the Cluster again"
+    "A cluster was given another network while it has addresses of its own. They are unique in their network only, so it stays there, and all of them stay announced.",
+    "Set spec.network of the Cluster back, or delete the cluster's Services of type LoadBalancer first and apply the Cluster again"
   ),
   LT0213: error(
     "quota used up",
-    "The Services of the cluster, or of the namespace, have as many addresses as a quota allows. What they have they keep.",
-    "Release an address there, or raise the quota: the Service gets its address by itself then"
+    "The Services of the cluster, or of the namespace, have as many addresses as a quota allows, and this one wants one more. What it has it keeps, announced; without any it is not reachable. It gets an address by itself as soon as there is room.",
+    "Delete a Service there, or raise spec.addresses of the Quota; `lowtide get quotas` shows who waits"
   ),
 
   LT0214: warning(
@@ -344,79 +344,79 @@ export const codes = {
   LT0215: warning(
     "addresses in use that the pool has no more",
     "The pool was made smaller, and Services hold addresses that it does not have any more. They keep them and their routes for as long as they want them; nobody else gets one, also not by name. Under deletionPolicy Retain an AddressPool is not made smaller in this way at all.",
-    "Move or delete the Services named, or give the pool its addresses back"
+    "Let the Services named ask for other addresses or delete them, or give the pool its addresses back"
   ),
   LT0220: error(
     "addresses of the pool are in use",
-    "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was.",
-    "Move who has them first, or set deletionPolicy: Retire to let them keep what they have until they leave"
+    "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was, and everything stays announced.",
+    "Move who has them first, or set spec.deletionPolicy: Retire to let them keep what they have until they leave"
   ),
   LT0221: warning(
     "move that cannot end",
     "The Service has another address by now that no node may announce. The address that it had before stays announced, so that nothing is lost; at the new one it is not reachable.",
-    "Let a BGPAdvertisement cover the new pool, and allowedPrefixes its addresses; or let the Service ask for its old address again"
+    "Let a BGPAdvertisement cover the new pool for some node, and spec.allowedPrefixes of the Cluster its addresses; or let the Service ask for its old address again"
   ),
   LT0301: error(
     "peer unreachable",
-    "No TCP connection to the peer could be made. It is tried again.",
-    "Check the peer's address, port and route, and that it listens for this node"
+    "No TCP connection to the peer could be made, or the one that there was broke off. The node announces nothing to this peer until the session is up again; it is tried again by itself.",
+    "Check spec.peerAddress and spec.peerPort of the BGPPeer, the route and the firewalls to it, and that the peer expects this node"
   ),
   LT0302: error(
     "peer refused the session",
-    "The peer ended the session with a NOTIFICATION.",
-    "Compare AS numbers and addresses with the peer's configuration"
+    "The peer ended the session with a NOTIFICATION, which is told as what was found. The node announces nothing to this peer until the session is up again; it is tried again by itself.",
+    "Compare spec.myASN, spec.peerASN and the node's address with the peer's configuration; the peer's own log says why"
   ),
   LT0303: warning(
     "no next hop for the IP version",
-    "The node has no address of the routes' IP version to give as next hop, so they are not announced to the peer.",
-    "Give the node an address of that IP version, or peer over it"
+    "The node has no address of the routes' IP version to give as next hop, so they are not announced to this peer. The other IP version is.",
+    "Give the Node an InternalIP of that IP version, peer over it, or set LOWTIDE_NEXT_HOP_IPV4 or LOWTIDE_NEXT_HOP_IPV6 of the speaker"
   ),
   LT0304: warning(
     "hold timer expired",
-    "Nothing was heard from the peer for the hold time.",
-    "Check the peer and the path to it"
+    "Nothing was heard from the peer for the hold time, so the session ended, and the peer's routes through this node with it once it notices. It is tried again by itself.",
+    "Check the peer, the path to it, and whether the node is out of processor time"
   ),
   LT0305: error(
     "peer's OPEN not acceptable",
-    "The peer presents another AS number, router id or version than it must.",
-    "Correct peerASN here or the AS number there"
+    "The peer presents another AS number, router id or version than it must, so there is no session and nothing is announced to it. It is tried again by itself.",
+    "Correct spec.peerASN of the BGPPeer, or the AS number or router id at the peer"
   ),
   LT0306: warning(
     "IP version not negotiated",
-    "The peer does not take routes of this IP version, so they are not announced to it.",
+    "The peer does not take routes of this IP version, so they are not announced to it. The other IP version is.",
     "Activate the address family for this session on the peer"
   ),
   LT0307: warning(
     "speaker silent",
     "The node's speaker tells its status every 20 s at least and has not for 45 s: it has ended or hangs, or is cut off from NATS. What it said last is no longer shown. A speaker that is only cut off keeps its sessions and announces on; of one that has ended the routers keep what they are set to keep.",
-    "Look at the speaker's process and its connection to NATS; what its routers still have is theirs to say"
+    "Look at the speaker's process and its connection to NATS; what its routers still have is theirs to say. Of a node that never comes back: `lowtide node retire CLUSTER/NODE`"
   ),
 
   LT0401: error(
     "bad signature",
-    "An intent is not signed by a key that the speaker trusts. It is ignored; the last good one stays in effect.",
-    "Check the allocator's key and the node's list of trusted keys"
+    "A message is not signed by a key that the node, or the agent, trusts. It is ignored, and what was in effect before stays announced; changes do not arrive.",
+    "See with `lowtide key list --in-use` whether the allocator's key (LOWTIDE_SIGNING_KEY_ID) is in the cluster's trust file; docs/guides/rotate-signing-keys.md has the order of things"
   ),
   LT0402: error(
     "prefix not allowed",
-    "An intent names a prefix outside what the cluster may announce. It is ignored.",
-    "Correct the pool, or widen the cluster's allowed prefixes"
+    "An intent names a prefix outside of the allowed prefixes that are signed for the cluster. It is ignored: the node does not announce the VIP, or goes on as before.",
+    "Take the address out of the pool, or allow its prefix with `lowtide cluster allow` and bring the new file to the nodes"
   ),
   LT0403: warning(
     "stale stamp",
-    "An intent is older than the one in effect. It is ignored.",
-    "Nothing, unless it is repeated: then look for a second allocator"
+    "An intent is older than the one in effect, such as one that was long under way. It is ignored; what is announced stays.",
+    "Nothing, unless it is repeated: then see with `lowtide get allocators` whether more than one leads"
   ),
   LT0404: error(
     "malformed message",
-    "A message cannot be decoded. It is ignored.",
-    "Run speakers and allocators of the same release"
+    "A message cannot be decoded. It is ignored, and what was in effect before stays.",
+    "Bring speaker, agent and allocator to one release; `lowtide fleet version` says which one each has"
   ),
 
   LT0405: error(
     "trust not read anew",
-    "The trust file or the allowed prefixes of a node changed to something that is not valid. What they said before stays in effect.",
-    "Write both files by `lowtide cluster add` and `allow`, for this cluster and signed by its install key"
+    "The trust file or the allowed prefixes of a node changed to something that is not valid. What they said before stays in effect, and so does what is announced.",
+    "Write both files by `lowtide cluster add` and `lowtide cluster allow`, for this cluster and signed by its install key"
   ),
   LT0406: error(
     "withdrawals held by the speaker's brake",
@@ -426,47 +426,47 @@ export const codes = {
 
   LT0501: error(
     "database unavailable",
-    "Postgres cannot be reached. Nothing is assigned or released; no route changes.",
-    "Check DATABASE_URL and the database"
+    "PostgreSQL does not answer the allocator. Nothing is assigned or released, and agents ask again by themselves; no route changes, and lost endpoints are withdrawn all the same.",
+    "See that the database is up, and that DATABASE_URL of the allocator reaches it; the allocator goes on by itself"
   ),
   LT0502: error(
     "NATS unavailable",
-    "NATS cannot be reached. Changes wait; no route changes.",
-    "Check LOWTIDE_NATS_URL and the server"
+    "NATS cannot be reached from this process. Changes wait; no route changes, and lost endpoints are withdrawn all the same.",
+    "See that nats-server is up, and that LOWTIDE_NATS_URL of this process reaches it; it goes on by itself"
   ),
   LT0503: error(
     "fenced",
-    "Another allocator leads. This one wrote nothing and ends.",
-    "Nothing, when another allocator is meant to lead"
+    "Another allocator has begun to lead. This one wrote nothing and ends; started again, it follows. No route changes.",
+    "Nothing, when another allocator is meant to lead (`lowtide get allocators`)"
   ),
   LT0504: error(
     "an empty report is not believed",
-    "A cluster reports that it has none of the objects that it had. Nothing is deleted: absence never withdraws.",
-    "Check the agent's folder or credentials; delete objects one by one if they are to go"
+    "A cluster reports that it has none of the objects that it had. Absence never withdraws: nothing is deleted, and what it has stays announced.",
+    "Check the agent's folder (LOWTIDE_MANIFESTS); delete objects one by one if they are to go"
   ),
   LT0505: error(
     "the database has lost history",
     "NATS, or a speaker, holds messages that are newer than the ledger's newest, or of events that the ledger has otherwise; or a signed checkpoint covers more events than it has. A new incarnation begins by recovering: nothing is given, taken or published before it has merged what others remember; speakers keep what they have.",
-    "Nothing, or wait for those that /v1/recovery names; restore the missing events instead if they exist"
+    "Wait for those that `lowtide recover` names, if any; restore the missing events instead if they exist (docs/guides/recover-from-lost-history.md)"
   ),
   LT0506: error(
     "a command met a defect",
-    "Deciding the command broke an invariant of the allocator. Nothing of it was stored.",
+    "Deciding a command broke an invariant of the allocator. Nothing of it was stored: the object that it is about stays as it was, with its routes, and all others go on.",
     "Report it with the allocator's log; change the object to go on"
   ),
   LT0507: error(
     "malformed command",
-    "A command cannot be decoded. It is refused.",
-    "Run agents and allocators of the same release"
+    "A command cannot be decoded. It is refused: what it was to tell is not known to the centre, and everything announced stays.",
+    "Bring the agent and the allocator to one release; `lowtide fleet version` says which one each has"
   ),
   LT0509: error(
     "command too large",
-    "What the agent has to tell is larger than one message of the NATS server may be. It is not told; everything else is.",
+    "What the agent has to tell is larger than one message of the NATS server may be. It is not told, and what it is about stays as it was; everything else is told.",
     "Raise max_payload of nats-server; 8 MiB is enough for a cluster of 200,000 Services"
   ),
   LT0508: error(
     "a command about another cluster",
-    "An agent speaks of a cluster other than the one whose subject it uses. It is refused.",
+    "An agent speaks of a cluster other than the one whose subject it uses. It is refused, and no cluster changes.",
     "Correct LOWTIDE_CLUSTER of that agent"
   ),
 
@@ -478,7 +478,7 @@ export const codes = {
 
   LT0520: warning(
     "recovering lost history",
-    "The log has lost history. What speakers hold and what statuses say is being merged; until then nothing is given, taken or withdrawn, and the command is to be sent again.",
+    "The log has lost history. What speakers hold and what statuses say is being merged; until then nothing is given, taken or withdrawn, and the command is to be sent again. Routes stay as they were.",
     "Wait, or see who is waited for with `lowtide recover`, and go on without them with `lowtide recover --finish --reason WHY`"
   ),
   LT0521: warning(
@@ -498,22 +498,22 @@ export const codes = {
   ),
   LT0531: warning(
     "a checkpoint could not be written",
-    "A signed checkpoint did not reach one of its places outside the database. It is tried again each second; what is changed in the log meanwhile is not proved there.",
+    "A signed checkpoint did not reach one of its places outside the database. It is tried again each second; what is changed in the log meanwhile is not proved there. No route changes by it.",
     "Make the folder LOWTIDE_CHECKPOINT_DIR writable and give it room; see that NATS is up"
   ),
   LT0532: warning(
     "no checkpoints are signed",
-    "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth.",
+    "The allocator has no key and folder for checkpoints, so a change of the log behind its back cannot be told from the truth. Everything else is as ever.",
     "Set LOWTIDE_CHECKPOINT_KEY_FILE, LOWTIDE_CHECKPOINT_KEY_ID and LOWTIDE_CHECKPOINT_DIR"
   ),
   LT0533: error(
     "the current state is not what the log says",
     "A comparison of the database's tables with its log found a row that does not follow from the events: it was changed behind the ledger's back, or by a fault of ours. While the state of a stream differs, nothing is decided and nothing is published; speakers keep what they have. A difference in the history of addresses, in signed messages or in the log itself is told and stops nothing.",
-    "See `lowtide ledger status`; find out who wrote to the database, then make the table anew from the log with `lowtide ledger rebuild`"
+    "See `lowtide ledger status`; find out who wrote to the database, then make the table anew from the log with `lowtide ledger rebuild state --confirm` (or history)"
   ),
   LT0534: error(
     "the ledger has no place for events",
-    "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost.",
+    "The partitions that the next events need are missing, or cannot be made ahead. While one is there events are written; without, every command is answered with this, and nothing is lost. No route changes.",
     "See in the allocator's log what the database answers: give the allocator's role its rights again by starting it with LOWTIDE_MIGRATION_DATABASE_URL, attach a partition that was detached, make room on the disk"
   ),
   LT0535: error(
@@ -524,21 +524,21 @@ export const codes = {
   LT0536: error(
     "a segment is not archived as it is",
     "What was to be recorded of a segment of the ledger is not what the database has, or comes out of its turn. Nothing was changed.",
-    "Run `lowtide ledger archive` again; drop and restore segments one after the other, the oldest first and the newest first"
+    "Run `lowtide ledger archive` again; drop segments one after the other, the oldest first, and restore them the newest first"
   ),
   LT0540: error(
     "the log holds what this release does not know",
-    "An event's type, or the version of its payload, is of a newer release. Deciding on the part that is understood could give an address twice: this allocator does not lead, and answers no question about it. Nothing is lost, and another release leads meanwhile.",
+    "An event's type, or the version of its payload, is of a newer release. Deciding on the part that is understood could give an address twice: this allocator does not lead, and answers no question about it. Nothing is lost, no route changes, and an allocator of the newer release leads meanwhile.",
     "Upgrade this allocator to the release that wrote it, or a newer one"
   ),
   LT0541: error(
     "an event or a state is not what its version says",
-    "What is stored is of a type and version that this release knows, and yet lacks something, or has it in another form: it was changed behind the ledger's back, or a release had a defect. Nothing is decided on it.",
+    "What is stored is of a type and version that this release knows, and yet lacks something, or has it in another form: it was changed behind the ledger's back, or a release had a defect. Nothing is decided on it; speakers keep what they have.",
     "Run `lowtide audit verify` on an export; where the log is as it was signed, report the event, else restore a backup from before the change"
   ),
   LT0542: error(
     "the fleet's version is newer than this release",
-    "What the fleet writes and sends was raised to a version that this release does not know. This allocator does not lead and answers nothing; another one leads meanwhile.",
+    "What the fleet writes and sends was raised to a version that this release does not know. This allocator does not lead and answers nothing; another one leads meanwhile, and no route changes.",
     "Upgrade this process; once a version is finalised, no older release can be gone back to"
   ),
   LT0543: error(
@@ -553,8 +553,8 @@ export const codes = {
   ),
   LT0601: error(
     "not authenticated",
-    "The allocator has a tokens file, and the request has no token, or one that the file does not have.",
-    "Give the token with --token-file FILE or LOWTIDE_TOKEN"
+    "The allocator has a tokens file, and the request has no token, or one that the file does not have. Nothing was answered or changed.",
+    "Give the token with --token-file FILE or LOWTIDE_TOKEN; `lowtide token new` makes one"
   ),
   LT0602: error(
     "role missing",
@@ -566,7 +566,11 @@ export const codes = {
     "Only a person whom a token names may do this: somebody has to answer for it. A machine's token will not do, nor will an allocator without a tokens file.",
     "Use the token of a person; without a tokens file, set LOWTIDE_TOKENS_FILE first"
   ),
-  LT0604: error("not known", "Nothing has that name. Nothing was changed.", "Correct the name"),
+  LT0604: error(
+    "not known",
+    "The order, or the object, names a cluster, a node, an address or an order that the log does not know. Nothing was changed.",
+    "Correct the name; `lowtide get` lists what there is"
+  ),
   LT0605: error(
     "node is still there",
     "A node is retired when it will never announce again. This one has its Node object, or its speaker was heard from just now, so it may announce.",
@@ -574,8 +578,8 @@ export const codes = {
   ),
   LT0606: error(
     "address is not being withdrawn",
-    "Only an address that was released, and that some node has yet to confirm, can be released by force.",
-    "Delete the Service that holds the address, or its type LoadBalancer"
+    "Only an address that was released, and that some node has yet to confirm, can be released by force. Nothing was changed.",
+    "If a Service holds it: delete the Service, or its type LoadBalancer. If it rests, wait: it is free by itself (`lowtide who ADDRESS`)"
   ),
   LT0607: error(
     "no reason given",
@@ -584,12 +588,12 @@ export const codes = {
   ),
   LT0608: error(
     "an order is not approved by who gave it",
-    "Withdrawals beyond the budget take a second person: whoever ordered them does not approve them. Nothing was changed.",
+    "Withdrawals beyond the budget take a second person: whoever ordered them does not approve them. Nothing was changed; what they are about stays announced.",
     "Have another person approve it"
   ),
   LT0609: error(
     "the order is another by now",
-    "More withdrawals have joined the order since it was looked at. What is approved is what was seen, so nothing was changed.",
+    "More withdrawals have joined the order since it was looked at. What is approved is what was seen, so nothing was changed, and what the order is about stays announced.",
     "Look again (`lowtide get approvals`), and approve it as it is"
   ),
   LT0610: error(
@@ -600,7 +604,7 @@ export const codes = {
   LT0611: error(
     "certificate not read anew",
     "The files of the API's certificate changed to something that is not valid: no certificate, no key, or not that certificate's. The one before stays in use, and ends when it ends.",
-    "Write the certificate and its key again, both of one pair"
+    "Write a certificate and its key to LOWTIDE_HTTP_CERT_FILE and LOWTIDE_HTTP_KEY_FILE again, both of one pair; no restart is needed"
   ),
   LT0612: warning(
     "certificate about to end",
@@ -610,12 +614,12 @@ export const codes = {
   LT0620: warning(
     "withdrawals wait for a second person",
     "More addresses were released on command than the budget allows without a second person. The others stay announced, for the Services that had them, until a person approves the order or the Services come back.",
-    "`lowtide approve ID --reason R`, or `lowtide reject ID --reason R`; `lowtide get approvals` lists them"
+    "See what is meant to go, and who ordered it, with `lowtide get approvals -o wide`; then `lowtide approve ID --reason R` by a second person, or `lowtide reject ID --reason R`"
   ),
   LT0621: warning(
     "a change of configuration waits for a second person",
     "An object was changed or deleted, and more addresses would have no route by it than may be withdrawn on command without a second person. The new version is recorded, but routes go on by the one before, until somebody approves the order, or the change takes nothing any more: another object covers the same, or what was there is put back.",
-    "Have a second person approve the order, or put the object back as it was; `lowtide get approvals` says how many addresses it is about"
+    "See who changed it, and how many addresses it is about, with `lowtide get approvals -o wide`; then have a second person approve the order, or put the object back as it was"
   )
 } as const satisfies Readonly<Record<`LT${number}`, CodeEntry>>
 
