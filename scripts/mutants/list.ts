@@ -255,8 +255,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-roll-call",
     breaks: "a recovery ends before the nodes that are there have said what they hold",
     file: "services/allocator/src/recovery.ts",
-    from: "return hasAnswered || isRetired || excused.has(name) ? [] : [name]",
-    to: "return hasAnswered || !isRetired || excused.has(name) ? [] : [name]",
+    from: "return hasAnswered || isRetired || excused.has(who) ? [] : [who]",
+    to: "return hasAnswered || !isRetired || excused.has(who) ? [] : [who]",
     check: histories
   },
   {

@@ -7,6 +7,7 @@ import {
   type ClusterHead,
   type Command,
   compareStamps,
+  isCandidate,
   isReserved,
   mayHavePart,
   type ObserveInventory,
@@ -346,28 +347,33 @@ export class Recovery {
 
   /**
    * A node is waited for when it was heard lately, or the agent says that it is there. One that was never heard may run no
-   * speaker: it is not waited for where NATS would have its last status. A head alone does not show that: a leader that did not
-   * know of the loss yet may have put it into a store that had been wiped; a status shows that it has been heard since.
+   * speaker: it is not waited for where it is no candidate and NATS would have its last status. That it lacks one shows little by
+   * itself, nor does a head, or the status of another: the store may have been wiped as well, and filled since by a leader that did
+   * not know of the loss, and by who is connected. A candidate without a speaker would keep every withdrawal from its end, so it
+   * is taken for one that is cut off.
    */
-  #waitingFor(cluster: string, nowMs: number): ReadonlyArray<string> {
+  #waitingFor(name: string, nowMs: number): ReadonlyArray<string> {
     const { nodes, answers, memory } = this.#parts
     const excused = new Set(memory.fleet.recovery?.without)
-    const inventory = this.#told(cluster)
-    const heard = [...nodes.values()].filter(({ status }) => status.cluster === cluster)
+    const inventory = this.#told(name)
+    const cluster = memory.fleet.clusters.get(name)
+    const heard = [...nodes.values()].filter(({ status }) => status.cluster === name)
     const there = new Set(
       heard.filter(({ heardAtMs }) => nowMs - heardAtMs < heardWithinMs).map(({ status }) => status.node)
     )
-    const hasStatuses = this.#remembered.has(cluster) && heard.length > 0
+    const hasStatuses = this.#remembered.has(name) && heard.length > 0
     for (const node of inventory?.nodes ?? []) {
-      if (!hasStatuses || nodes.has(`${cluster}/${node}`)) there.add(node)
+      const known = cluster?.nodes.get(node)?.node
+      const mayHold = cluster === undefined || known === undefined || isCandidate(memory.fleet, cluster, known)
+      if (!hasStatuses || mayHold || nodes.has(`${name}/${node}`)) there.add(node)
     }
     const silent = [...there].flatMap((node) => {
-      const name = `node ${cluster}/${node}`
-      const hasAnswered = answers.of(cluster, node, memory.head.incarnation) !== undefined
-      const isRetired = memory.fleet.clusters.get(cluster)?.nodes.get(node)?.retired === true
-      return hasAnswered || isRetired || excused.has(name) ? [] : [name]
+      const who = `node ${name}/${node}`
+      const hasAnswered = answers.of(name, node, memory.head.incarnation) !== undefined
+      const isRetired = cluster?.nodes.get(node)?.retired === true
+      return hasAnswered || isRetired || excused.has(who) ? [] : [who]
     })
-    return [...(inventory === undefined ? [`agent of ${cluster}`] : []), ...silent.sort()]
+    return [...(inventory === undefined ? [`agent of ${name}`] : []), ...silent.sort()]
   }
 }
 

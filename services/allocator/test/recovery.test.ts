@@ -253,6 +253,32 @@ describe("a node in a recovery", () => {
       })
     )
   )
+
+  // n1 lags: it was heard, and never had what n2 announces, which is cut off.
+  it.effect("that may announce is waited for although NATS has a head, and another node's status", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, ...announcing)
+        yield* leader.lose(2)
+        leader.heads.push({ _tag: "ClusterHead", stamp: stampOf(1, 1), cseq: 1, cluster: "east", digest: "", count: 0 })
+        leader.hear(answerOf(2))
+        yield* leader.recovery.look(0)
+        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        leader.recovery.noteHeldBack({ ...inventory([]), manifests })
+        for (const nowMs of [4_000, 4_200]) yield* leader.recovery.look(nowMs)
+        assert.deepStrictEqual(waitingFor(leader), ["node east/n2"])
+        assert.isTrue(
+          leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")),
+          "what n2 holds is given to nobody"
+        )
+        leader.hear({ ...answerOf(2, held("192.0.2.7", stampOf(1, 40))), node: "n2" })
+        for (const nowMs of [4_400, 4_600]) yield* leader.recovery.look(nowMs)
+        const vip = leader.memory.fleet.vip("default", "192.0.2.7")
+        assert.deepStrictEqual([waitingFor(leader), vip?.holders[0]?.name], [[], "web"])
+      })
+    )
+  )
 })
 
 describe("an agent in a recovery", () => {

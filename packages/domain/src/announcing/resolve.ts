@@ -129,6 +129,14 @@ export const carries = (
   { advertisement, peers }: { readonly advertisement: Advertisement; readonly peers: ReadonlyArray<Peer> }
 ): boolean => selects(advertisement.nodeSelectors, labels) && peers.some((peer) => selects(peer.nodeSelectors, labels))
 
+/** Whether the configuration has the node announce anything: nothing is withdrawn for good before such a node confirms it. */
+export const isCandidate = (fleet: Fleet, cluster: ClusterMemory, node: Pick<NodeObject, "labels">): boolean => {
+  const config = fleet.announced(cluster)
+  return config.advertisements.some((advertisement) =>
+    carries(node, { advertisement, peers: peersOf(config, advertisement) })
+  )
+}
+
 /** Whether an Advertisement is for addresses of the pool. */
 export const coversPool = (
   advertisement: Advertisement,
