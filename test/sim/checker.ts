@@ -18,6 +18,14 @@ interface Vip {
   readonly lastHolders: ReadonlyArray<string>
 }
 
+/** Who had an address on the wire, and by which nodes. */
+interface OnWire {
+  readonly cluster: string
+  readonly service: string
+  readonly uid: string
+  readonly nodes: ReadonlyArray<string>
+}
+
 /** How long an address rests after its withdrawal was confirmed. */
 const quarantineMs = 600_000
 
@@ -32,7 +40,7 @@ export class Checker {
   /** The database went back to this event, and nothing may be written before that is said. */
   #lostAfter: number | undefined
   /** By address and cluster, who had it on the wire when history was lost, and nothing known of it since. */
-  readonly #onWire = new Map<string, { readonly cluster: string; readonly service: string; readonly uid: string }>()
+  readonly #onWire = new Map<string, OnWire>()
   readonly #vips = new Map<string, Vip>()
   readonly #texts = new Map<number, string>()
   readonly #newest = new Map<string, { readonly seq: number; readonly state: string | null }>()
@@ -84,14 +92,15 @@ export class Checker {
       const router = routers.get(vip.cluster)
       const [holder] = vip.holders
       if (vip.phase !== "assigned" || holder === undefined || router === undefined) continue
-      const isUp = [...router.neighbours.values()].some(
-        ({ prefixes, forgetsAtMs }) => forgetsAtMs === undefined && prefixes.has(`${vip.address}/32`)
+      const nodes = [...router.neighbours].flatMap(([node, { prefixes, forgetsAtMs }]) =>
+        forgetsAtMs === undefined && prefixes.has(`${vip.address}/32`) ? [node] : []
       )
-      if (isUp)
+      if (nodes.length > 0)
         this.#onWire.set(`${vip.address} ${vip.cluster}`, {
           cluster: vip.cluster,
           service: `${holder.namespace}/${holder.name}`,
-          uid: holder.uid
+          uid: holder.uid,
+          nodes
         })
     }
     const kept = this.#rows.filter((row) => row.seq <= seq)
@@ -145,6 +154,8 @@ export class Checker {
       this.#remember(row)
       const { after } = JSON.parse(row.data) as { readonly after: unknown }
       this.#loss(row, after)
+      if (row.type === "HistoryRecovered")
+        this.#goneOnWithout((after as { readonly without: ReadonlyArray<string> }).without)
       if (row.stream.startsWith("vip:")) this.#vip(row, before, after as Vip, routers, wants)
     }
     if (rows.length === 0) return
@@ -176,6 +187,12 @@ export class Checker {
   #judging(vip: Vip, routers: ReadonlyMap<string, SimRouter>): ReadonlyMap<string, SimRouter> {
     const own = routers.get(vip.cluster)
     return own === undefined ? routers : new Map([...this.#foreign(vip, routers), [vip.cluster, own]])
+  }
+
+  /** Who goes on without nodes that are lost for good answers for what they alone had. */
+  #goneOnWithout(without: ReadonlyArray<string>): void {
+    for (const [key, { cluster, nodes }] of this.#onWire)
+      if (nodes.every((node) => without.includes(`node ${cluster}/${node}`))) this.#onWire.delete(key)
   }
 
   /** What is new of an address of which a cluster had something on the wire when history was lost. */
