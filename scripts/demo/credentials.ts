@@ -61,6 +61,7 @@ export const makeCredentials = (plan: {
         ...nats("allocator/nats.nk"),
         LOWTIDE_SIGNING_KEY_FILE: join(folder, "allocator", `${signingKeyId}.pem`),
         LOWTIDE_SIGNING_KEY_ID: signingKeyId,
+        LOWTIDE_TRUST_FILE: join(folder, "allocator", "trust.json"),
         LOWTIDE_CHECKPOINT_KEY_FILE: checkpointKeyFile,
         LOWTIDE_CHECKPOINT_KEY_ID: checkpointKeyId,
         LOWTIDE_CHECKPOINT_SECONDS: "10"

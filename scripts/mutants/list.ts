@@ -212,6 +212,22 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: tests("unit", "services/allocator/test/recovery.test.ts")
   },
   {
+    name: "unproven-stamps",
+    breaks: "a status that says more than the log has begins a recovery, whoever gave it",
+    file: "services/allocator/src/stamp-proofs.ts",
+    from: "return Result.isSuccess(opened) ? undefined",
+    to: "return Result.isSuccess(opened) || opened.failure.message.length > 0 ? undefined",
+    check: tests("unit", "services/allocator/test/stamp-proofs.test.ts")
+  },
+  {
+    name: "no-proofs",
+    breaks: "nodes do not prove what they hold, so that a loss is not noticed by them",
+    file: "services/speaker/src/held-state.ts",
+    from: "if (newest === undefined || newest.envelope.length > proofLengthMax) return head?.envelope",
+    to: "if (newest === undefined || newest.envelope.length > 0) return undefined",
+    check: tests("unit", "services/speaker/test/held-state.test.ts")
+  },
+  {
     name: "half-a-telling",
     breaks: "an inventory counts although the log lacks what it lists",
     file: "services/allocator/src/recovery.ts",

@@ -141,6 +141,14 @@ const status: NodeStatus = {
   refused: [{ code: "LT0401", message: "the signature does not fit", at: "2026-11-25T11:30:00.000Z" }]
 }
 const slow: NodeStatus = { ...status, untold: ["2001:db8::1"] }
+const proven: NodeStatus = {
+  ...status,
+  proof: {
+    payload: JSON.stringify({ _tag: "ClusterHead", stamp, cseq: 12, cluster: "east" }),
+    keyId: "k1",
+    sig: "c2ln"
+  }
+}
 const held: NodeStatus = {
   ...status,
   held: {
@@ -311,7 +319,7 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     {
       folder: "statuses",
       versions: once(["NodeStatus"]),
-      samples: [status, held, braked, slow].map((each) => ({ name: each._tag, text: JSON.stringify(each) })),
+      samples: [status, held, braked, slow, proven].map((each) => ({ name: each._tag, text: JSON.stringify(each) })),
       read: reading(NodeStatus),
       shape: parse
     },

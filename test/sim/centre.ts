@@ -8,10 +8,11 @@ import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "../../services/allocator/src/centre.ts"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
 import { isHeldBack } from "../../services/allocator/src/held-back.ts"
-import { headWitness, isBeyond, lossBy, statusWitness } from "../../services/allocator/src/loss.ts"
+import { headWitness, isLossShown, lossBy } from "../../services/allocator/src/loss.ts"
 import { loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
 import { Recovery, type RecoveryStanding } from "../../services/allocator/src/recovery.ts"
 import { RollCallAnswers } from "../../services/allocator/src/roll-call-answers.ts"
+import { StampProofs } from "../../services/allocator/src/stamp-proofs.ts"
 import { confirmationBy, movesFinishedIn } from "../../services/allocator/src/status-orders.ts"
 import type { Sent } from "./agent.ts"
 import type { Cable } from "./cable.ts"
@@ -67,6 +68,7 @@ interface Reign {
 export class SimAllocator {
   readonly name: string
   readonly #setting: CentreSetting
+  readonly #proofs: StampProofs
   #reign: Reign | undefined
   /** What nodes said of themselves, and in answer to roll calls; it outlives a leadership, not the process. */
   #nodes = new Map<string, HeardNode>()
@@ -77,6 +79,7 @@ export class SimAllocator {
 
   constructor(setting: CentreSetting) {
     this.#setting = setting
+    this.#proofs = new StampProofs(setting.key)
     this.name = setting.name
   }
 
@@ -187,8 +190,8 @@ export class SimAllocator {
         .storedTexts(headKey)
         .flatMap((text) => (readMarker(text) ?? []) as ReadonlyArray<ClusterHead>)
         .map(headWitness),
-      ...[...cable.statuses.values()].flatMap(statusWitness),
-      ...[...this.#nodes.values()].flatMap(({ status }) => statusWitness(JSON.stringify(status)))
+      ...[...cable.statuses.values()].flatMap((text) => this.#witnessesIn(memory, decodeStatus(text))),
+      ...[...this.#nodes.values()].flatMap(({ status }) => this.#witnessesIn(memory, status))
     ]
     const begun = memory.fleet.recovery?.incarnation ?? 0
     const loss = this.#run(lossBy(memory.head, witnesses))
@@ -246,9 +249,9 @@ export class SimAllocator {
     const status = this.#note(text)
     const reign = this.#reign
     if (reign === undefined || !reign.isCompared) return
-    const { cluster, node, stamp } = status
+    const { cluster, node } = status
     // Held beyond the log's end: the log is compared again.
-    if (stamp !== undefined && isBeyond(reign.memory.head, stamp)) {
+    if (Effect.runSync(isLossShown(reign.memory.head, this.#witnessesIn(reign.memory, status)))) {
       reign.isCompared = false
       return
     }
@@ -260,6 +263,10 @@ export class SimAllocator {
       if (command?._tag === "FinishMoves") this.#setting.witness.ended(cluster, command.moves, this.#heardOf(cluster))
       if (command !== undefined) this.#order(command, `speaker:${cluster}/${node}`)
     }
+  }
+
+  #witnessesIn({ fleet }: Memory, status: NodeStatus) {
+    return this.#proofs.witnesses(fleet, status)
   }
 
   #heardOf(cluster: string): ReadonlyMap<string, HeardOf> {

@@ -123,6 +123,17 @@ export const readSigningKey = (keyId: string, pem: string): SigningKey => ({
 export const readKeyRing = (pems: Readonly<Record<string, string>>): KeyRing =>
   new Map(Object.entries(pems).map(([keyId, pem]) => [keyId, ed25519(`key ${keyId}`, createPublicKey(pem))]))
 
+const decodeTrustFile = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ intentKeys: Schema.Record(Schema.String, Schema.String) }))
+)
+
+/** The keys that sign intents, of a trust file's text; the failure is a sentence. */
+export const readIntentKeys = (trustText: string): Result.Result<KeyRing, string> =>
+  Result.try({
+    try: () => readKeyRing(decodeTrustFile(trustText).intentKeys),
+    catch: (cause) => `expected {intentKeys: {id: PEM}}: ${String(cause)}`
+  })
+
 const ed25519 = (name: string, key: KeyObject): KeyObject => {
   if (key.asymmetricKeyType === "ed25519") return key
   throw new TypeError(`${name}: expected an Ed25519 key, found ${key.asymmetricKeyType}`)

@@ -1,5 +1,6 @@
 import { Stamp } from "@lowtide/domain/announcing/intent"
 import { Schema } from "effect"
+import { Envelope } from "./envelope.ts"
 
 /** One BGP session as its speaker sees it. */
 export const SessionStatus = Schema.Struct({
@@ -47,6 +48,11 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   cseq: Schema.Int,
   /** Its stamp; missing of a node that holds none, and of an older release. */
   stamp: Schema.optionalKey(Stamp),
+  /**
+   * A head or a message as the centre signed it, by which it shows that the centre had come to its stamp; missing of a node
+   * that holds none, and of an older release.
+   */
+  proof: Schema.optionalKey(Envelope),
   /** VIPs that it holds from before the incarnation of `stamp`, which has no word of them; missing where there are none. */
   former: Schema.optionalKey(Schema.Int),
   /** Everything up to this message that says "withdraw" is withdrawn on every session, or its hold time has passed. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { Bus, layerBus, readKeyRing, readNatsSettings } from "@lowtide/bus"
+import { Bus, layerBus, readIntentKeys, readNatsSettings } from "@lowtide/bus"
 import { clusterSourceFolder, readStatusAddresses } from "@lowtide/kube"
 import {
   followFiles,
@@ -10,7 +10,7 @@ import {
   SettingsFault,
   serveOperations
 } from "@lowtide/ops"
-import { Config, Effect, Layer, PubSub, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Config, Effect, Layer, PubSub, Result, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
 import { writeStatuses } from "./statuses.ts"
 
@@ -26,13 +26,8 @@ const settings = {
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7071"))
 }
 
-const TrustFile = Schema.fromJsonString(Schema.Struct({ intentKeys: Schema.Record(Schema.String, Schema.String) }))
-
 const readKeys = (text: string) =>
-  Effect.try({
-    try: () => readKeyRing(Schema.decodeUnknownSync(TrustFile)(text).intentKeys),
-    catch: (cause) => `LOWTIDE_TRUST_FILE: expected {intentKeys: {id: PEM}}: ${String(cause)}`
-  })
+  Effect.fromResult(Result.mapError(readIntentKeys(text), (fault) => `LOWTIDE_TRUST_FILE: ${fault}`))
 
 const main = Effect.gen(function* () {
   const { cluster, natsUrl, nkeyFile, caFile, manifests, statuses, trustFile, listen } = yield* readSettings(settings)

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto"
 import type { CommandReply } from "@lowtide/bus/commands"
 import { Bus } from "@lowtide/bus/connection"
-import type { SigningKey } from "@lowtide/bus/envelope"
+import type { KeyRing, SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { awaitedNodes, type Command, type Finding, finding, newestFleetVersion, Unreadable } from "@lowtide/domain"
@@ -13,10 +13,11 @@ import { Centre, type CommittedView, type HeardNode, type Order, obligedNodes } 
 import type { CheckpointOptions } from "./checkpoints.ts"
 import { Defects } from "./defects.ts"
 import { fleetProcesses, holdBack } from "./fleet-processes.ts"
-import { Follower } from "./follower.ts"
+import { type FollowedFleet, Follower } from "./follower.ts"
 import { HeardAgents } from "./heard-agents.ts"
 import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
+import { isLossShown } from "./loss.ts"
 import { contextOf } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { followStatuses } from "./node-statuses.ts"
@@ -27,6 +28,7 @@ import { comparesFor, keepReplayChecked } from "./replay-check.ts"
 import { retainCommandResults, retainWireJournal } from "./retention.ts"
 import { RollCallAnswers } from "./roll-call-answers.ts"
 import { sealWireJournal } from "./seal-wire.ts"
+import { StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
 import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
 import { beginCounting, keepWireJournal } from "./wire-journal.ts"
 
@@ -49,6 +51,7 @@ interface Parts {
   readonly nodes: ReadonlyMap<string, HeardNode>
   readonly agents: HeardAgents
   readonly answers: RollCallAnswers
+  readonly proofs: StampProofs
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
   readonly defects: Defects
@@ -67,7 +70,9 @@ export const layerAllocator = (
   prepare: Effect.Effect<unknown>,
   identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null },
   checkpoints?: CheckpointOptions,
-  upkeep: LedgerUpkeep = {}
+  upkeep: LedgerUpkeep = {},
+  /** Public halves of keys by which the centre has signed before, or will. */
+  otherKeys: KeyRing = new Map()
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
@@ -76,24 +81,30 @@ export const layerAllocator = (
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
       const answers = new RollCallAnswers()
+      const proofs = new StampProofs(key, otherKeys)
+      const readability = new Readability()
+      const follower = new Follower(readability)
       const heard: { nodes: ReadonlyMap<string, HeardNode> } = { nodes: new Map() }
       const nodes = yield* followStatuses((status) => {
         answers.take(status)
         return Effect.flatMap(Ref.get(current), (reign) =>
-          Effect.andThen(takeStatus(reign, status), finishMoves(reign, status, heard.nodes))
+          Effect.andThen(
+            reign === undefined ? judgeStamp(follower.followed, proofs, status) : takeStatus(reign, status),
+            finishMoves(reign, status, heard.nodes)
+          )
         )
       })
       heard.nodes = nodes
       const allocators = new Allocators({ ...identity, id: randomUUID() })
-      const readability = new Readability()
       const parts = {
         key,
         allocators,
         readability,
-        follower: new Follower(readability),
+        follower,
         nodes,
         agents: new HeardAgents(),
         answers,
+        proofs,
         current,
         defects: new Defects(),
         checkpoints,
@@ -154,8 +165,8 @@ const reignForEver = (parts: Parts) =>
 const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { key, follower, nodes, agents, answers, current, defects, checkpoints } = parts
-      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints, agents)
+      const { key, follower, nodes, agents, answers, proofs, current, defects, checkpoints } = parts
+      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints, agents, proofs)
       yield* Ref.set(current, reign)
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
@@ -163,6 +174,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       const { wireRetainDays } = parts.upkeep
       if (wireRetainDays !== undefined) yield* Effect.forkScoped(retainWireJournal(reign, wireRetainDays))
       yield* Effect.forkScoped(retainCommandResults)
+      yield* Effect.forkScoped(sayUnknownSigners(parts.proofs))
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
       yield* reign
@@ -185,10 +197,18 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
   )
 
 /** What a node holds may be more than the log has; else what it has withdrawn is of interest. */
-const takeStatus = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
-  (status.stamp === undefined || reign === undefined ? Effect.void : reign.noteStamp(status.stamp)).pipe(
-    Effect.andThen(confirm(reign, status))
-  )
+const takeStatus = (reign: Reign, status: NodeStatus): Effect.Effect<void> =>
+  Effect.andThen(reign.noteStatus(status), confirm(reign, status))
+
+/** An allocator that does not lead can begin nothing; it can tell who asks it. */
+const judgeStamp = (
+  followed: FollowedFleet | undefined,
+  proofs: StampProofs,
+  status: NodeStatus
+): Effect.Effect<void> =>
+  followed === undefined
+    ? Effect.void
+    : Effect.asVoid(isLossShown(followed.head, proofs.witnesses(followed.fleet, status)))
 
 const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
   submit(reign, status, reign && confirmationBy(reign.memory, status))
@@ -273,7 +293,7 @@ const makeCentre = (
   resign: Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
-    const { agents, allocators, current, follower, nodes, readability } = parts
+    const { agents, allocators, current, follower, nodes, proofs, readability } = parts
     const { connected } = yield* Bus
     const ledger = yield* Ledger
     const notYet = new Error("this allocator has not read the log yet, or leads and the database is away")
@@ -284,7 +304,11 @@ const makeCentre = (
       { fleet, head, recordedAt }: Pick<Reign["memory"], "fleet" | "head" | "recordedAt">,
       awaited: CommittedView["awaited"]
     ) => {
-      const view: CommittedView = { fleet, head, recordedAt: (stream) => recordedAt.get(stream), nodes, awaited }
+      const view: CommittedView = {
+        ...{ fleet, head, nodes, awaited },
+        recordedAt: (stream) => recordedAt.get(stream),
+        unproven: (nowMs) => proofs.recent(nowMs)
+      }
       return view
     }
     return Centre.of({

@@ -14,6 +14,7 @@ import type {
 } from "@lowtide/ledger"
 import { Context, type Effect } from "effect"
 import type { RecoveryStanding } from "./recovery.ts"
+import type { UnprovenStamp } from "./stamp-proofs.ts"
 
 /** What readers may see: the fleet as it is committed, never a batch that may still fail. */
 export interface CommittedView {
@@ -30,6 +31,8 @@ export interface CommittedView {
    * present, which stands on the nodes' own words, it is missing.
    */
   readonly reportsSince?: string | null
+  /** Nodes that lately said, and did not prove, that they hold what the log does not have; missing of an earlier time. */
+  readonly unproven?: (nowMs: number) => ReadonlyArray<UnprovenStamp>
   /** Rows that stand for nodes' reports that could not be read, the newest first; missing where nobody asked. */
   readonly unread?: ReadonlyArray<StoredWire>
 }

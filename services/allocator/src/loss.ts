@@ -19,6 +19,8 @@ export interface Loss {
 export interface Witness {
   readonly who: string
   readonly stamp: Stamp
+  /** Whether this is to be believed where the log does not have it, which says so when it is not; missing: it is. */
+  readonly isProven?: Effect.Effect<boolean>
 }
 
 /**
@@ -34,7 +36,9 @@ const listenMs = 1_500
  */
 export const findLoss = (
   head: Head,
-  nodes: ReadonlyMap<string, HeardNode>
+  nodes: ReadonlyMap<string, HeardNode>,
+  /** Where a status shows its node to be. */
+  witnessesIn: (status: NodeStatus) => ReadonlyArray<Witness>
 ): Effect.Effect<Loss | undefined, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
     yield* (yield* Bus).connection
@@ -43,8 +47,8 @@ export const findLoss = (
     const stored = yield* readStored(statusStream, statusFilter)
     return yield* lossBy(head, [
       ...(yield* readHeads).map(headWitness),
-      ...stored.flatMap(({ text }) => statusWitness(text)),
-      ...heardStatuses(nodes)
+      ...stored.flatMap(({ text }) => Option.match(decodeStatus(text), { onNone: () => [], onSome: witnessesIn })),
+      ...[...nodes.values()].flatMap(({ status }) => witnessesIn(status))
     ])
   })
 
@@ -63,12 +67,12 @@ export const lossBy = (
       )
     }
     const incarnation = Math.max(head.incarnation, ...believed.map(({ stamp }) => stamp.incarnation)) + 1
-    const checked = new Set<string>()
-    for (const { who, stamp } of believed) {
-      const key = `${stamp.incarnation}/${stamp.epoch}/${stamp.seq}`
-      if (checked.has(key)) continue
-      checked.add(key)
-      if (yield* isUnknown(head, stamp)) return { incarnation, why: `${who} is at ${key}, the log at ${at(head)}` }
+    const known = new Set<string>()
+    for (const { who, stamp, isProven } of believed) {
+      if (known.has(at(stamp))) continue
+      if (!(yield* isUnknown(head, stamp))) known.add(at(stamp))
+      else if (isProven === undefined || (yield* isProven))
+        return { incarnation, why: `${who} is at ${at(stamp)}, the log at ${at(head)}` }
     }
     const order = yield* ledger.recoveryOrder
     return order === null ? undefined : { incarnation, why: order }
@@ -90,6 +94,18 @@ const isBelievable = (head: Pick<Head, "incarnation">, stamp: Stamp): boolean =>
 export const isBeyond = (head: Pick<Head, "incarnation" | "seq">, stamp: Stamp): boolean =>
   isBelievable(head, stamp) &&
   (stamp.incarnation > head.incarnation || (stamp.incarnation === head.incarnation && stamp.seq > head.seq))
+
+/** Whether somebody is beyond the end of the log, and shows it. */
+export const isLossShown = (
+  head: Pick<Head, "incarnation" | "seq">,
+  witnesses: ReadonlyArray<Witness>
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    for (const { stamp, isProven } of witnesses) {
+      if (isBeyond(head, stamp) && (isProven === undefined || (yield* isProven))) return true
+    }
+    return false
+  })
 
 /** Whether the log does not have the event of this stamp: it is beyond the end, or another epoch's event has its place. */
 export const isUnknown = (
@@ -134,17 +150,7 @@ export const isLost = (ends: ReadonlyArray<LostEnd>, stamp: Stamp): Effect.Effec
   return isUnknown(own ?? last, stamp)
 }
 
-const heardStatuses = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyArray<Witness> =>
-  [...nodes.values()].flatMap(({ status }) => witnessOf(status))
-
-const witnessOf = ({ cluster, node, stamp }: NodeStatus): ReadonlyArray<Witness> =>
-  stamp === undefined ? [] : [{ who: `node ${cluster}/${node}`, stamp }]
-
 const decodeStatus = Schema.decodeUnknownOption(Schema.fromJsonString(NodeStatus))
-
-/** Where the node of a status stands; nothing when it cannot be read. */
-export const statusWitness = (text: string): ReadonlyArray<Witness> =>
-  Option.match(decodeStatus(text), { onNone: () => [], onSome: witnessOf })
 
 const decodeHead = Schema.decodeUnknownOption(Schema.fromJsonString(ClusterHead))
 

@@ -1,5 +1,6 @@
+import { createPublicKey } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { layerBus, readNatsSettings, readSigningKey } from "@lowtide/bus"
+import { layerBus, readIntentKeys, readNatsSettings, readSigningKey, type SigningKey } from "@lowtide/bus"
 import { grantAllocator, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
@@ -21,6 +22,7 @@ const settings = {
   caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
   signingKeyFile: Config.String("LOWTIDE_SIGNING_KEY_FILE"),
   signingKeyId: Config.String("LOWTIDE_SIGNING_KEY_ID"),
+  trustFile: optionalText("LOWTIDE_TRUST_FILE"),
   tokensFile: optionalText("LOWTIDE_TOKENS_FILE"),
   certFile: optionalText("LOWTIDE_HTTP_CERT_FILE"),
   httpKeyFile: optionalText("LOWTIDE_HTTP_KEY_FILE"),
@@ -51,6 +53,7 @@ const main = Effect.gen(function* () {
     caFile,
     signingKeyFile,
     signingKeyId,
+    trustFile,
     tokensFile,
     listen,
     name,
@@ -77,6 +80,7 @@ const main = Effect.gen(function* () {
     catch: (cause) =>
       new SettingsFault({ faults: [`LOWTIDE_SIGNING_KEY_FILE: expected a readable Ed25519 key: ${String(cause)}`] })
   })
+  const otherKeys = trustFile === undefined ? undefined : yield* readOtherKeys(trustFile, key)
   const tokens = tokensFile === undefined ? undefined : yield* readTokensFile(tokensFile)
   const transport = yield* readTransport(read)
   yield* Effect.fromResult(parseApiListen(listen, { hasTokens: tokens !== undefined, ...transport })).pipe(
@@ -98,7 +102,7 @@ const main = Effect.gen(function* () {
   }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep, otherKeys)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )
@@ -107,6 +111,27 @@ const main = Effect.gen(function* () {
     const centre = yield* Centre
     return yield* Effect.ensuring(centre.ended, centre.resign) // before requests in flight are waited for
   }).pipe(Effect.provide(live))
+})
+
+/** By whose signatures nodes prove where they are; the allocator's own key has to be among them, or they are another centre's. */
+const readOtherKeys = Effect.fnUntraced(function* (file: string, { keyId, privateKey }: SigningKey) {
+  const text = yield* Effect.try({
+    try: () => readFileSync(file, "utf8"),
+    catch: (cause) => new SettingsFault({ faults: [`LOWTIDE_TRUST_FILE: expected a readable file: ${String(cause)}`] })
+  })
+  const keys = readIntentKeys(text)
+  if (Result.isFailure(keys)) {
+    return yield* new SettingsFault({ faults: [`LOWTIDE_TRUST_FILE ${file}: ${keys.failure}`] })
+  }
+  if (keys.success.get(keyId)?.equals(createPublicKey(privateKey)) !== true) {
+    const found = `[${[...keys.success.keys()].join(", ")}]${keys.success.has(keyId) ? ", with another key of that name" : ""}`
+    return yield* new SettingsFault({
+      faults: [
+        `LOWTIDE_TRUST_FILE ${file}: expected the public half of the key ${keyId} that signs among others, found ${found}`
+      ]
+    })
+  }
+  return keys.success
 })
 
 const readTokensFile = (file: string) =>

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto"
 import { type CommandReply, serveCommands } from "@lowtide/bus/commands"
 import { Bus } from "@lowtide/bus/connection"
 import type { SigningKey } from "@lowtide/bus/envelope"
+import type { NodeStatus } from "@lowtide/bus/status"
 import {
   type Command,
   type CommandEnvelope,
   codes,
   type DomainEvent,
   newestFleetVersion,
-  type Stamp,
   type Unreadable
 } from "@lowtide/domain"
 import {
@@ -28,7 +28,7 @@ import { failpoint, failpointDuring } from "./failpoint.ts"
 import { HeardAgents } from "./heard-agents.ts"
 import { isHeldBack } from "./held-back.ts"
 import type { LeaseTrust } from "./leader.ts"
-import { findLoss, isBeyond } from "./loss.ts"
+import { findLoss, isLossShown } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { noticesOf } from "./notices.ts"
@@ -37,6 +37,7 @@ import { Recovery, type RecoveryStanding, recoveryCable } from "./recovery.ts"
 import { differingStreams } from "./replay-check.ts"
 import type { RollCallAnswers } from "./roll-call-answers.ts"
 import { recordForgotten } from "./segment-leaves.ts"
+import { StampProofs } from "./stamp-proofs.ts"
 import { startTreeKeeper, type TreeKeeper } from "./tree-keeper.ts"
 import { UnderWay } from "./under-way.ts"
 
@@ -72,8 +73,8 @@ export interface Reign {
   readonly compareAgain: Effect.Effect<void>
   /** The same, unless what was found is known to this reign already. */
   readonly doubt: Effect.Effect<void>
-  /** A node holds something of this stamp: beyond the end of the log it proves that history was lost. */
-  readonly noteStamp: (stamp: Stamp) => Effect.Effect<void>
+  /** A node says where it is: beyond the end of the log, and shown to be so, it proves that history was lost. */
+  readonly noteStatus: (status: NodeStatus) => Effect.Effect<void>
   /** Fails when the reign is over. */
   readonly over: Effect.Effect<never, MemoryLost | Fenced | ProjectionConflict>
 }
@@ -90,7 +91,8 @@ export const beginReign = (
   nodes: ReadonlyMap<string, HeardNode>,
   answers: RollCallAnswers,
   checkpoints?: CheckpointOptions,
-  agents = new HeardAgents()
+  agents = new HeardAgents(),
+  proofs = new StampProofs(key)
 ): Effect.Effect<Reign, Unavailable | Unreadable | MemoryLost, Ledger | Bus | Scope.Scope> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -211,10 +213,11 @@ export const beginReign = (
       submit: (command) => decideNow(submit("allocator", "system", command)),
       cable: recoveryCable(yield* Bus)
     })
+    const witnessesIn = (status: NodeStatus) => proofs.witnesses(memory.fleet, status)
     /** What the log lacks is found out before anything is decided on it. */
     const compare = Effect.gen(function* () {
       const begun = memory.fleet.recovery?.incarnation ?? 0
-      const witnessed = yield* findLoss(memory.head, nodes)
+      const witnessed = yield* findLoss(memory.head, nodes, witnessesIn)
       const isBegun = memory.head.incarnation >= begun
       const signed = witnessed === undefined && isBegun ? yield* tree.compare : undefined
       const [differing] = signed?._tag === "Changed" ? [] : yield* differingStreams(ledger)
@@ -309,10 +312,12 @@ export const beginReign = (
             )
           : Effect.void
       ),
-      noteStamp: (stamp) =>
-        isBeyond(memory.head, stamp)
-          ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "a node holds what the log does not have" })))
-          : Effect.void,
+      noteStatus: (status) =>
+        Effect.flatMap(isLossShown(memory.head, witnessesIn(status)), (isLost) =>
+          isLost
+            ? Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "a node holds what the log does not have" })))
+            : Effect.void
+        ),
       over: Deferred.await(over)
     }
   })

@@ -39,6 +39,7 @@ describe("an installation's folder", () => {
     expect(files.sort()).toEqual([
       "allocator/2026-1.pem",
       "allocator/nats.nk",
+      "allocator/trust.json",
       "clusters/east/agent.nk",
       "clusters/east/allowed-prefixes.json",
       "clusters/east/speaker.nk",
@@ -92,13 +93,22 @@ describe("an installation's folder", () => {
       ["2026-1", "2026-2"],
       ["2026-1", "2026-2"]
     ])
+    const known = () => Object.keys(JSON.parse(text("allocator/trust.json")).intentKeys)
+    expect(known()).toEqual(["2026-1", "2026-2"])
     await good("key retire 2026-1")
     expect([believed("east"), believed("west")]).toEqual([["2026-2"], ["2026-2"]])
     expect(await run("key retire 2026-2")).toMatchObject({ exitCode: 4 })
     expect(await run("key retire 2026-1")).toMatchObject({ exitCode: 3 })
+    expect(known()).toEqual(["2026-1", "2026-2"]) // what it signed shows still what the centre said
     const secret = text("allocator/2026-1.pem")
     expect(await run("key new 2026-1")).toMatchObject({ exitCode: 4 })
     expect(text("allocator/2026-1.pem")).toBe(secret)
+    rmSync(join(folder, "allocator/2026-1.pem"))
+    expect(await run("key new 2026-1")).toMatchObject({ exitCode: 4 }) // two keys of one name would be told apart by nobody
+    await good("key retire 2026-1 --stolen")
+    expect(known()).toEqual(["2026-2"])
+    await good("key new 2026-3", "key retire 2026-2 --stolen")
+    expect([known(), believed("east")]).toEqual([["2026-3"], ["2026-3"]])
   })
 
   it("has a signed list of what a cluster may announce, and says what a new one takes away", async () => {

@@ -46,7 +46,7 @@ export class HeldState {
   readonly #withheld = new Set<string>()
   /** Of the newest incarnation alone: what a new one does not speak of stays in effect, and is no part of its set. */
   #digest = new SetDigest()
-  #newestStamp: Stamp | undefined
+  #newestText: { readonly stamp: Stamp; readonly envelope: string } | undefined
   #nodeIntent: Held<NodeIntent> | undefined
   #head: { readonly message: ClusterHead; readonly envelope: string } | undefined
   #newest: { readonly incarnation: number; readonly cseq: number } = { incarnation: 0, cseq: 0 }
@@ -76,7 +76,18 @@ export class HeldState {
 
   /** The stamp of the message with the highest number. */
   get newestStamp(): Stamp | undefined {
-    return this.#newestStamp
+    return this.#newestText?.stamp
+  }
+
+  /**
+   * The text by which the centre itself says how far it had come: the head, or the message with the highest number where its
+   * head has yet to come, or was not on the disk before this process began.
+   */
+  get proof(): string | undefined {
+    const head = this.#head
+    const newest = this.#newestText
+    if (newest === undefined || newest.envelope.length > proofLengthMax) return head?.envelope
+    return head !== undefined && compareStamps(head.message.stamp, newest.stamp) >= 0 ? head.envelope : newest.envelope
   }
 
   /** VIPs that are to be announced by a message of an earlier incarnation: the newest one has no word of them. */
@@ -142,10 +153,10 @@ export class HeldState {
     if (incarnation > this.#newest.incarnation) {
       this.#digest = new SetDigest()
       this.#newest = { incarnation, cseq }
-      this.#newestStamp = stamp
+      this.#newestText = { stamp, envelope }
     } else if (incarnation === this.#newest.incarnation && cseq > this.#newest.cseq) {
       this.#newest = { incarnation, cseq }
-      this.#newestStamp = stamp
+      this.#newestText = { stamp, envelope }
     }
     if (incarnation === this.#newest.incarnation) {
       if (held?.stamp.incarnation === incarnation) this.#digest.remove(key, held.cseq)
@@ -193,6 +204,12 @@ const older = (key: string, found: Stamp, held: Stamp) => ({
 
 /** `1/2/345`: incarnation, epoch and seq. */
 export const formatStamp = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
+
+/**
+ * A text longer than this does not go into a status, which has to fit into one message of NATS beside it: that of a VIP
+ * with some five thousand nodes.
+ */
+const proofLengthMax = 500_000
 
 /** How the keys of VIPs begin. */
 const vipKeyStart = "adv."

@@ -28,7 +28,7 @@ import {
   withLostSession
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { addressesWith, brakeStatus, heldParts, sessionStatus, untoldStatus } from "./status.ts"
+import { addressesWith, brakeStatus, heldParts, proofStatus, sessionStatus, untoldStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
@@ -267,6 +267,7 @@ export class Speaker {
       sync: this.#intake.sync.state,
       cseq: held.newest.cseq,
       ...(held.newestStamp === undefined ? {} : { stamp: held.newestStamp }),
+      ...proofStatus(held),
       ...(held.formerCount === 0 ? {} : { former: held.formerCount }),
       confirmedCseq: this.#confirm(),
       sessions: this.#peers.running.map((peer) =>

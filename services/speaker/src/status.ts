@@ -1,4 +1,5 @@
 import type { BgpPeer } from "@lowtide/bgp/peer"
+import type { Envelope } from "@lowtide/bus/envelope"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { Brake } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
@@ -60,6 +61,13 @@ export const brakeStatus = ({ kept }: Pick<Brake, "kept">): Pick<NodeStatus, "br
       since: new Date(Math.min(...waiting.map(({ sinceMs }) => sinceMs))).toISOString()
     }
   }
+}
+
+/** What shows that the centre itself told the node of its stamp: nothing while it was told nothing. */
+export const proofStatus = ({ proof }: Pick<HeldState, "proof">): Pick<NodeStatus, "proof"> => {
+  if (proof === undefined) return {}
+  const { payload, keyId, sig } = JSON.parse(proof) as Envelope // judged when it came
+  return { proof: { payload, keyId, sig } }
 }
 
 /** VIPs in one status: far below what one message may hold. */

@@ -76,6 +76,26 @@ describe("HeldState", () => {
     )
   })
 
+  it("proves its stamp by the head, or by the newest message where that has none of its own yet", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    assert.isUndefined(held.proof)
+    held.accept(trusted(centre.number(vip("198.51.100.1"))))
+    const first = head(centre)
+    held.accept(first)
+    assert.strictEqual(held.proof, first.envelope)
+    const [later, last] = [centre.number(vip("198.51.100.2")), centre.number(tombstone("198.51.100.1"))]
+    for (const message of [last, later]) held.accept(trusted(message))
+    assert.strictEqual(held.proof, trusted(last).envelope, "of what is held the newest, in whatever order it came")
+    const next = head(centre)
+    held.accept(next)
+    assert.strictEqual(held.proof, next.envelope)
+    const large = { ...centre.number(vip("198.51.100.2")), obliged: ["n".repeat(500_000)] }
+    held.accept(trusted(large))
+    assert.deepStrictEqual(held.newestStamp, large.stamp)
+    assert.strictEqual(held.proof, next.envelope, "a status is one message, whatever the cluster's size")
+  })
+
   it("answers a roll call in as many parts as it takes, one at least", () => {
     const centre = new HandCentre()
     const held = new HeldState(nodeName)

@@ -476,6 +476,12 @@ export const codes = {
     "See the reasons in `lowtide history node/CLUSTER/NODE`, and which releases run in `lowtide fleet version`; bring that node's speaker, or the cluster's agent, to the allocator's release"
   ),
 
+  LT0511: error(
+    "a node's stamp is not proven",
+    "A node's status says that it holds what the log does not have, and shows nothing for it that the centre signed: no proof, an older one, one of another cluster, or one signed by a key that this allocator does not know. It is not believed, and nothing is changed by it. Shown for an hour after the last one.",
+    "If the database was restored or replaced, and keys were rotated before, name them by LOWTIDE_TRUST_FILE of the allocators, or order `lowtide recover --reason WHY`, which believes everybody once. Else somebody speaks in that node's name: exchange the seeds of its cluster with `lowtide cluster rotate`"
+  ),
+
   LT0520: warning(
     "recovering lost history",
     "The log has lost history. What speakers hold and what statuses say is being merged; until then nothing is given, taken or withdrawn, and the command is to be sent again. Routes stay as they were.",

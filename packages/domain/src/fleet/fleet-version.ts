@@ -40,7 +40,9 @@ export const featuresSince = {
   /** A Service that is being deleted gets nothing new. */
   deletingServices: 2,
   /** A Service whose routes have two local preferences, or whose move cannot end, is told of it. */
-  preferenceFindings: 2
+  preferenceFindings: 2,
+  /** Speakers prove the stamps that they say; one that is not proven shows no loss of history. */
+  provenStamps: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

@@ -19,6 +19,9 @@ export const MetricsRoute = HttpRouter.add(
     const counted = yield* PrometheusMetrics.format()
     const health = yield* centre.health
     const samples = yield* centre.read((view) => fleetSamples(view, nowMs)).pipe(Effect.orElseSucceed(() => []))
+    const unproven = yield* centre
+      .read((view) => view.unproven?.(nowMs).length ?? 0)
+      .pipe(Effect.orElseSucceed(() => 0))
     const signers = yield* centre.signedBy.pipe(Effect.orElseSucceed(() => new Map<string, number>()))
     const measured = yield* formatSamples([
       {
@@ -59,6 +62,12 @@ export const MetricsRoute = HttpRouter.add(
         help: "Addresses that two clusters hold since history was lost, as the leader knows",
         labels: {},
         value: new Set(health.recovery?.contested.map(({ network, address }) => `${network}/${address}`)).size
+      },
+      {
+        name: "lowtide_unproven_nodes",
+        help: "Nodes that said within the hour that they hold what the log does not have, and did not prove it",
+        labels: {},
+        value: unproven
       },
       {
         name: "lowtide_database_up",

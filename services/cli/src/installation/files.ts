@@ -13,6 +13,11 @@ export const pathsIn = (folder: string) => ({
   /** Public halves of the keys that sign intents, `ID.pub.pem`. */
   intentKeys: join(folder, "intent-keys"),
   intentPublicKey: (id: string) => join(folder, "intent-keys", `${id}.pub.pem`),
+  /** Of keys that signed intents and are retired: what was signed by them shows still what the centre said. */
+  formerKey: (id: string) => join(folder, "former-keys", `${id}.pub.pem`),
+  formerKeys: join(folder, "former-keys"),
+  /** Whose signatures show the allocator that history was lost: of all keys, the former ones too. */
+  allocatorTrust: join(folder, "allocator", "trust.json"),
   /** The allocator's own half. */
   intentKey: (id: string) => join(folder, "allocator", `${id}.pem`),
   allocatorSeed: join(folder, "allocator", "nats.nk"),

@@ -13,7 +13,7 @@ export const makeKey = (folder: string, id: string): { readonly privateFile: str
     id === installKeyId
       ? { privateFile: paths.installKey, publicFile: paths.installPublicKey }
       : { privateFile: paths.intentKey(id), publicFile: paths.intentPublicKey(id) }
-  for (const file of [files.privateFile, files.publicFile]) {
+  for (const file of [files.privateFile, files.publicFile, paths.formerKey(id)]) {
     if (existsSync(file)) {
       throw new CliFault({
         exitCode: exitCodes.conflict,
@@ -82,9 +82,17 @@ export const listKeys = (folder: string): ReadonlyArray<KeyStanding> => {
   ]
 }
 
-/** Stops believing a key: only its public half goes, from the folder and from every cluster's trust file. */
-export const retireKey = (folder: string, id: string): ReadonlyArray<string> => {
+/**
+ * Stops believing a key: its public half goes from every cluster's trust file. The allocator's keeps it, as what was signed by
+ * it shows still what the centre said, unless somebody else may have it: one that is retired already can be taken from there too.
+ */
+export const retireKey = (folder: string, id: string, isStolen: boolean): ReadonlyArray<string> => {
+  const paths = pathsIn(folder)
   const ids = intentKeyIds(folder)
+  if (!ids.includes(id) && isStolen && existsSync(paths.formerKey(id))) {
+    rmSync(paths.formerKey(id))
+    return [writeAllocatorTrust(folder)]
+  }
   if (!ids.includes(id)) {
     throw new CliFault({
       exitCode: exitCodes.notFound,
@@ -99,13 +107,28 @@ export const retireKey = (folder: string, id: string): ReadonlyArray<string> => 
       next: "make another one first, see docs/guides/rotate-signing-keys.md"
     })
   }
-  rmSync(pathsIn(folder).intentPublicKey(id))
+  if (!isStolen) replaceFile(paths.formerKey(id), readIfThere(paths.intentPublicKey(id)) ?? "")
+  rmSync(paths.intentPublicKey(id))
   return writeTrustFiles(folder)
 }
 
-/** Writes the trust file of every cluster that has users, as the folder's public keys are now. Answers the files. */
-export const writeTrustFiles = (folder: string): ReadonlyArray<string> =>
-  clustersOf(folder).map((cluster) => writeTrustFile(folder, cluster))
+/** Writes the trust file of every cluster that has users, as the folder's public keys are now, and the allocator's. Answers the files. */
+export const writeTrustFiles = (folder: string): ReadonlyArray<string> => [
+  ...clustersOf(folder).map((cluster) => writeTrustFile(folder, cluster)),
+  writeAllocatorTrust(folder)
+]
+
+const writeAllocatorTrust = (folder: string): string => {
+  const { allocatorTrust, formerKey, formerKeys, intentPublicKey } = pathsIn(folder)
+  const keys = [
+    ...namesIn(formerKeys, ".pub.pem").map((id) => [id, formerKey(id)] as const),
+    ...intentKeyIds(folder).map((id) => [id, intentPublicKey(id)] as const)
+  ]
+  const intentKeys = Object.fromEntries(keys.map(([id, file]) => [id, readIfThere(file) ?? ""]))
+  readKeyRing(intentKeys) // throws when one is none
+  replaceFile(allocatorTrust, `${JSON.stringify({ intentKeys }, null, 2)}\n`)
+  return allocatorTrust
+}
 
 /** Writes one cluster's trust file. */
 export const writeTrustFile = (folder: string, cluster: string): string => {

@@ -52,15 +52,25 @@ const make = Command.make(
 /** `lowtide key retire ID`. */
 const retire = Command.make(
   "retire",
-  { id: idArgument, out: outFlag },
-  Effect.fnUntraced(function* ({ id, out }) {
+  {
+    id: idArgument,
+    out: outFlag,
+    isStolen: Flag.Boolean("stolen").pipe(
+      Flag.withDescription("Somebody else may have it: the allocators believe it no more either"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fnUntraced(function* ({ id, out, isStolen }) {
     yield* checkId(id)
     const answer = yield* offline(async () => {
       const { retireKey } = await import("../installation/trust-files.ts")
-      return { id, trustFiles: retireKey(out, id) }
+      return { id, trustFiles: retireKey(out, id, isStolen) }
     })
     yield* print(answer, () =>
-      [`${id} is believed no more`, ...answer.trustFiles.map((file) => `changed: ${file}`)].join("\n")
+      [
+        isStolen ? `${id} is believed by nobody` : `${id} is believed no more by clusters`,
+        ...answer.trustFiles.map((file) => `changed: ${file}`)
+      ].join("\n")
     )
   })
 ).pipe(

@@ -20,6 +20,7 @@ import {
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { doublyHeld } from "../../claims.ts"
 import { reservedVips } from "../../recovery.ts"
+import type { UnprovenStamp } from "../../stamp-proofs.ts"
 import { waiting } from "./approvals.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
@@ -56,6 +57,7 @@ export const findingList = (
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
       ...unreadReports(view, cluster, nowMs),
+      ...(view.unproven?.(nowMs) ?? []).flatMap((said) => unprovenIn(cluster, said)),
       ...approvals(view, cluster)
     ])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
@@ -178,6 +180,25 @@ const brakes = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Rea
     const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
     return brakeOf(state, current).map((found) => withCluster(cluster.name, current?.brake?.since, found))
   })
+
+/** That a node of the cluster said, and did not prove, that it holds what the log does not have. */
+export const unprovenIn = (
+  { name }: ClusterMemory,
+  { cluster, node, stamp, why, saidAtMs }: UnprovenStamp
+): ReadonlyArray<ClusterFinding> =>
+  cluster !== name
+    ? []
+    : [
+        withCluster(
+          name,
+          new Date(saidAtMs).toISOString(),
+          finding("LT0511", {
+            object: { kind: "Node", name: node },
+            expected: "a stamp that the log has, or proof that the centre gave it",
+            found: `${stamp.incarnation}/${stamp.epoch}/${stamp.seq}: ${why}`
+          })
+        )
+      ]
 
 /** How long it is said that reports could not be read, milliseconds. */
 const unreadShownMs = 3_600_000

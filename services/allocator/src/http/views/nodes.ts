@@ -3,7 +3,7 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { brakeOf, findingsOn, silenceOf, unreadOn } from "./findings.ts"
+import { brakeOf, findingsOn, silenceOf, unprovenIn, unreadOn } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
@@ -41,7 +41,8 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
       ...findingsOn(cluster, { kind: "Node", name }),
       ...silenceOf(state, heard, nowMs),
       ...brakeOf(state, current),
-      ...unreadOn(view, cluster, name, nowMs)
+      ...unreadOn(view, cluster, name, nowMs),
+      ...(view.unproven?.(nowMs) ?? []).flatMap((said) => (said.node === name ? unprovenIn(cluster, said) : []))
     ]
   }
 }

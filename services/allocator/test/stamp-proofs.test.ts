@@ -1,0 +1,131 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Envelope, generateKey, readKeyRing, readSigningKey, type SigningKey, seal } from "@lowtide/bus/envelope"
+import type { NodeStatus } from "@lowtide/bus/status"
+import type { Stamp } from "@lowtide/domain"
+import { memoryLedger } from "@lowtide/testkit"
+import { Effect } from "effect"
+import { isLossShown, lossBy } from "../src/loss.ts"
+import { StampProofs } from "../src/stamp-proofs.ts"
+import { signingKey } from "./orders.ts"
+
+const head = { incarnation: 1, epoch: 4, seq: 100, commitSeq: 50, recordedAt: "2026-01-01T00:00:00.000Z" }
+const beyond: Stamp = { incarnation: 1, epoch: 4, seq: 120 }
+const known: Stamp = { incarnation: 1, epoch: 4, seq: 90 }
+
+const formerPair = generateKey()
+const formerKey = readSigningKey("k0", formerPair.privatePem)
+const formerKeys = readKeyRing({ k0: formerPair.publicPem })
+const stranger = readSigningKey("k1", generateKey().privatePem)
+
+/** A head as the centre signs it, put into a status. */
+const proofOf = (stamp: Stamp, { key = signingKey, cluster = "east" }: { key?: SigningKey; cluster?: string } = {}) =>
+  JSON.parse(
+    seal(key, JSON.stringify({ _tag: "ClusterHead", stamp, cseq: 1, cluster, digest: "00", count: 1 }))
+  ) as Envelope
+
+const status = (more: Pick<NodeStatus, "stamp" | "proof">) =>
+  ({ _tag: "NodeStatus", cluster: "east", node: "n1", ...more }) as NodeStatus
+
+const required = { allows: () => true }
+const notYet = { allows: () => false }
+
+/** What a status comes to: whether it shows a loss, before the first decision and later, and what is said of its node. */
+const judged = (given: NodeStatus, fleet = required) =>
+  Effect.gen(function* () {
+    const proofs = new StampProofs(signingKey, formerKeys)
+    const witnesses = proofs.witnesses(fleet, given)
+    const loss = yield* lossBy(head, witnesses)
+    assert.strictEqual(yield* isLossShown(head, witnesses), loss !== undefined)
+    return { why: loss?.why, alarms: proofs.recent(0).map(({ cluster, node, why }) => `${cluster}/${node}: ${why}`) }
+  }).pipe(Effect.provide(memoryLedger()))
+
+describe("a status that is beyond the end of the log", () => {
+  for (const [title, given, alarm] of [
+    ["that proves nothing", { stamp: beyond }, /^east\/n1: it sends nothing that the centre signed$/],
+    ["with a text that is none", { stamp: beyond, proof: { payload: "{", keyId: "k1", sig: "" } }, /sends nothing/],
+    [
+      "with a head that somebody else signed",
+      { stamp: beyond, proof: proofOf(beyond, { key: stranger }) },
+      /the signature by k1 does not fit/
+    ],
+    [
+      "with one signed by a key that nobody knows",
+      { stamp: beyond, proof: proofOf(beyond, { key: { ...stranger, keyId: "k9" } }) },
+      /expected a key of \[k0, k1\], found "k9"/
+    ],
+    [
+      "with the head of another cluster",
+      { stamp: beyond, proof: proofOf(beyond, { cluster: "west" }) },
+      /its proof is of cluster "west"/
+    ],
+    ["with a head from before", { stamp: beyond, proof: proofOf(known) }, /its proof is of 1\/4\/90/],
+    [
+      "with a head that was changed afterwards",
+      { stamp: beyond, proof: { ...proofOf(known), payload: proofOf(beyond).payload } },
+      /the signature by k1 does not fit/
+    ]
+  ] as const) {
+    it.effect(`${title} changes nothing, and its node is named`, () =>
+      Effect.gen(function* () {
+        const { why, alarms } = yield* judged(status(given))
+        assert.isUndefined(why)
+        assert.match(alarms.join(), alarm)
+      })
+    )
+  }
+
+  for (const [title, key] of [
+    ["the allocator's own key", signingKey],
+    ["a key by which the centre signed before", formerKey]
+  ] as const) {
+    it.effect(`shows a loss with a head by ${title}`, () =>
+      Effect.gen(function* () {
+        const { why, alarms } = yield* judged(status({ stamp: beyond, proof: proofOf(beyond, { key }) }))
+        assert.strictEqual(why, "node east/n1 is at 1/4/120, the log at 1/4/100")
+        assert.deepStrictEqual(alarms, [])
+      })
+    )
+  }
+
+  it.effect("shows one by its head alone: where the node has come to by messages says less", () =>
+    Effect.gen(function* () {
+      assert.isDefined((yield* judged(status({ stamp: known, proof: proofOf(beyond) }))).why)
+      assert.isDefined((yield* judged(status({ proof: proofOf(beyond) }))).why)
+    })
+  )
+
+  it.effect("is believed by its word while speakers may be older than proofs are, and by an empty log", () =>
+    Effect.gen(function* () {
+      const { why, alarms } = yield* judged(status({ stamp: beyond }), notYet)
+      assert.strictEqual(why, "node east/n1 is at 1/4/120, the log at 1/4/100")
+      assert.deepStrictEqual(alarms, [])
+    })
+  )
+})
+
+it.effect("a liar does not stand before who proves the same", () =>
+  Effect.gen(function* () {
+    const proofs = new StampProofs(signingKey)
+    const liar = { ...status({ stamp: beyond }), node: "n0" }
+    const witnesses = [liar, status({ stamp: beyond, proof: proofOf(beyond) })].flatMap((each) =>
+      proofs.witnesses(required, each)
+    )
+    assert.strictEqual((yield* lossBy(head, witnesses))?.why, "node east/n1 is at 1/4/120, the log at 1/4/100")
+  }).pipe(Effect.provide(memoryLedger()))
+)
+
+it.effect("what the log has needs no proof", () =>
+  Effect.gen(function* () {
+    const { why, alarms } = yield* judged(status({ stamp: known, proof: proofOf(known, { key: stranger }) }))
+    assert.deepStrictEqual([why, alarms], [undefined, []])
+  })
+)
+
+it.effect("a node's word is shown for an hour", () =>
+  Effect.gen(function* () {
+    const proofs = new StampProofs(signingKey)
+    yield* isLossShown(head, proofs.witnesses(required, status({ stamp: beyond })))
+    assert.lengthOf(proofs.recent(3_599_999), 1)
+    assert.lengthOf(proofs.recent(3_600_000), 0)
+  })
+)
