@@ -55,7 +55,7 @@ describe("offline verbs", () => {
       { name: "bogus", addresses: [], pool: null }
     ])
     expect(services[1].reason).toMatch(/^LT0115 Service shop\/both spec\.loadBalancerIP: /)
-    expect(findings.map(({ code }: Record<string, unknown>) => code)).toEqual(["LT0115", "LT0109"])
+    expect(findings.map(({ code }: Record<string, unknown>) => code)).toEqual(["LT0115", "LT0206", "LT0109"])
     expect((await offline("preview -f faulty-services")).stdout).toMatch(/1 of 3 Services would have addresses/)
   })
 

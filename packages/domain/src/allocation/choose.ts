@@ -6,8 +6,9 @@ import type { ReasonCode } from "../fleet/event.ts"
 import { available, isReservedFor } from "./available.ts"
 import { type AddressPick, type Choice, type Chooser, openPoolsOf, poolNames, poolsOf } from "./chooser.ts"
 import { heldBy, keepAll, orKeep, present } from "./held.ts"
+import { namedPool, unknownPool } from "./named-pool.ts"
 import { isBuggy, pickFrom } from "./pick.ts"
-import { poolAdmits, poolsHolding, poolsInOrder } from "./pool-choice.ts"
+import { poolsHolding, poolsInOrder } from "./pool-choice.ts"
 import { refusal } from "./refusal.ts"
 import { chooseRequested } from "./requested.ts"
 
@@ -83,22 +84,10 @@ const reservedPicks = (chooser: Chooser, pools: ReadonlyArray<AddressPool>): Rea
   })
 }
 
-const poolField = "metadata.annotations[metallb.io/address-pool]"
-
-const unknownPool = (chooser: Chooser, found: string): Finding => {
-  const expected = `one of the pools [${poolNames(openPoolsOf(chooser))}]`
-  return refusal(chooser.service, "LT0206", { field: poolField, expected, found })
-}
-
 const chooseFromNamedPool = (chooser: Chooser, name: string): Choice => {
-  const pool = poolsOf(chooser).find((pool) => pool.name === name)
-  if (pool === undefined) {
-    return { picks: [], refusal: unknownPool(chooser, name) }
-  }
-  if (!poolAdmits(pool, chooser.cluster, chooser.service)) {
-    const expected = `a pool that serves namespace ${chooser.service.namespace} and these labels`
-    return { picks: [], refusal: refusal(chooser.service, "LT0205", { field: poolField, expected, found: name }) }
-  }
+  const named = namedPool(chooser, name)
+  if (Result.isFailure(named)) return { picks: [], refusal: named.failure }
+  const pool = named.success
   const kept = present(chooser).filter((pick) => pick.pool === name)
   const missing = chooser.wish.families.filter((family) => !kept.some((pick) => familyOf(pick.address) === family))
   if (missing.length === 0) return { picks: kept, refusal: null }

@@ -4,6 +4,7 @@ import type { Finding, ServiceObject } from "../config/index.ts"
 import { available } from "./available.ts"
 import { type AddressPick, type Choice, type Chooser, openPoolsOf, poolNames, poolsOf } from "./chooser.ts"
 import { heldBy, poolNow } from "./held.ts"
+import { unknownPool } from "./named-pool.ts"
 import { isBuggy } from "./pick.ts"
 import { poolAdmits, poolsHolding } from "./pool-choice.ts"
 import { refusal } from "./refusal.ts"
@@ -53,7 +54,7 @@ const poolOfHeld = (chooser: Chooser, text: string): Result.Result<string, Findi
  * The pool that is asked for an address that the Service does not have. Of several, where the fleet's overlap with the
  * cluster's own, the one that the Service names, else the first that admits it, else the first.
  */
-const poolToAsk = (chooser: Chooser, text: string): Result.Result<string, Finding> => {
+export const poolToAsk = (chooser: Chooser, text: string): Result.Result<string, Finding> => {
   const { service, cluster, wish } = chooser
   const open = poolsHolding(openPoolsOf(chooser), text)
   const named = open.find(({ name }) => name === wish.pool)
@@ -78,13 +79,18 @@ const poolToAsk = (chooser: Chooser, text: string): Result.Result<string, Findin
     : Result.succeed(pool.name)
 }
 
-const ofAnotherPool = ({ service, wish }: Chooser, text: string, pool: string): Result.Result<never, Finding> =>
-  refuseRequest(
-    service,
-    "LT0202",
-    `an address of pool ${wish.pool}, which the Service names`,
-    `${text} of pool ${pool}`
-  )
+const ofAnotherPool = (chooser: Chooser, text: string, pool: string): Result.Result<never, Finding> => {
+  const { service, wish } = chooser
+  const named = wish.pool ?? ""
+  return poolsOf(chooser).some(({ name }) => name === named)
+    ? refuseRequest(
+        service,
+        "LT0202",
+        `an address of pool ${named}, which the Service names`,
+        `${text} of pool ${pool}`
+      )
+    : Result.fail(unknownPool(chooser, named))
+}
 
 const refuseRequest = (
   service: ServiceObject,

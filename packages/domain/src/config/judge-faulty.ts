@@ -65,7 +65,7 @@ const compared: Partial<Readonly<Record<Kind, ReadonlyArray<string>>>> = {
 
 const isInDoubt = (subject: FaultyObject): boolean => {
   const fields = (compared[subject.object._tag] ?? []).map((name) => `spec.${name}`)
-  return errorsOf(subject).some(({ field }) => field === "spec" || fields.some((name) => isWithin(field, name)))
+  return errorsOf(subject).some(({ field }) => field === "spec") || isInDoubtOf(subject, fields)
 }
 
 const isSure = (subject: FaultyObject, found: Finding): boolean => {
@@ -73,6 +73,10 @@ const isSure = (subject: FaultyObject, found: Finding): boolean => {
   if (found.code === "LT0126") return !found.found.includes(":") // what has a colon was told to be no community
   return found.field.endsWith("]") || !errorsOf(subject).some(({ field }) => field === found.field)
 }
+
+/** Whether one of these fields, or a part of it, could not be read. */
+export const isInDoubtOf = (subject: FaultyObject, fields: ReadonlyArray<string>): boolean =>
+  errorsOf(subject).some(({ field }) => fields.some((name) => isWithin(field, name)))
 
 const errorsOf = ({ findings }: FaultyObject): ReadonlyArray<Finding> =>
   findings.filter(({ severity }) => severity === "error")

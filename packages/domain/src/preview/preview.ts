@@ -1,5 +1,6 @@
 import { compareAddresses, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
+import { askedPoolFindings } from "../allocation/asked-pools.ts"
 import { classText, wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
@@ -30,6 +31,7 @@ import {
   slicesByService
 } from "../fleet/observation.ts"
 import type { ServiceState } from "../fleet/stream.ts"
+import { faultyServiceFindings } from "./faulty-services.ts"
 import { type ClusterInput, type FleetInput, inOrder, judgedFindings, located } from "./findings.ts"
 
 /** How Services that wait together are taken. */
@@ -60,6 +62,8 @@ export interface PreviewedService {
   readonly reason: string
   /** Beside an address: what it asks for and does not get. */
   readonly refusal: Finding | null
+  /** All that is wrong with what it asks of the pools, of which the refusal may be the first. */
+  readonly asked: ReadonlyArray<Finding>
   /** What is amiss with the way it would be announced. */
   readonly warnings: ReadonlyArray<Finding>
   /** What each node makes of it, by node: of several addresses, the best. */
@@ -260,7 +264,7 @@ const previewCluster = (input: ClusterInput, index: number, decided: Decided): C
     const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
     return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents: byAddress })
   })
-  services.push(...faultyServicesOf(input))
+  services.push(...faultyServicesOf(fleet, cluster, input))
   return {
     cluster: input.name,
     network: cluster.network,
@@ -354,6 +358,7 @@ const serviceOf = ({
     pool: pools.length === 0 ? null : pools.join(", "),
     reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored].join("; "),
     refusal: state.refusal,
+    asked: state.refusal === null ? [] : askedPoolFindings(fleet, cluster, state.service),
     warnings: addresses.flatMap((address) => {
       const intent = intents.get(address)
       return intent === undefined ? [] : preferenceClashes(state.service, intent)
@@ -369,14 +374,20 @@ const serviceOf = ({
 }
 
 /** Services that are asked for with errors, which no agent tells of: they get nothing. */
-const faultyServicesOf = ({ faulty = [] }: ClusterInput): ReadonlyArray<PreviewedService> =>
-  faulty.flatMap(({ object, findings }) => {
+const faultyServicesOf = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  { faulty = [] }: ClusterInput
+): ReadonlyArray<PreviewedService> =>
+  faulty.flatMap((each) => {
+    const { object, findings } = each
     const fault = findings.find(({ severity }) => severity === "error")
     if (object._tag !== "Service" || object.value.type !== "LoadBalancer" || fault === undefined) return []
     const { namespace, name } = object.value
     return {
       ...{ namespace, name, addresses: [], pool: null },
-      ...{ reason: `${fault.code} ${fault.message}`, refusal: fault, warnings: [], verdicts: new Map() }
+      ...{ reason: `${fault.code} ${fault.message}`, refusal: fault, warnings: [], verdicts: new Map() },
+      asked: faultyServiceFindings(fleet, cluster, each)
     }
   })
 
@@ -396,5 +407,9 @@ const refusalsOf = (
     findings.some(({ object }) => object.kind === "IPAddressPool")
   if (!hasPools) return []
   const isTold = (refusal: Finding): boolean => faulty.some((object) => object.findings.includes(refusal))
-  return services.flatMap(({ refusal }) => (refusal === null || isTold(refusal) ? [] : located(input, refusal)))
+  return services.flatMap(({ refusal, asked }) => {
+    const refused = refusal === null || isTold(refusal) ? [] : [refusal]
+    const more = asked.filter(({ message }) => message !== refusal?.message)
+    return [...refused, ...more].map((found) => located(input, found))
+  })
 }
