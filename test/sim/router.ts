@@ -90,7 +90,9 @@ export class SimPeer implements BgpPeer {
     this.#onEvent({
       _tag: "SessionEstablished",
       remoteRouterId: "192.0.2.1",
+      remoteAsn: 64511,
       holdTimeSeconds: holdTimeMs / 1000,
+      keptForSeconds: 0,
       families: [4, 6]
     })
     this.#router.established(this.#node, this.#wanted)
@@ -132,6 +134,8 @@ export class SimPeer implements BgpPeer {
   status: BgpPeer["status"] = () => ({
     state: this.isUp ? "Established" : "Idle",
     sinceUnixMs: 0,
+    openedBy: "us",
+    keptForSeconds: 0,
     families: [4, 6],
     messages: { sent: noMessages, received: noMessages },
     prefixesSent: this.isUp ? this.#router.neighbour(this.#node).prefixes.size : 0,
@@ -140,6 +144,8 @@ export class SimPeer implements BgpPeer {
     malformedUpdates: 0,
     lastError: {}
   })
+
+  accept: BgpPeer["accept"] = () => false
 
   /** What is not written counts as handed over: it leaves in its order. */
   isPending: BgpPeer["isPending"] = () => false

@@ -8,7 +8,12 @@ import type { AnnouncementGroup, UpdateBatch } from "./wire/update-packer.ts"
 export interface SendContext extends AttributeContext {
   readonly localAsn: number
   readonly families: ReadonlyArray<Family>
+  /** Of IPv4 routes an IPv6 one only where that was agreed (RFC 8950). */
   readonly nextHops: { readonly 4?: IpAddress; readonly 6?: IpAddress }
+  /** Our address on the link that we share with the peer; it goes with IPv6 next hops (RFC 2545 §3). */
+  readonly linkLocalNextHop?: IpAddress
+  /** The peer's own customers alone may have our routes: RFC 9234 §5. */
+  readonly onlyToCustomer?: boolean
 }
 
 /** Routes that cannot be sent on this session, and why. */
@@ -222,6 +227,8 @@ class Groups {
     if (size > attributesBytesMax) {
       return refuse(`the path attributes take ${size} octets, more than the ${attributesBytesMax} that fit a message`)
     }
-    return { key, prefixes, refusal: undefined, announcement: { family, nextHop, attributes, prefixes } }
+    const { linkLocalNextHop } = this.context
+    const hops = { nextHop, ...(nextHop.family === 6 && linkLocalNextHop !== undefined && { linkLocalNextHop }) }
+    return { key, prefixes, refusal: undefined, announcement: { family, ...hops, attributes, prefixes } }
   }
 }

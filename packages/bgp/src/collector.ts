@@ -119,33 +119,32 @@ const acceptPeer = (
   const peerAsn: number | "any" = options.peerAsn ?? "any"
   const routes = new Map<string, CollectedRoute>()
   const endOfRib = new Set<Family>()
-  const runner = makeRunner(
-    { ...options, peerAsn, routerId: parseRouterId(options.routerId), connectRetryMs: 1_000, role: "accept" },
-    {
-      dial: () => () => {},
-      onDrain: () => {},
-      onAction: (action) => {
-        switch (action._tag) {
-          case "SessionUp":
-            session.peer = collectedPeer(action.negotiated, { remoteAddress, routes, endOfRib, runner })
-            onEvent({ _tag: "PeerUp", peer: session.peer })
-            return
-          case "TakeUpdate":
-            apply(action.update, routes, endOfRib)
-            if (session.peer) onEvent({ _tag: "PeerUpdate", peer: session.peer, update: action.update })
-            return
-          case "SessionDown": {
-            const identity = { name: remoteAddress, host: remoteAddress, localAsn: options.localAsn, peerAsn }
-            session.peer = undefined
-            sessions.delete(session)
-            onEvent({ _tag: "PeerDown", remoteAddress, reason: explainEnd(identity, action.from, action.cause) })
-            return
-          }
-          case "SendFamilyAgain": // there is nothing to send
+  const routerId = parseRouterId(options.routerId)
+  const config = { ...options, peerAsn, routerId, connectRetryMs: 1_000, opens: "accept" } as const
+  const runner = makeRunner(() => config, {
+    dial: () => () => {},
+    onDrain: () => {},
+    onAction: (action) => {
+      switch (action._tag) {
+        case "SessionUp":
+          session.peer = collectedPeer(action.negotiated, { remoteAddress, routes, endOfRib, runner })
+          onEvent({ _tag: "PeerUp", peer: session.peer })
+          return
+        case "TakeUpdate":
+          apply(action.update, routes, endOfRib)
+          if (session.peer) onEvent({ _tag: "PeerUpdate", peer: session.peer, update: action.update })
+          return
+        case "SessionDown": {
+          const identity = { name: remoteAddress, host: remoteAddress, localAsn: options.localAsn, peerAsn }
+          session.peer = undefined
+          sessions.delete(session)
+          onEvent({ _tag: "PeerDown", remoteAddress, reason: explainEnd(identity, action.from, action.cause) })
+          return
         }
+        case "SendFamilyAgain": // there is nothing to send
       }
     }
-  )
+  })
   const session: CollectorSession = { runner, peer: undefined }
   sessions.add(session)
   runner.input({ _tag: "Start" })

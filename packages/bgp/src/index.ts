@@ -22,6 +22,7 @@ export {
   ListenFailed,
   startCollector
 } from "./collector.ts"
+export { type BgpListener, startListener } from "./listener.ts"
 export type {
   BgpPeer,
   NotificationReport,

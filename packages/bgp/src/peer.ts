@@ -1,7 +1,10 @@
+import type { Socket } from "node:net"
 import type { Family, Prefix } from "@lowtide/net"
 import type { Effect } from "effect"
+import type { GracefulRestart } from "./fsm/config.ts"
 import type { RouteChange } from "./route.ts"
 import type { MessageCounters } from "./runner.ts"
+import type { BgpRole } from "./wire/role.ts"
 
 /** One BGP peer as configured. Nothing of it changes while the peer runs: stop it and start another. */
 export interface PeerOptions {
@@ -14,11 +17,31 @@ export interface PeerOptions {
   /** The address to connect from; the kernel's choice unless given. */
   readonly localAddress?: string
   readonly localAsn: number
-  readonly peerAsn: number
+  /** `internal` is our own AS, `external` any other. */
+  readonly peerAsn: number | "internal" | "external"
   /** Our BGP Identifier, written as an IPv4 address; not 0.0.0.0. */
   readonly routerId: string
   /** 0 (no keepalives, a dead peer is not noticed) or 3..65535; the smaller of both sides holds. */
   readonly holdTimeSeconds: number
+  /** The password shared with the peer (TCP-MD5, RFC 2385): 1 to 80 octets. */
+  readonly md5Key?: Uint8Array
+  /** The TTL or hop limit that our segments leave with, 1..255: 1 keeps a session on its link. The kernel's own unless given. */
+  readonly ttl?: number
+  /** Segments that arrive with less are dropped (GTSM, RFC 5082), 1..255. */
+  readonly ttlMin?: number
+  /** The interface, or the VRF's device, that the session is bound to. */
+  readonly device?: string
+  /** Has the peer keep our routes while a session is lost (RFC 4724, RFC 8538). */
+  readonly gracefulRestart?: GracefulRestart
+  /** What we are to the peer (RFC 9234). */
+  readonly role?: BgpRole
+  readonly isRoleStrict?: boolean
+  /** More prefixes at a time from the peer end the session (Cease 6/1); they are never used, so any number is taken unless given. */
+  readonly prefixesReceivedMax?: number
+  /** How long the peer may take nothing of what we send (RFC 9687); eight minutes or two hold times unless given. */
+  readonly sendHoldTimeSeconds?: number
+  /** Whether we open connections; without it the peer's are awaited alone. True unless given. */
+  readonly isDialled?: boolean
   /** A third of the agreed hold time unless this is shorter. */
   readonly keepaliveTimeSeconds?: number
   /** What back-off after failures grows from; 1 unless given. */
@@ -26,7 +49,8 @@ export interface PeerOptions {
   readonly families: ReadonlyArray<Family>
   /**
    * The next hop of announced routes, by family. Without one it is the session's own local address for that address's
-   * family, if it is not link-local; the other family's routes are then not sent, and `RoutesRefused` says so.
+   * family; IPv4 routes then have an IPv6 next hop where the peer agreed to that (RFC 8950). A route without any is not
+   * sent, and `RoutesRefused` says so. On a link-local session our address there goes with an IPv6 next hop.
    */
   readonly nextHops?: { readonly 4?: string; readonly 6?: string }
 }
@@ -57,6 +81,11 @@ export interface PeerStatus {
   readonly sinceUnixMs: number
   /** Of the session that is up. */
   readonly establishedAtUnixMs?: number
+  readonly remoteAsn?: number
+  /** Who opened the connection that is meant. */
+  readonly openedBy: "us" | "peer"
+  /** How long the peer keeps our routes when the session is lost; 0: it drops them at once. */
+  readonly keptForSeconds: number
   readonly remoteRouterId?: string
   /** As agreed; 0 means that no keepalives are sent. */
   readonly holdTimeSeconds?: number
@@ -80,14 +109,17 @@ export type PeerEvent =
   | {
       readonly _tag: "SessionEstablished"
       readonly remoteRouterId: string
+      readonly remoteAsn: number
       readonly holdTimeSeconds: number
+      /** How long the peer keeps our routes when the session is lost (RFC 4724); 0: it drops them at once. */
+      readonly keptForSeconds: number
       readonly families: ReadonlyArray<Family>
     }
   | {
       readonly _tag: "SessionEnded"
       readonly reason: string
       readonly notification?: NotificationReport
-      /** `undefined`: it was stopped and does not come back. */
+      /** `undefined`: it was stopped, or the peer is to connect. */
       readonly retryInMs: number | undefined
     }
   /** An attempt that did not lead to a session: no connection, or a refusal. */
@@ -129,6 +161,11 @@ export interface BgpPeer {
    * older. Of more than 65,536 waiting tokens the oldest are dropped.
    */
   readonly change: (changes: ReadonlyArray<RouteChange>, token?: number) => void
+  /**
+   * Takes a connection that the peer opened, and answers true; or leaves it to the caller, who closes it. Of two
+   * connections one stays (RFC 4271 §6.8).
+   */
+  readonly accept: (socket: Socket) => boolean
   readonly status: () => PeerStatus
   /** Whether the peer was sent a route to the prefix on the session that is up, and not told to drop it. */
   readonly isSent: (prefix: Prefix) => boolean

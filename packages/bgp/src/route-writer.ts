@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util"
+import type { Family } from "@lowtide/net"
 import type { AdjRibOut, Refusal, SendContext } from "./adj-rib-out.ts"
 import { encodeMessage } from "./wire/message.ts"
+import { refreshMark } from "./wire/route-refresh.ts"
 import { endOfRib } from "./wire/update.ts"
 import { packUpdates, type UpdateChunk } from "./wire/update-packer.ts"
 
@@ -43,6 +45,8 @@ export class RouteWriter {
   private context: SendContext | undefined
   private prepared: { readonly context: SendContext; readonly flush: Flush } | undefined
   private tokens: Array<number> = []
+  /** Families that were asked for again and wait for the next batch. */
+  private readonly marked = new Set<Family>()
   /** In the order of writing; only the last one may still have chunks to hand over. */
   private flushes: Array<Flush> = []
   private isScheduled = false
@@ -82,6 +86,7 @@ export class RouteWriter {
     this.rib.end()
     this.tokens = [...unfinished.flatMap(({ tokens }) => tokens), ...this.tokens]
     this.flushes = []
+    this.marked.clear()
     this.boundTokens()
   }
 
@@ -97,12 +102,19 @@ export class RouteWriter {
     })
   }
 
+  /** The peer asked for a family again. `isMarked`: its routes go between two marks (RFC 7313 §4). */
+  sendAgain(family: Family, isMarked: boolean): void {
+    this.rib.sendAgain(family)
+    if (isMarked) this.marked.add(family)
+    this.changed()
+  }
+
   /** Hands over as much as the kernel takes; to be called again when it has room. */
   pump(): void {
     while (this.context !== undefined && !this.sink.isFull()) {
       const current = this.flushes.at(-1)
       if (current === undefined || current.isAllHandedOver) {
-        if (!this.rib.hasChanges() && this.tokens.length === 0) return
+        if (!this.rib.hasChanges() && this.tokens.length === 0 && this.marked.size === 0) return
         this.open(this.makeFlush(this.context, false))
         continue
       }
@@ -130,9 +142,11 @@ export class RouteWriter {
     const chunks = packUpdates(batch, context)
     const tokens = this.tokens
     this.tokens = []
+    const again = [...this.marked]
+    this.marked.clear()
     return {
       ...counts,
-      chunks: isTable ? withMarker(chunks, context) : chunks,
+      chunks: isTable ? withMarker(chunks, context) : betweenMarks(chunks, again, context),
       tokens,
       isTable,
       unwritten: 0,
@@ -159,6 +173,22 @@ function* withMarker(chunks: Iterable<UpdateChunk>, context: SendContext): Gener
   const { families } = context
   const bytes = Buffer.concat(families.map((family) => encodeMessage(endOfRib(family), context)))
   yield { bytes, messages: families.length }
+}
+
+/** Chunks between the marks of the families that are sent again; without any the chunks alone. */
+function* betweenMarks(
+  chunks: Iterable<UpdateChunk>,
+  families: ReadonlyArray<Family>,
+  context: SendContext
+): Generator<UpdateChunk, void> {
+  const marks = (subtype: "begin" | "end"): UpdateChunk => ({
+    bytes: Buffer.concat(families.map((family) => encodeMessage(refreshMark(family, subtype), context))),
+    messages: families.length,
+    kind: "RouteRefresh"
+  })
+  if (families.length > 0) yield marks("begin")
+  yield* chunks
+  if (families.length > 0) yield marks("end")
 }
 
 /** The rest of an iteration with what was already taken from it in front. */

@@ -12,6 +12,8 @@ export interface RouteAttributes {
   readonly med?: number
   readonly communities: ReadonlyArray<StandardCommunity>
   readonly largeCommunities: ReadonlyArray<LargeCommunity>
+  /** As the eight octets of each, as one number (RFC 4360 §2). */
+  readonly extendedCommunities?: ReadonlyArray<bigint>
 }
 
 /** Announce the prefix with these attributes, or withdraw it. */
@@ -33,20 +35,22 @@ const keys = new WeakMap<RouteAttributes, string>()
 export const attributeSetKey = (attributes: RouteAttributes): string => {
   const known = keys.get(attributes)
   if (known !== undefined) return known
-  const { communities, largeCommunities } = inOrder(attributes)
+  const { communities, extendedCommunities, largeCommunities } = inOrder(attributes)
   const key = [
     attributes.asPathPrepend,
     attributes.localPref ?? localPrefDefault,
     attributes.med ?? "",
     communities.map(formatCommunity).join(","),
-    largeCommunities.map(formatCommunity).join(",")
+    largeCommunities.map(formatCommunity).join(","),
+    extendedCommunities.join(",")
   ].join("|")
   keys.set(attributes, key)
   return key
 }
 
 /** Communities sorted and each once, as receivers show them (RFC 1997, RFC 8092 §3 asks for no duplicates). */
-const inOrder = ({ communities, largeCommunities }: RouteAttributes) => ({
+const inOrder = ({ communities, extendedCommunities = [], largeCommunities }: RouteAttributes) => ({
+  extendedCommunities: [...new Set(extendedCommunities)].sort((left, right) => (left < right ? -1 : 1)),
   communities: [...new Map(communities.map((community) => [community.value, community])).values()].sort(
     (left, right) => left.value - right.value
   ),
@@ -65,9 +69,14 @@ const inOrder = ({ communities, largeCommunities }: RouteAttributes) => ({
  */
 export const pathAttributes = (
   attributes: RouteAttributes,
-  { localAsn, isInternal, fourOctetAs }: AttributeContext & { readonly localAsn: number }
+  {
+    localAsn,
+    isInternal,
+    fourOctetAs,
+    onlyToCustomer
+  }: AttributeContext & { readonly localAsn: number; readonly onlyToCustomer?: boolean }
 ): ReadonlyArray<PathAttribute> => {
-  const { communities, largeCommunities } = inOrder(attributes)
+  const { communities, extendedCommunities, largeCommunities } = inOrder(attributes)
   const path = isInternal ? [] : Array.from({ length: 1 + attributes.asPathPrepend }, () => localAsn)
   const segments = sequence(path)
   const needsAs4Path = !fourOctetAs && localAsn > 0xffff && path.length > 0
@@ -77,10 +86,12 @@ export const pathAttributes = (
     attributes.med === undefined ? undefined : { _tag: "MultiExitDisc", value: attributes.med },
     isInternal ? { _tag: "LocalPref", value: attributes.localPref ?? localPrefDefault } : undefined,
     communities.length === 0 ? undefined : { _tag: "Communities", values: communities.map(({ value }) => value) },
+    extendedCommunities.length === 0 ? undefined : { _tag: "ExtendedCommunities", values: extendedCommunities },
     needsAs4Path ? { _tag: "As4Path", segments } : undefined,
     largeCommunities.length === 0
       ? undefined
-      : { _tag: "LargeCommunities", values: largeCommunities.map(({ _tag, ...parts }) => parts) }
+      : { _tag: "LargeCommunities", values: largeCommunities.map(({ _tag, ...parts }) => parts) },
+    onlyToCustomer === true ? { _tag: "OnlyToCustomer", asn: localAsn } : undefined
   ]
   return list.filter((attribute) => attribute !== undefined)
 }

@@ -6,7 +6,19 @@ import { step } from "./fsm/step.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import type { AttributeContext } from "./wire/attribute-codec.ts"
 import { afiOf, safiUnicast } from "./wire/family.ts"
-import { decodeBody, encodeMessage, type MessageKind, takeFrame } from "./wire/message.ts"
+import {
+  type BgpMessage,
+  decodeBody,
+  encodeMessage,
+  extendedMessageBytesMax,
+  type MessageKind,
+  messageBytesMax,
+  takeFrame
+} from "./wire/message.ts"
+import type { BgpNotification, WireFault } from "./wire/notification.ts"
+import type { BgpOpen } from "./wire/open.ts"
+import { refreshSubtypes } from "./wire/route-refresh.ts"
+import type { UpdateChunk } from "./wire/update-packer.ts"
 
 /** Messages by kind, as they went and came since the peer was started. */
 export type MessageCounters = { readonly [Kind in MessageKind]: number }
@@ -19,6 +31,8 @@ export interface RunnerPort {
   readonly onAction: (action: Exclude<Action, { readonly _tag: "Send" | "CloseTcp" | "DialTcp" }>) => void
   /** The kernel took what was written: more may follow. */
   readonly onDrain: () => void
+  /** Looks at the peer's OPEN before the machine does: with an answer the connection is ended by it. */
+  readonly judgeOpen?: (open: BgpOpen) => BgpNotification | undefined
 }
 
 /** A machine with its connection, timer and clock: the shell round `step`. */
@@ -31,11 +45,8 @@ export interface Runner {
   readonly stateSinceUnixMs: () => number
   /** The connection, while there is one. */
   readonly transport: () => Transport | undefined
-  /** Writes whole UPDATEs that the packer made. */
-  readonly writeUpdates: (
-    chunk: { readonly bytes: Uint8Array; readonly messages: number },
-    onWritten: () => void
-  ) => void
+  /** Writes whole messages that the route writer made. */
+  readonly writeUpdates: (chunk: UpdateChunk, onWritten: () => void) => void
   /** Asks the peer for all routes of a family again (RFC 2918); nothing happens unless the session is up. */
   readonly requestRefresh: (family: Family) => void
   readonly counters: () => { readonly sent: MessageCounters; readonly received: MessageCounters }
@@ -58,8 +69,11 @@ const contextOf = (state: State): AttributeContext =>
     ? state.negotiated
     : { fourOctetAs: false, isInternal: false }
 
-/** Runs a machine until it is stopped. Everything happens on the caller's turn or on that of its socket or timer. */
-export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
+/**
+ * Runs a machine until it is stopped. Everything happens on the caller's turn or on that of its socket or timer. What
+ * `config` answers may change between two steps: a session that is up keeps what was agreed.
+ */
+export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runner => {
   const sent = noMessages()
   const received = noMessages()
   const inbox: Array<Happening> = []
@@ -75,7 +89,7 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     switch (action._tag) {
       case "Send":
         sent[action.message._tag]++
-        transport?.write(encodeMessage(action.message, contextOf(state)))
+        transport?.write(encodeMessage(action.message, contextOf(state)), taken(transport))
         return
       case "CloseTcp":
         giveUpDial?.()
@@ -95,6 +109,11 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     }
   }
 
+  /** Tells the machine once the kernel has taken what was written, if the connection is still the same. */
+  const taken = (written: Transport | undefined) => () => {
+    if (transport === written && state._tag === "Established") input({ _tag: "OctetsTaken" })
+  }
+
   // An action may cause the next input (a stop inside an event handler): it waits until the step before is done.
   const input = (happening: Happening): void => {
     inbox.push(happening)
@@ -102,7 +121,7 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     isStepping = true
     try {
       for (let next = inbox.shift(); next !== undefined; next = inbox.shift()) {
-        const result = step(config, state, { ...next, nowMs: performance.now(), jitter: Math.random() })
+        const result = step(config(), state, { ...next, nowMs: performance.now(), jitter: Math.random() })
         if (result.state._tag !== state._tag) stateSinceUnixMs = Date.now()
         state = result.state
         result.actions.forEach(perform)
@@ -137,7 +156,9 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     unread = new Uint8Array(0)
     let offset = 0
     while (transport === source && source !== undefined) {
-      const frame = takeFrame(stream, offset)
+      // Our OPEN says that we take extended messages (RFC 8654 §3), so they may come once the peer has it.
+      const isOpen = state._tag === "OpenConfirm" || state._tag === "Established"
+      const frame = takeFrame(stream, offset, isOpen ? extendedMessageBytesMax : messageBytesMax)
       if (frame._tag === "Incomplete") {
         unread = stream.subarray(offset)
         return
@@ -148,13 +169,15 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
       }
       offset = frame.end
       received[frame.kind]++
-      const message = decodeBody(frame, contextOf(state))
-      input(
-        Result.isFailure(message)
-          ? { _tag: "FaultFound", fault: message.failure }
-          : { _tag: "MessageReceived", message: message.success }
-      )
+      input(happeningOf(decodeBody(frame, contextOf(state))))
     }
+  }
+
+  const happeningOf = (decoded: Result.Result<BgpMessage, WireFault>): Happening => {
+    if (Result.isFailure(decoded)) return { _tag: "FaultFound", fault: decoded.failure }
+    const message = decoded.success
+    const answer = message._tag === "Open" && state._tag === "OpenSent" ? port.judgeOpen?.(message) : undefined
+    return answer === undefined ? { _tag: "MessageReceived", message } : { _tag: "Stop", notification: answer }
   }
 
   /** Reports of one connection; those of a connection given up in the meantime are dropped. */
@@ -193,13 +216,18 @@ export const makeRunner = (config: SessionConfig, port: RunnerPort): Runner => {
     state: () => state,
     stateSinceUnixMs: () => stateSinceUnixMs,
     transport: () => transport,
-    writeUpdates: ({ bytes, messages }, onWritten) => {
-      sent.Update += messages
-      transport?.write(bytes, onWritten)
+    writeUpdates: ({ bytes, messages, kind }, onWritten) => {
+      sent[kind ?? "Update"] += messages
+      const onTaken = taken(transport)
+      transport?.write(bytes, () => {
+        onTaken()
+        onWritten()
+      })
     },
     requestRefresh: (family) => {
       if (state._tag !== "Established") return
-      const message = { _tag: "RouteRefresh", afi: afiOf(family), subtype: 0, safi: safiUnicast } as const
+      const subtype = refreshSubtypes.request
+      const message = { _tag: "RouteRefresh", afi: afiOf(family), subtype, safi: safiUnicast } as const
       perform({ _tag: "Send", message })
     },
     counters: () => ({ sent: { ...sent }, received: { ...received } })

@@ -1,23 +1,29 @@
-import { type Family, formatIpAddress, type IpAddress, parseIpAddress } from "@lowtide/net"
+import { type Family, formatIpAddress, formatPrefix, type IpAddress, parseIpAddress } from "@lowtide/net"
 import { Effect, Result, type Scope } from "effect"
 import { AdjRibOut, type SendContext } from "./adj-rib-out.ts"
+import { Connections } from "./connections.ts"
+import type { Opening } from "./fsm/collision.ts"
 import type { SessionConfig } from "./fsm/config.ts"
 import { explainEnd } from "./fsm/explain.ts"
 import type { Action, EndCause } from "./fsm/machine.ts"
 import type { Negotiated } from "./fsm/negotiate.ts"
 import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, PeerStatus, StopReason } from "./peer.ts"
 import { RouteWriter } from "./route-writer.ts"
-import { makeRunner } from "./runner.ts"
-import { dialTcp } from "./transport.ts"
+import type { Runner } from "./runner.ts"
+import { type DialTarget, dialTcp, type Transport } from "./transport.ts"
+import { extendedMessageBytesMax } from "./wire/message.ts"
 import {
   type BgpNotification,
   ceaseWithText,
   hardReset,
   notification,
   notificationName,
-  notificationText
+  notificationText,
+  type WireFault,
+  wireFault
 } from "./wire/notification.ts"
-import { effectOf } from "./wire/update.ts"
+import { marksRoutes } from "./wire/role.ts"
+import { type BgpUpdate, effectOf } from "./wire/update.ts"
 
 /**
  * Starts a peer and keeps its session up until the scope closes (the connection is then just closed: call `stop` first
@@ -36,25 +42,31 @@ export const startPeer = (
 const connectRetrySecondsDefault = 1
 
 const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): BgpPeer => {
-  const config = sessionConfig(options)
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
-  const runner = makeRunner(config, {
-    dial: (events) =>
-      dialTcp(options, {
-        ...events,
-        onConnected: (transport) => {
-          events.onConnected(transport)
-          // Our OPEN is on its way; while the peer answers, its table is made ready.
-          if (runner.state()._tag === "OpenSent") writer.prepare(expectedContext(options, transport.localAddress))
-        }
-      }),
-    onAction: (action) => onAction(action),
-    onDrain: () => writer.pump()
-  })
+  // Who has been up has told its routes: when that session is lost it was not the process that restarted.
+  let hasRestarted = options.gracefulRestart?.hasRestarted ?? false
+  const connections: Connections = new Connections(
+    {
+      config: (opens) => sessionConfig(options, { opens, hasRestarted }),
+      dial: (events) =>
+        dialTcp(dialTarget(options), {
+          ...events,
+          onConnected: (transport) => {
+            events.onConnected(transport)
+            // Our OPEN is on its way; while the peer answers, its table is made ready.
+            const isFirst = connections.leading()?.runner.state()._tag === "OpenSent"
+            if (isFirst) writer.prepare(expectedContext(options, transport.localAddress))
+          }
+        }),
+      onAction: (action, connection) => onAction(action, connection.runner),
+      onDrain: () => writer.pump()
+    },
+    { isDialled: options.isDialled ?? true }
+  )
   const writer = new RouteWriter(rib, {
-    write: runner.writeUpdates,
-    isFull: () => runner.transport()?.isFull() ?? true,
+    write: (chunk, onWritten) => connections.established()?.writeUpdates(chunk, onWritten),
+    isFull: () => connections.established()?.transport()?.isFull() ?? true,
     onRefused: (refusal) => onEvent({ _tag: "RoutesRefused", ...refusal }),
     onWritten: ({ tokens, announced, withdrawn, isTable }) => {
       if (isTable) onEvent({ _tag: "TableWritten", announced })
@@ -62,15 +74,18 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
     }
   })
 
-  const onAction = (action: Exclude<Action, { readonly _tag: "Send" | "CloseTcp" | "DialTcp" }>): void => {
+  const onAction = (action: Exclude<Action, { readonly _tag: "Send" | "CloseTcp" | "DialTcp" }>, runner: Runner) => {
     switch (action._tag) {
       case "SessionUp": {
         const { negotiated } = action
         memory.up(negotiated)
+        hasRestarted = false
         onEvent({
           _tag: "SessionEstablished",
           remoteRouterId: formatRouterId(negotiated.peerRouterId),
+          remoteAsn: negotiated.peerAsn,
           holdTimeSeconds: negotiated.holdTimeSeconds,
+          keptForSeconds: negotiated.keptForSeconds,
           families: negotiated.families
         })
         writer.begin(sendContext(options, negotiated, runner.transport()?.localAddress))
@@ -80,55 +95,66 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         const reason = explainEnd(options, action.from, action.cause)
         const report = reportOf(action.cause)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
-        if (action.from !== "Connect" && action.from !== "Idle") writer.end()
+        if (action.from !== "Connect" && action.from !== "Idle" && connections.established() === undefined) writer.end()
         onEvent({
           _tag: action.from === "Established" ? "SessionEnded" : "ConnectFailed",
           reason,
           ...(report && { notification: report }),
-          retryInMs: action.retryInMs === Number.POSITIVE_INFINITY ? undefined : action.retryInMs
+          retryInMs: connections.retryInMs()
         })
         return
       }
-      case "TakeUpdate":
-        memory.prefixesReceived += effectOf(action.update).announced.length
-        if (action.update.faults.length > 0) memory.malformedUpdates++
+      case "TakeUpdate": {
+        const excess = memory.take(action.update, options.prefixesReceivedMax)
+        if (excess !== undefined) runner.input({ _tag: "FaultFound", fault: excess })
         return
+      }
       case "SendFamilyAgain":
-        rib.sendAgain(action.family)
-        writer.changed()
+        writer.sendAgain(action.family, action.isMarked)
     }
   }
 
-  runner.input({ _tag: "Start" })
+  connections.start()
   return {
     options,
     change: (changes, token) => {
       rib.change(changes)
       writer.changed(token)
     },
-    status: (): PeerStatus => ({
-      state: runner.state()._tag,
-      sinceUnixMs: runner.stateSinceUnixMs(),
-      ...memory.report(),
-      ...localAddressOf(runner.transport()?.localAddress),
-      messages: runner.counters(),
-      prefixesSent: runner.state()._tag === "Established" ? rib.sent : 0,
-      prefixesWanted: rib.wanted
-    }),
-    isSent: (prefix) => runner.state()._tag === "Established" && rib.isSent(prefix),
-    isPending: (prefix) => runner.state()._tag === "Established" && rib.isPending(prefix),
+    accept: (socket) => connections.accept(socket),
+    status: (): PeerStatus => {
+      const leading = connections.leading()
+      const isUp = leading?.runner.state()._tag === "Established"
+      return {
+        state: leading?.runner.state()._tag ?? "Active",
+        sinceUnixMs: leading?.runner.stateSinceUnixMs() ?? memory.startedAtUnixMs,
+        openedBy: (leading?.opens ?? "accept") === "dial" ? "us" : "peer",
+        ...memory.report(),
+        ...localAddressOf(leading?.runner.transport()?.localAddress),
+        messages: connections.counters(),
+        prefixesSent: isUp ? rib.sent : 0,
+        prefixesWanted: rib.wanted
+      }
+    },
+    isSent: (prefix) => connections.established() !== undefined && rib.isSent(prefix),
+    isPending: (prefix) => connections.established() !== undefined && rib.isPending(prefix),
     stop: (reason) =>
-      Effect.callback<void>((resume) => {
-        const transport = runner.transport()
-        runner.input({ _tag: "Stop", notification: ceaseOf(reason) })
-        if (transport === undefined) resume(Effect.void)
-        else transport.onceClosed(() => resume(Effect.void))
+      Effect.suspend(() => {
+        const transports = connections.open()
+        connections.stop(ceaseOf(reason))
+        return Effect.forEach(transports, closed, { concurrency: "unbounded", discard: true })
       })
   }
 }
 
+const closed = (transport: Transport): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => transport.onceClosed(() => resume(Effect.void)))
+
 /** Options as the machine takes them; a router id that is not one is a defect of the caller. */
-const sessionConfig = (options: PeerOptions): SessionConfig => ({
+const sessionConfig = (
+  options: PeerOptions,
+  { opens, hasRestarted }: { readonly opens: Opening; readonly hasRestarted: boolean }
+): SessionConfig => ({
   localAsn: options.localAsn,
   peerAsn: options.peerAsn,
   routerId: parseRouterId(options.routerId),
@@ -136,8 +162,28 @@ const sessionConfig = (options: PeerOptions): SessionConfig => ({
   keepaliveTimeSeconds: options.keepaliveTimeSeconds,
   connectRetryMs: (options.connectRetrySeconds ?? connectRetrySecondsDefault) * 1000,
   families: options.families,
-  role: "dial"
+  offersExtendedNextHop: options.host.includes(":"),
+  ...(options.gracefulRestart && { gracefulRestart: { ...options.gracefulRestart, hasRestarted } }),
+  ...(options.role !== undefined && { role: options.role, isRoleStrict: options.isRoleStrict ?? false }),
+  ...(options.sendHoldTimeSeconds !== undefined && { sendHoldTimeSeconds: options.sendHoldTimeSeconds }),
+  opens
 })
+
+/** Our end of the connection, as the kernel is told. */
+const dialTarget = ({ host, port, localAddress, ttl, ttlMin, device, md5Key }: PeerOptions): DialTarget => {
+  const peer = Result.getOrUndefined(parseIpAddress(host.replace(/%.*$/, "")))
+  return {
+    host,
+    port,
+    localAddress,
+    options: {
+      ...(ttl !== undefined && { ttl }),
+      ...(ttlMin !== undefined && { ttlMin }),
+      ...(device !== undefined && { device }),
+      ...(md5Key !== undefined && peer !== undefined && { md5Keys: [{ peer, key: md5Key }] })
+    }
+  }
+}
 
 /** Reads a BGP Identifier written as an IPv4 address; throws on anything else, 0.0.0.0 included (RFC 6286 §2.1). */
 export const parseRouterId = (text: string): number => {
@@ -153,34 +199,39 @@ export const formatRouterId = (routerId: number): string => formatIpAddress({ fa
 
 const localAddressOf = (localAddress: string | undefined) => (localAddress === undefined ? {} : { localAddress })
 
-/** The session as it will be with a peer that is configured as we are and knows four-octet AS numbers. */
+/** The session as it will be with a peer that is configured as we are and can do what we can. */
 const expectedContext = (options: PeerOptions, localAddress: string | undefined): SendContext => {
-  const isInternal = options.localAsn === options.peerAsn
-  return sendContext(options, { isInternal, fourOctetAs: true, families: options.families }, localAddress)
+  const isInternal = options.peerAsn === "internal" || options.localAsn === options.peerAsn
+  const agreed = { isInternal, fourOctetAs: true, families: options.families, extendedNextHop: false }
+  return sendContext(options, { ...agreed, messageBytesMax: extendedMessageBytesMax }, localAddress)
 }
 
 const sendContext = (
   options: PeerOptions,
-  negotiated: Pick<Negotiated, "isInternal" | "fourOctetAs" | "families">,
+  agreed: Pick<Negotiated, "isInternal" | "fourOctetAs" | "families" | "extendedNextHop" | "messageBytesMax">,
   localAddress: string | undefined
-): SendContext => ({
-  localAsn: options.localAsn,
-  isInternal: negotiated.isInternal,
-  fourOctetAs: negotiated.fourOctetAs,
-  families: negotiated.families,
-  nextHops: {
-    ...nextHop(4, options.nextHops?.[4], localAddress),
-    ...nextHop(6, options.nextHops?.[6], localAddress)
+): SendContext => {
+  const own = Result.getOrUndefined(parseIpAddress(localAddress ?? ""))
+  const ipv6 = nextHop(6, options.nextHops?.[6], own)
+  const ipv4 = nextHop(4, options.nextHops?.[4], own) ?? (agreed.extendedNextHop ? ipv6 : undefined)
+  return {
+    localAsn: options.localAsn,
+    isInternal: agreed.isInternal,
+    fourOctetAs: agreed.fourOctetAs,
+    families: agreed.families,
+    ...(agreed.messageBytesMax !== undefined && { messageBytesMax: agreed.messageBytesMax }),
+    nextHops: { ...(ipv4 && { 4: ipv4 }), ...(ipv6 && { 6: ipv6 }) },
+    ...(own !== undefined && isLinkLocal(own) && { linkLocalNextHop: own }),
+    ...(options.role !== undefined && !agreed.isInternal && marksRoutes(options.role) && { onlyToCustomer: true })
   }
-})
+}
 
-const linkLocal = (address: IpAddress): boolean => address.family === 6 && address.value >> 118n === 0x3fan
+const isLinkLocal = (address: IpAddress): boolean => address.family === 6 && address.value >> 118n === 0x3fan
 
-/** The configured next hop, or our own address where it is of the family and reaches beyond the link. */
-const nextHop = (family: Family, configured: string | undefined, localAddress: string | undefined) => {
-  const address = Result.getOrUndefined(parseIpAddress(configured ?? localAddress ?? ""))
-  if (address?.family !== family) return {}
-  return configured === undefined && linkLocal(address) ? {} : { [family]: address }
+/** The configured next hop, or our own address where it is of the family. */
+const nextHop = (family: Family, configured: string | undefined, own: IpAddress | undefined): IpAddress | undefined => {
+  const address = configured === undefined ? own : Result.getOrUndefined(parseIpAddress(configured))
+  return address?.family === family ? address : undefined
 }
 
 const ceaseOf = ({ subcode, text }: StopReason): BgpNotification | undefined => {
@@ -206,13 +257,30 @@ const reportOf = (cause: EndCause): NotificationReport | undefined => {
 
 /** What a peer remembers for its status. */
 class SessionMemory {
-  prefixesReceived = 0
-  malformedUpdates = 0
+  readonly startedAtUnixMs = Date.now()
+  private prefixesReceived = 0
+  private malformedUpdates = 0
+  /** What the peer has announced on the session that is up and not withdrawn; kept only where there is a limit. */
+  private readonly received = new Set<string>()
   private session: { readonly negotiated: Negotiated; readonly atUnixMs: number } | undefined
   private lastError: PeerStatus["lastError"] = {}
 
   up(negotiated: Negotiated): void {
     this.session = { negotiated, atUnixMs: Date.now() }
+    this.received.clear()
+  }
+
+  /** Counts what the peer announced; answers what to end the session with when it is too much (RFC 4486 §4). */
+  take(update: BgpUpdate, prefixesMax: number | undefined): WireFault | undefined {
+    const { announced, withdrawn } = effectOf(update)
+    this.prefixesReceived += announced.length
+    if (update.faults.length > 0) this.malformedUpdates++
+    if (prefixesMax === undefined) return undefined
+    for (const prefix of withdrawn) this.received.delete(formatPrefix(prefix))
+    for (const prefix of announced) this.received.add(formatPrefix(prefix))
+    if (this.received.size <= prefixesMax) return undefined
+    const reason = `it announced ${this.received.size} prefixes, our configuration takes at most ${prefixesMax}`
+    return wireFault(reason, "RFC 4486 §4", notification(6, 1))
   }
 
   down(cause: EndCause, error: PeerError): void {
@@ -231,10 +299,12 @@ class SessionMemory {
     return {
       ...(session && {
         establishedAtUnixMs: session.atUnixMs,
+        remoteAsn: session.negotiated.peerAsn,
         remoteRouterId: formatRouterId(session.negotiated.peerRouterId),
         holdTimeSeconds: session.negotiated.holdTimeSeconds
       }),
       families: session?.negotiated.families ?? [],
+      keptForSeconds: session?.negotiated.keptForSeconds ?? 0,
       prefixesReceived: this.prefixesReceived,
       malformedUpdates: this.malformedUpdates,
       lastError: this.lastError

@@ -1,4 +1,5 @@
-import { connect, type Socket } from "node:net"
+import { connect, isIPv6, type Socket } from "node:net"
+import { needsOptions, type TcpOptions, unconnectedTcp } from "@lowtide/sockets"
 
 /** The octets of one TCP connection, as a session wants them. */
 export interface Transport {
@@ -28,13 +29,23 @@ export interface TransportEvents {
 /** How long a closing connection may take to bring its last octets out. */
 export const closeMsMax = 1_000
 
+/** Whom to connect to. A link-local `host` has its zone: `fe80::1%eth0`. */
+export interface DialTarget {
+  readonly host: string
+  readonly port: number
+  readonly localAddress?: string | undefined
+  readonly options: TcpOptions
+}
+
 /** Opens a TCP connection; the answer gives up the attempt, or nothing once it is connected. */
-export const dialTcp = (
-  target: { readonly host: string; readonly port: number; readonly localAddress?: string | undefined },
-  events: TransportEvents
-): (() => void) => {
-  const { host, port, localAddress } = target
-  const socket = connect({ host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) })
+export const dialTcp = (target: DialTarget, events: TransportEvents): (() => void) => {
+  let socket: Socket
+  try {
+    socket = beginToConnect(target)
+  } catch (cause) {
+    const failing = setImmediate(() => events.onFailed(cause instanceof Error ? cause.message : String(cause)))
+    return () => clearImmediate(failing)
+  }
   let isConnected = false
   const onError = (error: NodeJS.ErrnoException) => {
     if (!isConnected) events.onFailed(errorText(error, target))
@@ -51,6 +62,13 @@ export const dialTcp = (
     socket.on("error", () => {})
     socket.destroy()
   }
+}
+
+/** A socket on its way to be connected; the kernel may refuse one of its options. */
+const beginToConnect = ({ host, port, localAddress, options }: DialTarget): Socket => {
+  const to = { host, port, ...(localAddress === undefined ? {} : { localAddress }) }
+  if (!needsOptions(options)) return connect({ ...to, noDelay: true })
+  return unconnectedTcp(isIPv6(host.replace(/%.*$/, "")) ? 6 : 4, options).connect(to)
 }
 
 /** Makes a transport of a connected socket and begins to read from it. */

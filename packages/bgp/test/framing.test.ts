@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { encodeMessage, keepalive, takeFrame } from "../src/wire/message.ts"
+import { Result } from "effect"
+import { decodeBody, encodeMessage, extendedMessageBytesMax, keepalive, takeFrame } from "../src/wire/message.ts"
 import { messageOctets, octets } from "./octets.ts"
 
 const external = { fourOctetAs: true, isInternal: false }
@@ -31,7 +32,7 @@ describe("message header, RFC 4271 §4.1 and §6.1", () => {
     ["an OPEN below 29 octets", `${marker} 001c 01`, { code: 1, subcode: 2, data: "001c" }],
     ["an UPDATE below 23 octets", `${marker} 0016 02`, { code: 1, subcode: 2, data: "0016" }],
     ["a NOTIFICATION below 21 octets", `${marker} 0014 03`, { code: 1, subcode: 2, data: "0014" }],
-    ["a ROUTE-REFRESH that is not 23 octets", `${marker} 0018 05`, { code: 1, subcode: 2, data: "0018" }],
+    ["a ROUTE-REFRESH below 23 octets", `${marker} 0016 05`, { code: 1, subcode: 2, data: "0016" }],
     ["type 0", `${marker} 0013 00`, { code: 1, subcode: 3, data: "00" }],
     ["type 6", `${marker} 0013 06`, { code: 1, subcode: 3, data: "06" }],
     ["type 255", `${marker} 0013 ff`, { code: 1, subcode: 3, data: "ff" }]
@@ -41,5 +42,20 @@ describe("message header, RFC 4271 §4.1 and §6.1", () => {
     assert.strictEqual(framing._tag, "WireFault")
     if (framing._tag !== "WireFault") return
     assert.deepStrictEqual(framing.notification, { _tag: "Notification", code, subcode, data: octets(data) })
+  })
+
+  it("where extended messages are agreed (RFC 8654 §3), any but OPEN and KEEPALIVE may be as long", () => {
+    const long = (type: string) => takeFrame(octets(`${marker} ffff ${type}`), 0, extendedMessageBytesMax)._tag
+    assert.deepStrictEqual(["02", "03", "05"].map(long), ["Incomplete", "Incomplete", "Incomplete"])
+    assert.deepStrictEqual(["01", "04"].map(long), ["WireFault", "WireFault"])
+  })
+
+  const lengths: ReadonlyArray<readonly [string, string, number, number, string]> = [
+    ["a request is 1/2 with the length", "0001 00 01 00", 1, 2, "0018"],
+    ["a mark is 7/1 with the whole message, RFC 7313 §5", "0001 01 01 00", 7, 1, `${marker} 0018 05 0001 01 01 00`]
+  ]
+  it.each(lengths)("a ROUTE-REFRESH that is too long: %s", (_, body, code, subcode, data) => {
+    const fault = Result.getOrThrow(Result.flip(decodeBody({ kind: "RouteRefresh", body: octets(body) }, external)))
+    assert.deepStrictEqual(fault.notification, { _tag: "Notification", code, subcode, data: octets(data) })
   })
 })

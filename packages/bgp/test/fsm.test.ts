@@ -16,7 +16,7 @@ const config: SessionConfig = {
   holdTimeSeconds: 90,
   connectRetryMs: 1_000,
   families: [4, 6],
-  role: "dial"
+  opens: "dial"
 }
 const peerOpen: BgpOpen = { ...ownOpen({ ...config, localAsn: 64501 }), routerId: 0xc0000201, holdTimeSeconds: 30 }
 const negotiated: Negotiated = {
@@ -27,6 +27,11 @@ const negotiated: Negotiated = {
   holdTimeSeconds: 30,
   keepaliveTimeSeconds: 10,
   families: [4, 6],
+  messageBytesMax: 65_535,
+  extendedNextHop: false,
+  enhancedRefresh: true,
+  keptForSeconds: 0,
+  keptAfterNotification: false,
   peerCapabilities: peerOpen.capabilities
 }
 const backOff = noBackOff
@@ -46,7 +51,8 @@ const states = {
     negotiated,
     establishedAtMs: nowMs - 5_000,
     holdDeadlineMs: nowMs + 2,
-    keepaliveDeadlineMs: nowMs + 1
+    keepaliveDeadlineMs: nowMs + 1,
+    sendHoldDeadlineMs: nowMs + 3
   }
 } as const satisfies { readonly [Tag in State["_tag"]]: State }
 
@@ -56,9 +62,11 @@ const message = (received: Extract<Happening, { readonly _tag: "MessageReceived"
 })
 const inputs = {
   Start: { _tag: "Start" },
+  "Start later": { _tag: "Start", delayMs: 500 },
   Stop: { _tag: "Stop", notification: ceaseWithText(2, "bye") },
   "Tick early": { _tag: "Tick" },
   TcpConnected: { _tag: "TcpConnected" },
+  OctetsTaken: { _tag: "OctetsTaken" },
   TcpFailed: { _tag: "TcpFailed", reason: "refused" },
   TcpClosed: { _tag: "TcpClosed", reason: "closed" },
   OPEN: message(peerOpen),
@@ -88,7 +96,7 @@ const shown = (action: Action): string => {
     case "TakeUpdate":
       return "update"
     case "SendFamilyAgain":
-      return `again ${action.family}`
+      return `again ${action.family}${action.isMarked ? " marked" : ""}`
   }
 }
 
@@ -102,6 +110,14 @@ const table: {
 } = {
   Start: {
     Idle: ["Connect", "dial"],
+    Connect: ["Connect", ""],
+    Active: ["Active", ""],
+    OpenSent: ["OpenSent", ""],
+    OpenConfirm: ["OpenConfirm", ""],
+    Established: ["Established", ""]
+  },
+  "Start later": {
+    Idle: ["Idle", ""],
     Connect: ["Connect", ""],
     Active: ["Active", ""],
     OpenSent: ["OpenSent", ""],
@@ -128,6 +144,14 @@ const table: {
     Idle: ["Idle", "close"],
     Connect: ["OpenSent", "send Open"],
     Active: ["OpenSent", "send Open"],
+    OpenSent: ["OpenSent", ""],
+    OpenConfirm: ["OpenConfirm", ""],
+    Established: ["Established", ""]
+  },
+  OctetsTaken: {
+    Idle: ["Idle", ""],
+    Connect: ["Connect", ""],
+    Active: ["Active", ""],
     OpenSent: ["OpenSent", ""],
     OpenConfirm: ["OpenConfirm", ""],
     Established: ["Established", ""]
@@ -186,7 +210,7 @@ const table: {
     Active: ["Idle", lost],
     OpenSent: ["Idle", refused("5/1")],
     OpenConfirm: ["Idle", refused("5/2")],
-    Established: ["Established", "again 6"]
+    Established: ["Established", "again 6 marked"]
   },
   NOTIFICATION: {
     Idle: ["Idle", ""],
@@ -224,7 +248,7 @@ describe("the state machine, RFC 4271 §8.2.2", () => {
   }
 
   it("a role that only accepts waits in Active, and does not come back by itself", () => {
-    const accept: SessionConfig = { ...config, role: "accept" }
+    const accept: SessionConfig = { ...config, opens: "accept" }
     const started = step(accept, initialState, { _tag: "Start", ...at })
     assert.deepStrictEqual([started.state._tag, nextDeadlineMs(started.state), started.actions], ["Active", never, []])
     const gone = step(accept, states.OpenSent, { ...inputs.TcpClosed, ...at })
@@ -266,6 +290,40 @@ describe("timers", () => {
     const open = message({ ...peerOpen, holdTimeSeconds: 0 })
     const { state } = step(config, states.OpenSent, { ...open, ...at })
     assert.strictEqual(nextDeadlineMs(state), never)
+  })
+  it("octets that are taken restart the send hold timer; when it is over: 8/0, RFC 9687 §3.2", () => {
+    const taken = (own: SessionConfig) => step(own, states.Established, { ...inputs.OctetsTaken, ...at }).state
+    assert.deepInclude(taken(config), { sendHoldDeadlineMs: nowMs + 480_000 })
+    assert.deepInclude(taken({ ...config, sendHoldTimeSeconds: 20 }), { sendHoldDeadlineMs: nowMs + 20_000 })
+    const heard: State = { ...states.Established, holdDeadlineMs: never, keepaliveDeadlineMs: never }
+    assert.strictEqual(tick(heard, nowMs + 2).state._tag, "Established")
+    assert.strictEqual(
+      tick(heard, nowMs + 3)
+        .actions.map(shown)
+        .join(", "),
+      refused("8/0")
+    )
+    assert.strictEqual(nextDeadlineMs(heard), nowMs + 3)
+  })
+  it("is twice the hold time where that is more than eight minutes, and off with hold time 0", () => {
+    const up = (holdTimeSeconds: number): State => ({
+      ...states.Established,
+      negotiated: { ...negotiated, holdTimeSeconds }
+    })
+    const taken = (state: State) => step(config, state, { ...inputs.OctetsTaken, ...at }).state
+    assert.deepInclude(taken(up(300)), { sendHoldDeadlineMs: nowMs + 600_000 })
+    assert.deepInclude(taken(up(0)), { sendHoldDeadlineMs: never })
+  })
+  it("a start that is to wait begins when its time has come", () => {
+    const { state } = step(config, initialState, { ...inputs["Start later"], ...at })
+    assert.strictEqual(nextDeadlineMs(state), nowMs + 500)
+    assert.strictEqual(tick(state, nowMs + 499).state._tag, "Idle")
+    assert.strictEqual(tick(state, nowMs + 500).state._tag, "Connect")
+  })
+  it("a table is sent again without marks where they were not agreed", () => {
+    const plain: State = { ...states.Established, negotiated: { ...negotiated, enhancedRefresh: false } }
+    const { actions } = step(config, plain, { ...inputs["ROUTE-REFRESH"], ...at })
+    assert.strictEqual(actions.map(shown).join(", "), "again 6")
   })
   it.each(["KEEPALIVE", "UPDATE", "ROUTE-REFRESH"] as const)("a %s restarts the hold timer", (name) => {
     const { state } = step(config, states.Established, { ...inputs[name], ...at })

@@ -31,7 +31,7 @@ const samples = [
       holdTimeSeconds: 90,
       connectRetryMs: 1,
       families: [4, 6],
-      role: "dial"
+      opens: "dial"
     }),
     contexts[0]!
   ),

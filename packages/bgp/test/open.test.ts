@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { familiesOffered } from "../src/wire/capability.ts"
+import { familiesOffered, restartFlags } from "../src/wire/capability.ts"
 import { type BgpOpen, decodeOpen, encodeOpen } from "../src/wire/open.ts"
 import { octets } from "./octets.ts"
 
@@ -43,6 +43,33 @@ describe("OPEN, RFC 4271 §4.2, RFC 5492, RFC 6793 §4.1", () => {
     assert.deepInclude(open, { asn: 64496, capabilities: [] })
     assert.deepStrictEqual(familiesOffered(open.capabilities), [4])
   })
+  it("tells graceful restart, roles, extended messages, next hops and refresh in their octets", () => {
+    const open: BgpOpen = {
+      ...sampleOpen,
+      asn: 64496,
+      capabilities: [
+        { _tag: "ExtendedNextHop", encodings: [{ afi: 1, safi: 1, nextHopAfi: 2 }] },
+        { _tag: "ExtendedMessage" },
+        { _tag: "Role", code: 3 },
+        {
+          _tag: "GracefulRestart",
+          flags: restartFlags.restarted | restartFlags.notification,
+          restartTimeSeconds: 120,
+          families: [{ afi: 1, safi: 1, flags: restartFlags.forwardingPreserved }]
+        },
+        { _tag: "EnhancedRouteRefresh" }
+      ]
+    }
+    const bytes = octets(`
+      04 fbf0 005a c0000202 19 02 17
+      05 06 0001 0001 0002   # IPv4 unicast with IPv6 next hops: RFC 8950 §4
+      06 00                  # extended message: RFC 8654 §3
+      09 01 03               # role: customer: RFC 9234 §4.1
+      40 06 c078 0001 01 80  # R and N, 120 s; IPv4 unicast with F: RFC 4724 §3, RFC 8538 §2
+      46 00                  # enhanced route refresh: RFC 7313 §3.1`)
+    assert.deepStrictEqual(encodeOpen(open), bytes)
+    assert.deepStrictEqual(Result.getOrThrow(decodeOpen(bytes)), open)
+  })
   it("with multiprotocol for VPN routes alone offers no unicast family", () => {
     assert.deepStrictEqual(familiesOffered([{ _tag: "MultiProtocol", afi: 1, safi: 128 }]), [])
   })
@@ -76,6 +103,8 @@ describe("OPEN, RFC 4271 §4.2, RFC 5492, RFC 6793 §4.1", () => {
     ["a parameter that runs past the end: 2/0", "04 fbf0 00b4 c0000201 02 02 06", 0, ""],
     ["a parameter without a length: 2/0", "04 fbf0 00b4 c0000201 01 02", 0, ""],
     ["a capability that runs past its parameter: 2/0", "04 fbf0 00b4 c0000201 04 02 02 41 04", 0, ""],
+    ["an extended next hop capability of four octets: 2/0", "04 fbf0 00b4 c0000201 08 02 06 05 04 00010001", 0, ""],
+    ["a role of two octets: 2/0", "04 fbf0 00b4 c0000201 06 02 04 09 02 0000", 0, ""],
     ["a four-octet AS capability of two octets: 2/0", "04 fbf0 00b4 c0000201 06 02 04 41 02 fbf0", 0, ""]
   ]
   it.each(refused)("%s", (_, text, subcode, data) => {

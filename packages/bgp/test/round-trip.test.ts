@@ -53,6 +53,7 @@ const attributes: {
   ),
   MpUnreachNlri: Arbitrary.map(some(prefix6), (withdrawn) => ({ _tag: "MpUnreachNlri", family: 6, withdrawn })),
   ExtendedCommunities: Arbitrary.map(some(big, 1), (values) => ({ _tag: "ExtendedCommunities", values })),
+  OnlyToCustomer: Arbitrary.map(u32, (asn) => ({ _tag: "OnlyToCustomer", asn })),
   As4Path: Arbitrary.map(segments, (segments) => ({ _tag: "As4Path", segments })),
   As4Aggregator: Arbitrary.map(Arbitrary.all([u32, ipv4]), ([asn, address]) => ({
     _tag: "As4Aggregator",

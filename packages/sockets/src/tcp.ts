@@ -66,6 +66,18 @@ export const unconnectedTcp = (family: Family, options: TcpOptions): Socket => {
   return new Socket({ fd, readable: true, writable: true, manualStart: true } as SocketConstructorOpts)
 }
 
+/**
+ * Sets the TTLs of a connection that was accepted: a listener's are for all peers alike. Throws `SocketFault`. (The
+ * descriptor of a handle is not in Node's documentation; a test holds it.)
+ */
+export const setTtls = (socket: Socket, { ttl, ttlMin }: Pick<TcpOptions, "ttl" | "ttlMin">): void => {
+  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle?.fd ?? -1
+  if (fd < 0) throw new SocketFault({ operation: "set the TTL of a connection", detail: "it is closed" })
+  const family: Family = socket.localFamily === "IPv6" ? 6 : 4
+  if (ttl !== undefined) setInt(fd, sendTtl(family), ttl)
+  if (ttlMin !== undefined) setInt(fd, leastTtl(family), ttlMin)
+}
+
 /** A listening socket whose keys may change while it listens. */
 export interface TcpListener {
   readonly server: Server

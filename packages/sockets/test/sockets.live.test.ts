@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Effect, Result } from "effect"
-import { listenTcp, openUdp, SocketFault, type TcpOptions, unconnectedTcp } from "../src/index.ts"
+import { listenTcp, openUdp, SocketFault, setTtls, type TcpOptions, unconnectedTcp } from "../src/index.ts"
 
 const loopbacks: ReadonlyArray<readonly [Family, string]> = [
   [4, "127.0.0.1"],
@@ -103,6 +103,20 @@ describe("TCP", () => {
       const far = yield* dial(host, port, { ttl: 254 })
       yield* dropped("TCPMinTTLDrop", before)
       assert.strictEqual(far.socket.connecting, true)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each(loopbacks)("IPv%i: a connection that was accepted can be given its TTLs", ([, host]) =>
+    Effect.gen(function* () {
+      const { port, sockets } = yield* server(host, {})
+      const { socket, word } = yield* dial(host, port, { ttl: 254 })
+      yield* Effect.promise(() => word)
+      const [accepted] = [...sockets]
+      setTtls(accepted!, { ttl: 255, ttlMin: 255 })
+      const before = kernelCount("TCPMinTTLDrop")
+      socket.write("from too far")
+      yield* dropped("TCPMinTTLDrop", before)
+      assert.throws(() => setTtls(accepted!, { ttl: 256 }), /EINVAL/)
     }).pipe(Effect.scoped)
   )
 

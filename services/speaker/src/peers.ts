@@ -137,7 +137,7 @@ export class Peers {
   }
 
   #start(slot: Slot, options: PeerOptions): void {
-    this.#trace(sessionName(options), options.holdTimeSeconds)
+    this.#trace(sessionName(options), mostBelievedSeconds(options))
     const scope = Scope.makeUnsafe()
     const peer = Effect.runSync(
       Scope.provide(
@@ -168,11 +168,11 @@ export class Peers {
   }
 
   #onEvent(options: PeerOptions, event: PeerEvent): void {
-    const trace = this.#trace(sessionName(options), options.holdTimeSeconds)
+    const trace = this.#trace(sessionName(options), mostBelievedSeconds(options))
     switch (event._tag) {
       case "SessionEstablished":
         trace.isUp = true
-        trace.holdTimeMs = holdMs(event.holdTimeSeconds)
+        trace.holdTimeMs = holdMs(believedSeconds(event))
         // The table was made before this moment, and changes wait behind it: only the token says that all of it is written.
         this.#runningWith(options)?.change([], this.#turn)
         break
@@ -191,6 +191,19 @@ export class Peers {
     this.#port.onEvent(options.name, event)
   }
 }
+
+/**
+ * How long a router goes on believing what a lost session told it, in seconds: until it has heard nothing for the hold time,
+ * and then for as long as it keeps our routes over a restart (RFC 4724 §4.2). 0: for ever.
+ */
+export const believedSeconds = (agreed: {
+  readonly holdTimeSeconds: number
+  readonly keptForSeconds: number
+}): number => (agreed.holdTimeSeconds === 0 ? 0 : agreed.holdTimeSeconds + agreed.keptForSeconds)
+
+/** The same before anything is agreed: what is proposed is the most. */
+export const mostBelievedSeconds = ({ holdTimeSeconds, gracefulRestart }: PeerOptions): number =>
+  believedSeconds({ holdTimeSeconds, keptForSeconds: gracefulRestart?.restartTimeSeconds ?? 0 })
 
 /** RFC 4271 §4.2: a hold time of 0 means that neither side ever gives the other up for its silence. */
 const holdMs = (seconds: number): number => (seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000)

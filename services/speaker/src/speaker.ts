@@ -15,7 +15,7 @@ import { type Accepted, type AcceptedVip, Intake, type IntakePort } from "./inta
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
-import { Peers, type PeersPort } from "./peers.ts"
+import { believedSeconds, mostBelievedSeconds, Peers, type PeersPort } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
 import { type RouteDifference, RouteTable } from "./route-table.ts"
@@ -365,7 +365,7 @@ export class Speaker {
     const isNews = this.reporter.onPeerEvent(peer, event)
     switch (event._tag) {
       case "SessionEstablished":
-        this.#rememberHoldTime(peer, event.holdTimeSeconds)
+        this.#rememberHoldTime(peer, believedSeconds(event))
         this.#changed("now")
         break
       case "TableWritten": {
@@ -402,7 +402,7 @@ export class Speaker {
     return [...wantedPeers(this.#port.settings, node).values()].flatMap((options) => {
       const session = sessionName(options)
       if (this.#sessionHoldTimes.has(session)) return []
-      const seconds = options.holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : options.holdTimeSeconds
+      const seconds = mostBelievedSeconds(options) || Number.POSITIVE_INFINITY
       this.#sessionHoldTimes.set(session, seconds)
       return [sessionRecord(session, seconds)]
     })

@@ -8,11 +8,12 @@ import type { SessionFault } from "./session-fault.ts"
 
 /** A session as a node's status shows it. */
 export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): SessionStatus => {
-  const { state, sinceUnixMs, prefixesSent } = peer.status()
+  const { state, sinceUnixMs, prefixesSent, remoteAsn } = peer.status()
+  const { peerAsn } = peer.options
   return {
     peer: peer.options.name,
     peerAddress: peer.options.host,
-    peerAsn: peer.options.peerAsn,
+    peerAsn: remoteAsn ?? (typeof peerAsn === "number" ? peerAsn : 0), // 0: any will do, and none is there yet
     state,
     since: new Date(sinceUnixMs).toISOString(),
     prefixes: prefixesSent,

@@ -17,7 +17,9 @@ const options: PeerOptions = {
 const established: PeerEvent = {
   _tag: "SessionEstablished",
   remoteRouterId: "192.0.2.1",
+  remoteAsn: 64511,
   holdTimeSeconds: 9,
+  keptForSeconds: 0,
   families: [4, 6]
 }
 const written = (token: number): PeerEvent => ({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
@@ -34,6 +36,7 @@ const play = () => {
         return Effect.succeed({
           options: started,
           change: (changes, token) => void given.push({ changes, token }),
+          accept: () => false,
           status: () => ({ state: "Idle" }) as PeerStatus,
           isSent: () => false,
           isPending: () => false,
@@ -65,6 +68,16 @@ describe("Peers", () => {
     assert.deepStrictEqual(given.at(-1), { changes: [], token: 2 }, "the turn goes behind the table and all changes")
     hear(written(2))
     assert.deepStrictEqual(writtenTurn(), [2])
+  })
+
+  it("counts a router that keeps our routes over a restart as believing them for that much longer (RFC 4724 §4.2)", () => {
+    const { peers, hear } = play()
+    const seconds = () => [...peers.holdTimes().values()]
+    assert.deepStrictEqual(seconds(), [9])
+    hear({ ...established, keptForSeconds: 120 })
+    assert.deepStrictEqual(seconds(), [129])
+    hear({ ...established, holdTimeSeconds: 0, keptForSeconds: 120 })
+    assert.deepStrictEqual(seconds(), [Number.POSITIVE_INFINITY])
   })
 
   it("hands a session that comes up again the turn of that moment, also when its token came back before", () => {

@@ -23,7 +23,9 @@ const ended = (change: object = {}): PeerEvent => ({
 const established = (families: ReadonlyArray<4 | 6> = [4, 6]): PeerEvent => ({
   _tag: "SessionEstablished",
   remoteRouterId: "203.0.113.1",
+  remoteAsn: 64501,
   holdTimeSeconds: 90,
+  keptForSeconds: 0,
   families
 })
 const refused = (family: 4 | 6, reason: string): PeerEvent => ({ _tag: "RoutesRefused", family, routes: 2, reason })

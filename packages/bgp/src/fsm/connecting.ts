@@ -11,7 +11,7 @@ const dialMs = (config: SessionConfig): number => Math.max(5_000, config.connect
 
 /** Begins to dial, or to wait for the peer. */
 const begin = (config: SessionConfig, state: State, { nowMs }: Moment): Step =>
-  config.role === "dial"
+  config.opens === "dial"
     ? {
         state: { _tag: "Connect", backOff: state.backOff, connectRetryDeadlineMs: nowMs + dialMs(config) },
         actions: [{ _tag: "DialTcp" }]
@@ -28,7 +28,9 @@ const open = (config: SessionConfig, state: State, { nowMs }: Moment): Step => (
 export const idle = (config: SessionConfig, state: Idle, input: Input): Step => {
   switch (input._tag) {
     case "Start":
-      return begin(config, state, input)
+      return input.delayMs === undefined
+        ? begin(config, state, input)
+        : stay({ ...state, startAtMs: input.nowMs + input.delayMs })
     case "Tick":
       return input.nowMs >= state.startAtMs ? begin(config, state, input) : stay(state)
     case "Stop":
@@ -37,6 +39,7 @@ export const idle = (config: SessionConfig, state: Idle, input: Input): Step => 
       return stay(state, [{ _tag: "CloseTcp" }]) // a connection that nobody waits for any more
     case "TcpFailed":
     case "TcpClosed":
+    case "OctetsTaken":
     case "MessageReceived":
     case "FaultFound":
       return stay(state)
@@ -58,6 +61,7 @@ export const connect = (config: SessionConfig, state: Connect, input: Input): St
     case "Stop":
       return stopped(state, input.notification, false)
     case "Start":
+    case "OctetsTaken":
       return stay(state)
     case "MessageReceived":
     case "FaultFound":
@@ -77,6 +81,7 @@ export const active = (config: SessionConfig, state: Active, input: Input): Step
     case "Stop":
       return stopped(state, input.notification, false)
     case "Start":
+    case "OctetsTaken":
     case "TcpClosed": // of the connection that was given up before
       return stay(state)
     case "MessageReceived":

@@ -29,12 +29,12 @@ export const fail = (
 ): Step => {
   const backOff = afterFailure(backOffOf(state, nowMs), failure)
   const retryInMs =
-    config.role === "accept"
+    config.opens === "accept"
       ? Number.POSITIVE_INFINITY
       : retryDelayMs(backOff, failure, { connectRetryMs: config.connectRetryMs, jitter })
   // RFC 4271 §8.2.2, OpenSent: a connection lost before the peer's OPEN is waited for in Active.
   const next: State =
-    state._tag === "OpenSent" && cause._tag === "ConnectionClosed" && config.role === "dial"
+    state._tag === "OpenSent" && cause._tag === "ConnectionClosed" && config.opens === "dial"
       ? { _tag: "Active", backOff, connectRetryDeadlineMs: nowMs + retryInMs }
       : { _tag: "Idle", backOff, startAtMs: nowMs + retryInMs }
   return {
@@ -59,6 +59,16 @@ export const holdExpired = (config: SessionConfig, state: State, at: Moment): St
   const expired = notification(4, 0)
   return fail(config, state, at, {
     cause: { _tag: "NotificationSent", notification: expired, reason: "nothing was heard for the hold time" },
+    send: expired
+  })
+}
+
+/** RFC 9687 §3.2: the peer sends, but takes nothing. The NOTIFICATION will hardly get through; the log has it. */
+export const sendHoldExpired = (config: SessionConfig, state: State, at: Moment): Step => {
+  const expired = notification(8, 0)
+  const reason = "it sends, but has taken nothing of ours for the send hold time"
+  return fail(config, state, at, {
+    cause: { _tag: "NotificationSent", notification: expired, reason },
     send: expired
   })
 }

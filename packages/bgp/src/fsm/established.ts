@@ -1,9 +1,9 @@
 import { familyOf } from "../wire/family.ts"
 import { type BgpMessage, keepalive } from "../wire/message.ts"
 import type { SessionConfig } from "./config.ts"
-import { fail, holdExpired, notified, refuse, stay, stopped } from "./ending.ts"
+import { fail, holdExpired, notified, refuse, sendHoldExpired, stay, stopped } from "./ending.ts"
 import type { Action, Established, Input, Moment, Step } from "./machine.ts"
-import { holdDeadline, keepaliveDeadline, unexpected } from "./opening.ts"
+import { holdDeadline, keepaliveDeadline, sendHoldDeadline, unexpected } from "./opening.ts"
 
 /** RFC 4271 §8.2.2, Established. */
 export const established = (config: SessionConfig, state: Established, input: Input): Step => {
@@ -17,12 +17,15 @@ export const established = (config: SessionConfig, state: Established, input: In
       return fail(config, state, input, { cause: { _tag: "ConnectionClosed", reason: input.reason } })
     case "Tick":
       if (input.nowMs >= state.holdDeadlineMs) return holdExpired(config, state, input)
+      if (input.nowMs >= state.sendHoldDeadlineMs) return sendHoldExpired(config, state, input)
       if (input.nowMs < state.keepaliveDeadlineMs) return stay(state)
       return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(state.negotiated, input) }, [
         { _tag: "Send", message: keepalive }
       ])
     case "Stop":
       return stopped(state, input.notification, true)
+    case "OctetsTaken":
+      return stay({ ...state, sendHoldDeadlineMs: sendHoldDeadline(config, state.negotiated, input) })
     case "Start":
     case "TcpConnected":
       return stay(state)
@@ -40,8 +43,10 @@ const received = (config: SessionConfig, state: Established, message: BgpMessage
       return heard([{ _tag: "TakeUpdate", update: message }])
     case "RouteRefresh": {
       const family = familyOf(message.afi, message.safi)
-      const isAsked = message.subtype === 0 && family !== undefined && state.negotiated.families.includes(family)
-      return heard(isAsked ? [{ _tag: "SendFamilyAgain", family }] : []) // others are ignored: RFC 2918 §4
+      const { families, enhancedRefresh } = state.negotiated
+      const isAsked = message.subtype === 0 && family !== undefined && families.includes(family)
+      // Others are ignored: RFC 2918 §4; so are the peer's own marks (RFC 7313), since none of its routes are kept.
+      return heard(isAsked ? [{ _tag: "SendFamilyAgain", family, isMarked: enhancedRefresh }] : [])
     }
     case "Notification":
       return notified(config, state, at, message)

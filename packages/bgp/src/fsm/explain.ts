@@ -1,4 +1,5 @@
 import { type BgpNotification, notificationName, notificationText } from "../wire/notification.ts"
+import type { ExpectedAsn } from "./config.ts"
 import type { EndCause, State } from "./machine.ts"
 
 /** What an explanation names: the peer as its configuration calls it, and both AS numbers. */
@@ -6,7 +7,7 @@ export interface PeerIdentity {
   readonly name: string
   readonly host: string
   readonly localAsn: number
-  readonly peerAsn: number | "any"
+  readonly peerAsn: ExpectedAsn
 }
 
 /** One sentence on why a session ended or did not come to be, for the person who runs either side. */
@@ -45,16 +46,22 @@ const refusalHint = (peer: PeerIdentity, { code, subcode }: BgpNotification): st
       return "it does not accept our router id, perhaps because another speaker has the same"
     case "2/6":
       return "it does not accept our hold time"
+    case "2/11":
+      return "the BGP roles of both sides do not fit: a provider's neighbour is a customer, a peer's a peer"
     case "2/7":
       return "it asks for a capability or an address family that we do not offer"
     case "4/0":
       return "it heard nothing from us for the hold time"
     case "6/1":
       return "it accepts fewer prefixes than we announce: raise its limit, or announce less"
+    case "8/0":
+      return "it could not send us anything for its send hold time: this node did not read"
     case "6/3":
       return "it no longer has us as a neighbour"
     case "6/5":
       return "it has no neighbour configured with our address, or the neighbour is disabled"
+    case "6/10":
+      return "its BFD session with us went down: it counts the path as broken"
     default:
       return undefined
   }

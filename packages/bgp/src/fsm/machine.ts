@@ -53,6 +53,8 @@ export interface Established {
   readonly establishedAtMs: number
   readonly holdDeadlineMs: number
   readonly keepaliveDeadlineMs: number
+  /** When octets that wait for the peer have waited too long: RFC 9687's SendHoldTimer. */
+  readonly sendHoldDeadlineMs: number
 }
 
 /** When an input came, on the shell's monotonic clock, and a random number from 0 to below 1 for timers that want jitter. */
@@ -63,11 +65,14 @@ export interface Moment {
 
 /** Everything that can happen to a session: the events of RFC 4271 §8.1, as the shell sees them. */
 export type Happening =
-  | { readonly _tag: "Start" }
+  /** Begins, at once unless it is to wait. */
+  | { readonly _tag: "Start"; readonly delayMs?: number }
   /** An operator's stop; `notification` says why, none just closes the connection. */
   | { readonly _tag: "Stop"; readonly notification: BgpNotification | undefined }
   | { readonly _tag: "Tick" }
   | { readonly _tag: "TcpConnected" }
+  /** The kernel has taken octets that were to be sent: the peer, or its kernel, goes on reading. */
+  | { readonly _tag: "OctetsTaken" }
   | { readonly _tag: "TcpFailed"; readonly reason: string }
   | { readonly _tag: "TcpClosed"; readonly reason: string }
   | { readonly _tag: "MessageReceived"; readonly message: BgpMessage }
@@ -93,8 +98,8 @@ export type Action =
   | { readonly _tag: "SessionUp"; readonly negotiated: Negotiated }
   | { readonly _tag: "SessionDown"; readonly from: State["_tag"]; readonly cause: EndCause; readonly retryInMs: number }
   | { readonly _tag: "TakeUpdate"; readonly update: BgpUpdate }
-  /** The peer asked for all routes of the family again (RFC 2918 §4). */
-  | { readonly _tag: "SendFamilyAgain"; readonly family: Family }
+  /** The peer asked for all routes of the family again (RFC 2918 §4), marked where they begin and end if so agreed (RFC 7313). */
+  | { readonly _tag: "SendFamilyAgain"; readonly family: Family; readonly isMarked: boolean }
 
 /** The next state and what to do on the way. */
 export interface Step {
@@ -120,7 +125,8 @@ export const nextDeadlineMs = (state: State): number => {
     case "OpenSent":
       return state.holdDeadlineMs
     case "OpenConfirm":
-    case "Established":
       return Math.min(state.holdDeadlineMs, state.keepaliveDeadlineMs)
+    case "Established":
+      return Math.min(state.holdDeadlineMs, state.keepaliveDeadlineMs, state.sendHoldDeadlineMs)
   }
 }

@@ -9,6 +9,8 @@ export interface AttributeContext {
   readonly fourOctetAs: boolean
   /** The peer is in our own AS (iBGP). */
   readonly isInternal: boolean
+  /** The octets a message may have: 4,096 unless RFC 8654 was agreed. */
+  readonly messageBytesMax?: number
 }
 
 /** Why a value was refused; what follows from it stands in the definition. */

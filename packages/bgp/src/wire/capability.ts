@@ -7,6 +7,14 @@ import { afiOf, familyOf, safiUnicast } from "./family.ts"
 export type Capability =
   | { readonly _tag: "MultiProtocol"; readonly afi: number; readonly safi: number }
   | { readonly _tag: "RouteRefresh" }
+  /** Which (AFI, SAFI) may have next hops of which other AFI. */
+  | {
+      readonly _tag: "ExtendedNextHop"
+      readonly encodings: ReadonlyArray<{ readonly afi: number; readonly safi: number; readonly nextHopAfi: number }>
+    }
+  | { readonly _tag: "ExtendedMessage" }
+  /** `code` as IANA numbers roles: `roleOf` names it. */
+  | { readonly _tag: "Role"; readonly code: number }
   | {
       readonly _tag: "GracefulRestart"
       readonly flags: number
@@ -14,6 +22,7 @@ export type Capability =
       readonly families: ReadonlyArray<{ readonly afi: number; readonly safi: number; readonly flags: number }>
     }
   | { readonly _tag: "FourOctetAs"; readonly asn: number }
+  | { readonly _tag: "EnhancedRouteRefresh" }
   | { readonly _tag: "UnknownCapability"; readonly code: number; readonly value: Uint8Array }
 
 type KnownCapability = Exclude<Capability, { readonly _tag: "UnknownCapability" }>
@@ -25,6 +34,18 @@ interface CapabilityCodec<C> {
   readonly decode: (value: Uint8Array) => Result.Result<C, string>
   readonly encode: (capability: C) => Uint8Array
 }
+
+/** A capability that has no value: its presence says all. */
+const bare = <Tag extends "RouteRefresh" | "ExtendedMessage" | "EnhancedRouteRefresh">(
+  _tag: Tag,
+  code: number,
+  name: string
+): CapabilityCodec<{ readonly _tag: Tag }> => ({
+  code,
+  name,
+  decode: (value) => (value.length === 0 ? Result.succeed({ _tag }) : Result.fail("no value")),
+  encode: () => new Uint8Array(0)
+})
 
 /** One definition for each capability that is understood. */
 export const capabilityCodecs: {
@@ -41,11 +62,34 @@ export const capabilityCodecs: {
     encode: ({ afi, safi }) => concatBytes([u16(afi), Uint8Array.of(0, safi)])
   },
   /** RFC 2918 §2. */
-  RouteRefresh: {
-    code: 2,
-    name: "route refresh",
-    decode: (value) => (value.length === 0 ? Result.succeed({ _tag: "RouteRefresh" }) : Result.fail("no value")),
-    encode: () => new Uint8Array(0)
+  RouteRefresh: bare("RouteRefresh", 2, "route refresh"),
+  /** RFC 8950 §4: six octets for each, the SAFI in two. */
+  ExtendedNextHop: {
+    code: 5,
+    name: "extended next hop encoding",
+    decode: (value) =>
+      value.length % 6 === 0
+        ? Result.succeed({
+            _tag: "ExtendedNextHop",
+            encodings: eachOf(value, 6, (offset) => ({
+              afi: readU16(value, offset),
+              safi: readU16(value, offset + 2),
+              nextHopAfi: readU16(value, offset + 4)
+            }))
+          })
+        : Result.fail("6 octets for each"),
+    encode: ({ encodings }) =>
+      concatBytes(encodings.flatMap(({ afi, safi, nextHopAfi }) => [u16(afi), u16(safi), u16(nextHopAfi)]))
+  },
+  /** RFC 8654 §3. */
+  ExtendedMessage: bare("ExtendedMessage", 6, "extended message"),
+  /** RFC 9234 §4.1. */
+  Role: {
+    code: 9,
+    name: "role",
+    decode: (value) =>
+      value.length === 1 ? Result.succeed({ _tag: "Role", code: value[0]! }) : Result.fail("1 octet"),
+    encode: ({ code }) => Uint8Array.of(code)
   },
   /** RFC 4724 §3: four bits of flags, twelve of restart time, then four octets a family. */
   GracefulRestart: {
@@ -77,8 +121,16 @@ export const capabilityCodecs: {
     decode: (value) =>
       value.length === 4 ? Result.succeed({ _tag: "FourOctetAs", asn: readU32(value, 0) }) : Result.fail("4 octets"),
     encode: ({ asn }) => u32(asn)
-  }
+  },
+  /** RFC 7313 §3.1. */
+  EnhancedRouteRefresh: bare("EnhancedRouteRefresh", 70, "enhanced route refresh")
 }
+
+/** Bits of the graceful restart capability: RFC 4724 §3, and N of RFC 8538 §2. */
+export const restartFlags = { restarted: 0x8, notification: 0x4, forwardingPreserved: 0x80 } as const
+
+/** The longest restart time that fits the capability. */
+export const restartTimeSecondsMax = 4095
 
 /** The capability that says a unicast family will be spoken. */
 export const multiProtocol = (family: Family): Capability => ({

@@ -33,15 +33,18 @@ export const headerBytes = 19
 /** The longest message while RFC 8654 is not agreed: RFC 4271 §4.1. */
 export const messageBytesMax = 4096
 
+/** The longest message where RFC 8654 is agreed, but for OPEN and KEEPALIVE: §3 there. */
+export const extendedMessageBytesMax = 65_535
+
 /** Type code and lengths, header included, of each kind (RFC 4271 §6.1, RFC 7313 §5). */
 export const messageTypes: {
   readonly [Kind in MessageKind]: { readonly code: number; readonly bytesMin: number; readonly bytesMax?: number }
 } = {
-  Open: { code: 1, bytesMin: 29 },
+  Open: { code: 1, bytesMin: 29, bytesMax: messageBytesMax },
   Update: { code: 2, bytesMin: 23 },
   Notification: { code: 3, bytesMin: 21 },
   Keepalive: { code: 4, bytesMin: 19, bytesMax: 19 },
-  RouteRefresh: { code: 5, bytesMin: 23, bytesMax: 23 }
+  RouteRefresh: { code: 5, bytesMin: 23 } // the decoder judges a longer one: RFC 7313 §5
 }
 
 const kindByCode = new Map(Object.entries(messageTypes).map(([kind, { code }]) => [code, kind as MessageKind]))
@@ -97,7 +100,7 @@ export type Framing = MessageFrame | { readonly _tag: "Incomplete" } | WireFault
  * Cuts the message that begins at `offset`. The header is judged as soon as it is there, so that a length that lies is
  * refused before its octets are waited for (RFC 4271 §6.1).
  */
-export const takeFrame = (stream: Uint8Array, offset: number): Framing => {
+export const takeFrame = (stream: Uint8Array, offset: number, lengthMax = messageBytesMax): Framing => {
   if (stream.length - offset < headerBytes) return { _tag: "Incomplete" }
   for (let index = offset; index < offset + 16; index++) {
     if (stream[index] !== 0xff) return wireFault("the marker is not all ones", "RFC 4271 §6.1", notification(1, 1))
@@ -105,13 +108,13 @@ export const takeFrame = (stream: Uint8Array, offset: number): Framing => {
   const length = readU16(stream, offset + 16)
   const code = stream[offset + 18]!
   const kind = kindByCode.get(code)
-  if (length < headerBytes || length > messageBytesMax) {
-    return badLength(`expected a length of ${headerBytes}..${messageBytesMax}, found ${length}`, length)
+  if (length < headerBytes || length > lengthMax) {
+    return badLength(`expected a length of ${headerBytes}..${lengthMax}, found ${length}`, length)
   }
   if (kind === undefined) {
     return wireFault(`message type ${code} is not known`, "RFC 4271 §6.1", notification(1, 3, Uint8Array.of(code)))
   }
-  const { bytesMin, bytesMax = messageBytesMax } = messageTypes[kind]
+  const { bytesMin, bytesMax = lengthMax } = messageTypes[kind]
   if (length < bytesMin || length > bytesMax) {
     return badLength(`expected ${bytesMin}..${bytesMax} octets of ${kind}, found ${length}`, length)
   }
@@ -139,6 +142,6 @@ export const decodeBody = (
     case "Keepalive":
       return Result.succeed(keepalive)
     case "RouteRefresh":
-      return Result.succeed(decodeRouteRefresh(body))
+      return decodeRouteRefresh(body)
   }
 }

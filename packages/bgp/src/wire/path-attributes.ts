@@ -35,6 +35,7 @@ export type PathAttribute =
   | { readonly _tag: "As4Path"; readonly segments: ReadonlyArray<AsPathSegment> }
   | { readonly _tag: "As4Aggregator"; readonly asn: number; readonly address: IpAddress }
   | { readonly _tag: "LargeCommunities"; readonly values: ReadonlyArray<Omit<LargeCommunity, "_tag">> }
+  | { readonly _tag: "OnlyToCustomer"; readonly asn: number }
   | UnknownAttribute
 
 /** An attribute without a definition; `flags` are as received, without the extended-length bit. */
@@ -273,5 +274,15 @@ export const attributeCodecs: { readonly [Tag in KnownAttribute["_tag"]]: Attrib
       concatBytes(
         values.flatMap(({ globalAdministrator, data1, data2 }) => [u32(globalAdministrator), u32(data1), u32(data2)])
       )
+  },
+  /** RFC 9234 §5: the AS that first sent the route to a customer or a peer. */
+  OnlyToCustomer: {
+    code: 35,
+    name: "ONLY_TO_CUSTOMER",
+    category: "optional-transitive",
+    onMalformed: "treat-as-withdraw",
+    section: "RFC 9234 §5",
+    decode: (value) => fourOctets(value, (octets) => ({ _tag: "OnlyToCustomer", asn: readU32(octets, 0) })),
+    encode: ({ asn }) => u32(asn)
   }
 }

@@ -1,4 +1,8 @@
+import type { Family } from "@lowtide/net"
+import { Result } from "effect"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
+import { afiOf, safiUnicast } from "./family.ts"
+import { notification, type WireFault, wireFault } from "./notification.ts"
 
 /** ROUTE-REFRESH, RFC 2918 §3: asks for all routes of a family again. `subtype` is 0 for that; RFC 7313 has 1 and 2. */
 export interface BgpRouteRefresh {
@@ -12,10 +16,30 @@ export interface BgpRouteRefresh {
 export const encodeRouteRefresh = ({ afi, subtype, safi }: BgpRouteRefresh): Uint8Array =>
   concatBytes([u16(afi), Uint8Array.of(subtype, safi)])
 
-/** Reads a body of four octets (the header check made sure of that). */
-export const decodeRouteRefresh = (body: Uint8Array): BgpRouteRefresh => ({
+/** Subtypes: a request (RFC 2918), and the marks round a table that is sent again (RFC 7313 §3.2). */
+export const refreshSubtypes = { request: 0, begin: 1, end: 2 } as const
+
+/** Reads a body of four octets or more (the header check made sure of that). */
+export const decodeRouteRefresh = (body: Uint8Array): Result.Result<BgpRouteRefresh, WireFault> => {
+  const [afi, subtype, safi] = [readU16(body, 0), body[2]!, body[3]!]
+  if (body.length === 4) return Result.succeed({ _tag: "RouteRefresh", afi, subtype, safi })
+  const reason = `expected 4 octets of ROUTE-REFRESH, found ${body.length}`
+  const isMark = subtype === refreshSubtypes.begin || subtype === refreshSubtypes.end
+  return Result.fail(
+    isMark
+      ? wireFault(reason, "RFC 7313 §5", notification(7, 1, wholeMessage(body)))
+      : wireFault(reason, "RFC 4271 §6.1", notification(1, 2, u16(19 + body.length)))
+  )
+}
+
+/** The message as it came, which the NOTIFICATION carries back. */
+const wholeMessage = (body: Uint8Array): Uint8Array =>
+  concatBytes([new Uint8Array(16).fill(0xff), u16(19 + body.length), Uint8Array.of(5), body])
+
+/** The mark before or after a family's routes that are sent again: BoRR and EoRR of RFC 7313 §3.2. */
+export const refreshMark = (family: Family, subtype: "begin" | "end"): BgpRouteRefresh => ({
   _tag: "RouteRefresh",
-  afi: readU16(body, 0),
-  subtype: body[2]!,
-  safi: body[3]!
+  afi: afiOf(family),
+  subtype: refreshSubtypes[subtype],
+  safi: safiUnicast
 })

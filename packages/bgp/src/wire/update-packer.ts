@@ -12,6 +12,8 @@ import { mpReachHead } from "./reachability.ts"
 export interface AnnouncementGroup {
   readonly family: Family
   readonly nextHop: IpAddress
+  /** Goes beside an IPv6 next hop: RFC 2545 §3. */
+  readonly linkLocalNextHop?: IpAddress
   /** Everything but the next hop and reachability, which the packer adds as the family needs them. */
   readonly attributes: ReadonlyArray<PathAttribute>
   readonly prefixes: ReadonlyArray<Prefix>
@@ -23,22 +25,26 @@ export interface UpdateBatch {
   readonly announced: ReadonlyArray<AnnouncementGroup>
 }
 
-/** Some whole UPDATE messages one after the other. */
+/** Some whole messages of one kind one after the other: UPDATEs unless it says otherwise. */
 export interface UpdateChunk {
   readonly bytes: Uint8Array
   readonly messages: number
+  readonly kind?: "RouteRefresh"
 }
 
-/** How large a chunk is: what one write hands to the kernel, small enough to let a slow peer push back. */
+/**
+ * How large a chunk is: what one write hands to the kernel, small enough to let a slow peer push back, and large enough for
+ * an extended message (RFC 8654).
+ */
 export const chunkBytes = 64 * 1024
 
 /**
- * The UPDATEs of a batch, withdrawals first, each message as full as 4,096 octets allow. An attribute set is encoded
+ * The UPDATEs of a batch, withdrawals first, each message as full as the session allows. An attribute set is encoded
  * once; a message has prefixes of one kind only (RFC 7606 §5.1). IPv4 stands in the message's own fields, IPv6 in the
  * MP attributes. Chunks are made as they are asked for, so that a peer that reads slowly costs no memory.
  */
 export function* packUpdates(batch: UpdateBatch, context: AttributeContext): Generator<UpdateChunk, void> {
-  const chunker = new Chunker()
+  const chunker = new Chunker(context.messageBytesMax ?? messageBytesMax)
   for (const family of [4, 6] as const) {
     yield* pack(chunker, withdrawalShape(family), batch.withdrawn[family])
   }
@@ -81,7 +87,7 @@ const announcementShape = (group: AnnouncementGroup, context: AttributeContext):
     return { before: concatBytes([u16(0), u16(attributes.length), attributes]), lengths: [], after: new Uint8Array(0) }
   }
   const attributes = encodeAttributes(group.attributes, context)
-  const head = mpReachHead(group.family, group.nextHop)
+  const head = mpReachHead(group.family, group.nextHop, group.linkLocalNextHop)
   return {
     before: concatBytes([u16(0), u16(0), extendedHead(attributeCodecs.MpReachNlri.code), head]),
     lengths: [
@@ -102,11 +108,16 @@ function* pack(chunker: Chunker, shape: MessageShape, prefixes: ReadonlyArray<Pr
 /** Lays messages one after the other into one array. */
 class Chunker {
   messages = 0
+  private readonly messageBytesMax: number
   private bytes = new Uint8Array(chunkBytes)
   private used = 0
 
+  constructor(messageBytesMax: number) {
+    this.messageBytesMax = messageBytesMax
+  }
+
   isFull(): boolean {
-    return this.used + messageBytesMax > chunkBytes
+    return this.used + this.messageBytesMax > chunkBytes
   }
 
   /** What was laid out so far; the next message begins a new array. */
@@ -122,7 +133,7 @@ class Chunker {
   message(shape: MessageShape, prefixes: ReadonlyArray<Prefix>, first: number): number {
     const start = this.used
     const prefixesAt = start + headerBytes + shape.before.length
-    const limit = start + messageBytesMax - shape.after.length
+    const limit = start + this.messageBytesMax - shape.after.length
     // An attribute set too large to leave room for a prefix cannot be sent at all.
     if (prefixesAt + prefixBytesMax > limit) throw new RangeError("the path attributes fill a whole message")
     this.bytes.set(shape.before, start + headerBytes)

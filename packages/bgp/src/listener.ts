@@ -1,0 +1,85 @@
+import type { AddressInfo, Socket } from "node:net"
+import { parseIpAddress } from "@lowtide/net"
+import { listenTcp, setTtls, type TcpListener } from "@lowtide/sockets"
+import { Effect, Result, type Scope } from "effect"
+import { ListenFailed } from "./collector.ts"
+import type { BgpPeer, PeerOptions } from "./peer.ts"
+
+/** Where peers may connect to. */
+export interface BgpListener {
+  readonly host: string
+  readonly port: number
+  /** From now on these peers, and no others, may connect; each with its own password. */
+  readonly setPeers: (peers: ReadonlyArray<BgpPeer>) => void
+}
+
+/**
+ * Listens for configured peers until the scope closes. A connection from any other address is reset, and `onRefused` told of
+ * it; connections that were taken stay when the listener goes. `host` is one address of the node, `0.0.0.0` or `::`.
+ */
+export const startListener = (
+  at: { readonly host: string; readonly port: number },
+  onRefused: (remoteAddress: string, reason: string) => void
+): Effect.Effect<BgpListener, ListenFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    let peers: ReadonlyMap<string, BgpPeer> = new Map()
+    const listener = yield* Effect.acquireRelease(
+      Effect.tryPromise({
+        // Our first answer leaves before it is known to whom: with the TTL that a peer with GTSM insists on.
+        try: () => listenTcp(at, { ttl: 255 }, (socket) => take(socket, peers, onRefused)),
+        catch: (cause) => new ListenFailed({ ...at, cause })
+      }),
+      ({ close }) => Effect.sync(close)
+    )
+    return {
+      host: at.host,
+      port: (listener.server.address() as AddressInfo).port,
+      setPeers: (wanted) => {
+        const next = new Map(wanted.map((peer) => [withoutZone(peer.options.host), peer]))
+        changeKeys(listener, peers, next)
+        peers = next
+      }
+    }
+  })
+
+const withoutZone = (address: string): string => address.replace(/%.*$/, "")
+
+const take = (
+  socket: Socket,
+  peers: ReadonlyMap<string, BgpPeer>,
+  onRefused: (remoteAddress: string, reason: string) => void
+): void => {
+  const remoteAddress = socket.remoteAddress ?? ""
+  const refuse = (reason: string) => {
+    socket.on("error", () => {})
+    socket.resetAndDestroy()
+    onRefused(remoteAddress, reason)
+  }
+  const peer = peers.get(withoutZone(remoteAddress))
+  if (peer === undefined) return refuse("no peer has this address")
+  try {
+    setTtls(socket, peer.options)
+  } catch (cause) {
+    return refuse(cause instanceof Error ? cause.message : String(cause))
+  }
+  if (!peer.accept(socket)) refuse("it has a connection with us already")
+}
+
+/** Keys are the listening socket's: only those of its family, and only what changes is told to the kernel. */
+const changeKeys = (
+  listener: TcpListener,
+  before: ReadonlyMap<string, BgpPeer>,
+  after: ReadonlyMap<string, BgpPeer>
+): void => {
+  const family = (listener.server.address() as AddressInfo).family === "IPv6" ? 6 : 4
+  for (const host of new Set([...before.keys(), ...after.keys()])) {
+    const address = Result.getOrUndefined(parseIpAddress(host))
+    if (address?.family !== family) continue
+    const [old, key] = [keyOf(before.get(host)?.options), keyOf(after.get(host)?.options)]
+    if (old === undefined ? key !== undefined : key === undefined || !Buffer.from(old).equals(key)) {
+      listener.setKey(address, key)
+    }
+  }
+}
+
+const keyOf = (options: PeerOptions | undefined): Uint8Array | undefined => options?.md5Key

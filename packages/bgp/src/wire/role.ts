@@ -1,0 +1,23 @@
+/** What an AS is to its neighbour: RFC 9234 §3. */
+export type BgpRole = "provider" | "rs" | "rs-client" | "customer" | "peer"
+
+/** By IANA's number, "BGP Role Value". */
+const roles: ReadonlyArray<BgpRole> = ["provider", "rs", "rs-client", "customer", "peer"]
+
+/** The role's number in the capability. */
+export const roleCode = (role: BgpRole): number => roles.indexOf(role)
+
+/** The role with that number, if there is one. */
+export const roleOf = (code: number): BgpRole | undefined => roles[code]
+
+/** Which role the neighbour of each must have: RFC 9234 §4.2, table 2. */
+export const counterpart: { readonly [Role in BgpRole]: BgpRole } = {
+  provider: "customer",
+  customer: "provider",
+  rs: "rs-client",
+  "rs-client": "rs",
+  peer: "peer"
+}
+
+/** Whether a route that we tell the neighbour must not go on to its providers and peers: RFC 9234 §5, egress rule 1. */
+export const marksRoutes = (own: BgpRole): boolean => own === "provider" || own === "peer" || own === "rs"

@@ -1,0 +1,262 @@
+import { once } from "node:events"
+import { type AddressInfo, createServer, type Socket } from "node:net"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { hostPrefix } from "@lowtide/net"
+import { Effect } from "effect"
+import {
+  type CollectorOptions,
+  findAttribute,
+  type PeerEvent,
+  type PeerOptions,
+  startCollector,
+  startListener,
+  startPeer
+} from "../src/index.ts"
+import { messageOctets, octets } from "./octets.ts"
+
+vi.setConfig({ testTimeout: 30_000 })
+
+const until = (what: string, test: () => boolean): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    for (const end = performance.now() + 20_000; !test(); ) {
+      if (performance.now() > end) throw new Error(`not within 20 s: ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  })
+
+const plain = { asPathPrepend: 0, communities: [], largeCommunities: [] }
+const routes = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    prefix: hostPrefix({ family: 4, value: 0xc6120000n + BigInt(index) }),
+    attributes: plain
+  }))
+
+const base: PeerOptions = {
+  name: "tor-a",
+  host: "127.0.0.1",
+  port: 179,
+  localAsn: 64512,
+  peerAsn: 64501,
+  routerId: "192.0.2.2",
+  holdTimeSeconds: 90,
+  connectRetrySeconds: 0.05,
+  families: [4]
+}
+
+const watched = (part: Partial<PeerOptions>) =>
+  Effect.gen(function* () {
+    const events: Array<PeerEvent> = []
+    const peer = yield* startPeer({ ...base, ...part }, (event) => events.push(event))
+    const last = <Tag extends PeerEvent["_tag"]>(tag: Tag) =>
+      events.findLast((event): event is Extract<PeerEvent, { readonly _tag: Tag }> => event._tag === tag)
+    return { peer, last, isUp: () => peer.status().state === "Established" }
+  })
+
+/** A peer at 127.0.0.2 that only waits, and one of ours at 127.0.0.1 that dials it. */
+const twoSpeakers = (waiting: Partial<PeerOptions>, dialling: Partial<PeerOptions>) =>
+  Effect.gen(function* () {
+    const listener = yield* startListener({ host: "127.0.0.2", port: 0 }, () => {})
+    const identity = { localAsn: 64501, peerAsn: 64512, routerId: "192.0.2.1" }
+    const router = yield* watched({ ...identity, isDialled: false, ...waiting })
+    listener.setPeers([router.peer])
+    const local = { host: "127.0.0.2", port: listener.port, localAddress: "127.0.0.1" }
+    return { router, node: yield* watched({ ...local, ...dialling }), listener }
+  })
+
+const collectorOptions: CollectorOptions = {
+  host: "127.0.0.1",
+  port: 0,
+  localAsn: 64501,
+  routerId: "192.0.2.1",
+  holdTimeSeconds: 90,
+  families: [4, 6]
+}
+
+const password = (text: string) => new TextEncoder().encode(text)
+
+describe("a session", () => {
+  it.live("with a password and GTSM comes up where both have them, whoever connects", () =>
+    Effect.gen(function* () {
+      const near = { ttl: 255, ttlMin: 255 }
+      const md5Key = password("spring tide")
+      const { router, node } = yield* twoSpeakers({ md5Key, ...near }, { md5Key, ...near })
+      yield* until("both up", () => router.isUp() && node.isUp())
+      assert.strictEqual(node.peer.status().openedBy, "us")
+      assert.strictEqual(router.peer.status().openedBy, "peer")
+    })
+  )
+
+  it.live("does not come up with another password or none, until the listener has the one", () =>
+    Effect.gen(function* () {
+      const md5Key = password("spring tide")
+      const { router, node, listener } = yield* twoSpeakers({ md5Key: password("neap tide") }, { md5Key })
+      const { router: open, node: closed } = yield* twoSpeakers({ md5Key }, {})
+      yield* until("given up once each", () => [node, closed].every(({ last }) => last("ConnectFailed") !== undefined))
+      assert.isFalse([router, node, open, closed].some(({ isUp }) => isUp()))
+      assert.match(node.last("ConnectFailed")!.reason, /no answer to the TCP connection request/)
+      const right = yield* watched({ ...router.peer.options, md5Key })
+      listener.setPeers([right.peer])
+      yield* until("up with the same password", () => right.isUp() && node.isUp())
+    })
+  )
+
+  it.live("that asks for an interface that is not there says so, and goes on asking", () =>
+    Effect.gen(function* () {
+      const { node } = yield* twoSpeakers({}, { device: "none0" })
+      yield* until("it failed", () => node.last("ConnectFailed") !== undefined)
+      assert.match(node.last("ConnectFailed")!.reason, /could not bind to the interface "none0".*ENODEV/)
+      assert.isDefined(node.last("ConnectFailed")!.retryInMs)
+    })
+  )
+
+  it.live("ends with 6/1 when the peer announces more than it may", () =>
+    Effect.gen(function* () {
+      const { router, node } = yield* twoSpeakers({}, { prefixesReceivedMax: 10 })
+      router.peer.change(routes(10))
+      yield* until("ten are taken", () => node.peer.status().prefixesReceived === 10)
+      router.peer.change(routes(1).map(({ prefix }) => ({ prefix, attributes: undefined })))
+      router.peer.change(routes(12).slice(10, 11))
+      yield* until("one gone, one more: still ten", () => node.peer.status().prefixesReceived === 11)
+      assert.isTrue(node.isUp())
+      router.peer.change(routes(12).slice(11))
+      yield* until("it ended", () => node.last("SessionEnded") !== undefined)
+      assert.match(
+        node.last("SessionEnded")!.reason,
+        /it announced 11 prefixes, our configuration takes at most 10 \(RFC 4486 §4\); NOTIFICATION 6\/1/
+      )
+      yield* until("the peer was told", () => router.last("SessionEnded") !== undefined)
+      assert.match(router.last("SessionEnded")!.reason, /raise its limit, or announce less/)
+    })
+  )
+
+  it.live("tells that it has restarted, until it has been up", () =>
+    Effect.gen(function* () {
+      const restarts: Array<number> = []
+      const collector = yield* Effect.orDie(
+        startCollector(collectorOptions, (event) => {
+          if (event._tag !== "PeerUp") return
+          for (const capability of event.peer.negotiated.peerCapabilities) {
+            if (capability._tag === "GracefulRestart") restarts.push(capability.flags)
+          }
+        })
+      )
+      const gracefulRestart = { restartTimeSeconds: 60, hasRestarted: true }
+      const node = yield* watched({ port: collector.port, gracefulRestart })
+      yield* until("up", () => restarts.length === 1 && collector.peers().length === 1)
+      collector.peers()[0]!.disconnect(undefined)
+      yield* until("up again", () => restarts.length === 2 && node.isUp())
+      assert.deepStrictEqual(restarts, [0xc, 0x4])
+      assert.strictEqual(node.peer.status().keptForSeconds, 0) // a collector keeps nothing
+    })
+  )
+
+  it.live("marks its routes for a customer with ONLY_TO_CUSTOMER, and for a provider not (RFC 9234 §5)", () =>
+    Effect.gen(function* () {
+      const marks = []
+      for (const role of ["provider", "peer", "rs", "customer", "rs-client"] as const) {
+        const collector = yield* Effect.orDie(startCollector(collectorOptions))
+        const node = yield* watched({ port: collector.port, role })
+        node.peer.change(routes(1))
+        yield* until("the route", () => collector.peers()[0]?.routes.size === 1)
+        const [route] = collector.peers()[0]!.routes.values()
+        marks.push([role, findAttribute(route!.attributes, "OnlyToCustomer")?.asn])
+      }
+      assert.deepStrictEqual(marks, [
+        ["provider", 64512],
+        ["peer", 64512],
+        ["rs", 64512],
+        ["customer", undefined],
+        ["rs-client", undefined]
+      ])
+    })
+  )
+
+  it.live("fills extended messages, and sends a table again between two marks (RFC 8654, RFC 7313)", () =>
+    Effect.gen(function* () {
+      const collector = yield* Effect.orDie(startCollector(collectorOptions))
+      const node = yield* watched({ port: collector.port })
+      node.peer.change(routes(12_000))
+      yield* until("all there", () => collector.peers()[0]?.routes.size === 12_000)
+      const [heard] = collector.peers()
+      assert.strictEqual(heard!.received.Update, 2) // 60,000 octets of prefixes, and End-of-RIB
+      heard!.requestRefresh(4)
+      yield* until(
+        "all again, and both marks",
+        () => heard!.received.Update === 3 && heard!.received.RouteRefresh === 2
+      )
+      assert.strictEqual(node.peer.status().messages.sent.RouteRefresh, 2)
+    })
+  )
+
+  it.live("carries extended communities", () =>
+    Effect.gen(function* () {
+      const collector = yield* Effect.orDie(startCollector(collectorOptions))
+      const node = yield* watched({ port: collector.port })
+      const extendedCommunities = [0x0003_fbf0_0000_0002n, 0x0002_fbf0_0000_0001n, 0x0002_fbf0_0000_0001n]
+      node.peer.change(routes(1).map((route) => ({ ...route, attributes: { ...plain, extendedCommunities } })))
+      yield* until("the route", () => collector.peers()[0]?.routes.size === 1)
+      const [route] = collector.peers()[0]!.routes.values()
+      assert.deepStrictEqual(findAttribute(route!.attributes, "ExtendedCommunities")?.values, [
+        0x0002_fbf0_0000_0001n,
+        0x0003_fbf0_0000_0002n
+      ])
+    })
+  )
+
+  it.live("over IPv6 gives IPv4 routes an IPv6 next hop where both can (RFC 8950)", () =>
+    Effect.gen(function* () {
+      const listener = yield* startListener({ host: "::1", port: 0 }, () => {})
+      const router = yield* watched({
+        host: "::1",
+        localAsn: 64501,
+        peerAsn: 64512,
+        routerId: "192.0.2.1",
+        isDialled: false
+      })
+      listener.setPeers([router.peer])
+      const node = yield* watched({ host: "::1", port: listener.port })
+      node.peer.change(routes(2))
+      yield* until("both there", () => router.peer.status().prefixesReceived === 2)
+      assert.isUndefined(node.last("RoutesRefused"))
+    })
+  )
+})
+
+/** Says it is AS 64501, comes up, then goes on sending and reads nothing. */
+const deafPeer = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const sockets = new Set<Socket>()
+    const keepalive = messageOctets(4, new Uint8Array(0))
+    const server = createServer((socket) => {
+      sockets.add(socket.on("error", () => {}))
+      socket.write(messageOctets(1, octets("04 fbf5 0003 c0000201 08 02 06 41 04 0000fbf5")))
+      const timer = setInterval(() => socket.write(keepalive), 200)
+      socket.once("data", () => socket.pause()).once("close", () => clearInterval(timer))
+      socket.write(keepalive)
+    })
+    server.listen({ host: "127.0.0.1", port: 0 })
+    await once(server, "listening")
+    return { server, sockets, port: (server.address() as AddressInfo).port }
+  }),
+  ({ server, sockets }) =>
+    Effect.sync(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+)
+
+it.live("a peer that sends and takes nothing is left when the send hold time is over (RFC 9687)", () =>
+  Effect.gen(function* () {
+    const { port } = yield* deafPeer
+    const node = yield* watched({ port, holdTimeSeconds: 3, sendHoldTimeSeconds: 2 })
+    yield* until("up", node.isUp)
+    // Attribute sets that differ make a message for each route: more than socket buffers take.
+    const communities = Array.from({ length: 100 }, (_, value) => ({ _tag: "StandardCommunity", value }) as const)
+    node.peer.change(routes(40_000).map((route, med) => ({ ...route, attributes: { ...plain, med, communities } })))
+    yield* until("it was left", () => node.last("SessionEnded") !== undefined)
+    assert.match(
+      node.last("SessionEnded")!.reason,
+      /has taken nothing of ours for the send hold time; NOTIFICATION 8\/0 Send Hold Timer Expired sent by us/
+    )
+  })
+)
