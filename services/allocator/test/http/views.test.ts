@@ -189,6 +189,43 @@ describe("findings", () => {
   )
 })
 
+describe("a speaker that refuses what it is told", () => {
+  it.effect("is a finding of its node while it lacks something", () =>
+    viewed((view) => {
+      const refused = [
+        { code: "LT0401", message: "head: a bad signature", at: "2026-01-01T00:00:01.000Z" },
+        { code: "LT0401", message: 'head: expected a key of [a], found "b"', at: "2026-01-01T00:00:02.000Z" }
+      ]
+      const told = (sync: "live" | "stale", ms = nowMs) => {
+        const nodes = new Map(
+          [...view.nodes].map(([key, heard]) => [key, { ...heard, status: { ...heard.status, sync, refused } }])
+        )
+        return findingList({ ...view, nodes }, { cluster: "east" }, ms).items.filter(({ field }) => field === "refused")
+      }
+      expect(told("stale").map(({ object, code, since, found }) => [object, code, since, found])).toEqual([
+        [{ kind: "Node", name: "east-1" }, "LT0401", refused[1]?.at, refused[1]?.message]
+      ])
+      expect(told("live")).toEqual([])
+      expect(told("stale", nowMs + 60_000)).toEqual([])
+    })
+  )
+})
+
+describe("a node that says more than it proves", () => {
+  it.effect("is a finding of its cluster, and shown with the node", () =>
+    viewed((view) => {
+      const stamp = { incarnation: 1, epoch: 2, seq: 5_120 }
+      const said = { cluster: "east", node: "east-1", stamp, why: "it sends nothing", saidAtMs: nowMs }
+      const seen = { ...view, unproven: () => [said, { ...said, cluster: "west" }] }
+      const found = findingList(seen, { cluster: "east" }, nowMs).items.filter(({ code }) => code === "LT0511")
+      expect(found.map(({ object, found, severity }) => [object.name, found, severity])).toEqual([
+        ["east-1", "1/2/5120: it sends nothing", "error"]
+      ])
+      expect(nodeList(seen, { cluster: "east" }, nowMs).items[0]?.findings.map(({ code }) => code)).toEqual(["LT0511"])
+    })
+  )
+})
+
 describe("a silent speaker", () => {
   /** When east-1, which announced 192.0.2.1 over an established session, has been silent for 46 s. */
   const silentMs = nowMs + 46_000

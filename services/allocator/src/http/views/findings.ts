@@ -56,6 +56,7 @@ export const findingList = (
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
+      ...refusing(view, cluster, nowMs),
       ...unreadReports(view, cluster, nowMs),
       ...(view.unproven?.(nowMs) ?? []).flatMap((said) => unprovenIn(cluster, said)),
       ...approvals(view, cluster)
@@ -199,6 +200,28 @@ export const unprovenIn = (
           })
         )
       ]
+
+/** What a node refuses while it lacks something of what the centre says; of each code the newest. */
+const refusing = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...cluster.nodes.values()].flatMap(({ node: { name } }) => {
+    const status = currentStatus(view.nodes.get(`${cluster.name}/${name}`), nowMs)
+    if (status?.sync !== "stale") return []
+    const newest = new Map(status.refused.map((refusal) => [refusal.code, refusal]))
+    return [...newest.values()].flatMap(({ code, message, at }) =>
+      isCode(code)
+        ? withCluster(
+            cluster.name,
+            at,
+            finding(code, {
+              object: { kind: "Node", name },
+              field: "refused",
+              expected: "messages that its speaker may take",
+              found: message
+            })
+          )
+        : []
+    )
+  })
 
 /** How long it is said that reports could not be read, milliseconds. */
 const unreadShownMs = 3_600_000
