@@ -1,5 +1,6 @@
 import { hash } from "node:crypto"
 import { SetDigest } from "@lowtide/bus/digest"
+import type { Envelope, KeyRing } from "@lowtide/bus/envelope"
 import {
   type ClusterHead,
   compareStamps,
@@ -105,6 +106,16 @@ export class HeldState {
 
   get count(): number {
     return this.#digest.count
+  }
+
+  /** How many VIPs are in effect by a key that is none of these. */
+  countSignedByOthers(keys: KeyRing): number {
+    let count = 0
+    for (const { envelope } of this.#vips.values()) {
+      const { keyId } = JSON.parse(envelope) as Envelope // judged when it came
+      if (!keys.has(keyId)) count += 1
+    }
+    return count
   }
 
   /** Whether this very text is what was last seen under the key, so that nothing of it needs checking again. */

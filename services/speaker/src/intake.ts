@@ -114,9 +114,18 @@ export class Intake {
     setImmediate(() => this.#run())
   }
 
-  /** Judges by another trust from now on, and what is held as well. Answers the VIPs that may not be announced any more. */
-  takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
+  get trust(): Trust {
+    return this.#trust
+  }
+
+  /** Judges what comes by another trust from now on. What is held stays. */
+  believe(trust: Trust): void {
     this.#trust = trust
+  }
+
+  /** The same, and judges what is held as well. Answers the VIPs that may not be announced any more. */
+  takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
+    this.believe(trust)
     return this.#held.rejudge((key, envelope) => {
       const judged = judgeMessage(trust, key, envelope)
       const refusal = Result.isFailure(judged) ? judged.failure : judged.success.notAllowed

@@ -22,7 +22,7 @@ export class RefusalLog {
   readonly #counts = new Map<string, number>()
   /** When each was last said; the least recently said first. */
   readonly #saidAtMs = new Map<string, number>()
-  #recent: ReadonlyArray<RecentRefusal> = []
+  readonly #recent = new Map<string, RecentRefusal>()
 
   /** By code, since the process began. */
   get counts(): ReadonlyMap<string, number> {
@@ -31,20 +31,21 @@ export class RefusalLog {
 
   /** The newest last. */
   get recent(): ReadonlyArray<RecentRefusal> {
-    return this.#recent
+    return [...this.#recent.values()]
   }
 
   /** Whether to say it. `nowMs` is the time of day in milliseconds since 1970. */
-  note({ code, message }: Refusal, nowMs: number): boolean {
+  note({ code, message, fault = message }: Refusal, nowMs: number): boolean {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
-    const id = `${code} ${message}`
+    const id = `${code} ${fault}`
     const saidAtMs = this.#saidAtMs.get(id)
     if (saidAtMs !== undefined && nowMs - saidAtMs < repeatMs) return false
     this.#saidAtMs.delete(id)
     this.#saidAtMs.set(id, nowMs)
     if (this.#saidAtMs.size > distinctMax) this.#saidAtMs.delete(this.#saidAtMs.keys().next().value ?? "")
-    const others = this.#recent.filter((recent) => recent.code !== code || recent.message !== message)
-    this.#recent = [...others, { code, message, at: new Date(nowMs).toISOString() }].slice(-recentMax)
+    this.#recent.delete(id)
+    this.#recent.set(id, { code, message, at: new Date(nowMs).toISOString() })
+    if (this.#recent.size > recentMax) this.#recent.delete(this.#recent.keys().next().value ?? "")
     return true
   }
 }

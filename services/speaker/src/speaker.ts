@@ -55,6 +55,9 @@ export interface SpeakerPort {
   readonly judge: IntakePort["judge"]
 }
 
+/** What a key signed that is believed no more stays in effect for so long at most while NATS does not answer, milliseconds. */
+const readAnewMsMax = 10_000
+
 /** How often whoever runs a speaker calls its `tick`. */
 export const tickMs = 500
 
@@ -84,6 +87,8 @@ export class Speaker {
   #isQuiet: boolean
   /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
   #knowsSessions = false
+  /** When keys were taken away by which something is in effect still, monotonic. */
+  #rejudgeSinceMs: number | undefined
   #heldParts: Array<NonNullable<NodeStatus["held"]>> = []
 
   constructor(port: SpeakerPort) {
@@ -192,22 +197,43 @@ export class Speaker {
   }
 
   /**
-   * Believes other keys, or allows other prefixes, from now on (L3). What is not signed or allowed any more is withdrawn at
-   * once; what was refused before is read again. Sessions stay as they are.
+   * Believes other keys, or allows other prefixes, from now on (L3). What is not signed or allowed any more is withdrawn: at
+   * once, or, where only keys went, when what the centre says now is read, which may say the same by another key. What was
+   * refused before is read again. Sessions stay as they are.
    */
   takeTrust(trust: Trust): void {
+    const { held } = this.#saved
+    const allowed = prefixTexts(trust)
+    const isSameAllowed = allowed === prefixTexts(this.#intake.trust)
+    const unsigned = isSameAllowed ? held.countSignedByOthers(trust.intentKeys) : 0
+    const rest =
+      unsigned === 0 ? "" : `; ${unsigned} VIPs are signed by none of these: what the centre says now is read first`
+    const keys = [...trust.intentKeys.keys()].join(", ")
+    this.#port.say("info", `trust is read anew: keys [${keys}], prefixes [${allowed}]${rest}`)
+    if (unsigned === 0) return this.#rejudge(trust)
+    this.#intake.believe(trust)
+    this.#rejudgeSinceMs ??= this.#port.monotonicMs()
+    this.#port.resync()
+  }
+
+  /** A key was taken away: a head that agrees since shows that what is held is what the centre says now. */
+  #rejudgeWhenRead(): void {
+    const sinceMs = this.#rejudgeSinceMs
+    if (sinceMs === undefined) return
+    const { state, agreedAtMs } = this.#intake.sync
+    const isRead = state === "live" && agreedAtMs > sinceMs
+    if (isRead || this.#port.monotonicMs() - sinceMs >= readAnewMsMax) this.#rejudge(this.#intake.trust)
+  }
+
+  #rejudge(trust: Trust): void {
+    this.#rejudgeSinceMs = undefined
     const gone = this.#intake.takeTrust(trust)
     const nowMs = this.#port.unixMs()
     this.#dropDistrusted(trust, gone)
     for (const message of gone) {
       this.#change().vips.push({ message: { ...message, state: "withdrawn" }, receivedAtMs: nowMs, savedAtMs: nowMs })
     }
-    const prefixes = trust.allowedPrefixes.map(formatPrefix).join(", ")
-    this.#port.say(
-      gone.length === 0 ? "info" : "warning",
-      `trust is read anew: keys [${[...trust.intentKeys.keys()].join(", ")}], prefixes [${prefixes}]; ` +
-        `${gone.length} VIPs may not be announced any more`
-    )
+    if (gone.length > 0) this.#port.say("warning", `by that trust ${gone.length} VIPs may not be announced any more`)
     this.#changed("now")
     // A rotation that goes well changes nothing: then a whole fleet need not read everything again at once.
     if (gone.length > 0 || this.refusals.counts.size > 0) this.#port.resync()
@@ -435,6 +461,7 @@ export class Speaker {
   /** Looks at deadlines: what is stale, what is confirmed by the passing of time, what is to be reported. */
   tick(): void {
     if (this.#intake.tick()) this.#port.resync()
+    this.#rejudgeWhenRead()
     this.reporter.tick()
     const waiting = this.#pending.length
     if (waiting > 0) this.#confirm()
@@ -474,6 +501,8 @@ export class Speaker {
     })
   }
 }
+
+const prefixTexts = ({ allowedPrefixes }: Trust): string => allowedPrefixes.map(formatPrefix).join(", ")
 
 /** One line for stderr, with what to do. */
 export const formatFault = ({ code, message }: { readonly code: FindingCode; readonly message: string }): string =>

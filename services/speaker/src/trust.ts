@@ -19,6 +19,8 @@ export interface Refusal {
   readonly code: "LT0401" | "LT0402" | "LT0403" | "LT0404"
   /** Names the message by its subject key, says what was expected and what was found. */
   readonly message: string
+  /** What it has in common with others that are not worth a line each; missing: its message. */
+  readonly fault?: string
 }
 
 /** A message that is signed, decodes and speaks of this cluster under its own subject key. */
@@ -140,7 +142,12 @@ const judgeOpened = (
   envelope: string,
   payload: Result.Result<string, SignatureFault>
 ): Judged => {
-  if (Result.isFailure(payload)) return refuse("LT0401", `${key}: ${payload.failure.message}`)
+  if (Result.isFailure(payload)) {
+    const { reason, message } = payload.failure
+    // A node that lacks a key lacks it for everything.
+    const fault = reason === "unknown-key" ? { fault: message } : {}
+    return Result.fail({ code: "LT0401", message: `${key}: ${message}`, ...fault })
+  }
   const decoded = decodeMessage(payload.success)
   if (Result.isFailure(decoded)) return refuse("LT0404", `${key}: ${oneLine(decoded.failure.message)}`)
   const message = decoded.success

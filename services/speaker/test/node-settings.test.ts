@@ -72,6 +72,9 @@ describe("RefusalLog", () => {
       log.recent.map(({ message }) => message),
       ["b", "a"]
     )
+    const common = { ...fault, fault: "a key that is not known" }
+    assert.isTrue(log.note({ ...common, message: "c" }, 0))
+    assert.isFalse(log.note({ ...common, message: "d" }, 0))
     for (let index = 0; index < 50; index++) log.note({ ...fault, message: `${index}` }, 0)
     assert.strictEqual(log.recent.length, recentMax)
     assert.strictEqual(log.recent.at(-1)?.message, "49")

@@ -266,6 +266,56 @@ describe("speaker", () => {
   )
 
   it.live(
+    "comes back after a whole rotation of keys with what it had, says whom it does not believe, and loses no route by the new trust",
+    () =>
+      Effect.gen(function* () {
+        const nats = yield* startNats()
+        const node = yield* makeNode
+        const events: Array<CollectorEvent> = []
+        const collector = yield* router(events)
+        const { centre } = node
+        const own = () => nodeIntent([peer({ peerPort: collector.port })])
+        yield* Effect.gen(function* () {
+          yield* ensureStreams
+          const said = [own(), vip("198.51.100.40"), vip("198.51.100.41")].map((message) => centre.say(message))
+          yield* publish([...said, centre.head()])
+          const first = yield* node.start(nats.url)
+          yield* waitForPrefixes(collector, ["198.51.100.40/32", "198.51.100.41/32"])
+          yield* first.stop
+
+          // The rotation is over before the node is back, with the trust file that it had.
+          centre.key = centre.newKey("centre-2")
+          centre.believed.delete("centre-1")
+          const anew = [own(), vip("198.51.100.40"), tombstone("198.51.100.41"), vip("198.51.100.42")]
+          yield* publish([...anew.map((message) => centre.say(message)), centre.head()])
+          yield* node.start(nats.url)
+          yield* waitForPrefixes(collector, ["198.51.100.40/32", "198.51.100.41/32"])
+          const refusing = yield* waitForStatus("a refusal", ({ refused }) => refused.length > 0)
+          assert.deepStrictEqual(
+            refusing.refused.map(({ code, message }) => `${code} ${message}`),
+            ['LT0401 node.east-1: expected a key of [centre-1], found "centre-2"'],
+            "once, whatever the number of messages"
+          )
+          assert.strictEqual(refusing.sync, "stale")
+
+          const before = events.length
+          writeFileSync(join(node.folder, "trust.new"), centre.trustText)
+          renameSync(join(node.folder, "trust.new"), join(node.folder, "trust.json"))
+          yield* waitForPrefixes(collector, ["198.51.100.40/32", "198.51.100.42/32"])
+          yield* waitForStatus("live", ({ sync, cseq }) => sync === "live" && cseq === centre.cseq)
+          const withdrawn = events
+            .slice(before)
+            .flatMap((event) => (event._tag === "PeerUpdate" ? event.update.withdrawn.length : []))
+          assert.deepStrictEqual(
+            withdrawn.filter((count) => count > 0),
+            [1],
+            "what the centre withdrew meanwhile, and nothing else"
+          )
+        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(Effect.scoped)
+  )
+
+  it.live(
     "comes back from SIGKILL with the same routes, and withdraws what lost its endpoints, while NATS is down",
     () =>
       Effect.gen(function* () {

@@ -111,6 +111,68 @@ describe("Speaker", () => {
     })
   })
 
+  describe("of which a key is believed no more", () => {
+    /** Two VIPs by the old key; then the node is told of the new one alone. */
+    const rotated = async () => {
+      const centre = new HandCentre()
+      const made = make(centre)
+      await made.take(
+        centre.say(unreachable),
+        centre.say(vip("198.51.100.1")),
+        centre.say(vip("198.51.100.2")),
+        centre.head()
+      )
+      centre.key = centre.newKey("centre-2")
+      centre.believed.delete("centre-1")
+      const believe = (allowed?: ReadonlyArray<string>) => {
+        const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText(allowed) }
+        made.speaker.takeTrust(Result.getOrThrow(readTrust(files)))
+        return made.settle()
+      }
+      const serving = { addresses: [], nodeName }
+      made.speaker.takeEndpoints({
+        put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [serving] }],
+        deleted: [],
+        isComplete: true
+      })
+      await made.settle()
+      const announced = () => made.speaker.peers.running.map((running) => running.status().prefixesWanted)
+      return { ...made, centre, believe, announced }
+    }
+
+    it("keeps what it signed until what the centre says now is read, and what is said of it by then", async () => {
+      const { centre, speaker, take, clock, settle, believe, announced } = await rotated()
+      await believe()
+      clock.nowMs = 100
+      speaker.tick()
+      assert.deepStrictEqual(announced(), [2])
+      await take(centre.say(unreachable), centre.say(vip("198.51.100.1")), centre.head())
+      speaker.tick()
+      await settle()
+      assert.deepStrictEqual(announced(), [1], "the other is said by nobody who is believed")
+    })
+
+    it("keeps it for ten seconds where nothing can be read", async () => {
+      const { speaker, clock, settle, believe, announced } = await rotated()
+      clock.nowMs = 5_000
+      await believe()
+      clock.nowMs = 14_999
+      speaker.tick()
+      await believe() // the same again makes it no longer
+      assert.deepStrictEqual(announced(), [2])
+      clock.nowMs = 15_000
+      speaker.tick()
+      await settle()
+      assert.deepStrictEqual(announced(), [0])
+    })
+
+    it("waits for nothing where prefixes are not allowed any more", async () => {
+      const { believe, announced } = await rotated()
+      await believe(["198.51.100.2/32"])
+      assert.deepStrictEqual(announced(), [0], "and both were signed by the key")
+    })
+  })
+
   it("says of each VIP why it is or is not announced", async () => {
     const centre = new HandCentre()
     const { speaker, take } = make(centre)
