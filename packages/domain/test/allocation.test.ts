@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
 import type { Command } from "../src/index.ts"
-import { announcing, apply, observe, pool, service, World } from "./world.ts"
+import { announcing, apply, observe, pool, raw, service, World } from "./world.ts"
 
 const world = (...pools: ReadonlyArray<ReturnType<typeof pool>>): World => {
   const made = new World()
@@ -306,6 +306,20 @@ describe("absence", () => {
     it.do({ ...inventory, services: ["shop/web"], manifests })
     assert.deepStrictEqual(it.addresses("east", "shop/gone"), [])
     assert.isUndefined(it.fleet.cluster("east").findings.get("Cluster//east"))
+  })
+
+  it("an inventory without one kind of configuration deletes nothing of that kind, and of others what is missing", () => {
+    const peer = raw("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })
+    const it = world(pool("public", ["192.0.2.0/24"]), pool("unused", ["198.51.100.0/24"]), peer)
+    const manifests = ["IPAddressPool/metallb-system/public"]
+    const inventory = { _tag: "ObserveInventory", cluster: "east", nodes: [], namespaces: [], findings: [] } as const
+    it.do({ ...inventory, services: [], manifests })
+    const cluster = it.fleet.cluster("east")
+    assert.deepStrictEqual([...cluster.manifests.keys()], [...manifests, "BGPPeer/metallb-system/tor"])
+    const found = cluster.findings.get("Cluster//east")?.findings[0]
+    assert.deepStrictEqual([found?.code, found?.field], ["LT0504", "BGPPeer"])
+    it.do({ ...inventory, services: [], manifests: [...manifests, "BGPPeer/metallb-system/tor"] })
+    assert.isUndefined(cluster.findings.get("Cluster//east"))
   })
 })
 

@@ -282,11 +282,17 @@ describe("while a change waits", () => {
 
   it("a cluster's whole configuration that goes at once waits as one", () => {
     const it = serving(20)
-    it.do(apply("east", pool("spare", ["198.18.9.0/24"])))
+    // Another of each kind stays: a kind of which nothing at all is left would not be believed.
+    const spare = [
+      pool("spare", ["198.18.9.0/24"]),
+      raw("BGPPeer", "spare", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.9" }),
+      raw("BGPAdvertisement", "spare", { ipAddressPools: ["spare"] })
+    ]
+    for (const manifest of spare) it.do(apply("east", manifest))
     it.do({
       ...{ _tag: "ObserveInventory", cluster: "east", nodes: ["east-1", "east-2"], namespaces: [], findings: [] },
       services: [...it.fleet.cluster("east").services.keys()],
-      manifests: ["IPAddressPool/metallb-system/spare"]
+      manifests: spare.map(({ kind }) => `${kind}/metallb-system/spare`)
     })
     assert.deepStrictEqual(kept(it), ["BGPAdvertisement/metallb-system/all", "BGPPeer/metallb-system/tor"])
     assert.strictEqual(announced(it), 20)

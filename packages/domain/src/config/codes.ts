@@ -441,8 +441,8 @@ export const codes = {
   ),
   LT0504: error(
     "an empty report is not believed",
-    "A cluster reports that it has none of the objects that it had. Absence never withdraws: nothing is deleted, and what it has stays announced.",
-    "Check the agent's folder (LOWTIDE_MANIFESTS); delete objects one by one if they are to go"
+    "A cluster reports that it has none of the objects of a kind that it had, Advertisements for one. Absence never withdraws: nothing of that kind is deleted, and what it has stays announced.",
+    "Check the agent's folder (LOWTIDE_MANIFESTS); if they are to go, have one there again and delete it while the agent runs"
   ),
   LT0505: error(
     "the database has lost history",

@@ -18,12 +18,7 @@ export const observeInventory = (draft: Draft, cluster: ClusterMemory, inventory
       listed: inventory.services,
       forget: (key) => forgetService(draft, cluster, key)
     },
-    {
-      kind: "manifests",
-      known: [...cluster.manifests.keys()].filter((key) => !cluster.retired.has(key)),
-      listed: inventory.manifests,
-      forget: (key) => deleteByKey(draft, cluster, key)
-    },
+    ...manifestKinds(draft, cluster, inventory.manifests),
     {
       kind: "nodes",
       known: presentNodes,
@@ -72,6 +67,23 @@ interface InventoryKind {
   readonly listed: ReadonlyArray<string>
   readonly forget: (key: string) => void
 }
+
+/** Each kind of configuration is one of its own: a source that may not read Advertisements alone would take every route. */
+const manifestKinds = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  listed: ReadonlyArray<string>
+): ReadonlyArray<InventoryKind> => {
+  const known = [...cluster.manifests.keys()].filter((key) => !cluster.retired.has(key))
+  return [...new Set(known.map(kindOf))].map((kind) => ({
+    kind,
+    known: known.filter((key) => kindOf(key) === kind),
+    listed: listed.filter((key) => kindOf(key) === kind),
+    forget: (key) => deleteByKey(draft, cluster, key)
+  }))
+}
+
+const kindOf = (key: string): string => key.slice(0, key.indexOf("/"))
 
 const deleteByKey = (draft: Draft, cluster: ClusterMemory, key: string): void => {
   const state = cluster.manifests.get(key)
