@@ -5,6 +5,9 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { type Mutant, mutants } from "./mutants/list.ts"
 
+/** A check takes minutes on a machine that has other things to do. */
+const timeoutMs = 60 * 60_000
+
 const root = join(import.meta.dirname, "..")
 const help = `Breaks the product on purpose, in a copy of the project, and demands that a check of it goes red.
 
@@ -88,7 +91,7 @@ function isNoticed(folder: string, { name, file, from, to, check, breaks }: Muta
 }
 
 function passes(folder: string, [program = "", ...rest]: ReadonlyArray<string>): boolean {
-  const { status, signal, error } = spawnSync(program, rest, { cwd: folder, encoding: "utf8", timeout: 600_000 })
+  const { status, signal, error } = spawnSync(program, rest, { cwd: folder, encoding: "utf8", timeout: timeoutMs })
   if (error !== undefined) throw error
   if (signal !== null) throw new Error(`${program} ${rest.join(" ")} ended by ${signal}`)
   return status === 0

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util"
 import { freshSeed, runHistories } from "../test/sim/histories.ts"
 import { HistoryFailed } from "../test/sim/simulation.ts"
 
-const help = `Runs histories of two clusters, two allocators, four nodes and two routers in which everything goes wrong that can,
+const help = `Runs histories of two clusters, two allocators, four nodes and their routers in which everything goes wrong that can,
 and checks the laws after each step.
 
   npm run sim                       a hundred histories from a fresh seed, which is printed

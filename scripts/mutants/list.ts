@@ -314,5 +314,53 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: "pool.network === cluster.network && selectsCluster(pool, cluster)",
     to: "pool.network === cluster.network",
     check: histories
+  },
+  {
+    name: "selector-spares",
+    breaks: "a node that a changed nodeSelector drops need not confirm",
+    file: "packages/domain/src/announcing/resolve.ts",
+    from: "obligedBefore.filter((node) => !isRetired(cluster, node))",
+    to: "obligedBefore.filter((node) => !isRetired(cluster, node) && cluster.nodes.get(node)?.present !== true)",
+    check: histories
+  },
+  {
+    name: "one-cluster-told",
+    breaks: "a change of Advertisements or peers is told to one of two clusters",
+    file: "packages/domain/src/announcing/affected.ts",
+    from: "touchObject(touched, state, index)\n      return touchCluster(",
+    to: 'touchObject(touched, state, index)\n      if (state.cluster === "west") return\n      return touchCluster(',
+    check: histories
+  },
+  {
+    name: "removed-session",
+    breaks: "a session that configuration takes away counts as forgotten by its router at once",
+    file: "services/speaker/src/peers.ts",
+    from: "return this.#traces.values()",
+    to: "return this.running.flatMap(({ options }) => this.#traces.get(sessionName(options)) ?? [])",
+    check: histories
+  },
+  {
+    name: "one-session-told",
+    breaks: "a Service that moves leaves its old address while one of two sessions has yet to be told of the new one",
+    file: "packages/domain/src/allocation/moves.ts",
+    from: "(!announcing.includes(successor) || untold.includes(successor))",
+    to: "!announcing.includes(successor)",
+    check: histories
+  },
+  {
+    name: "manifests-as-one-kind",
+    breaks: "an inventory that lacks all Advertisements, or all peers, takes them away",
+    file: "packages/domain/src/fleet/inventory.ts",
+    from: 'key.slice(0, key.indexOf("/"))',
+    to: 'key.slice(0, key.indexOf("/") * 0)',
+    check: histories
+  },
+  {
+    name: "communities-untold",
+    breaks: "routers are not told that a route has other communities",
+    file: "services/speaker/src/route-table.ts",
+    from: 'left.communities.join(" ") === right.communities.join(" "))',
+    to: "left.communities.length >= 0)",
+    check: histories
   }
 ]

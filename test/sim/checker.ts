@@ -1,7 +1,8 @@
 import type { StoredCurrent, StoredEvent } from "@lowtide/ledger"
+import { ConfigLaw } from "./config-law.ts"
 import { MoveLaw } from "./move-law.ts"
 import { PoolLaw } from "./pool-law.ts"
-import type { SimRouter } from "./router.ts"
+import type { SimRouters } from "./router.ts"
 import { SharedLaw } from "./shared-law.ts"
 import { fail } from "./violation.ts"
 
@@ -9,6 +10,7 @@ interface Vip {
   readonly address: string
   readonly cluster: string
   readonly phase: string
+  readonly pool: string
   readonly holders: ReadonlyArray<{
     readonly namespace: string
     readonly name: string
@@ -24,6 +26,14 @@ interface OnWire {
   readonly service: string
   readonly uid: string
   readonly nodes: ReadonlyArray<string>
+}
+
+/** What is really so in the clusters. */
+export interface Truth {
+  /** Whether the Service is there. */
+  readonly wants: (cluster: string, service: string, uid: string) => boolean
+  /** How often people took a manifest away, by kind and name. */
+  readonly removals: (cluster: string, key: string) => number
 }
 
 /** How long an address rests after its withdrawal was confirmed. */
@@ -49,15 +59,27 @@ export class Checker {
   #acknowledged: Array<{ readonly commandId: string; readonly seqFrom: number; readonly seqTo: number }> = []
   readonly #shared = new SharedLaw()
   readonly #pools = new PoolLaw()
+  readonly #config = new ConfigLaw()
   readonly moves = new MoveLaw({
     staying: (cluster, service) => this.#addressesOf(cluster, service, ({ leaving }) => leaving !== true),
     had: (cluster, service) => this.#addressesOf(cluster, service, () => true),
     isThere: (cluster, node) => this.#nodeOf(cluster, node).present,
-    mayAnnounce: (cluster, node) => {
+    mayAnnounce: (cluster, node, address) => {
       const { present, labels } = this.#nodeOf(cluster, node)
-      return present && !("node.kubernetes.io/exclude-from-external-load-balancers" in labels)
+      const vip = [...this.#vips.values()].find((each) => each.cluster === cluster && each.address === address)
+      const holders = (vip?.holders ?? []).map(({ namespace, name }) => this.#labelsOf(cluster, `${namespace}/${name}`))
+      return (
+        present &&
+        !("node.kubernetes.io/exclude-from-external-load-balancers" in labels) &&
+        this.#config.mayAnnounce({ cluster, nodeLabels: labels, pool: vip?.pool ?? "", labels: holders })
+      )
     }
   })
+
+  /** Whether an address that the Service has is not to be shared by others alone, which take it from who is no member. */
+  mayKeep(cluster: string, service: string, address: string): boolean {
+    return this.#shared.membersOf(address)?.includes(`${cluster}/${service}`) ?? true
+  }
 
   #addressesOf(
     cluster: string,
@@ -69,14 +91,20 @@ export class Checker {
     return [...this.#vips.values()].flatMap((vip) => (vip.cluster === cluster && isHeld(vip) ? vip.address : []))
   }
 
-  #nodeOf(cluster: string, name: string): { readonly present: boolean; readonly labels: object } {
+  #nodeOf(cluster: string, name: string): { readonly present: boolean; readonly labels: Record<string, string> } {
     const state = this.#newest.get(`node:${cluster}/${name}`)?.state
     if (state == null) return { present: false, labels: {} }
     const { present, node } = JSON.parse(state) as {
       readonly present: boolean
-      readonly node: { readonly labels: object }
+      readonly node: { readonly labels: Record<string, string> }
     }
     return { present, labels: node.labels }
+  }
+
+  #labelsOf(cluster: string, service: string): Record<string, string> {
+    const state = this.#newest.get(`service:${cluster}/${service}`)?.state
+    if (state == null) return {}
+    return (JSON.parse(state) as { readonly service: { readonly labels: Record<string, string> } }).service.labels
   }
 
   acknowledged(commandId: string, seqFrom: number, seqTo: number): void {
@@ -87,12 +115,12 @@ export class Checker {
    * The database has gone back: what came after `seq` is lost. Who is on the wire with what they were given stays on it, and
    * nobody else may be given that while they want it.
    */
-  lost(seq: number, routers: ReadonlyMap<string, SimRouter>): void {
+  lost(seq: number, routers: ReadonlyMap<string, SimRouters>): void {
     for (const vip of this.#vips.values()) {
       const router = routers.get(vip.cluster)
       const [holder] = vip.holders
       if (vip.phase !== "assigned" || holder === undefined || router === undefined) continue
-      const nodes = [...router.neighbours].flatMap(([node, { prefixes, forgetsAtMs }]) =>
+      const nodes = router.neighbours.flatMap(({ node, prefixes, forgetsAtMs }) =>
         forgetsAtMs === undefined && prefixes.has(`${vip.address}/32`) ? [node] : []
       )
       if (nodes.length > 0)
@@ -111,6 +139,7 @@ export class Checker {
     for (const map of [this.#vips, this.#texts, this.#newest, this.#restedSince]) map.clear()
     this.#shared.lost()
     this.#pools.lost()
+    this.#config.lost()
     this.#acknowledged = this.#acknowledged.filter(({ seqTo }) => seqTo <= seq)
     for (const row of kept) this.#remember(row)
   }
@@ -135,6 +164,7 @@ export class Checker {
     this.#newest.set(row.stream, { seq: row.seq, state: after === null ? null : JSON.stringify(after) })
     this.#shared.note(row, after)
     this.#pools.note(row, after)
+    this.#config.note(row, after)
     if (row.stream.startsWith("vip:")) {
       this.#vips.set(row.stream, after as Vip)
       const isResting = (after as Vip).phase === "quarantined"
@@ -143,12 +173,8 @@ export class Checker {
     }
   }
 
-  /** New rows of the log, in their order. `routers` by cluster, as they are at this moment; `exists` is the truth. */
-  events(
-    rows: ReadonlyArray<StoredEvent>,
-    routers: ReadonlyMap<string, SimRouter>,
-    wants: (cluster: string, service: string, uid: string) => boolean
-  ): void {
+  /** New rows of the log, in their order. `routers` by cluster, as they are at this moment. */
+  events(rows: ReadonlyArray<StoredEvent>, routers: ReadonlyMap<string, SimRouters>, { wants, removals }: Truth): void {
     for (const row of rows) {
       const before = this.#vips.get(row.stream)
       this.#remember(row)
@@ -156,6 +182,7 @@ export class Checker {
       this.#loss(row, after)
       if (row.type === "HistoryRecovered")
         this.#goneOnWithout((after as { readonly without: ReadonlyArray<string> }).without)
+      if (row.type === "ManifestDeleted") this.#config.deleted(row, removals)
       if (row.stream.startsWith("vip:")) this.#vip(row, before, after as Vip, routers, wants)
     }
     if (rows.length === 0) return
@@ -178,13 +205,13 @@ export class Checker {
   /** Routers of clusters that may not have the address beside this one. */
   #foreign(
     { address, cluster }: Pick<Vip, "address" | "cluster">,
-    routers: ReadonlyMap<string, SimRouter>
-  ): ReadonlyMap<string, SimRouter> {
+    routers: ReadonlyMap<string, SimRouters>
+  ): ReadonlyMap<string, SimRouters> {
     return new Map([...routers].filter(([name]) => name !== cluster && !this.#shared.explains(address, name, cluster)))
   }
 
   /** Of these and its own. */
-  #judging(vip: Vip, routers: ReadonlyMap<string, SimRouter>): ReadonlyMap<string, SimRouter> {
+  #judging(vip: Vip, routers: ReadonlyMap<string, SimRouters>): ReadonlyMap<string, SimRouters> {
     const own = routers.get(vip.cluster)
     return own === undefined ? routers : new Map([...this.#foreign(vip, routers), [vip.cluster, own]])
   }
@@ -196,12 +223,7 @@ export class Checker {
   }
 
   /** What is new of an address of which a cluster had something on the wire when history was lost. */
-  #lostOnWire(
-    row: StoredEvent,
-    before: Vip | undefined,
-    after: Vip,
-    wants: (cluster: string, service: string, uid: string) => boolean
-  ): void {
+  #lostOnWire(row: StoredEvent, before: Vip | undefined, after: Vip, wants: Truth["wants"]): void {
     for (const [key, { cluster, service, uid }] of this.#onWire) {
       if (!key.startsWith(`${after.address} `)) continue
       if (cluster !== after.cluster && this.#shared.explains(after.address, cluster, after.cluster)) continue
@@ -241,8 +263,8 @@ export class Checker {
     row: StoredEvent,
     before: Vip | undefined,
     after: Vip,
-    routers: ReadonlyMap<string, SimRouter>,
-    wants: (cluster: string, service: string, uid: string) => boolean
+    routers: ReadonlyMap<string, SimRouters>,
+    wants: Truth["wants"]
   ): void {
     if (row.type !== "VipAdopted") this.#lostOnWire(row, before, after, wants)
     if (row.type === "VipAdopted" && after.phase === "assigned") {
@@ -295,13 +317,13 @@ export class Checker {
   }
 
   /** No address is in routers from two clusters, but for one that they share. */
-  wire(routers: ReadonlyMap<string, SimRouter>): void {
+  wire(routers: ReadonlyMap<string, SimRouters>): void {
     this.moves.wire(routers)
     this.#shared.forget(this.#vips.values(), routers)
     const clusterOf = new Map<string, string>()
     for (const [cluster, router] of routers) {
-      for (const { prefixes } of router.neighbours.values()) {
-        for (const prefix of prefixes) {
+      for (const { prefixes } of router.neighbours) {
+        for (const prefix of prefixes.keys()) {
           const other = clusterOf.get(prefix) ?? cluster
           if (other !== cluster && !this.#shared.explains(prefix.slice(0, -"/32".length), other, cluster))
             fail("no double on the wire", `${prefix} is announced in ${other} and in ${cluster}`)
@@ -336,7 +358,7 @@ export class Checker {
 const textOf = ({ seq, epoch, stream, version, type, commandId, data }: StoredEvent): string =>
   JSON.stringify([seq, epoch, stream, version, type, commandId, data])
 
-const announcersOf = (address: string, routers: ReadonlyMap<string, SimRouter>): ReadonlyArray<string> =>
+const announcersOf = (address: string, routers: ReadonlyMap<string, SimRouters>): ReadonlyArray<string> =>
   [...routers.values()].flatMap(({ neighbours }) =>
-    [...neighbours].flatMap(([node, { prefixes }]) => (prefixes.has(`${address}/32`) ? [node] : []))
+    neighbours.flatMap(({ node, prefixes }) => (prefixes.has(`${address}/32`) ? [node] : []))
   )

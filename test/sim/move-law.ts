@@ -1,4 +1,4 @@
-import type { SimRouter } from "./router.ts"
+import type { SimRouters } from "./router.ts"
 import { fail } from "./violation.ts"
 
 /** What an allocator had heard of a node when it ended moves. */
@@ -22,8 +22,8 @@ export interface MoveFacts {
   /** Everything that it has. */
   readonly had: (cluster: string, service: string) => ReadonlyArray<string>
   readonly isThere: (cluster: string, node: string) => boolean
-  /** Whether a node is there, and not excluded. */
-  readonly mayAnnounce: (cluster: string, node: string) => boolean
+  /** Whether a node is there, not excluded, and one that is to announce the address by configuration. */
+  readonly mayAnnounce: (cluster: string, node: string, address: string) => boolean
 }
 
 /** A node that was heard longer ago may have changed since. */
@@ -35,7 +35,15 @@ export class MoveLaw {
   /** By cluster, Service, old and new address. */
   readonly #proven = new Set<string>()
   readonly #faults = new Map<string, string>()
-  #watched: { readonly cluster: string; readonly service: string; readonly addresses: Set<string> } | undefined
+  #watched:
+    | {
+        readonly cluster: string
+        readonly service: string
+        readonly addresses: Set<string>
+        /** Who is to reach it all the while; anyone, where none is named. */
+        readonly routers: ReadonlyArray<string | undefined>
+      }
+    | undefined
 
   constructor(facts: MoveFacts) {
     this.#facts = facts
@@ -63,7 +71,7 @@ export class MoveLaw {
     for (const [node, { announcing, ageMs }] of there) {
       if (!announcing.includes(address)) continue
       if (!isMade) return `no node announces ${successor}, and ${node} ${address}`
-      if (ageMs <= freshMs && !announcing.includes(successor) && this.#facts.mayAnnounce(cluster, node))
+      if (ageMs <= freshMs && !announcing.includes(successor) && this.#facts.mayAnnounce(cluster, node, successor))
         return `${node} does not announce ${successor} yet`
     }
     return undefined
@@ -79,9 +87,14 @@ export class MoveLaw {
     fail("make before break", `event ${seq} releases ${address}: ${fault ?? "nothing showed what took its place"}`)
   }
 
-  /** From here on the Service is not to be out of reach for a moment. */
-  watch(cluster: string, service: string): void {
-    this.#watched = { cluster, service, addresses: new Set(this.#facts.had(cluster, service)) }
+  /**
+   * From here on the Service is not to be out of reach for a moment: at any router or, where each that has the one address
+   * is to have the other as well, at each that reaches it now.
+   */
+  watch(cluster: string, service: string, isAlike: boolean, routers: ReadonlyMap<string, SimRouters>): void {
+    const addresses = new Set(this.#facts.had(cluster, service))
+    const reaching = new Set(reachedAt(cluster, addresses, routers))
+    this.#watched = { cluster, service, addresses, routers: isAlike ? [...reaching] : [undefined] }
   }
 
   unwatch(): void {
@@ -89,18 +102,32 @@ export class MoveLaw {
   }
 
   /** Whether some router of the cluster has an address of the Service from a node that is up. */
-  isReached(cluster: string, addresses: Iterable<string>, routers: ReadonlyMap<string, SimRouter>): boolean {
-    const up = [...(routers.get(cluster)?.neighbours.values() ?? [])].filter(
-      ({ forgetsAtMs }) => forgetsAtMs === undefined
-    )
-    return [...addresses].some((address) => up.some(({ prefixes }) => prefixes.has(`${address}/32`)))
+  isReached(cluster: string, addresses: Iterable<string>, routers: ReadonlyMap<string, SimRouters>): boolean {
+    return reachedAt(cluster, addresses, routers).length > 0
   }
 
-  wire(routers: ReadonlyMap<string, SimRouter>): void {
+  wire(routers: ReadonlyMap<string, SimRouters>): void {
     if (this.#watched === undefined) return
     const { cluster, service, addresses } = this.#watched
+    const wanted = this.#watched.routers
     for (const address of this.#facts.had(cluster, service)) addresses.add(address)
-    if (!this.isReached(cluster, addresses, routers))
-      fail("make before break", `${cluster} ${service} is out of reach, at ${[...addresses].join(" and at ")}`)
+    const reaching = reachedAt(cluster, addresses, routers)
+    for (const router of wanted) {
+      if (router === undefined ? reaching.length > 0 : reaching.includes(router)) continue
+      const where = `at ${[...addresses].join(" and at ")}${router === undefined ? "" : `, for router ${router}`}`
+      fail("make before break", `${cluster} ${service} is out of reach, ${where}`)
+    }
   }
+}
+
+/** The routers of the cluster that have one of the addresses, from nodes that are up. */
+const reachedAt = (
+  cluster: string,
+  addresses: Iterable<string>,
+  routers: ReadonlyMap<string, SimRouters>
+): ReadonlyArray<string> => {
+  const up = (routers.get(cluster)?.neighbours ?? []).filter(({ forgetsAtMs }) => forgetsAtMs === undefined)
+  return [...addresses].flatMap((address) =>
+    up.flatMap(({ router, prefixes }) => (prefixes.has(`${address}/32`) ? router : []))
+  )
 }

@@ -5,7 +5,7 @@ import { Speaker } from "../../services/speaker/src/speaker.ts"
 import { type Judged, judgeMessage, type Trust } from "../../services/speaker/src/trust.ts"
 import type { Cable, Follower } from "./cable.ts"
 import type { Choices } from "./choices.ts"
-import { SimPeer, type SimRouter } from "./router.ts"
+import { SimPeer, type SimRouters } from "./router.ts"
 import type { Site } from "./site.ts"
 
 /** What a node runs on. */
@@ -13,13 +13,13 @@ export interface NodeSetting {
   readonly site: Site
   readonly name: string
   readonly trust: Trust
-  readonly router: SimRouter
+  readonly routers: SimRouters
   readonly cable: Cable
   readonly choices: Choices
   readonly nowMs: () => number
 }
 
-/** A node: the product's speaker, on a disk that survives it and a session to a router that believes what it is told. */
+/** A node: the product's speaker, on a disk that survives it and sessions to routers that believe what they are told. */
 export class SimNode {
   readonly name: string
   readonly follower: Follower
@@ -54,7 +54,7 @@ export class SimNode {
 
   start(): void {
     if (this.isRunning || this.isDead) return
-    const { site, name, trust, router, cable, choices, nowMs } = this.#setting
+    const { site, name, trust, routers, cable, choices, nowMs } = this.#setting
     const bootedAtMs = nowMs()
     const mine: Array<SimPeer> = []
     this.#peers = mine
@@ -76,11 +76,12 @@ export class SimNode {
           const peer = new SimPeer({
             options,
             node: name,
-            router,
+            routers,
             onEvent: (event) => {
               if (this.#speaker === speaker) Effect.runSync(Effect.sync(() => onEvent(event)))
             },
-            nowMs
+            nowMs,
+            isHeardEnding: () => !choices.oneIn(4)
           })
           mine.push(peer)
           return peer

@@ -1,46 +1,72 @@
 import type { BgpPeer, PeerEvent, PeerOptions } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
-import { formatPrefix } from "@lowtide/net"
+import { formatCommunity, formatPrefix } from "@lowtide/net"
 import { Effect } from "effect"
 
 /** What a router believes of one node, and until when if the node has fallen silent. */
 interface Neighbour {
-  readonly prefixes: Set<string>
+  readonly node: string
+  /** The address of the router. */
+  readonly router: string
+  /** By prefix, its communities. */
+  readonly prefixes: Map<string, string>
+  holdTimeMs: number
   /** By the simulation's clock; undefined while the session is up. */
   forgetsAtMs: number | undefined
 }
 
-const holdTimeMs = 90_000
+/** One end of a session and the other: a node, and a router's address. */
+interface SessionEnds {
+  readonly node: string
+  readonly router: string
+}
 
-/** A router with a session to each node of its cluster. It keeps what it heard until it is told otherwise or the hold time passes. */
-export class SimRouter {
-  readonly neighbours = new Map<string, Neighbour>()
+/** Routers take no longer hold time than this, whatever they are offered. */
+const holdTimeMaxMs = 90_000
 
-  neighbour(node: string): Neighbour {
-    const known = this.neighbours.get(node)
+/**
+ * The routers of a cluster, with a session each to its nodes. They keep what they heard until they are told otherwise or
+ * the hold time passes.
+ */
+export class SimRouters {
+  readonly #neighbours = new Map<string, Neighbour>()
+
+  get neighbours(): ReadonlyArray<Neighbour> {
+    return [...this.#neighbours.values()]
+  }
+
+  neighbour({ node, router }: SessionEnds): Neighbour {
+    const key = `${node} ${router}`
+    const known = this.#neighbours.get(key)
     if (known !== undefined) return known
-    const neighbour: Neighbour = { prefixes: new Set(), forgetsAtMs: undefined }
-    this.neighbours.set(node, neighbour)
+    const neighbour = { node, router, prefixes: new Map(), holdTimeMs: holdTimeMaxMs, forgetsAtMs: undefined }
+    this.#neighbours.set(key, neighbour)
     return neighbour
   }
 
+  /** What they have of a node, from whichever session. */
+  of(node: string): ReadonlyArray<Neighbour> {
+    return this.neighbours.filter((neighbour) => neighbour.node === node)
+  }
+
   /** A session came up: its table takes the place of all that was heard before. */
-  established(node: string, prefixes: Iterable<string>): void {
-    const neighbour = this.neighbour(node)
+  established(ends: SessionEnds, table: ReadonlyMap<string, string>, holdTimeMs: number): void {
+    const neighbour = this.neighbour(ends)
     neighbour.prefixes.clear()
-    for (const prefix of prefixes) neighbour.prefixes.add(prefix)
+    for (const [prefix, communities] of table) neighbour.prefixes.set(prefix, communities)
     neighbour.forgetsAtMs = undefined
+    neighbour.holdTimeMs = holdTimeMs
   }
 
   /** The session ended; a router that was not told notices by its hold timer. */
-  lost(node: string, nowMs: number, wasTold: boolean): void {
-    const neighbour = this.neighbour(node)
+  lost(ends: SessionEnds, nowMs: number, wasTold: boolean): void {
+    const neighbour = this.neighbour(ends)
     if (wasTold) neighbour.prefixes.clear()
-    else neighbour.forgetsAtMs ??= nowMs + holdTimeMs
+    else neighbour.forgetsAtMs ??= nowMs + neighbour.holdTimeMs
   }
 
   timePassed(nowMs: number): void {
-    for (const neighbour of this.neighbours.values()) {
+    for (const neighbour of this.#neighbours.values()) {
       if (neighbour.forgetsAtMs !== undefined && nowMs >= neighbour.forgetsAtMs) {
         neighbour.prefixes.clear()
         neighbour.forgetsAtMs = undefined
@@ -49,14 +75,15 @@ export class SimRouter {
   }
 }
 
-/** One node's end of its session, in the place of the product's: what is to be sent waits until `write`. */
+/** One node's end of a session, in the place of the product's: what is to be sent waits until `write`. */
 export class SimPeer implements BgpPeer {
   readonly options: PeerOptions
-  readonly #node: string
-  readonly #router: SimRouter
+  readonly #ends: SessionEnds
+  readonly #routers: SimRouters
   readonly #onEvent: (event: PeerEvent) => void
   readonly #nowMs: () => number
-  readonly #wanted = new Set<string>()
+  readonly #isHeardEnding: () => boolean
+  readonly #wanted = new Map<string, string>()
   #unwritten: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
   isUp = false
   isStopped = false
@@ -64,22 +91,22 @@ export class SimPeer implements BgpPeer {
   constructor(setting: {
     readonly options: PeerOptions
     readonly node: string
-    readonly router: SimRouter
+    readonly routers: SimRouters
     readonly onEvent: (event: PeerEvent) => void
     readonly nowMs: () => number
+    /** Whether the router hears that the session is ended on purpose. */
+    readonly isHeardEnding: () => boolean
   }) {
     this.options = setting.options
-    this.#node = setting.node
-    this.#router = setting.router
+    this.#ends = { node: setting.node, router: setting.options.host }
+    this.#routers = setting.routers
     this.#onEvent = setting.onEvent
     this.#nowMs = setting.nowMs
+    this.#isHeardEnding = setting.isHeardEnding
   }
 
   change = (changes: ReadonlyArray<RouteChange>, token?: number): void => {
-    for (const { prefix, attributes } of changes) {
-      if (attributes === undefined) this.#wanted.delete(formatPrefix(prefix))
-      else this.#wanted.add(formatPrefix(prefix))
-    }
+    take(this.#wanted, changes)
     this.#unwritten.push({ changes: this.isUp ? changes : [], token })
   }
 
@@ -87,6 +114,7 @@ export class SimPeer implements BgpPeer {
   establish(): void {
     if (this.isUp || this.isStopped) return
     this.isUp = true
+    const holdTimeMs = Math.min(this.options.holdTimeSeconds * 1000, holdTimeMaxMs)
     this.#onEvent({
       _tag: "SessionEstablished",
       remoteRouterId: "192.0.2.1",
@@ -95,7 +123,7 @@ export class SimPeer implements BgpPeer {
       keptForSeconds: 0,
       families: [4, 6]
     })
-    this.#router.established(this.#node, this.#wanted)
+    this.#routers.established(this.#ends, this.#wanted, holdTimeMs)
     this.#onEvent({ _tag: "TableWritten", announced: this.#wanted.size })
   }
 
@@ -104,12 +132,9 @@ export class SimPeer implements BgpPeer {
     if (!this.isUp) return
     const waiting = this.#unwritten
     this.#unwritten = []
-    const { prefixes } = this.#router.neighbour(this.#node)
+    const { prefixes } = this.#routers.neighbour(this.#ends)
     for (const { changes, token } of waiting) {
-      for (const { prefix, attributes } of changes) {
-        if (attributes === undefined) prefixes.delete(formatPrefix(prefix))
-        else prefixes.add(formatPrefix(prefix))
-      }
+      take(prefixes, changes)
       if (token !== undefined) this.#onEvent({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
     }
   }
@@ -119,7 +144,7 @@ export class SimPeer implements BgpPeer {
     if (!this.isUp) return
     this.isUp = false
     this.#unwritten = this.#unwritten.map(({ token }) => ({ changes: [], token }))
-    this.#router.lost(this.#node, this.#nowMs(), wasTold)
+    this.#routers.lost(this.#ends, this.#nowMs(), wasTold)
     this.#onEvent({ _tag: "SessionEnded", reason: "lost", retryInMs: 1_000 })
   }
 
@@ -128,7 +153,7 @@ export class SimPeer implements BgpPeer {
     this.isStopped = true
     if (!this.isUp) return
     this.isUp = false
-    this.#router.lost(this.#node, this.#nowMs(), wasTold)
+    this.#routers.lost(this.#ends, this.#nowMs(), wasTold)
   }
 
   status: BgpPeer["status"] = () => ({
@@ -138,7 +163,7 @@ export class SimPeer implements BgpPeer {
     keptForSeconds: 0,
     families: [4, 6],
     messages: { sent: noMessages, received: noMessages },
-    prefixesSent: this.isUp ? this.#router.neighbour(this.#node).prefixes.size : 0,
+    prefixesSent: this.isUp ? this.#routers.neighbour(this.#ends).prefixes.size : 0,
     prefixesWanted: this.#wanted.size,
     prefixesReceived: 0,
     malformedUpdates: 0,
@@ -147,17 +172,27 @@ export class SimPeer implements BgpPeer {
 
   accept: BgpPeer["accept"] = () => false
 
-  /** What is not written counts as handed over: it leaves in its order. */
-  isPending: BgpPeer["isPending"] = () => false
+  isPending: BgpPeer["isPending"] = (prefix) =>
+    this.isUp &&
+    this.#unwritten.some(({ changes }) =>
+      changes.some((change) => change.attributes !== undefined && formatPrefix(change.prefix) === formatPrefix(prefix))
+    )
 
   isSent: BgpPeer["isSent"] = (prefix) =>
-    this.isUp && this.#router.neighbour(this.#node).prefixes.has(formatPrefix(prefix))
+    this.isUp && this.#routers.neighbour(this.#ends).prefixes.has(formatPrefix(prefix))
 
   stop: BgpPeer["stop"] = () =>
     Effect.sync(() => {
-      this.lose(true)
+      this.lose(this.#isHeardEnding())
       this.isStopped = true
     })
+}
+
+const take = (table: Map<string, string>, changes: ReadonlyArray<RouteChange>): void => {
+  for (const { prefix, attributes } of changes) {
+    if (attributes === undefined) table.delete(formatPrefix(prefix))
+    else table.set(formatPrefix(prefix), attributes.communities.map(formatCommunity).sort().join(" "))
+  }
 }
 
 const noMessages = { Open: 0, Update: 0, Notification: 0, Keepalive: 0, RouteRefresh: 0 }

@@ -1,5 +1,5 @@
 import type { StoredEvent } from "@lowtide/ledger"
-import type { SimRouter } from "./router.ts"
+import type { SimRouters } from "./router.ts"
 
 interface Shared {
   readonly addresses: ReadonlyArray<string>
@@ -64,15 +64,13 @@ export class SharedLaw {
   }
 
   /** Who is a member no more is done with the address when the log and the routers are. */
-  forget(parts: Iterable<Part>, routers: ReadonlyMap<string, SimRouter>): void {
+  forget(parts: Iterable<Part>, routers: ReadonlyMap<string, SimRouters>): void {
     if (this.#may.size === 0) return
     const all = [...parts]
     for (const [address, clusters] of this.#may) {
       for (const cluster of clusters) {
         const isMember = this.membersOf(address)?.some((member) => member.startsWith(`${cluster}/`)) === true
-        const isOnWire = [...(routers.get(cluster)?.neighbours.values() ?? [])].some(({ prefixes }) =>
-          prefixes.has(`${address}/32`)
-        )
+        const isOnWire = (routers.get(cluster)?.neighbours ?? []).some(({ prefixes }) => prefixes.has(`${address}/32`))
         const isInLog = all.some(
           (part) => part.address === address && part.cluster === cluster && part.phase !== "free"
         )

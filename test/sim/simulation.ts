@@ -13,9 +13,9 @@ import { Checker } from "./checker.ts"
 import { Choices } from "./choices.ts"
 import { SimNode, settle, trusted } from "./node.ts"
 import { approvals, type PeoplesView, type PersonsOrder, randomOrder, releases, share, unshare } from "./people.ts"
-import { SimRouter } from "./router.ts"
+import { type SimPeer, SimRouters } from "./router.ts"
 import { Site } from "./site.ts"
-import { Violation } from "./violation.ts"
+import { fail, Violation } from "./violation.ts"
 
 /** What one history did. */
 export interface Told {
@@ -40,6 +40,9 @@ const signingKey = readSigningKey("centre-1", intentPair.privatePem)
 const clusters = ["east", "west"] as const
 const nodesPerCluster = 2
 
+/** What an agent may be forbidden to read. */
+const unseenKinds = ["Service", "Service", "BGPAdvertisement", "BGPPeer", "IPAddressPool"] as const
+
 /** Keys and allowed prefixes are the same in every history. */
 const trustOf = (cluster: string) =>
   trusted(
@@ -59,7 +62,7 @@ const trustOf = (cluster: string) =>
 const trusts = new Map(clusters.map((cluster) => [cluster as string, trustOf(cluster)]))
 
 /**
- * One history of two clusters, two allocators, four nodes and two routers, with everything that can go wrong on the way:
+ * One history of two clusters, two allocators, four nodes and their routers, with everything that can go wrong on the way:
  * lost, repeated and late messages, processes that die, stop and come back, commits whose outcome nobody learns, a cable
  * that loses its store, clocks that jump, nodes that are lost for good, sources that lose sight. After each step the checker
  * looks. At the end everything is mended, and has to settle. The same seed gives the same history.
@@ -80,7 +83,7 @@ class Simulation {
   readonly #checker = new Checker()
   readonly #sites: ReadonlyArray<Site>
   readonly #agents = new Map<string, SimAgent>()
-  readonly #routers: ReadonlyMap<string, SimRouter>
+  readonly #routers: ReadonlyMap<string, SimRouters>
   readonly #nodes: ReadonlyArray<SimNode>
   readonly #allocators: ReadonlyArray<SimAllocator>
   readonly #ledger: Ledger["Service"]
@@ -115,7 +118,7 @@ class Simulation {
     )
     this.#ledger = Context.get(context, Ledger)
     this.#sites = clusters.map((cluster) => new Site(cluster, nodesPerCluster))
-    this.#routers = new Map(clusters.map((cluster) => [cluster, new SimRouter()]))
+    this.#routers = new Map(clusters.map((cluster) => [cluster, new SimRouters()]))
     for (const site of this.#sites) this.#agents.set(site.name, new SimAgent(site, ++this.#runs))
     this.#nodes = this.#sites.flatMap((site) =>
       site.nodes.map(
@@ -124,7 +127,7 @@ class Simulation {
             site,
             name,
             trust: trusts.get(site.name)!,
-            router: this.#routers.get(site.name)!,
+            routers: this.#routers.get(site.name)!,
             cable: this.#cable,
             choices: this.#choices,
             nowMs
@@ -167,6 +170,15 @@ class Simulation {
       await this.#mend()
       this.#checker.end(this.#rows(0), Effect.runSync(loadWhole(this.#ledger)).current)
     } catch (cause) {
+      for (const row of this.#rows(0))
+        console.log(
+          row.seq,
+          row.type,
+          row.stream,
+          row.reasonCode,
+          JSON.stringify(JSON.parse(row.data).after)?.slice(0, 400)
+        )
+      for (const site of this.#sites) console.log(site.name, site.routing.texts, [...site.services])
       if (cause instanceof HistoryFailed) throw cause
       const what = cause instanceof Violation || !(cause instanceof Error) ? String(cause) : String(cause.stack)
       throw new HistoryFailed(this.#seed, this.#step, what, this.#trail)
@@ -190,9 +202,11 @@ class Simulation {
   #look(): void {
     const rows = this.#rows(this.#seenSeq + 1)
     this.#seenSeq = rows.at(-1)?.seq ?? this.#seenSeq
-    this.#checker.events(rows, this.#routers, (cluster, service, uid) => {
-      const site = this.#sites.find(({ name }) => name === cluster)
-      return site?.services.get(service.slice(service.indexOf("/") + 1))?.uid === uid
+    const siteOf = (cluster: string) => this.#sites.find(({ name }) => name === cluster)
+    this.#checker.events(rows, this.#routers, {
+      wants: (cluster, service, uid) =>
+        siteOf(cluster)?.services.get(service.slice(service.indexOf("/") + 1))?.uid === uid,
+      removals: (cluster, key) => siteOf(cluster)?.routing.removals(key) ?? 0
     })
   }
 
@@ -259,6 +273,7 @@ class Simulation {
         withdrawal: 4,
         move: 2,
         sharing: 2,
+        routing: 2,
         loss: this.#losesHistory ? 2 : 0
       })
     ) {
@@ -268,9 +283,36 @@ class Simulation {
         return this.#meetMove()
       case "sharing":
         return this.#meetSharing()
+      case "routing":
+        return this.#meetRouting()
       case "loss":
         return this.#meetLoss()
     }
+  }
+
+  /** How addresses are announced changes; where nothing hinders that, routers have it at once as people want it. */
+  async #meetRouting(): Promise<void> {
+    const choices = this.#choices
+    const site = choices.one(this.#sites)
+    site.serve(choices)
+    await this.#hasten(site)
+    site.routing.change(choices)
+    this.#note(`${site.name} changes how addresses are announced`)
+    await this.#hasten(site)
+    for (const peer of this.#peersOf(site)) peer.establish()
+    await this.#hasten(site)
+    const isKept = [...this.#tables.current.values()].some(
+      ({ stream, state }) => stream.startsWith("kept:") && state !== null
+    )
+    const isRecovering = this.#allocators.some(({ recovering }) => recovering !== undefined)
+    const isUp = this.#peersOf(site).every((peer) => peer.isUp)
+    if (isKept || isRecovering || !isUp || !this.#knowsAll(site)) return
+    const [wrong] = this.#wrongRoutes(site)
+    if (wrong !== undefined) fail("configuration", wrong)
+  }
+
+  #peersOf({ name }: Site): ReadonlyArray<SimPeer> {
+    return this.#nodes.flatMap(({ cluster, peers }) => (cluster === name ? peers : []))
   }
 
   /** Database and cable lose what was decided a moment ago, and the nodes that hold it cannot say so for a while. */
@@ -317,8 +359,18 @@ class Simulation {
   async #whileHindered(site: Site, happens: () => Promise<void>): Promise<void> {
     const choices = this.#choices
     const node = choices.one(this.#nodes.filter(({ cluster }) => cluster === site.name))
-    const kind = choices.weighted({ "session down": 3, "killed and back": 3, "Node gone": 2, excluded: 2 })
+    const kind = choices.weighted({
+      "session down": 3,
+      "killed and back": 3,
+      "Node gone": 2,
+      excluded: 2,
+      "not selected": 2,
+      "without its second session": 2
+    })
     this.#note(`${node.name} is ${kind} while an address is withdrawn`)
+    if (kind === "without its second session") site.routing.setSecond(true)
+    if (kind === "not selected") site.routing.widen()
+    if (kind === "without its second session" || kind === "not selected") await this.#hasten(site)
     for (const peer of node.peers) peer.establish()
     await this.#hasten(site)
     switch (kind) {
@@ -335,6 +387,13 @@ class Simulation {
       case "excluded":
         this.#cable.disconnect(node.follower)
         site.excluded.add(node.name)
+        break
+      case "not selected":
+        this.#cable.disconnect(node.follower)
+        site.routing.without(node.name)
+        break
+      case "without its second session":
+        site.routing.setSecond(false)
     }
     await this.#hasten(site)
     await happens()
@@ -385,8 +444,9 @@ class Simulation {
     const service = `shop/${name}`
     const before = this.#addressesOf(site, name)
     if (!moves.isReached(site.name, before, this.#routers)) return
+    if (!before.every((address) => this.#checker.mayKeep(site.name, service, address))) return
     this.#note(`${site.name} ${service} is to leave ${before.join(" and ")}`)
-    moves.watch(site.name, service)
+    moves.watch(site.name, service, site.routing.isAlike, this.#routers)
     const address = `192.0.2.${choices.below(14)}`
     const kind = choices.weighted({ address: 4, pool: 1, shared: 1 })
     if (kind === "address") site.ask(name, { requested: address, pool: undefined })
@@ -625,7 +685,11 @@ class Simulation {
   get #forgotten(): ReadonlyArray<SimNode> {
     return this.#nodes.filter(
       ({ isDead, cluster, name }) =>
-        isDead && (this.#routers.get(cluster)!.neighbours.get(name)?.prefixes.size ?? 0) === 0
+        isDead &&
+        this.#routers
+          .get(cluster)!
+          .of(name)
+          .every(({ prefixes }) => prefixes.size === 0)
     )
   }
 
@@ -728,7 +792,7 @@ class Simulation {
         allocator.isPaused = true
         break
       case "agent crash":
-        this.#anotherAgent(site, choices.oneIn(3) ? "Service" : undefined)
+        this.#anotherAgent(site, choices.oneIn(3) ? choices.one(unseenKinds) : undefined)
         break
       case "source lost":
         site.isVisible = false
@@ -848,37 +912,40 @@ class Simulation {
     return [...standing, ...lacking, ...this.#sites.flatMap((site) => this.#wrongRoutes(site))]
   }
 
+  /** What routers have of the nodes that run, and should not, or not so; by sessions of which they know no better. */
   #wrongRoutes(site: Site): ReadonlyArray<string> {
-    const router = this.#routers.get(site.name)!
-    const held = new Map<string, Array<string>>()
+    const routers = this.#routers.get(site.name)!
+    const held: Array<{ readonly address: string; readonly pool: string; readonly services: ReadonlyArray<string> }> =
+      []
     for (const { stream, state } of Effect.runSync(loadWhole(this.#ledger)).current) {
       if (!stream.startsWith("vip:") || state === null) continue
-      const vip = JSON.parse(state) as {
-        readonly cluster: string
-        readonly address: string
-        readonly phase: string
-        readonly holders: ReadonlyArray<{ readonly name: string }>
-      }
-      if (vip.cluster !== site.name || vip.phase !== "assigned") continue
-      held.set(
-        vip.address,
-        vip.holders.map(({ name }) => name)
-      )
+      const { cluster, phase, address, pool, holders } = JSON.parse(state) as VipState
+      if (cluster === site.name && phase === "assigned")
+        held.push({ address, pool, services: holders.map(({ name }) => name) })
     }
     return this.#nodes
-      .filter(({ name, isDead }) => site.nodes.includes(name) && !isDead)
+      .filter(({ cluster, isRunning, isDead }) => cluster === site.name && isRunning && !isDead)
       .flatMap(({ name: node }) => {
-        const wanted = [...held].flatMap(([address, services]) => {
-          const mayAnnounce = site.present.has(node) && !site.excluded.has(node)
+        const mayAnnounce = site.present.has(node) && !site.excluded.has(node)
+        const wanted = held.flatMap(({ address, pool, services }) => {
           const serves = services.some((service) => {
             const found = site.services.get(service)
             return found?.policy === "Local" ? found.endpoints.has(node) : (found?.endpoints.size ?? 0) > 0
           })
-          return mayAnnounce && serves ? `${address}/32` : []
+          const routes = mayAnnounce && serves ? [...site.routing.routesOf(node, pool, services)] : []
+          return routes.map(([router, communities]) => routeText(router, `${address}/32`, communities))
         })
-        const found = [...(router.neighbours.get(node)?.prefixes ?? [])]
-        const difference = [...wanted, ...found].filter((prefix) => wanted.includes(prefix) !== found.includes(prefix))
+        const found = routers
+          .of(node)
+          .filter(({ forgetsAtMs }) => forgetsAtMs === undefined)
+          .flatMap(({ router, prefixes }) =>
+            [...prefixes].map(([prefix, communities]) => routeText(router, prefix, communities))
+          )
+        const difference = [...wanted, ...found].filter((route) => wanted.includes(route) !== found.includes(route))
         return difference.length === 0 ? [] : `${node}: expected ${wanted.sort()}, found ${found.sort()}`
       })
   }
 }
+
+const routeText = (router: string, prefix: string, communities: string): string =>
+  `${prefix} at ${router}${communities === "" ? "" : ` with ${communities}`}`

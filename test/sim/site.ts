@@ -2,6 +2,7 @@ import { decodeObject, objectKey, parseManifests, rawRef } from "@lowtide/domain
 import type { EndpointSliceObject } from "@lowtide/domain/config/endpoint-slice"
 import type { ClusterChange, ObservedObject } from "@lowtide/kube"
 import type { Choices } from "./choices.ts"
+import { Routing, tierOf } from "./routing.ts"
 
 /** A Service as it really is in its cluster, whatever anybody has seen of it. */
 export interface TrueService {
@@ -20,6 +21,7 @@ export class Site {
   readonly name: string
   readonly nodes: ReadonlyArray<string>
   readonly services = new Map<string, TrueService>()
+  readonly routing: Routing
   /** Node objects that are there, and those of them that are excluded from load balancing. */
   readonly present: Set<string>
   readonly excluded = new Set<string>()
@@ -33,13 +35,14 @@ export class Site {
     this.name = name
     this.nodes = Array.from({ length: nodeCount }, (_, index) => `${name}-${index + 1}`)
     this.present = new Set(this.nodes)
+    this.routing = new Routing(name, this.nodes)
   }
 
   /** One thing that people do. */
   change(choices: Choices): void {
     const name = `s${choices.below(5)}`
     const service = this.services.get(name)
-    switch (choices.weighted({ put: 8, delete: 5, endpoints: 6, exclude: 1, node: 1 })) {
+    switch (choices.weighted({ put: 8, delete: 5, endpoints: 6, exclude: 1, node: 1, routing: 2 })) {
       case "put": {
         const isSame = service !== undefined && choices.oneIn(2)
         this.services.set(name, {
@@ -72,7 +75,10 @@ export class Site {
         // The last one stays: that nothing is there at all is not believed, and rightly.
         if (!this.present.has(node)) this.present.add(node)
         else if (this.present.size > 1) this.present.delete(node)
+        return
       }
+      case "routing":
+        this.routing.change(choices)
     }
   }
 
@@ -101,7 +107,8 @@ export class Site {
   /** What a source that can see shows now; without one kind where it was never allowed to read it. */
   look(nowMs: number, unseenKind?: string): ClusterChange {
     const objects = [
-      ...fixed(this.name),
+      ...fixed,
+      ...this.routing.texts,
       ...[...this.present].map((node) => nodeText(node, this.excluded.has(node))),
       ...[...this.services].flatMap(([name, service]) => serviceTexts(name, service))
     ]
@@ -165,25 +172,15 @@ const observed = (text: string): ObservedObject => {
   return one
 }
 
-const metallb = (kind: string, version: string, name: string, spec: object): string =>
-  JSON.stringify({
-    apiVersion: `metallb.io/${version}`,
-    kind,
-    metadata: { name, namespace: "metallb-system" },
-    spec
-  })
-
 /** Both clusters are of one network and have the same eight addresses: who gets one, or one of the fleet's, is the centre's to say. */
-const fixed = (cluster: string): ReadonlyArray<string> => [
+const fixed: ReadonlyArray<string> = [
   JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } }),
-  metallb("IPAddressPool", "v1beta1", "both", { addresses: ["192.0.2.0/29"] }),
-  metallb("BGPPeer", "v1beta2", "router", {
-    myASN: 64496,
-    peerASN: 64500,
-    peerAddress: cluster === "east" ? "10.1.0.1" : "10.2.0.1",
-    holdTime: "90s"
-  }),
-  metallb("BGPAdvertisement", "v1beta1", "all", {})
+  JSON.stringify({
+    apiVersion: "metallb.io/v1beta1",
+    kind: "IPAddressPool",
+    metadata: { name: "both", namespace: "metallb-system" },
+    spec: { addresses: ["192.0.2.0/29"] }
+  })
 ]
 
 const nodeText = (name: string, isExcluded: boolean): string =>
@@ -192,7 +189,10 @@ const nodeText = (name: string, isExcluded: boolean): string =>
     kind: "Node",
     metadata: {
       name,
-      labels: isExcluded ? { "node.kubernetes.io/exclude-from-external-load-balancers": "" } : {}
+      labels: {
+        "kubernetes.io/hostname": name,
+        ...(isExcluded ? { "node.kubernetes.io/exclude-from-external-load-balancers": "" } : {})
+      }
     }
   })
 
@@ -206,6 +206,7 @@ const serviceTexts = (name: string, service: TrueService): ReadonlyArray<string>
         name,
         namespace: "shop",
         uid,
+        labels: { tier: tierOf(name) },
         annotations: {
           ...(requested === undefined ? {} : { "metallb.io/loadBalancerIPs": requested }),
           ...(pool === undefined ? {} : { "metallb.io/address-pool": pool }),
