@@ -15,6 +15,12 @@ const usage = `Speaks BGP to one router by hand, for tests and for looking at wh
   --retry SECONDS        what back-off grows from (default 1)
   --family 4|6           repeat for both (default: both)
   --next-hop ADDR        next hop for its family, repeat for both (default: our address on the session)
+  --announce PREFIX      have this route from the start; repeat for more
+  --password TEXT        sign segments with it (TCP-MD5)
+  --gtsm                 send with TTL 255, and drop what arrives with less
+  --restart-time SECONDS have the router keep our routes while the session is lost
+  --restarted            say that this process has restarted, and may find its routes kept
+  --role ROLE            provider, customer, peer, rs or rs-client
   --status               print the peer's status after each line that was read
 
 Reads one JSON object a line on standard input:
@@ -50,6 +56,12 @@ const flags = parseArgs({
     retry: { type: "string", default: "1" },
     family: { type: "string", multiple: true, default: ["4", "6"] },
     "next-hop": { type: "string", multiple: true, default: [] },
+    announce: { type: "string", multiple: true, default: [] },
+    password: { type: "string" },
+    gtsm: { type: "boolean", default: false },
+    "restart-time": { type: "string" },
+    restarted: { type: "boolean", default: false },
+    role: { type: "string" },
     status: { type: "boolean", default: false }
   }
 }).values
@@ -70,7 +82,13 @@ const peerOptions = (): PeerOptions | undefined => {
     connectRetrySeconds: Number(flags.retry),
     families: flags.family.map((family) => (family === "6" ? 6 : 4)),
     nextHops: { ...(next4 && { 4: next4 }), ...(next6 && { 6: next6 }) },
-    ...(localAddress === undefined ? {} : { localAddress })
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(flags.password !== undefined && { md5Key: new TextEncoder().encode(flags.password) }),
+    ...(flags.gtsm && { ttl: 255, ttlMin: 255 }),
+    ...(flags["restart-time"] !== undefined && {
+      gracefulRestart: { restartTimeSeconds: Number(flags["restart-time"]), hasRestarted: flags.restarted }
+    }),
+    ...(flags.role !== undefined && { role: flags.role as NonNullable<PeerOptions["role"]> })
   }
 }
 
@@ -117,6 +135,7 @@ const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
 
 const speak = Effect.fn("speak")(function* (options: PeerOptions) {
   const peer = yield* startPeer(options, print)
+  peer.change(changesOf({ announce: flags.announce }))
   yield* Effect.promise(async () => {
     for await (const text of createInterface({ input: process.stdin })) {
       const line = Result.try(() => JSON.parse(text) as Line)

@@ -13,6 +13,8 @@ import {
 export interface RouterUnderTest {
   readonly name: string
   readonly start: (lab: BgpLab, setup: RouterSetup) => Promise<Router>
+  /** Whether it knows roles (RFC 9234). */
+  readonly knowsRoles?: boolean
 }
 
 const routerAsn = 64501
@@ -53,7 +55,7 @@ const hasCount = (router: Router, family: 4 | 6, count: number) =>
   )
 
 /** The same cases against each router; every assertion is on the router's own table or on what the operator is told. */
-export const bgpInteropCases = ({ name, start }: RouterUnderTest): void => {
+export const bgpInteropCases = ({ name, start, knowsRoles = false }: RouterUnderTest): void => {
   describe(`a session with ${name}`, () => {
     let lab: BgpLab
     let router: Router | undefined
@@ -156,6 +158,66 @@ export const bgpInteropCases = ({ name, start }: RouterUnderTest): void => {
       assert.deepInclude(failed.notification, { code: 2, subcode: 2, direction: "sent" })
     })
 
+    it("the same password and GTSM on both sides; another password is not answered", async () => {
+      await fresh()
+      const running = await startRouter({
+        ...setupFor(linkAddresses.node[4], nodeAsn),
+        password: "spring-tide",
+        gtsm: true
+      })
+      const wrong = speak([...speakArgs(4, nodeAsn), "--gtsm", "--password", "neap-tide"])
+      assert.match((await wrong.event("ConnectFailed")).reason, /no answer to the TCP connection request/)
+      await wrong.kill()
+      const speaker = speak([...speakArgs(4, nodeAsn), "--gtsm", "--password", "spring-tide"])
+      speaker.send({ announce: ["198.51.100.1/32"] })
+      await hasCount(running, 4, 1)
+    })
+
+    it("graceful restart: the speaker is killed and started three times, and its routes never leave", async () => {
+      await fresh()
+      const running = await startRouter(setupFor(linkAddresses.node[4], nodeAsn))
+      const args = [...speakArgs(4, nodeAsn), "--restart-time", "60", "--announce", "198.51.100.1/32"]
+      const again = [...args, "--announce", "2001:db8:1::1/128"]
+      const first = speak([...again, "--announce", "198.51.100.2/32"])
+      assert.strictEqual((await first.event("SessionEstablished")).keptForSeconds, 60)
+      await hasCount(running, 4, 2)
+      await hasCount(running, 6, 1)
+      const watch = watchCount(running)
+      let speaker = first
+      for (let round = 0; round < 3; round++) {
+        await speaker.kill()
+        // From the second process on 198.51.100.2 is not among what is announced: End-of-RIB takes it away, and it alone.
+        speaker = speak([...again, "--restarted"])
+        await speaker.event("TableWritten")
+        await hasCount(running, 4, 1)
+      }
+      const { least } = await watch.stop()
+      assert.deepStrictEqual(least, { 4: 1, 6: 1 })
+      await hasRoute(running, 4, "198.51.100.1/32")
+    })
+
+    it("a Hard Reset drops the routes at once, though they would be kept (RFC 8538)", async () => {
+      await fresh()
+      const running = await startRouter(setupFor(linkAddresses.node[4], nodeAsn))
+      const speaker = speak([...speakArgs(4, nodeAsn), "--restart-time", "600", "--announce", "198.51.100.1/32"])
+      await hasCount(running, 4, 1)
+      speaker.send({ stop: { subcode: "hard-reset", text: "node is drained" } })
+      await hasCount(running, 4, 0)
+    })
+
+    if (knowsRoles) {
+      it("roles that fit come up, roles that do not are explained on our side", async () => {
+        await fresh()
+        const running = await startRouter({ ...setupFor(linkAddresses.node[4], nodeAsn), role: "provider" })
+        const wrong = speak([...speakArgs(4, nodeAsn), "--role", "peer"])
+        assert.match((await wrong.event("ConnectFailed")).reason, /2\/11 Role Mismatch/)
+        await wrong.kill()
+        const speaker = speak([...speakArgs(4, nodeAsn), "--role", "customer"])
+        speaker.send({ announce: ["198.51.100.1/32"] })
+        await hasCount(running, 4, 1)
+      })
+    }
+
     it("stopping with a text withdraws everything at once", async () => {
       await fresh()
       const running = await startRouter(setupFor(linkAddresses.node[4], nodeAsn))
@@ -167,6 +229,25 @@ export const bgpInteropCases = ({ name, start }: RouterUnderTest): void => {
       assert.isUndefined((await speaker.event("SessionEnded")).retryInMs)
     })
   })
+}
+
+/** Asks the router over and over for the least number of routes that it ever shows. */
+const watchCount = (router: Router) => {
+  let isOver = false
+  const least = { 4: Number.POSITIVE_INFINITY, 6: Number.POSITIVE_INFINITY }
+  const watching = (async () => {
+    while (!isOver) {
+      for (const family of [4, 6] as const) least[family] = Math.min(least[family], await router.count(family))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })()
+  return {
+    stop: async () => {
+      isOver = true
+      await watching
+      return { least }
+    }
+  }
 }
 
 /** Routers print the well-known communities by name or by number. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -25,6 +25,14 @@ export interface RouterSetup {
   readonly neighborAsn: number
   /** The neighbour's address, which also chooses the transport's family. */
   readonly neighbor: string
+  /** The TCP-MD5 password that the router expects. */
+  readonly password?: string
+  /** The router sends with TTL 255 and drops what arrives with less. */
+  readonly gtsm?: boolean
+  /** The router's own role (RFC 9234), where it knows roles. */
+  readonly role?: "provider" | "customer" | "peer"
+  /** Prefixes above this number end the session at the router. */
+  readonly maximumPrefixes?: number
 }
 
 /** A route as a router shows it. */
@@ -42,6 +50,8 @@ export interface Router {
   /** Its BGP table of a family, by prefix. */
   readonly routes: (family: 4 | 6) => Promise<ReadonlyMap<string, RouterRoute>>
   readonly count: (family: 4 | 6) => Promise<number>
+  /** Text of its log and of what it prints, if it keeps one. */
+  readonly log: () => Promise<string>
   /** SIGKILL, as a crash; `start…` may be called again afterwards. */
   readonly kill: () => Promise<void>
 }
@@ -146,11 +156,13 @@ const end = async (child: ChildProcess): Promise<void> => {
 
 const routerOf = (
   children: ReadonlyArray<ChildProcess>,
+  log: string,
   routes: Router["routes"],
   count: Router["count"] = async (family) => (await routes(family)).size
 ): Router => ({
   routes,
   count,
+  log: () => readFile(log, "utf8"),
   kill: async () => {
     await Promise.all(children.map(end))
   }
@@ -159,15 +171,23 @@ const routerOf = (
 const startBird = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
   const control = join(folder, "bird.ctl")
   const config = join(folder, "bird.conf")
-  const channel = (family: 4 | 6) => `ipv${family} { import all; export none; };`
+  const log = join(folder, "bird.log")
+  const limit = setup.maximumPrefixes === undefined ? "" : `receive limit ${setup.maximumPrefixes} action disable;`
+  const channel = (family: 4 | 6) => `ipv${family} { import all; export none; ${limit} };`
   await rm(control, { force: true })
+  await rm(log, { force: true })
   await writeFile(
     config,
-    `router id 192.0.2.1;
+    `log "${log}" all;
+router id 192.0.2.1;
 protocol device {}
 protocol bgp node {
   local as ${setup.localAsn};
   neighbor ${setup.neighbor} as ${setup.neighborAsn};
+  debug { states, routes };
+  ${setup.password === undefined ? "" : `password "${setup.password}";`}
+  ${setup.gtsm === true ? "ttl security on;" : ""}
+  ${setup.role === undefined ? "" : `local role ${setup.role};`}
   passive on; error wait time 1, 2; connect retry time 1;
   ${channel(4)}
   ${channel(6)}
@@ -183,6 +203,7 @@ protocol bgp node {
   )
   return routerOf(
     [child],
+    log,
     async (family) => parseBirdRoutes(await ask(`show route table master${family} protocol node all`)),
     async (family) =>
       Number(/^(\d+) of/m.exec(await ask(`show route table master${family} protocol node count`))?.[1] ?? Number.NaN)
@@ -211,6 +232,7 @@ const parseBirdRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
 
 const startFrr = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
   const config = join(folder, "bgpd.conf")
+  await rm(join(folder, "bgpd.log"), { force: true })
   await writeFile(
     config,
     `router bgp ${setup.localAsn}
@@ -220,12 +242,14 @@ const startFrr = async ({ folder, start }: LabContext, setup: RouterSetup): Prom
  no bgp network import-check
  neighbor ${setup.neighbor} remote-as ${setup.neighborAsn}
  neighbor ${setup.neighbor} passive
- address-family ipv4 unicast
+${setup.password === undefined ? "" : ` neighbor ${setup.neighbor} password ${setup.password}\n`}${
+  setup.gtsm === true ? ` neighbor ${setup.neighbor} ttl-security hops 1\n` : ""
+}${setup.role === undefined ? "" : ` neighbor ${setup.neighbor} local-role ${setup.role}\n`} address-family ipv4 unicast
   neighbor ${setup.neighbor} activate
- exit-address-family
+${frrLimit(setup)} exit-address-family
  address-family ipv6 unicast
   neighbor ${setup.neighbor} activate
- exit-address-family
+${frrLimit(setup)} exit-address-family
 `
   )
   const [, , uid = "0", gid = "0"] = /^frr:([^:]*):(\d+):(\d+)/m.exec(await runText("getent", ["passwd", "frr"])) ?? []
@@ -246,10 +270,14 @@ const startFrr = async ({ folder, start }: LabContext, setup: RouterSetup): Prom
   )
   return routerOf(
     [child],
+    join(folder, "bgpd.log"),
     async (family) => parseFrrRoutes(await json(`show bgp ipv${family} unicast json detail`)),
     async (family) => Object.keys((await json(`show bgp ipv${family} unicast json`)).routes ?? {}).length
   )
 }
+
+const frrLimit = ({ neighbor, maximumPrefixes }: RouterSetup): string =>
+  maximumPrefixes === undefined ? "" : `  neighbor ${neighbor} maximum-prefix ${maximumPrefixes}\n`
 
 interface FrrPath {
   readonly aspath: { readonly string: string }
@@ -294,11 +322,19 @@ router-id = "192.0.2.1"
   [neighbors.config]
   neighbor-address = "${setup.neighbor}"
   peer-as = ${setup.neighborAsn}
-  [neighbors.transport.config]
+${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}  [neighbors.transport.config]
   passive-mode = true
-${family("ipv4-unicast")}${family("ipv6-unicast")}`
+  [neighbors.graceful-restart.config]
+  enabled = true
+  restart-time = 60
+  helper-only = true
+  notification-enabled = true
+${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}`
   )
-  const child = start(["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--log-plain"])
+  const log = join(folder, "gobgpd.log")
+  await rm(log, { force: true })
+  const command = ["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--log-plain"]
+  const child = start(["sh", "-c", `exec ${command.join(" ")} > ${log} 2>&1`])
   const json = async (...args: ReadonlyArray<string>) =>
     JSON.parse(await runText("ip", ["netns", "exec", namespace, "gobgp", ...args, "-j"]))
   await eventually(
@@ -306,7 +342,7 @@ ${family("ipv4-unicast")}${family("ipv6-unicast")}`
     (neighbors) => neighbors?.length === 1,
     "GoBGP is up"
   )
-  return routerOf([child], async (family) => parseGobgpRoutes(await json("global", "rib", "-a", `ipv${family}`)))
+  return routerOf([child], log, async (family) => parseGobgpRoutes(await json("global", "rib", "-a", `ipv${family}`)))
 }
 
 interface GobgpAttribute {
