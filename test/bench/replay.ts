@@ -6,7 +6,7 @@
  * do nothing with them. Processor time is that of this process, which other work on the machine changes less.
  */
 import { readOn } from "@lowtide/allocator/follower"
-import { loadMemory } from "@lowtide/allocator/memory"
+import { loadMemory, RecordedTimes } from "@lowtide/allocator/memory"
 import { generateKey } from "@lowtide/bus"
 import { Fleet } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, loadWhole, walkReplay } from "@lowtide/ledger"
@@ -60,7 +60,8 @@ const measureReplay = Effect.fnUntraced(function* (events: number) {
   print({ figure: `state and history are compared with ${events} events`, value: walkMs, unit: "ms", ...baseline })
   const startMs = cpuMs()
   const head = yield* ledger.head
-  const followed = { fleet: new Fleet(), recordedAt: new Map<string, string>(), head: { ...head, seq: 0 } }
+  const fleet = new Fleet()
+  const followed = { fleet, recordedAt: new RecordedTimes(fleet.versions), head: { ...head, seq: 0 } }
   const followMs = yield* timed(readOn(followed, head))
   const cpu = cpuMs() - startMs
   const figure = `${events} events are applied one by one`

@@ -444,10 +444,11 @@ describe("random histories of two clusters that share a network", () => {
       for (const [stream, state] of newest) loaded.restore(stream, world.fleet.versions.get(stream) ?? 0, state)
       assert.strictEqual(stateText(loaded), stateText(world.fleet))
       const stored = new Fleet()
+      const recordedAt = "2026-01-01T00:00:00.000Z"
       for (const [stream, state] of newest) {
         const text = state === null ? { schema: 1, state: null } : writeState(state, newestFleetVersion)
         const version = world.fleet.versions.get(stream) ?? 0
-        assert.isUndefined(stored.restoreStored({ stream, version, seq: 1, ...text, isAsWritten: true }))
+        assert.isUndefined(stored.restoreStored({ stream, version, seq: 1, recordedAt, ...text, isAsWritten: true }))
       }
       assert.deepStrictEqual(
         [...stored.clusters.values()].map(({ preferring }) => [...preferring].sort()),

@@ -99,7 +99,7 @@ describe("a book restored from stored messages", () => {
     for (const message of newest.toReversed()) {
       const read = () => decode(JSON.stringify(message)) as NumberedMessage
       const { cluster, cseq, stamp } = message
-      book.restore({ cluster, key: messageKey(message), cseq, incarnation: stamp.incarnation, read })
+      book.restore(cluster, [{ key: messageKey(message), cseq, incarnation: stamp.incarnation, read }])
     }
     assert.strictEqual(book.cseq("east"), world.book.cseq("east"))
     for (const { stamp: _s, cseq: _c, prevCseq: _p, cause: _w, ...content } of newest) {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
-import { Fleet, newestFleetVersion, type ServiceState, writeState } from "../src/index.ts"
+import { waitingVip } from "../src/fleet/waiting-states.ts"
+import { Fleet, type Holder, newestFleetVersion, type ServiceState, type VipState, writeState } from "../src/index.ts"
 import { observe, service, World } from "./world.ts"
 
 const world = new World()
@@ -11,8 +12,9 @@ const prefers: ServiceState = {
   service: { ...served.service, ipFamilyPolicy: "PreferDualStack" }
 }
 const stream = "service:east/shop/web"
+const recordedAt = "2026-01-01T00:00:00.000Z"
 const row = (state: ServiceState, isAsWritten = true) => ({
-  ...{ stream, version: 3, seq: 7, isAsWritten },
+  ...{ stream, version: 3, seq: 7, recordedAt, isAsWritten },
   ...writeState(state, newestFleetVersion)
 })
 
@@ -42,7 +44,7 @@ describe("a Service's state that is loaded", () => {
       assert.deepStrictEqual([...cluster.services.keys()], ["shop/web"])
       assert.strictEqual(cluster.unserved.has("shop/web"), state.refusal !== null)
       assert.strictEqual(cluster.preferring.has("shop/web"), state === prefers)
-      assert.strictEqual(fleet.versions.get(stream), 3)
+      assert.deepStrictEqual([fleet.versions.get(stream), fleet.versions.recordedAt(stream)], [3, recordedAt])
       assert.deepStrictEqual(way(fleet), state)
       assert.strictEqual(way(fleet), way(fleet), "parsed once")
     }
@@ -60,5 +62,78 @@ describe("a Service's state that is loaded", () => {
       () => writeState(broken, newestFleetVersion),
       /expected a Service of version 1 to write: .*servingNodes/s
     )
+  })
+})
+
+const holder: Holder = {
+  ...{
+    namespace: "shop",
+    name: "web",
+    uid: "u1",
+    sharingKey: "",
+    ports: ["TCP/80", "UDP/53"],
+    backendKey: "Local app=web"
+  }
+}
+const vip: VipState = {
+  ...{ _tag: "Vip", network: "default", address: "192.0.2.1", pool: "p", cluster: "east", phase: "assigned" },
+  ...{ holders: [holder], lastHolders: [], obliged: [], quarantineEndMs: null }
+}
+const vipStream = "vip:default/192.0.2.1"
+const vipRow = (state: VipState) => ({
+  ...{ stream: vipStream, version: 3, seq: 7, recordedAt, isAsWritten: true },
+  ...writeState(state, newestFleetVersion)
+})
+
+/** What a fleet says of its only VIP, by its indexes before the state itself is asked for. */
+const told = (fleet: Fleet) => {
+  const east = fleet.cluster("east")
+  const network = fleet.network("default")
+  return {
+    indexed: [[...east.vips], east.assignedCount, [...east.addressesOf], [...east.movingOf], [...east.heldOf]],
+    kept: [[...east.sharing], [...network.lastHeld], [...fleet.withdrawing], [...fleet.quarantined], [...fleet.heldBy]],
+    free: network.taken.lowestMissing({ family: 4, first: 0xc000_0201n, last: 0xc000_02ffn })?.value,
+    states: [...fleet.vips],
+    held: [...fleet.heldIn(east, "shop")]
+  }
+}
+
+describe("a VIP's state that is loaded", () => {
+  it.each<[string, boolean, Partial<VipState>]>([
+    ["is one Service's", true, {}],
+    [
+      "is nobody's of a Service that is named with what JSON escapes",
+      false,
+      { holders: [{ ...holder, name: 'a"b\\\u0001' }] }
+    ],
+    ["is of a Service whose name looks like more", false, { holders: [{ ...holder, name: '","uid":"' }] }],
+    ["is of a Service with no port", true, { holders: [{ ...holder, ports: [] }] }],
+    ["is shared by two Services", false, { holders: [holder, { ...holder, name: "api" }] }],
+    ["may be shared", false, { holders: [{ ...holder, sharingKey: "k" }] }],
+    ["is given up", false, { holders: [{ ...holder, leaving: true }] }],
+    ["is taken over after a loss", false, { holders: [{ ...holder, adopted: true }] }],
+    ["was another's before", false, { lastHolders: ["shop/old"] }],
+    ["was released before", false, { releasedAtMs: 5 }],
+    ["waits for a second person", false, { heldRelease: { order: "o1" } }],
+    ["is a part of a shared address", false, { member: true }],
+    ["is withdrawn", false, { phase: "withdrawing", holders: [], obliged: ["n1"] }],
+    ["rests", false, { phase: "quarantined", holders: [], quarantineEndMs: 9 }],
+    ["is free", false, { phase: "free", holders: [], lastHolders: ["shop/web"] }]
+  ])("that %s is indexed as it is when it is parsed", (_, mayWait, change) => {
+    const state = { ...vip, ...change }
+    const loaded = vipRow(state)
+    assert.strictEqual(waitingVip(loaded) !== undefined, mayWait)
+    const [stored, parsed] = [new Fleet(), new Fleet()]
+    assert.isUndefined(stored.restoreStored(loaded))
+    parsed.restore(vipStream, 3, state)
+    assert.deepStrictEqual(told(stored), told(parsed))
+    stored.apply({ stream: vipStream, before: state, after: null } as never)
+    parsed.apply({ stream: vipStream, before: state, after: null } as never)
+    assert.deepStrictEqual(told(stored), told(parsed), "and is taken out of the indexes whole")
+  })
+
+  it("that is not what was written is parsed", () => {
+    assert.isUndefined(waitingVip({ ...vipRow(vip), isAsWritten: false }))
+    assert.isUndefined(waitingVip({ ...vipRow(vip), schema: 99 }))
   })
 })

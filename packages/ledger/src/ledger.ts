@@ -38,7 +38,8 @@ export interface LoadTaker {
   readonly current: (row: StoredCurrent) => void
   /** What is published; not read unless it is taken. */
   readonly intentHead?: (row: IntentHeadRow) => void
-  readonly intent?: (row: LoadedIntent) => void
+  /** Some of a cluster's messages at a time, taken apart when they are gone through. */
+  readonly intents?: (cluster: string, rows: Iterable<LoadedIntent>) => void
 }
 
 /** The same, all of it at once. */

@@ -1,20 +1,20 @@
 import { Effect, Exit } from "effect"
 import pg from "pg"
 import type { IntentHeadRow, LoadedIntent, StoredCurrent } from "./batch.ts"
-import { ask, unavailable } from "./database.ts"
+import { ask, isoTime, unavailable } from "./database.ts"
 import type { Unavailable } from "./errors.ts"
 import type { StoredChange } from "./event.ts"
 import type { Head, Ledger, Loaded, LoadTaker } from "./ledger.ts"
 
 type Row = ReadonlyArray<never>
 
-/** Rows come as arrays, which is what makes 100,000 of them quick. */
+/** Rows come as arrays, and the many of them as one text each, which is what makes 100,000 of them quick. */
 export const makeLoad = (pool: pg.Pool) => ({
   load: Effect.fn("Ledger.load")((take: LoadTaker) => inSnapshot(pool, take)),
   streamState: Effect.fn("Ledger.streamState")((stream: string) =>
     ask("streamState", () =>
       pool.query<Array<never>>({ text: `${currentStatement} where stream = $1`, values: [stream], rowMode: "array" })
-    ).pipe(Effect.map(({ rows: [row] }) => (row === undefined ? null : toCurrent(row))))
+    ).pipe(Effect.map(({ rows: [row] }) => (row === undefined ? null : currentReader()(row))))
   ),
   changes: Effect.fn("Ledger.changes")((sinceSeq: number, limit: number) =>
     ask("changes", () =>
@@ -42,17 +42,26 @@ export const loadWhole = (ledger: Ledger["Service"]): Effect.Effect<Loaded, Unav
         head = found
       },
       current: (row) => current.push(row),
-      intent: ({ cluster, subject, cseq, seq, summary, envelope }) =>
-        intents.push({ cluster, subject, cseq, seq, summary, envelope }),
+      intents: (_, rows) => {
+        for (const { cluster, subject, cseq, seq, summary, envelope } of rows) {
+          intents.push({ cluster, subject, cseq, seq, summary, envelope })
+        }
+      },
       intentHead: (row) => intentHeads.push(row)
     })
     return { head: head as unknown as Head, current, intents, intentHeads }
   })
 
+/**
+ * One text a row: a column costs PostgreSQL and us as much as all that is done with it. No JSON text has a control character as
+ * such, so whatever a stream is called, the last one ends it.
+ */
 const currentStatement = `
-  select stream, kind, version, seq, schema, state, recorded_at,
-    coalesce(state_digest = hashtextextended(state::text, 0), false)
+  select version || e'\\x1f' || seq || e'\\x1f' || schema || e'\\x1f' || kind || e'\\x1f' || recorded_at || e'\\x1f'
+    || case when state_digest = hashtextextended(state::text, 0) then 'w' else '' end || e'\\x1f'
+    || stream || e'\\x1f' || coalesce(state::text, '')
   from stream_current`
+const fieldEnd = "\x1f"
 
 /** A sort of 100,000 VIPs and their Services by way of files takes twice as long, and gives its first row as late. */
 const sortMemory = "256MB"
@@ -63,13 +72,15 @@ const changesStatement = `
   where seq >= $1::bigint and seq < $2::bigint order by seq`
 
 /**
- * The signed text is six times as long as its summary, and of no use to a leader that has that. One text a row, since each
- * column costs as much as a third of the rest: subject, cseq, seq and which of the two it is, a space between them, then that.
+ * The signed text is six times as long as its summary, and of no use to a leader that has that. A message is one text: subject,
+ * cseq, seq and which of the two it is, a space between them, then that. A cluster's come in a few long ones, since of most
+ * nothing but their place is ever asked.
  */
 const intentsStatement = `
-  select cluster, subject || ' ' || cseq || ' ' || seq
-    || case when summary_cseq = cseq and summary is not null then ' s ' || summary else ' e ' || envelope end
-  from intent`
+  select cluster, string_agg(subject || ' ' || cseq || ' ' || seq
+    || case when summary_cseq = cseq and summary is not null then ' s ' || summary else ' e ' || envelope end, e'\\x1e')
+  from intent group by cluster, hashtext(subject) & 15`
+const rowEnd = "\x1e"
 
 const intentHeadsStatement = "select cluster, cseq, seq, digest, count, envelope, begun_cseq from intent_head"
 
@@ -84,12 +95,18 @@ const inSnapshot = (pool: pg.Pool, take: LoadTaker) =>
         yield* eachRow(client, "select incarnation, epoch, seq, commit_seq, recorded_at from log_head", (row) =>
           take.head(toHead(row))
         )
+        const toCurrent = currentReader()
         yield* eachRow(client, `${currentStatement} order by seq`, (row) => take.current(toCurrent(row)))
-        const { intentHead, intent } = take
+        const { intentHead, intents } = take
         if (intentHead !== undefined) {
           yield* eachRow(client, intentHeadsStatement, (row) => intentHead(toIntentHead(row)))
         }
-        if (intent !== undefined) yield* eachRow(client, intentsStatement, (row) => intent(toIntent(row)))
+        if (intents !== undefined) {
+          yield* eachRow(client, intentsStatement, (row) => {
+            const packed = new PackedIntents(row)
+            intents(packed.cluster, packed)
+          })
+        }
         yield* ask("load", () => client.query("commit"))
       }),
     (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
@@ -120,13 +137,54 @@ const eachRow = (client: pg.PoolClient, text: string, take: (row: Row) => void):
 const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Head =>
   ({ incarnation, epoch, seq, commitSeq, recordedAt }) as unknown as Head
 
-const toCurrent = ([stream, kind, version, seq, schema, state, recordedAt, isAsWritten]: Row): StoredCurrent =>
-  ({ stream, kind, version, seq, schema, state, recordedAt, isAsWritten }) as unknown as StoredCurrent
+/** Of rows one after another: those that were written together have one time, and there are few kinds. */
+const currentReader = (): ((row: Row) => StoredCurrent) => {
+  const kinds = new Map<string, string>()
+  let time = ""
+  let recordedAt = ""
+  return ([line]) => {
+    const text: string = line ?? ""
+    let end = -1
+    const next = (): string => {
+      const start = end + 1
+      end = text.indexOf(fieldEnd, start)
+      return text.slice(start, end)
+    }
+    const version = Number(next())
+    const seq = Number(next())
+    const schema = Number(next())
+    const kind = next()
+    const found = next()
+    const isAsWritten = next() !== ""
+    const streamEnd = text.lastIndexOf(fieldEnd)
+    const stream = text.slice(end + 1, streamEnd)
+    const state = streamEnd + 1 < text.length ? text.slice(streamEnd + 1) : null
+    if (found !== time) {
+      time = found
+      recordedAt = isoTime(found)
+    }
+    if (!kinds.has(kind)) kinds.set(kind, kind)
+    return { stream, kind: kinds.get(kind) ?? kind, version, seq, schema, state, recordedAt, isAsWritten }
+  }
+}
 
 const toChange = ([seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data]: Row): StoredChange =>
   ({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) as unknown as StoredChange
 
-const toIntent = ([cluster, text]: Row): LoadedIntent => new PackedIntent(cluster ?? "", text ?? "")
+/** Messages of one cluster in one text. */
+class PackedIntents implements Iterable<LoadedIntent> {
+  readonly cluster: string
+  readonly #text: string
+
+  constructor([cluster, text]: Row) {
+    this.cluster = cluster ?? ""
+    this.#text = text ?? ""
+  }
+
+  *[Symbol.iterator](): Iterator<LoadedIntent> {
+    for (const text of this.#text.split(rowEnd)) yield new PackedIntent(this.cluster, text)
+  }
+}
 
 /** Taken apart when it is looked at: of most of them that is never. A subject has no space. */
 class PackedIntent implements LoadedIntent {

@@ -45,7 +45,7 @@ export const memoryLedger = (
           for (const row of tables.current.values()) take.current(row)
           for (const row of tables.intentHeads.values()) take.intentHead?.(row)
           for (const { summary = null, envelope, ...row } of tables.intents.values())
-            take.intent?.({ ...row, summary, envelope: summary === null ? envelope : null })
+            take.intents?.(row.cluster, [{ ...row, summary, envelope: summary === null ? envelope : null }])
         }),
       acquireLease: (holder, ttlMs) =>
         Effect.sync(() =>

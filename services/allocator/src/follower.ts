@@ -1,7 +1,7 @@
 import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
 import { type Head, Ledger, type StoredChange, type Unavailable } from "@lowtide/ledger"
 import { Data, Effect, Result, Stream } from "effect"
-import { RestoredFleet } from "./memory.ts"
+import { type RecordedTimes, RestoredFleet } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { Readability, readAgainMs } from "./readability.ts"
 
@@ -14,7 +14,7 @@ const pageSize = 1_000
 /** The fleet as far as an allocator that does not lead has read the log. */
 export interface FollowedFleet {
   readonly fleet: Fleet
-  readonly recordedAt: Map<string, string>
+  readonly recordedAt: RecordedTimes
   head: Head
 }
 

@@ -8,6 +8,7 @@ import {
   type NumberedMessage,
   StateMessage,
   type StoredMessage,
+  type StreamVersions,
   streamOf,
   type Unreadable,
   vipKey
@@ -39,7 +40,7 @@ export interface Memory {
   /** Up to which of its cluster's messages a node has confirmed withdrawals, by `cluster/node`. */
   readonly confirmed: Map<string, number>
   /** When the newest event of a stream was recorded, ISO 8601. */
-  readonly recordedAt: Map<string, string>
+  readonly recordedAt: RecordedTimes
   head: Head
   /** The database's clock minus this process's monotonic one, in milliseconds, when it was loaded. */
   readonly clockOffsetMs: number
@@ -69,10 +70,8 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
       book.restoreCseq(cluster, cseq)
       if (incarnationOf(cluster) === restored.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
     },
-    intent: (row) => {
-      const { cluster } = row
-      book.restore(new LoadedMessage(row, begunCseqs.get(cluster) ?? 0, incarnationOf(cluster)))
-    }
+    intents: (cluster, rows) =>
+      book.restore(cluster, loadedMessages(rows, begunCseqs.get(cluster) ?? 0, incarnationOf(cluster)))
   })
   yield* restored.end
   return {
@@ -88,10 +87,28 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
   }
 })
 
+/** When the newest committed event of each stream was recorded, ISO 8601. */
+export class RecordedTimes {
+  readonly #loaded: Pick<StreamVersions, "recordedAt">
+  readonly #since = new Map<string, string>()
+
+  constructor(loaded: Pick<StreamVersions, "recordedAt">) {
+    this.#loaded = loaded
+  }
+
+  get(stream: string): string | undefined {
+    return this.#since.get(stream) ?? this.#loaded.recordedAt(stream)
+  }
+
+  set(stream: string, recordedAt: string): void {
+    this.#since.set(stream, recordedAt)
+  }
+}
+
 /** The fleet that stored states amount to, and when the newest event of each stream was recorded. */
 export class RestoredFleet {
   readonly fleet = new Fleet()
-  readonly recordedAt = new Map<string, string>()
+  readonly recordedAt = new RecordedTimes(this.fleet.versions)
   #head: Head | undefined
   #unreadable: Unreadable | undefined
 
@@ -107,13 +124,12 @@ export class RestoredFleet {
   readonly take = (row: StoredCurrent): void => {
     const unreadable = this.fleet.restoreStored(row)
     this.#unreadable ??= unreadable
-    this.recordedAt.set(row.stream, row.recordedAt)
   }
 
   /** After the last row. All of it can be read, or nothing is known. */
   readonly end: Effect.Effect<void, Unreadable> = Effect.suspend(() => {
-    const hasVersion = this.recordedAt.has(streamOf.fleetVersion())
-    if (this.recordedAt.size > 0 && !hasVersion) this.fleet.fleetVersion = firstFleetVersion
+    const { versions } = this.fleet
+    if (versions.size > 0 && !versions.has(streamOf.fleetVersion())) this.fleet.fleetVersion = firstFleetVersion
     return this.#unreadable === undefined ? Effect.void : Effect.fail(this.#unreadable)
   })
 }
@@ -166,6 +182,10 @@ export const summaryText = (memory: Memory, cluster: string, key: string): strin
 
 const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(StateMessage))
 
+function* loadedMessages(rows: Iterable<LoadedIntent>, begunCseq: number, incarnation: number) {
+  for (const row of rows) yield new LoadedMessage(row, begunCseq, incarnation)
+}
+
 /** A published message as it was loaded; read when somebody asks. */
 class LoadedMessage implements StoredMessage {
   readonly #row: LoadedIntent
@@ -181,10 +201,6 @@ class LoadedMessage implements StoredMessage {
 
   get incarnation(): number {
     return this.cseq > this.#begunCseq ? this.#incarnation : beforeAll
-  }
-
-  get cluster(): string {
-    return this.#row.cluster
   }
 
   get key(): string {

@@ -40,11 +40,11 @@ export class IntentBook {
   }
 
   /**
-   * A stored message, as loaded at start. It is entered when its cluster is first asked about, and read when something is to be
-   * compared with it, which for most is never.
+   * Stored messages of a cluster, as loaded at start. They are entered when it is first asked about, and each is read when
+   * something is to be compared with it, which for most is never.
    */
-  restore(stored: StoredMessage): void {
-    this.#book(stored.cluster).stored.push(stored)
+  restore(cluster: string, messages: Iterable<StoredMessage>): void {
+    this.#book(cluster).stored.push(messages)
   }
 
   /** Raises a cluster's number to that of its stored head. */
@@ -90,10 +90,12 @@ export class IntentBook {
   }
 
   #enter(book: ClusterBook): Map<string, BookEntry> {
-    for (const stored of book.stored) {
-      const entry = new StoredEntry(stored, this.#digest)
-      book.cseq = Math.max(book.cseq, entry.cseq)
-      book.entries.set(stored.key, entry)
+    for (const messages of book.stored) {
+      for (const stored of messages) {
+        const entry = new StoredEntry(stored, this.#digest)
+        book.cseq = Math.max(book.cseq, entry.cseq)
+        book.entries.set(stored.key, entry)
+      }
     }
     book.stored = []
     return book.entries
@@ -113,12 +115,11 @@ interface ClusterBook {
   cseq: number
   readonly entries: Map<string, BookEntry>
   /** Not entered yet. */
-  stored: Array<StoredMessage>
+  stored: Array<Iterable<StoredMessage>>
 }
 
 /** A message as the database has it. */
 export interface StoredMessage {
-  readonly cluster: string
   /** Its subject key. */
   readonly key: string
   readonly cseq: number

@@ -39,8 +39,9 @@ import type {
   WireSealState
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
+import { type LoadedVersion, StreamVersions } from "./stream-versions.ts"
 import { countHeldIn, indexVip, unindexVip } from "./vip-index.ts"
-import { type LoadedState, mayWait } from "./waiting-states.ts"
+import { type IndexedVip, type LoadedState, mayWait, WaitingStates, waitingVip } from "./waiting-states.ts"
 
 export type { ClusterMemory, NetworkMemory } from "./memory.ts"
 
@@ -53,7 +54,7 @@ export class Fleet {
   fleetVersion: number = newestFleetVersion
   readonly clusters = new Map<string, ClusterMemory>()
   readonly networks = new Map<string, NetworkMemory>()
-  readonly vips = new Map<string, VipState>()
+  readonly vips = new WaitingStates<VipState>()
   /** By their names. */
   readonly reservations = new Map<string, ReservationState>()
   readonly quotas = new Map<string, QuotaState>()
@@ -63,8 +64,7 @@ export class Fleet {
   readonly sharedAddresses = new Map<string, SharedAddressState>()
   /** The same by their members, `cluster/namespace/name`. */
   readonly sharedOf = new Map<string, Set<SharedAddressState>>()
-  /** The version of each stream that ever was: how many events it has. */
-  readonly versions = new Map<string, number>()
+  readonly versions = new StreamVersions()
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
   readonly withdrawing = new Set<string>()
   readonly quarantined = new Set<string>()
@@ -169,17 +169,28 @@ export class Fleet {
     this.#put(event.stream, event.before, event.after)
   }
 
-  /** A stream's newest state, as it is stored; what of it cannot be read. A Service that is served is parsed when it is asked for. */
-  restoreStored(row: LoadedState & { readonly version: number }): Unreadable | undefined {
-    const { stream, version } = row
+  /**
+   * A stream's newest state, as it is stored; what of it cannot be read. A Service that is served, and a VIP that one Service
+   * has, are parsed when they are asked for.
+   */
+  restoreStored(row: LoadedState & LoadedVersion): Unreadable | undefined {
+    const { stream, version, recordedAt } = row
     if (mayWait(row)) {
-      this.versions.set(stream, version)
+      this.versions.setLoaded(stream, { version, recordedAt })
       this.cluster(clusterOf(stream)).services.setLater(nameOf(stream), row)
+      return undefined
+    }
+    const vip = waitingVip(row)
+    if (vip !== undefined) {
+      this.versions.setLoaded(stream, { version, recordedAt })
+      this.vips.setLater(stream, row)
+      this.#indexNew(stream, vip)
       return undefined
     }
     const state = readState(row)
     if (Result.isFailure(state)) return state.failure
     this.restore(stream, version, state.success)
+    this.versions.setLoaded(stream, { version, recordedAt })
     return undefined
   }
 
@@ -320,7 +331,7 @@ export class Fleet {
   }
 
   /** A fleet's pool that the cluster no longer selects is in its configuration for as long as it has addresses of it. */
-  #countHeld(vip: VipState | undefined, change: 1 | -1): void {
+  #countHeld(vip: IndexedVip | undefined, change: 1 | -1): void {
     if (vip?.phase !== "assigned") return
     const { pool } = vip
     const cluster = this.cluster(vip.cluster)
@@ -329,6 +340,13 @@ export class Fleet {
     if (count === 0) cluster.heldOf.delete(pool)
     else cluster.heldOf.set(pool, count)
     if ((before === 0 || count === 0) && this.addressPools.has(pool)) forgetJudged(cluster)
+  }
+
+  /** A VIP of which nothing was known. */
+  #indexNew(stream: string, vip: IndexedVip): void {
+    indexVip(this, stream, vip)
+    this.#countHeld(vip, 1)
+    this.#occupy(vip.network, vip.address, vip)
   }
 
   #putVip(stream: string, after: VipState | undefined): void {
@@ -362,7 +380,7 @@ export class Fleet {
   }
 
   /** Whether an address of the network is taken and remembered, from all that is known of it; one VIP that holds it is enough. */
-  #occupy(networkName: string, text: string, vip?: VipState): void {
+  #occupy(networkName: string, text: string, vip?: IndexedVip): void {
     const { taken, remembered, reserved, shared } = this.network(networkName)
     const address = toAddress(text)
     if (!isFree(vip)) {
@@ -391,7 +409,7 @@ export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }
 
 const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
 
-const isFree = (vip: VipState | undefined): boolean => vip === undefined || vip.phase === "free"
+const isFree = (vip: Pick<VipState, "phase"> | undefined): boolean => vip === undefined || vip.phase === "free"
 
 /** The name part of a stream: what follows the cluster. */
 const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))

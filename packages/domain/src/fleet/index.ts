@@ -14,3 +14,4 @@ export { type DoubleHolding, doubleHoldings, isOpenTo, isTaken, mayHavePart, set
 export * from "./state-shapes.ts"
 export { type StateShape, Unreadable } from "./stored.ts"
 export * from "./stream.ts"
+export * from "./stream-versions.ts"

@@ -11,6 +11,7 @@ import type {
   NodeState,
   ReservationState,
   RoutesTakenState,
+  ServiceState,
   SharedAddressState
 } from "./stream.ts"
 import { WaitingStates } from "./waiting-states.ts"
@@ -25,7 +26,7 @@ export interface ClusterMemory {
   loadBalancerClass: string | undefined
   /** In which everything of it was published last; 0 while history was never lost. */
   incarnation: number
-  readonly services: WaitingStates
+  readonly services: WaitingStates<ServiceState>
   readonly nodes: Map<string, NodeState>
   readonly namespaces: Map<string, NamespaceState>
   readonly manifests: Map<string, ManifestState>

@@ -1,6 +1,7 @@
 import type { Fleet } from "./fleet.ts"
 import type { ClusterMemory } from "./memory.ts"
 import type { Holder, VipState } from "./stream.ts"
+import type { IndexedVip } from "./waiting-states.ts"
 
 /** Takes a VIP out of what is looked up by cluster, holder, phase and order. */
 export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
@@ -20,7 +21,7 @@ export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void =>
 }
 
 /** Makes a VIP known to what is looked up by cluster, holder, phase and order. */
-export const indexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
+export const indexVip = (fleet: Fleet, stream: string, vip: IndexedVip): void => {
   const cluster = fleet.cluster(vip.cluster)
   const network = fleet.network(vip.network)
   if (vip.phase !== "free") cluster.vips.add(stream)
@@ -63,7 +64,7 @@ export const countHeldIn = (fleet: Fleet, cluster: ClusterMemory, scope: string)
   return counts
 }
 
-const isIn = (scope: string, { namespace, leaving }: Holder): boolean =>
+const isIn = (scope: string, { namespace, leaving }: Pick<Holder, "namespace" | "leaving">): boolean =>
   leaving !== true && (scope === "" || scope === namespace)
 
 const count = (counts: Map<string, number>, address: string, change: 1 | -1): void => {
@@ -72,7 +73,7 @@ const count = (counts: Map<string, number>, address: string, change: 1 | -1): vo
   else counts.set(address, after)
 }
 
-const addressesFor = (cluster: ClusterMemory, { leaving }: Holder): Map<string, Array<string>> =>
+const addressesFor = (cluster: ClusterMemory, { leaving }: Pick<Holder, "leaving">): Map<string, Array<string>> =>
   leaving === true ? cluster.movingOf : cluster.addressesOf
 
 const remove = (map: Map<string, Array<string>>, key: string, value: string): void => {
