@@ -36,13 +36,20 @@ export class AddressSet {
     if (block.isEmpty) this.#ipv6.delete(value >> 32n)
   }
 
-  /** The lowest address of the range, not below `from`, that is not a member. */
-  lowestMissing(range: AddressRange, from: bigint = range.first): IpAddress | undefined {
-    let start = from < range.first ? range.first : from
+  /**
+   * The lowest address of the range that is not a member; with `passBuggy` none of IPv4 that ends in .0 or .255, of which a
+   * full pool may have any number left.
+   */
+  lowestMissing(
+    range: AddressRange,
+    { passBuggy = false }: { readonly passBuggy?: boolean } = {}
+  ): IpAddress | undefined {
+    const passes = passBuggy && range.family === 4
+    let start = range.first
     while (start <= range.last) {
       const upper = start >> 32n
-      const block = range.family === 4 ? this.#ipv4 : this.#ipv6.get(upper)
-      const found = block === undefined ? lower(start) : block.lowestMissing(lower(start))
+      const block = (range.family === 4 ? this.#ipv4 : this.#ipv6.get(upper)) ?? emptyBlock
+      const found = block.lowestMissing(lower(start), passes)
       if (found !== undefined) {
         const value = (upper << 32n) | BigInt(found)
         return value <= range.last ? { family: range.family, value } : undefined
@@ -57,46 +64,79 @@ const lower = (value: bigint): number => Number(value & 0xffff_ffffn)
 
 /** A word of which every bit is set; words are signed, since those numbers are cheap. */
 const fullWord = -1
-const levelCount = 7 // of 5 bits each
-const blockSize = 2 ** 32
+const wordCount = 2 ** 27 // of 32 addresses each
+const summaryLevels = 6 // of 5 bits each
 
-/**
- * A bitmap of 32-bit words with summaries above it: bit b of a word on level k+1 says that word b below it is full. Only
- * words with a set bit exist, so memory follows the members, not the range.
- */
+/** Members among 2 ** 32 addresses. Only words with a set bit exist, so memory follows the members, not the range. */
 class Block {
-  /** levels[0] holds the members; a bit on a higher level means that the word below it is full. */
-  readonly #levels: ReadonlyArray<Map<number, number>> = Array.from({ length: levelCount }, () => new Map())
+  readonly #words = new Map<number, number>()
+  readonly #full = new Summary()
+  /** Words that are full but for addresses that end in .0 or .255. */
+  readonly #fullButBuggy = new Summary()
 
   get isEmpty(): boolean {
-    return this.#levels[0]?.size === 0
+    return this.#words.size === 0
   }
 
   has(value: number): boolean {
-    return ((this.#levels[0]?.get(value >>> 5) ?? 0) & bitOf(value)) !== 0
+    return ((this.#words.get(value >>> 5) ?? 0) & bitOf(value)) !== 0
   }
 
   add(value: number): void {
-    let position = value
-    for (const level of this.#levels) {
-      const index = position >>> 5
-      const word = (level.get(index) ?? 0) | bitOf(position)
-      level.set(index, word)
-      if (word !== fullWord) return
-      position = index
-    }
+    const index = value >>> 5
+    const word = (this.#words.get(index) ?? 0) | bitOf(value)
+    this.#words.set(index, word)
+    if (word === fullWord) this.#full.add(index)
+    if ((word | buggyBits(index)) === fullWord) this.#fullButBuggy.add(index)
   }
 
   delete(value: number): void {
-    let position = value
+    const index = value >>> 5
+    const word = (this.#words.get(index) ?? 0) & ~bitOf(value)
+    if (word === 0) this.#words.delete(index)
+    else this.#words.set(index, word)
+    if (word !== fullWord) this.#full.delete(index)
+    if ((word | buggyBits(index)) !== fullWord) this.#fullButBuggy.delete(index)
+  }
+
+  lowestMissing(from: number, passBuggy: boolean): number | undefined {
+    const wordAt = (index: number) => (this.#words.get(index) ?? 0) | (passBuggy ? buggyBits(index) : 0)
+    const first = from >>> 5
+    const bit = lowestClearBit(wordAt(first), from & 31)
+    if (bit !== undefined) return first * 32 + bit
+    const next = (passBuggy ? this.#fullButBuggy : this.#full).lowestMissing(first + 1)
+    return next === undefined ? undefined : next * 32 + (lowestClearBit(wordAt(next), 0) ?? 0)
+  }
+}
+
+/** The bits of a word that are addresses ending in .0 or .255: eight words are a /24. */
+const buggyBits = (index: number): number => ((index & 7) === 0 ? 1 : (index & 7) === 7 ? 1 << 31 : 0)
+
+/** Which words of a block are full, as a bitmap with summaries above it: bit b of a word on level k+1 says that word b below it is full. */
+class Summary {
+  readonly #levels: ReadonlyArray<Map<number, number>> = Array.from({ length: summaryLevels }, () => new Map())
+
+  add(index: number): void {
+    let position = index
     for (const level of this.#levels) {
-      const index = position >>> 5
-      const before = level.get(index) ?? 0
+      const above = position >>> 5
+      const word = (level.get(above) ?? 0) | bitOf(position)
+      level.set(above, word)
+      if (word !== fullWord) return
+      position = above
+    }
+  }
+
+  delete(index: number): void {
+    let position = index
+    for (const level of this.#levels) {
+      const above = position >>> 5
+      const before = level.get(above) ?? 0
       const word = before & ~bitOf(position)
-      if (word === 0) level.delete(index)
-      else level.set(index, word)
+      if (word === 0) level.delete(above)
+      else level.set(above, word)
       if (before !== fullWord) return
-      position = index
+      position = above
     }
   }
 
@@ -107,13 +147,13 @@ class Block {
     for (;;) {
       const words = this.#levels[level]
       if (words === undefined) return undefined
-      const index = position >>> 5
-      const bit = lowestClearBit(words.get(index) ?? 0, position & 31)
+      const above = position >>> 5
+      const bit = lowestClearBit(words.get(above) ?? 0, position & 31)
       if (bit !== undefined) {
-        position = index * 32 + bit
+        position = above * 32 + bit
         break
       }
-      position = index + 1
+      position = above + 1
       level++
     }
     // Down: a clear bit above level 0 names a word that is not full.
@@ -122,7 +162,7 @@ class Block {
       const word = this.#levels[level]?.get(position) ?? 0
       position = position * 32 + (lowestClearBit(word, 0) ?? 0)
     }
-    return position < blockSize ? position : undefined
+    return position < wordCount ? position : undefined
   }
 }
 
@@ -132,3 +172,6 @@ const lowestClearBit = (word: number, from: number): number | undefined => {
   const clear = ~word & (-1 << from)
   return clear === 0 ? undefined : 31 - Math.clz32(clear & -clear)
 }
+
+/** What a /96 of IPv6 without members is. */
+const emptyBlock = new Block()

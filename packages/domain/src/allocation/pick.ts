@@ -35,10 +35,7 @@ export const lowestFree = (
 ): IpAddress | undefined => {
   for (const occupied of [remembered, taken]) {
     for (const range of poolRangesOf(pool, family)) {
-      let found = occupied.lowestMissing(range)
-      while (found !== undefined && pool.avoidBuggyIPs && isBuggy(found)) {
-        found = occupied.lowestMissing(range, found.value + 1n)
-      }
+      const found = occupied.lowestMissing(range, { passBuggy: pool.avoidBuggyIPs })
       if (found !== undefined) return found
     }
   }
