@@ -11,6 +11,16 @@ create table allocator (
   PRIMARY KEY (id)
 ) with (fillfactor=50);
 
+create table audit_read (
+  id bigint not null default nextval('audit_read_id_seq'::regclass),
+  read_at timestamp with time zone not null default date_trunc('milliseconds'::text, clock_timestamp()),
+  actor text not null,
+  is_authenticated boolean not null,
+  question text not null,
+  position bigint not null,
+  PRIMARY KEY (id)
+);
+
 create table command_result (
   command_id uuid not null,
   seq_from bigint,
@@ -193,6 +203,10 @@ create table wire_journal (
   detail json not null,
   PRIMARY KEY (id)
 );
+
+CREATE INDEX audit_read_actor ON public.audit_read USING btree (actor, id);
+
+CREATE INDEX audit_read_time ON public.audit_read USING btree (read_at);
 
 CREATE INDEX command_result_recorded_at ON public.command_result USING brin (recorded_at);
 
@@ -427,6 +441,10 @@ AS $function$
         placing substring(int8send((extract(epoch from at) * 1000)::bigint) from 3) from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
     $function$;
 
+CREATE TRIGGER audit_read_refuse_change BEFORE DELETE OR UPDATE ON public.audit_read FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER audit_read_refuse_truncate BEFORE TRUNCATE ON public.audit_read FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
 CREATE TRIGGER events_refuse_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
@@ -442,6 +460,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 -- view audit.complete_since (from_seq bigint, recorded_at timestamp with time zone)
 
 -- view audit.events (seq bigint, recorded_at timestamp with time zone, observed_at timestamp with time zone, type text, reason text, actor text, actor_kind text, cluster text, namespace text, service text, network text, address inet, pool text, what text, words text, code text, stream text, version integer, correlation_id uuid, command_id uuid, event_id uuid, before json, after json)
+
+-- view audit.reads (id bigint, read_at timestamp with time zone, actor text, is_authenticated boolean, question text, position bigint)
 
 -- view audit.refusals (seq bigint, recorded_at timestamp with time zone, actor text, cluster text, namespace text, service text, code text, message text, expected text, found text, fix text, correlation_id uuid)
 

@@ -3,7 +3,7 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchem
 import { Access } from "./access.ts"
 import { AllocatorList } from "./allocators.ts"
 import { ApprovalDecision, ApprovalList } from "./approvals.ts"
-import { CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
+import { AuditReadPage, auditReadsQuery, CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
@@ -171,6 +171,11 @@ export class AuditGroup extends HttpApiGroup.make("audit")
       success: ProofDocument,
       error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "A proof that an event is in the ledger, to be checked without it"),
+    HttpApiEndpoint.get("reads", "/audit/reads", {
+      query: auditReadsQuery,
+      success: AuditReadPage,
+      error: [InvalidQueryProblem, UnavailableProblem]
+    }).annotate(OpenApi.Summary, "Who asked what of the record, the newest last"),
     HttpApiEndpoint.post("export", "/audit/exports", {
       headers: exportHeaders,
       query: exportQuery,

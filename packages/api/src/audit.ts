@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { AddressesText, AtText, at, EventTypeText, nameText, SeqText } from "./parameters.ts"
-import { reading } from "./reading.ts"
+import { AddressesText, AtText, at, EventTypeText, Limit, nameText, SeqText } from "./parameters.ts"
+import { Instant, reading } from "./reading.ts"
 
 /** What an export keeps of the log; with none of them it is the whole log, which alone can be verified. */
 export const exportQuery = {
@@ -45,6 +45,33 @@ export const exportHeaders = {
     )
   )
 }
+
+/** Which of the questions that were asked of the record. */
+export const auditReadsQuery = {
+  actor: Schema.optionalKey(nameText("As the answers have it, `person:ada`")),
+  since: Schema.optionalKey(AtText.annotate({ description: "From this time, or this event, on" })),
+  until: Schema.optionalKey(AtText.annotate({ description: "Up to and with this time, or this event" })),
+  at,
+  limit: Schema.optionalKey(Limit),
+  before: Schema.optionalKey(SeqText.annotate({ description: "Only those before this id: `next` of a page" }))
+}
+
+/** Who asked what of the record, the newest last. */
+export const AuditReadPage = Schema.Struct({
+  ...reading,
+  items: Schema.Array(
+    Schema.Struct({
+      id: Schema.Int,
+      time: Instant,
+      actor: Schema.String,
+      unauthenticated: Schema.Boolean.annotate({ description: "Nobody checked that the actor is who it says" }),
+      question: Schema.String.annotate({ description: "Path and query of the request" }),
+      position: Schema.Int.annotate({ description: "Seq of the last event that could be in the answer" })
+    })
+  ),
+  next: Schema.NullOr(Schema.Int).annotate({ description: "`before` of the next older page; null when there is none" })
+}).annotate({ identifier: "AuditReadPage" })
+export type AuditReadPage = typeof AuditReadPage.Type
 
 /** Signed checkpoints, the smallest first. */
 export const CheckpointList = Schema.Struct({

@@ -167,6 +167,13 @@ export const restoreBackup = (url: string, path: string): Effect.Effect<BackupSu
         `select setval('wire_journal_id_seq', 1 + greatest((select max(id) from wire_journal),
           (select (state ->> 'untilId')::bigint from stream_current where stream = 'audit:wire-journal'), 0), false)`
       )
+      // An older schema lacks the table.
+      const { rows } = await client.query("select to_regclass('public.audit_read') is not null as has")
+      if (rows[0].has === true) {
+        await client.query(
+          "select setval('audit_read_id_seq', 1 + coalesce((select max(id) from audit_read), 0), false)"
+        )
+      }
       const why = `restored from a backup of ${summary.takenAt}, which ends at event ${summary.head.seq}`
       await client.query("insert into recovery_order (why) values ($1)", [why])
       await client.query("commit")

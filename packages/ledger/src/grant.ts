@@ -5,7 +5,13 @@ import { ask, openPool } from "./database.ts"
 const deadlineMs = 30_000
 
 /** What is written once and never changed. Their triggers say so as well, to everybody; only who owns them may drop those. */
-const appendOnly: ReadonlySet<string> = new Set(["events", "wire_journal", "tree_node", "signed_checkpoint"])
+const appendOnly: ReadonlySet<string> = new Set([
+  "events",
+  "wire_journal",
+  "audit_read",
+  "tree_node",
+  "signed_checkpoint"
+])
 
 /** What only the owner could do, done by functions that look whether it may be done. */
 const ownersFunctions = [

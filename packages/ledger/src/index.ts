@@ -11,6 +11,7 @@
 
 export type { AllocatorReport, StoredAllocator } from "./allocators.ts"
 export { noPlace } from "./append.ts"
+export type { AuditRead, AuditReadFilter, StoredAuditRead } from "./audit-reads.ts"
 export * from "./batch.ts"
 export * from "./errors.ts"
 export * from "./event.ts"

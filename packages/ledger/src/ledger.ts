@@ -1,5 +1,6 @@
 import { Context, type Effect, type Option } from "effect"
 import type { AllocatorReport, StoredAllocator } from "./allocators.ts"
+import type { AuditRead, AuditReadFilter, StoredAuditRead } from "./audit-reads.ts"
 import type {
   Batch,
   Committed,
@@ -147,6 +148,9 @@ export class Ledger extends Context.Service<
      */
     readonly appendWire: (rows: ReadonlyArray<WireRow>, move?: CheckpointMove) => Effect.Effect<boolean, Unavailable>
     readonly wire: (filter: WireFilter) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
+    /** That somebody asked something of the record. Any allocator writes it, whether it leads or not. */
+    readonly recordRead: (read: AuditRead) => Effect.Effect<void, Unavailable>
+    readonly auditReads: (filter: AuditReadFilter) => Effect.Effect<ReadonlyArray<StoredAuditRead>, Unavailable>
     /** The newest rows about some VIPs and sessions that were written at or before a moment; any order. */
     readonly wireAt: (query: WireAt) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
     /** The highest version's checkpoint of that name. */

@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { makeAllocators } from "./allocators.ts"
 import { makeAppend } from "./append.ts"
 import { makeAsOf } from "./as-of.ts"
+import { makeAuditReads } from "./audit-reads.ts"
 import { openDatabase } from "./database.ts"
 import { makeIncarnations } from "./incarnations.ts"
 import { makeLease } from "./lease.ts"
@@ -32,7 +33,8 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         ...makeAsOf(database.readers),
         ...makeReplay(database.readers),
         ...makeTree(database.kysely),
-        ...makeWireJournal(database.readers, database.kysely)
+        ...makeWireJournal(database.readers, database.kysely),
+        ...makeAuditReads(database.kysely)
       })
     })
   )

@@ -1,3 +1,4 @@
+import type { Generated } from "kysely"
 import type { IntentHeadRow, StoredIntent } from "./batch.ts"
 
 /** The tables as the reads see them, after `database.ts` has turned wire values into ours. Columns: `migrations/schema.sql`. */
@@ -10,6 +11,7 @@ export interface LedgerTables {
   readonly intent_head: Omit<IntentHeadRow, "begunCseq"> & { readonly begun_cseq: number | null }
   readonly command_result: CommandResultTable
   readonly wire_journal: WireJournalTable
+  readonly audit_read: AuditReadTable
   readonly projection_checkpoint: ProjectionCheckpointTable
   readonly allocator: AllocatorTable
   readonly tree_node: TreeNodeTable
@@ -85,6 +87,15 @@ interface CommandResultTable {
   readonly seq_to: number | null
   readonly outcome: string
   readonly recorded_at: string
+}
+
+interface AuditReadTable {
+  readonly id: Generated<number>
+  readonly read_at: Generated<string>
+  readonly actor: string
+  readonly is_authenticated: boolean
+  readonly question: string
+  readonly position: number
 }
 
 interface WireJournalTable {

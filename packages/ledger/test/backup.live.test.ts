@@ -39,7 +39,17 @@ const empty = Effect.gen(function* () {
 })
 
 const tables = [
-  ...["log_head", "events", "stream_current", "vip_history", "intent", "intent_head", "command_result", "wire_journal"]
+  ...[
+    "log_head",
+    "events",
+    "stream_current",
+    "vip_history",
+    "intent",
+    "intent_head",
+    "command_result",
+    "wire_journal",
+    "audit_read"
+  ]
 ]
 
 /** Every byte of every table. */

@@ -689,6 +689,40 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
 
     test(
+      "who asked what is kept, the newest first, by actor, time and id",
+      Effect.gen(function* () {
+        const { ledger } = yield* lead
+        const question = (actor: string, text: string) =>
+          ledger.recordRead({ actor, isAuthenticated: actor !== "local:ben", question: text, position: 7 })
+        yield* question("person:ada", "/v1/history")
+        yield* question("local:ben", "/v1/diff?from=1")
+        yield* question("person:ada", "/v1/vips/192.0.2.1/holder?at=3")
+        const all = yield* ledger.auditReads({ limit: 10 })
+        assert.deepStrictEqual(
+          all.map(({ readAt: _, ...read }) => read),
+          [
+            {
+              id: 3,
+              actor: "person:ada",
+              isAuthenticated: true,
+              question: "/v1/vips/192.0.2.1/holder?at=3",
+              position: 7
+            },
+            { id: 2, actor: "local:ben", isAuthenticated: false, question: "/v1/diff?from=1", position: 7 },
+            { id: 1, actor: "person:ada", isAuthenticated: true, question: "/v1/history", position: 7 }
+          ]
+        )
+        const ids = (filter: Omit<Parameters<typeof ledger.auditReads>[0], "limit">, limit = 10) =>
+          Effect.map(ledger.auditReads({ ...filter, limit }), (found) => found.map(({ id }) => id))
+        assert.deepStrictEqual(yield* ids({ actor: "person:ada" }), [3, 1])
+        assert.deepStrictEqual(yield* ids({ before: 3 }, 1), [2])
+        assert.deepStrictEqual(yield* ids({ since: all[2]!.readAt, until: all[0]!.readAt }), [3, 2, 1])
+        assert.deepStrictEqual(yield* ids({ until: "2020-01-01T00:00:00.000Z" }), [])
+        assert.match(all[0]!.readAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+      })
+    )
+
+    test(
       "the log says which types it holds, in which versions, and since which event",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead

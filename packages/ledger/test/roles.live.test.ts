@@ -60,6 +60,14 @@ const table: ReadonlyArray<readonly [what: string, statement: string, may: Reado
   ["change the journal of what routers were told", "update wire_journal set kind = kind", []],
   ["delete from that journal", "delete from wire_journal", []],
   ["read that journal", "select * from wire_journal", ["allocator", "auditor"]],
+  [
+    "tell that somebody asked",
+    "insert into audit_read (actor, is_authenticated, question, position) values ('a', true, 'q', 1)",
+    ["allocator"]
+  ],
+  ["change who asked what", "update audit_read set actor = 'b'", []],
+  ["delete who asked what", "delete from audit_read", []],
+  ["read who asked what", "select * from audit.reads", ["auditor"]],
   ["forget a migration", "delete from kysely_migration", []],
   ["become the owner", "set role lowtide_owner", []],
   ["take over events", "alter table events owner to lowtide_allocator", []],

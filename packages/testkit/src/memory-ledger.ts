@@ -154,6 +154,23 @@ export const memoryLedger = (
           for (const row of rows) tables.wire.push({ ...row, id: (tables.wire.at(-1)?.id ?? 0) + 1, recordedAt })
           return true
         }),
+      recordRead: (read) =>
+        Effect.sync(
+          () => void tables.auditReads.push({ ...read, id: tables.auditReads.length + 1, readAt: iso(nowMs()) })
+        ),
+      auditReads: ({ actor, since, until, before, limit }) =>
+        Effect.sync(() =>
+          tables.auditReads
+            .filter(
+              (read) =>
+                (actor === undefined || read.actor === actor) &&
+                (since === undefined || read.readAt >= iso(Date.parse(since))) &&
+                (until === undefined || read.readAt <= iso(Date.parse(until))) &&
+                (before === undefined || read.id < before)
+            )
+            .slice(-limit)
+            .reverse()
+        ),
       wire: (filter) => Effect.sync(() => page(tables.wire.filter(wireMatches(filter)), filter)),
       checkpoint: (name) =>
         Effect.sync(() => {

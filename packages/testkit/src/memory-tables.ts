@@ -3,6 +3,7 @@ import type {
   Head,
   IntentHeadRow,
   StoredAllocator,
+  StoredAuditRead,
   StoredCheckpoint,
   StoredCommandResult,
   StoredCurrent,
@@ -24,6 +25,7 @@ export interface MemoryTables {
   readonly intentHeads: Map<string, IntentHeadRow>
   readonly results: Map<string, StoredCommandResult>
   readonly wire: Array<StoredWire>
+  readonly auditReads: Array<StoredAuditRead>
   readonly checkpoints: Map<string, Checkpoint>
   recoveryOrder: string | null
   readonly allocators: Map<string, Omit<StoredAllocator, "leads">>
@@ -41,6 +43,7 @@ export const emptyTables = (recordedAt: string): MemoryTables => ({
   intentHeads: new Map(),
   results: new Map(),
   wire: [],
+  auditReads: [],
   checkpoints: new Map(),
   recoveryOrder: null,
   allocators: new Map(),
@@ -58,6 +61,7 @@ export const copyTables = (tables: MemoryTables): MemoryTables => ({
   intentHeads: new Map(tables.intentHeads),
   results: new Map(tables.results),
   wire: [...tables.wire],
+  auditReads: [...tables.auditReads],
   checkpoints: new Map(tables.checkpoints),
   allocators: new Map(tables.allocators),
   treeNodes: new Map(tables.treeNodes),

@@ -39,6 +39,10 @@ describe("what is asked", () => {
     ["history ::ffff:192.0.2.1 --actor local:ada?", "/v1/history?limit=100&address=192.0.2.1&actor=local%3Aada"],
     ["diff --from 12 --address ::ffff:192.0.2.0/120", "/v1/diff?from=12&address=192.0.2.0%2F24"],
     [
+      "audit reads --actor person:ada --since 1h --before 9",
+      "/v1/audit/reads?limit=100&actor=person%3Aada&since=2026-11-23T15%3A05%3A00.000Z&before=9"
+    ],
+    [
       "audit export --actor local:ada? --cluster east --until 30 --at 24",
       "/v1/audit/exports?actor=local%3Aada&cluster=east&until=30&at=24&format=ndjson"
     ],

@@ -2,22 +2,32 @@ import { Access, Caller, userHeader } from "@lowtide/api/access"
 import { ForbiddenProblem, UnauthenticatedProblem } from "@lowtide/api/problems"
 import type { TokenHolder } from "@lowtide/api/tokens"
 import { codes } from "@lowtide/domain"
+import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
+import type { Centre } from "../centre.ts"
 import { isLoopback } from "../http/server.ts"
+import { makeNoteRead } from "./note-read.ts"
 import type { TokenBook } from "./tokens.ts"
 
 /**
  * Tells who asks. With tokens, by the token of the request. Without, whoever reaches the listener, which only this machine
- * does, may do everything under the name that it gives, except what takes a named person.
+ * does, may do everything under the name that it gives, except what takes a named person. Who asked something of the record,
+ * and was answered, is written down.
  */
-export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access> =>
-  Layer.succeed(
+export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access, never, Centre | Ledger> =>
+  Layer.effect(
     Access,
-    Access.of({
-      bearer: Effect.fnUntraced(function* (handler, { credential }) {
-        const caller = yield* tokens === undefined ? localCaller : callerOf(tokens, Redacted.value(credential))
-        return yield* Effect.provideService(handler, Caller, caller)
+    Effect.gen(function* () {
+      const noteRead = yield* makeNoteRead
+      return Access.of({
+        bearer: Effect.fnUntraced(function* (handler, { credential }) {
+          const caller = yield* tokens === undefined ? localCaller : callerOf(tokens, Redacted.value(credential))
+          const { method, url } = yield* HttpServerRequest.HttpServerRequest
+          return yield* Effect.provideService(handler, Caller, caller).pipe(
+            Effect.tap(() => (method === "GET" ? noteRead(caller, url) : Effect.void))
+          )
+        })
       })
     })
   )

@@ -10,6 +10,7 @@ import { askHistory } from "./history-query.ts"
 import { askHolder } from "./holder-query.ts"
 import type { Past } from "./past.ts"
 import { askCheckpoints, askProof } from "./proof-query.ts"
+import { askReads } from "./reads-query.ts"
 import { askTrace, askTraceIn } from "./trace-query.ts"
 import { askWhy, askWhyIn } from "./why-query.ts"
 
@@ -30,6 +31,7 @@ export const AuditHandlers = HttpApiBuilder.group(
       whyIn: ({ params, query }) => asked(askWhyIn({ ...params, ...query })),
       checkpoints: ({ query }) => asked(askCheckpoints(query)),
       proof: ({ params, query }) => asked(askProof({ ...params, ...query })),
+      reads: ({ query }) => asked(askReads(query)),
       export: ({ query }) => asked(beginExport(query))
     })
   })

@@ -10,11 +10,11 @@ import { parseApiListen } from "../../src/http/index.ts"
 import { leaderHealth } from "./sample.ts"
 import { addressOf, local, served, withClient } from "./served.ts"
 
-const get = (path: string) =>
+const get = (path: string, headers: Record<string, string> = {}) =>
   Effect.gen(function* () {
     const address = yield* addressOf
     const url = address._tag === "Url" ? address.url : ""
-    const response = yield* Effect.promise(() => fetch(`${url}${path}`))
+    const response = yield* Effect.promise(() => fetch(`${url}${path}`, { headers }))
     const text = yield* Effect.promise(() => response.text())
     return { status: response.status, type: response.headers.get("content-type") ?? "", text }
   })
@@ -119,6 +119,47 @@ describe("the API", () => {
       expect(never.sentence).toBe("2001:db8::ff has never been given out in any network (known: default).")
       const mapped = yield* api.audit.holder({ params: { address: "::ffff:192.0.2.1" }, query: {} })
       expect(mapped).toEqual(now)
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("remembers who asked what of the record and was answered, the same question once a minute", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const who = (user: string, path: string) => get(path, { "x-lowtide-user": user })
+      const asked = [
+        ["ada", "/v1/vips/192.0.2.1/holder"],
+        ["ada", "/v1/history?address=192.0.2.0%2F28"],
+        ["ben", "/v1/vips/192.0.2.1/holder"],
+        ["ben", "/v1/services?at=4"]
+      ] as const
+      for (const [user, path] of asked) expect((yield* who(user, path)).status).toBe(200)
+      // Asked again, refused, about the present alone, or nothing of the fleet: no rows.
+      const others = [
+        "/v1/vips/192.0.2.1/holder",
+        "/v1/vips/none/holder",
+        "/v1/services",
+        "/healthz",
+        "/v1/nowhere?at=1"
+      ]
+      for (const path of others) yield* who("ada", path)
+      const { items, position, next } = yield* api.audit.reads({ query: {} })
+      expect(items.map(({ actor, question }) => [actor, question])).toEqual([
+        ["local:ada", "/v1/vips/192.0.2.1/holder"],
+        ["local:ada", "/v1/history?address=192.0.2.0/28"],
+        ["local:ben", "/v1/vips/192.0.2.1/holder"],
+        ["local:ben", "/v1/services?at=4"]
+      ])
+      expect(items.every((item) => item.unauthenticated && item.position === position)).toBe(true)
+      expect(next).toBeNull()
+      const page = yield* api.audit.reads({ query: { actor: "local:ada", limit: 1 } })
+      expect(page.items.map(({ id }) => id)).toEqual([2])
+      expect(page.next).toBe(2)
+      const older = yield* api.audit.reads({ query: { actor: "local:ada", limit: 1, before: 2 } })
+      expect([older.items.map(({ id }) => id), older.next]).toEqual([[1], null])
+      const before = yield* api.audit.reads({ query: { at: "4", until: String(position) } })
+      expect([before.items, before.next]).toEqual([[], null])
+      const last = yield* api.audit.reads({ query: { limit: 1 } })
+      expect(last.items[0]?.question).toMatch(/^\/v1\/audit\/reads\?/)
     }).pipe(Effect.provide(local()))
   )
 

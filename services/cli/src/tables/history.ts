@@ -1,3 +1,4 @@
+import type { AuditReadPage } from "@lowtide/api/audit"
 import type { HistoryEntry } from "@lowtide/api/history"
 import type { TraceHop } from "@lowtide/api/trace"
 import { formatLocal } from "../moment.ts"
@@ -15,8 +16,17 @@ export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<C
   { title: "WHAT", cell: historyWords }
 ]
 
+/** Columns of `lowtide audit reads`. */
+export const readColumns = (nowMs: number, timeZone: string): ReadonlyArray<Column<AuditReadPage["items"][number]>> => [
+  { title: `TIME (${timeZone})`, cell: ({ time }) => formatLocal(time, timeZone) },
+  { title: "AGO", cell: ({ time }) => ageCell(time, nowMs) },
+  { title: "ACTOR", cell: actorCell },
+  { title: "POSITION", cell: ({ position }) => String(position) },
+  { title: "QUESTION", cell: ({ question }) => question }
+]
+
 /** An actor that nobody checked stands out. */
-const actorCell = ({ actor, unauthenticated }: HistoryEntry): Cell =>
+const actorCell = ({ actor, unauthenticated }: Pick<HistoryEntry, "actor" | "unauthenticated">): Cell =>
   unauthenticated ? { text: `${actor}?`, tone: "warning" } : actor
 
 const historyWords = ({ what, code, fix, words }: HistoryEntry): string => {

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs"
 import type { LowtideClient } from "@lowtide/api/client"
+import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { readProof, verifyProof } from "@lowtide/ledger/proofs/proof"
 import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
@@ -13,6 +14,8 @@ import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
+import { formatTable } from "../table.ts"
+import { readColumns } from "../tables/history.ts"
 import {
   chooseKeys,
   keyFlag,
@@ -281,6 +284,48 @@ const filters = {
   )
 }
 
+/** `lowtide audit reads`. */
+const reads = Command.make(
+  "reads",
+  {
+    actor: filterFlag("actor", "Only what this actor asked: person:ada, local:root"),
+    since: momentFlag("since", "From then on"),
+    until: momentFlag("until", "Up to and with"),
+    at: momentFlag("at", "As it was known then"),
+    limit: Flag.Int("limit").pipe(
+      Flag.withDescription(`Questions, 1 to ${historyLimitMax}; the newest ones`),
+      Flag.withDefault(historyLimitDefault)
+    ),
+    before: Flag.Int("before").pipe(Flag.withDescription("Only those before this id, for older pages"), Flag.optional)
+  },
+  Effect.fnUntraced(function* ({ actor, since, until, at, limit, before }) {
+    const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+    const asked = readActor(actor)
+    const query = {
+      ...(Option.isSome(asked) ? { actor: asked.value } : {}),
+      ...(yield* readMoment("audit reads", "since", since)),
+      ...(yield* readMoment("audit reads", "until", until)),
+      ...(yield* readMoment("audit reads", "at", at)),
+      limit,
+      ...(Option.isSome(before) ? { before: before.value } : {})
+    }
+    const page = yield* ask(yield* serverFlags, (client) => client.audit.reads({ query }))
+    yield* print(page, (format) =>
+      page.items.length === 0
+        ? ""
+        : formatTable(readColumns(nowMs, timeZone), page.items, { isWide: format === "wide", hasColour })
+    )
+    if (page.items.length === 0) err("nothing found")
+    if (page.next !== null) err(`older questions: --before ${page.next}`)
+  })
+).pipe(
+  Command.withDescription("Tell who asked what of the record, the newest last; who exported is in `lowtide history`"),
+  Command.withExamples([
+    { command: "lowtide audit reads --since 24h", description: "What everybody asked in a day" },
+    { command: "lowtide audit reads --actor person:ada", description: "What one person asked" }
+  ])
+)
+
 /** `lowtide audit export`. */
 const exportVerb = Command.make(
   "export",
@@ -380,6 +425,6 @@ const key = Command.make(
 
 /** `lowtide audit`. */
 export const audit = Command.make("audit").pipe(
-  Command.withDescription("Verify, prove and export the ledger"),
-  Command.withSubcommands([verify, prove, checkpoints, exportVerb, key])
+  Command.withDescription("Verify, prove and export the ledger, and tell who read it"),
+  Command.withSubcommands([verify, prove, checkpoints, exportVerb, reads, key])
 )

@@ -1,0 +1,67 @@
+import type { Caller } from "@lowtide/api/access"
+import { unstorableIn } from "@lowtide/domain/config/storable"
+import { Ledger } from "@lowtide/ledger"
+import { Clock, Effect, Metric } from "effect"
+import { Centre } from "../centre.ts"
+
+/** The same question of the same caller is written once in so long: a screen asks each few seconds. */
+const repeatedWithinMs = 60_000
+
+/** Questions that are remembered as written. */
+const rememberedMax = 10_000
+
+/** Of a question, what a row has room for. */
+const lengthMax = 2_000
+
+const unwritten = Metric.counter("lowtide_audit_reads_unwritten_total", {
+  description: "Questions asked of the record that were answered though the database did not take that they were asked",
+  incremental: true
+})
+
+/** Whether a request asks something of the record: what happened, why, who held what, or how anything was at some time. */
+export const isAuditQuestion = (url: string): boolean => {
+  const { pathname, searchParams } = new URL(url, "http://localhost")
+  return searchParams.has("at") || /^\/v1\/(history|diff|why\/|trace\/|audit\/|vips\/[^/]+\/holder)/.test(pathname)
+}
+
+/**
+ * Writes down that somebody was told something of the record (docs/adr/0041). What the database does not take is counted
+ * and logged: nobody is left without an answer for it.
+ */
+export const makeNoteRead = Effect.gen(function* () {
+  const ledger = yield* Ledger
+  const centre = yield* Centre
+  yield* Metric.update(unwritten, 0)
+  const written = new Map<string, number>()
+  return Effect.fnUntraced(function* ({ actor, isAuthenticated }: Caller["Service"], url: string) {
+    if (!isAuditQuestion(url)) return
+    const question = readable(url).slice(0, lengthMax)
+    const key = `${actor} ${question}`
+    const nowMs = yield* Clock.currentTimeMillis
+    if (nowMs - (written.get(key) ?? Number.NEGATIVE_INFINITY) < repeatedWithinMs) return
+    const position = (yield* centre.position) ?? 0
+    yield* ledger.recordRead({ actor, isAuthenticated, question, position }).pipe(
+      Effect.andThen(() => {
+        if (written.size >= rememberedMax) written.clear()
+        written.set(key, nowMs)
+        return Effect.void
+      }),
+      Effect.catch(({ message }) =>
+        Effect.andThen(
+          Metric.update(unwritten, 1),
+          Effect.logWarning(`that ${actor} asked ${question} is not written down: ${message}`)
+        )
+      )
+    )
+  })
+})
+
+/** As people write it, where that is text that the database stores. */
+const readable = (url: string): string => {
+  try {
+    const text = decodeURIComponent(url)
+    return unstorableIn(text) === undefined ? text : url
+  } catch {
+    return url
+  }
+}
