@@ -68,6 +68,10 @@ export const HolderAnswer = Schema.Struct({
   approval: Schema.NullOr(Schema.String).annotate({
     description: "The order whose approval its withdrawal waits for, or waited for then; null otherwise"
   }),
+  routeApproval: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({
+    description:
+      "The order whose approval a change of configuration waits for that would leave the address without a route, or waited for then; null otherwise"
+  }),
   sentence: Schema.String.annotate({ description: "The answer as a sentence for the record" }),
   announcers: Schema.Array(Announcer).annotate({
     description: "Nodes that were to announce it then, or have reported of it; empty when it was nobody's"

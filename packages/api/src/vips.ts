@@ -21,6 +21,10 @@ export const VipView = Schema.Struct({
     description:
       "The order whose approval its withdrawal waits for: its holder is gone, or wants it no longer; null otherwise"
   }),
+  routeApproval: Schema.optionalKey(Schema.NullOr(Schema.String)).annotate({
+    description:
+      "The order whose approval a change of configuration waits for that would leave the address without a route; null otherwise"
+  }),
   quarantineEnd: Schema.NullOr(Instant),
   since: Schema.NullOr(Instant).annotate({ description: "When its newest event was recorded" })
 }).annotate({ identifier: "Vip" })

@@ -19,7 +19,7 @@ export const ask = <A, E extends { readonly _tag: string; readonly message: stri
   isLong = false
 ): Effect.Effect<A, CliFault, Surroundings> =>
   Effect.gen(function* () {
-    const { serverVariable, tokenVariable, caFileVariable, user, workingFolder, err } = yield* Surroundings
+    const { args, serverVariable, tokenVariable, caFileVariable, user, workingFolder, err } = yield* Surroundings
     const sources = { flag: Option.getOrUndefined(server), variable: serverVariable, workingFolder }
     const { text, address } = yield* Effect.fromResult(chooseServer(sources))
     const token = Option.isSome(tokenFile) ? yield* Effect.fromResult(readToken(tokenFile.value)) : tokenVariable
@@ -27,7 +27,7 @@ export const ask = <A, E extends { readonly _tag: string; readonly message: stri
     if (token !== undefined && isOverheard(address))
       err(`warning: ${text}: the token goes there unencrypted; use https://`)
     const asFault = (error: E | { readonly _tag: string; readonly message: string }) =>
-      error instanceof CliFault ? error : faultOf(error, text)
+      error instanceof CliFault ? error : faultOf(error, text, args)
     const askAt = (at: ServerAddress) =>
       LowtideClient.use(question).pipe(Effect.provide(layerClient(at, { token, user, authorities })))
     return yield* askAt(address).pipe(
@@ -53,7 +53,11 @@ const startHint = "start the demo with `npm run demo`, or name the server with -
 const listHint = "list what there is with `lowtide get services -o wide`"
 
 /** The fault that a failed question amounts to. */
-export const faultOf = (error: { readonly _tag: string; readonly message: string }, server: string): CliFault => {
+export const faultOf = (
+  error: { readonly _tag: string; readonly message: string },
+  server: string,
+  args: ReadonlyArray<string>
+): CliFault => {
   switch (error._tag) {
     case "NotFoundProblem":
       return new CliFault({
@@ -66,9 +70,9 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       return usageFault(error.message, `one of ${candidates.join(", ")}`)
     }
     case "BadRequestProblem":
-      return usageFault(issuesOf(error), "see `lowtide --help`")
+      return usageFault(asTyped(issuesOf(error), args), helpHint(args))
     case "InvalidQueryProblem":
-      return usageFault(error.message, "see `lowtide --help`")
+      return usageFault(asTyped(error.message, args), helpHint(args))
     case "UnauthenticatedProblem":
     case "ForbiddenProblem":
       return ruled(error, exitCodes.forbidden)
@@ -99,6 +103,15 @@ export const faultOf = (error: { readonly _tag: string; readonly message: string
       })
   }
 }
+
+/** `from: expected ...` of the API is `--from: expected ...` where the command line has it so. */
+const asTyped = (text: string, args: ReadonlyArray<string>): string => {
+  const [, field] = /^([a-z]+): /.exec(text) ?? []
+  return args.some((arg) => arg === `--${field}` || arg.startsWith(`--${field}=`)) ? `--${text}` : text
+}
+
+const helpHint = (args: ReadonlyArray<string>): string =>
+  `see \`${["lowtide", ...args.filter((arg) => /^[a-z]+$/.test(arg)).slice(0, 1)].join(" ")} --help\``
 
 /** A problem that says by which rule, and what to do. */
 const ruled = (error: { readonly message: string }, exitCode: number): CliFault => {

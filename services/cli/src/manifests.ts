@@ -7,7 +7,8 @@ import {
   isFleetKind,
   isFleetObject,
   parseManifests,
-  parseName
+  parseName,
+  readKinds
 } from "@lowtide/domain"
 import { type ManifestReading, readManifests } from "@lowtide/kube/read-manifests"
 import { Effect, Result } from "effect"
@@ -41,7 +42,13 @@ export const readFlag = Effect.fnUntraced(function* (filename: string) {
   if (Result.isFailure(reading)) {
     return yield* usageFault(`filename: ${reading.failure}`, "for example `lowtide lint -f deploy/samples/east`")
   }
-  const { isFile } = reading.success
+  const { isFile, objects, findings } = reading.success
+  if (objects.length === 0 && findings.length === 0) {
+    return yield* usageFault(
+      `filename: expected an object of a kind that Lowtide reads (${readKinds.join(", ")}), found none in ${path}`,
+      "name the folder of a cluster's manifests, for example `lowtide lint -f deploy/samples/east`"
+    )
+  }
   const shownFolder = isFile ? join(shownPath(path, workingFolder), "..") : shownPath(path, workingFolder)
   const folder = isFile ? join(path, "..") : path
   const fleet = fleetObjects(reading.success, folder)

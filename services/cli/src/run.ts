@@ -59,12 +59,15 @@ const lowtide = root.pipe(
 )
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
-export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["Service"]): Effect.Effect<number> =>
+export const runCli = (
+  args: ReadonlyArray<string>,
+  surroundings: Omit<Surroundings["Service"], "args">
+): Effect.Effect<number> =>
   Command.runWith(lowtide, { version })(args).pipe(
     Effect.provide(
       Layer.mergeAll(
         NodeServices.layer,
-        Layer.succeed(Surroundings, surroundings),
+        Layer.succeed(Surroundings, { ...surroundings, args }),
         CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
         CliOutput.layerPresenter(presenter(surroundings))
       )
@@ -74,7 +77,7 @@ export const runCli = (args: ReadonlyArray<string>, surroundings: Surroundings["
   )
 
 /** Help goes to the output stream when it is asked for; a command line at fault gets its reason, not the whole manual. */
-const presenter = ({ out, err, hasColour }: Surroundings["Service"]): CliOutput.Presenter => {
+const presenter = ({ out, err, hasColour }: Omit<Surroundings["Service"], "args">): CliOutput.Presenter => {
   const formatter = CliOutput.defaultFormatter({ colors: hasColour })
   return {
     present: (event) =>
@@ -95,7 +98,7 @@ const presenter = ({ out, err, hasColour }: Surroundings["Service"]): CliOutput.
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Surroundings["Service"]): number => {
+const exitCodeOf = (exit: Exit.Exit<void, unknown>, { err }: Omit<Surroundings["Service"], "args">): number => {
   if (Exit.isSuccess(exit)) return exitCodes.ok
   const error = Cause.findErrorOption(exit.cause)
   if (Option.isNone(error)) {

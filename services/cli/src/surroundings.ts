@@ -4,6 +4,8 @@ import { Context } from "effect"
 export class Surroundings extends Context.Service<
   Surroundings,
   {
+    /** The command line, without the program. */
+    readonly args: ReadonlyArray<string>
     /** The result. A line end is added. */
     readonly out: (text: string) => void
     /** Octets of a result that is too long to be held at once; answers when there is room for more. */

@@ -125,6 +125,17 @@ describe("exit codes", () => {
     ],
     [
       2,
+      "history --type VipGiven",
+      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, or one of applied, session, status-written, found "VipGiven"; see `lowtide history --help`\n'
+    ],
+    [
+      2,
+      "audit export --type session",
+      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, found "session"; see `lowtide audit export --help`\n'
+    ],
+    [2, "audit export --address 192.0.2", ""],
+    [
+      2,
       "get services --at 2026-11-24T00:00:00Z",
       "error: --at: expected a moment that is past, found 2026-11-24T00:00:00.000Z; leave it out to ask about now\n"
     ],
@@ -172,7 +183,7 @@ describe("exit codes", () => {
     [
       2,
       "delete pool/public",
-      'error: expected reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
+      'error: expected reservation/NAME, quota/NAME, addresspool/NAME, sharedaddress/NAME or fleet/NAME, found "pool/public"; list them with `lowtide get reservations`\n'
     ],
     [
       2,
@@ -255,5 +266,22 @@ describe("exit codes", () => {
     expect(stderr).toBe(
       "error: order w-1 waits for a second person: 60 addresses of cluster east, released by agent:east; have another person see `lowtide get approvals`\n"
     )
+  })
+
+  it("name the flag that a server refuses as it was typed, and the verb's own help", async () => {
+    const fetch = async () => {
+      const detail = "from: expected a time before 2026-11-23T14:05:09.000Z, found 2026-11-23T14:05:10.000Z"
+      const type = "https://lowtide.dev/problems/invalid-query"
+      const body = { type, status: 400, title: "Invalid Query", field: "from", detail }
+      return new Response(JSON.stringify(body), {
+        status: 400,
+        headers: { "content-type": "application/problem+json" }
+      })
+    }
+    const told = "error: --from: expected a time before 2026-11-23T14:05:09.000Z, found 2026-11-23T14:05:10.000Z"
+    for (const commandLine of ["diff --from 14 --to 13", "-s http://127.0.0.1:1 diff --from=14 --to=13"]) {
+      const { exitCode, stderr } = await lowtide(commandLine, { fetch })
+      expect([exitCode, stderr]).toEqual([2, `${told}; see \`lowtide diff --help\`\n`])
+    }
   })
 })

@@ -329,7 +329,7 @@ const holder: HolderAnswer = {
     { node: "east-2", intended: true, verdict: null, peers: [] }
   ],
   announcement:
-    "By their reports east-1 has announced it to tor-a; east-2 has reported nothing of it: what was announced there is not known."
+    "By their reports east-1 has announced it to tor-a; east-2 has reported nothing of it: by the log it is to be announced there, but whether it is announced is not known."
 }
 
 const nobody: HolderAnswer = {
@@ -410,6 +410,7 @@ const vips: VipList = {
       awaiting: [],
       leaving: false,
       approval: null,
+      routeApproval: "w-2",
       quarantineEnd: null,
       since: "2026-11-23T14:05:09.000Z"
     },

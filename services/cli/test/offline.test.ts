@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs"
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -66,6 +66,22 @@ describe("offline verbs", () => {
     rmSync(folder, { recursive: true })
     expect(stderr).toContain("expected files named *.yaml, *.yml or *.json, found none in ")
     expect(exitCode).toBe(2)
+  })
+
+  it("find nothing to judge in files without an object that is read", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-lint-"))
+    writeFileSync(join(folder, "a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    for (const commandLine of [`lint -f ${folder}`, `lint -f ${folder}/a.yaml -o json`, `preview -f ${folder}`]) {
+      const { exitCode, stdout, stderr } = await offline(commandLine)
+      expect(stdout).toBe("")
+      expect(stderr).toMatch(
+        /^error: filename: expected an object of a kind that Lowtide reads \(.*BGPPeer.*\), found none in .*; name/
+      )
+      expect(exitCode).toBe(2)
+    }
+    writeFileSync(join(folder, "a.yaml"), "kind: [")
+    expect((await offline(`lint -f ${folder}`)).stdout).toContain("LT0101")
+    rmSync(folder, { recursive: true })
   })
 
   it("read one file as well as its folder", async () => {

@@ -53,6 +53,9 @@ const kinds: { readonly [Name in Kind]: KindEntry<ValueOf<Name>> } = {
   Cluster: { group: "lowtide.dev", versions: ["v1alpha1"], hasNamespace: false, read: readFleetCluster }
 }
 
+/** The kinds that are read of a cluster. */
+export const readKinds: ReadonlyArray<string> = Object.keys(kinds)
+
 /**
  * Reads one object of any kind. A kind that is not read answers nothing, without a finding: folders hold other things.
  * `locate` tells where a field stands, for the findings' source.

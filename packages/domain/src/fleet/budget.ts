@@ -131,6 +131,16 @@ const routelessBy = (fleet: Fleet, { id, cluster: name }: OrderOfCluster): Reado
     : lossBy(fleet, cluster, id).streams(fleet, cluster)
 }
 
+/** By stream of an assigned address: the orders by which a change of configuration would leave it without a route. */
+export const routesWaiting = (fleet: Fleet, cluster: ClusterMemory): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const orders = new Map<string, ReadonlyArray<string>>()
+  for (const id of [...new Set([...cluster.kept.values()].map(({ order }) => order))].sort()) {
+    const known = cluster.routeless?.get(id)?.streams ?? routelessBy(fleet, { id, cluster: cluster.name })
+    for (const stream of known) orders.set(stream, [...(orders.get(stream) ?? []), id])
+  }
+  return orders
+}
+
 /** What routes would be lost without the versions that an order lets go. */
 export const lossBy = (fleet: Fleet, cluster: ClusterMemory, order: string): RouteLoss => {
   const others = [...cluster.kept].filter(([, kept]) => kept.order !== order)

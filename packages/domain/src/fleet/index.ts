@@ -1,5 +1,5 @@
 /** The fleet as the log knows it: commands in, events out, the newest state of every stream in memory. */
-export { blastRadiusOf, budgetUse, heldBy, keptOf, waitingOrders } from "./budget.ts"
+export { blastRadiusOf, budgetUse, heldBy, keptOf, routesWaiting, waitingOrders } from "./budget.ts"
 export * from "./command.ts"
 export { refOfRaw } from "./configure.ts"
 export * from "./decide.ts"

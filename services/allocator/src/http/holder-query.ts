@@ -1,7 +1,15 @@
 import type { HolderAnswer } from "@lowtide/api/holder"
 import { canonicalIp, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, NotFoundProblem } from "@lowtide/api/problems"
-import { type Fleet, type ReservationState, resolveNode, resolveVip, type VipState } from "@lowtide/domain"
+import {
+  type Fleet,
+  type ReservationState,
+  resolveNode,
+  resolveVip,
+  routesWaiting,
+  streamOfVip,
+  type VipState
+} from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -10,7 +18,7 @@ import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
 import { networkNames, unknownNetwork } from "./views/clusters.ts"
 import { eventEntry } from "./views/history.ts"
-import { holderAnswer, neverGivenOut, overrideSeq } from "./views/holder.ts"
+import { holderAnswer, neverGivenOut, overrideSeq, type WaitingOrder } from "./views/holder.ts"
 import { readingOf } from "./views/reading.ts"
 import { quarantineEndOf } from "./views/vips.ts"
 import { announcementSentence, announcersOf, reportLateMsMax } from "./views/wire-facts.ts"
@@ -44,13 +52,18 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     })
   )
   // A network that only kept the address for somebody then, and does no more, knew it as well.
-  const { kept, waiting } =
+  const { kept, releases, routes } =
     archived === undefined
       ? yield* readAt(moment, ({ fleet }) => ({
           kept: reservationsOf(fleet, address),
-          waiting: approvalsOf(fleet, address)
+          releases: ordersOf(fleet, address, ({ heldRelease }) => heldRelease?.order ?? []),
+          routes: ordersOf(
+            fleet,
+            address,
+            (vip) => routesWaiting(fleet, fleet.cluster(vip.cluster)).get(streamOfVip(vip)) ?? []
+          )
         }))
-      : { kept: new Map<string, ReservationState>(), waiting: new Map<string, string>() }
+      : { kept: new Map<string, ReservationState>(), releases: noOrders, routes: noOrders }
   const networks = [...new Set([...present, ...kept.keys()])].sort()
   const reservation = kept.get(query.network ?? networks[0] ?? "")
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
@@ -78,7 +91,8 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const words = events.map(eventEntry)[0]?.words ?? null
   const question = {
     ...{ network, address, at, awaiting, quarantineEnd, reservation, words },
-    approval: waiting.get(network) ?? null,
+    approvals: releases.get(network) ?? [],
+    routeApprovals: routes.get(network) ?? [],
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
   }
   const held = holderAnswer(question, stretches, reading)
@@ -91,7 +105,11 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     announcers,
     announcement: isRemoved
       ? `What routers had been told by ${moment.at} is not kept: reports from before ${removed.before} were removed.`
-      : announcementSentence(announcers, { at, reportsSince: removed?.before ?? null })
+      : announcementSentence(announcers, {
+          at,
+          reportsSince: removed?.before ?? null,
+          isHeld: held.phase === "assigned"
+        })
   }
   return answer
 })
@@ -158,14 +176,21 @@ const reservationsOf = ({ networks }: Fleet, address: string): ReadonlyMap<strin
     })
   )
 
-/** The orders whose approval the address's withdrawal waits for, by network: `w-1, w-2` where clusters share it. */
-const approvalsOf = (fleet: Fleet, address: string): ReadonlyMap<string, string> =>
+/** The orders that something of the address waits for, by network: several where clusters share it. */
+const ordersOf = (
+  fleet: Fleet,
+  address: string,
+  idsOf: (vip: VipState) => string | ReadonlyArray<string>
+): ReadonlyMap<string, ReadonlyArray<WaitingOrder>> =>
   new Map(
     [...fleet.networks.keys()].flatMap((network) => {
-      const orders = fleet.vipsAt(network, address).flatMap(({ heldRelease }) => heldRelease?.order ?? [])
-      return orders.length === 0 ? [] : [[network, [...new Set(orders)].sort().join(", ")] as const]
+      const ids = [...new Set(fleet.vipsAt(network, address).flatMap(idsOf))].sort()
+      const orders = ids.map((id) => ({ id, isRejected: fleet.approvals.get(id)?.phase === "rejected" }))
+      return orders.length === 0 ? [] : [[network, orders] as const]
     })
   )
+
+const noOrders: ReadonlyMap<string, ReadonlyArray<WaitingOrder>> = new Map()
 
 /** Networks that have given the address out at some time, or keep it for somebody. */
 export const networksOf = (view: CommittedView, address: string): ReadonlyArray<string> =>

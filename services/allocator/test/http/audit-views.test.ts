@@ -453,8 +453,11 @@ describe("what differs between two times", () => {
 describe("who announced it", () => {
   it("says that older reports were removed where a node has reported nothing since", () => {
     const announcers = [{ node: "east-1", intended: true, verdict: null, peers: [] }]
-    expect(announcementSentence(announcers, { at: null, reportsSince: at(1) })).toBe(
-      `By their reports east-1 has reported nothing of it since ${at(1)}, and older reports were removed: what was announced there is not known.`
+    expect(announcementSentence(announcers, { at: null, reportsSince: at(1), isHeld: true })).toBe(
+      `By their reports east-1 has reported nothing of it since ${at(1)}, and older reports were removed: by the log it is to be announced there, but whether it is announced is not known.`
+    )
+    expect(announcementSentence(announcers, { at: at(2), reportsSince: null, isHeld: false })).toBe(
+      `At ${at(2)}, by their reports, east-1 had reported nothing of it: by the log its withdrawal was not confirmed there, but whether it was announced is not known.`
     )
   })
 })

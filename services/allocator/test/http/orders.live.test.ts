@@ -184,6 +184,38 @@ describe("orders over the API", () => {
     })
   )
 
+  allocating("show at each address that a change of configuration waits for a second person", true, (it) =>
+    Effect.gen(function* () {
+      const limits = { blastRadius: { maxWithdrawRoutes: 0 } }
+      const object = { apiVersion: "lowtide.dev/v1alpha1", kind: "Fleet", metadata: { name: "prod" }, spec: limits }
+      yield* it.as({ token: "token-of-ci" }, (api) => api.orders.apply({ payload: { commandId: uuid(940), object } }))
+      yield* it.send(service("one"))
+      const { items: before } = yield* it.as(ada, (api) => api.fleet.vips({ query: {} }))
+      const { address = "", routeApproval } = before.find(({ phase }) => phase === "assigned") ?? {}
+      assert.isNull(routeApproval)
+      const inForce = { _tag: "DeleteManifest", cluster: "east", kind: "BGPAdvertisement" } as const
+      yield* it.send({ ...inForce, namespace: "metallb-system", name: "all" })
+      const { items } = yield* it.as(ada, (api) => api.fleet.vips({ query: {} }))
+      const shown = items.find((vip) => vip.address === address)
+      assert.deepInclude(shown, { phase: "assigned", approval: null, routeApproval: "w-1" })
+      const ask = (at?: string) =>
+        it.as(ada, (api) => api.audit.holder({ params: { address }, query: at === undefined ? {} : { at } }))
+      const waiting = yield* ask()
+      assert.deepInclude(waiting, { approval: null, routeApproval: "w-1" })
+      const change = "A change of configuration that would leave it without a route"
+      assert.include(waiting.sentence, `${change} waits for a second person to approve w-1: it is announced as before.`)
+      const decided = { commandId: uuid(941), reason: "not now", revision: 1 }
+      yield* it.as(ada, (api) => api.orders.reject({ params: { id: "w-1" }, payload: decided }))
+      assert.include((yield* ask()).sentence, `${change} was rejected (w-1): it is announced as before.`)
+      const then = yield* ask(String(waiting.position))
+      assert.include(then.sentence, `${change} waited for a second person to approve w-1: it was announced as before.`)
+      const { items: orders } = yield* it.as(ada, (api) => api.fleet.approvals({ query: {} }))
+      const approved = { ...decided, commandId: uuid(942), revision: orders[0]?.revision ?? 0 }
+      yield* it.as(ada, (api) => api.orders.approve({ params: { id: "w-1" }, payload: approved }))
+      assert.isNull((yield* ask()).routeApproval)
+    })
+  )
+
   allocating("are not approved by whom nobody knows", false, (it) =>
     Effect.gen(function* () {
       const refused = yield* Effect.flip(

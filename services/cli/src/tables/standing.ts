@@ -13,6 +13,19 @@ export const codesCell = (findings: ReadonlyArray<{ readonly code: string; reado
 export const ageCell = (instant: string | null, nowMs: number): Cell =>
   instant === null ? "" : formatAge(Date.parse(instant), nowMs)
 
+/** What decides about the orders that an address waits for, a line for all of them. */
+export const orderLines = (
+  items: ReadonlyArray<{ readonly approval: string | null; readonly routeApproval?: string | null }>
+): ReadonlyArray<string> => {
+  const texts = items.flatMap(({ approval, routeApproval = null }) => [approval, routeApproval])
+  const ids = [...new Set(texts.flatMap((text) => text?.split(", ") ?? []))].sort()
+  return ids.length === 0
+    ? []
+    : [
+        `order ${ids.join(", ")}: \`lowtide get approvals -o wide\` shows what waits; \`lowtide approve ID\` has it carried out, \`lowtide reject ID\` does not`
+      ]
+}
+
 /** One line for what is wrong, as processes print it: `error LT0104 east … Fix: …`. */
 export const findingLine = (
   cluster: string,

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs"
+import { exportQuery } from "@lowtide/api/audit"
 import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
@@ -12,6 +13,7 @@ import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
 import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
+import { judgeRequest } from "../request.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
@@ -356,6 +358,7 @@ const exportVerb = Command.make(
       ...(yield* readMoment("audit export", "at", at)),
       format
     }
+    yield* judgeRequest("audit export", exportQuery, query)
     const file = Option.isNone(out) ? undefined : yield* writing(out.value, () => openSync(out.value, "w"))
     const put = (octets: Uint8Array) =>
       file === undefined

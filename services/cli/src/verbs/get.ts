@@ -18,7 +18,7 @@ import { nodeColumns } from "../tables/nodes.ts"
 import { peerColumns, peerRows } from "../tables/peers.ts"
 import { poolColumns } from "../tables/pools.ts"
 import { serviceColumns, serviceLines } from "../tables/services.ts"
-import { findingLine } from "../tables/standing.ts"
+import { findingLine, orderLines } from "../tables/standing.ts"
 import { vipColumns } from "../tables/vips.ts"
 
 /** Which part of the fleet is asked for, as the API takes it. */
@@ -107,7 +107,12 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     case "vips": {
       const { namespace: _, ...query } = scope
       const answer = yield* fetchList(target, (client) => client.fleet.vips({ query }), vipName)
-      return yield* show(answer, vipColumns(thenMs(answer)), answer.items, [])
+      return yield* show(
+        answer,
+        vipColumns(thenMs(answer)),
+        answer.items,
+        scope.at === undefined ? orderLines(answer.items) : []
+      )
     }
     case "reservations": {
       const answer = yield* fetchList(target, (client) => client.fleet.reservations({ query: atOf(scope) }), ownName)

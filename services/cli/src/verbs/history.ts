@@ -1,9 +1,11 @@
+import { historyQuery } from "@lowtide/api/history"
 import { addressFilter, historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
+import { judgeRequest } from "../request.ts"
 import { type HistoryTarget, parseHistoryTarget } from "../resource.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
@@ -76,6 +78,7 @@ export const history = Command.make(
       ...(yield* readMoment("history", "at", filters.at)),
       ...(Option.isSome(before) ? { before: before.value } : {})
     }
+    yield* judgeRequest("history", historyQuery, query)
     const page = yield* ask(yield* serverFlags, (client) => client.audit.history({ query }))
     yield* print(page, (format) =>
       page.items.length === 0

@@ -93,7 +93,7 @@ export const remove = Command.make(
   "delete",
   {
     target: Argument.String("type/name").pipe(
-      Argument.withDescription("reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME")
+      Argument.withDescription("reservation/NAME, quota/NAME, addresspool/NAME, sharedaddress/NAME or fleet/NAME")
     ),
     reason: reasonFlag
   },
@@ -101,7 +101,7 @@ export const remove = Command.make(
     const [word = "", name = "", ...rest] = target.split("/")
     const kind = Object.hasOwn(kinds, word) ? kinds[word] : undefined
     if (kind === undefined || name === "" || rest.length > 0) {
-      const what = `expected reservation/NAME, quota/NAME, addresspool/NAME or fleet/NAME, found ${JSON.stringify(target)}`
+      const what = `expected reservation/NAME, quota/NAME, addresspool/NAME, sharedaddress/NAME or fleet/NAME, found ${JSON.stringify(target)}`
       return yield* usageFault(what, "list them with `lowtide get reservations`")
     }
     const payload = orderOf(reason)

@@ -5,6 +5,8 @@ import { ask } from "../ask.ts"
 import { atFlag, readMoment } from "../at.ts"
 import { Unmet, usageFault } from "../fault.ts"
 import { print, serverFlags } from "../root.ts"
+import { Surroundings } from "../surroundings.ts"
+import { orderLines } from "../tables/standing.ts"
 
 /** `lowtide who ADDRESS`. */
 export const who = Command.make(
@@ -28,6 +30,8 @@ export const who = Command.make(
     }
     const answer = yield* ask(yield* serverFlags, (client) => client.audit.holder({ params: { address }, query }))
     yield* print(answer, () => [answer.sentence, answer.announcement].filter((text) => text !== "").join("\n"))
+    const { err } = yield* Surroundings
+    if (answer.at === null) for (const line of orderLines([answer])) err(line)
     if (answer.holder === null) return yield* new Unmet()
   })
 ).pipe(

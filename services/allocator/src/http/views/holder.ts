@@ -22,6 +22,7 @@ export const neverGivenOut = (
   holder: null,
   quarantineEnd: null,
   approval: null,
+  routeApproval: null,
   reservation: reservationOf(reservation),
   awaiting: [],
   sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation, at)}`
@@ -51,12 +52,21 @@ export interface HolderQuestion {
   readonly quarantineEnd?: string | null
   /** What keeps the address, or kept it at that moment. */
   readonly reservation?: ReservationState | undefined
-  /** The order whose approval its withdrawal waits for, or waited for at that moment. */
-  readonly approval?: string | null
+  /** The orders that its withdrawal waits for, or waited for at that moment. */
+  readonly approvals?: ReadonlyArray<WaitingOrder>
+  /** Those that a change of configuration waits for, which would leave it without a route. */
+  readonly routeApprovals?: ReadonlyArray<WaitingOrder>
   /** What the person said who ended a withdrawal without a node's confirmation. */
   readonly words?: string | null
   /** The event asked about, where one was named: of what its moment brought, what came after it is not counted. */
   readonly seq?: number
+}
+
+/** An order to withdraw beyond the budget, which takes a second person. */
+export interface WaitingOrder {
+  readonly id: string
+  /** Somebody decided against it: what it is about stays, until it is approved after all. */
+  readonly isRejected: boolean
 }
 
 interface HolderName {
@@ -104,6 +114,7 @@ const partAnswer = (
     ...{ ...reading, network, address, at, awaiting },
     quarantineEnd: question.quarantineEnd ?? null,
     approval: null,
+    routeApproval: null,
     reservation: reservationOf(question.reservation)
   }
   if (stretch === undefined) {
@@ -131,7 +142,9 @@ const partAnswer = (
     seq: first.fromSeq,
     actor: first.actor
   }
-  return { ...answer, phase, holder, approval: question.approval ?? null, sentence: heldSentence(question, holder) }
+  const { approvals = [], routeApprovals = [] } = question
+  const orders = { approval: idsOf(approvals), routeApproval: idsOf(routeApprovals) }
+  return { ...answer, ...orders, phase, holder, sentence: heldSentence(question, holder) }
 }
 
 /** `192.0.2.10 (network default) is held by east shop/web since …, from pool public, because …`; `was held … until …` once it is over. */
@@ -141,14 +154,31 @@ const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
     holder.until === null
       ? `is held by ${services} since ${holder.since}`
       : `was held by ${services} from ${holder.since} until ${holder.until}`
-  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${heldReason(holder.reason)} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}`
+  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${heldReason(holder.reason)} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}${routeSentence(question)}`
 }
 
 /** Said of an address whose holder has let go of it, and that is announced as before all the same. */
-const approvalSentence = ({ at, approval = null }: HolderQuestion): string =>
-  approval === null
+const approvalSentence = ({ at, approvals = [] }: HolderQuestion): string =>
+  approvals.length === 0
     ? ""
-    : ` Its withdrawal ${at === null ? "waits" : "waited"} for a second person to approve ${approval}: who held it is gone, or wants it no longer.`
+    : ` Its withdrawal ${standing(approvals, at)}: who held it is gone, or wants it no longer.`
+
+/** Said of an address whose route goes by a version of the configuration that is not the newest. */
+const routeSentence = ({ at, routeApprovals = [] }: HolderQuestion): string =>
+  routeApprovals.length === 0
+    ? ""
+    : ` A change of configuration that would leave it without a route ${standing(routeApprovals, at)}: it ${at === null ? "is" : "was"} announced as before.`
+
+/** `waits for a second person to approve w-1`, or `was rejected (w-1)`. */
+const standing = (orders: ReadonlyArray<WaitingOrder>, at: string | null): string => {
+  const pending = orders.filter(({ isRejected }) => !isRejected)
+  return pending.length === 0
+    ? `${at === null ? "was" : "had been"} rejected (${idsOf(orders)})`
+    : `${at === null ? "waits" : "waited"} for a second person to approve ${idsOf(pending)}`
+}
+
+const idsOf = (orders: ReadonlyArray<WaitingOrder>): string | null =>
+  orders.length === 0 ? null : orders.map(({ id }) => id).join(", ")
 
 const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<StoredHistory>, index: number): string => {
   const stretch = stretches[firstAlike(stretches, index)]

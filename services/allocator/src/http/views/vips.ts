@@ -1,6 +1,6 @@
 import type { ListFilter } from "@lowtide/api/parameters"
 import type { VipList, VipView } from "@lowtide/api/vips"
-import type { VipState } from "@lowtide/domain"
+import { routesWaiting, type VipState } from "@lowtide/domain"
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import type { CommittedView } from "../../centre.ts"
@@ -11,10 +11,12 @@ import { byText, readingOf } from "./reading.ts"
 export const vipList = (view: CommittedView, filter: ListFilter): VipList => ({
   ...readingOf(view),
   items: clustersOf(view, filter)
-    .flatMap(({ vips }) => [...vips])
-    .flatMap((stream) => {
-      const vip = view.fleet.vips.get(stream)
-      return vip === undefined ? [] : vipView(view, stream, vip)
+    .flatMap((cluster) => {
+      const waiting = routesWaiting(view.fleet, cluster)
+      return [...cluster.vips].flatMap((stream) => {
+        const vip = view.fleet.vips.get(stream)
+        return vip === undefined ? [] : vipView(view, stream, { vip, orders: waiting.get(stream) ?? [] })
+      })
     })
     .sort(byText(sortKey))
 })
@@ -25,7 +27,11 @@ const sortKey = ({ network, address }: VipView): string => {
   return `${network}\u0000${family}${value.toString(16).padStart(32, "0")}`
 }
 
-const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyArray<VipView> => {
+const vipView = (
+  view: CommittedView,
+  stream: string,
+  { vip, orders }: { readonly vip: VipState; readonly orders: ReadonlyArray<string> }
+): ReadonlyArray<VipView> => {
   const { network, address, cluster, pool, phase, holders, lastHolders } = vip
   if (phase === "free") return []
   return [
@@ -39,6 +45,7 @@ const vipView = (view: CommittedView, stream: string, vip: VipState): ReadonlyAr
       awaiting: view.awaited(vip),
       leaving: holders.length > 0 && holders.every(({ leaving }) => leaving === true),
       approval: vip.heldRelease?.order ?? null,
+      routeApproval: orders.length === 0 ? null : orders.join(", "),
       quarantineEnd: quarantineEndOf(vip),
       since: view.recordedAt(stream) ?? null
     }

@@ -122,12 +122,19 @@ const namesMax = 8
  */
 export const announcementSentence = (
   announcers: ReadonlyArray<Announcer>,
-  { at, reportsSince }: { readonly at: string | null; readonly reportsSince: string | null }
+  knowing: {
+    readonly at: string | null
+    /** Reports from before then were removed by retention; null: none were. */
+    readonly reportsSince: string | null
+    /** Whether it was somebody's, so that who was to announce it still is, or else has yet to confirm its withdrawal. */
+    readonly isHeld: boolean
+  }
 ): string => {
+  const { at } = knowing
   const have = at === null ? "have" : "had"
   const clauses = new Map<string, Array<string>>()
   for (const announcer of announcers) {
-    const clause = clauseOf(announcer, reportsSince)
+    const clause = clauseOf(announcer, knowing)
     clauses.set(clause, [...(clauses.get(clause) ?? []), announcer.node])
   }
   if (clauses.size === 0) return ""
@@ -139,7 +146,10 @@ export const announcementSentence = (
   return `${at === null ? "By their reports " : `At ${at}, by their reports, `}${text}.`
 }
 
-const clauseOf = ({ verdict, peers }: Announcer, reportsSince: string | null): string => {
+const clauseOf = (
+  { verdict, peers }: Announcer,
+  { at, reportsSince, isHeld }: Parameters<typeof announcementSentence>[1]
+): string => {
   const of = (state: Announcement["state"]) => peers.filter((told) => told.state === state).map(({ peer }) => peer)
   const parts = [
     ...(of("announced").length > 0 ? [`announced it to ${listText(of("announced"), namesMax)}`] : []),
@@ -153,7 +163,8 @@ const clauseOf = ({ verdict, peers }: Announcer, reportsSince: string | null): s
   ]
   if (parts.length > 0) return parts.join(" and ")
   if (verdict !== null) return `told no router of it (${verdict})`
-  return reportsSince === null
-    ? "reported nothing of it: what was announced there is not known"
-    : `reported nothing of it since ${reportsSince}, and older reports were removed: what was announced there is not known`
+  const is = at === null ? "is" : "was"
+  const since = reportsSince === null ? "" : ` since ${reportsSince}, and older reports were removed`
+  const byLog = isHeld ? `it ${is} to be announced there` : `its withdrawal ${is} not confirmed there`
+  return `reported nothing of it${since}: by the log ${byLog}, but whether it ${is} announced is not known`
 }
