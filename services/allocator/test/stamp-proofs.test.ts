@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Envelope, generateKey, readKeyRing, readSigningKey, type SigningKey, seal } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Stamp } from "@lowtide/domain"
+import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { Effect } from "effect"
 import { isLossShown, lossBy } from "../src/loss.ts"
@@ -111,6 +112,16 @@ it.effect("a liar does not stand before who proves the same", () =>
       proofs.witnesses(required, each)
     )
     assert.strictEqual((yield* lossBy(head, witnesses))?.why, "node east/n1 is at 1/4/120, the log at 1/4/100")
+  }).pipe(Effect.provide(memoryLedger()))
+)
+
+it.effect("an order to recover believes everybody: no incarnation that a node says is begun again", () =>
+  Effect.gen(function* () {
+    const proofs = new StampProofs(signingKey)
+    const witnesses = proofs.witnesses(required, status({ stamp: { incarnation: 3, epoch: 9, seq: 5 } }))
+    assert.isUndefined(yield* lossBy(head, witnesses))
+    yield* (yield* Ledger).orderRecovery("ordered by person:ada: keys lost")
+    assert.deepStrictEqual(yield* lossBy(head, witnesses), { incarnation: 4, why: "ordered by person:ada: keys lost" })
   }).pipe(Effect.provide(memoryLedger()))
 )
 
