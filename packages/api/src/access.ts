@@ -22,6 +22,8 @@ export class Caller extends Context.Service<
     readonly actor: string
     readonly kind: "person" | "machine"
     readonly isAuthenticated: boolean
+    /** Other names under which the same one has given orders. */
+    readonly formerly?: ReadonlyArray<string>
     readonly grants: ReadonlyArray<Grant>
     /** Whether the credential is good still: asked again by what goes on for longer than a moment. */
     readonly isKnown: Effect.Effect<boolean>

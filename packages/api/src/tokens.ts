@@ -17,6 +17,8 @@ export const foldedName = (name: string): string => name.toLowerCase()
 /** Whom a token names, and what he, she or it may. */
 export const TokenHolder = Schema.Struct({
   name: TokenName,
+  /** What he, she or it was called before: an order under such a name is the same one's. */
+  formerly: Schema.optionalKey(Schema.Array(TokenName)),
   kind: Schema.Literals(["person", "machine"]),
   sha256: Schema.String.pipe(
     Schema.check(

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto"
-import type { Caller } from "@lowtide/api/access"
+import { Access, Caller } from "@lowtide/api/access"
 import { Fleet } from "@lowtide/domain"
-import { Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect, it } from "vitest"
+import { layerAccess } from "../src/access/access.ts"
 import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
 import { readTokens } from "../src/access/tokens.ts"
 
@@ -25,6 +27,15 @@ describe("a tokens file", () => {
     ])
   })
 
+  it("knows by what names somebody was called before, by whichever token", () => {
+    const renamed = { ...ada, name: "countess", formerly: ["ada", "ada.k"] }
+    const book = Result.getOrThrow(read([renamed, { ...ada, name: "countess", sha256: sha256("b") }]))
+    expect(book.holderOf("b")).toMatchObject({ name: "countess", formerly: ["ada", "ada.k"] })
+    expect(faultOf([renamed, { ...ada, name: "Ada", sha256: sha256("b") }])).toBe(
+      "expected names that nobody has any more as what countess was called formerly, found Ada"
+    )
+  })
+
   it("says what is wrong with it, and never guesses", () => {
     expect(faultOf([{ ...ada, sha256: "a-secret" }])).toContain("expected the SHA-256 of the token")
     expect(faultOf([{ ...ada, roles: [] }])).toContain("expected one role at least")
@@ -37,6 +48,23 @@ describe("a tokens file", () => {
     )
     expect(Result.isFailure(readTokens("{"))).toBe(true)
   })
+})
+
+it("the caller of a token has the names that its person had", async () => {
+  const book = Result.getOrThrow(read([{ ...ada, name: "countess", formerly: ["ada"] }]))
+  let caller: Caller["Service"] | undefined
+  const handler = Effect.gen(function* () {
+    caller = yield* Caller
+    return HttpServerResponse.empty()
+  })
+  await Access.pipe(
+    Effect.flatMap(({ bearer }) => bearer(handler, { credential: Redacted.make("a-secret") } as never)),
+    Effect.provide(layerAccess(book)),
+    Effect.provideService(HttpServerRequest.HttpServerRequest, {} as never),
+    Effect.scoped,
+    (effect) => Effect.runPromise(effect as Effect.Effect<unknown>)
+  )
+  expect(caller).toMatchObject({ actor: "person:countess", isAuthenticated: true, formerly: ["ada"] })
 })
 
 describe("who may give an order", () => {
@@ -136,6 +164,8 @@ describe("who may give an order", () => {
       [caller(operator, { actor: "person:bob" }), undefined],
       [caller(operator), "LT0608"],
       [caller(operator, { actor: "person:Ada" }), "LT0608"],
+      [caller(operator, { actor: "person:countess", formerly: ["ada.k", "Ada"] }), "LT0608"],
+      [caller(operator, { actor: "person:countess", formerly: ["ada.k"] }), undefined],
       [caller([{ role: "admin" }], { kind: "machine", actor: "machine:ada" }), "LT0608"],
       [caller([{ role: "admin" }], { kind: "machine", actor: "machine:ci" }), "LT0603"],
       [caller([{ role: "admin" }], { isAuthenticated: false, actor: "local:bob" }), "LT0603"],

@@ -35,7 +35,7 @@ export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access, 
 const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) {
   const holder = token === "" ? undefined : tokens.holderOf(token)
   if (holder === undefined) return yield* unauthenticated(token === "" ? "none" : "another")
-  const { kind, name, roles, expires } = holder
+  const { kind, name, formerly = [], roles, expires } = holder
   if (!isGood(holder, yield* Clock.currentTimeMillis)) {
     return yield* unauthenticated(`that of ${name}, which expired at ${expires}`)
   }
@@ -43,6 +43,7 @@ const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) 
     actor: `${kind}:${name}`,
     kind,
     isAuthenticated: true,
+    formerly,
     grants: roles,
     isKnown: Effect.map(Clock.currentTimeMillis, (nowMs) => isGood(tokens.holderOf(token), nowMs))
   }

@@ -125,8 +125,12 @@ const forbidsOne = (caller: WhoAsks, needs: OrderNeeds): Finding | undefined => 
       found: caller.grants.map(grantText).join("; ") || "no role"
     })
   }
-  if (needs.notBy !== undefined && nameOf(needs.notBy) === nameOf(caller.actor)) {
-    return finding("LT0608", { object, expected: `another person than ${needs.notBy}`, found: caller.actor })
+  const { notBy } = needs
+  if (
+    notBy !== undefined &&
+    [caller.actor, ...(caller.formerly ?? [])].some((name) => nameOf(name) === nameOf(notBy))
+  ) {
+    return finding("LT0608", { object, expected: `another person than ${notBy}`, found: caller.actor })
   }
   if (!needs.isPersonal || (caller.isAuthenticated && caller.kind === "person")) return undefined
   const found = caller.isAuthenticated ? "a machine's token" : "nobody checked who it is"

@@ -35,8 +35,19 @@ export const readTokens = (text: string): Result.Result<TokenBook, InvalidTokens
       faults.push(`expected a token of its own for ${holder.name}, found the one of ${other.name}`)
     byHash.set(holder.sha256, holder)
   }
+  const formerly = Map.groupBy(file.success.tokens, ({ name }) => name)
+  for (const [name, holders] of formerly) {
+    for (const former of formerNames(holders)) {
+      const other = spellings.get(foldedName(former))
+      if (other !== undefined)
+        faults.push(`expected names that nobody has any more as what ${name} was called formerly, found ${other}`)
+    }
+  }
   if (faults.length > 0) return Result.fail(new InvalidTokens({ faults }))
-  const entries = [...byHash].map(([hash, holder]) => ({ hash: Buffer.from(hash, "hex"), holder }))
+  const entries = [...byHash].map(([hash, holder]) => ({
+    hash: Buffer.from(hash, "hex"),
+    holder: { ...holder, formerly: formerNames(formerly.get(holder.name) ?? []) }
+  }))
   return Result.succeed({
     // All of them, octet by octet: how long it takes tells nothing of what a good token would be.
     holderOf: (token) => {
@@ -45,3 +56,7 @@ export const readTokens = (text: string): Result.Result<TokenBook, InvalidTokens
     }
   })
 }
+
+/** Of all tokens of one name: which of them is used makes nobody another. */
+const formerNames = (holders: ReadonlyArray<TokenHolder>): ReadonlyArray<string> =>
+  holders.flatMap(({ formerly = [] }) => formerly)
