@@ -60,31 +60,3 @@ export const setMd5Key = (fd: number, peer: IpAddress, key: Uint8Array | undefin
   checked(libc().setsockopt(fd, 6, 14, octets, octets.length), "set the TCP-MD5 key (TCP_MD5SIG)")
   octets.fill(0)
 }
-
-/**
- * Lets through only what arrived with at least this TTL or hop limit, for a datagram socket: Node does not show the TTL of
- * a datagram, so the kernel looks (classic BPF, socket(7); `ancillary` offsets of linux/filter.h).
- */
-export const acceptTtlFrom = (fd: number, family: Family, least: number): void => {
-  const networkHeader = -0x10_0000 // SKF_NET_OFF
-  const program = Buffer.concat([
-    instruction(0x30, 0, 0, networkHeader + (family === 4 ? 8 : 7)), // load the octet
-    instruction(0x35, 0, 1, least), // at least as high: the next; else one further
-    instruction(0x06, 0, 0, 0xffff), // keep
-    instruction(0x06, 0, 0, 0) // drop
-  ])
-  const filter = Buffer.alloc(16) // struct sock_fprog
-  filter.writeUInt16LE(program.length / 8, 0)
-  filter.writeBigUInt64LE(libc().addressOf(program), 8)
-  checked(libc().setsockopt(fd, 1, 26, filter, filter.length), "attach a packet filter (SO_ATTACH_FILTER)")
-  program.fill(0) // also keeps it from being collected before the call
-}
-
-const instruction = (code: number, ifTrue: number, ifFalse: number, value: number): Buffer => {
-  const octets = Buffer.alloc(8)
-  octets.writeUInt16LE(code, 0)
-  octets.writeUInt8(ifTrue, 2)
-  octets.writeUInt8(ifFalse, 3)
-  octets.writeInt32LE(value | 0, 4)
-  return octets
-}

@@ -1,14 +1,6 @@
+import { acceptFrom, type Sender } from "./datagram-filter.ts"
 import { checked, libc } from "./libc.ts"
-import {
-  acceptTtlFrom,
-  bindToDevice,
-  networkControl,
-  onlyIpv6,
-  reuseAddress,
-  sendTtl,
-  setInt,
-  trafficClass
-} from "./options.ts"
+import { bindToDevice, networkControl, onlyIpv6, reuseAddress, sendTtl, setInt, trafficClass } from "./options.ts"
 import { domainOf, parseScopedAddress, socketAddress } from "./socket-address.ts"
 
 /** A UDP socket to be. `localAddress` may carry a zone; `0.0.0.0` and `::` are every address. */
@@ -18,8 +10,8 @@ export interface UdpOptions {
   readonly localPort: number
   /** The TTL or hop limit of what is sent, 1..255. */
   readonly ttl: number
-  /** What arrives with less is dropped before the program sees it; everything is let through unless given. */
-  readonly ttlMin?: number
+  /** Who is heard, see `acceptFrom`, which may change it later; everybody unless given. */
+  readonly senders?: ReadonlyArray<Sender>
   readonly device?: string
   /** Whether others may listen on the same port, each on addresses of their own. */
   readonly isShared?: boolean
@@ -42,7 +34,7 @@ export const openUdp = (options: UdpOptions): number => {
     if (family === 6) setInt(fd, onlyIpv6, 1)
     setInt(fd, trafficClass(family), networkControl)
     setInt(fd, sendTtl(family), options.ttl)
-    if (options.ttlMin !== undefined) acceptTtlFrom(fd, family, options.ttlMin)
+    if (options.senders !== undefined) acceptFrom(fd, family, options.senders)
     if (options.device !== undefined) bindToDevice(fd, options.device)
     const octets = socketAddress(at, options.localPort)
     const where = `bind ${options.localAddress} UDP port ${options.localPort}`

@@ -1,11 +1,20 @@
-import { createSocket } from "node:dgram"
+import { createSocket, type Socket as UdpSocket } from "node:dgram"
 import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import type { AddressInfo, Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Effect, Result } from "effect"
-import { listenTcp, openUdp, SocketFault, setTtls, type TcpOptions, unconnectedTcp } from "../src/index.ts"
+import {
+  acceptFrom,
+  listenTcp,
+  openUdp,
+  SocketFault,
+  sendersMax,
+  setTtls,
+  type TcpOptions,
+  unconnectedTcp
+} from "../src/index.ts"
 
 const loopbacks: ReadonlyArray<readonly [Family, string]> = [
   [4, "127.0.0.1"],
@@ -160,41 +169,98 @@ describe("TCP", () => {
   )
 })
 
+/** A UDP socket of Node's on a descriptor. */
+const opened = (family: Family, fd: number) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const socket = createSocket(family === 4 ? "udp4" : "udp6")
+      const listening = once(socket, "listening") // it may be so at once
+      socket.bind({ fd })
+      await listening
+      return socket
+    }),
+    (socket) => Effect.sync(() => socket.close())
+  )
+
+/** Sends words, each from a socket of its own with a TTL, and answers those that came; the last one has to be heard. */
+const heardOf = (
+  family: Family,
+  to: string,
+  receiver: UdpSocket,
+  words: ReadonlyArray<readonly [number, string, string]>
+) =>
+  Effect.gen(function* () {
+    const heard: Array<string> = []
+    const last = words.at(-1)?.[2]
+    const done = new Promise<void>((resolve) =>
+      receiver.on("message", (octets) => {
+        heard.push(octets.toString())
+        if (octets.toString() === last) resolve()
+      })
+    )
+    for (const [ttl, from, word] of words) {
+      const sender = yield* opened(family, openUdp({ localAddress: from, localPort: 0, ttl }))
+      yield* Effect.promise(
+        () => new Promise((resolve) => sender.send(word, receiver.address().port, to, () => resolve(undefined)))
+      )
+    }
+    yield* Effect.promise(() => done)
+    receiver.removeAllListeners("message")
+    return heard
+  }).pipe(Effect.scoped)
+
 describe("UDP", () => {
   it.live.each(loopbacks)("IPv%i: a datagram that has come through a router is dropped", ([family, host]) =>
     Effect.gen(function* () {
-      const open = (fd: number) =>
-        Effect.acquireRelease(
-          Effect.promise(async () => {
-            const socket = createSocket(family === 4 ? "udp4" : "udp6")
-            const listening = once(socket, "listening") // it may be so at once
-            socket.bind({ fd })
-            await listening
-            return socket
-          }),
-          (socket) => Effect.sync(() => socket.close())
-        )
-      const receiver = yield* open(openUdp({ localAddress: host, localPort: 0, ttl: 255, ttlMin: 255 }))
-      const heard: Array<string> = []
-      const done = new Promise<void>((resolve) =>
-        receiver.on("message", (octets) => {
-          heard.push(octets.toString())
-          if (octets.toString() === "last") resolve()
-        })
-      )
-      for (const [ttl, word] of [
-        [254, "far"],
-        [255, "near"],
-        [64, "further"],
-        [255, "last"]
-      ] as const) {
-        const sender = yield* open(openUdp({ localAddress: host, localPort: 0, ttl }))
-        yield* Effect.promise(
-          () => new Promise((resolve) => sender.send(word, receiver.address().port, host, () => resolve(undefined)))
-        )
-      }
-      yield* Effect.promise(() => done)
+      const senders = [{ address: address(host), ttlMin: 255 }]
+      const receiver = yield* opened(family, openUdp({ localAddress: host, localPort: 0, ttl: 255, senders }))
+      const heard = yield* heardOf(family, host, receiver, [
+        [254, host, "far"],
+        [255, host, "near"],
+        [64, host, "further"],
+        [255, host, "last"]
+      ])
       assert.deepStrictEqual(heard, ["near", "last"])
     }).pipe(Effect.scoped)
+  )
+
+  it.live("each sender has its own least TTL, who is none is not heard, and both may change", () =>
+    Effect.gen(function* () {
+      const [near, far] = [address("127.0.0.1"), address("127.0.0.2")]
+      const strict = { address: near, ttlMin: 255 }
+      const fd = openUdp({
+        localAddress: "127.0.0.1",
+        localPort: 0,
+        ttl: 255,
+        senders: [strict, { address: far, ttlMin: 60 }]
+      })
+      const receiver = yield* opened(4, fd)
+      const words = [
+        [254, "127.0.0.1", "near, 254"],
+        [60, "127.0.0.2", "far, 60"],
+        [59, "127.0.0.2", "far, 59"],
+        [255, "127.0.0.3", "stranger"],
+        [255, "127.0.0.1", "last"]
+      ] as const
+      assert.deepStrictEqual(yield* heardOf(4, "127.0.0.1", receiver, words), ["far, 60", "last"])
+      acceptFrom(fd, 4, [{ address: address("127.0.0.3"), ttlMin: 1 }, strict])
+      assert.deepStrictEqual(yield* heardOf(4, "127.0.0.1", receiver, words), ["stranger", "last"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each(loopbacks)(
+    "IPv%i: as many senders as are promised fit, and the last of them is heard",
+    ([family, host]) =>
+      Effect.gen(function* () {
+        const others = Array.from({ length: sendersMax - 1 }, (_, index) => ({
+          address: { family, value: address(host).value + BigInt(index + 1) },
+          ttlMin: 255
+        }))
+        const senders = [...others, { address: address(host), ttlMin: 255 }]
+        const fd = openUdp({ localAddress: host, localPort: 0, ttl: 255, senders })
+        const receiver = yield* opened(family, fd)
+        assert.deepStrictEqual(yield* heardOf(family, host, receiver, [[255, host, "last"]]), ["last"])
+        assert.throws(() => acceptFrom(fd, family, [...senders, ...senders]), /expected at most 300, found 600/)
+      }).pipe(Effect.scoped)
   )
 })

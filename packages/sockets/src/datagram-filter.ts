@@ -1,0 +1,69 @@
+import { addressToBytes, type Family, type IpAddress } from "@lowtide/net"
+import { SocketFault } from "./fault.ts"
+import { checked, libc } from "./libc.ts"
+
+/** Who may send to a datagram socket: an address, and the least TTL or hop limit that its datagrams may arrive with. */
+export interface Sender {
+  readonly address: IpAddress
+  /** 1..255; 255 lets in only what has passed no router (GTSM, RFC 5082). */
+  readonly ttlMin: number
+}
+
+/** As many as fit into one filter (4,096 instructions, `BPF_MAXINSNS`) in either family. */
+export const sendersMax = 300
+
+/**
+ * Lets through only what these sent, each with its least TTL, and nothing when there are none; replaces what was set before,
+ * with no moment between. The kernel looks, since Node does not show the TTL of a datagram: classic BPF, socket(7).
+ */
+export const acceptFrom = (fd: number, family: Family, senders: ReadonlyArray<Sender>): void => {
+  if (senders.length > sendersMax) {
+    const detail = `expected at most ${sendersMax}, found ${senders.length}`
+    throw new SocketFault({ operation: "set who may send to a UDP socket", detail })
+  }
+  const program = Buffer.concat([...senders.map((sender) => letIn(family, sender)), give(drop)])
+  const filter = Buffer.alloc(16) // struct sock_fprog
+  filter.writeUInt16LE(program.length / instructionBytes, 0)
+  filter.writeBigUInt64LE(libc().addressOf(program), 8)
+  checked(libc().setsockopt(fd, 1, 26, filter, filter.length), "attach a packet filter (SO_ATTACH_FILTER)")
+  program.fill(0) // also keeps it from being collected before the call
+}
+
+/** Where the network header has the address of the sender, and the TTL or hop limit. */
+const offsets = { 4: { source: 12, ttl: 8 }, 6: { source: 8, ttl: 7 } } as const
+
+const instructionBytes = 8
+const keep = 0xffff
+const drop = 0
+
+/** The part of the program about one sender: a datagram of another one goes on to what follows. */
+const letIn = (family: Family, { address, ttlMin }: Sender): Buffer => {
+  const { source, ttl } = offsets[family]
+  const octets = Buffer.from(addressToBytes(address))
+  const judge = [loadOctet(ttl), ifAtLeast(ttlMin, 0, 1), give(keep), give(drop)]
+  const words = octets.length / 4
+  const compare = Array.from({ length: words }, (_, word) => {
+    const behind = (words - 1 - word) * 2 + judge.length // instructions up to the end of this part
+    return [loadWord(source + word * 4), ifEqual(octets.readUInt32BE(word * 4), 0, behind)]
+  })
+  return Buffer.concat([...compare.flat(), ...judge])
+}
+
+/** SKF_NET_OFF of linux/filter.h: offsets from here on are into the network header. */
+const networkHeader = -0x10_0000
+
+const loadWord = (offset: number): Buffer => instruction(0x20, 0, 0, networkHeader + offset)
+const loadOctet = (offset: number): Buffer => instruction(0x30, 0, 0, networkHeader + offset)
+const ifEqual = (value: number, skip: number, elseSkip: number): Buffer => instruction(0x15, skip, elseSkip, value)
+const ifAtLeast = (value: number, skip: number, elseSkip: number): Buffer => instruction(0x35, skip, elseSkip, value)
+const give = (octets: number): Buffer => instruction(0x06, 0, 0, octets)
+
+/** `struct sock_filter`. */
+const instruction = (code: number, ifTrue: number, ifFalse: number, value: number): Buffer => {
+  const octets = Buffer.alloc(instructionBytes)
+  octets.writeUInt16LE(code, 0)
+  octets.writeUInt8(ifTrue, 2)
+  octets.writeUInt8(ifFalse, 3)
+  octets.writeInt32LE(value | 0, 4)
+  return octets
+}
