@@ -1,7 +1,9 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import {
+  type Checkpoint,
   type CheckpointKeys,
+  claimOf,
   openCheckpoint,
   type SignedCheckpoint,
   splitNotes
@@ -37,7 +39,10 @@ export const appendToFolder = (folder: string, checkpoint: SignedCheckpoint): Ef
     catch: (cause) => new FolderFault({ folder, cause })
   })
 
-/** The checkpoint over the most events in the newest file that has one; none in a folder that is not there, or has none. */
+/**
+ * The checkpoint of the newest incarnation over the most events, in whichever file: a file may have been renamed, or begun
+ * by a clock that was ahead. None in a folder that is not there, or has none.
+ */
 export const newestInFolder = (
   folder: string,
   keys: CheckpointKeys
@@ -45,17 +50,35 @@ export const newestInFolder = (
   Effect.try({
     try: () => {
       mkdirSync(folder, { recursive: true, mode: 0o755 })
-      const files = readdirSync(folder).filter((name) => name.endsWith(fileEnding))
-      for (const name of files.sort().reverse()) {
-        const opened = splitNotes(readFileSync(join(folder, name), "utf8")).map((note) => openCheckpoint(keys, note))
-        const newest = opened
-          .filter(Result.isSuccess)
-          .map(({ success }) => success)
-          .sort((left, right) => left.incarnation - right.incarnation || left.size - right.size)
-          .at(-1)
-        if (newest !== undefined) return newest
+      let newest: SignedCheckpoint | undefined
+      for (const name of readdirSync(folder).filter((name) => name.endsWith(fileEnding))) {
+        newest = newestOf(splitNotes(readFileSync(join(folder, name), "utf8")), keys, newest)
       }
-      return undefined
+      return newest
     },
     catch: (cause) => new FolderFault({ folder, cause })
   })
+
+/** The newest of a file's notes that is to be believed, or what was the newest before; signatures of older ones are not asked. */
+const newestOf = (
+  notes: ReadonlyArray<string>,
+  keys: CheckpointKeys,
+  before: SignedCheckpoint | undefined
+): SignedCheckpoint | undefined => {
+  const claims = notes
+    .flatMap((note) => {
+      const claim = claimOf(note)
+      return claim === undefined ? [] : [{ note, claim }]
+    })
+    .filter(({ claim }) => before === undefined || byAge(before, claim) < 0)
+    .sort((left, right) => byAge(right.claim, left.claim))
+  for (const { note } of claims) {
+    const opened = openCheckpoint(keys, note)
+    if (Result.isSuccess(opened)) return opened.success
+  }
+  return before
+}
+
+type Age = Pick<Checkpoint, "incarnation" | "size">
+
+const byAge = (left: Age, right: Age): number => left.incarnation - right.incarnation || left.size - right.size

@@ -66,6 +66,9 @@ export const openCheckpoint = (keys: CheckpointKeys, note: string): Result.Resul
   return Result.fail(`expected a signature by one of [${believed}], found [${signers.join(", ")}]`)
 }
 
+/** What a note says, whoever signed it. */
+export const claimOf = (note: string): Checkpoint | undefined => readBody(note.slice(0, note.indexOf("\n\n") + 1))
+
 const readBody = (body: string): Checkpoint | undefined => {
   const [origin = "", size = "", root = "", ...extensions] = body.split("\n")
   const extension = (name: string) => extensions.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1)
