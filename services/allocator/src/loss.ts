@@ -3,7 +3,7 @@ import { readStored } from "@lowtide/bus/read-stream"
 import { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { headFilter, headKey, keyOf, stateStream, statusFilter, statusStream } from "@lowtide/bus/subjects"
-import { ClusterHead, readEvent, type Stamp, streamOf } from "@lowtide/domain"
+import { ClusterHead, incarnationMax, readEvent, type Stamp, streamOf } from "@lowtide/domain"
 import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "./centre.ts"
@@ -77,6 +77,15 @@ export const lossBy = (
     const order = yield* ledger.recoveryOrder
     return order === null ? undefined : { incarnation, why: order }
   })
+
+/**
+ * A node's word was believed once that left no number for the incarnation that it began: nothing was ever published by
+ * that one, so the next after the log's own takes its place.
+ */
+export const unstorable = (head: Pick<Head, "incarnation">, begun: number): Loss | undefined =>
+  begun <= incarnationMax
+    ? undefined
+    : { incarnation: head.incarnation + 1, why: `incarnation ${begun} was begun, which cannot be stored` }
 
 const at = ({ incarnation, epoch, seq }: Stamp): string => `${incarnation}/${epoch}/${seq}`
 

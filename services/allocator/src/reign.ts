@@ -28,7 +28,7 @@ import { failpoint, failpointDuring } from "./failpoint.ts"
 import { HeardAgents } from "./heard-agents.ts"
 import { isHeldBack } from "./held-back.ts"
 import type { LeaseTrust } from "./leader.ts"
-import { findLoss, isLossShown } from "./loss.ts"
+import { findLoss, isLossShown, unstorable } from "./loss.ts"
 import { loadMemory, type Memory } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { noticesOf } from "./notices.ts"
@@ -217,7 +217,7 @@ export const beginReign = (
     /** What the log lacks is found out before anything is decided on it. */
     const compare = Effect.gen(function* () {
       const begun = memory.fleet.recovery?.incarnation ?? 0
-      const witnessed = yield* findLoss(memory.head, nodes, witnessesIn)
+      const witnessed = unstorable(memory.head, begun) ?? (yield* findLoss(memory.head, nodes, witnessesIn))
       const isBegun = memory.head.incarnation >= begun
       const signed = witnessed === undefined && isBegun ? yield* tree.compare : undefined
       const [differing] = signed?._tag === "Changed" ? [] : yield* differingStreams(ledger)

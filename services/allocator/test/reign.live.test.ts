@@ -3,11 +3,14 @@ import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCo
 import type { Command } from "@lowtide/domain"
 import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
+import { emptyTables } from "@lowtide/testkit/memory-tables"
 import { Clock, Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { layerAllocator } from "../src/allocator.ts"
 import { Centre } from "../src/centre.ts"
+import { decideBatch } from "../src/decide-batch.ts"
 import { Defects } from "../src/defects.ts"
 import { LeaseTrust } from "../src/leader.ts"
+import { loadMemory } from "../src/memory.ts"
 import { beginReign } from "../src/reign.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
 import { onNats, until } from "./live.ts"
@@ -16,7 +19,7 @@ import { announcing, service, signingKey, uuid } from "./orders.ts"
 type Append = Ledger["Service"]["append"]
 
 /** A whole allocator over a ledger in memory, whose appends go through `around`, and a real NATS. */
-const leading = Effect.fnUntraced(function* (server: NatsServer) {
+const leading = Effect.fnUntraced(function* (server: NatsServer, memory: Layer.Layer<Ledger> = memoryLedger()) {
   const state: { around: (append: Append, batch: Batch) => ReturnType<Append>; loads: number; appends: number } = {
     around: (append, batch) => append(batch),
     loads: 0,
@@ -39,7 +42,7 @@ const leading = Effect.fnUntraced(function* (server: NatsServer) {
           })
       })
     )
-  ).pipe(Layer.provide(memoryLedger()))
+  ).pipe(Layer.provide(memory))
   const services = yield* Layer.build(
     layerAllocator(signingKey, Effect.void).pipe(
       Layer.provideMerge(Layer.mergeAll(ledger, layerBus({ servers: [server.url], name: "test" })))
@@ -289,6 +292,43 @@ describe("a command that meets a defect", () => {
       assert.strictEqual(leader.state.loads, loads, "and without the memory being lost again")
       assert.deepStrictEqual(yield* addressesOf(leader), ["shop/a", "shop/b"])
     })
+  )
+})
+
+describe("a log in which an incarnation was begun that cannot be stored", () => {
+  it.live("is gone on with, by the next incarnation after the log's own", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const tables = emptyTables(new Date().toISOString())
+        const begun: Command = {
+          ...{
+            _tag: "BeginRecovery",
+            incarnation: 2 ** 31,
+            why: "node east/n1 is at 2147483647/1/5, the log at 1/1/0"
+          },
+          lostAfter: { incarnation: 1, seq: 0 }
+        }
+        yield* Effect.gen(function* () {
+          const ledger = yield* Ledger
+          yield* ledger.acquireLease("before", 1)
+          const envelope = { commandId: uuid(900), correlationId: uuid(900), actor: "allocator" } as const
+          const received = {
+            envelope: { ...envelope, actorKind: "system" as const, command: begun },
+            receivedAt: new Date().toISOString()
+          }
+          yield* ledger.append(decideBatch(yield* loadMemory, [received], signingKey, Date.now()).batch)
+        }).pipe(Effect.provide(memoryLedger({ tables })))
+        const leader = yield* leading(server, memoryLedger({ tables }))
+        const incarnation = leader.centre.read(({ fleet }) => fleet.recovery?.incarnation)
+        yield* until(
+          "the next one is begun",
+          Effect.map(incarnation, (found) => found === 2).pipe(Effect.orElseSucceed(() => false))
+        )
+        assert.strictEqual(tables.head.incarnation, 2)
+        for (const command of announcing) yield* leader.send(command)
+        assert.strictEqual((yield* leader.send(service("web")))._tag, "Done")
+      })
+    )
   )
 })
 

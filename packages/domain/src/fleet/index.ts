@@ -10,7 +10,15 @@ export * from "./fleet.ts"
 export { fleetPoolFindings, poolsOfFleet, unselectedFinding } from "./fleet-pools.ts"
 export * from "./fleet-version.ts"
 export * from "./observation.ts"
-export { type DoubleHolding, doubleHoldings, isOpenTo, isTaken, mayHavePart, settledAtOnce } from "./recovery.ts"
+export {
+  type DoubleHolding,
+  doubleHoldings,
+  incarnationMax,
+  isOpenTo,
+  isTaken,
+  mayHavePart,
+  settledAtOnce
+} from "./recovery.ts"
 export * from "./state-shapes.ts"
 export { type StateShape, Unreadable } from "./stored.ts"
 export * from "./stream.ts"

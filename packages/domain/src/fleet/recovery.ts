@@ -9,10 +9,16 @@ import { type Holder, type RecoveryState, streamOf, streamOfVip, type VipState }
 /** A pool that is not known while what a VIP's cluster is configured to have is not: its Service brings the true one. */
 export const unknownPool = "-"
 
-/** Begins a new incarnation, or does nothing when it has begun. */
+/** What the database stores of an incarnation's number. */
+export const incarnationMax = 2_147_483_647
+
+/**
+ * Begins a new incarnation, or does nothing when it has begun. One that nobody could ever go on with, since its number
+ * cannot be stored, gives way to a lower one.
+ */
 export const beginRecovery = (draft: Draft, { incarnation, why, lostAfter }: BeginRecovery): void => {
   const before = draft.fleet.recovery ?? null
-  if (before !== null && before.incarnation >= incarnation) return
+  if (before !== null && before.incarnation >= incarnation && before.incarnation <= incarnationMax) return
   draft.emit({
     stream: streamOf.recovery(),
     type: "HistoryLost",
