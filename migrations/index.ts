@@ -45,6 +45,7 @@ import * as auditWordsInNumber from "./0059-audit-words-in-number.ts"
 import * as auditDifferenceOfFleet from "./0060-audit-difference-of-fleet.ts"
 import * as wireUnread from "./0060-wire-unread.ts"
 import * as auditWordsOfKeptVersions from "./0061-audit-words-of-kept-versions.ts"
+import * as auditReadsWhatJsonCannot from "./0068-audit-reads-what-json-cannot.ts"
 import * as auditReads from "./0069-audit-reads.ts"
 
 /** By name; they run in the order of their names. */
@@ -91,5 +92,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0060-audit-difference-of-fleet": auditDifferenceOfFleet,
   "0060-wire-unread": wireUnread,
   "0061-audit-words-of-kept-versions": auditWordsOfKeptVersions,
+  "0068-audit-reads-what-json-cannot": auditReadsWhatJsonCannot,
   "0069-audit-reads": auditReads
 }

@@ -501,6 +501,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.quota_words(state json) returns text
 
+-- function audit.readable(document json) returns json
+
 -- function audit.reserved_for_words(state json) returns text
 
 -- function audit.service_words(state json) returns text

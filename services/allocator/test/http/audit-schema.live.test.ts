@@ -397,6 +397,45 @@ describe("schema audit", () => {
     )
   )
 
+  it.live("answers although logs of before hold characters that PostgreSQL does not read", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        yield* sql("begin")
+        const plant = (type: string, seq: number, word: string) =>
+          sql(
+            `insert into events (seq, epoch, commit_seq, event_id, stream, version, type, schema, recorded_at, actor,
+              actor_kind, command_id, correlation_id, reason_code, data, meta, leaf_hash)
+            select e.seq + $2, epoch, commit_seq, ledger_uuid_v7(recorded_at), stream || '-odd', 1, type, schema,
+              recorded_at, actor, actor_kind, command_id, correlation_id, reason_code,
+              replace(replace(data::text, '"before":', '"odd":["\\ud800\\u0000","\\\\ud800"],"before":'),
+                $3, 'w\\udc00b')::json, meta, leaf_hash
+            from events e where type = $1 and data::text like '%' || $3 || '%' order by e.seq limit 1`,
+            [type, seq, word]
+          )
+        yield* plant("ServiceObserved", 1_000, "web")
+        yield* plant("AssignmentRefused", 2_000, "Service ")
+        yield* sql("alter table vip_history disable trigger all")
+        yield* sql("update vip_history set holders = replace(holders::text, 'web', 'w\\udc00b')::json")
+        const odd = "w\ufffdb"
+        const events = yield* sql("select what, after #>> '{service,name}' as name from audit.events where seq > 1000")
+        assert.include(events[0]?.what, `shop/${odd}`)
+        assert.strictEqual(events[0]?.name, odd)
+        const refusals = yield* sql("select message from audit.refusals where seq > 2000")
+        assert.include(refusals[0]?.message, odd)
+        const holders = yield* sql("select distinct service from audit.vip_history order by service")
+        assert.include(
+          holders.map(({ service }) => service),
+          odd
+        )
+        const differing = yield* sql("select name from audit.difference_of_seqs(1000, 1999)")
+        assert.deepStrictEqual(differing, [{ name: `shop/${odd}` }])
+        const [kept] = yield* sql(`select audit.readable('{"a":"\\\\ud800 \u{1f600}"}') ->> 'a' as text`)
+        assert.strictEqual(kept?.text, "\\ud800 \u{1f600}", "what is written out is no such character")
+        yield* sql("rollback")
+      })
+    )
+  )
+
   it.live("answers what happened to the addresses of a prefix", () =>
     asked((sql) =>
       Effect.gen(function* () {
