@@ -30,6 +30,13 @@ export const RecoveryView = Schema.Struct({
   waitingFor: Schema.Array(Schema.String).annotate({
     description: "Agents and nodes that have not told what they remember"
   }),
+  republishing: Schema.Array(
+    Schema.Struct({
+      cluster: Schema.String,
+      published: Schema.Int.annotate({ description: "Messages that are signed and numbered anew" }),
+      total: Schema.Int.annotate({ description: "Messages that the cluster is to have, as far as is known by now" })
+    })
+  ).annotate({ description: "Clusters of which not all is published anew yet; decisions go on in them" }),
   reserved: Schema.Int.annotate({ description: "Addresses that are kept for Services that have not come back" }),
   contested: Schema.Array(ContestedAddress)
 }).annotate({ identifier: "Recovery" })

@@ -21,7 +21,7 @@ import { type Claim, Contests, claimOf, doublyHeld, isConfirmed, rememberedOf } 
 import { isAbsence } from "./held-back.ts"
 import { adoptedAtOnce, LateNodes } from "./late-nodes.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
-import type { Memory } from "./memory.ts"
+import { digestOf, type Memory } from "./memory.ts"
 import { republicationOf } from "./republication.ts"
 import type { RollCallAnswers } from "./roll-call-answers.ts"
 
@@ -46,6 +46,8 @@ export interface RecoveryStanding {
   readonly frozen: ReadonlyArray<string>
   /** Who is waited for: `agent of east`, `node east/n1`. */
   readonly waitingFor: ReadonlyArray<string>
+  /** Clusters that are decided about again and not published anew with all that they have: how many messages are. */
+  readonly republishing: ReadonlyArray<{ readonly cluster: string; readonly published: number; readonly total: number }>
   /** Addresses that are reserved for who comes back. */
   readonly reserved: number
   /** Addresses that two clusters hold (LT0522). */
@@ -131,6 +133,11 @@ export class Recovery {
       why: recovery.why,
       frozen,
       waitingFor: frozen.flatMap((cluster) => this.#waitingFor(cluster, nowMs)),
+      republishing: this.#unwhole.sort().map((cluster) => {
+        const { memory } = this.#parts
+        const { count } = digestOf(memory.digests, cluster)
+        return { cluster, published: count, total: count + republicationOf(memory, cluster).lackingCount }
+      }),
       reserved: reservedVips(this.#parts.memory).length,
       contested: [...doublyHeld(fleet), ...this.#late.contested]
     }
@@ -153,6 +160,13 @@ export class Recovery {
     const heard = [...this.#parts.nodes.values()].map(({ status }) => status.cluster)
     const known = new Set([...fleet.clusters.keys(), ...heard, ...this.#stored.map(({ cluster }) => cluster)])
     return [...known].filter((cluster) => this.#isFrozen(cluster)).sort()
+  }
+
+  /** Clusters that are not frozen, and not known to be published anew with all that they have. */
+  get #unwhole(): Array<string> {
+    return [...this.#parts.memory.fleet.clusters.keys()].filter(
+      (cluster) => !this.#whole.has(cluster) && !this.#isFrozen(cluster)
+    )
   }
 
   #isFrozen(name: string): boolean {
@@ -222,8 +236,7 @@ export class Recovery {
   #goOn() {
     return Effect.gen({ self: this }, function* () {
       const { memory, submit } = this.#parts
-      for (const cluster of memory.fleet.clusters.keys()) {
-        if (this.#whole.has(cluster) || this.#isFrozen(cluster)) continue
+      for (const cluster of this.#unwhole) {
         const republication = republicationOf(memory, cluster)
         while (!republication.isWhole) {
           const { seq } = memory.head

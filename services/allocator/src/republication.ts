@@ -87,6 +87,11 @@ export class Republication {
     return taken.filter((key) => this.#isLacking(key))
   }
 
+  /** Messages that have none of this incarnation yet. */
+  get lackingCount(): number {
+    return this.#lacking.filter(({ key }) => this.#isLacking(key)).length
+  }
+
   /** Whether nothing is left. */
   get isWhole(): boolean {
     if (this.#lacking.length > 0) return false

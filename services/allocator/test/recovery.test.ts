@@ -696,10 +696,16 @@ describe("a cluster with more than one batch is to publish", () => {
           const leader = yield* lost
           leader.limits.submits = submits
           for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
-          assert.containsAllKeys(standing(leader).messages, ["1"], "it stopped half way")
+          const { messages } = standing(leader)
+          assert.containsAllKeys(messages, ["1"], "it stopped half way")
           const next = yield* leading()
+          for (const each of [leader, next])
+            assert.deepStrictEqual(each.recovery.standing(0)?.republishing, [
+              { cluster: "east", published: messages[2] ?? 0, total: all }
+            ])
           yield* next.recovery.look(0)
           assert.deepStrictEqual(standing(next), { messages: { 2: all }, vips: { assigned: count } })
+          assert.deepStrictEqual(next.recovery.standing(0)?.republishing, [])
           assert.deepStrictEqual(yield* stored, { 2: all })
           const { seq } = next.memory.head
           yield* next.recovery.look(200)

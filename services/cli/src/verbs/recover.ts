@@ -76,11 +76,14 @@ const isFirst = (
 
 const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
   if (recovery === null) return "No recovery: no history was lost that is known of."
-  const { incarnation, phase, why, frozen, waitingFor, contested } = recovery
+  const { incarnation, phase, why, frozen, waitingFor, republishing, contested } = recovery
   return [
     `Incarnation ${incarnation}, ${phase}, because ${why}.`,
     ...(frozen.length === 0 ? [] : [`Nothing is decided or published yet in ${frozen.join(", ")}.`]),
     ...(waitingFor.length === 0 ? [] : [`Waiting for ${waitingFor.join(", ")}.`]),
+    ...republishing.map(
+      ({ cluster, published, total }) => `${cluster} is published anew: ${published} of ${total} messages.`
+    ),
     ...reserved.map(
       ({ network, address, cluster, services }) =>
         `${address} of network ${network} is reserved for ${services.map((service) => `${cluster}/${service}`).join(", ")}.`
