@@ -1,0 +1,195 @@
+import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert } from "@effect/vitest"
+import { generateKey, readSigningKey, seal } from "@lowtide/bus"
+import { startNats, startPostgres } from "@lowtide/testkit"
+import { startBird } from "@lowtide/testkit/lab/bird"
+import { startProcess } from "@lowtide/testkit/lab/processes"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { Effect } from "effect"
+
+const root = join(import.meta.dirname, "../..")
+const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+
+/** One cluster of this run: two speakers of one node refuse each other, also those of two runs on one machine. */
+export const cluster = `east-${process.pid}`
+const routerAddress = "127.4.0.1"
+const nodes = [
+  { name: "n1", address: "127.4.0.11" },
+  { name: "n2", address: "127.4.0.12" }
+]
+const namesOf = (count: number) => Array.from({ length: count }, (_, index) => `web-${index + 1}`)
+
+export const serviceText = (name: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+---`
+export const sliceText = (name: string) => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ${name}-1, namespace: shop, labels: {kubernetes.io/service-name: ${name}}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1], nodeName: n1, conditions: {ready: true}}]
+---`
+export const poolText = (range = "198.51.100.0/24") => `
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: public, namespace: metallb-system}
+spec: {addresses: [${range}]}
+---`
+export const advertisementText = `
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: all, namespace: metallb-system}
+---`
+export const nodesText = nodes
+  .map(
+    ({ name, address }) => `
+apiVersion: v1
+kind: Node
+metadata: {name: ${name}}
+status: {addresses: [{type: InternalIP, address: ${address}}]}
+---`
+  )
+  .join("")
+const networkText = (port: number) => `
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: router, namespace: metallb-system}
+spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
+---${nodesText}`
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, routerAddress, () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** One command line in a process of its own. */
+export const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
+  Effect.promise(
+    () =>
+      new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
+        const child = spawn(process.execPath, [mainOf("cli"), ...args], { env: { ...env, NO_COLOR: "1" } })
+        let out = ""
+        let err = ""
+        child.stdout.on("data", (chunk) => (out += chunk))
+        child.stderr.on("data", (chunk) => (err += chunk))
+        child.on("close", (code) => resolve({ code, out, err }))
+      })
+  )
+
+/** All of a fleet as processes of their own, a router beside them: so many Services, each announced by both nodes. */
+export const startFleet = (count: number, range?: string) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+    )
+    const file = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const postgres = yield* startPostgres()
+    const nats = yield* startNats()
+    const port = yield* freePort
+    const router = yield* startBird({
+      folder: join(folder, "bird"),
+      asn: 64511,
+      address: routerAddress,
+      port,
+      neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
+    })
+    const intents = generateKey()
+    const install = generateKey()
+    const allowed = { cluster, prefixes: [range ?? "198.51.100.0/24"] }
+    const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
+    const holder = (name: string, kind: string, role: string) => ({
+      ...{ name, kind, roles: [{ role }] },
+      sha256: createHash("sha256").update(`secret-of-${name}`).digest("hex")
+    })
+    const tokens = {
+      tokens: [holder("ada", "person", "operator"), holder("bob", "person", "admin"), holder("ci", "machine", "admin")]
+    }
+    const manifests = join(folder, "manifests")
+    mkdirSync(manifests)
+    /** Whole at once, as deployments write. */
+    const write = (name: string, text: string) => renameSync(file(`${name}.new`, text), join(manifests, name))
+    write("network.yaml", networkText(port))
+    write("addresses.yaml", poolText(range) + advertisementText)
+    const names = namesOf(count)
+    write("slices.yaml", names.map(sliceText).join(""))
+    write("services.yaml", names.map(serviceText).join(""))
+
+    const common = { LOWTIDE_CLUSTER: cluster, LOWTIDE_NATS_URL: nats.url, LOWTIDE_MANIFESTS: manifests }
+    const trusting = {
+      LOWTIDE_TRUST_FILE: file("trust.json", JSON.stringify(trust)),
+      LOWTIDE_ALLOWED_PREFIXES_FILE: file(
+        "allowed.json",
+        seal(readSigningKey("install", install.privatePem), JSON.stringify(allowed))
+      )
+    }
+    const start = (name: string, service: string, env: Readonly<Record<string, string>>) =>
+      startProcess({
+        name,
+        command: [process.execPath, mainOf(service)],
+        logFile: join(folder, `${name}.log`),
+        env
+      })
+    const startAllocator = (databaseUrl = postgres.url) =>
+      start("allocator", "allocator", {
+        DATABASE_URL: databaseUrl,
+        LOWTIDE_NATS_URL: nats.url,
+        LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
+        LOWTIDE_SIGNING_KEY_ID: "k1",
+        LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
+      })
+    const allocator = yield* startAllocator()
+    yield* start("agent", "agent", {
+      ...common,
+      LOWTIDE_STATUSES: join(folder, "statuses"),
+      LOWTIDE_TRUST_FILE: trusting.LOWTIDE_TRUST_FILE,
+      LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "agent.sock")}`
+    })
+    const speakers = yield* Effect.forEach(nodes, ({ name, address }) =>
+      start(name, "speaker", {
+        ...common,
+        ...trusting,
+        LOWTIDE_NODE: name,
+        LOWTIDE_STATE_DIR: join(folder, `state-${name}`),
+        LOWTIDE_LOCAL_ADDRESS: address,
+        LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, `${name}.sock`)}`
+      })
+    )
+    const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
+    const as = (name: string) => ({ ...server, LOWTIDE_TOKEN: `secret-of-${name}` })
+    const routes = Effect.map(router.routes, (found) => found.map(({ paths }) => paths.length))
+    const hasRoutes = (count: number) =>
+      waitUntil(
+        `${count} routes of two paths`,
+        Effect.map(routes, (found) => found.length === count && found.every((paths) => paths === 2)),
+        { deadlineMs: 60_000 }
+      )
+
+    yield* hasRoutes(count)
+    const limit = (blastRadius: string) =>
+      Effect.gen(function* () {
+        const fleet = "apiVersion: lowtide.dev/v1alpha1\nkind: Fleet\nmetadata: {name: prod}\n"
+        const path = file("fleet.yaml", `${fleet}spec: {blastRadius: ${blastRadius}}\n`)
+        const applied = yield* lowtide(as("bob"), "apply", "-f", path)
+        assert.strictEqual(applied.code, 0, applied.err)
+      })
+    return { write, as, postgres, nats, router, allocator, startAllocator, routes, hasRoutes, speakers, limit }
+  })
+
+export type LoopbackFleet = Effect.Success<ReturnType<typeof startFleet>>
