@@ -37,6 +37,9 @@ export const RecoveryView = Schema.Struct({
       total: Schema.Int.annotate({ description: "Messages that the cluster is to have, as far as is known by now" })
     })
   ).annotate({ description: "Clusters of which not all is published anew yet; decisions go on in them" }),
+  unrouted: Schema.Array(Schema.Struct({ cluster: Schema.String, addresses: Schema.Int })).annotate({
+    description: "Clusters whose nodes announce addresses as before the loss, for which the configuration has no route"
+  }),
   reserved: Schema.Int.annotate({ description: "Addresses that are kept for Services that have not come back" }),
   contested: Schema.Array(ContestedAddress)
 }).annotate({ identifier: "Recovery" })

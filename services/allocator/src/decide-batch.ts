@@ -10,6 +10,7 @@ import {
   decide,
   type Finding,
   type Fleet,
+  isLeftUnsaid,
   type MassWithdraw,
   messageKey,
   type NumberedMessage,
@@ -248,6 +249,7 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
     const entry = memory.book.entries(content.cluster).get(key)
+    if (entry === undefined && massWithdraw === undefined && isLeftUnsaid(memory.fleet, content)) return []
     const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
     const why = {

@@ -22,7 +22,7 @@ import { isAbsence } from "./held-back.ts"
 import { adoptedAtOnce, LateNodes } from "./late-nodes.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
 import { digestOf, type Memory } from "./memory.ts"
-import { republicationOf } from "./republication.ts"
+import { republicationOf, unsaidVips } from "./republication.ts"
 import type { RollCallAnswers } from "./roll-call-answers.ts"
 
 /** Everybody who is there has heard the roll call, three times at least, before it can be said that all have answered. */
@@ -48,6 +48,8 @@ export interface RecoveryStanding {
   readonly waitingFor: ReadonlyArray<string>
   /** Clusters that are decided about again and not published anew with all that they have: how many messages are. */
   readonly republishing: ReadonlyArray<{ readonly cluster: string; readonly published: number; readonly total: number }>
+  /** Clusters in which nodes announce addresses as before, for which their configuration has no route. */
+  readonly unrouted: ReadonlyArray<{ readonly cluster: string; readonly addresses: number }>
   /** Addresses that are reserved for who comes back. */
   readonly reserved: number
   /** Addresses that two clusters hold (LT0522). */
@@ -137,6 +139,10 @@ export class Recovery {
         const { memory } = this.#parts
         const { count } = digestOf(memory.digests, cluster)
         return { cluster, published: count, total: count + republicationOf(memory, cluster).lackingCount }
+      }),
+      unrouted: [...fleet.clusters.values()].flatMap((cluster) => {
+        const addresses = this.#isFrozen(cluster.name) ? 0 : unsaidVips(this.#parts.memory, cluster).length
+        return addresses === 0 ? [] : [{ cluster: cluster.name, addresses }]
       }),
       reserved: reservedVips(this.#parts.memory).length,
       contested: [...doublyHeld(fleet), ...this.#late.contested]

@@ -1,10 +1,16 @@
 import {
   type ClusterMemory,
+  type Content,
   type Fleet,
   type IntentBook,
+  isLeftUnsaid,
+  isReserved,
   type PublishedSubject,
   publishedSubjects,
-  settledAtOnce
+  resolveNode,
+  resolveVip,
+  settledAtOnce,
+  vipKey
 } from "@lowtide/domain"
 import type { Memory } from "./memory.ts"
 
@@ -27,6 +33,7 @@ export const republishedAtOnce = 1_000
  * comes about meanwhile is published by its own events.
  */
 export class Republication {
+  readonly #fleet: Fleet
   readonly #book: IntentBook
   readonly #cluster: string
   readonly #incarnation: number
@@ -40,6 +47,7 @@ export class Republication {
   #outdated: Array<string> | undefined
 
   constructor(fleet: Fleet, cluster: ClusterMemory, book: IntentBook, incarnation: number) {
+    this.#fleet = fleet
     this.#book = book
     this.#cluster = cluster.name
     this.#incarnation = incarnation
@@ -54,6 +62,18 @@ export class Republication {
 
   #isLacking(key: string): boolean {
     return this.#book.entries(this.#cluster).get(key)?.incarnation !== this.#incarnation
+  }
+
+  /** Takes from the end what nothing will be said of. */
+  #passOver(): void {
+    for (let last = this.#lacking.at(-1); last !== undefined && this.#isUnsaid(last); last = this.#lacking.at(-1))
+      this.#lacking.pop()
+  }
+
+  #isUnsaid(subject: PublishedSubject): boolean {
+    if (this.#book.entries(this.#services.name).has(subject.key)) return false
+    const content = contentOf(this.#fleet, this.#services, subject)
+    return content !== undefined && isLeftUnsaid(this.#fleet, content)
   }
 
   /** The next Services to settle; none when all are. */
@@ -72,6 +92,7 @@ export class Republication {
     const taken: Array<PublishedSubject> = []
     if (!this.#isSettled) return taken
     while (taken.length < republishedAtOnce) {
+      this.#passOver()
       const next = this.#lacking.pop()
       if (next === undefined) break
       if (this.#isLacking(next.key)) taken.push(next)
@@ -81,6 +102,7 @@ export class Republication {
 
   /** The keys of the next messages of before, once all others are published: whom a message obliged is told by the next. */
   takeOutdated(): ReadonlyArray<string> {
+    this.#passOver()
     if (this.#lacking.length > 0) return []
     this.#outdated ??= [...this.#book.entries(this.#cluster).keys()].filter((key) => this.#isLacking(key))
     const taken = this.#outdated.splice(0, republishedAtOnce)
@@ -94,8 +116,40 @@ export class Republication {
 
   /** Whether nothing is left. */
   get isWhole(): boolean {
+    this.#passOver()
     if (this.#lacking.length > 0) return false
     this.#outdated ??= [...this.#book.entries(this.#cluster).keys()].filter((key) => this.#isLacking(key))
     return this.#outdated.length === 0
   }
+}
+
+/** What is said of a VIP or a node of which nothing was said before. */
+const contentOf = (fleet: Fleet, cluster: ClusterMemory, subject: PublishedSubject): Content | undefined => {
+  switch (subject._tag) {
+    case "Vip": {
+      const vip = fleet.vips.get(subject.stream)
+      return vip && resolveVip(fleet, cluster, vip, [])
+    }
+    case "Node": {
+      const node = cluster.nodes.get(subject.stream.slice(subject.stream.indexOf("/") + 1))
+      return node && resolveNode(fleet, cluster, node)
+    }
+    case "Service":
+    case "Object":
+      return undefined
+  }
+}
+
+/** Streams of VIPs of which nothing is said since history was lost, lest it takes what nodes announce of them. */
+export const unsaidVips = (
+  { fleet, book }: Pick<Memory, "fleet" | "book">,
+  cluster: ClusterMemory
+): ReadonlyArray<string> => {
+  const entries = book.entries(cluster.name)
+  return [...cluster.vips].filter((stream) => {
+    const vip = fleet.vips.get(stream)
+    if (vip === undefined || vip.obliged.length === 0 || isReserved(cluster, vip) || entries.has(vipKey(vip.address)))
+      return false
+    return isLeftUnsaid(fleet, resolveVip(fleet, cluster, vip, []))
+  })
 }

@@ -629,6 +629,60 @@ describe("an address that two clusters remember", () => {
   )
 })
 
+describe("an address that was taken over, and for which the configuration has no route", () => {
+  /** All is lost, n1 announces an address, and its agent tells of no Advertisement and no peer any more. */
+  const unrouted = Effect.gen(function* () {
+    const leader = yield* leading()
+    yield* leader.tell(registered)
+    yield* leader.lose(2)
+    yield* leader.tell(node("n1"), service("web"))
+    leader.hear(answerOf(2, held("192.0.2.7", stampOf(1, 40))))
+    leader.recovery.noteHeldBack(inventory(["shop/web"], ["n1"]))
+    for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+    assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+    return leader
+  })
+  const said = ({ memory }: Leader) =>
+    [...memory.book.entries("east").keys()].filter((key) => key.startsWith("adv.") || key.startsWith("node."))
+  const found = ({ recovery }: Leader) => recovery.standing(0)?.unrouted
+
+  it.effect("stays as nodes announce it, and so do their sessions, also under the next leader", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        assert.deepStrictEqual(said(leader), [])
+        assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
+        const next = yield* leading()
+        const { seq } = next.memory.head
+        yield* next.recovery.look(0)
+        assert.deepStrictEqual([next.memory.head.seq, said(next)], [seq, []])
+      })
+    )
+  )
+
+  it.effect("is published with the configuration that has one", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        yield* leader.tell(...announcing)
+        assert.lengthOf(said(leader), 3)
+        assert.deepStrictEqual(found(leader), [])
+      })
+    )
+  )
+
+  it.effect("is withdrawn when a person orders it", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        yield* leader.tell({ _tag: "ReleaseBrake", cluster: "east" })
+        assert.lengthOf(said(leader), 2)
+        assert.deepStrictEqual(found(leader), [])
+      })
+    )
+  )
+})
+
 describe("a cluster with more than one batch is to publish", () => {
   const count = 1_200
   const names = Array.from({ length: count }, (_, n) => `s${n}`)

@@ -76,13 +76,17 @@ const isFirst = (
 
 const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
   if (recovery === null) return "No recovery: no history was lost that is known of."
-  const { incarnation, phase, why, frozen, waitingFor, republishing, contested } = recovery
+  const { incarnation, phase, why, frozen, waitingFor, republishing, unrouted, contested } = recovery
   return [
     `Incarnation ${incarnation}, ${phase}, because ${why}.`,
     ...(frozen.length === 0 ? [] : [`Nothing is decided or published yet in ${frozen.join(", ")}.`]),
     ...(waitingFor.length === 0 ? [] : [`Waiting for ${waitingFor.join(", ")}.`]),
     ...republishing.map(
       ({ cluster, published, total }) => `${cluster} is published anew: ${published} of ${total} messages.`
+    ),
+    ...unrouted.map(
+      ({ cluster, addresses }) =>
+        `${addresses} ${addresses === 1 ? "address" : "addresses"} of ${cluster} stay announced as before the loss, and its configuration has no route for them: put it right, or \`lowtide brake release --cluster ${cluster} --reason WHY\` withdraws them.`
     ),
     ...reserved.map(
       ({ network, address, cluster, services }) =>

@@ -1,0 +1,25 @@
+import type { Fleet } from "../fleet/fleet.ts"
+import type { Content } from "./resolve.ts"
+
+/**
+ * Whether the first message of its key takes from nodes what they were found to announce, for want of configuration: an address
+ * that was taken over has no route, or a node that holds such a one no peer. What was said before is lost, and with it whether
+ * somebody was to approve that. So nothing is said, nodes go on as before, and a person decides (ADR 65).
+ */
+export const isLeftUnsaid = (fleet: Fleet, content: Content): boolean => {
+  switch (content._tag) {
+    case "VipIntent":
+      // Only what was taken over obliges nodes that no route names.
+      return content.state === "announced" && content.routes.length === 0 && content.obliged.length > 0
+    case "NodeIntent":
+      return (
+        content.peers.length === 0 &&
+        [...fleet.cluster(content.cluster).vips].some((stream) =>
+          fleet.vips.get(stream)?.obliged.includes(content.node)
+        )
+      )
+    case "ServiceAnswer":
+    case "ObjectFindings":
+      return false
+  }
+}
