@@ -300,17 +300,19 @@ describe("a page of history", () => {
 })
 
 describe("an address in a sentence", () => {
-  it("is followed by no colon, which one of IPv6 may end in", () => {
+  it("is followed by no colon, which one of IPv6 may end in, and stands once for all nodes that did the same", () => {
     const peers = [{ peer: "router", action: "announced", writtenAt: at(1) }]
     const entry = { node: "east-3", verdict: "Announced", trigger: "intent", receivedAt: null, savedAt: null, peers }
     const applied = row(1, 1, {
       kind: "applied",
       address: "2001:db8:8001:1::",
-      detail: JSON.stringify({ entries: [entry, { ...entry, node: "east-4", peers: [] }] })
+      detail: JSON.stringify({
+        entries: [entry, { ...entry, node: "east-4", peers: [] }, { ...entry, node: "east-1" }]
+      })
     })
     const read = { events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: undefined }
     expect(historyEntries(read)[0]?.what).toBe(
-      "on east-3: 2001:db8:8001:1:: announced to router on intent; on east-4: 2001:db8:8001:1:: told to no peer (Announced) on intent"
+      "on east-1 and east-3: 2001:db8:8001:1:: announced to router on intent; on east-4: 2001:db8:8001:1:: told to no peer (Announced) on intent"
     )
   })
 })

@@ -1,5 +1,5 @@
 import { codes } from "@lowtide/domain"
-import { plural } from "@lowtide/domain/words"
+import { listText, plural } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { Option, Schema } from "effect"
 import type { Described } from "./describe.ts"
@@ -93,13 +93,21 @@ const changeWords = (change: string | undefined): string => {
 const describeApplied = (row: StoredWire, node: string | undefined): Described | undefined => {
   const entries = appliedOf(row).filter((entry) => node === undefined || entry.node === node)
   if (entries.length === 0) return undefined
-  return plain(entries.map((entry) => describeEntry(row.address ?? "?", entry)).join("; "))
+  const nodesOf = new Map<string, Array<string>>()
+  for (const entry of entries) {
+    const what = describeEntry(row.address ?? "?", entry)
+    nodesOf.set(what, [...(nodesOf.get(what) ?? []), entry.node])
+  }
+  return plain([...nodesOf].map(([what, nodes]) => `on ${listText(nodes.sort(), nodesMax)}: ${what}`).join("; "))
 }
 
+/** Nodes that are named of those that did the same; the rest are counted. */
+const nodesMax = 10
+
 /** No colon follows the address: one of IPv6 may end in two. */
-const describeEntry = (address: string, { node, verdict, trigger, peers }: AppliedEntry): string => {
+const describeEntry = (address: string, { verdict, trigger, peers }: AppliedEntry): string => {
   const told = toldWords(peers)
-  return `on ${node}: ${address} ${told === "" ? `told to no peer (${verdict})` : told} on ${trigger}`
+  return `${address} ${told === "" ? `told to no peer (${verdict})` : told} on ${trigger}`
 }
 
 const toldAs: Readonly<Record<string, string>> = {
