@@ -161,6 +161,11 @@ describe("lowtide key list", () => {
     expect(inUse.stdout).toMatch(/^KEY +SIGNS +SINCE +PRIVATE +MESSAGES +TRUSTED-BY$/m)
     expect(inUse.stdout).toMatch(/^2026-1 .* 12 +east west$/m)
     expect(inUse.stdout).toMatch(/^2026-2 .* elsewhere +0 +east west$/m)
+    await good("key retire 2026-1")
+    const retired = (await run("key list --in-use")).stdout
+    expect(retired, "what is retired too soon is there as long as something rests on it").toMatch(
+      /^2026-1 +intents +- +elsewhere +12 +-$/m
+    )
   })
 })
 

@@ -100,7 +100,9 @@ const list = Command.make(
           )
         )
       : undefined
-    const items = keys.map((standing) => ({
+    const elsewhere = { signs: "intents", since: "", isPrivateHere: false, trustedBy: [] } as const
+    const unknown = [...(signers?.keys() ?? [])].filter((id) => !keys.some((standing) => standing.id === id)).sort()
+    const items = [...keys, ...unknown.map((id) => ({ id, ...elsewhere }))].map((standing) => ({
       ...standing,
       messages: signers === undefined || standing.signs !== "intents" ? null : (signers.get(standing.id) ?? 0)
     }))
