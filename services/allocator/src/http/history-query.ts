@@ -144,6 +144,9 @@ export const spanOf = Effect.fnUntraced(function* (query: Pick<HistoryQuery, "si
     return field === "since" ? sinceOf(text) : momentOf(text, field)
   }
   const [since, until, at] = [yield* moment("since"), yield* moment("until"), yield* moment("at")]
+  for (const [field, end] of Object.entries({ until, at })) {
+    if (since !== undefined && end !== undefined && isLater(since, end)) yield* backwards(field, since, end)
+  }
   const ends = [until, at].flatMap((end) => end ?? []).sort((left, right) => left.position - right.position)
   // What was recorded at the very time `since` is kept: the first event after all that is older.
   const sinceSeq = since === undefined ? undefined : since.isSeq ? since.position : yield* firstSeqAt(since.at)
@@ -157,6 +160,16 @@ export const spanOf = Effect.fnUntraced(function* (query: Pick<HistoryQuery, "si
   }
   return span
 })
+
+const isLater = (since: Moment, end: Moment): boolean =>
+  since.isSeq ? since.position > end.position : since.at > end.at
+
+/** An empty list would say that nothing happened, where nothing was asked. */
+const backwards = (field: string, since: Moment, end: Moment) => {
+  const named = ({ isSeq, position, at }: Moment) => (isSeq ? `event ${position} of ${at}` : at)
+  const detail = `${field}: expected a moment that is not before since, ${named(since)}, found ${named(end)}`
+  return Effect.fail(new InvalidQueryProblem({ field, detail }))
+}
 
 /** From an event that is in an archive on, what is there begins with the first one that is not. */
 const sinceOf = Effect.fnUntraced(function* (text: string) {

@@ -110,6 +110,20 @@ describe("a history", () => {
       expect(yield* seqs({ since: "4", until: "6" })).toEqual([4, 5, 6])
       const since = all.items.find(({ seq }) => seq === 5)?.time ?? ""
       expect((yield* seqs({ since, until: since })).filter((seq) => seq === 5)).toEqual([5])
+      for (const [since, field, end, detail] of [
+        [
+          "6",
+          "until",
+          "4",
+          /^until: expected a moment that is not before since, event 6 of .*Z, found event 4 of .*Z$/
+        ],
+        ["6", "at", "4", /^at: expected a moment that is not before since/],
+        [at(9_000), "until", at(8_999), /since, 20.*\.000Z, found 20.*\.\d{3}Z$/],
+        ["6", "until", at(-1), /since, event 6 of .*Z, found 20.*Z$/]
+      ] as const) {
+        const backwards = yield* Effect.flip(api.audit.history({ query: { since, [field]: end } }))
+        expect(backwards).toMatchObject({ _tag: "InvalidQueryProblem", field, detail: expect.stringMatching(detail) })
+      }
       const web = { cluster: "east", namespace: "shop", service: "web" }
       const reported = yield* api.audit.history({ query: { ...web, at: at(9_500) } })
       expect(
