@@ -57,7 +57,10 @@ export interface StoredEventType {
   readonly firstSeq: number
 }
 
-/** What of an event changes the state: all that a follower needs, at a quarter of the price. */
+/**
+ * What of an event changes the state: all that a follower needs, at a fraction of the price. Its data has null for the state
+ * before, unless there is none after.
+ */
 export type StoredChange = Pick<
   StoredEvent,
   "seq" | "epoch" | "commitSeq" | "stream" | "version" | "type" | "schema" | "recordedAt" | "data"

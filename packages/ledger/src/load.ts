@@ -24,7 +24,7 @@ export const makeLoad = (pool: pg.Pool) => ({
         values: [sinceSeq, sinceSeq + limit],
         rowMode: "array"
       })
-    ).pipe(Effect.map(({ rows }) => rows.map(toChange)))
+    ).pipe(Effect.map(({ rows }) => rows.map(changeReader())))
   )
 })
 
@@ -66,10 +66,15 @@ const fieldEnd = "\x1f"
 /** A sort of 100,000 VIPs and their Services by way of files takes twice as long, and gives its first row as late. */
 const sortMemory = "256MB"
 
-/** Seqs have no gaps. */
+/**
+ * Seqs have no gaps. What a state was before is half of an event, and a follower has it: it is left out, unless nothing comes
+ * after.
+ */
 const changesStatement = `
-  select seq, epoch, commit_seq, stream, version, type, schema, recorded_at, data from events
-  where seq >= $1::bigint and seq < $2::bigint order by seq`
+  select seq || e'\\x1f' || epoch || e'\\x1f' || commit_seq || e'\\x1f' || version || e'\\x1f' || type || e'\\x1f' || schema
+    || e'\\x1f' || recorded_at || e'\\x1f' || stream || e'\\x1f'
+    || coalesce('{"before":null,"after":' || nullif((data -> 'after')::text, 'null') || '}', data::text)
+  from events where seq >= $1::bigint and seq < $2::bigint order by seq`
 
 /**
  * The signed text is six times as long as its summary, and of no use to a leader that has that. A message is one text: subject,
@@ -137,39 +142,79 @@ const eachRow = (client: pg.PoolClient, text: string, take: (row: Row) => void):
 const toHead = ([incarnation, epoch, seq, commitSeq, recordedAt]: Row): Head =>
   ({ incarnation, epoch, seq, commitSeq, recordedAt }) as unknown as Head
 
-/** Of rows one after another: those that were written together have one time, and there are few kinds. */
-const currentReader = (): ((row: Row) => StoredCurrent) => {
-  const kinds = new Map<string, string>()
-  let time = ""
-  let recordedAt = ""
-  return ([line]) => {
-    const text: string = line ?? ""
-    let end = -1
-    const next = (): string => {
-      const start = end + 1
-      end = text.indexOf(fieldEnd, start)
-      return text.slice(start, end)
-    }
-    const version = Number(next())
-    const seq = Number(next())
-    const schema = Number(next())
-    const kind = next()
-    const found = next()
-    const isAsWritten = next() !== ""
-    const streamEnd = text.lastIndexOf(fieldEnd)
-    const stream = text.slice(end + 1, streamEnd)
-    const state = streamEnd + 1 < text.length ? text.slice(streamEnd + 1) : null
-    if (found !== time) {
-      time = found
-      recordedAt = isoTime(found)
-    }
-    if (!kinds.has(kind)) kinds.set(kind, kind)
-    return { stream, kind: kinds.get(kind) ?? kind, version, seq, schema, state, recordedAt, isAsWritten }
+/** Takes a row's text apart: its fields, then a stream, which may be called anything, and the JSON text after that. */
+class RowReader {
+  readonly #text: string
+  #end = -1
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  next(): string {
+    const start = this.#end + 1
+    this.#end = this.#text.indexOf(fieldEnd, start)
+    return this.#text.slice(start, this.#end)
+  }
+
+  last(): readonly [stream: string, json: string] {
+    const streamEnd = this.#text.lastIndexOf(fieldEnd)
+    return [this.#text.slice(this.#end + 1, streamEnd), this.#text.slice(streamEnd + 1)]
   }
 }
 
-const toChange = ([seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data]: Row): StoredChange =>
-  ({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) as unknown as StoredChange
+/** Words and times of rows one after another, of which there are few: each is kept once. */
+class Repeated {
+  readonly #words = new Map<string, string>()
+  #time = ""
+  #isoTime = ""
+
+  word(text: string): string {
+    const known = this.#words.get(text)
+    if (known === undefined) this.#words.set(text, text)
+    return known ?? text
+  }
+
+  /** Rows that were written together have one time. */
+  time(text: string): string {
+    if (text !== this.#time) {
+      this.#time = text
+      this.#isoTime = isoTime(text)
+    }
+    return this.#isoTime
+  }
+}
+
+const currentReader = (): ((row: Row) => StoredCurrent) => {
+  const repeated = new Repeated()
+  return ([text]) => {
+    const fields = new RowReader(text ?? "")
+    const version = Number(fields.next())
+    const seq = Number(fields.next())
+    const schema = Number(fields.next())
+    const kind = repeated.word(fields.next())
+    const recordedAt = repeated.time(fields.next())
+    const isAsWritten = fields.next() !== ""
+    const [stream, json] = fields.last()
+    return { stream, kind, version, seq, schema, state: json === "" ? null : json, recordedAt, isAsWritten }
+  }
+}
+
+const changeReader = (): ((row: Row) => StoredChange) => {
+  const repeated = new Repeated()
+  return ([text]) => {
+    const fields = new RowReader(text ?? "")
+    const seq = Number(fields.next())
+    const epoch = Number(fields.next())
+    const commitSeq = Number(fields.next())
+    const version = Number(fields.next())
+    const type = repeated.word(fields.next())
+    const schema = Number(fields.next())
+    const recordedAt = repeated.time(fields.next())
+    const [stream, data] = fields.last()
+    return { seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }
+  }
+}
 
 /** Messages of one cluster in one text. */
 class PackedIntents implements Iterable<LoadedIntent> {

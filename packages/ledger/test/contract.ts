@@ -309,11 +309,17 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
       "changes are what of events changes the state, from a seq on",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead
-        const events = [event("pool:p", 1), event("pool:p", 2), event("pool:q", 1)]
+        const gone = '{"before":{"n":1},"after":null}'
+        const events = [
+          { ...event("pool:p", 1), data: '{"before":{"after":1},"after":{"b":[1,"\\u001f"]}}' },
+          { ...event("pool:p", 2), data: gone },
+          { ...event("pool:\x1fq", 1), data: '{"other":1}' }
+        ]
+        const told = ['{"before":null,"after":{"b":[1,"\\u001f"]}}', gone, '{"other":1}']
         yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), events })
         const whole = yield* ledger.events(all)
-        const changes = whole.map(({ seq, stream, version, type, schema, data, recordedAt, commitSeq }) => ({
-          ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }
+        const changes = whole.map(({ seq, stream, version, type, schema, recordedAt, commitSeq }, place) => ({
+          ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data: told[place] ?? "" }
         }))
         assert.deepStrictEqual(yield* ledger.changes(1, 10), changes)
         assert.deepStrictEqual(yield* ledger.changes(2, 1), changes.slice(1, 2))

@@ -86,7 +86,7 @@ export const memoryLedger = (
           tables.events
             .filter(({ seq }) => seq >= sinceSeq && seq < sinceSeq + limit)
             .map(({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) => ({
-              ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }
+              ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data: withoutBefore(data) }
             }))
         ),
       countEvents: (selection) => Effect.sync(() => tables.events.filter(matches(selection)).length),
@@ -356,3 +356,9 @@ const page = <Row>(rows: ReadonlyArray<Row>, { order, limit }: { order: "asc" | 
 
 const withoutUndefined = <Value extends object>(value: Value): Value =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Value
+
+/** An event's data as far as it changes the state. */
+const withoutBefore = (data: string): string => {
+  const { after = null } = JSON.parse(data) as { readonly after?: unknown }
+  return after === null ? data : `{"before":null,"after":${JSON.stringify(after)}}`
+}

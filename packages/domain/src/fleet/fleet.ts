@@ -163,7 +163,10 @@ export class Fleet {
     return featuresSince[feature] <= this.fleetVersion
   }
 
-  /** An event just decided. Never fails: what an event says is so. */
+  /**
+   * An event just decided, or read from the log. Never fails: what an event says is so. What was before is known, and is looked
+   * at only where nothing comes after.
+   */
   apply(event: DomainEvent): void {
     this.versions.set(event.stream, (this.versions.get(event.stream) ?? 0) + 1)
     this.#put(event.stream, event.before, event.after)
@@ -232,14 +235,14 @@ export class Fleet {
         this.recovery = after as RecoveryState
         return
       case "Reservation":
-        return this.#putReservation(before as ReservationState | null, after as ReservationState | null)
+        return this.#putReservation(this.reservations.get(state.name), after as ReservationState | null)
       case "Quota":
         return put(this.quotas, state.quota.name, after as QuotaState | null)
       case "AddressPool":
         for (const cluster of this.clusters.values()) forgetJudged(cluster)
         return put(this.addressPools, state.pool.name, after as AddressPoolState | null)
       case "SharedAddress":
-        return this.#putSharedAddress(before as SharedAddressState | null, after as SharedAddressState | null)
+        return this.#putSharedAddress(this.sharedAddresses.get(state.shared.name), after as SharedAddressState | null)
       case "Export":
         this.lastExport = state
         return
@@ -288,8 +291,8 @@ export class Fleet {
     else cluster.preferring.delete(key)
   }
 
-  #putReservation(before: ReservationState | null, after: ReservationState | null): void {
-    if (before !== null) {
+  #putReservation(before: ReservationState | undefined, after: ReservationState | null): void {
+    if (before !== undefined) {
       this.network(before.network).reserved.delete(before.address)
       this.reservations.delete(before.name)
       this.cluster(before.cluster).reservations.delete(before.name)
@@ -302,8 +305,8 @@ export class Fleet {
     this.#occupy(after.network, after.address)
   }
 
-  #putSharedAddress(before: SharedAddressState | null, after: SharedAddressState | null): void {
-    if (before !== null) {
+  #putSharedAddress(before: SharedAddressState | undefined, after: SharedAddressState | null): void {
+    if (before !== undefined) {
       const { name, network, addresses } = before.shared
       this.sharedAddresses.delete(name)
       for (const member of before.shared.members) {
