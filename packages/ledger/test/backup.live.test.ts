@@ -27,6 +27,7 @@ const backedUp = Effect.gen(function* () {
   const { epoch } = Option.getOrThrow(yield* ledger.acquireLease(uuid(1), 60_000))
   for (const n of [1, 2, 3]) yield* ledger.append(assignment({ epoch, seq: n - 1 }, n))
   yield* ledger.appendWire([{ cluster: "east", kind: "session", detail: '{"a":  1.0}' }])
+  yield* ledger.recordRead({ actor: "person:ada", isAuthenticated: true, question: "/v1/history", position: 3 })
   const summary = yield* writeBackup(url, file)
   return { file, url, ledger, epoch, summary }
 })
@@ -70,6 +71,11 @@ describe("a backup", () => {
       const { epoch } = Option.getOrThrow(yield* restored.acquireLease(uuid(2), 60_000))
       yield* restored.append(assignment({ epoch, seq: 3 }, 4))
       yield* restored.appendWire([{ cluster: "east", kind: "session", detail: "{}" }])
+      yield* restored.recordRead({ actor: "person:ben", isAuthenticated: true, question: "/v1/diff", position: 4 })
+      assert.deepStrictEqual(
+        (yield* restored.auditReads({ limit: 9 })).map(({ id }) => id),
+        [2, 1]
+      )
     }).pipe(Effect.scoped)
   )
 

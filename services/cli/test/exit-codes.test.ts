@@ -126,7 +126,7 @@ describe("exit codes", () => {
     [
       2,
       "history --type VipGiven",
-      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, or one of applied, session, status-written, found "VipGiven"; see `lowtide history --help`\n'
+      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, or one of applied, session, status-written, unread, found "VipGiven"; see `lowtide history --help`\n'
     ],
     [
       2,
@@ -134,6 +134,12 @@ describe("exit codes", () => {
       'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, found "session"; see `lowtide audit export --help`\n'
     ],
     [2, "audit export --address 192.0.2", ""],
+    [
+      2,
+      "audit reads --limit 1001",
+      "error: --limit: expected a whole number from 1 to 1000, found 1001; see `lowtide audit reads --help`\n"
+    ],
+    [2, "audit reads --before 0", ""],
     [
       2,
       "get services --at 2026-11-24T00:00:00Z",

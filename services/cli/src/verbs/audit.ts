@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs"
-import { exportQuery } from "@lowtide/api/audit"
+import { auditReadsQuery, exportQuery } from "@lowtide/api/audit"
 import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
@@ -311,6 +311,7 @@ const reads = Command.make(
       limit,
       ...(Option.isSome(before) ? { before: before.value } : {})
     }
+    yield* judgeRequest("audit reads", auditReadsQuery, query)
     const page = yield* ask(yield* serverFlags, (client) => client.audit.reads({ query }))
     yield* print(page, (format) =>
       page.items.length === 0
