@@ -144,7 +144,10 @@ export type PeerEvent =
   /** Wanted routes that this session cannot carry; they are sent when a later session can. */
   | { readonly _tag: "RoutesRefused"; readonly family: Family; readonly routes: number; readonly reason: string }
 
-/** Why a session is stopped. `none` closes the TCP connection without a word. */
+/**
+ * Why a session is stopped. `none` closes the TCP connection without a word, so that a peer that keeps our routes over a
+ * restart keeps them; after `peer-de-configured` and `hard-reset` none does.
+ */
 export interface StopReason {
   readonly subcode: "administrative-shutdown" | "peer-de-configured" | "hard-reset" | "none"
   /** Goes to the peer's operator with a shutdown or a hard reset (RFC 9003): at most 255 octets of UTF-8. */

@@ -141,7 +141,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
     stop: (reason) =>
       Effect.suspend(() => {
         const transports = connections.open()
-        connections.stop(ceaseOf(reason))
+        connections.stop(ceaseOf(reason, memory.keepsAfterNotification))
         return Effect.forEach(transports, closed, { concurrency: "unbounded", discard: true })
       })
   }
@@ -234,14 +234,16 @@ const nextHop = (family: Family, configured: string | undefined, own: IpAddress 
   return address?.family === family ? address : undefined
 }
 
-const ceaseOf = ({ subcode, text }: StopReason): BgpNotification | undefined => {
+/** A peer that would keep our routes after a NOTIFICATION drops them at a Hard Reset alone (RFC 8538 §3). */
+const ceaseOf = ({ subcode, text }: StopReason, keepsAfterNotification: boolean): BgpNotification | undefined => {
+  const dropped = (cease: BgpNotification) => (keepsAfterNotification ? hardReset(cease) : cease)
   switch (subcode) {
     case "administrative-shutdown":
       return ceaseWithText(2, text)
     case "peer-de-configured":
-      return notification(6, 3)
+      return dropped(notification(6, 3))
     case "hard-reset":
-      return hardReset(ceaseWithText(2, text))
+      return dropped(ceaseWithText(2, text))
     case "none":
       return undefined
   }
@@ -268,6 +270,11 @@ class SessionMemory {
   up(negotiated: Negotiated): void {
     this.session = { negotiated, atUnixMs: Date.now() }
     this.received.clear()
+  }
+
+  /** Whether the peer of the session that is up keeps our routes also when a NOTIFICATION ends it. */
+  get keepsAfterNotification(): boolean {
+    return this.session?.negotiated.keptAfterNotification ?? false
   }
 
   /** Counts what the peer announced; answers what to end the session with when it is too much (RFC 4486 §4). */

@@ -7,6 +7,9 @@ import { Result } from "effect"
 export class RouteTranslator {
   readonly #attributes = new Map<string, RouteAttributes>()
 
+  /** The node is about to leave: all it has is the last choice, and stays until others are chosen (RFC 8326). */
+  isLeaving = false
+
   /** Undefined withdraws. Prefixes that are none were refused with their intent, and do not come here. */
   changes(difference: Iterable<readonly [string, WantedRoute | undefined]>): ReadonlyArray<RouteChange> {
     const changes: Array<RouteChange> = []
@@ -18,12 +21,12 @@ export class RouteTranslator {
   }
 
   #attributesOf(wanted: WantedRoute): RouteAttributes {
-    const key = `${wanted.isStandby}|${wanted.prepend ?? 0}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
+    const key = `${this.isLeaving}|${wanted.isStandby}|${wanted.prepend ?? 0}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
     let attributes = this.#attributes.get(key)
     if (attributes === undefined) {
       // Attribute sets come from a handful of Advertisements; past any sensible number the memory is given back.
       if (this.#attributes.size >= attributeSetsMax) this.#attributes.clear()
-      attributes = routeAttributes(wanted)
+      attributes = this.isLeaving ? lastChoice(routeAttributes(wanted)) : routeAttributes(wanted)
       this.#attributes.set(key, attributes)
     }
     return attributes
@@ -39,6 +42,15 @@ const attributeSetsMax = 4_096
  */
 const standbyPrepend = 3
 const standbyLocalPref = 0
+
+/** RFC 8326 §4.2: GRACEFUL_SHUTDOWN for external peers, which lower the preference by it; the lowest one for internal ones. */
+const lastChoice = (attributes: RouteAttributes): RouteAttributes => ({
+  ...attributes,
+  localPref: 0,
+  communities: [...attributes.communities, gracefulShutdown]
+})
+
+const gracefulShutdown: StandardCommunity = { _tag: "StandardCommunity", value: 0xffff_0000 }
 
 /** Texts that are no community were refused where the Advertisement was read, and are left out. */
 const routeAttributes = ({ isStandby, prepend = 0, localPref, communities: texts }: WantedRoute): RouteAttributes => {

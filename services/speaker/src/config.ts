@@ -16,6 +16,8 @@ export interface SpeakerConfig {
   readonly stateFolder: string
   readonly manifestsFolder: string
   readonly httpListen: ListenAddress
+  /** At its end the node leaves for good, after routers had so long to choose others; undefined: it comes back. */
+  readonly leaveMs: number | undefined
 }
 
 /** The files that say whom a node believes, and their texts as they were read. */
@@ -80,6 +82,11 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     nextHopIpv4: yield* address("LOWTIDE_NEXT_HOP_IPV4", 4),
     nextHopIpv6: yield* address("LOWTIDE_NEXT_HOP_IPV6", 6)
   }
+  const leaveText = yield* optional("LOWTIDE_LEAVE_SECONDS")
+  const leaveMs = leaveText === undefined ? undefined : Number(leaveText) * 1000
+  if (leaveText !== undefined && !(/^\d+$/.test(leaveText) && Number(leaveText) <= 3600)) {
+    faults.push(`LOWTIDE_LEAVE_SECONDS: expected a whole number in 0..3600, found ${JSON.stringify(leaveText)}`)
+  }
   const listen =
     listenText === "" ? undefined : Result.mapError(parseListen(listenText), (text) => `LOWTIDE_HTTP_LISTEN: ${text}`)
   if (listen !== undefined && Result.isFailure(listen)) faults.push(listen.failure)
@@ -87,7 +94,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(nats)) {
     return yield* new SettingsFault({ faults })
   }
-  return { settings, ...trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success }
+  return { settings, ...trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success, leaveMs }
 })
 
 const isGood = <A, E>(result: Result.Result<A, E> | undefined): result is Result.Success<A, E> =>

@@ -36,7 +36,7 @@ const SettingsLive = Layer.effect(Settings, readConfig)
 const RunningLive = Layer.effect(
   Running,
   Effect.gen(function* () {
-    const { settings, trust, stateFolder } = yield* Settings
+    const { settings, trust, stateFolder, leaveMs } = yield* Settings
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
     const { journal, loaded } = openJournal(stateFolder)
@@ -70,7 +70,7 @@ const RunningLive = Layer.effect(
       (timer) =>
         Effect.andThen(
           Effect.sync(() => clearInterval(timer)),
-          speaker.stop({ subcode: "administrative-shutdown", text: "speaker stops" })
+          leaveMs === undefined ? speaker.stop() : speaker.leave(leaveMs)
         )
     )
     return Running.of({ speaker, resync, statusWake, wireWake })

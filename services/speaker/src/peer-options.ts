@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { PeerOptions } from "@lowtide/bgp/peer"
-import type { NodeIntent, NodePeer } from "@lowtide/domain/announcing/intent"
+import { isInternalPeer, type NodeIntent, type NodePeer } from "@lowtide/domain/announcing/intent"
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 
@@ -15,15 +15,29 @@ export interface LocalSettings {
   readonly nextHopIpv6?: string | undefined
 }
 
-/** The sessions that a node is to hold, by peer name. */
-export const wantedPeers = (settings: LocalSettings, intent: NodeIntent): ReadonlyMap<string, PeerOptions> =>
-  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, peer)]))
+/** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
+export const restartTimeSeconds = 120
+
+/**
+ * The sessions that a node is to hold, by peer name. `isKnown`: whether an earlier process may have had a session, by its
+ * `sessionName`; its routes may then still be kept.
+ */
+export const wantedPeers = (
+  settings: LocalSettings,
+  intent: NodeIntent,
+  isKnown: (session: string) => boolean
+): ReadonlyMap<string, PeerOptions> =>
+  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, isKnown })]))
 
 /**
  * A peer's own source address and router id come before the node's. The next hop of the family that the session does not
  * go over is the node's first address of that family.
  */
-const peerOptions = (settings: LocalSettings, intent: NodeIntent, peer: NodePeer): PeerOptions => {
+const peerOptions = (
+  settings: LocalSettings,
+  intent: NodeIntent,
+  { peer, isKnown }: { readonly peer: NodePeer; readonly isKnown: (session: string) => boolean }
+): PeerOptions => {
   const family = familyOf(peer.peerAddress)
   const localAddress =
     peer.sourceAddress ?? (familyOf(settings.localAddress) === family ? settings.localAddress : undefined)
@@ -41,13 +55,22 @@ const peerOptions = (settings: LocalSettings, intent: NodeIntent, peer: NodePeer
     port: peer.peerPort,
     ...(localAddress !== undefined && { localAddress }),
     localAsn: peer.myAsn,
-    peerAsn: peer.peerAsn,
+    peerAsn: peer.dynamicAsn ?? peer.peerAsn,
     routerId: peer.routerId ?? routerIdOf(settings, intent.addresses),
     holdTimeSeconds: peer.holdTimeSeconds,
     ...(peer.keepaliveTimeSeconds !== null && { keepaliveTimeSeconds: peer.keepaliveTimeSeconds }),
     ...(peer.connectTimeSeconds !== null && { connectRetrySeconds: peer.connectTimeSeconds }),
     families: [4, 6],
-    nextHops
+    nextHops,
+    ...(peer.vrf !== undefined && { device: peer.vrf }),
+    // RFC 4271 §5.1.3 takes an external peer to be on the same link, and routers send to it with TTL 1 as well.
+    ...(!isInternalPeer(peer) && peer.multiHop !== true && { ttl: 1 }),
+    ...(peer.gracefulRestart === true && {
+      gracefulRestart: {
+        restartTimeSeconds,
+        hasRestarted: isKnown(sessionName({ name: peer.name, host: peer.peerAddress, port: peer.peerPort }))
+      }
+    })
   }
 }
 
@@ -67,7 +90,8 @@ export const isSamePeer = (left: PeerOptions, right: PeerOptions): boolean =>
   JSON.stringify(left) === JSON.stringify(right)
 
 /** Names a session over restarts of this process and of the peer: its router's address and port, under the peer's name. */
-export const sessionName = ({ name, host, port }: PeerOptions): string => `${name} ${host} ${port}`
+export const sessionName = ({ name, host, port }: Pick<PeerOptions, "name" | "host" | "port">): string =>
+  `${name} ${host} ${port}`
 
 const familyOf = (text: string | undefined): 4 | 6 | undefined =>
   text === undefined ? undefined : Result.getOrUndefined(parseIpAddress(text))?.family

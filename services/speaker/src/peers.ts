@@ -100,10 +100,11 @@ export class Peers {
   }
 
   /** Ends all sessions for good. */
-  stopAll(reason: StopReason): Effect.Effect<void> {
+  stopAll(reasonFor: (options: PeerOptions) => StopReason): Effect.Effect<void> {
     return Effect.suspend(() => {
       for (const slot of this.#slots.values()) slot.wanted = undefined
-      return Effect.forEach(this.running, (peer) => peer.stop(reason), { concurrency: "unbounded", discard: true })
+      const stop = (peer: BgpPeer) => peer.stop(reasonFor(peer.options))
+      return Effect.forEach(this.running, stop, { concurrency: "unbounded", discard: true })
     })
   }
 

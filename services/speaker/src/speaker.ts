@@ -1,4 +1,4 @@
-import type { PeerEvent, StopReason } from "@lowtide/bgp/peer"
+import type { PeerEvent } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
@@ -6,7 +6,7 @@ import { vipKey } from "@lowtide/domain/announcing/subject"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { formatPrefix } from "@lowtide/net"
-import { type Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import { RouteTranslator } from "./announce.ts"
 import { Brake, brakeLimit, type Kept, type Proposed } from "./brake.ts"
 import { confirm, type PendingTombstones } from "./confirm.ts"
@@ -85,6 +85,10 @@ export class Speaker {
   #pending: ReadonlyArray<PendingTombstones> = []
   /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
   #isQuiet: boolean
+  /** Sessions that an earlier process may have had, by `sessionName`: their routers may keep its routes. */
+  readonly #earlierSessions: ReadonlySet<string>
+  /** What the sessions are made of, kept for those that wait. */
+  #configuredNode: NodeIntent | undefined
   /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
   #knowsSessions = false
   /** When keys were taken away by which something is in effect still, monotonic. */
@@ -102,6 +106,7 @@ export class Speaker {
     this.#brake = new Brake(settings.node, this.#table, this.#saved.kept)
     const sessions = this.#isQuiet ? withLostSession(this.#saved.sessions) : this.#saved.sessions
     this.#sessionHoldTimes = new Map(sessions)
+    this.#earlierSessions = new Set(sessions.keys())
     this.#saver = new Saver({
       journal: port.journal,
       everything: () => this.#everything(),
@@ -323,9 +328,27 @@ export class Speaker {
     this.#changed("now")
   }
 
-  /** Ends every session. */
-  stop(reason: StopReason): Effect.Effect<void> {
-    return this.#peers.stopAll(reason)
+  /** Ends every session. Routers that were asked to keep the node's routes do so for the restart time. */
+  stop(): Effect.Effect<void> {
+    return this.#peers.stopAll(({ gracefulRestart }) =>
+      gracefulRestart === undefined
+        ? { subcode: "administrative-shutdown", text: "speaker stops" }
+        : { subcode: "none" }
+    )
+  }
+
+  /**
+   * Leaves for good: every route becomes the last choice (RFC 8326), routers get so long to choose others, and then drop
+   * what is left at once.
+   */
+  leave(waitMs: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.#runTurn()
+      this.#translator.isLeaving = true
+      if (!this.#isQuiet) this.#peers.change(++this.#turn, this.#fullTables())
+      yield* Effect.sleep(waitMs)
+      yield* this.#peers.stopAll(() => ({ subcode: "hard-reset", text: "node leaves" }))
+    })
   }
 
   /** Whether a peer has a route of ours that a VIP is covered by. */
@@ -383,8 +406,18 @@ export class Speaker {
 
   #configurePeers(node: NodeIntent): void {
     this.#knowsSessions = true
-    this.#peers.configure(wantedPeers(this.#port.settings, node))
+    this.#configuredNode = node
+    const wanted = [...this.#wantedPeers(node)]
+    // A router that has kept our routes drops at End-of-RIB what is not told again: it waits for a table that is whole.
+    this.#peers.configure(
+      new Map(this.#isQuiet ? wanted.filter(([, { gracefulRestart }]) => gracefulRestart === undefined) : wanted)
+    )
     this.#changed("now")
+  }
+
+  #wantedPeers(node: NodeIntent) {
+    const mayBeKnown = (session: string) => this.#port.loaded.damage === "lost" || this.#earlierSessions.has(session)
+    return wantedPeers(this.#port.settings, node, mayBeKnown)
   }
 
   #onPeerEvent(peer: string, event: PeerEvent): void {
@@ -425,7 +458,7 @@ export class Speaker {
 
   /** Before a session is begun the disk knows of it, so that the next process knows who may believe this one. */
   #newSessionRecords(node: NodeIntent): ReadonlyArray<SavedRecord> {
-    return [...wantedPeers(this.#port.settings, node).values()].flatMap((options) => {
+    return [...this.#wantedPeers(node).values()].flatMap((options) => {
       const session = sessionName(options)
       if (this.#sessionHoldTimes.has(session)) return []
       const seconds = mostBelievedSeconds(options) || Number.POSITIVE_INFINITY
@@ -447,6 +480,7 @@ export class Speaker {
     if (state === "live" && this.#isQuiet) {
       this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
       this.#isQuiet = false
+      if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
       this.#peers.change(++this.#turn, this.#fullTables())
       this.#saver.compact()
     }

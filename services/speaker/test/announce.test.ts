@@ -30,6 +30,22 @@ describe("a route on its way to the wire", () => {
     assert.deepStrictEqual(onTheWire(standby, true), { path: [], localPref: 0 })
   })
 
+  it("of a node that leaves is the last choice (RFC 8326)", () => {
+    const translator = new RouteTranslator()
+    const [before] = translator.changes([[wanted.prefix, wanted]])
+    translator.isLeaving = true
+    const [after] = translator.changes([[wanted.prefix, wanted]])
+    assert.deepStrictEqual(
+      before?.attributes?.communities.map(({ value }) => value >>> 0),
+      [0xfbf0_0001]
+    )
+    assert.deepStrictEqual(
+      after?.attributes?.communities.map(({ value }) => value >>> 0),
+      [0xfbf0_0001, 0xffff_0000]
+    )
+    assert.strictEqual(after?.attributes?.localPref, 0)
+  })
+
   it("that becomes standby is another, though all else of it is the same", () => {
     const translator = new RouteTranslator()
     const [admitted, standby, again] = [false, true, false].map(

@@ -20,7 +20,8 @@ describe("wantedPeers", () => {
     addresses = ["192.0.2.11", "2001:db8::11"]
   ) => {
     const intent = new HandCentre().number(nodeIntent([peer(of)], { addresses })) as NodeIntent
-    const found = wantedPeers({ ...settings, ...change }, intent).get("router")
+    const isKnown = (session: string) => session === "known 192.0.2.1 179"
+    const found = wantedPeers({ ...settings, ...change }, intent, isKnown).get(of.name ?? "router")
     return found ?? assert.fail("no peer")
   }
 
@@ -51,6 +52,27 @@ describe("wantedPeers", () => {
       assert.isTrue(first >= 1 && first <= 223)
       assert.strictEqual(routerIdOf(named, []), id)
     }
+  })
+
+  it("keeps a session to an external peer on its link, unless it may be further away", () => {
+    assert.strictEqual(options({}).ttl, 1)
+    assert.isUndefined(options({}, { multiHop: true }).ttl)
+    assert.isUndefined(options({}, { peerAsn: 64496, myAsn: 64496 }).ttl)
+    assert.deepInclude(options({}, { peerAsn: 0, dynamicAsn: "external" }), { peerAsn: "external", ttl: 1 })
+    const internal = options({}, { peerAsn: 0, dynamicAsn: "internal", vrf: "red" })
+    assert.deepInclude(internal, { peerAsn: "internal", device: "red" })
+    assert.isUndefined(internal.ttl)
+  })
+
+  it("tells a router that keeps routes whether an earlier process may have told it some", () => {
+    const restart = (of: Parameters<typeof peer>[0]) => options({}, of).gracefulRestart
+    const at = { peerAddress: "192.0.2.1", peerPort: 179 }
+    assert.isUndefined(restart({}))
+    assert.deepStrictEqual(restart({ ...at, gracefulRestart: true }), { restartTimeSeconds: 120, hasRestarted: false })
+    assert.deepStrictEqual(restart({ ...at, name: "known", gracefulRestart: true }), {
+      restartTimeSeconds: 120,
+      hasRestarted: true
+    })
   })
 
   it("restarts a session for another hold time, and for nothing that does not concern it", () => {

@@ -5,7 +5,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { type BgpCollector, type CollectorEvent, formatAsPath, startCollector, truePath } from "@lowtide/bgp"
+import {
+  type BgpCollector,
+  type CollectorEvent,
+  findAttribute,
+  formatAsPath,
+  startCollector,
+  truePath
+} from "@lowtide/bgp"
 import { type Bus, layerBus } from "@lowtide/bus/connection"
 import { readStored } from "@lowtide/bus/read-stream"
 import type { NodeStatus, WireEntry, WireReport } from "@lowtide/bus/status"
@@ -191,6 +198,39 @@ describe("speaker", () => {
         const times = [eleventh?.receivedAt, eleventh?.savedAt, eleventh?.peers[0]?.writtenAt]
         assert.deepStrictEqual(times, [...times].sort(), "received, saved, written in this order")
         assert.isTrue(entries.some((entry) => entry._tag === "Session" && entry.change === "up"))
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves at its end where it is told to: its routes are the last choice first, then gone", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const events: Array<CollectorEvent> = []
+      const collector = yield* router(events)
+      const { centre } = node
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publish([
+          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
+          centre.say(vip("198.51.100.10")),
+          centre.head()
+        ])
+        const speaker = yield* node.start(nats.url, { LOWTIDE_LEAVE_SECONDS: "1" })
+        yield* waitForPrefixes(collector, ["198.51.100.10/32"])
+        const communities = () => {
+          const attributes = collector.peers()[0]?.routes.get("198.51.100.10/32")?.attributes ?? []
+          return findAttribute(attributes, "Communities")?.values ?? []
+        }
+        assert.notInclude(communities(), 0xffff_0000)
+        yield* speaker.signal("SIGTERM")
+        yield* waitUntil(
+          "GRACEFUL_SHUTDOWN",
+          Effect.sync(() => communities().includes(0xffff_0000))
+        )
+        yield* waitForPrefixes(collector, [])
+        const down = events.find((event) => event._tag === "PeerDown")
+        assert.match(down?._tag === "PeerDown" ? down.reason : "", /Administrative Shutdown .*"node leaves"/)
       }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
     }).pipe(Effect.scoped)
   )

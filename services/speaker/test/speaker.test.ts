@@ -10,7 +10,7 @@ import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombs
 
 const speakers: Array<Speaker> = []
 afterEach(async () => {
-  for (const speaker of speakers.splice(0)) await Effect.runPromise(speaker.stop({ subcode: "none" }))
+  for (const speaker of speakers.splice(0)) await Effect.runPromise(speaker.stop())
 })
 
 /** A speaker on a disk that is a list. Its peer is on port 1 of the loopback, where nobody listens. */
@@ -224,6 +224,24 @@ describe("Speaker", () => {
     assert.deepStrictEqual([wanted(), mostWanted.count], [[2], 2], "the withdrawn one was at no time wanted")
     assert.isTrue(speaker.isReady)
     assert.strictEqual(snapshots.length, 1)
+  })
+
+  it("has no session with a router that keeps its routes before the table for it is whole", async () => {
+    const centre = new HandCentre()
+    const keeping = nodeIntent([peer({ peerPort: 1, gracefulRestart: true }), peer({ name: "other", peerPort: 2 })])
+    const records: ReadonlyArray<SavedRecord> = [
+      { _tag: "Message", ...centre.say(keeping) },
+      { _tag: "Message", ...centre.say(vip("198.51.100.1")) },
+      { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
+    ]
+    const { speaker, take } = make(centre, records, "lost")
+    const running = () => speaker.peers.running.map(({ options }) => options.name)
+    assert.deepStrictEqual(running(), ["other"])
+    await take(centre.head())
+    assert.sameMembers(running(), ["router", "other"])
+    const kept = speaker.peers.running.find(({ options }) => options.name === "router")
+    assert.deepStrictEqual(kept?.options.gracefulRestart, { restartTimeSeconds: 120, hasRestarted: true })
+    assert.strictEqual(kept?.status().prefixesWanted, 1)
   })
 
   it("waits for sessions whose records a damaged disk may have lost, also in the process after the next snapshot", async () => {

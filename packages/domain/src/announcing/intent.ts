@@ -100,15 +100,29 @@ export const NodePeer = Schema.Struct({
   name: Schema.String,
   peerAddress: Schema.String,
   peerPort: Schema.Int,
+  /** 0 where `dynamicAsn` is set. */
   peerAsn: Schema.Int,
+  /** The peer's AS is whatever it says, so long as it is ours or another. */
+  dynamicAsn: Schema.optionalKey(Schema.Literals(["internal", "external"])),
+  /** The AS that the peer is shown. */
   myAsn: Schema.Int,
   routerId: Schema.NullOr(Schema.String),
   sourceAddress: Schema.NullOr(Schema.String),
   holdTimeSeconds: Schema.Int,
   keepaliveTimeSeconds: Schema.NullOr(Schema.Int),
-  connectTimeSeconds: Schema.NullOr(Schema.Int)
+  connectTimeSeconds: Schema.NullOr(Schema.Int),
+  /** The device of the VRF that the session runs in. */
+  vrf: Schema.optionalKey(Schema.String),
+  /** The peer may be further away than one link (eBGP). */
+  multiHop: Schema.optionalKey(Schema.Literal(true)),
+  /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
+  gracefulRestart: Schema.optionalKey(Schema.Literal(true))
 })
 export type NodePeer = typeof NodePeer.Type
+
+/** Whether a session is inside our own AS: what is announced then has LOCAL_PREF and no AS path. */
+export const isInternalPeer = ({ myAsn, peerAsn, dynamicAsn }: NodePeer): boolean =>
+  dynamicAsn === undefined ? myAsn === peerAsn : dynamicAsn === "internal"
 
 /** What one node is to be: its peers, and whether it may announce at all. */
 export const NodeIntent = Schema.TaggedStruct("NodeIntent", {

@@ -183,12 +183,16 @@ const nodePeer = (peer: Peer): NodePeer => ({
   peerAddress: peer.peerAddress,
   peerPort: peer.peerPort,
   peerAsn: peer.peerAsn,
-  myAsn: peer.myAsn,
+  ...(peer.dynamicAsn === undefined ? {} : { dynamicAsn: peer.dynamicAsn }),
+  myAsn: peer.localAsn ?? peer.myAsn,
   routerId: peer.routerId ?? null,
   sourceAddress: peer.sourceAddress ?? null,
   holdTimeSeconds: peer.holdTimeSeconds,
   keepaliveTimeSeconds: peer.keepaliveTimeSeconds ?? null,
-  connectTimeSeconds: peer.connectTimeSeconds ?? null
+  connectTimeSeconds: peer.connectTimeSeconds ?? null,
+  ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
+  ...(peer.ebgpMultiHop ? { multiHop: true } : {}),
+  ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {})
 })
 
 /** What a Service's cluster is told about its addresses. */

@@ -49,16 +49,8 @@ const nativeLimits = (peer: Peer): ReadonlyArray<BackendLimit> => {
   if (peer.password !== undefined) {
     limit("LT0130", peer.password === "inline" ? "password" : "passwordSecret", "no password", "one (not shown)")
   }
-  for (const [name, value] of [
-    ["interface", peer.interface],
-    ["dynamicASN", peer.dynamicAsn],
-    ["vrf", peer.vrf],
-    ["localASN", peer.localAsn]
-  ] as const) {
-    if (value !== undefined) limit("LT0133", name, "nothing", JSON.stringify(value))
-  }
+  if (peer.interface !== undefined) limit("LT0133", "interface", "nothing", JSON.stringify(peer.interface))
   if (peer.bfdProfile !== undefined) limit("LT0131", "bfdProfile", "nothing", JSON.stringify(peer.bfdProfile))
-  if (peer.enableGracefulRestart === true) limit("LT0132", "enableGracefulRestart", "false or nothing", "true")
   const fix = "Remove it: a session carries every IP version that both sides support"
   if (peer.disableMP === true) limit("LT0134", "disableMP", "nothing", "true", fix)
   if (peer.dualStackAddressFamily === true) limit("LT0134", "dualStackAddressFamily", "nothing", "true", fix)

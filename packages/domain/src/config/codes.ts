@@ -162,15 +162,10 @@ export const codes = {
     "BFD is not run yet: a dead peer is noticed by the hold timer.",
     "Lower holdTime where faster detection is needed, or remove bfdProfile"
   ),
-  LT0132: warning(
-    "graceful restart has no effect",
-    "Graceful restart is not offered yet: the router drops the routes of a speaker whose session ends.",
-    "Remove enableGracefulRestart if the router must not wait for it"
-  ),
   LT0133: error(
     "session type not supported",
-    "The peer asks for a session that the native speaker cannot hold (unnumbered interface, dynamic AS, VRF, local AS). It is refused rather than set up differently.",
-    "Name the peer by peerAddress and peerASN, without interface, dynamicASN, vrf and localASN"
+    "The peer is whoever is on an interface (unnumbered), which the native speaker cannot find yet. It is refused rather than set up differently.",
+    "Name the peer by peerAddress, or use the frr backend"
   ),
   LT0134: warning("field without effect", "The field is known and read, but changes nothing here.", "Remove the field"),
   LT0135: warning(

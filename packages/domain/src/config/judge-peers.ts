@@ -130,9 +130,10 @@ const selectAlike = (left: Peer, right: Peer): boolean => {
 const sameSession = (left: Peer, right: Peer, backend: Backend): boolean =>
   left.peerAddress === right.peerAddress &&
   left.interface === right.interface &&
-  (backend === "native" ? left.peerPort === right.peerPort : (left.vrf ?? "") === (right.vrf ?? ""))
+  (left.vrf ?? "") === (right.vrf ?? "") &&
+  (backend !== "native" || left.peerPort === right.peerPort)
 
 const remoteText = ({ peerAddress, interface: unnumbered, peerPort, vrf }: Peer, backend: Backend): string => {
-  if (backend === "native") return `${peerAddress} port ${peerPort}`
-  return `${unnumbered ?? peerAddress}${vrf === undefined ? "" : ` in VRF ${vrf}`}`
+  const port = backend === "native" ? ` port ${peerPort}` : ""
+  return `${unnumbered ?? peerAddress}${port}${vrf === undefined ? "" : ` in VRF ${vrf}`}`
 }

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { askedPoolFindings } from "../allocation/asked-pools.ts"
 import { classText, wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
-import type { NodeIntent, VipIntent } from "../announcing/intent.ts"
+import { isInternalPeer, type NodeIntent, type VipIntent } from "../announcing/intent.ts"
 import { healthOn, type Verdict } from "../announcing/node-routes.ts"
 import { preferenceClashes } from "../announcing/preferences.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
@@ -297,7 +297,7 @@ const nodeOf = (
     healthOn(node.node, slices.get(`${namespace}/${name}`) ?? [])
   const { byPeer, verdicts } = nodeRoutes(node, intents, health)
   const peers = node.peers.map((peer): PreviewedPeer => {
-    const isInternal = peer.myAsn === peer.peerAsn
+    const isInternal = isInternalPeer(peer)
     return {
       name: peer.name,
       address: peer.peerAddress,
