@@ -179,7 +179,8 @@ const startCentre = ({
       LOWTIDE_NATS_URL: allocatorNats,
       ...credentials.allocator,
       LOWTIDE_CHECKPOINT_DIR: join(options.folder, "checkpoints"),
-      LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`
+      LOWTIDE_HTTP_LISTEN: hasRelayedApi(options, site) ? `127.0.0.1:${apiPortInside}` : `127.0.0.1:${options.apiPort}`,
+      LOWTIDE_ALLOCATOR_URL: `http://127.0.0.1:${options.apiPort}` // as people reach it, by the relay where there is one
     })
     yield* Effect.forEach(site.clusters, ({ plan }, index) =>
       run(`agent-${plan.name}`, "agent", site.centreNamespace, {

@@ -117,6 +117,19 @@ describe("what is asked", () => {
       exitCode: 0,
       asked: ["/v1/objects/Reservation/web/delete"]
     })
+    const nothing = {
+      position: 9,
+      asOf: "2026-11-23T14:05:18.000Z",
+      commandId: "",
+      seqFrom: null,
+      seqTo: null,
+      items: []
+    }
+    const fetch = async () => new Response(JSON.stringify(nothing), { headers: { "content-type": "application/json" } })
+    expect(await lowtide("delete res/wob", { fetch })).toMatchObject({
+      exitCode: 0,
+      stderr: "there is no Reservation wob; nothing was changed\n"
+    })
   })
 
   it("comes with the token of the file, else of the variable, else with the user's name", async () => {

@@ -55,6 +55,14 @@ describe("lowtide token", () => {
     expect(written().map(({ name }) => name)).toEqual(["ada"])
   })
 
+  it("list of a file that is not there is a fault, and no empty list", async () => {
+    const { exitCode, stderr } = await lowtide(["token", "list", "--tokens", "/none"])
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "error: --tokens /none: expected a tokens file, found nothing; check the path\n"
+    ])
+  })
+
   it("changes nothing where something is wrong, and says what", async () => {
     await run("token new ada --kind person --role admin")
     const before = readFileSync(file(), "utf8")

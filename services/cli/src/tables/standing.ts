@@ -22,7 +22,7 @@ export const orderLines = (
   return ids.length === 0
     ? []
     : [
-        `order ${ids.join(", ")}: \`lowtide get approvals -o wide\` shows what waits; \`lowtide approve ID\` has it carried out, \`lowtide reject ID\` does not`
+        `order ${ids.join(", ")}: \`lowtide get approvals -o wide\` shows what waits; \`lowtide approve ID --reason WHY\` has it carried out, \`lowtide reject ID --reason WHY\` leaves it as it is`
       ]
 }
 

@@ -106,12 +106,13 @@ export const remove = Command.make(
     }
     const payload = orderOf(reason)
     yield* showOrder(
-      yield* ask(yield* serverFlags, (client) => client.orders.deleteObject({ params: { kind, name }, payload }))
+      yield* ask(yield* serverFlags, (client) => client.orders.deleteObject({ params: { kind, name }, payload })),
+      `there is no ${kind} ${name}`
     )
   })
 ).pipe(
   Command.withDescription(
-    "Delete a reservation, a quota, a pool of the fleet or the Fleet object; what Services hold they keep"
+    "Delete a reservation, a quota, a pool of the fleet, a shared address or the Fleet object; what Services hold they keep"
   ),
   Command.withExamples([
     { command: "lowtide delete reservation/web", description: "Its address is free for all, unless its Service has it" }

@@ -22,14 +22,14 @@ export const heldFault = (what: string): CliFault =>
   new CliFault({ exitCode: exitCodes.held, what, next: "have another person see `lowtide get approvals`" })
 
 /** What an order led to, as the history tells it. */
-export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer) {
+export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer, isSo = "it is so already") {
   const { nowMs, timeZone, hasColour, err } = yield* Surroundings
   yield* print(answer, (format) =>
     answer.items.length === 0
       ? ""
       : formatTable(historyColumns(nowMs, timeZone), answer.items, { isWide: format === "wide", hasColour })
   )
-  if (answer.seqFrom === null) err("it is so already; nothing was changed")
+  if (answer.seqFrom === null) err(`${isSo}; nothing was changed`)
   const held = answer.items.find(({ type }) => type === "WithdrawalsHeld")
   if (held !== undefined) return yield* heldFault(held.what)
 })

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import { Role } from "@lowtide/api/access"
 import { type TokenHolder, TokenName } from "@lowtide/api/tokens"
 import { Effect, Option, Result, Schema } from "effect"
@@ -92,6 +93,8 @@ const list = Command.make(
     const { nowMs, hasColour } = yield* Surroundings
     const items = yield* offline(async () => {
       const { readTokenHolders } = await import("../installation/tokens.ts")
+      if (!existsSync(tokens))
+        throw usageFault(`--tokens ${tokens}: expected a tokens file, found nothing`, "check the path")
       return readTokenHolders(tokens).map(({ sha256: _, ...holder }) => ({
         ...holder,
         expired: holder.expires !== undefined && Date.parse(holder.expires) <= nowMs
