@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto"
-import { Access, Caller } from "@lowtide/api/access"
+import type { Caller } from "@lowtide/api/access"
 import { Fleet } from "@lowtide/domain"
-import { Effect, Redacted, Result } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { layerAccess } from "../src/access/access.ts"
+import { callerOf } from "../src/access/access.ts"
 import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
 import { readTokens } from "../src/access/tokens.ts"
 
@@ -52,18 +51,7 @@ describe("a tokens file", () => {
 
 it("the caller of a token has the names that its person had", async () => {
   const book = Result.getOrThrow(read([{ ...ada, name: "countess", formerly: ["ada"] }]))
-  let caller: Caller["Service"] | undefined
-  const handler = Effect.gen(function* () {
-    caller = yield* Caller
-    return HttpServerResponse.empty()
-  })
-  await Access.pipe(
-    Effect.flatMap(({ bearer }) => bearer(handler, { credential: Redacted.make("a-secret") } as never)),
-    Effect.provide(layerAccess(book)),
-    Effect.provideService(HttpServerRequest.HttpServerRequest, {} as never),
-    Effect.scoped,
-    (effect) => Effect.runPromise(effect as Effect.Effect<unknown>)
-  )
+  const caller = await Effect.runPromise(callerOf(book, "a-secret"))
   expect(caller).toMatchObject({ actor: "person:countess", isAuthenticated: true, formerly: ["ada"] })
 })
 

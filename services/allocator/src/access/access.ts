@@ -32,7 +32,8 @@ export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access, 
     })
   )
 
-const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) {
+/** Who gives a token. */
+export const callerOf = Effect.fnUntraced(function* (tokens: TokenBook, token: string) {
   const holder = token === "" ? undefined : tokens.holderOf(token)
   if (holder === undefined) return yield* unauthenticated(token === "" ? "none" : "another")
   const { kind, name, formerly = [], roles, expires } = holder
