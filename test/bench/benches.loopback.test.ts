@@ -18,7 +18,8 @@ const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   publish: [1, 10],
   replay: [20, 100],
   republish: [300],
-  takeover: [10, 1]
+  takeover: [10, 1],
+  "total-loss": [10]
 }
 
 const root = join(import.meta.dirname, "../..")

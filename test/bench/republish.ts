@@ -10,6 +10,7 @@ import { generateKey, readSigningKey } from "@lowtide/bus"
 import type { Command } from "@lowtide/domain"
 import { Ledger, ledgerPostgres } from "@lowtide/ledger"
 import { startPostgres } from "@lowtide/testkit"
+import { manifestObject } from "@lowtide/testkit/observed"
 import { Effect, Option } from "effect"
 import { uuid } from "../faults/centre-lab.ts"
 import { service } from "../faults/orders.ts"
@@ -88,6 +89,12 @@ const measure = Effect.gen(function* () {
     const part = { _tag: "RepublishPart", cluster: "east", services: republication.takeUnsettled() } as const
     batches.push(yield* commit(part))
   }
+  // What is not done by parts: one order that every VIP's message follows.
+  const change = yield* commit({
+    _tag: "ApplyManifest",
+    cluster: "east",
+    manifest: manifestObject("BGPAdvertisement", "all", { localPref: 200 })
+  })
   const baselineName = "a batch of 256 Services that change"
   const usualMs = median(usual.map(({ ms }) => ms))
   const longest = Math.max(...batches.map(({ ms }) => ms))
@@ -95,6 +102,8 @@ const measure = Effect.gen(function* () {
     print({ figure: `${figure}, ${vipCount} VIPs`, value, unit, baseline, baselineName })
   say("the longest batch", longest, "ms", usualMs)
   say("the largest batch", Math.max(...batches.map(({ mib }) => mib)), "MiB", median(usual.map(({ mib }) => mib)))
+  say("an Advertisement changes, in one batch", change.ms, "ms", usualMs)
+  say("the size of that", change.mib, "MiB", median(usual.map(({ mib }) => mib)))
   say(
     `${batches.length} batches`,
     batches.reduce((sum, { ms }) => sum + ms, 0),

@@ -5,8 +5,9 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
+import type { RecoveryAnswer } from "@lowtide/api/recovery"
 import { generateKey, readSigningKey, seal } from "@lowtide/bus"
-import { startNats, startPostgres } from "@lowtide/testkit"
+import { execute, startNats, startPostgres } from "@lowtide/testkit"
 import { startBird } from "@lowtide/testkit/lab/bird"
 import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
@@ -178,7 +179,7 @@ export const startFleet = (count: number, range?: string) =>
       waitUntil(
         `${count} routes of two paths`,
         Effect.map(routes, (found) => found.length === count && found.every((paths) => paths === 2)),
-        { deadlineMs: 60_000 }
+        { deadlineMs: 60_000 + count * 50 }
       )
 
     yield* hasRoutes(count)
@@ -193,3 +194,30 @@ export const startFleet = (count: number, range?: string) =>
   })
 
 export type LoopbackFleet = Effect.Success<ReturnType<typeof startFleet>>
+
+/** PostgreSQL and NATS have nothing any more; another allocator begins. */
+export const loseAll = ({ postgres, nats, startAllocator, ...fleet }: LoopbackFleet, allocator = fleet.allocator) =>
+  Effect.gen(function* () {
+    yield* allocator.kill
+    yield* nats.kill
+    yield* nats.wipe
+    yield* Effect.promise(() => execute(postgres.url, "drop schema public, audit cascade; create schema public"))
+    yield* nats.restart
+    return yield* startAllocator()
+  })
+
+/** Waits until everything is published anew in this incarnation. */
+export const untilOver = ({ as }: LoopbackFleet, incarnation: number) =>
+  waitUntil(
+    `incarnation ${incarnation} is recovered`,
+    Effect.map(lowtide(as("ada"), "recover", "-o", "json"), ({ code, out }) => {
+      const recovery = code === 0 ? (JSON.parse(out) as RecoveryAnswer).recovery : null
+      return (
+        recovery?.incarnation === incarnation &&
+        recovery.phase === "recovered" &&
+        recovery.frozen.length === 0 &&
+        recovery.republishing.length === 0
+      )
+    }),
+    { deadlineMs: 600_000 }
+  )

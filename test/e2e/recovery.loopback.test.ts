@@ -1,46 +1,19 @@
 import { assert, it } from "@effect/vitest"
-import type { RecoveryAnswer } from "@lowtide/api/recovery"
 import { execute } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
 import {
   advertisementText,
-  type LoopbackFleet,
+  loseAll,
   lowtide,
   poolText,
   serviceText,
   sliceText,
-  startFleet
+  startFleet,
+  untilOver
 } from "./loopback-fleet.ts"
 
 const deadline = { deadlineMs: 60_000 }
-
-/** PostgreSQL and NATS have nothing any more; another allocator begins. */
-const loseAll = ({ postgres, nats, startAllocator, ...fleet }: LoopbackFleet, allocator = fleet.allocator) =>
-  Effect.gen(function* () {
-    yield* allocator.kill
-    yield* nats.kill
-    yield* nats.wipe
-    yield* Effect.promise(() => execute(postgres.url, "drop schema public, audit cascade; create schema public"))
-    yield* nats.restart
-    return yield* startAllocator()
-  })
-
-/** Waits until everything is published anew in this incarnation. */
-const untilOver = ({ as }: LoopbackFleet, incarnation: number) =>
-  waitUntil(
-    `incarnation ${incarnation} is recovered`,
-    Effect.map(lowtide(as("ada"), "recover", "-o", "json"), ({ code, out }) => {
-      const recovery = code === 0 ? (JSON.parse(out) as RecoveryAnswer).recovery : null
-      return (
-        recovery?.incarnation === incarnation &&
-        recovery.phase === "recovered" &&
-        recovery.frozen.length === 0 &&
-        recovery.republishing.length === 0
-      )
-    }),
-    deadline
-  )
 
 it.live("more than 500 Services: all is lost, published anew by parts, and no route changes", () =>
   Effect.gen(function* () {
