@@ -83,7 +83,10 @@ select (select count(*) from page)::int as compared, (select max(stream) from pa
 const streamsStatement = comparedStreams("select * from stream_current where stream > $1 order by stream limit $2")
 const theseStreamsStatement = comparedStreams("select * from stream_current where stream = any ($1::text[])")
 
-/** A stretch begins with an event of the VIP and lasts until the next one. */
+/**
+ * A stretch begins with an event of the VIP and lasts until the next one. By `offset 0` the state is taken out of the event's
+ * text once, and not again for each of its fields.
+ */
 const historyStatement = `
 with page as materialized (
   select * from vip_history
@@ -104,6 +107,7 @@ select (select count(*) from page)::int as compared, (
   left join lateral (
     select seq, stream, version, recorded_at, reason_code, actor, data -> 'after' as after from events
     where seq = p.from_seq and network = p.network and address = p.address and stream like 'vip:%'
+    offset 0
   ) e on true
   left join lateral (
     select seq, recorded_at from events where stream = e.stream and version = e.version + 1 limit 1
