@@ -1,8 +1,8 @@
 /** The BFD process of a node. See `--help`. */
 import { rmSync } from "node:fs"
-import { setPriority } from "node:os"
 import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
+import { runInRealTime, SocketFault } from "@lowtide/sockets"
 import { startBfdServer } from "./control/server.ts"
 import { lockNode } from "./node-lock.ts"
 
@@ -49,12 +49,13 @@ const readOptions = (): Options | string | undefined => {
   return { socketPath: socket, claimMs: claimSeconds * 1000 }
 }
 
-/** Ahead of what else the node runs, where that is allowed: packets must go while it is busy. Needs CAP_SYS_NICE. */
+/** Packets must go while the node is busy, so this thread runs before all others where that is allowed. */
 const hurry = (): void => {
   try {
-    setPriority(-20)
-  } catch {
-    log("INFO", "runs with ordinary priority: a higher one needs CAP_SYS_NICE")
+    runInRealTime()
+  } catch (cause) {
+    if (!(cause instanceof SocketFault)) throw cause
+    log("WARN", `${cause.message}; a node without a free processor may cost sessions (CAP_SYS_NICE allows it)`)
   }
 }
 

@@ -9,6 +9,7 @@ interface Libc {
   readonly close: (fd: number) => number
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
   readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
+  readonly sched_setscheduler: (pid: number, policy: number, parameters: Uint8Array) => number
   readonly errno: () => number
   /** Where the octets of a buffer are in memory. The buffer must be kept until the kernel is done with them. */
   readonly addressOf: (buffer: Uint8Array) => bigint
@@ -40,6 +41,7 @@ const load = (): Libc => {
     close: library.func("int close(int)"),
     setsockopt: library.func("int setsockopt(int, int, int, const void*, unsigned int)"),
     getsockopt: library.func("int getsockopt(int, int, int, void*, void*)"),
+    sched_setscheduler: library.func("int sched_setscheduler(int, int, const void*)"),
     errno: () => koffi.errno(),
     addressOf: (buffer) => koffi.address(buffer)
   }
