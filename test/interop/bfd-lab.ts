@@ -29,6 +29,8 @@ export interface BfdLab {
   readonly router: string
   /** Pulls the cable between node and router, or plugs it in again. */
   readonly setLink: (state: "up" | "down") => Effect.Effect<void, LabError>
+  /** Takes the interfaces at both ends away, and makes others of the same names and addresses. */
+  readonly remakeLink: Effect.Effect<void, LabError>
   /** Whether the hop passes anything on. */
   readonly setHop: (state: "forwards" | "drops") => Effect.Effect<void, LabError>
 }
@@ -54,7 +56,6 @@ export const makeBfdLab = Effect.fnUntraced(function* () {
     ["ipv6/conf/all/forwarding", 1]
   ])
   yield* ipBatch([
-    `link add link0 netns ${node} type veth peer name link0 netns ${router}`,
     `link add hop0 netns ${node} type veth peer name node0 netns ${hop}`,
     `link add hop0 netns ${router} type veth peer name router0 netns ${hop}`
   ])
@@ -62,16 +63,8 @@ export const makeBfdLab = Effect.fnUntraced(function* () {
     [node, 2, 1],
     [router, 1, 2]
   ] as const) {
-    yield* setSysctls(namespace, [
-      ["ipv6/conf/link0/addr_gen_mode", 1], // no link-local address but the one below
-      ["ipv6/conf/link0/keep_addr_on_down", 1]
-    ])
     yield* ipBatch(
       [
-        `address add 192.0.2.${own}/24 dev link0`,
-        `address add 2001:db8::${own}/64 dev link0 nodad`,
-        `address add fe80::${own}/64 dev link0 nodad`,
-        "link set link0 up",
         `address add 198.51.100.${own * 4 + 2}/30 dev hop0`,
         `address add 2001:db8:${own}::2/64 dev hop0 nodad`,
         "link set hop0 up",
@@ -94,6 +87,8 @@ export const makeBfdLab = Effect.fnUntraced(function* () {
       hop
     )
   }
+  const makeLink = makeLinkBetween(node, router)
+  yield* makeLink
   const made: BfdLab = {
     folder: lab.folder,
     node,
@@ -102,6 +97,7 @@ export const makeBfdLab = Effect.fnUntraced(function* () {
       const again = state === "up" ? ["address replace fe80::1/64 dev link0 nodad"] : [] // the kernel took it away
       return Effect.asVoid(ipBatch([`link set link0 ${state}`, ...again], router))
     },
+    remakeLink: Effect.andThen(ipBatch(["link delete link0"], node), makeLink),
     setHop: (state) =>
       setSysctls(hop, [
         ["ipv4/ip_forward", state === "forwards" ? 1 : 0],
@@ -110,6 +106,29 @@ export const makeBfdLab = Effect.fnUntraced(function* () {
   }
   return made
 })
+
+const makeLinkBetween = (node: string, router: string): Effect.Effect<void, LabError> =>
+  Effect.gen(function* () {
+    yield* ipBatch([`link add link0 netns ${node} type veth peer name link0 netns ${router}`])
+    for (const [namespace, own] of [
+      [node, 2],
+      [router, 1]
+    ] as const) {
+      yield* setSysctls(namespace, [
+        ["ipv6/conf/link0/addr_gen_mode", 1], // no link-local address but the one below
+        ["ipv6/conf/link0/keep_addr_on_down", 1]
+      ])
+      yield* ipBatch(
+        [
+          `address add 192.0.2.${own}/24 dev link0`,
+          `address add 2001:db8::${own}/64 dev link0 nodad`,
+          `address add fe80::${own}/64 dev link0 nodad`,
+          "link set link0 up"
+        ],
+        namespace
+      )
+    }
+  })
 
 /** A running BFD process on the node, and the socket that it listens on. */
 export const startBfd = Effect.fnUntraced(function* (lab: BfdLab, options: { readonly claimSeconds?: number } = {}) {

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { type Lab, makeLab, startProcess, startReady, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import { startOwner } from "./bfd-lab.ts"
+import { makeBfdLab, sessionsOfLab, startBfd, startBirdBfd, startOwner } from "./bfd-lab.ts"
 
 const specOf = (lab: Lab, namespace: string, name: string, args: ReadonlyArray<string>) => ({
   name,
@@ -50,6 +50,26 @@ describe("the BFD process", () => {
       yield* bfd.signal("SIGTERM")
       assert.deepStrictEqual(yield* bfd.ended, { code: 0, signal: null })
       assert.include(yield* bfd.log, "session nobody with 127.0.0.2: Down to AdminDown, disabled")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("finds an interface again that was made anew", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeBfdLab()
+      yield* startBirdBfd(lab, { intervalMs: 100 })
+      const { socketPath } = yield* startBfd(lab)
+      const owner = yield* startOwner(socketPath)
+      owner.set("bound", { ...sessionsOfLab["single 4"], device: "link0" })
+      owner.set("link-local", sessionsOfLab["link-local"])
+      const untilBoth = (state: "Up" | "Down") =>
+        Effect.forEach(["bound", "link-local"], (name) => owner.until(name, state), { concurrency: "unbounded" })
+      yield* untilBoth("Up")
+      const portsOf = () => [...owner.sessions().values()].map(({ sourcePort }) => sourcePort)
+      const before = portsOf()
+      yield* lab.remakeLink
+      yield* untilBoth("Down")
+      yield* untilBoth("Up")
+      assert.deepStrictEqual(portsOf(), before)
     }).pipe(Effect.scoped)
   )
 

@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram"
-import { acceptFrom, openUdp, type Sender, SocketFault } from "@lowtide/sockets"
+import { acceptFrom, interfaceIndex, openUdp, type Sender, SocketFault } from "@lowtide/sockets"
 import { type Path, pathKey } from "./machine/demultiplex.ts"
 import { readAddress } from "./session-options.ts"
 
@@ -23,6 +23,8 @@ export interface Port {
   readonly send: (octets: Uint8Array, onFailure: (code: string) => void) => void
   /** The least TTL is another one from now on. */
   readonly accept: (minimumTtl: number) => void
+  /** Opens other sockets when the session's interface is another one of the same name; the source port stays. */
+  readonly renew: () => void
   readonly close: () => void
 }
 
@@ -45,7 +47,7 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
 
   const hear = (path: Path, sender: Sender) => {
     const { hops, localAddress, device } = path
-    const key = pathKey({ ...path, peerAddress: "" })
+    const key = earKey(path)
     const ear =
       ears.get(key) ??
       listen({ hops, localAddress, device }, (octets, peerAddress) =>
@@ -72,34 +74,72 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
     return { accept, leave }
   }
 
+  /** Both sockets of a session. */
+  const openBoth = (path: Path, ttlMin: number, before: number | undefined): OpenSockets => {
+    const peer = readAddress(path.peerAddress)
+    if (peer === undefined)
+      throw new SocketFault({ operation: "open a session", detail: `${path.peerAddress} is no address` })
+    const ear = hear(path, { address: peer.address, ttlMin })
+    try {
+      return { ...ear, ...openMouth(path, usedSourcePorts, before), key: earKey(path) }
+    } catch (cause) {
+      ear.leave()
+      throw cause
+    }
+  }
+
   return {
     open: (path, minimumTtl) => {
-      const peer = readAddress(path.peerAddress)
-      if (peer === undefined)
-        throw new SocketFault({ operation: "open a session", detail: `${path.peerAddress} is no address` })
-      const ttlMin = (least: number) => (path.hops === "single" ? ttlMax : least)
-      const ear = hear(path, { address: peer.address, ttlMin: ttlMin(minimumTtl) })
-      try {
-        const { socket, sourcePort } = openMouth(path, usedSourcePorts)
-        return {
-          sourcePort,
-          send: (octets, onFailure) =>
-            socket.send(octets, bfdPorts[path.hops], path.peerAddress, (error: NodeJS.ErrnoException | null) => {
-              if (error !== null) onFailure(error.code ?? error.message)
-            }),
-          accept: (least) => ear.accept(ttlMin(least)),
-          close: () => {
-            socket.close()
-            usedSourcePorts.delete(sourcePort)
-            ear.leave()
+      const leastTtl = (least: number) => (path.hops === "single" ? ttlMax : least)
+      let ttlMin = leastTtl(minimumTtl)
+      let open: OpenSockets | undefined = openBoth(path, ttlMin, undefined)
+      const { sourcePort } = open
+      const close = () => {
+        open?.socket.close()
+        open?.leave()
+        open = undefined
+        usedSourcePorts.delete(sourcePort)
+      }
+      return {
+        sourcePort,
+        send: (octets, onFailure) => {
+          if (open === undefined) return onFailure("ENODEV")
+          open.socket.send(octets, bfdPorts[path.hops], path.peerAddress, (error: NodeJS.ErrnoException | null) => {
+            if (error !== null) onFailure(error.code ?? error.message)
+          })
+        },
+        accept: (least) => {
+          ttlMin = leastTtl(least)
+          open?.accept(ttlMin)
+        },
+        renew: () => {
+          try {
+            if (open?.key === earKey(path)) return
+            close()
+            open = openBoth(path, ttlMin, sourcePort)
+          } catch (cause) {
+            if (!(cause instanceof SocketFault)) throw cause // the interface is not there, or not ready: the next time
           }
-        }
-      } catch (cause) {
-        ear.leave()
-        throw cause
+        },
+        close
       }
     }
   }
+}
+
+interface OpenSockets {
+  readonly socket: Socket
+  readonly sourcePort: number
+  /** Which interfaces they belong to, see `earKey`. */
+  readonly key: string
+  readonly accept: (ttlMin: number) => void
+  readonly leave: () => void
+}
+
+/** A socket belongs to an interface by its number: one that is made anew under the same name has another, and needs another. */
+const earKey = (path: Path): string => {
+  const interfaces = [path.device, readAddress(path.localAddress)?.zone].filter((name) => name !== undefined)
+  return [pathKey({ ...path, peerAddress: "" }), ...interfaces.map(interfaceIndex)].join(" ")
 }
 
 const listen = (
@@ -114,11 +154,12 @@ const listen = (
 }
 
 /** A socket that only sends: one for each session, since each has a source port of its own. */
-const openMouth = ({ localAddress, device }: Path, used: Set<number>) => {
+const openMouth = ({ localAddress, device }: Path, used: Set<number>, before: number | undefined) => {
   const options = { localAddress, ttl: ttlMax, senders: [], ...(device === undefined ? {} : { device }) }
   for (let attempt = 1; ; attempt++) {
     const { first, last } = sourcePorts
-    const sourcePort = first + Math.floor(Math.random() * (last - first + 1))
+    const isSame = attempt === 1 && before !== undefined
+    const sourcePort = isSame ? before : first + Math.floor(Math.random() * (last - first + 1))
     if (used.has(sourcePort)) continue
     try {
       const socket = adopt(openUdp({ ...options, localPort: sourcePort }), localAddress)

@@ -19,6 +19,8 @@ export interface Session {
   readonly change: (options: SessionOptions) => void
   /** Takes the session out of use; the peer is told. Answers how long it should be told, in milliseconds. */
   readonly leave: () => number
+  /** Opens its sockets again when its interface was made anew; a session that is up has the right ones. */
+  readonly renew: () => void
   readonly status: () => SessionStatus
   readonly close: () => void
 }
@@ -49,7 +51,7 @@ export const startSession = (
   const discarded: Partial<Record<DiscardReason, number>> = {}
   let lastSendFailure: string | undefined
 
-  const onSendFailure = (code: string) => {
+  const onSendFailure = (code: string): void => {
     counters.sendFailures++
     lastSendFailure = code
   }
@@ -164,6 +166,9 @@ export const startSession = (
       isLeaving = true
       setUse()
       return Math.min(Math.max(peerWaitsMs, lingerMs.least), lingerMs.most)
+    },
+    renew: () => {
+      if (state._tag !== "Up") port.renew()
     },
     status,
     close: () => {

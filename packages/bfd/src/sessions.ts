@@ -12,6 +12,9 @@ import type { SessionChange, SessionStatus } from "./session-status.ts"
 /** Sessions that a node may have; the packet filter of one address takes a few more. */
 export const sessionsMax = 256
 
+/** How often it is looked whether an interface was made anew. */
+const renewalMs = 1_000
+
 /** All sessions of a node. */
 export interface Sessions {
   /** Makes the session of this name, or changes it. A failure is a sentence; the session is then as it was before. */
@@ -108,6 +111,10 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
     }
   }
 
+  const renewal = setInterval(() => {
+    for (const { session } of byDiscriminator.values()) session.renew()
+  }, renewalMs)
+
   return {
     set: (name, options) => {
       const entry = byName.get(name)
@@ -128,6 +135,7 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
     discarded: () => ({ ...discarded }),
     stop: () =>
       new Promise((resolve) => {
+        clearInterval(renewal)
         onEmpty = resolve
         for (const entry of byDiscriminator.values()) leave(entry)
         if (byDiscriminator.size === 0) resolve()

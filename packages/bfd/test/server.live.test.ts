@@ -210,7 +210,7 @@ describe("the client", () => {
       yield* happens("two are refused", () => refusals().length === 2)
       assert.deepStrictEqual(refusals(), [
         "second: session second: the session first has the same addresses, hops and device",
-        'third: session third: could not bind to the interface "none0" (SO_BINDTODEVICE): ENODEV'
+        'third: session third: could not find the interface "none0": there is none of that name on this node'
       ])
       owner.remove("first")
       yield* isUp(owner, "second")
