@@ -4,6 +4,7 @@ import { Cause, Effect, Exit } from "effect"
 import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { mutateAll } from "../test/golden/mutate.ts"
+import { runBusy } from "../test/interop/bfd-busy.ts"
 import { freshSeed, runHistories } from "../test/sim/histories.ts"
 import { HistoryFailed } from "../test/sim/simulation.ts"
 
@@ -21,6 +22,8 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- commit            cuts the way to PostgreSQL while commands are committed, at a byte of each seed
       --seed N                      as above
       --cuts N                      how many (200)
+  npm run soak -- bfd               BFD at 50 ms x 3 with BIRD while every processor is busy; needs root
+      --minutes N                   how long (10)
 
 Exits 1 when a law is broken, or a reader throws; the failure names the seed that replays it.
 `
@@ -43,13 +46,15 @@ const { values, positionals } = parseArgs({
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
-else if (name === undefined) console.log("histories\ngolden\ncommit")
+else if (name === undefined) console.log("histories\ngolden\ncommit\nbfd")
 else if (name === "golden" && others.length === 0) {
   process.exitCode = await soakGolden(Number(values.seed ?? freshSeed()), Number(values.mutations))
 } else if (name === "commit" && others.length === 0) {
   process.exitCode = await soakCommit(Number(values.seed ?? freshSeed()), Number(values.cuts))
+} else if (name === "bfd" && others.length === 0) {
+  process.exitCode = await soakBfd(Number(values.minutes ?? 10))
 } else if (name !== "histories" || others.length > 0) {
-  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit`)
+  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit, bfd`)
   process.exitCode = 2
 } else {
   process.exitCode = await soakHistories({
@@ -148,4 +153,24 @@ async function soakCommit(seed: number, cuts: number): Promise<number> {
   const facts = [new Date().toISOString().slice(0, 10), seed, ran.value.cuts, ran.value.commands].join(" | ")
   console.log(`| commit | ${facts} | ${minutes} min | each once |`)
   return 0
+}
+
+async function soakBfd(minutes: number): Promise<number> {
+  if (!(minutes > 0)) {
+    console.error("--minutes: expected a number above 0")
+    return 2
+  }
+  const exit = await Effect.runPromiseExit(Effect.scoped(runBusy(minutes)))
+  if (Exit.isFailure(exit)) {
+    console.error(Cause.pretty(exit.cause))
+    return 1
+  }
+  const { busyProcesses, packets, lateUsMax, losses } = exit.value
+  const outcome = losses.length === 0 ? "no session went down" : `${losses.length} sessions went down`
+  const day = new Date().toISOString().slice(0, 10)
+  console.log(
+    `| bfd, 50 ms x 3 | ${day} | ${busyProcesses} | ${packets} | ${Math.ceil(lateUsMax / 1000)} ms | ${minutes} min | ${outcome} |`
+  )
+  for (const loss of losses) console.log(loss)
+  return losses.length === 0 ? 0 : 1
 }
