@@ -3,7 +3,7 @@ import { startTcpProxy } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber } from "effect"
 import { freshSeed } from "../sim/histories.ts"
-import { type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
+import { type CentreLab, leads, makeCentreLab, published, uuid } from "./centre-lab.ts"
 import { cutCommits } from "./commit-cuts.ts"
 import { announcing, service } from "./orders.ts"
 
@@ -67,6 +67,8 @@ describe("a cable that is cut", () => {
           "it is published",
           Effect.map(readyz, ({ body }) => body.nats === "up" && body.unpublished === 0)
         )
+        const { isWhole, vips } = yield* published(lab)
+        assert.deepStrictEqual([isWhole, [...vips.values()]], [true, ["web"]], "and NATS has it")
       }).pipe(Effect.scoped)
   )
 })

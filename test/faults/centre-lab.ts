@@ -3,7 +3,10 @@ import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Bus, type CommandReply, commandSubject, generateKey, layerBus, sendCommand } from "@lowtide/bus"
-import type { Command } from "@lowtide/domain"
+import { SetDigest } from "@lowtide/bus/digest"
+import { readStored } from "@lowtide/bus/read-stream"
+import { stateFilter, stateStream } from "@lowtide/bus/subjects"
+import type { ClusterHead, Command, NumberedMessage } from "@lowtide/domain"
 import { execute, type NatsServer, type PostgresServer, startNats, startPostgres } from "@lowtide/testkit"
 import { type LabProcess, startProcess, waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Context, Effect, Layer, type Scope } from "effect"
@@ -162,3 +165,23 @@ const getFrom = (socketPath: string, path: string): Promise<HttpAnswer> =>
     asked.on("timeout", () => asked.destroy())
     asked.end()
   })
+
+const payloadOf = (text: string) => JSON.parse(JSON.parse(text).payload) as NumberedMessage | ClusterHead
+
+/** What a reader of NATS has of the cluster: its set, and whether its head vouches for all of it. */
+export const published = (lab: CentreLab) =>
+  lab.within(readStored(stateStream, stateFilter("east"))).pipe(
+    Effect.map((stored) => {
+      const digest = new SetDigest()
+      let head: ClusterHead | undefined
+      const vips = new Map<string, string>()
+      for (const { subject, text } of stored) {
+        const message = payloadOf(text)
+        if (message._tag === "ClusterHead") head = message
+        else digest.add(subject.split(".").slice(4).join("."), message.cseq)
+        if (message._tag === "VipIntent") vips.set(message.address, message.services[0]?.name ?? "")
+      }
+      return { isWhole: head?.digest === digest.toString() && head.count === digest.count, vips }
+    }),
+    Effect.orElseSucceed(() => ({ isWhole: false, vips: new Map<string, string>() }))
+  )
