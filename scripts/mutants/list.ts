@@ -56,7 +56,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     breaks: "a node confirms withdrawals that it may not have heard of",
     file: "services/speaker/src/confirm.ts",
     from: "confirmedCseq: Math.max(0, Math.min(facts.completeCseq, unconfirmed - 1)),",
-    to: "confirmedCseq: Math.max(0, Math.min(1_000_000, unconfirmed - 1)),",
+    to: "confirmedCseq: Math.max(0, Math.min(facts.completeCseq + 2, unconfirmed - 1)),",
     check: histories
   },
   {
@@ -135,8 +135,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "no-signature",
     breaks: "an intent is believed without its signature",
     file: "packages/bus/src/envelope.ts",
-    from: 'return verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.sig, "base64"))',
-    to: "return key !== undefined || verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.sig))",
+    from: "verify(null, signed.octets, signed.key, signed.sig)",
+    to: "signed.octets.length > 0 || verify(null, signed.octets, signed.key, signed.sig)",
     check: tests("unit", "services/speaker/test/trust.test.ts")
   },
   {
@@ -345,7 +345,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "packages/domain/src/allocation/moves.ts",
     from: "(!announcing.includes(successor) || untold.includes(successor))",
     to: "!announcing.includes(successor)",
-    check: histories
+    check: tests("unit", "packages/domain/test/moves.test.ts")
   },
   {
     name: "manifests-as-one-kind",
