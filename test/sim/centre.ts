@@ -102,6 +102,12 @@ export class SimAllocator {
     return standing === undefined || standing.frozen.length === 0 ? undefined : standing
   }
 
+  /** Clusters in which nodes announce what was taken over, and the configuration has no route for it. */
+  get unrouted(): ReadonlyArray<string> {
+    const standing = this.#reign?.recovery.standing(this.#setting.nowMs())
+    return (standing?.unrouted ?? []).map(({ cluster }) => cluster)
+  }
+
   /** The process ends; another begins with nothing. */
   crash(): void {
     this.#reign = undefined

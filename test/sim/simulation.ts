@@ -1,6 +1,6 @@
 import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
 import { headKey, rollCallKey } from "@lowtide/bus/subjects"
-import type { RollCall, VipState } from "@lowtide/domain"
+import { newestFleetVersion, type RollCall, type VipState } from "@lowtide/domain"
 import { Ledger, loadWhole, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { copyTables, emptyTables, type MemoryTables, restoreTables } from "@lowtide/testkit/memory-tables"
@@ -845,6 +845,12 @@ class Simulation {
       for (const order of approvals(this.#view, ["pending", "rejected"])) this.#orderAll(order)
       if (this.#allocators.every(({ recovering }) => recovering === undefined))
         for (const order of releases(this.#view)) this.#orderAll(order)
+      // What was taken over and has no route goes by order alone, which a log that began empty knows once it is finalised.
+      for (const allocator of this.#allocators)
+        for (const cluster of allocator.unrouted) {
+          allocator.order({ command: { _tag: "FinaliseFleet", version: newestFleetVersion } })
+          allocator.order({ command: { _tag: "ReleaseBrake", cluster } })
+        }
       for (const agent of this.#agents.values()) {
         this.#sent.push(...agent.resend())
         this.#sent.push(...agent.look(this.#nowMs))
