@@ -7,7 +7,8 @@ import {
   hasError,
   type ObjectRef,
   objectKey,
-  type RawObject
+  type RawObject,
+  rawRef
 } from "../config/index.ts"
 import { brokenBy, heldFindings } from "./broken-by.ts"
 import type { ReportFindings } from "./command.ts"
@@ -26,7 +27,7 @@ import { type FindingsState, type KeptState, type ManifestState, streamOf } from
  * settled by it.
  */
 export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: RawObject): void => {
-  const ref = refOfRaw(manifest)
+  const ref = rawRef(manifest)
   const decoded = decodeObject(manifest)
   if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, "centre", decoded.findings)
   const before = cluster.manifests.get(objectKey(ref)) ?? null
@@ -126,7 +127,7 @@ export const reviewRetired = (draft: Draft): boolean => {
     const unneeded = [...cluster.retired].flatMap((key) => {
       const state = cluster.manifests.get(key)
       if (state === undefined) return []
-      const ref = refOfRaw(state.manifest)
+      const ref = rawRef(state.manifest)
       return isNeeded(draft, cluster, ref) ? [] : [ref]
     })
     for (const ref of unneeded) drop(draft, cluster, ref, "no-longer-needed")
@@ -213,13 +214,13 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
   const { findings } = judgeCluster(draft.fleet, cluster)
   const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
   for (const { manifest, retired } of cluster.manifests.values()) {
-    const ref = refOfRaw(manifest)
+    const ref = rawRef(manifest)
     const own = retired === true ? retiredFindings(draft, cluster, ref) : []
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
   }
   for (const [key, kept] of cluster.kept) {
     if (kept.version._tag !== "Manifest") continue
-    const ref = refOfRaw(kept.version.manifest)
+    const ref = rawRef(kept.version.manifest)
     const of = byObject.get(key) ?? { ref, findings: [] }
     of.findings.unshift(keptFinding(ref, kept, cluster.manifests.has(key)))
     byObject.set(key, of)
@@ -251,13 +252,6 @@ const retiredFindings = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): 
   isPoolInUse(cluster, ref)
     ? [retiredFinding(draft.fleet, cluster, ref)]
     : heldFindings(ref, brokenBy(draft.fleet, cluster, ref, undefined))
-
-/** How a configuration object is named before it is decoded; all their kinds have namespaces. */
-export const refOfRaw = ({ kind, namespace, name }: RawObject): ObjectRef => ({
-  kind,
-  namespace: namespace === "" ? "default" : namespace,
-  name
-})
 
 const manifestStream = (cluster: ClusterMemory, ref: ObjectRef): string =>
   streamOf.manifest(cluster.name, ref.kind, ref.namespace ?? "", ref.name)

@@ -1,7 +1,7 @@
 import { RouteLoss } from "../announcing/routeless.ts"
-import { objectKey } from "../config/index.ts"
+import { objectKey, rawRef } from "../config/index.ts"
 import { blastRadiusOf, emitApproval, hasBudget, heldCount, lossBy, orderToJoin } from "./budget.ts"
-import { refOfRaw, reportFindings, reportJudgement } from "./configure.ts"
+import { reportFindings, reportJudgement } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { EventSubject } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
@@ -104,7 +104,7 @@ const drop = (draft: Draft, cluster: ClusterMemory, kept: ReadonlyArray<KeptStat
   for (const before of kept) {
     emitKept(draft, before, null, reason)
     const { version } = before
-    if (version._tag === "Manifest") reportFindings(draft, cluster, refOfRaw(version.manifest), "centre", [])
+    if (version._tag === "Manifest") reportFindings(draft, cluster, rawRef(version.manifest), "centre", [])
   }
   reportJudgement(draft, cluster)
 }
@@ -200,7 +200,7 @@ const emitKept = (
 }
 
 const refOf = (version: Version) =>
-  version._tag === "Manifest" ? refOfRaw(version.manifest) : { kind: "AddressPool", name: version.pool.name }
+  version._tag === "Manifest" ? rawRef(version.manifest) : { kind: "AddressPool", name: version.pool.name }
 
 const keyOf = (version: ManifestState | AddressPoolState): string => objectKey(refOf(version))
 

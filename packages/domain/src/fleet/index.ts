@@ -1,7 +1,6 @@
 /** The fleet as the log knows it: commands in, events out, the newest state of every stream in memory. */
 export { blastRadiusOf, budgetUse, heldBy, keptOf, routesWaiting, waitingOrders } from "./budget.ts"
 export * from "./command.ts"
-export { refOfRaw } from "./configure.ts"
 export * from "./decide.ts"
 export * from "./draft.ts"
 export * from "./event.ts"

@@ -1,6 +1,6 @@
-import { finding, type ObjectRef } from "../config/index.ts"
+import { finding, type ObjectRef, rawRef } from "../config/index.ts"
 import type { ObserveInventory } from "./command.ts"
-import { deleteManifest, isOfRegistration, refOfRaw, reportedOn, reportFindings } from "./configure.ts"
+import { deleteManifest, isOfRegistration, reportedOn, reportFindings } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { ClusterMemory } from "./fleet.ts"
 import { forgetNamespace, forgetNode, forgetService } from "./observe.ts"
@@ -87,5 +87,5 @@ const kindOf = (key: string): string => key.slice(0, key.indexOf("/"))
 
 const deleteByKey = (draft: Draft, cluster: ClusterMemory, key: string): void => {
   const state = cluster.manifests.get(key)
-  if (state !== undefined) deleteManifest(draft, cluster, refOfRaw(state.manifest))
+  if (state !== undefined) deleteManifest(draft, cluster, rawRef(state.manifest))
 }

@@ -8,7 +8,7 @@ import {
   type KeptState,
   keptOf,
   objectKey,
-  refOfRaw,
+  rawRef,
   streamOf,
   waitingOrders
 } from "@lowtide/domain"
@@ -60,7 +60,7 @@ const objectView = (fleet: Fleet, { cluster, version }: KeptState): ApprovalView
     const { name } = version.pool
     return { kind: "AddressPool", namespace: "", name, change: fleet.addressPools.has(name) ? "changed" : "deleted" }
   }
-  const ref = refOfRaw(version.manifest)
+  const ref = rawRef(version.manifest)
   const isThere = fleet.cluster(cluster).manifests.has(objectKey(ref))
   return {
     ...{ kind: ref.kind, namespace: ref.namespace ?? "", name: ref.name },
