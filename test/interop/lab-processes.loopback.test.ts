@@ -55,7 +55,7 @@ describe("a process of the lab", () => {
           yield* waitUntil("the environment is printed", logHas("ready")(process))
           const names = (yield* process.log).split("\n").flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? [])
           assert.includeMembers(
-            ["GREETING", "LC_ALL", "LOWTIDE_TEST_RUN", "PATH", "PWD", "OLDPWD", "SHLVL", "_"],
+            ["GREETING", "LC_ALL", "LOWTIDE_TEST_RUN", "NODE_COMPILE_CACHE", "PATH", "PWD", "OLDPWD", "SHLVL", "_"],
             names
           )
           assert.include(names, "GREETING")

@@ -20,14 +20,20 @@ export const systemPath = [
   ..."/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/frr".split(":")
 ].join(":")
 
-/** The mark of a test run, handed on to what the lab starts, so that `npm test` finds what a test left behind. */
-const testRun = process.env.LOWTIDE_TEST_RUN
+/**
+ * What a test run hands on to what the lab starts: its mark, so that `npm test` finds what a test left behind, and where
+ * Node keeps what it compiled, which is half of a process's start.
+ */
+const handedOn = ["LOWTIDE_TEST_RUN", "NODE_COMPILE_CACHE"].flatMap((name) => {
+  const value = process.env[name]
+  return value === undefined ? [] : [[name, value] as const]
+})
 
 /** The environment of what the lab starts: a PATH, the C locale, and nothing else of the parent's. */
 export const labEnvironment: Readonly<Record<string, string>> = {
   PATH: systemPath,
   LC_ALL: "C",
-  ...(testRun === undefined ? {} : { LOWTIDE_TEST_RUN: testRun })
+  ...Object.fromEntries(handedOn)
 }
 
 /** `command` as it is run in a network namespace. `ip` execs the command, so the pid stays that of the command. */
