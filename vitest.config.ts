@@ -1,13 +1,21 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
+/** Files at a time. By itself vitest leaves a core to somebody who waits, which on two cores is half of them. */
+const maxWorkers = availableParallelism()
+
+/** When a test, or what prepares it, counts as hanging: no test times anything, and a busy machine may take as long as it needs. */
+const hangMs = 180_000
+
 /**
- * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres, NATS or promtool that the test starts; `loopback` runs
- * whole processes as any user; `system` makes network namespaces and runs real routers. The last two run one file at a
- * time, since their deadlines are the machine's to keep.
+ * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres, NATS or promtool that the test starts; `loopback`
+ * runs whole processes as any user, two files at a time; `system` makes network namespaces and runs real routers, one file at
+ * a time, since their deadlines are the machine's to keep.
  */
 export default defineConfig({
   test: {
     reporters: ["default", "./test/tally-reporter.ts"],
+    maxWorkers,
     projects: [
       {
         test: {
@@ -18,15 +26,15 @@ export default defineConfig({
             "test/golden/golden.test.ts"
           ],
           exclude: ["**/*.live.test.ts", "**/node_modules/**"],
-          testTimeout: 30_000 // a busy machine may take its time over a property
+          testTimeout: hangMs
         }
       },
       {
         test: {
           name: "live",
           include: ["{packages,services}/*/test/**/*.live.test.ts", "scripts/test/**/*.live.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: hangMs,
+          hookTimeout: hangMs,
           sequence: { groupOrder: 1 }
         }
       },
@@ -34,9 +42,9 @@ export default defineConfig({
         test: {
           name: "loopback",
           include: ["test/sim/**/*.test.ts", "test/**/*.loopback.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          fileParallelism: false,
+          testTimeout: hangMs,
+          hookTimeout: hangMs,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 }
         }
       },
@@ -45,8 +53,8 @@ export default defineConfig({
           name: "system",
           include: ["test/{interop,e2e}/**/*.test.ts"],
           exclude: ["**/*.loopback.test.ts", "**/node_modules/**"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: hangMs,
+          hookTimeout: hangMs,
           fileParallelism: false,
           sequence: { groupOrder: 3 }
         }

@@ -339,7 +339,7 @@ const othersWork = Effect.fnUntraced(function* (fleet: Fleet) {
   )
 })
 
-layer(Running.layer, { timeout: "120 seconds", excludeTestServices: true })("bad input", (it) => {
+layer(Running.layer, { timeout: "3 minutes", excludeTestServices: true })("bad input", (it) => {
   for (const bad of cases) {
     it.effect(bad.title, () =>
       Effect.gen(function* () {
