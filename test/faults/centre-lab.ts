@@ -120,6 +120,9 @@ export const makeCentreLabIn: (postgresFolder: string | undefined) => Effect.Eff
     }
   })
 
+/** Has the lease of a leader that died end now, not in its five seconds, for tests that are about what comes after. */
+export const leaseEnds = (lab: CentreLab) => lab.sql("update lease set expires_at = clock_timestamp()")
+
 /** Waits until this allocator leads, and answers after how many milliseconds. */
 export const leads = (allocator: RunningAllocator, deadlineMs = 30_000) =>
   Effect.gen(function* () {

@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import { type CentreLab, leads, makeCentreLab, published, type RunningAllocator, uuid } from "./centre-lab.ts"
+import {
+  type CentreLab,
+  leads,
+  leaseEnds,
+  makeCentreLab,
+  published,
+  type RunningAllocator,
+  uuid
+} from "./centre-lab.ts"
 import { announcing, service } from "./orders.ts"
 
 /** Events of the one command, by type. */
@@ -34,6 +42,7 @@ const webCommand = 1000
 const isStruck = Effect.fnUntraced(function* (lab: CentreLab, failing: RunningAllocator) {
   while (yield* failing.process.isRunning) yield* lab.ask(service("web"), webCommand)
   assert.strictEqual((yield* failing.process.ended).signal, "SIGKILL")
+  yield* leaseEnds(lab)
 })
 
 /** The leader fails at its first command; whoever comes next has carried it out once, and published it. */

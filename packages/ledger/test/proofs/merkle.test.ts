@@ -133,25 +133,19 @@ describe("RFC 6962 2.1: the root", () => {
 })
 
 describe("RFC 6962 2.1.1: inclusion", () => {
-  it.effect(
-    "of every leaf of every size to 150 is PATH, and leads to the root",
-    () =>
-      Effect.gen(function* () {
-        const entries = entriesOf(150)
-        const { source } = grow(entries)
-        for (let size = 1; size <= entries.length; size += 1) {
-          const root = hex(mth(0, size))
-          for (let index = 0; index < size; index += 1) {
-            const proof = yield* inclusionPath(source, { index, size })
-            assert.strictEqual(hexes(proof), hexes(path(index, 0, size)))
-            assert.strictEqual(
-              hex(rootOfInclusion({ index, size, leaf: hashLeaf(entries[index]!), path: proof })),
-              root
-            )
-          }
+  it.effect("of every leaf of every size to 80 is PATH, and leads to the root", () =>
+    Effect.gen(function* () {
+      const entries = entriesOf(80)
+      const { source } = grow(entries)
+      for (let size = 1; size <= entries.length; size += 1) {
+        const root = hex(mth(0, size))
+        for (let index = 0; index < size; index += 1) {
+          const proof = yield* inclusionPath(source, { index, size })
+          assert.strictEqual(hexes(proof), hexes(path(index, 0, size)))
+          assert.strictEqual(hex(rootOfInclusion({ index, size, leaf: hashLeaf(entries[index]!), path: proof })), root)
         }
-      }),
-    60_000
+      }
+    })
   )
 
   const Place = Schema.Struct({ size: between(1, 600), at: between(0, 599), bit: between(0, 255), step: between(0, 9) })
@@ -184,22 +178,19 @@ describe("RFC 6962 2.1.1: inclusion", () => {
 })
 
 describe("RFC 6962 2.1.2: consistency", () => {
-  it.effect(
-    "of every two sizes to 150 is PROOF, and holds",
-    () =>
-      Effect.gen(function* () {
-        const entries = entriesOf(150)
-        const { source } = grow(entries)
-        for (let second = 1; second <= entries.length; second += 1) {
-          for (let first = 1; first <= second; first += 1) {
-            const proof = yield* consistencyPath(source, { first, second })
-            assert.strictEqual(hexes(proof), hexes(subproof(first, 0, second, true)))
-            const roots = { firstRoot: mth(0, first), secondRoot: mth(0, second) }
-            assert.isTrue(isConsistent({ first, second, ...roots, path: proof }))
-          }
+  it.effect("of every two sizes to 80 is PROOF, and holds", () =>
+    Effect.gen(function* () {
+      const entries = entriesOf(80)
+      const { source } = grow(entries)
+      for (let second = 1; second <= entries.length; second += 1) {
+        for (let first = 1; first <= second; first += 1) {
+          const proof = yield* consistencyPath(source, { first, second })
+          assert.strictEqual(hexes(proof), hexes(subproof(first, 0, second, true)))
+          const roots = { firstRoot: mth(0, first), secondRoot: mth(0, second) }
+          assert.isTrue(isConsistent({ first, second, ...roots, path: proof }))
         }
-      }),
-    60_000
+      }
+    })
   )
 
   const Sizes = Schema.Struct({ a: between(1, 600), b: between(1, 600), bit: between(0, 255), step: between(0, 20) })
