@@ -83,7 +83,7 @@ const peerOptions = (): PeerOptions | undefined => {
     families: flags.family.map((family) => (family === "6" ? 6 : 4)),
     nextHops: { ...(next4 && { 4: next4 }), ...(next6 && { 6: next6 }) },
     ...(localAddress === undefined ? {} : { localAddress }),
-    ...(flags.password !== undefined && { md5Key: new TextEncoder().encode(flags.password) }),
+    ...(flags.password !== undefined && { md5Key: () => Result.succeed(new TextEncoder().encode(flags.password)) }),
     ...(flags.gtsm && { ttl: 255, ttlMin: 255 }),
     ...(flags["restart-time"] !== undefined && {
       gracefulRestart: { restartTimeSeconds: Number(flags["restart-time"]), hasRestarted: flags.restarted }

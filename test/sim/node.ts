@@ -59,6 +59,7 @@ export class SimNode {
     const mine: Array<SimPeer> = []
     this.#peers = mine
     const speaker = new Speaker({
+      passwordOf: () => undefined,
       settings: { cluster: site.name, node: name },
       trust,
       journal: {

@@ -3,13 +3,13 @@ import { parseIpAddress } from "@lowtide/net"
 import { listenTcp, setTtls, type TcpListener } from "@lowtide/sockets"
 import { Effect, Result, type Scope } from "effect"
 import { ListenFailed } from "./collector.ts"
-import type { BgpPeer, PeerOptions } from "./peer.ts"
+import type { BgpPeer } from "./peer.ts"
 
 /** Where peers may connect to. */
 export interface BgpListener {
   readonly host: string
   readonly port: number
-  /** From now on these peers, and no others, may connect; each with its own password. */
+  /** From now on these peers, and no others, may connect; each with its own password, one whose password is missing not at all. */
   readonly setPeers: (peers: ReadonlyArray<BgpPeer>) => void
 }
 
@@ -22,7 +22,7 @@ export const startListener = (
   onRefused: (remoteAddress: string, reason: string) => void
 ): Effect.Effect<BgpListener, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    let peers: ReadonlyMap<string, BgpPeer> = new Map()
+    let peers: ReadonlyMap<string, Admitted> = new Map()
     const listener = yield* Effect.acquireRelease(
       Effect.tryPromise({
         // Our first answer leaves before it is known to whom: with the TTL that a peer with GTSM insists on.
@@ -35,18 +35,30 @@ export const startListener = (
       host: at.host,
       port: (listener.server.address() as AddressInfo).port,
       setPeers: (wanted) => {
-        const next = new Map(wanted.map((peer) => [withoutZone(peer.options.host), peer]))
+        const next = new Map(
+          wanted.flatMap((peer) => {
+            const key = peer.options.md5Key?.()
+            if (key !== undefined && Result.isFailure(key)) return [] // as little as we would connect without it
+            return [[withoutZone(peer.options.host), { peer, key: key?.success }] as const]
+          })
+        )
         changeKeys(listener, peers, next)
         peers = next
       }
     }
   })
 
+/** A peer that may connect, with its password as it was when it was admitted. */
+interface Admitted {
+  readonly peer: BgpPeer
+  readonly key: Uint8Array | undefined
+}
+
 const withoutZone = (address: string): string => address.replace(/%.*$/, "")
 
 const take = (
   socket: Socket,
-  peers: ReadonlyMap<string, BgpPeer>,
+  peers: ReadonlyMap<string, Admitted>,
   onRefused: (remoteAddress: string, reason: string) => void
 ): void => {
   const remoteAddress = socket.remoteAddress ?? ""
@@ -55,7 +67,7 @@ const take = (
     socket.resetAndDestroy()
     onRefused(remoteAddress, reason)
   }
-  const peer = peers.get(withoutZone(remoteAddress))
+  const peer = peers.get(withoutZone(remoteAddress))?.peer
   if (peer === undefined) return refuse("no peer has this address")
   try {
     setTtls(socket, peer.options)
@@ -68,18 +80,16 @@ const take = (
 /** Keys are the listening socket's: only those of its family, and only what changes is told to the kernel. */
 const changeKeys = (
   listener: TcpListener,
-  before: ReadonlyMap<string, BgpPeer>,
-  after: ReadonlyMap<string, BgpPeer>
+  before: ReadonlyMap<string, Admitted>,
+  after: ReadonlyMap<string, Admitted>
 ): void => {
   const family = (listener.server.address() as AddressInfo).family === "IPv6" ? 6 : 4
   for (const host of new Set([...before.keys(), ...after.keys()])) {
     const address = Result.getOrUndefined(parseIpAddress(host))
     if (address?.family !== family) continue
-    const [old, key] = [keyOf(before.get(host)?.options), keyOf(after.get(host)?.options)]
+    const [old, key] = [before.get(host)?.key, after.get(host)?.key]
     if (old === undefined ? key !== undefined : key === undefined || !Buffer.from(old).equals(key)) {
       listener.setKey(address, key)
     }
   }
 }
-
-const keyOf = (options: PeerOptions | undefined): Uint8Array | undefined => options?.md5Key

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net"
 import type { Family, Prefix } from "@lowtide/net"
-import type { Effect } from "effect"
+import type { Effect, Result } from "effect"
 import type { GracefulRestart } from "./fsm/config.ts"
 import type { RouteChange } from "./route.ts"
 import type { MessageCounters } from "./runner.ts"
@@ -23,8 +23,11 @@ export interface PeerOptions {
   readonly routerId: string
   /** 0 (no keepalives, a dead peer is not noticed) or 3..65535; the smaller of both sides holds. */
   readonly holdTimeSeconds: number
-  /** The password shared with the peer (TCP-MD5, RFC 2385): 1 to 80 octets. */
-  readonly md5Key?: Uint8Array
+  /**
+   * The password shared with the peer (TCP-MD5, RFC 2385), 1 to 80 octets, or why there is none now. It is asked for at each
+   * attempt to connect: a session that is up keeps the one it has.
+   */
+  readonly md5Key?: () => Result.Result<Uint8Array, string>
   /** The TTL or hop limit that our segments leave with, 1..255: 1 keeps a session on its link. The kernel's own unless given. */
   readonly ttl?: number
   /** Segments that arrive with less are dropped (GTSM, RFC 5082), 1..255. */

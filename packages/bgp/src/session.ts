@@ -10,7 +10,7 @@ import type { Negotiated } from "./fsm/negotiate.ts"
 import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, PeerStatus, StopReason } from "./peer.ts"
 import { RouteWriter } from "./route-writer.ts"
 import type { Runner } from "./runner.ts"
-import { type DialTarget, dialTcp, type Transport } from "./transport.ts"
+import { type DialTarget, dialTcp, failSoon, type Transport, type TransportEvents } from "./transport.ts"
 import { extendedMessageBytesMax } from "./wire/message.ts"
 import {
   type BgpNotification,
@@ -50,7 +50,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
     {
       config: (opens) => sessionConfig(options, { opens, hasRestarted }),
       dial: (events) =>
-        dialTcp(dialTarget(options), {
+        dial(options, {
           ...events,
           onConnected: (transport) => {
             events.onConnected(transport)
@@ -169,10 +169,13 @@ const sessionConfig = (
   opens
 })
 
-/** Our end of the connection, as the kernel is told. */
-const dialTarget = ({ host, port, localAddress, ttl, ttlMin, device, md5Key }: PeerOptions): DialTarget => {
+/** Connects as the options say; with a password that is not there not at all. */
+const dial = (options: PeerOptions, events: TransportEvents): (() => void) => {
+  const { host, port, localAddress, ttl, ttlMin, device, md5Key } = options
   const peer = Result.getOrUndefined(parseIpAddress(host.replace(/%.*$/, "")))
-  return {
+  const key = md5Key?.()
+  if (key !== undefined && Result.isFailure(key)) return failSoon(events, key.failure)
+  const target: DialTarget = {
     host,
     port,
     localAddress,
@@ -180,9 +183,10 @@ const dialTarget = ({ host, port, localAddress, ttl, ttlMin, device, md5Key }: P
       ...(ttl !== undefined && { ttl }),
       ...(ttlMin !== undefined && { ttlMin }),
       ...(device !== undefined && { device }),
-      ...(md5Key !== undefined && peer !== undefined && { md5Keys: [{ peer, key: md5Key }] })
+      ...(key !== undefined && peer !== undefined && { md5Keys: [{ peer, key: key.success }] })
     }
   }
+  return dialTcp(target, events)
 }
 
 /** Reads a BGP Identifier written as an IPv4 address; throws on anything else, 0.0.0.0 included (RFC 6286 §2.1). */

@@ -1,5 +1,6 @@
 import { connect, isIPv6, type Socket } from "node:net"
 import { needsOptions, type TcpOptions, unconnectedTcp } from "@lowtide/sockets"
+import { noAnswer } from "./fsm/explain.ts"
 
 /** The octets of one TCP connection, as a session wants them. */
 export interface Transport {
@@ -43,8 +44,7 @@ export const dialTcp = (target: DialTarget, events: TransportEvents): (() => voi
   try {
     socket = beginToConnect(target)
   } catch (cause) {
-    const failing = setImmediate(() => events.onFailed(cause instanceof Error ? cause.message : String(cause)))
-    return () => clearImmediate(failing)
+    return failSoon(events, cause instanceof Error ? cause.message : String(cause))
   }
   let isConnected = false
   const onError = (error: NodeJS.ErrnoException) => {
@@ -62,6 +62,12 @@ export const dialTcp = (target: DialTarget, events: TransportEvents): (() => voi
     socket.on("error", () => {})
     socket.destroy()
   }
+}
+
+/** Reports a failure after this turn, as one that comes from the network would; the answer keeps it back. */
+export const failSoon = ({ onFailed }: TransportEvents, reason: string): (() => void) => {
+  const failing = setImmediate(() => onFailed(reason))
+  return () => clearImmediate(failing)
 }
 
 /** A socket on its way to be connected; the kernel may refuse one of its options. */
@@ -124,7 +130,7 @@ const errorText = (
     case "ECONNREFUSED":
       return `connection refused: nothing listens on TCP port ${target?.port ?? "of the peer"} there`
     case "ETIMEDOUT":
-      return "no answer to the TCP connection request"
+      return noAnswer
     case "EHOSTUNREACH":
       return "no route to the host, or it does not answer on the link"
     case "ENETUNREACH":

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { type AddressInfo, createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { hostPrefix } from "@lowtide/net"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import {
   type CollectorOptions,
   findAttribute,
@@ -72,7 +72,7 @@ const collectorOptions: CollectorOptions = {
   families: [4, 6]
 }
 
-const password = (text: string) => new TextEncoder().encode(text)
+const password = (text: string) => () => Result.succeed(new TextEncoder().encode(text))
 
 describe("a session", () => {
   it.live("with a password and GTSM comes up where both have them, whoever connects", () =>
@@ -93,10 +93,27 @@ describe("a session", () => {
       const { router: open, node: closed } = yield* twoSpeakers({ md5Key }, {})
       yield* until("given up once each", () => [node, closed].every(({ last }) => last("ConnectFailed") !== undefined))
       assert.isFalse([router, node, open, closed].some(({ isUp }) => isUp()))
-      assert.match(node.last("ConnectFailed")!.reason, /no answer to the TCP connection request/)
+      assert.match(
+        node.last("ConnectFailed")!.reason,
+        /no answer to the TCP connection request; a password is set for it: a router with another one, or none/
+      )
+      assert.match(closed.last("ConnectFailed")!.reason, /a router that asks for a password does not answer without/)
       const right = yield* watched({ ...router.peer.options, md5Key })
       listener.setPeers([right.peer])
       yield* until("up with the same password", () => right.isUp() && node.isUp())
+    })
+  )
+
+  it.live("does not connect without the password that it needs, and does so with it once it is there", () =>
+    Effect.gen(function* () {
+      let found: Result.Result<Uint8Array, string> = Result.fail("its password is not on this node")
+      const { router, node } = yield* twoSpeakers({ md5Key: password("spring tide") }, { md5Key: () => found })
+      yield* until("it failed twice", () => node.last("ConnectFailed") !== undefined)
+      assert.match(node.last("ConnectFailed")!.reason, /cannot be reached: its password is not on this node$/)
+      found = password("spring tide")()
+      yield* until("up", () => router.isUp() && node.isUp())
+      found = password("another one")()
+      assert.isTrue(node.isUp())
     })
   )
 

@@ -15,6 +15,8 @@ export interface SpeakerConfig {
   readonly nats: Pick<BusOptions, "servers" | "nkeyFile" | "caFile">
   readonly stateFolder: string
   readonly manifestsFolder: string
+  /** Where Secrets are, a folder each: `NAMESPACE/NAME`. */
+  readonly secretsFolder: string | undefined
   readonly httpListen: ListenAddress
   /** At its end the node leaves for good, after routers had so long to choose others; undefined: it comes back. */
   readonly leaveMs: number | undefined
@@ -69,6 +71,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   if (nats !== undefined && Result.isFailure(nats)) faults.push(...nats.failure)
   const stateFolder = yield* required("LOWTIDE_STATE_DIR", "a folder for this speaker alone")
   const manifestsFolder = yield* required("LOWTIDE_MANIFESTS", "the folder of the cluster's manifests")
+  const secretsFolder = yield* optional("LOWTIDE_SECRETS_DIR")
   const trustFile = yield* required("LOWTIDE_TRUST_FILE", "a file with {cluster, intentKeys, installKey}")
   const allowedFile = yield* required("LOWTIDE_ALLOWED_PREFIXES_FILE", "a file signed by the install key")
   const listenText = yield* required("LOWTIDE_HTTP_LISTEN", "host:port or unix:/path")
@@ -94,7 +97,16 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(nats)) {
     return yield* new SettingsFault({ faults })
   }
-  return { settings, ...trust, nats: nats.success, stateFolder, manifestsFolder, httpListen: listen.success, leaveMs }
+  return {
+    settings,
+    ...trust,
+    nats: nats.success,
+    stateFolder,
+    manifestsFolder,
+    secretsFolder,
+    httpListen: listen.success,
+    leaveMs
+  }
 })
 
 const isGood = <A, E>(result: Result.Result<A, E> | undefined): result is Result.Success<A, E> =>

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { performance } from "node:perf_hooks"
 import { startPeer } from "@lowtide/bgp/session"
-import { ClusterSource } from "@lowtide/kube/cluster-source"
+import { type ClusterChange, ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
 import { followFiles, runService, serveOperations } from "@lowtide/ops"
 import { Context, Effect, Layer, Queue, Result, Stream } from "effect"
@@ -11,6 +11,7 @@ import { openJournal } from "./journal.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
+import { Passwords } from "./passwords.ts"
 import { formatFault, Speaker, tickMs } from "./speaker.ts"
 import { judgeMessages, readTrust } from "./trust.ts"
 import { runUplink } from "./uplink.ts"
@@ -30,6 +31,14 @@ class Running extends Context.Service<
   }
 >()("@lowtide/speaker/Running") {}
 
+/** What the node can read of its peers' passwords. */
+class PasswordsOfNode extends Context.Service<PasswordsOfNode, Passwords>()("@lowtide/speaker/Passwords") {}
+
+const PasswordsLive = Layer.effect(
+  PasswordsOfNode,
+  Effect.map(Settings, ({ secretsFolder }) => new Passwords(secretsFolder))
+)
+
 const SettingsLive = Layer.effect(Settings, readConfig)
 
 /** Announces what the disk has before anything else is there. At the end every router is told. */
@@ -37,6 +46,7 @@ const RunningLive = Layer.effect(
   Running,
   Effect.gen(function* () {
     const { settings, trust, stateFolder, leaveMs } = yield* Settings
+    const passwords = yield* PasswordsOfNode
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
     const { journal, loaded } = openJournal(stateFolder)
@@ -50,6 +60,7 @@ const RunningLive = Layer.effect(
       journal,
       loaded,
       startPeer,
+      passwordOf: (peer) => passwords.of(peer),
       runId: randomUUID(),
       say: (severity, text) => run(logAt[severity](text)),
       resync: () => Queue.offerUnsafe(resync, undefined),
@@ -82,10 +93,14 @@ const logAt = { info: Effect.logInfo, warning: Effect.logWarning, error: Effect.
 const EndpointsLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const { speaker } = yield* Running
+    const passwords = yield* PasswordsOfNode
     const { changes } = yield* ClusterSource
-    yield* Effect.forkScoped(
-      Stream.runForEach(changes, (change) => Effect.sync(() => speaker.takeEndpoints(sliceChange(change))))
-    )
+    const take = (change: ClusterChange) =>
+      Effect.sync(() => {
+        passwords.take(change)
+        speaker.takeEndpoints(sliceChange(change))
+      })
+    yield* Effect.forkScoped(Stream.runForEach(changes, take))
   })
 )
 
@@ -130,6 +145,7 @@ const UplinkLive = Layer.effectDiscard(
 
 const Main = Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive).pipe(
   Layer.provide(RunningLive),
+  Layer.provide(PasswordsLive),
   Layer.provide(SettingsLive)
 )
 

@@ -3,6 +3,7 @@ import type { PeerOptions } from "@lowtide/bgp/peer"
 import { isInternalPeer, type NodeIntent, type NodePeer } from "@lowtide/domain/announcing/intent"
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
+import type { PasswordLookup } from "./passwords.ts"
 
 /** What a node is told by whoever started its speaker, and not by the centre. */
 export interface LocalSettings {
@@ -18,16 +19,21 @@ export interface LocalSettings {
 /** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
 export const restartTimeSeconds = 120
 
-/**
- * The sessions that a node is to hold, by peer name. `isKnown`: whether an earlier process may have had a session, by its
- * `sessionName`; its routes may then still be kept.
- */
+/** The sessions that a node is to hold, by peer name. */
 export const wantedPeers = (
   settings: LocalSettings,
   intent: NodeIntent,
-  isKnown: (session: string) => boolean
+  local: NodeLookups
 ): ReadonlyMap<string, PeerOptions> =>
-  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, isKnown })]))
+  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, ...local })]))
+
+/** What the node itself knows of its peers. */
+export interface NodeLookups {
+  /** Whether an earlier process may have had a session, by its `sessionName`; its routes may then still be kept. */
+  readonly isKnown: (session: string) => boolean
+  /** How a peer's password is found; undefined where it has none. */
+  readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
+}
 
 /**
  * A peer's own source address and router id come before the node's. The next hop of the family that the session does not
@@ -36,8 +42,9 @@ export const wantedPeers = (
 const peerOptions = (
   settings: LocalSettings,
   intent: NodeIntent,
-  { peer, isKnown }: { readonly peer: NodePeer; readonly isKnown: (session: string) => boolean }
+  { peer, isKnown, passwordOf }: NodeLookups & { readonly peer: NodePeer }
 ): PeerOptions => {
+  const password = passwordOf(peer)
   const family = familyOf(peer.peerAddress)
   const localAddress =
     peer.sourceAddress ?? (familyOf(settings.localAddress) === family ? settings.localAddress : undefined)
@@ -62,6 +69,7 @@ const peerOptions = (
     ...(peer.connectTimeSeconds !== null && { connectRetrySeconds: peer.connectTimeSeconds }),
     families: [4, 6],
     nextHops,
+    ...(password !== undefined && { md5Key: password }),
     ...(peer.vrf !== undefined && { device: peer.vrf }),
     // RFC 4271 §5.1.3 takes an external peer to be on the same link, and routers send to it with TTL 1 as well.
     ...(!isInternalPeer(peer) && peer.multiHop !== true && { ttl: 1 }),
@@ -85,9 +93,9 @@ export const routerIdOf = (settings: LocalSettings, addresses: ReadonlyArray<str
   return [1 + (first % 223), ...rest].join(".")
 }
 
-/** Whether a session need not be restarted to be as the options say. */
+/** Whether a session need not be restarted to be as the options say. A password that changes waits for the next session. */
 export const isSamePeer = (left: PeerOptions, right: PeerOptions): boolean =>
-  JSON.stringify(left) === JSON.stringify(right)
+  (left.md5Key === undefined) === (right.md5Key === undefined) && JSON.stringify(left) === JSON.stringify(right)
 
 /** Names a session over restarts of this process and of the peer: its router's address and port, under the peer's name. */
 export const sessionName = ({ name, host, port }: Pick<PeerOptions, "name" | "host" | "port">): string =>

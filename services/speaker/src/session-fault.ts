@@ -34,10 +34,11 @@ export const sessionFault = (
 /** RFC 4271 §4.5: code 2 is an OPEN message error, 4 a hold timer that expired. */
 const endCode = ({
   notification,
+  reason,
   retryInMs
 }: Extract<PeerEvent, { readonly _tag: "ConnectFailed" | "SessionEnded" }>): FindingCode | undefined => {
   if (retryInMs === undefined) return undefined // stopped by us
-  if (notification === undefined) return "LT0301"
+  if (notification === undefined) return reason.includes("its password ") ? "LT0308" : "LT0301"
   if (notification.direction === "received") return "LT0302"
   if (notification.code === 4) return "LT0304"
   return notification.code === 2 ? "LT0305" : undefined

@@ -14,7 +14,7 @@ import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { type Accepted, type AcceptedVip, Intake, type IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SavedRecord } from "./journal-record.ts"
-import { type LocalSettings, sessionName, wantedPeers } from "./peer-options.ts"
+import { type LocalSettings, type NodeLookups, sessionName, wantedPeers } from "./peer-options.ts"
 import { believedSeconds, mostBelievedSeconds, Peers, type PeersPort } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
@@ -40,6 +40,7 @@ export interface SpeakerPort {
   readonly journal: Journal
   readonly loaded: LoadedRecords
   readonly startPeer: PeersPort["startPeer"]
+  readonly passwordOf: NodeLookups["passwordOf"]
   /** Names this run in statuses. */
   readonly runId: string
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
@@ -417,7 +418,7 @@ export class Speaker {
 
   #wantedPeers(node: NodeIntent) {
     const mayBeKnown = (session: string) => this.#port.loaded.damage === "lost" || this.#earlierSessions.has(session)
-    return wantedPeers(this.#port.settings, node, mayBeKnown)
+    return wantedPeers(this.#port.settings, node, { isKnown: mayBeKnown, passwordOf: this.#port.passwordOf })
   }
 
   #onPeerEvent(peer: string, event: PeerEvent): void {

@@ -21,7 +21,9 @@ describe("wantedPeers", () => {
   ) => {
     const intent = new HandCentre().number(nodeIntent([peer(of)], { addresses })) as NodeIntent
     const isKnown = (session: string) => session === "known 192.0.2.1 179"
-    const found = wantedPeers({ ...settings, ...change }, intent, isKnown).get(of.name ?? "router")
+    const found = wantedPeers({ ...settings, ...change }, intent, { isKnown, passwordOf: () => undefined }).get(
+      of.name ?? "router"
+    )
     return found ?? assert.fail("no peer")
   }
 

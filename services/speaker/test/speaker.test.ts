@@ -38,6 +38,7 @@ const make = (
     },
     loaded: { records, damage, faults: [] },
     startPeer,
+    passwordOf: () => undefined,
     runId: "run-1",
     say: () => {},
     resync: () => {},

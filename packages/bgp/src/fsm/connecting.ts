@@ -1,5 +1,6 @@
 import type { SessionConfig } from "./config.ts"
 import { fail, stay, stopped } from "./ending.ts"
+import { noAnswer } from "./explain.ts"
 import type { Active, Connect, Idle, Input, Moment, State, Step } from "./machine.ts"
 import { ownOpen } from "./negotiate.ts"
 
@@ -55,9 +56,7 @@ export const connect = (config: SessionConfig, state: Connect, input: Input): St
     case "TcpClosed":
       return connectFailed(config, state, input, input.reason)
     case "Tick":
-      return input.nowMs >= state.connectRetryDeadlineMs
-        ? connectFailed(config, state, input, "no answer to the TCP connection request")
-        : stay(state)
+      return input.nowMs >= state.connectRetryDeadlineMs ? connectFailed(config, state, input, noAnswer) : stay(state)
     case "Stop":
       return stopped(state, input.notification, false)
     case "Start":

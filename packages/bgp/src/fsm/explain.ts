@@ -8,6 +8,8 @@ export interface PeerIdentity {
   readonly host: string
   readonly localAsn: number
   readonly peerAsn: ExpectedAsn
+  /** There, if segments are signed with a password. */
+  readonly md5Key?: unknown
 }
 
 /** One sentence on why a session ended or did not come to be, for the person who runs either side. */
@@ -16,7 +18,7 @@ export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCa
   const isUp = from === "Established"
   switch (cause._tag) {
     case "ConnectFailed":
-      return `${who} cannot be reached: ${cause.reason}`
+      return `${who} cannot be reached: ${cause.reason}${silenceHint(peer, cause.reason)}`
     case "ConnectionClosed":
       return isUp
         ? `session with ${who} ended: the TCP connection was lost (${cause.reason})`
@@ -34,6 +36,17 @@ export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCa
       return `session with ${who} stopped by us${cause.notification === undefined ? "" : `: ${notificationName(cause.notification)}`}`
   }
 }
+
+/** A kernel says nothing of segments that are signed wrongly, or not: it drops them. */
+const silenceHint = ({ md5Key }: PeerIdentity, reason: string): string =>
+  reason.startsWith(noAnswer)
+    ? md5Key === undefined
+      ? "; a router that asks for a password does not answer without one"
+      : "; a password is set for it: a router with another one, or none, does not answer"
+    : ""
+
+/** What a connection attempt comes to when nothing comes back. */
+export const noAnswer = "no answer to the TCP connection request"
 
 const closedHint = "most often it has no neighbour configured with our address"
 

@@ -116,7 +116,14 @@ export const NodePeer = Schema.Struct({
   /** The peer may be further away than one link (eBGP). */
   multiHop: Schema.optionalKey(Schema.Literal(true)),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
-  gracefulRestart: Schema.optionalKey(Schema.Literal(true))
+  gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
+  /** Where the node finds the password (TCP-MD5); the password itself is never sent. */
+  password: Schema.optionalKey(
+    Schema.Union([
+      Schema.Struct({ from: Schema.Literal("peer") }),
+      Schema.Struct({ from: Schema.Literal("secret"), namespace: Schema.String, name: Schema.String })
+    ])
+  )
 })
 export type NodePeer = typeof NodePeer.Type
 

@@ -192,7 +192,8 @@ const nodePeer = (peer: Peer): NodePeer => ({
   connectTimeSeconds: peer.connectTimeSeconds ?? null,
   ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
   ...(peer.ebgpMultiHop ? { multiHop: true } : {}),
-  ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {})
+  ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
+  ...(peer.password === undefined ? {} : { password: peer.password })
 })
 
 /** What a Service's cluster is told about its addresses. */

@@ -46,9 +46,6 @@ const nativeLimits = (peer: Peer): ReadonlyArray<BackendLimit> => {
   const limits: Array<BackendLimit> = []
   const limit = (code: FindingCode, name: string, expected: string, found: string, fix?: string) =>
     limits.push({ code, field: `spec.${name}`, expected, found, ...(fix === undefined ? {} : { fix }) })
-  if (peer.password !== undefined) {
-    limit("LT0130", peer.password === "inline" ? "password" : "passwordSecret", "no password", "one (not shown)")
-  }
   if (peer.interface !== undefined) limit("LT0133", "interface", "nothing", JSON.stringify(peer.interface))
   if (peer.bfdProfile !== undefined) limit("LT0131", "bfdProfile", "nothing", JSON.stringify(peer.bfdProfile))
   const fix = "Remove it: a session carries every IP version that both sides support"

@@ -152,11 +152,6 @@ export const codes = {
     "A range of the pool does not fill a single block of the aggregation length, so the aggregate would announce addresses that are not the pool's.",
     "Use an aggregation length that the range fills"
   ),
-  LT0130: error(
-    "password not supported",
-    "The peer asks for TCP MD5 authentication, which speakers cannot do yet. The peer is refused rather than contacted without its password.",
-    "Remove password and passwordSecret here and on the router, or keep this peer on another speaker"
-  ),
   LT0131: warning(
     "BFD has no effect",
     "BFD is not run yet: a dead peer is noticed by the hold timer.",
@@ -385,6 +380,11 @@ export const codes = {
     "speaker silent",
     "The node's speaker tells its status every 20 s at least and has not for 45 s: it has ended or hangs, or is cut off from NATS. What it said last is no longer shown. A speaker that is only cut off keeps its sessions and announces on; of one that has ended the routers keep what they are set to keep.",
     "Look at the speaker's process and its connection to NATS; what its routers still have is theirs to say. Of a node that never comes back: `lowtide node retire CLUSTER/NODE`"
+  ),
+  LT0308: error(
+    "password not on the node",
+    "The peer asks for a password (TCP-MD5) that the node's speaker cannot read, so it does not connect, rather than connect without one. The node announces nothing to this peer until the password is there; it is looked for at each attempt.",
+    "Put the Secret's password where LOWTIDE_SECRETS_DIR of the speaker points, as NAMESPACE/NAME/password, or correct spec.passwordSecret"
   ),
 
   LT0401: error(

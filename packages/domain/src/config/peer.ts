@@ -6,7 +6,14 @@ import type { Fields, ObjectReader } from "./reader.ts"
 import { show } from "./reader.ts"
 import { readSelectors } from "./selector-reader.ts"
 import type { LabelSelector } from "./selectors.ts"
-import { addressSyntax, canonicalAddress, durationSyntax, parseDurationSeconds } from "./syntax.ts"
+import {
+  addressSyntax,
+  canonicalAddress,
+  durationSyntax,
+  nameSyntax,
+  parseDurationSeconds,
+  parseName
+} from "./syntax.ts"
 
 /** A BGPPeer: one session from every selected node. Times are whole seconds, as on the wire. */
 export interface Peer {
@@ -44,11 +51,16 @@ export interface Peer {
   readonly bfdProfile?: string
   readonly enableGracefulRestart?: boolean
   /** Where its password stands; the password itself is nobody's business here. */
-  readonly password?: "inline" | "secret"
+  readonly password?: PasswordPlace
   readonly disableMP?: boolean
   /** Both IP versions over the one session. */
   readonly dualStackAddressFamily?: boolean
 }
+
+/** In the BGPPeer itself, or under the key `password` of a Secret. */
+export type PasswordPlace =
+  | { readonly from: "peer" }
+  | { readonly from: "secret"; readonly namespace: string; readonly name: string }
 
 /** The hold time of a peer that names none, RFC 4271 §10. */
 export const defaultHoldTimeSeconds = 90
@@ -62,7 +74,7 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
     reader.report("LT0136", "apiVersion", "metallb.io/v1beta2", raw.apiVersion, "Write apiVersion: metallb.io/v1beta2")
   }
   const spec = reader.fields("spec", raw.spec)
-  const password = readPassword(spec)
+  const password = readPassword(spec, raw.namespace)
   const myAsn = readAsn(spec, "myASN")
   const remote = readRemoteAs(spec)
   const ebgpMultiHop = spec.boolean("ebgpMultiHop") ?? false
@@ -100,21 +112,23 @@ const present = <Name extends keyof Peer>(name: Name, value: Peer[Name] | undefi
   value === undefined ? {} : ({ [name]: value } as unknown as Pick<Peer, Name>)
 
 /** Whether there is a password, and where; its text is neither kept nor shown. */
-const readPassword = (spec: Fields): Peer["password"] => {
+const readPassword = (spec: Fields, peerNamespace: string): PasswordPlace | undefined => {
   const inline = spec.get("password")
   if (inline !== undefined && typeof inline !== "string") {
     spec.reader.report("LT0105", spec.at("password"), "text", "something else (not shown)")
   }
   const isInline = inline !== undefined && inline !== ""
   const secret = spec.nested("passwordSecret")
-  const secretName = secret.string("name")
-  const isSecret = secretName !== undefined || secret.string("namespace") !== undefined
+  const isSecret = secret.string("name") !== undefined || secret.string("namespace") !== undefined
+  const secretName = secret.parsed("name", nameSyntax, parseName)
+  const secretNamespace = secret.parsed("namespace", nameSyntax, parseName)
   secret.reportUnknown()
-  if (isSecret && secretName === undefined) secret.require("name", "the name of a Secret")
+  if (isSecret) secret.require("name", "the name of a Secret")
   if (isInline && isSecret) {
     spec.reader.report("LT0115", spec.at("password"), "password or passwordSecret", "both")
   }
-  return isInline ? "inline" : isSecret ? "secret" : undefined
+  if (isInline) return { from: "peer" }
+  return isSecret ? { from: "secret", namespace: secretNamespace ?? peerNamespace, name: secretName ?? "" } : undefined
 }
 
 const readRemoteAs = (spec: Fields): Pick<Peer, "peerAsn" | "dynamicAsn"> => {
