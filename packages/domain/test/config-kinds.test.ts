@@ -176,8 +176,12 @@ describe("BGPPeer", () => {
   })
 
   it.each([
-    [{ password: "opensesame" }, { password: "inline" }],
-    [{ passwordSecret: { name: "s" } }, { password: "secret" }],
+    [{ password: "opensesame" }, { password: { from: "peer" } }],
+    [{ passwordSecret: { name: "s" } }, { password: { from: "secret", namespace: "default", name: "s" } }],
+    [
+      { passwordSecret: { name: "s", namespace: "other" } },
+      { password: { from: "secret", namespace: "other", name: "s" } }
+    ],
     [
       { peerAddress: null, interface: "eth0" },
       { peerAddress: "", interface: "eth0" }
