@@ -11,6 +11,8 @@ import {
   findAttribute,
   formatAsPath,
   startCollector,
+  startListener,
+  startPeer,
   truePath
 } from "@lowtide/bgp"
 import { type Bus, layerBus } from "@lowtide/bus/connection"
@@ -21,7 +23,7 @@ import { stateSubject, statusStream, statusSubject, wireStream, wireSubject } fr
 import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { startNats } from "@lowtide/testkit/nats"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { encodeBatch } from "../src/journal-record.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -198,6 +200,48 @@ describe("speaker", () => {
         const times = [eleventh?.receivedAt, eleventh?.savedAt, eleventh?.peers[0]?.writtenAt]
         assert.deepStrictEqual(times, [...times].sort(), "received, saved, written in this order")
         assert.isTrue(entries.some((entry) => entry._tag === "Session" && entry.change === "up"))
+      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("connects with the password of a Secret once that is on the node, and says so until then", () =>
+    Effect.gen(function* () {
+      const nats = yield* startNats()
+      const node = yield* makeNode
+      const { centre } = node
+      const listener = yield* startListener({ host: "127.0.0.1", port: 0 }, () => {})
+      const own = {
+        localAsn: 64511,
+        peerAsn: 64496,
+        routerId: "203.0.113.1",
+        holdTimeSeconds: 3,
+        families: [4] as const
+      }
+      const md5Key = () => Result.succeed(new TextEncoder().encode("spring tide"))
+      const waiting = yield* startPeer(
+        { ...own, name: "node", host: "127.0.0.1", port: 179, md5Key, isDialled: false },
+        () => {}
+      )
+      listener.setPeers([waiting])
+      yield* Effect.gen(function* () {
+        yield* ensureStreams
+        const password = { from: "secret", namespace: "shop", name: "tor" } as const
+        yield* publish([
+          centre.say(nodeIntent([peer({ peerPort: listener.port, password })])),
+          centre.say(vip("198.51.100.10")),
+          centre.head()
+        ])
+        const secrets = join(node.folder, "secrets/shop/tor")
+        yield* node.start(nats.url, { LOWTIDE_SECRETS_DIR: join(node.folder, "secrets") })
+        const without = yield* waitForStatus("no password", ({ sessions }) => sessions[0]?.lastErrorCode === "LT0308")
+        assert.match(without.sessions[0]?.lastError ?? "", /expected that of Secret shop\/tor in .*found ENOENT/)
+        mkdirSync(secrets, { recursive: true })
+        writeFileSync(join(secrets, "password"), "spring tide\n")
+        yield* waitUntil(
+          "the route",
+          Effect.sync(() => waiting.status().prefixesReceived === 1),
+          { deadlineMs: 15_000 }
+        )
       }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
     }).pipe(Effect.scoped)
   )
