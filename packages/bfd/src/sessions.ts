@@ -43,6 +43,7 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
   const byName = new Map<string, Entry>()
   const index: SessionIndex<Entry> = { byDiscriminator, byPath }
   const discarded: Partial<Record<DiscardReason, number>> = {}
+  /** Set when all are to go: then none is made or kept any more. */
   let onEmpty: (() => void) | undefined
 
   const discard = (reason: DiscardReason, came: Path): void => {
@@ -117,6 +118,7 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
 
   return {
     set: (name, options) => {
+      if (onEmpty !== undefined) return Result.fail("this BFD is about to end")
       const entry = byName.get(name)
       if (entry === undefined || pathKey(entry.path) !== pathKey(pathOf(options))) return add(name, options)
       clearTimeout(entry.leaving)

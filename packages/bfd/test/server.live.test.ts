@@ -3,9 +3,10 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { waitUntil } from "@lowtide/testkit/lab/index"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { type BfdClient, type BfdEvent, connectBfd } from "../src/client.ts"
 import { type ControlLine, controlVersion, lineBytesMax } from "../src/control/messages.ts"
 import { startBfdServer } from "../src/control/server.ts"
@@ -214,6 +215,22 @@ describe("the client", () => {
       ])
       owner.remove("first")
       yield* isUp(owner, "second")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a BFD that is about to end", () => {
+  it.live("makes and keeps no session, so that it comes to an end", () =>
+    Effect.gen(function* () {
+      const { left, ours } = yield* pair()
+      const owner = yield* startOwner(left.socketPath)
+      owner.set("forth", ours)
+      yield* isUp(owner, "forth")
+      const stopped = yield* Effect.forkScoped(left.stop, { startImmediately: true })
+      owner.set("forth", ours)
+      const refused = { _tag: "BfdSessionRefused", name: "forth", reason: "session forth: this BFD is about to end" }
+      yield* happens("it is refused", () => owner.events.some((event) => isDeepStrictEqual(event, refused)))
+      yield* Fiber.join(stopped)
     }).pipe(Effect.scoped)
   )
 })
