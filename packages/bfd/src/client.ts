@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net"
-import { Effect, Schema, type Scope } from "effect"
+import { Effect, Result, Schema, type Scope } from "effect"
 import { makeLineReader } from "./control/lines.ts"
 import {
   type ControlLine,
@@ -107,7 +107,7 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
         refusals.delete(name)
         return note(answer.result)
       }
-      if (!wanted.has(name)) return
+      if (!isOwner || !wanted.has(name)) return // what was not answered is set again with the next connection
       if (refusals.get(name) !== answer.error) {
         onEvent({ _tag: "BfdSessionRefused", name, reason: answer.error })
       }
@@ -133,8 +133,7 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
       for (const name of wanted.keys()) tell(name)
     })
 
-  const onLine = (text: string): void => {
-    const line = JSON.parse(text) as ControlLine
+  const onLine = (line: ControlLine): void => {
     if ("event" in line) {
       const { from, cause, isPathFailure, session } = line
       note(session)
@@ -155,10 +154,10 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
       takeOver()
     })
     socket.on("data", (octets: Buffer) => {
-      try {
-        for (const line of reader.push(octets)) onLine(line)
-      } catch (cause) {
-        socket.destroy(new Error(`expected JSON from the BFD process: ${String(cause)}`))
+      for (const text of reader.push(octets)) {
+        const line = Result.try(() => JSON.parse(text) as ControlLine)
+        if (Result.isSuccess(line)) onLine(line.success)
+        else socket.destroy(new Error(`expected JSON from the BFD process, found ${text.slice(0, 80)}`))
       }
     })
     socket.on("error", (error) => {
@@ -169,8 +168,8 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
       current = undefined
       isOwner = false
       known.clear()
-      if (isClosed) return
       for (const answer of unanswered) answer({ version: controlVersion, answer: null, ok: false, error: reason })
+      if (isClosed) return
       if (reason !== lastReason) onEvent({ _tag: "BfdDisconnected", reason })
       lastReason = reason
       retry = setTimeout(open, retryMs.reconnect)

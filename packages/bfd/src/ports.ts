@@ -21,7 +21,7 @@ export interface Port {
   readonly sourcePort: number
   /** Hands a packet to the kernel; `onFailure` is told errno's name. */
   readonly send: (octets: Uint8Array, onFailure: (code: string) => void) => void
-  /** The least TTL is another one from now on. */
+  /** The least TTL is another one from now on. Throws `SocketFault`: ENOMEM. */
   readonly accept: (minimumTtl: number) => void
   /** Opens other sockets when the session's interface is another one of the same name; the source port stays. */
   readonly renew: () => void
@@ -57,7 +57,7 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
     const update = () => acceptFrom(ear.fd, sender.address.family, [...ear.senders.values()])
     const leave = () => {
       ear.senders.delete(path.peerAddress)
-      if (ear.senders.size > 0) return update()
+      if (ear.senders.size > 0) return ifTheKernelCan(update) // else it is heard still, and its packets are discarded
       ear.socket.close()
       ears.delete(key)
     }
@@ -112,18 +112,24 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
           ttlMin = leastTtl(least)
           open?.accept(ttlMin)
         },
-        renew: () => {
-          try {
+        renew: () =>
+          ifTheKernelCan(() => {
             if (open?.key === earKey(path)) return
             close()
-            open = openBoth(path, ttlMin, sourcePort)
-          } catch (cause) {
-            if (!(cause instanceof SocketFault)) throw cause // the interface is not there, or not ready: the next time
-          }
-        },
+            open = openBoth(path, ttlMin, sourcePort) // when the interface is not there, or not ready: the next time
+          }),
         close
       }
     }
+  }
+}
+
+/** Does what may be left undone when the kernel refuses. */
+const ifTheKernelCan = (attempt: () => void): void => {
+  try {
+    attempt()
+  } catch (cause) {
+    if (!(cause instanceof SocketFault)) throw cause
   }
 }
 

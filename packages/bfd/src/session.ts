@@ -12,10 +12,9 @@ import type { SessionChange, SessionCounters, SessionStatus } from "./session-st
 export interface Session {
   readonly name: string
   readonly discriminator: number
-  readonly options: () => SessionOptions
   readonly receive: (packet: ControlPacket) => void
   readonly discard: (reason: DiscardReason) => void
-  /** Takes over what may change while the session lives, which is all but its path. */
+  /** Takes over what may change while the session lives, which is all but its path. Throws `SocketFault`, and is as before. */
   readonly change: (options: SessionOptions) => void
   /** Takes the session out of use; the peer is told. Answers how long it should be told, in milliseconds. */
   readonly leave: () => number
@@ -145,7 +144,6 @@ export const startSession = (
   return {
     name,
     discriminator,
-    options: () => options,
     receive: (packet) => {
       counters.received++
       input({ _tag: "PacketReceived", packet })

@@ -30,6 +30,16 @@ export interface Sessions {
   readonly stop: () => Promise<void>
 }
 
+/** What was asked of the kernel, or what it said. */
+const asked = <A>(attempt: () => A): Result.Result<A, string> => {
+  try {
+    return Result.succeed(attempt())
+  } catch (cause) {
+    if (cause instanceof SocketFault) return Result.fail(cause.message)
+    throw cause
+  }
+}
+
 interface Entry {
   readonly session: Session
   readonly path: Path
@@ -103,14 +113,7 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
     return Result.succeed(session.status())
   }
 
-  const openPort = (path: Path, { minimumTtl }: SessionOptions) => {
-    try {
-      return Result.succeed(ports.open(path, minimumTtl))
-    } catch (cause) {
-      if (cause instanceof SocketFault) return Result.fail(cause.message)
-      throw cause
-    }
-  }
+  const openPort = (path: Path, { minimumTtl }: SessionOptions) => asked(() => ports.open(path, minimumTtl))
 
   const renewal = setInterval(() => {
     for (const { session } of byDiscriminator.values()) session.renew()
@@ -121,9 +124,10 @@ export const makeSessions = (onChange: (change: SessionChange) => void): Session
       if (onEmpty !== undefined) return Result.fail("this BFD is about to end")
       const entry = byName.get(name)
       if (entry === undefined || pathKey(entry.path) !== pathKey(pathOf(options))) return add(name, options)
+      const changed = asked(() => entry.session.change(options))
+      if (Result.isFailure(changed)) return Result.fail(changed.failure)
       clearTimeout(entry.leaving)
       entry.leaving = undefined
-      entry.session.change(options)
       return Result.succeed(entry.session.status())
     },
     remove: (name) => {
