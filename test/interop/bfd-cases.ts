@@ -55,6 +55,16 @@ const untilLost = (owner: Owner, names: ReadonlyArray<LabSession>, from: number)
     Effect.sync(() => names.every((name) => lossesOf(owner, from).some((loss) => loss.startsWith(`${name}:`))))
   )
 
+/** The detection time at 300 ms x 3 is the protocol's own; how long the process waited for a processor is not. */
+const assertInTime = Effect.fnUntraced(function* (owner: Owner, from: number, sinceUnixMs: number) {
+  const { sessions } = yield* owner.status
+  const lateMs = Math.max(...sessions.map(({ counters }) => counters.lateUsMax)) / 1000
+  for (const { from: before, session, cause } of changesOf(owner, from)) {
+    if (before !== "Up" || cause === undefined) continue
+    assert.isAtMost(session.sinceUnixMs - sinceUnixMs, 3 * 300 + lateMs + 50, session.name)
+  }
+})
+
 const expired = (names: ReadonlyArray<LabSession>) => names.map((name) => `${name}: detection-time-expired`)
 
 /** The same cases against each router; what a router thinks is read from the router. */
@@ -151,7 +161,9 @@ export const bfdInteropCases = ({ name: routerName, start }: RouterUnderTest): v
         const far = ["multi 4", "multi 6"] as const
         const cut = owner.events.length
         yield* Effect.all([lab.setLink("down"), lab.setHop("drops")])
+        const cutAtUnixMs = Date.now()
         yield* untilLost(owner, labSessions, cut)
+        yield* assertInTime(owner, cut, cutAtUnixMs)
         assert.sameMembers([...lossesOf(owner, cut)], [...expired([...near, ...far])])
         // BIRD forgets a session whose interface is down.
         yield* Effect.forEach(far, (name) => untilRouterSays(router, name, "down"), inParallel)
