@@ -36,6 +36,7 @@ export type {
 export { attributeSetKey, localPrefDefault, type RouteAttributes, type RouteChange } from "./route.ts"
 export { formatRouterId, parseRouterId, startPeer } from "./session.ts"
 export { formatAsPath } from "./wire/as-path.ts"
+export { type InspectAction, type InspectContext, type Inspection, inspectMessage } from "./wire/inspect.ts"
 export { type BgpNotification, ceaseWithText, notification, notificationName } from "./wire/notification.ts"
 export type { PathAttribute } from "./wire/path-attributes.ts"
 export { findAttribute, truePath } from "./wire/update.ts"

@@ -8,6 +8,7 @@ import { Surroundings } from "./surroundings.ts"
 import { allocator } from "./verbs/allocator.ts"
 import { audit } from "./verbs/audit.ts"
 import { backup, restore } from "./verbs/backup.ts"
+import { bgp } from "./verbs/bgp.ts"
 import { cluster } from "./verbs/cluster.ts"
 import { diff } from "./verbs/diff.ts"
 import { fleet } from "./verbs/fleet.ts"
@@ -37,6 +38,7 @@ const lowtide = root.pipe(
     audit,
     lint,
     preview,
+    bgp,
     reserve,
     apply,
     remove,

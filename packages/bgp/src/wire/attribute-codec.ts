@@ -11,6 +11,10 @@ export interface AttributeContext {
   readonly isInternal: boolean
   /** The octets a message may have: 4,096 unless RFC 8654 was agreed. */
   readonly messageBytesMax?: number
+  /** IPv4 prefixes may have IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop?: boolean
+  /** Each prefix has a path identifier before it (RFC 7911 §3). The speaker does not offer it. */
+  readonly addPath?: boolean
 }
 
 /** Why a value was refused; what follows from it stands in the definition. */

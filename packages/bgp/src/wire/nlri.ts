@@ -1,5 +1,9 @@
 import { addressBits, addressFromBytes, type Family, type Prefix } from "@lowtide/net"
 import { Result } from "effect"
+import { readU32 } from "./bytes.ts"
+
+/** A prefix as it stands on the wire; with its path identifier where those were agreed (RFC 7911 §3). */
+export type NlriPrefix = Prefix & { readonly pathId?: number }
 
 /** The most octets one prefix can take: a length octet and a whole IPv6 address. */
 export const prefixBytesMax = 17
@@ -37,17 +41,26 @@ export const encodeNlri = (prefixes: ReadonlyArray<Prefix>): Uint8Array => {
  * Reads a whole NLRI field. Fails with a sentence when a length is beyond the family's bits or a prefix runs past the
  * end. Bits beyond a prefix's length are ignored, as RFC 4271 §4.3 says they have no meaning.
  */
-export const decodeNlri = (bytes: Uint8Array, family: Family): Result.Result<ReadonlyArray<Prefix>, string> => {
-  const prefixes: Array<Prefix> = []
+export const decodeNlri = (
+  bytes: Uint8Array,
+  family: Family,
+  { addPath = false }: { readonly addPath?: boolean } = {}
+): Result.Result<ReadonlyArray<NlriPrefix>, string> => {
+  const prefixes: Array<NlriPrefix> = []
   const bitsMax = addressBits(family)
   for (let offset = 0; offset < bytes.length; ) {
+    if (addPath && offset + 5 > bytes.length)
+      return Result.fail("expected a prefix after the path identifier, found the end")
+    const pathId = addPath ? { pathId: readU32(bytes, offset) } : undefined
+    if (addPath) offset += 4
     const lengthBits = bytes[offset]!
     if (lengthBits > bitsMax) return Result.fail(`expected a prefix length of at most ${bitsMax}, found ${lengthBits}`)
     const octets = (lengthBits + 7) >>> 3
     if (offset + 1 + octets > bytes.length) {
       return Result.fail(`expected ${octets} octets for a /${lengthBits}, found ${bytes.length - offset - 1}`)
     }
-    prefixes.push(readPrefix(bytes, offset + 1, { family, lengthBits, octets }))
+    const prefix = readPrefix(bytes, offset + 1, { family, lengthBits, octets })
+    prefixes.push(pathId === undefined ? prefix : { ...prefix, ...pathId })
     offset += 1 + octets
   }
   return Result.succeed(prefixes)

@@ -1,9 +1,9 @@
-import { addressFromBytes, addressToBytes, type IpAddress, type Prefix } from "@lowtide/net"
+import { addressFromBytes, addressToBytes, type Family, type IpAddress } from "@lowtide/net"
 import { Result } from "effect"
-import { type MalformedValue, wrongLength } from "./attribute-codec.ts"
+import { type AttributeContext, type MalformedValue, wrongLength } from "./attribute-codec.ts"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
 import { afiOf, familyOf, safiUnicast } from "./family.ts"
-import { decodeNlri, encodeNlri } from "./nlri.ts"
+import { decodeNlri, encodeNlri, type NlriPrefix } from "./nlri.ts"
 
 /** What an MP attribute carries: IPv4 or IPv6 unicast is read, any other (AFI, SAFI) is kept as it came. */
 export type MpReachNlri =
@@ -14,7 +14,7 @@ export type MpReachNlri =
       readonly nextHop: IpAddress
       /** A second, link-local next hop: RFC 2545 §3. */
       readonly linkLocalNextHop?: IpAddress
-      readonly nlri: ReadonlyArray<Prefix>
+      readonly nlri: ReadonlyArray<NlriPrefix>
     }
   | {
       readonly _tag: "MpReachNlri"
@@ -26,7 +26,7 @@ export type MpReachNlri =
 
 /** Withdrawn routes of a family; an empty list for a family is its End-of-RIB (RFC 4724 §2). */
 export type MpUnreachNlri =
-  | { readonly _tag: "MpUnreachNlri"; readonly family: 4 | 6; readonly withdrawn: ReadonlyArray<Prefix> }
+  | { readonly _tag: "MpUnreachNlri"; readonly family: 4 | 6; readonly withdrawn: ReadonlyArray<NlriPrefix> }
   | {
       readonly _tag: "MpUnreachNlri"
       readonly family: "other"
@@ -36,7 +36,10 @@ export type MpUnreachNlri =
     }
 
 /** RFC 4760 §3: AFI, SAFI, length of the next hop, next hop, a reserved octet, NLRI. */
-export const decodeMpReach = (value: Uint8Array): Result.Result<MpReachNlri, MalformedValue> => {
+export const decodeMpReach = (
+  value: Uint8Array,
+  context: AttributeContext
+): Result.Result<MpReachNlri, MalformedValue> => {
   if (value.length < 5) return Result.fail(wrongLength("at least 5 octets", value))
   const [afi, safi, nextHopBytes] = [readU16(value, 0), value[2]!, value[3]!]
   const family = familyOf(afi, safi)
@@ -44,10 +47,12 @@ export const decodeMpReach = (value: Uint8Array): Result.Result<MpReachNlri, Mal
     return Result.succeed({ _tag: "MpReachNlri", family: "other", afi, safi, rest: value.slice(3) })
   }
   if (value.length < 5 + nextHopBytes) return Result.fail(wrongLength(`a next hop of ${nextHopBytes} octets`, value))
-  if (nextHopBytes !== 4 && nextHopBytes !== 16 && nextHopBytes !== 32) {
-    return Result.fail({ reason: `expected a next hop of 4, 16 or 32 octets, found ${nextHopBytes}`, subcode: 9 })
+  const lengths = nextHopLengths(family, context)
+  if (!lengths.includes(nextHopBytes)) {
+    const expected = lengths.join(" or ")
+    return Result.fail({ reason: `expected a next hop of ${expected} octets, found ${nextHopBytes}`, subcode: 9 })
   }
-  const nlri = decodeNlri(value.subarray(5 + nextHopBytes), family)
+  const nlri = decodeNlri(value.subarray(5 + nextHopBytes), family, context)
   if (Result.isFailure(nlri)) return Result.fail({ reason: nlri.failure, subcode: 9 })
   const nextHop = addressFromBytes(value.subarray(4, 4 + Math.min(nextHopBytes, 16)))
   const reach = { _tag: "MpReachNlri", family, nextHop, nlri: nlri.success } as const
@@ -55,6 +60,10 @@ export const decodeMpReach = (value: Uint8Array): Result.Result<MpReachNlri, Mal
     nextHopBytes === 32 ? { ...reach, linkLocalNextHop: addressFromBytes(value.subarray(20, 36)) } : reach
   )
 }
+
+/** RFC 4760 §3, RFC 2545 §3; an IPv4 prefix has an IPv6 next hop only where that was agreed (RFC 8950 §3). */
+const nextHopLengths = (family: Family, { extendedNextHop = false }: AttributeContext): ReadonlyArray<number> =>
+  family === 6 ? [16, 32] : extendedNextHop ? [4, 16, 32] : [4]
 
 /** The part of MP_REACH_NLRI before its prefixes. */
 export const mpReachHead = (
@@ -74,14 +83,17 @@ export const encodeMpReach = (reach: MpReachNlri): Uint8Array =>
     : concatBytes([mpReachHead(reach.family, reach.nextHop, reach.linkLocalNextHop), encodeNlri(reach.nlri)])
 
 /** RFC 4760 §4: AFI, SAFI, withdrawn routes. */
-export const decodeMpUnreach = (value: Uint8Array): Result.Result<MpUnreachNlri, MalformedValue> => {
+export const decodeMpUnreach = (
+  value: Uint8Array,
+  context: AttributeContext
+): Result.Result<MpUnreachNlri, MalformedValue> => {
   if (value.length < 3) return Result.fail(wrongLength("at least 3 octets", value))
   const [afi, safi] = [readU16(value, 0), value[2]!]
   const family = familyOf(afi, safi)
   if (family === undefined) {
     return Result.succeed({ _tag: "MpUnreachNlri", family: "other", afi, safi, rest: value.slice(3) })
   }
-  const withdrawn = decodeNlri(value.subarray(3), family)
+  const withdrawn = decodeNlri(value.subarray(3), family, context)
   return Result.isFailure(withdrawn)
     ? Result.fail({ reason: withdrawn.failure, subcode: 9 })
     : Result.succeed({ _tag: "MpUnreachNlri", family, withdrawn: withdrawn.success })

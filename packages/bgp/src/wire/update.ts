@@ -4,16 +4,16 @@ import { type AsPathSegment, mergeAs4Path } from "./as-path.ts"
 import type { AttributeContext } from "./attribute-codec.ts"
 import { type AttributeFault, decodeAttributes, encodeAttributes } from "./attribute-list.ts"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
-import { decodeNlri, encodeNlri } from "./nlri.ts"
+import { decodeNlri, encodeNlri, type NlriPrefix } from "./nlri.ts"
 import { notification, type WireFault, wireFault } from "./notification.ts"
 import type { AttributeOf, KnownAttribute, PathAttribute } from "./path-attributes.ts"
 
 /** UPDATE, RFC 4271 §4.3. `withdrawn` and `nlri` are IPv4 unicast; other families are in the MP attributes. */
 export interface BgpUpdate {
   readonly _tag: "Update"
-  readonly withdrawn: ReadonlyArray<Prefix>
+  readonly withdrawn: ReadonlyArray<NlriPrefix>
   readonly attributes: ReadonlyArray<PathAttribute>
-  readonly nlri: ReadonlyArray<Prefix>
+  readonly nlri: ReadonlyArray<NlriPrefix>
   /** Malformed parts that RFC 7606 lets a session survive; always empty in a message that we send. */
   readonly faults: ReadonlyArray<AttributeFault>
 }
@@ -33,9 +33,9 @@ export const decodeUpdate = (body: Uint8Array, context: AttributeContext): Resul
   const attributesAt = 4 + withdrawnBytes
   const attributesBytes = readU16(body, 2 + withdrawnBytes)
   if (attributesAt + attributesBytes > body.length) return listFault("path attributes", attributesBytes)
-  const withdrawn = decodeNlri(body.subarray(2, 2 + withdrawnBytes), 4)
+  const withdrawn = decodeNlri(body.subarray(2, 2 + withdrawnBytes), 4, context)
   if (Result.isFailure(withdrawn)) return networkFault("withdrawn routes", withdrawn.failure)
-  const nlri = decodeNlri(body.subarray(attributesAt + attributesBytes), 4)
+  const nlri = decodeNlri(body.subarray(attributesAt + attributesBytes), 4, context)
   if (Result.isFailure(nlri)) return networkFault("NLRI", nlri.failure)
   const list = decodeAttributes(body.subarray(attributesAt, attributesAt + attributesBytes), context)
   if (Result.isFailure(list)) return Result.fail(list.failure)
