@@ -197,7 +197,7 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const older = yield* Effect.flip(ledger.append(assignment({ epoch: epoch - 1, seq: 1 }, 2)))
         const ahead = yield* Effect.flip(ledger.append(assignment({ epoch, seq: 7 }, 2)))
         assert.deepStrictEqual([again._tag, older._tag, ahead._tag], ["Fenced", "Fenced", "Fenced"])
-        assert.include(older.message, `expected epoch ${epoch - 1} seq 1, found epoch ${epoch} seq 1`)
+        assert.include(older.message, `expected at epoch ${epoch - 1} seq 1, and is at epoch ${epoch} seq 1`)
         assert.deepStrictEqual(yield* everything, before)
       })
     )

@@ -2,7 +2,7 @@ import type { Family, Prefix } from "@lowtide/net"
 import { Result } from "effect"
 import { type AsPathSegment, mergeAs4Path } from "./as-path.ts"
 import type { AttributeContext } from "./attribute-codec.ts"
-import { type AttributeFault, decodeAttributes, encodeAttributes } from "./attribute-list.ts"
+import { type AttributeFault, type AttributeList, decodeAttributes, encodeAttributes } from "./attribute-list.ts"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
 import { decodeNlri, encodeNlri, type NlriPrefix } from "./nlri.ts"
 import { notification, type WireFault, wireFault } from "./notification.ts"
@@ -40,7 +40,7 @@ export const decodeUpdate = (body: Uint8Array, context: AttributeContext): Resul
   const list = decodeAttributes(body.subarray(attributesAt, attributesAt + attributesBytes), context)
   if (Result.isFailure(list)) return Result.fail(list.failure)
   const { attributes, faults } = list.success
-  const missing = missingAttributes(attributes, nlri.success.length > 0, context)
+  const missing = missingAttributes(list.success, nlri.success.length > 0, context)
   return Result.succeed({
     _tag: "Update",
     withdrawn: withdrawn.success,
@@ -59,9 +59,9 @@ const listFault = (what: string, length: number): Result.Result<never, WireFault
 const networkFault = (what: string, reason: string): Result.Result<never, WireFault> =>
   Result.fail(wireFault(`${what}: ${reason}`, "RFC 7606 §3 (j)", notification(3, 10)))
 
-/** RFC 7606 §3 (d): an announcement without a mandatory attribute is taken as a withdrawal. */
+/** RFC 7606 §3 (d): an announcement without a mandatory attribute is taken as a withdrawal. One that is malformed is there. */
 const missingAttributes = (
-  attributes: ReadonlyArray<PathAttribute>,
+  { attributes, faults }: AttributeList,
   hasNlri: boolean,
   { isInternal }: AttributeContext
 ): ReadonlyArray<AttributeFault> => {
@@ -73,7 +73,10 @@ const missingAttributes = (
     ["LocalPref", "LOCAL_PREF", announces && isInternal]
   ]
   return mandatory
-    .filter(([tag, , isNeeded]) => isNeeded && !attributes.some(({ _tag }) => _tag === tag))
+    .filter(([tag, name, isNeeded]) => {
+      const isThere = attributes.some(({ _tag }) => _tag === tag) || faults.some(({ attribute }) => attribute === name)
+      return isNeeded && !isThere
+    })
     .map(([, attribute]) => ({
       attribute,
       reason: "is missing",

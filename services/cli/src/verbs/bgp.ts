@@ -132,7 +132,17 @@ const inWords = ({ type, fields, error }: Inspection): string =>
     ...(error === null ? [] : [`${actionText(error)}: ${error.reason}`])
   ].join("\n")
 
-const inLine = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
+const inLine = (value: unknown): string => {
+  if (typeof value !== "object" || value === null || !("name" in value)) return textOf(value)
+  const { name, code: _, segments: __, ...rest } = value as Record<string, unknown>
+  const values = Object.entries(rest).map(([key, part]) =>
+    key === "value" || key === "path" || key === "address" ? textOf(part) : `${key} ${textOf(part)}`
+  )
+  return values.length === 0 ? String(name) : `${name}: ${values.join(", ")}`
+}
+
+const textOf = (value: unknown): string =>
+  Array.isArray(value) ? value.map(textOf).join(" ") : typeof value === "string" ? value : JSON.stringify(value)
 
 const actionText = ({ action, notification }: NonNullable<Inspection["error"]>): string =>
   notification === null ? action : `${action} ${notification.code}/${notification.subcode}`
