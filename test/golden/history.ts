@@ -208,6 +208,16 @@ export const commands: ReadonlyArray<Command> = [
       { labels: { a: "b" }, annotations: { c: "d" }, uid: "uid-r", creationTimestamp: "2026-11-25T12:00:00Z" }
     )
   },
+  apply(manifestObject("BGPAdvertisement", "held", { ipAddressPoolSelectors: [{ matchLabels: { zone: "no" } }] })),
+  apply(
+    manifestObject(
+      "BGPAdvertisement",
+      "held",
+      { peers: ["nobody"] },
+      { labels: { a: "b" }, annotations: { c: "d" }, uid: "uid-h", creationTimestamp: "2026-11-25T12:00:00Z" }
+    )
+  ),
+  remove("BGPAdvertisement", "held"),
   { _tag: "RegisterCluster", cluster, network: "default", loadBalancerClass: "example.org/other" },
   { _tag: "RegisterCluster", cluster, network: "default" },
   see("dying", { deleting: true }),

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { finding } from "../src/config/index.ts"
-import { apply, node, observe, pool, raw, service, World } from "./world.ts"
+import { Fleet } from "../src/index.ts"
+import { apply, fleetObject, node, observe, pool, raw, service, World } from "./world.ts"
 
 const peer = raw("BGPPeer", "tor", { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1" })
 const aliases = (name: string) => raw("Community", "aliases", { communities: [{ name, value: "64500:100" }] })
@@ -86,6 +87,163 @@ describe("a change that would break what is in effect is held, and no route goes
     }
     assert.deepStrictEqual([...world.fleet.cluster("east").manifests.keys()], [])
     assert.deepStrictEqual([...world.fleet.cluster("east").findings.keys()], [])
+  })
+})
+
+describe("a change that is held", () => {
+  const to = (peer: string, spec: object = {}) =>
+    raw("BGPAdvertisement", "all", { ipAddressPools: ["old"], communities: ["customer"], peers: [peer], ...spec })
+  const edge = raw("BGPPeer", "edge", { myASN: 64496, peerASN: 64501, peerAddress: "10.1.0.2" })
+  const spine = raw("BGPPeer", "spine", { myASN: 64496, peerASN: 64502, peerAddress: "10.1.0.3" })
+  const key = "BGPAdvertisement/metallb-system/all"
+  const peersOf = (world: World) => {
+    const intent = world.message("east", "adv.4-192-0-2-0")
+    return intent?._tag === "VipIntent" ? intent.routes.flatMap(({ peers }) => peers ?? []) : []
+  }
+  const heldWorld = (spec: object = {}) => {
+    const world = announcedWorld()
+    world.do(apply("east", to("tor")))
+    world.do(apply("east", to("edge", spec)))
+    assert.include(codesOf(world, key), "LT0142")
+    assert.deepStrictEqual(peersOf(world), ["tor"])
+    return world
+  }
+
+  it("is made by itself once what it rests on is there", () => {
+    const world = heldWorld()
+    const events = world.do(apply("east", edge))
+    assert.deepStrictEqual(
+      events.filter(({ type }) => type === "ManifestApplied").map(({ stream }) => stream),
+      ["manifest:east/BGPPeer/metallb-system/edge", "manifest:east/BGPAdvertisement/metallb-system/all"]
+    )
+    assert.deepStrictEqual(codesOf(world, key), [])
+    assert.deepStrictEqual(peersOf(world), ["edge"])
+    assert.isEmpty(world.fleet.cluster("east").waiting)
+    assert.deepStrictEqual(world.do(apply("east", edge)), [], "and it is made once")
+  })
+
+  it("waits until all that it rests on is there", () => {
+    const world = heldWorld({ communities: ["other"] })
+    world.do(apply("east", edge))
+    assert.deepStrictEqual(peersOf(world), ["tor"], "an alias is missing still")
+    world.do(apply("east", raw("Community", "more", { communities: [{ name: "other", value: "64500:7" }] })))
+    assert.deepStrictEqual(peersOf(world), ["edge"])
+  })
+
+  it("lets the ones that rest on it be made too", () => {
+    const world = heldWorld()
+    world.do(apply("east", aliases("another")))
+    world.do(apply("east", to("edge", { communities: ["another"] })))
+    assert.deepStrictEqual(peersOf(world), ["tor"])
+    world.do(apply("east", edge))
+    assert.deepStrictEqual(peersOf(world), ["tor"], "each of the two changes rests on the other")
+    world.do(apply("east", to("edge", { communities: [] })))
+    assert.deepStrictEqual(peersOf(world), ["edge"])
+    assert.isEmpty(world.fleet.cluster("east").waiting)
+  })
+
+  it("is told of for as long as it waits, whatever else changes", () => {
+    const world = heldWorld()
+    world.do(apply("east", spine))
+    assert.include(codesOf(world, key), "LT0142")
+    world.do(apply("east", to("edge")))
+    assert.include(codesOf(world, key), "LT0142")
+    assert.deepStrictEqual(peersOf(world), ["tor"])
+  })
+
+  it("is the newest one, and none once the object is as it was, or gone", () => {
+    for (const [what, command] of [
+      ["another", apply("east", to("tor", { communities: [] }))],
+      ["put back", apply("east", to("tor"))],
+      [
+        "deleted",
+        { _tag: "DeleteManifest", cluster: "east", kind: "BGPAdvertisement", namespace: "metallb-system", name: "all" }
+      ]
+    ] as const) {
+      const world = heldWorld()
+      world.do(command)
+      assert.notInclude(codesOf(world, key), "LT0142", what)
+      const before = peersOf(world)
+      world.do(apply("east", edge))
+      assert.deepStrictEqual(peersOf(world), before, what)
+      assert.isEmpty(world.fleet.cluster("east").waiting, what)
+    }
+  })
+
+  it("waits also while its agent reads a later version that has errors, which is corrected", () => {
+    const world = heldWorld()
+    const object = { kind: "BGPAdvertisement", namespace: "metallb-system", name: "all" }
+    const wrong = finding("LT0105", { object, expected: "a list", found: "a word" })
+    const refused = { ...advertisement, spec: { ipAddressPools: "old" } }
+    world.do({ _tag: "ReportFindings", cluster: "east", object, findings: [wrong], refused })
+    assert.includeMembers([...codesOf(world, key)], ["LT0105", "LT0142"])
+    world.do({ _tag: "ReportFindings", cluster: "east", object, findings: [] })
+    world.do(apply("east", edge))
+    assert.deepStrictEqual(peersOf(world), ["edge"])
+  })
+
+  it("of a pool is made when the other pool leaves its addresses", () => {
+    const world = announcedWorld()
+    world.do(apply("east", pool("old", ["192.0.2.0/25"])))
+    assert.include(codesOf(world, "IPAddressPool/metallb-system/old"), "LT0142")
+    world.do(apply("east", pool("new", ["198.51.100.0/28"])))
+    assert.deepStrictEqual(codesOf(world, "IPAddressPool/metallb-system/old"), [])
+    const { pools } = world.fleet.config(world.fleet.cluster("east"))
+    assert.deepStrictEqual(pools.find(({ name }) => name === "old")?.ranges, ["192.0.2.0/25"])
+  })
+
+  const third = "IPAddressPool/metallb-system/third"
+  const ofFleet = fleetObject("AddressPool", "third", {
+    addresses: ["198.51.100.0/28"],
+    clusterSelector: { matchExpressions: [{ key: "lowtide.dev/cluster", operator: "Exists" }] }
+  })
+
+  it("of a pool whose name the fleet had is made when the fleet's is gone", () => {
+    const world = announcedWorld()
+    world.do({ _tag: "ApplyFleetObject", manifest: ofFleet })
+    world.do(apply("east", pool("third", ["198.51.100.64/28"])))
+    assert.include(codesOf(world, third), "LT0160")
+    world.do(apply("east", spine))
+    assert.include(codesOf(world, third), "LT0160")
+    world.do({ _tag: "DeleteFleetObject", kind: "AddressPool", name: "third" })
+    assert.deepStrictEqual(codesOf(world, third), [])
+    assert.isTrue(world.fleet.cluster("east").manifests.has(third))
+  })
+
+  it("of a new object ends when the object went while nobody watched", () => {
+    const world = announcedWorld()
+    world.do({ _tag: "ApplyFleetObject", manifest: ofFleet })
+    world.do(apply("east", pool("third", ["198.51.100.64/28"])))
+    assert.deepStrictEqual([...world.fleet.cluster("east").waiting], [third])
+    world.do({
+      ...{ _tag: "ObserveInventory", cluster: "east", services: ["shop/web"], nodes: ["east-1"], namespaces: [] },
+      ...{ manifests: [...world.fleet.cluster("east").manifests.keys()], findings: [] }
+    })
+    assert.deepStrictEqual(codesOf(world, third), [])
+    assert.isEmpty(world.fleet.cluster("east").waiting)
+  })
+
+  it("of a peer is made when no node has both any more", () => {
+    const world = new World()
+    const racked = (name: string, more = {}) =>
+      raw("BGPPeer", name, { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.1", ...more })
+    const selects = (rack: string) => ({ nodeSelectors: [{ matchLabels: { rack } }] })
+    for (const rack of ["a", "b"]) {
+      world.do({ _tag: "ObserveNode", cluster: "east", node: node(`${rack}1`, { labels: { rack } }) })
+      world.do(apply("east", racked(`tor-${rack}`, selects(rack))))
+    }
+    world.do(apply("east", racked("tor-a")))
+    assert.include(codesOf(world, "BGPPeer/metallb-system/tor-a"), "LT0142")
+    world.do({ _tag: "ForgetNode", cluster: "east", name: "b1" })
+    assert.notInclude(codesOf(world, "BGPPeer/metallb-system/tor-a"), "LT0142")
+    assert.isEmpty(world.fleet.cluster("east").waiting)
+  })
+
+  it("is known to who loads the fleet", () => {
+    const world = heldWorld()
+    const loaded = new Fleet()
+    for (const event of world.log) loaded.apply(event)
+    assert.deepStrictEqual([...loaded.cluster("east").waiting], [key])
   })
 })
 

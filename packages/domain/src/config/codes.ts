@@ -196,8 +196,8 @@ export const codes = {
   ),
   LT0142: warning(
     "change not carried out",
-    "The object was changed, or deleted, so that it or others that are in effect would become invalid, and their routes would go. It stays as it was.",
-    "Correct the change, or first change the objects that rest on it"
+    "The object was changed, or deleted, so that it or others that are in effect would become invalid, and their routes would go. It stays as it was until it can be changed so, which then happens by itself.",
+    "Correct the change, apply what it needs, or change the objects that rest on it"
   ),
   LT0143: error(
     "two peers meet on a node",

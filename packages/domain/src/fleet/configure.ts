@@ -15,49 +15,42 @@ import type { ReportFindings } from "./command.ts"
 import type { Draft } from "./draft.ts"
 import type { ReasonCode } from "./event.ts"
 import type { ClusterMemory } from "./fleet.ts"
-import { ownPoolNamed, poolsOfFleet } from "./fleet-pools.ts"
+import { heldOf, nextOrdinal, whyHeld } from "./held-changes.ts"
 import { judgeCluster, judgeRefused } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
 import { mayBeStray, strayFindings } from "./stray-addresses.ts"
 import { type FindingsState, type KeptState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
- * Takes a configuration object. One with errors, or one that would break what is in effect, is not taken: the last good
- * version stays, and the findings say so. What the cluster's objects amount to is judged anew, and its Services are
+ * Takes a configuration object. One with errors is not taken, and one that would break what is in effect is held until it
+ * would not: the last good version stays, and the findings say so. What the cluster's objects amount to is judged anew, and its Services are
  * settled by it.
  */
 export const applyManifest = (draft: Draft, cluster: ClusterMemory, manifest: RawObject): void => {
   const ref = rawRef(manifest)
   const decoded = decodeObject(manifest)
   if (hasError(decoded.findings)) return reportFindings(draft, cluster, ref, "centre", decoded.findings)
-  const before = cluster.manifests.get(objectKey(ref)) ?? null
+  const key = objectKey(ref)
+  const waiting = heldOf(cluster)
+  waiting.delete(key)
+  const before = cluster.manifests.get(key) ?? null
   if (before === null || before.retired === true || JSON.stringify(before.manifest) !== JSON.stringify(manifest)) {
-    const newest: ManifestState = { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: nextOrdinal(cluster) }
-    const hiding = hidesFleetPool(draft, cluster, ref)
-    if (hiding.length > 0) return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...hiding])
-    const broken = brokenBy(draft.fleet, cluster, ref, newest)
-    if (broken.length > 0) {
-      return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...heldFindings(ref, broken)])
+    const why = whyHeld(draft.fleet, cluster, manifest)
+    if (why.length > 0) {
+      if (draft.fleet.allows("heldChanges")) return reportJudgement(draft, cluster, waiting.set(key, manifest))
+      return reportFindings(draft, cluster, ref, "centre", [...decoded.findings, ...why])
     }
     draft.emit({
       stream: manifestStream(cluster, ref),
       type: "ManifestApplied",
       reason: "applied",
       before,
-      after: { ...newest, ordinal: before?.ordinal ?? newest.ordinal },
+      after: { _tag: "Manifest", cluster: cluster.name, manifest, ordinal: before?.ordinal ?? nextOrdinal(cluster) },
       about: { cluster: cluster.name, ...(manifest.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
     })
   }
-  reportJudgement(draft, cluster)
+  reportJudgement(draft, cluster, waiting)
   settleAll(draft, cluster)
-}
-
-/** A new pool may not take the place of one of the fleet's that the cluster has: its addresses would change their pool. */
-const hidesFleetPool = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): ReadonlyArray<Finding> => {
-  if (ref.kind !== "IPAddressPool" || ownPoolNamed(cluster, ref.name) !== undefined) return []
-  if (!poolsOfFleet(draft.fleet.addressPools.values(), cluster).some(({ name }) => name === ref.name)) return []
-  const expected = "a name that no AddressPool has which the cluster may draw from"
-  return [finding("LT0160", { object: ref, field: "metadata.name", expected, found: `AddressPool ${ref.name}` })]
 }
 
 /**
@@ -76,16 +69,19 @@ const isNeeded = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): boolean
   ref.kind === "IPAddressPool" ? isPoolInUse(cluster, ref) : brokenBy(draft.fleet, cluster, ref, undefined).length > 0
 
 const retire = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, before: ManifestState): void => {
-  if (before.retired === true) return
-  draft.emit({
-    stream: manifestStream(cluster, ref),
-    type: "ManifestRetired",
-    reason: "still-needed",
-    before,
-    after: { ...before, retired: true },
-    about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
-  })
-  reportJudgement(draft, cluster)
+  const key = objectKey(ref)
+  if (before.retired === true && !cluster.waiting.has(key)) return
+  if (before.retired !== true) {
+    draft.emit({
+      stream: manifestStream(cluster, ref),
+      type: "ManifestRetired",
+      reason: "still-needed",
+      before,
+      after: { ...before, retired: true },
+      about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
+    })
+  }
+  reportJudgement(draft, cluster, heldWithout(cluster, key))
 }
 
 const drop = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, reason: ReasonCode): void => {
@@ -100,8 +96,16 @@ const drop = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef, reason: Reas
       about: { cluster: cluster.name, ...(ref.kind === "IPAddressPool" ? { pool: ref.name } : {}) }
     })
   }
-  if (!cluster.kept.has(objectKey(ref))) reportFindings(draft, cluster, ref, "centre", [])
-  reportJudgement(draft, cluster)
+  const key = objectKey(ref)
+  const waiting = heldWithout(cluster, key)
+  if (!cluster.kept.has(key)) reportFindings(draft, cluster, ref, "centre", [])
+  reportJudgement(draft, cluster, waiting)
+}
+
+const heldWithout = (cluster: ClusterMemory, key: string): ReadonlyMap<string, RawObject> => {
+  const waiting = heldOf(cluster)
+  waiting.delete(key)
+  return waiting
 }
 
 /**
@@ -162,13 +166,15 @@ export const hearFindings = (
   const standing = reportedOn(cluster, object).filter((found) => object.kind === "Cluster" && isOfRegistration(found))
   reportFindings(draft, cluster, object, "agent", [...standing, ...findings], refused)
   if (JSON.stringify(before) === JSON.stringify(refused)) return
-  if (refused === undefined && !cluster.manifests.has(key)) reportFindings(draft, cluster, object, "centre", [])
+  if (refused === undefined && !cluster.manifests.has(key) && !cluster.waiting.has(key))
+    reportFindings(draft, cluster, object, "centre", [])
   reportJudgement(draft, cluster)
 }
 
 /**
  * Records what the agent, or the centre, finds wrong with one object, when it differs from what is recorded. Neither
- * speaks for the other; nothing wrong on either side ends the record.
+ * speaks for the other; nothing wrong on either side ends the record. With it goes the version that is not in effect for it:
+ * the one that the agent refused, or the one that the centre holds.
  */
 export const reportFindings = (
   draft: Draft,
@@ -176,11 +182,12 @@ export const reportFindings = (
   ref: ObjectRef,
   by: "agent" | "centre",
   findings: ReadonlyArray<Finding>,
-  notTaken?: RawObject
+  version?: RawObject
 ): void => {
   const before = cluster.findings.get(objectKey(ref)) ?? null
   const told = by === "agent" ? findings : (before?.findings.slice(0, before.reportedCount) ?? [])
-  const refused = by === "agent" ? notTaken : before?.refused
+  const refused = by === "agent" ? version : before?.refused
+  const held = by === "centre" ? version : before?.held
   const judged = by === "centre" ? findings : (before?.findings.slice(before.reportedCount) ?? [])
   const after: FindingsState | null =
     told.length + judged.length === 0
@@ -191,7 +198,8 @@ export const reportFindings = (
           object: ref,
           findings: [...told, ...judged],
           reportedCount: told.length,
-          ...(refused === undefined ? {} : { refused })
+          ...(refused === undefined ? {} : { refused }),
+          ...(held === undefined ? {} : { held })
         }
   if (JSON.stringify(before) === JSON.stringify(after)) return
   draft.emit({
@@ -209,14 +217,22 @@ export const reportFindings = (
   })
 }
 
-/** Records the findings of the cluster's configuration as a whole, object by object. */
-export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
+/** Records the findings of the cluster's configuration as a whole, object by object; with those of the changes that are held. */
+export const reportJudgement = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  waiting: ReadonlyMap<string, RawObject> = heldOf(cluster)
+): void => {
   const { findings } = judgeCluster(draft.fleet, cluster)
   const byObject = new Map<string, { readonly ref: ObjectRef; readonly findings: Array<Finding> }>()
   for (const { manifest, retired } of cluster.manifests.values()) {
     const ref = rawRef(manifest)
     const own = retired === true ? retiredFindings(draft, cluster, ref) : []
     byObject.set(objectKey(ref), { ref, findings: [...own, ...decodeObject(manifest).findings] })
+  }
+  for (const [key, held] of waiting) {
+    const why = whyHeld(draft.fleet, cluster, held)
+    byObject.set(key, { ref: rawRef(held), findings: [...decodeObject(held).findings, ...why] })
   }
   for (const [key, kept] of cluster.kept) {
     if (kept.version._tag !== "Manifest") continue
@@ -225,18 +241,23 @@ export const reportJudgement = (draft: Draft, cluster: ClusterMemory): void => {
     of.findings.unshift(keptFinding(ref, kept, cluster.manifests.has(key)))
     byObject.set(key, of)
   }
-  for (const found of [...findings, ...strayFindings(draft.fleet, cluster)]) {
-    byObject.get(objectKey(found.object))?.findings.push(found)
-  }
+  for (const found of [...findings, ...strayFindings(draft.fleet, cluster)]) addTo(byObject, found)
   for (const { object, refused } of cluster.findings.values()) {
     if (refused !== undefined && !byObject.has(objectKey(object)))
       byObject.set(objectKey(object), { ref: object, findings: [] })
   }
-  for (const found of judgeRefused(draft.fleet, cluster)) {
-    const of = byObject.get(objectKey(found.object))?.findings
-    if (of?.some(({ message }) => message === found.message) === false) of.push(found)
+  for (const found of judgeRefused(draft.fleet, cluster)) addTo(byObject, found)
+  for (const [key, { ref, findings }] of byObject) {
+    const held = waiting.get(key)
+    // One that nothing holds any more is made before the command ends, which tells of the object anew.
+    if (held === undefined || findings.length > 0) reportFindings(draft, cluster, ref, "centre", findings, held)
   }
-  for (const { ref, findings } of byObject.values()) reportFindings(draft, cluster, ref, "centre", findings)
+}
+
+/** Two versions of one object may have the same wrong with them. */
+const addTo = (byObject: ReadonlyMap<string, { readonly findings: Array<Finding> }>, found: Finding): void => {
+  const of = byObject.get(objectKey(found.object))?.findings
+  if (of?.some(({ message }) => message === found.message) === false) of.push(found)
 }
 
 /** What stands on an object of which routes go by an older version. */
@@ -255,6 +276,3 @@ const retiredFindings = (draft: Draft, cluster: ClusterMemory, ref: ObjectRef): 
 
 const manifestStream = (cluster: ClusterMemory, ref: ObjectRef): string =>
   streamOf.manifest(cluster.name, ref.kind, ref.namespace ?? "", ref.name)
-
-const nextOrdinal = (cluster: ClusterMemory): number =>
-  1 + Math.max(0, ...[...cluster.manifests.values()].map(({ ordinal }) => ordinal))

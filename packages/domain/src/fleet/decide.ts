@@ -46,6 +46,7 @@ import {
   republishCluster,
   republishPart
 } from "./recovery.ts"
+import { retryHeld } from "./retry-held.ts"
 import { reviewServices } from "./review-services.ts"
 import { type SegmentState, streamOf } from "./stream.ts"
 
@@ -66,8 +67,8 @@ export const decide = (
   if (draft.rejection !== undefined) return Result.fail(draft.rejection)
   settleRest(draft)
   const isFrozen = draft.isFrozen()
-  // Each round lets a pool go.
-  while (!isFrozen && (reviewRetired(draft) || reviewAddressPools(draft))) settleRest(draft)
+  // Each round lets something go that was retired, or makes a change that was held.
+  while (!isFrozen && (reviewRetired(draft) || reviewAddressPools(draft) || retryHeld(draft))) settleRest(draft)
   holdConfiguration(draft)
   recordHeld(draft)
   if (!isFrozen) reviewServices(draft)

@@ -35,6 +35,8 @@ export const featuresSince = {
   blastRadius: 2,
   /** Configuration that takes routes counts as withdrawal, and waits where it takes too many. */
   configurationBudget: 2,
+  /** A change that is held is kept, and made once nothing would be invalid by it. */
+  heldChanges: 2,
   /** A cluster names the one load balancer class that is served in it. */
   loadBalancerClass: 2,
   /** A Service that is being deleted gets nothing new. */

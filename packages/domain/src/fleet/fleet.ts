@@ -228,7 +228,7 @@ export class Fleet {
       case "Manifest":
         return this.#putManifest(this.cluster(state.cluster), nameOf(stream), after as ManifestState | null)
       case "Findings":
-        return put(this.cluster(state.cluster).findings, nameOf(stream), after as FindingsState | null)
+        return putFindings(this.cluster(state.cluster), nameOf(stream), after as FindingsState | null)
       case "Cluster":
         return putCluster(this.cluster(state.cluster), state)
       case "Recovery":
@@ -418,6 +418,12 @@ const isFree = (vip: Pick<VipState, "phase"> | undefined): boolean => vip === un
 const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))
 
 const nameOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
+
+const putFindings = (cluster: ClusterMemory, key: string, after: FindingsState | null): void => {
+  put(cluster.findings, key, after)
+  if (after?.held === undefined) cluster.waiting.delete(key)
+  else cluster.waiting.add(key)
+}
 
 const put = <State>(map: Map<string, State>, key: string, state: State | null): void => {
   if (state === null) map.delete(key)

@@ -103,8 +103,10 @@ const drop = (draft: Draft, cluster: ClusterMemory, kept: ReadonlyArray<KeptStat
   if (kept.length === 0) return
   for (const before of kept) {
     emitKept(draft, before, null, reason)
-    const { version } = before
-    if (version._tag === "Manifest") reportFindings(draft, cluster, rawRef(version.manifest), "centre", [])
+    const key = keyOf(before.version)
+    // Of the others it is told below.
+    if (before.version._tag === "Manifest" && !cluster.manifests.has(key) && !cluster.waiting.has(key))
+      reportFindings(draft, cluster, rawRef(before.version.manifest), "centre", [])
   }
   reportJudgement(draft, cluster)
 }

@@ -74,7 +74,8 @@ const manifestKinds = (
   cluster: ClusterMemory,
   listed: ReadonlyArray<string>
 ): ReadonlyArray<InventoryKind> => {
-  const known = [...cluster.manifests.keys()].filter((key) => !cluster.retired.has(key))
+  const inEffect = [...cluster.manifests.keys()].filter((key) => !cluster.retired.has(key))
+  const known = [...new Set([...inEffect, ...cluster.waiting])]
   return [...new Set(known.map(kindOf))].map((kind) => ({
     kind,
     known: known.filter((key) => kindOf(key) === kind),
@@ -86,6 +87,6 @@ const manifestKinds = (
 const kindOf = (key: string): string => key.slice(0, key.indexOf("/"))
 
 const deleteByKey = (draft: Draft, cluster: ClusterMemory, key: string): void => {
-  const state = cluster.manifests.get(key)
-  if (state !== undefined) deleteManifest(draft, cluster, rawRef(state.manifest))
+  const manifest = cluster.manifests.get(key)?.manifest ?? cluster.findings.get(key)?.held
+  if (manifest !== undefined) deleteManifest(draft, cluster, rawRef(manifest))
 }

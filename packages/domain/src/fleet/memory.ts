@@ -35,6 +35,8 @@ export interface ClusterMemory {
   /** By their objects: versions that stay in effect for routes, since what came instead waits for a second person. */
   readonly kept: Map<string, KeptState>
   readonly findings: Map<string, FindingsState>
+  /** Those of them whose objects have a change that is held. */
+  readonly waiting: Set<string>
   /** Addresses by holder, `namespace/name`, in the order in which they were given. */
   readonly addressesOf: Map<string, Array<string>>
   /** The same of those that they give up, and that are announced until others are in their place. */
@@ -101,6 +103,7 @@ export const emptyCluster = (name: string): ClusterMemory => ({
   retired: new Set(),
   kept: new Map(),
   findings: new Map(),
+  waiting: new Set(),
   addressesOf: new Map(),
   movingOf: new Map(),
   vips: new Set(),

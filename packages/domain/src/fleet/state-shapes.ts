@@ -68,7 +68,8 @@ const Findings = Schema.TaggedStruct("Findings", {
   object: ObjectRef,
   findings: Schema.Array(Finding),
   reportedCount: Count,
-  refused: Schema.optionalKey(Raw)
+  refused: Schema.optionalKey(Raw),
+  held: Schema.optionalKey(Raw)
 })
 
 const Cluster = Schema.TaggedStruct("Cluster", {

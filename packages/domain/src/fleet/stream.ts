@@ -134,6 +134,8 @@ export interface FindingsState {
   readonly reportedCount: number
   /** The version of a configuration object that was not taken for its errors, for what else is wrong with it beside the others. */
   readonly refused?: RawObject
+  /** The version that is held, since objects in effect would be invalid by it: it is made as soon as none would. */
+  readonly held?: RawObject
 }
 
 export interface ClusterState {
