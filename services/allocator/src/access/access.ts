@@ -21,11 +21,10 @@ export const layerAccess = (tokens: TokenBook | undefined): Layer.Layer<Access, 
     Effect.gen(function* () {
       const noteRead = yield* makeNoteRead
       return Access.of({
-        bearer: Effect.fnUntraced(function* (handler, { credential }) {
+        bearer: Effect.fnUntraced(function* (handler, { credential, endpoint, group }) {
           const caller = yield* tokens === undefined ? localCaller : callerOf(tokens, Redacted.value(credential))
-          const { method, url } = yield* HttpServerRequest.HttpServerRequest
           return yield* Effect.provideService(handler, Caller, caller).pipe(
-            Effect.tap(() => (method === "GET" ? noteRead(caller, url) : Effect.void))
+            Effect.tap(() => noteRead(caller, { endpoint, group }))
           )
         })
       })

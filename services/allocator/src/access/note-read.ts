@@ -1,7 +1,10 @@
 import type { Caller } from "@lowtide/api/access"
+import { AuditGroup } from "@lowtide/api/api"
 import { unstorableIn } from "@lowtide/domain/config/storable"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Metric } from "effect"
+import { HttpServerRequest } from "effect/http"
+import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Centre } from "../centre.ts"
 
 /** The same question of the same caller is written once in so long: a screen asks each few seconds. */
@@ -18,11 +21,22 @@ const unwritten = Metric.counter("lowtide_audit_reads_unwritten_total", {
   incremental: true
 })
 
-/** Whether a request asks something of the record: what happened, why, who held what, or how anything was at some time. */
-export const isAuditQuestion = (url: string): boolean => {
-  const { pathname, searchParams } = new URL(url, "http://localhost")
-  return searchParams.has("at") || /^\/v1\/(history|diff|why\/|trace\/|audit\/|vips\/[^/]+\/holder)/.test(pathname)
+/** What the router found for a request. */
+interface Route {
+  readonly endpoint: HttpApiEndpoint.Top
+  readonly group: HttpApiGroup.Top
 }
+
+/**
+ * Whether a request asks something of the record: what happened, why, who held what, or how anything was at some time. The
+ * router tells, since one endpoint has many spellings: it decodes paths, and asks for neither case nor single slashes. What
+ * the endpoints that are no GET tell is an event.
+ */
+const isAuditQuestion = ({ endpoint, group }: Route) =>
+  Effect.map(
+    HttpServerRequest.ParsedSearchParams,
+    (query) => endpoint.method === "GET" && (group.identifier === AuditGroup.identifier || query.at !== undefined)
+  )
 
 /**
  * Writes down that somebody was told something of the record (docs/adr/0041). What the database does not take is counted
@@ -33,8 +47,9 @@ export const makeNoteRead = Effect.gen(function* () {
   const centre = yield* Centre
   yield* Metric.update(unwritten, 0)
   const written = new Map<string, number>()
-  return Effect.fnUntraced(function* ({ actor, isAuthenticated }: Caller["Service"], url: string) {
-    if (!isAuditQuestion(url)) return
+  return Effect.fnUntraced(function* ({ actor, isAuthenticated }: Caller["Service"], route: Route) {
+    if (!(yield* isAuditQuestion(route))) return
+    const { url } = yield* HttpServerRequest.HttpServerRequest
     const question = readable(url).slice(0, lengthMax)
     const key = `${actor} ${question}`
     const nowMs = yield* Clock.currentTimeMillis

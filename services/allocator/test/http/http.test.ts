@@ -163,6 +163,32 @@ describe("the API", () => {
     }).pipe(Effect.provide(local()))
   )
 
+  it.live("remembers it however the path is spelled", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const spellings = [
+        "/v1/%68istory",
+        "/v1/vips/192.0.2.1/h%6flder",
+        "//v1/history",
+        "/V1/history",
+        "/v1//vips/192.0.2.1/HOLDER",
+        "/v1/services?%61t=4",
+        "//v1/services?at=4"
+      ]
+      for (const path of spellings) expect([path, (yield* get(path)).status]).toEqual([path, 200])
+      const { items } = yield* api.audit.reads({ query: {} })
+      expect(items.map(({ question }) => question)).toEqual([
+        "/v1/history",
+        "/v1/vips/192.0.2.1/holder",
+        "//v1/history",
+        "/V1/history",
+        "/v1//vips/192.0.2.1/HOLDER",
+        "/v1/services?at=4",
+        "//v1/services?at=4"
+      ])
+    }).pipe(Effect.provide(local()))
+  )
+
   it.live("knows nothing of a network that nobody has, and nothing of the future", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
