@@ -220,6 +220,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: tests("unit", "services/allocator/test/stamp-proofs.test.ts")
   },
   {
+    name: "roll-call-proof",
+    breaks: "a roll call that is sent back begins a recovery",
+    file: "services/allocator/src/stamp-proofs.ts",
+    from: '"ObjectFindings"]',
+    to: '"ObjectFindings", "RollCall"]',
+    check: tests("unit", "services/allocator/test/stamp-proofs.test.ts")
+  },
+  {
     name: "no-proofs",
     breaks: "nodes do not prove what they hold, so that a loss is not noticed by them",
     file: "services/speaker/src/held-state.ts",

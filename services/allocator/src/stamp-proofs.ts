@@ -56,7 +56,10 @@ export class StampProofs {
       witnesses.push({ who, stamp: shown.stamp, isProven })
     }
     if (stamp !== undefined && (shown === undefined || compareStamps(shown.stamp, stamp) < 0)) {
-      const why = shown === undefined ? "it sends nothing that the centre signed" : `its proof is of ${at(shown.stamp)}`
+      const why =
+        shown === undefined
+          ? "it sends no head or message that the centre signed"
+          : `its proof is of ${at(shown.stamp)}`
       witnesses.push({ who, stamp, isProven: Effect.suspend(() => this.#judge(status, stamp, why)) })
     }
     return witnesses
@@ -106,8 +109,15 @@ export const sayUnknownSigners = (proofs: StampProofs): Effect.Effect<void, neve
     )
   }).pipe(Effect.ignore) // a database that is away is told by others
 
-/** What every message of the centre's says of itself. */
-const Signed = Schema.Struct({ cluster: Schema.String, stamp: Stamp })
+/**
+ * What a head or message says of itself. A roll call is signed as well and proves nothing: its stamp has the epoch of who
+ * leads beside the newest seq, which is an earlier leader's until the new one commits, and no event has both.
+ */
+const Signed = Schema.Struct({
+  _tag: Schema.Literals(["ClusterHead", "VipIntent", "NodeIntent", "ServiceAnswer", "ObjectFindings"]),
+  cluster: Schema.String,
+  stamp: Stamp
+})
 type Signed = typeof Signed.Type
 const decodeSigned = Schema.decodeUnknownOption(Schema.fromJsonString(Signed))
 

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
+import { type Envelope, seal } from "@lowtide/bus/envelope"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
 import type { ClusterHead, Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
@@ -13,6 +14,7 @@ import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
 import { Recovery } from "../src/recovery.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
+import { StampProofs } from "../src/stamp-proofs.ts"
 import { announcing, forgetService, node, payloadOf, pool, received, service, signingKey } from "./orders.ts"
 
 /** A leader of a log that lost history, with what it is told by hand. */
@@ -219,6 +221,23 @@ describe("an incarnation that is begun twice, because the log lost the first tim
     assert.isUndefined(answers.of("east", "n1", 2))
   })
 })
+
+it.effect("a roll call that a new leader gave, sent back, is no proof that history was lost", () =>
+  run(
+    Effect.gen(function* () {
+      const former = yield* leading()
+      yield* former.tell(registered)
+      yield* former.lose(2)
+      const { recovery, called, memory } = yield* leading()
+      yield* recovery.callRoll
+      const [call] = called
+      assert.strictEqual(call?.stamp.seq, former.memory.head.seq)
+      const proof: Envelope = JSON.parse(seal(signingKey, JSON.stringify(call)))
+      const witnesses = new StampProofs(signingKey).witnesses({ allows: () => true }, { ...answerOf(2), proof })
+      assert.isUndefined(yield* lossBy(memory.head, witnesses))
+    })
+  )
+)
 
 describe("a node in a recovery", () => {
   it.effect("is waited for when it is there, until it has said what it holds", () =>

@@ -20,9 +20,12 @@ const stranger = readSigningKey("k1", generateKey().privatePem)
 
 /** A head as the centre signs it, put into a status. */
 const proofOf = (stamp: Stamp, { key = signingKey, cluster = "east" }: { key?: SigningKey; cluster?: string } = {}) =>
-  JSON.parse(
-    seal(key, JSON.stringify({ _tag: "ClusterHead", stamp, cseq: 1, cluster, digest: "00", count: 1 }))
-  ) as Envelope
+  signed(key, { _tag: "ClusterHead", stamp, cseq: 1, cluster, digest: "00", count: 1 })
+
+const signed = (key: SigningKey, message: object) => JSON.parse(seal(key, JSON.stringify(message))) as Envelope
+
+/** Who leads since the newest event asks with its own epoch beside that event's seq, which is the stamp of no event. */
+const rollCall = signed(signingKey, { _tag: "RollCall", stamp: beyond, cluster: "east" })
 
 const status = (more: Pick<NodeStatus, "stamp" | "proof">) =>
   ({ _tag: "NodeStatus", cluster: "east", node: "n1", ...more }) as NodeStatus
@@ -42,8 +45,12 @@ const judged = (given: NodeStatus, fleet = required) =>
 
 describe("a status that is beyond the end of the log", () => {
   for (const [title, given, alarm] of [
-    ["that proves nothing", { stamp: beyond }, /^east\/n1: it sends nothing that the centre signed$/],
-    ["with a text that is none", { stamp: beyond, proof: { payload: "{", keyId: "k1", sig: "" } }, /sends nothing/],
+    ["that proves nothing", { stamp: beyond }, /^east\/n1: it sends no head or message that the centre signed$/],
+    [
+      "with a text that is none",
+      { stamp: beyond, proof: { payload: "{", keyId: "k1", sig: "" } },
+      /sends no head or message/
+    ],
     [
       "with a head that somebody else signed",
       { stamp: beyond, proof: proofOf(beyond, { key: stranger }) },
@@ -59,6 +66,7 @@ describe("a status that is beyond the end of the log", () => {
       { stamp: beyond, proof: proofOf(beyond, { cluster: "west" }) },
       /its proof is of cluster "west"/
     ],
+    ["with a roll call", { stamp: beyond, proof: rollCall }, /sends no head or message/],
     ["with a head from before", { stamp: beyond, proof: proofOf(known) }, /its proof is of 1\/4\/90/],
     [
       "with a head that was changed afterwards",
