@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { explainPools } from "../src/allocation/explain.ts"
 import { Choices, clusters, randomCommand } from "./random-fleet.ts"
-import { announcing, apply, observe, pool, service, World } from "./world.ts"
+import { announcing, apply, fleetObject, observe, pool, service, World } from "./world.ts"
 
 const told = (world: World, name: string): ReadonlyArray<string> => {
   const cluster = world.fleet.cluster("east")
@@ -41,9 +41,24 @@ describe("what each pool is to a Service", () => {
     it.do(observe("east", service("c")))
     assert.strictEqual(it.refusal("east", "shop/c"), "LT0201")
     assert.deepStrictEqual(told(it, "c").slice(0, 2), [
-      "passed: first has no free address: 1 held, 0 resting after their release",
-      "passed: open has no free address: 1 held, 0 resting after their release"
+      "passed: first has no free address: 1 held, 0 resting after their release, 0 reserved",
+      "passed: open has no free address: 1 held, 0 resting after their release, 0 reserved"
     ])
+  })
+
+  it("counts what is kept for others as well", () => {
+    const it = world(pool("public", ["192.0.2.0/30"]))
+    const next = { for: { cluster: "east", namespace: "shop", name: "next" }, address: "192.0.2.0" }
+    const members = [{ cluster: "east", namespace: "shop", name: "both", priority: 1 }]
+    const both = { addresses: ["192.0.2.1"], network: "default", members }
+    for (const manifest of [fleetObject("Reservation", "next", next), fleetObject("SharedAddress", "both", both)]) {
+      it.do({ _tag: "ApplyFleetObject", manifest })
+    }
+    const useIs = (use: string) => assert.deepStrictEqual(told(it, "c"), [`passed: public has no free address: ${use}`])
+    for (const name of ["a", "b", "c"]) it.do(observe("east", service(name)))
+    useIs("2 held, 0 resting after their release, 2 reserved")
+    it.do(observe("east", service("next")))
+    useIs("3 held, 0 resting after their release, 1 reserved")
   })
 
   it("is what the Service names or asks for", () => {

@@ -582,11 +582,15 @@ const refused: WhyAnswer = {
     seq: 18
   },
   pools: [
-    { pool: "public", verdict: "passed", why: "has no free address: 14 held, 2 resting after their release" },
+    {
+      pool: "public",
+      verdict: "passed",
+      why: "has no free address: 14 held, 2 resting after their release, 0 reserved"
+    },
     { pool: "twice", verdict: "invalid", why: "is not in effect (LT0121)" }
   ],
   sentence:
-    "Service east shop/web is refused since 2026-11-23T14:05:13.000Z (event 18 by agent:east): LT0201 Service shop/web spec.type: pool exhausted: expected a free IPv4 address in pool public, found none. Of the pools, public has no free address: 14 held, 2 resting after their release; twice is not in effect (LT0121). Fix: Give the pool more addresses."
+    "Service east shop/web is refused since 2026-11-23T14:05:13.000Z (event 18 by agent:east): LT0201 Service shop/web spec.type: pool exhausted: expected a free IPv4 address in pool public, found none. Of the pools, public has no free address: 14 held, 2 resting after their release, 0 reserved; twice is not in effect (LT0121). Fix: Give the pool more addresses."
 }
 
 const trace: TraceAnswer = {

@@ -74,13 +74,17 @@ const whyNot = ({ cluster, service, wish }: Chooser, pool: AddressPool): string 
 const isNamed = (pool: AddressPool, wish: AddressWish): boolean =>
   wish.pool === pool.name || wish.requested.some((address) => poolHas(pool, address))
 
-/** `3 held, 1 resting after its release`: what became of the pool's addresses in the network. */
+/** `3 held, 1 resting after their release, 2 reserved`: what became of the pool's addresses in the network. */
 const useOf = ({ fleet, cluster }: Chooser, pool: AddressPool): string => {
   const taken = [...fleet.vips.values()].filter(
     ({ network, phase, address }) => network === cluster.network && phase !== "free" && poolHas(pool, address)
   )
   const held = taken.filter(({ phase }) => phase === "assigned").length
-  return `${held} held, ${taken.length - held} resting after their release`
+  const { reserved, shared } = fleet.network(cluster.network)
+  const inUse = new Set(taken.map(({ address }) => address))
+  const kept = new Set([...reserved.keys(), ...shared.keys()])
+  const reservedCount = [...kept].filter((address) => poolHas(pool, address) && !inUse.has(address)).length
+  return `${held} held, ${taken.length - held} resting after their release, ${reservedCount} reserved`
 }
 
 const familyNames = (families: ReadonlyArray<Family>): string => families.map((family) => `IPv${family}`).join(" or ")

@@ -582,11 +582,6 @@ export const codes = {
     "Only an address that was released, and that some node has yet to confirm, can be released by force. Nothing was changed.",
     "If a Service holds it: delete the Service, or its type LoadBalancer. If it rests, wait: it is free by itself (`lowtide who ADDRESS`)"
   ),
-  LT0607: error(
-    "no reason given",
-    "A person who overrides what the system would do says why: the words are stored with every event of it.",
-    "Give the reason in words, 1 to 500 characters"
-  ),
   LT0608: error(
     "an order is not approved by who gave it",
     "Withdrawals beyond the budget take a second person: whoever ordered them does not approve them. Nothing was changed; what they are about stays announced.",

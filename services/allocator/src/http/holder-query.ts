@@ -7,6 +7,7 @@ import {
   resolveNode,
   resolveVip,
   routesWaiting,
+  type SharedAddressState,
   streamOfVip,
   type VipState
 } from "@lowtide/domain"
@@ -55,7 +56,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const { kept, releases, routes } =
     archived === undefined
       ? yield* readAt(moment, ({ fleet }) => ({
-          kept: reservationsOf(fleet, address),
+          kept: keepersOf(fleet, address),
           releases: ordersOf(fleet, address, ({ heldRelease }) => heldRelease?.order ?? []),
           routes: ordersOf(
             fleet,
@@ -63,9 +64,9 @@ export const askHolder = Effect.fnUntraced(function* (query: {
             (vip) => routesWaiting(fleet, fleet.cluster(vip.cluster)).get(streamOfVip(vip)) ?? []
           )
         }))
-      : { kept: new Map<string, ReservationState>(), releases: noOrders, routes: noOrders }
+      : { kept: new Map<string, Keepers>(), releases: noOrders, routes: noOrders }
   const networks = [...new Set([...present, ...kept.keys()])].sort()
-  const reservation = kept.get(query.network ?? networks[0] ?? "")
+  const keepers = kept.get(query.network ?? networks[0] ?? "") ?? {}
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
   const [network, ...others] = query.network === undefined ? networks : [query.network]
   if (others.length > 0) {
@@ -76,7 +77,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   }
   if (network === undefined) {
     const nobody: HolderAnswer = {
-      ...neverGivenOut({ address, at, reservation }, known, reading),
+      ...neverGivenOut({ address, at, ...keepers }, known, reading),
       announcers: [],
       announcement: archivedWords(archived, at)
     }
@@ -90,7 +91,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
       : yield* orUnavailable(ledger.events({ sinceSeq: overriding, untilSeq: overriding, limit: 1, order: "asc" }))
   const words = events.map(eventEntry)[0]?.words ?? null
   const question = {
-    ...{ network, address, at, awaiting, quarantineEnd, reservation, words },
+    ...{ network, address, at, awaiting, quarantineEnd, ...keepers, words },
     approvals: releases.get(network) ?? [],
     routeApprovals: routes.get(network) ?? [],
     ...(moment?.isSeq === true ? { seq: moment.position } : {})
@@ -167,12 +168,18 @@ const askAnnouncers = Effect.fnUntraced(function* (
   return all.flat()
 })
 
-/** What keeps an address, by network. */
-const reservationsOf = ({ networks }: Fleet, address: string): ReadonlyMap<string, ReservationState> =>
+/** What keeps an address for somebody, whether they hold it or not. */
+interface Keepers {
+  readonly reservation?: ReservationState | undefined
+  readonly shared?: SharedAddressState | undefined
+}
+
+/** The same by network. */
+const keepersOf = ({ networks }: Fleet, address: string): ReadonlyMap<string, Keepers> =>
   new Map(
-    [...networks].flatMap(([network, { reserved }]) => {
-      const reservation = reserved.get(address)
-      return reservation === undefined ? [] : [[network, reservation] as const]
+    [...networks].flatMap(([network, memory]) => {
+      const keepers: Keepers = { reservation: memory.reserved.get(address), shared: memory.shared.get(address) }
+      return keepers.reservation === undefined && keepers.shared === undefined ? [] : [[network, keepers] as const]
     })
   )
 

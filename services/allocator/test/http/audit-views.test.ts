@@ -89,6 +89,15 @@ describe("who holds a VIP", () => {
     const unnamed = (moment: string | null) =>
       neverGivenOut({ address: "192.0.2.9", at: moment }, ["blue", "default"], reading).sentence
     expect(unnamed(null)).toBe("192.0.2.9 has never been given out in any network (known: blue, default).")
+    const members = ["east", "west"].map((cluster) => ({ cluster, namespace: "shop", name: "web", priority: 1 }))
+    const shared = {
+      ...{ _tag: "SharedAddress" as const, cluster: "" as const },
+      shared: { _tag: "SharedAddress", name: "any", network: "default", addresses: ["192.0.2.9"], members }
+    } as const
+    const kept = holderAnswer({ network: "default", address: "192.0.2.9", at: null, shared }, [], reading)
+    expect(kept.sentence).toBe(
+      "192.0.2.9 (network default) has never been given out. It is kept for east shop/web and west shop/web by SharedAddress any."
+    )
     expect(unnamed(at(9))).toBe(`192.0.2.9 had not been given out in any network by ${at(9)} (known: blue, default).`)
   })
 })

@@ -448,6 +448,14 @@ describe("orders over the API", () => {
       )
       assert.deepInclude(then.reservation, { name: "next", service: "next" })
       assert.match(then.sentence, / It was reserved for east shop\/next by reservation next\.$/)
+      const members = [{ cluster: "east", namespace: "shop", name: "both", priority: 1 }]
+      const both = { addresses: ["192.0.2.10"], network: "default", members }
+      yield* apply(object("SharedAddress", "both", both))
+      const shared = yield* it.as(ci, (api) => api.audit.holder({ params: { address: "192.0.2.10" }, query: {} }))
+      assert.strictEqual(
+        shared.sentence,
+        "192.0.2.10 (network default) has never been given out. It is kept for east shop/both by SharedAddress both."
+      )
       const earlier = yield* it.as(ci, (api) =>
         api.audit.holder({ params: { address: "192.0.2.9" }, query: { at: String(Number(reservedAt) - 1) } })
       )

@@ -1,6 +1,6 @@
 import type { HolderAnswer, HolderView } from "@lowtide/api/holder"
 import type { Reading } from "@lowtide/api/reading"
-import type { ReservationState } from "@lowtide/domain"
+import type { ReservationState, SharedAddressState } from "@lowtide/domain"
 import { listText } from "@lowtide/domain/words"
 import type { StoredHistory } from "@lowtide/ledger"
 import { heldReason, restReason } from "./reasons.ts"
@@ -10,7 +10,7 @@ export type HeldAnswer = Omit<HolderAnswer, "announcers" | "announcement">
 
 /** What is said of an address that no network has ever given out, where none was named. */
 export const neverGivenOut = (
-  { address, at, reservation }: Omit<HolderQuestion, "network">,
+  { address, at, reservation, shared }: Omit<HolderQuestion, "network">,
   networks: ReadonlyArray<string>,
   reading: Reading
 ): HeldAnswer => ({
@@ -25,14 +25,20 @@ export const neverGivenOut = (
   routeApproval: null,
   reservation: reservationOf(reservation),
   awaiting: [],
-  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${reservedSentence(reservation, at)}`
+  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${keptSentence({ at, reservation, shared })}`
 })
 
 /** For whom an address is kept, or was at that moment, that nobody holds. */
-const reservedSentence = (reservation: ReservationState | undefined, at: string | null): string =>
-  reservation === undefined
-    ? ""
-    : ` It ${at === null ? "is" : "was"} reserved for ${reservation.cluster} ${reservation.namespace}/${reservation.service} by reservation ${reservation.name}.`
+const keptSentence = ({ at, reservation, shared }: Pick<HolderQuestion, "at" | "reservation" | "shared">): string => {
+  const verb = at === null ? "is" : "was"
+  if (reservation !== undefined) {
+    const { cluster, namespace, service, name } = reservation
+    return ` It ${verb} reserved for ${cluster} ${namespace}/${service} by reservation ${name}.`
+  }
+  if (shared === undefined) return ""
+  const members = shared.shared.members.map(fullName)
+  return ` It ${verb} kept for ${listText(members)} by SharedAddress ${shared.shared.name}.`
+}
 
 const reservationOf = (reservation: ReservationState | undefined): HolderAnswer["reservation"] => {
   if (reservation === undefined) return null
@@ -52,6 +58,7 @@ export interface HolderQuestion {
   readonly quarantineEnd?: string | null
   /** What keeps the address, or kept it at that moment. */
   readonly reservation?: ReservationState | undefined
+  readonly shared?: SharedAddressState | undefined
   /** The orders that its withdrawal waits for, or waited for at that moment. */
   readonly approvals?: ReadonlyArray<WaitingOrder>
   /** Those that a change of configuration waits for, which would leave it without a route. */
@@ -122,7 +129,7 @@ const partAnswer = (
       ...answer,
       phase: "unknown",
       holder: null,
-      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${reservedSentence(question.reservation, question.at)}`
+      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${keptSentence(question)}`
     }
   }
   const phase = phaseOf(stretch.state)
@@ -186,7 +193,7 @@ const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<Stor
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${becauseWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${reservedSentence(question.reservation, question.at)}`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${becauseWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${keptSentence(question)}`
 }
 
 /** Why nobody holds it; where a person answers for that, in their own words as well. */
@@ -218,7 +225,7 @@ const subjectOf = ({ address, network }: HolderQuestion): string => `${address} 
 
 const atWords = (at: string | null): string => (at === null ? "" : ` at ${at}`)
 
-const fullName = ({ cluster, namespace, name }: HolderName): string => `${cluster} ${namespace}/${name}`
+const fullName = ({ cluster, namespace, name }: Omit<HolderName, "uid">): string => `${cluster} ${namespace}/${name}`
 
 const covers = (
   { fromSeq, toSeq, validFrom, validTo }: StoredHistory,
