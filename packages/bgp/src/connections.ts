@@ -16,7 +16,7 @@ export interface Connection {
 /** What the owner of a peer's connections does for them. */
 export interface ConnectionsPort extends Pick<RunnerPort, "dial" | "onDrain"> {
   readonly config: (opens: Opening) => SessionConfig
-  /** What concerns routes and people. Of connections that lost against another nothing is told. */
+  /** What concerns routes and people. Of connections that lost against another, or ended beside a session that is up, nothing is told. */
   readonly onAction: (action: Parameters<RunnerPort["onAction"]>[0], connection: Connection) => void
 }
 
@@ -87,7 +87,11 @@ export class Connections {
   /** Ends all connections for good. */
   stop(reason: BgpNotification | undefined): void {
     this.#isStopped = true
-    for (const { runner } of this.#all()) runner.input({ _tag: "Stop", notification: reason })
+    const up = this.established()
+    for (const member of this.#all()) {
+      if (up !== undefined && member.runner !== up) member.isAside = true
+      member.runner.input({ _tag: "Stop", notification: reason })
+    }
   }
 
   /** Messages over all connections there ever were. */
@@ -153,7 +157,12 @@ export class Connections {
       this.#forget(member)
       this.#dialAgain()
     }
-    if (!member.isAside) this.#port.onAction(action, member)
+    if (!member.isAside && !this.#isStray(action)) this.#port.onAction(action, member)
+  }
+
+  /** The end of a connection besides the session that is up: it says nothing of the session. */
+  #isStray(action: Action): boolean {
+    return action._tag === "SessionDown" && this.established() !== undefined
   }
 
   /** No connection of the peer's is left: we try ourselves, a little later than the peer most likely does. */

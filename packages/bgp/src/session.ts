@@ -95,7 +95,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         const reason = explainEnd(options, action.from, action.cause)
         const report = reportOf(action.cause)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
-        if (action.from !== "Connect" && action.from !== "Idle" && connections.established() === undefined) writer.end()
+        if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         onEvent({
           _tag: action.from === "Established" ? "SessionEnded" : "ConnectFailed",
           reason,

@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { type AddressInfo, createServer, type Socket } from "node:net"
+import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { hostPrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
@@ -235,6 +235,39 @@ describe("a session", () => {
       node.peer.change(routes(2))
       yield* until("both there", () => router.peer.status().prefixesReceived === 2)
       assert.isUndefined(node.last("RoutesRefused"))
+    })
+  )
+})
+
+/** Connects from the node's address, says this, and waits until the router has closed: then it is done with it. */
+const stray = (port: number, octets: Uint8Array) =>
+  Effect.promise(async () => {
+    const socket = connect({ host: "127.0.0.2", port, localAddress: "127.0.0.1" })
+    socket.on("error", () => {}).resume()
+    socket.write(octets)
+    await once(socket, "close")
+  })
+
+describe("a connection beside a session that is up", () => {
+  it.live("that ends without an OPEN changes nothing of the session, nor of how it is stopped", () =>
+    Effect.gen(function* () {
+      const gracefulRestart = { restartTimeSeconds: 60, hasRestarted: false }
+      const { router, node, listener } = yield* twoSpeakers({ gracefulRestart }, { gracefulRestart })
+      yield* until("both up", () => router.isUp() && node.isUp())
+      const before = router.peer.status()
+      yield* stray(listener.port, new Uint8Array(19)) // its marker is wrong: 1/1
+      assert.deepInclude(router.peer.status(), {
+        state: "Established",
+        remoteAsn: 64512,
+        keptForSeconds: 60,
+        families: [4],
+        lastError: before.lastError
+      })
+      assert.strictEqual(router.peer.status().establishedAtUnixMs, before.establishedAtUnixMs)
+      assert.isUndefined(router.last("ConnectFailed"))
+      yield* router.peer.stop({ subcode: "hard-reset", text: "drained" })
+      yield* until("the node was told", () => node.last("SessionEnded") !== undefined)
+      assert.deepInclude(node.last("SessionEnded")!.notification, { code: 6, subcode: 9 })
     })
   )
 })
