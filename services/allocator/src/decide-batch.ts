@@ -10,6 +10,7 @@ import {
   decide,
   type Finding,
   type Fleet,
+  isForWholeCluster,
   isLeftUnsaid,
   type MassWithdraw,
   messageKey,
@@ -249,7 +250,8 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
     const entry = memory.book.entries(content.cluster).get(key)
-    if (entry === undefined && massWithdraw === undefined && isLeftUnsaid(memory.fleet, content)) return []
+    const isAllOrdered = massWithdraw !== undefined && isForWholeCluster(massWithdraw)
+    if (entry === undefined && !isAllOrdered && isLeftUnsaid(memory.fleet, content)) return []
     const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
     const why = {

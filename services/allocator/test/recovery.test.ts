@@ -15,7 +15,7 @@ import { loadMemory } from "../src/memory.ts"
 import { Recovery } from "../src/recovery.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
 import { StampProofs } from "../src/stamp-proofs.ts"
-import { announcing, forgetService, node, payloadOf, pool, received, service, signingKey } from "./orders.ts"
+import { announcing, forgetService, manifest, node, payloadOf, pool, received, service, signingKey } from "./orders.ts"
 
 /** A leader of a log that lost history, with what it is told by hand. */
 const leading = () =>
@@ -664,6 +664,7 @@ describe("an address that was taken over, and for which the configuration has no
   const said = ({ memory }: Leader) =>
     [...memory.book.entries("east").keys()].filter((key) => key.startsWith("adv.") || key.startsWith("node."))
   const found = ({ recovery }: Leader) => recovery.standing(0)?.unrouted
+  const adv = "adv.4-192-0-2-7"
 
   it.effect("stays as nodes announce it, and so do their sessions, also under the next leader", () =>
     run(
@@ -697,6 +698,58 @@ describe("an address that was taken over, and for which the configuration has no
         yield* leader.tell({ _tag: "ReleaseBrake", cluster: "east" })
         assert.lengthOf(said(leader), 2)
         assert.deepStrictEqual(found(leader), [])
+      })
+    )
+  )
+
+  it.effect("is withdrawn by an order for the cluster also where a narrower one is decided with it", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        yield* leader.tell(
+          { _tag: "ReleaseBrake", cluster: "east" },
+          { _tag: "ReleaseBrake", cluster: "east", node: "n1" }
+        )
+        assert.deepStrictEqual(found(leader), [])
+      })
+    )
+  )
+
+  it.effect("stays when the brake of one node is released, be it its own", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        yield* leader.tell(node("n9"))
+        for (const each of ["n9", "n1"]) yield* leader.tell({ _tag: "ReleaseBrake", cluster: "east", node: each })
+        assert.notInclude(said(leader), adv)
+        assert.notInclude(said(leader), "node.n1")
+        assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
+      })
+    )
+  )
+
+  it.effect("stays when a second person approves a withdrawal of another", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        const ofOthers = manifest("BGPAdvertisement", "others", { ipAddressPools: ["others"] })
+        const fleet = manifest("Fleet", "prod", { blastRadius: { maxWithdrawRoutes: 0, per: "10m" } })
+        yield* leader.tell(
+          { _tag: "ApplyFleetObject", manifest: { ...fleet, apiVersion: "lowtide.dev/v1alpha1" } },
+          ...announcing.filter((command) => command._tag === "ApplyManifest" && command.manifest.kind === "BGPPeer"),
+          pool(["198.51.100.0/28"], "others"),
+          { _tag: "ApplyManifest", cluster: "east", manifest: ofOthers },
+          service("other")
+        )
+        const { kind, name, namespace = "" } = ofOthers
+        yield* leader.tell({ _tag: "DeleteManifest", cluster: "east", kind, namespace, name })
+        assert.strictEqual(leader.memory.fleet.approvals.get("w-1")?.count, 1)
+        const { cseq } = leader.memory.book.entries("east").get("adv.4-198-51-100-0") ?? {}
+        const revision = leader.memory.fleet.versions.get("approval:w-1") ?? 0
+        yield* leader.tell({ _tag: "ApproveWithdrawals", id: "w-1", revision })
+        assert.notStrictEqual(leader.memory.book.entries("east").get("adv.4-198-51-100-0")?.cseq, cseq, "it goes")
+        assert.notInclude(said(leader), adv)
+        assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
       })
     )
   )

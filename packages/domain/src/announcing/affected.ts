@@ -76,6 +76,10 @@ export interface MassWithdrawal {
   readonly changesOnly?: true
 }
 
+/** Whether it is an order for all of a cluster, which has even that said which is left unsaid otherwise (ADR 65). */
+export const isForWholeCluster = ({ address, nodes, changesOnly }: MassWithdrawal): boolean =>
+  address === undefined && nodes === undefined && changesOnly === undefined
+
 const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<MassWithdrawal> =>
   events.flatMap(({ type, reason, after, about }, eventIndex): ReadonlyArray<MassWithdrawal> => {
     if (type === "BrakeReleased" && after?._tag === "Brake") {
@@ -97,11 +101,13 @@ const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<Mass
 
 const ordered = (affected: AffectedContent, orders: ReadonlyArray<MassWithdrawal>): AffectedContent => {
   const { content } = affected
-  const order = orders.findLast(({ cluster, address, nodes }) => {
+  const fitting = orders.filter(({ cluster, address, nodes }) => {
     if (cluster !== content.cluster) return false
     if (content._tag === "VipIntent") return address === undefined || address === content.address
     return content._tag === "NodeIntent" && address === undefined && (nodes ?? [content.node]).includes(content.node)
   })
+  // One for all is not made less by a narrower one in the same batch.
+  const order = fitting.findLast(isForWholeCluster) ?? fitting.at(-1)
   return order === undefined ? affected : { ...affected, massWithdraw: order }
 }
 
