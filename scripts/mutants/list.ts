@@ -204,6 +204,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: tests("unit", "services/allocator/test/recovery.test.ts")
   },
   {
+    name: "any-number",
+    breaks: "a node that says the highest number there is leaves its cluster's messages none",
+    file: "services/allocator/src/recovery.ts",
+    from: "if (vip.cseq <= saidCseqMax) this",
+    to: "this",
+    check: tests("unit", "services/allocator/test/recovery.test.ts")
+  },
+  {
     name: "one-loss-only",
     breaks: "of a history that was lost twice only the newest loss is minded",
     file: "services/allocator/src/loss.ts",

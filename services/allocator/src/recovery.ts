@@ -37,6 +37,13 @@ const lookEveryMs = 200
 /** A node that was heard within this time is there and is waited for. */
 const heardWithinMs = 45_000
 
+/**
+ * More messages than a cluster comes to in thirty years at a thousand a second. Numbers are gone on with above those that nodes
+ * say, since after a loss of everything else they alone know them; yet what they say is their own word, and above one near the
+ * highest integer there would be none left. To pass over a true one would break nothing: the incarnation orders before it.
+ */
+const saidCseqMax = 1_000_000_000_000
+
 /** How a recovery stands, for people. */
 export interface RecoveryStanding {
   readonly incarnation: number
@@ -263,7 +270,7 @@ export class Recovery {
       const { memory, nodes, answers } = this.#parts
       const told = [...nodes.values()].flatMap(({ status: { cluster, node } }) =>
         (answers.of(cluster, node, memory.head.incarnation) ?? []).map((vip): Claim => {
-          this.#noteCseq(cluster, vip.cseq)
+          if (vip.cseq <= saidCseqMax) this.#noteCseq(cluster, vip.cseq)
           return { cluster, ...vip }
         })
       )

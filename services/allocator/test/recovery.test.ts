@@ -351,6 +351,39 @@ describe("an agent in a recovery", () => {
   )
 })
 
+describe("the numbers of a cluster's messages after a loss", () => {
+  /** The number that its first message gets when it is published anew, where two nodes say these of theirs. */
+  const firstNumber = (...said: readonly [number, number]) =>
+    Effect.gen(function* () {
+      const leader = yield* leading()
+      yield* leader.tell(registered, node("n1"), node("n2"))
+      yield* leader.lose(2)
+      for (const [index, cseq] of said.entries()) {
+        const vip = { ...held(`192.0.2.${index}`, stampOf(1, 40)), cseq }
+        leader.hear({ ...answerOf(2, vip), node: `n${index + 1}` })
+      }
+      leader.recovery.noteHeldBack(inventory([]))
+      for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+      const { fleet, book } = leader.memory
+      assert.isFalse(fleet.isFrozen(fleet.cluster("east")))
+      return Math.min(
+        ...[...book.entries("east").values()].flatMap((each) => (each.incarnation === 2 ? each.cseq : []))
+      )
+    }).pipe(run)
+
+  it.effect("go on above the highest that a node says, which after a loss of everything else alone knows it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* firstNumber(5_120, 300), 5_121)
+    })
+  )
+
+  it.effect("go on above what others say where one says a number above which there are none left", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* firstNumber(5_120, Number.MAX_SAFE_INTEGER), 5_121)
+    })
+  )
+})
+
 describe("a node that nobody has heard", () => {
   /** A cluster that a person had go on without n2. */
   const withoutN2 = Effect.gen(function* () {
