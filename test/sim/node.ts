@@ -60,6 +60,7 @@ export class SimNode {
     this.#peers = mine
     const speaker = new Speaker({
       passwordOf: () => undefined,
+      mayBegin: () => true,
       settings: { cluster: site.name, node: name },
       trust,
       journal: {

@@ -15,7 +15,7 @@ import {
 } from "../src/index.ts"
 import { Choices, randomCommand } from "./random-fleet.ts"
 import { storedAt } from "./stored-at.ts"
-import { apply, fleetObject, observe, pool, service, World } from "./world.ts"
+import { announcing, apply, fleetObject, observe, pool, raw, service, World } from "./world.ts"
 
 /** A fleet whose log was begun by the first release. */
 const atVersion = (version: number): World => {
@@ -103,6 +103,28 @@ describe("a kind of the fleet's own objects", () => {
       world.do(order).map(({ type }) => type),
       ["AddressPoolApplied"]
     )
+  })
+})
+
+describe("a peer that an older speaker would misread", () => {
+  it("is not told to nodes before its version is finalised, and to all of them then", () => {
+    const world = atVersion(1)
+    announcing(world, "east")
+    const spec = { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.2" }
+    for (const [name, more] of Object.entries({
+      ...{ "in-a-vrf": { vrf: "red" }, secret: { passwordSecret: { name: "s" }, peerAddress: "10.1.0.3" } },
+      ...{ hidden: { localASN: 64510, peerAddress: "10.1.0.4" } },
+      ...{ any: { dynamicASN: "external", peerASN: null, peerAddress: "10.1.0.5" } }
+    })) {
+      world.do(apply("east", raw("BGPPeer", name, { ...spec, ...more })))
+    }
+    const told = () => {
+      const message = world.message("east", "node.east-1")
+      return message?._tag === "NodeIntent" ? message.peers.map(({ name }) => name).sort() : []
+    }
+    assert.deepStrictEqual(told(), ["tor"])
+    world.do(finalise(2))
+    assert.deepStrictEqual(told(), ["any", "hidden", "in-a-vrf", "secret", "tor"])
   })
 })
 

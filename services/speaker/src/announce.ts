@@ -38,15 +38,16 @@ const attributeSetsMax = 4_096
 
 /**
  * What makes a standby a worse path than any admitted one: to an external peer a longer AS_PATH (RFC 4271 §9.1.2.2 a), to
- * an internal one the lowest LOCAL_PREF there is (§9.1.1).
+ * an internal one a LOCAL_PREF below any that is asked for (§9.1.1), and above that of a node that leaves.
  */
 const standbyPrepend = 3
-const standbyLocalPref = 0
+const standbyLocalPref = 1
+const leavingLocalPref = 0
 
 /** RFC 8326 §4.2: GRACEFUL_SHUTDOWN for external peers, which lower the preference by it; the lowest one for internal ones. */
 const lastChoice = (attributes: RouteAttributes): RouteAttributes => ({
   ...attributes,
-  localPref: 0,
+  localPref: leavingLocalPref,
   communities: [...attributes.communities, gracefulShutdown]
 })
 

@@ -45,7 +45,7 @@ const SettingsLive = Layer.effect(Settings, readConfig)
 const RunningLive = Layer.effect(
   Running,
   Effect.gen(function* () {
-    const { settings, trust, stateFolder, leaveMs } = yield* Settings
+    const { settings, trust, stateFolder } = yield* Settings
     const passwords = yield* PasswordsOfNode
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
@@ -61,6 +61,7 @@ const RunningLive = Layer.effect(
       loaded,
       startPeer,
       passwordOf: (peer) => passwords.of(peer),
+      mayBegin: (peer) => passwords.mayBegin(peer),
       runId: randomUUID(),
       say: (severity, text) => run(logAt[severity](text)),
       resync: () => Queue.offerUnsafe(resync, undefined),
@@ -81,7 +82,7 @@ const RunningLive = Layer.effect(
       (timer) =>
         Effect.andThen(
           Effect.sync(() => clearInterval(timer)),
-          leaveMs === undefined ? speaker.stop() : speaker.leave(leaveMs)
+          speaker.stop()
         )
     )
     return Running.of({ speaker, resync, statusWake, wireWake })
@@ -97,7 +98,9 @@ const EndpointsLive = Layer.effectDiscard(
     const { changes } = yield* ClusterSource
     const take = (change: ClusterChange) =>
       Effect.sync(() => {
+        const isFirst = !passwords.isRead
         passwords.take(change)
+        if (isFirst) speaker.beginWaiting()
         speaker.takeEndpoints(sliceChange(change))
       })
     yield* Effect.forkScoped(Stream.runForEach(changes, take))
@@ -143,7 +146,19 @@ const UplinkLive = Layer.effectDiscard(
   })
 )
 
-const Main = Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive).pipe(
+/** A node that leaves does so first of all at the end, while endpoints and intents are still followed. */
+const LeavingLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { leaveMs } = yield* Settings
+    const { speaker } = yield* Running
+    yield* Effect.addFinalizer(() => (leaveMs === undefined ? Effect.void : speaker.leave(leaveMs)))
+  })
+)
+
+const Main = LeavingLive.pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive)
+  ),
   Layer.provide(RunningLive),
   Layer.provide(PasswordsLive),
   Layer.provide(SettingsLive)

@@ -17,11 +17,16 @@ export type PasswordLookup = () => Result.Result<Uint8Array, string>
  */
 export class Passwords {
   readonly #folder: string | undefined
-  /** By the name of the BGPPeer. */
-  #inline: ReadonlyMap<string, string> = new Map()
+  /** By the name of the BGPPeer; undefined before the manifests were read. */
+  #inline: ReadonlyMap<string, string> | undefined
 
   constructor(folder: string | undefined) {
     this.#folder = folder
+  }
+
+  /** Whether manifests were read. */
+  get isRead(): boolean {
+    return this.#inline !== undefined
   }
 
   /** Takes what stands in BGPPeers now. */
@@ -34,21 +39,32 @@ export class Passwords {
     this.#inline = inline
   }
 
+  /** Whether there is a point in looking for the peer's password: one that stands in a BGPPeer waits for the manifests. */
+  mayBegin({ password }: NodePeer): boolean {
+    return password?.from !== "peer" || this.isRead
+  }
+
   /** How the peer's password is found; undefined where it has none. */
   of(peer: NodePeer): PasswordLookup | undefined {
     const { password } = peer
     if (password === undefined) return undefined
-    return () => Result.flatMap(password.from === "peer" ? this.#inPeer(peer.name) : this.#inSecret(password), keyOf)
+    return () => Result.flatMap(password.from === "peer" ? this.#inPeer(peer.name) : this.#inSecret(password), judgeKey)
   }
 
-  #inPeer(name: string): Result.Result<string, string> {
-    const found = this.#inline.get(name)
+  #inPeer(name: string): Result.Result<Uint8Array, string> {
+    const found = this.#inline?.get(name)
     return found === undefined
       ? Result.fail(`its password is not on this node: expected spec.password of BGPPeer ${name} among the manifests`)
-      : Result.succeed(found)
+      : Result.succeed(new TextEncoder().encode(found))
   }
 
-  #inSecret({ namespace, name }: { readonly namespace: string; readonly name: string }): Result.Result<string, string> {
+  #inSecret({
+    namespace,
+    name
+  }: {
+    readonly namespace: string
+    readonly name: string
+  }): Result.Result<Uint8Array, string> {
     const secret = `Secret ${namespace}/${name}`
     if (this.#folder === undefined) {
       return Result.fail(`its password is not on this node: it is in ${secret}, and LOWTIDE_SECRETS_DIR is not set`)
@@ -56,7 +72,9 @@ export class Passwords {
     const file = join(this.#folder, namespace, name, "password")
     try {
       // Who writes a file by hand ends the line; no password ends with one.
-      return Result.succeed(readFileSync(file, "utf8").replace(/\r?\n$/, ""))
+      const octets = readFileSync(file)
+      const end = octets.at(-1) === 0x0a ? octets.length - (octets.at(-2) === 0x0d ? 2 : 1) : octets.length
+      return Result.succeed(octets.subarray(0, end))
     } catch (cause) {
       const found = (cause as NodeJS.ErrnoException).code ?? String(cause)
       return Result.fail(`its password is not on this node: expected that of ${secret} in ${file}, found ${found}`)
@@ -64,8 +82,7 @@ export class Passwords {
   }
 }
 
-const keyOf = (password: string): Result.Result<Uint8Array, string> => {
-  const key = new TextEncoder().encode(password)
+const judgeKey = (key: Uint8Array): Result.Result<Uint8Array, string> => {
   return key.length >= 1 && key.length <= md5KeyBytesMax
     ? Result.succeed(key)
     : Result.fail(

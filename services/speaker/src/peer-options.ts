@@ -19,21 +19,13 @@ export interface LocalSettings {
 /** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
 export const restartTimeSeconds = 120
 
-/** The sessions that a node is to hold, by peer name. */
+/** The sessions that a node is to hold, by peer name; `passwordOf` answers undefined for a peer without a password. */
 export const wantedPeers = (
   settings: LocalSettings,
   intent: NodeIntent,
-  local: NodeLookups
+  passwordOf: (peer: NodePeer) => PasswordLookup | undefined
 ): ReadonlyMap<string, PeerOptions> =>
-  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, ...local })]))
-
-/** What the node itself knows of its peers. */
-export interface NodeLookups {
-  /** Whether an earlier process may have had a session, by its `sessionName`; its routes may then still be kept. */
-  readonly isKnown: (session: string) => boolean
-  /** How a peer's password is found; undefined where it has none. */
-  readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
-}
+  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, password: passwordOf(peer) })]))
 
 /**
  * A peer's own source address and router id come before the node's. The next hop of the family that the session does not
@@ -42,9 +34,8 @@ export interface NodeLookups {
 const peerOptions = (
   settings: LocalSettings,
   intent: NodeIntent,
-  { peer, isKnown, passwordOf }: NodeLookups & { readonly peer: NodePeer }
+  { peer, password }: { readonly peer: NodePeer; readonly password: PasswordLookup | undefined }
 ): PeerOptions => {
-  const password = passwordOf(peer)
   const family = familyOf(peer.peerAddress)
   const localAddress =
     peer.sourceAddress ?? (familyOf(settings.localAddress) === family ? settings.localAddress : undefined)
@@ -72,13 +63,9 @@ const peerOptions = (
     ...(password !== undefined && { md5Key: password }),
     ...(peer.vrf !== undefined && { device: peer.vrf }),
     // RFC 4271 §5.1.3 takes an external peer to be on the same link, and routers send to it with TTL 1 as well.
-    ...(!isInternalPeer(peer) && peer.multiHop !== true && { ttl: 1 }),
-    ...(peer.gracefulRestart === true && {
-      gracefulRestart: {
-        restartTimeSeconds,
-        hasRestarted: isKnown(sessionName({ name: peer.name, host: peer.peerAddress, port: peer.peerPort }))
-      }
-    })
+    ...(!isInternalPeer(peer) && peer.hops === "one" && { ttl: 1 }),
+    // To a router every process of ours is a restart: it may keep what one before has told it.
+    ...(peer.gracefulRestart === true && { gracefulRestart: { restartTimeSeconds, hasRestarted: true } })
   }
 }
 
@@ -98,8 +85,7 @@ export const isSamePeer = (left: PeerOptions, right: PeerOptions): boolean =>
   (left.md5Key === undefined) === (right.md5Key === undefined) && JSON.stringify(left) === JSON.stringify(right)
 
 /** Names a session over restarts of this process and of the peer: its router's address and port, under the peer's name. */
-export const sessionName = ({ name, host, port }: Pick<PeerOptions, "name" | "host" | "port">): string =>
-  `${name} ${host} ${port}`
+export const sessionName = ({ name, host, port }: PeerOptions): string => `${name} ${host} ${port}`
 
 const familyOf = (text: string | undefined): 4 | 6 | undefined =>
   text === undefined ? undefined : Result.getOrUndefined(parseIpAddress(text))?.family

@@ -100,10 +100,10 @@ export class Peers {
   }
 
   /** Ends all sessions for good. */
-  stopAll(reasonFor: (options: PeerOptions) => StopReason): Effect.Effect<void> {
+  stopAll(reasonFor: (peer: BgpPeer) => StopReason): Effect.Effect<void> {
     return Effect.suspend(() => {
       for (const slot of this.#slots.values()) slot.wanted = undefined
-      const stop = (peer: BgpPeer) => peer.stop(reasonFor(peer.options))
+      const stop = (peer: BgpPeer) => peer.stop(reasonFor(peer))
       return Effect.forEach(this.running, stop, { concurrency: "unbounded", discard: true })
     })
   }
@@ -119,7 +119,9 @@ export class Peers {
       const reason: StopReason =
         wanted === undefined
           ? { subcode: "peer-de-configured" }
-          : { subcode: "administrative-shutdown", text: "session options changed" }
+          : wanted.gracefulRestart !== undefined && running.peer.status().keptForSeconds > 0
+            ? { subcode: "none" } // it keeps our routes until the next session has its table
+            : { subcode: "administrative-shutdown", text: "session options changed" }
       Effect.runFork(
         Effect.andThen(
           running.peer.stop(reason),
@@ -173,6 +175,8 @@ export class Peers {
     switch (event._tag) {
       case "SessionEstablished":
         trace.isUp = true
+        // What was written on the session before may be lost, and a router that keeps routes has what it had until End-of-RIB.
+        trace.writtenTurn = -1
         trace.holdTimeMs = holdMs(believedSeconds(event))
         // The table was made before this moment, and changes wait behind it: only the token says that all of it is written.
         this.#runningWith(options)?.change([], this.#turn)

@@ -1,7 +1,7 @@
 import type { PeerEvent } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus } from "@lowtide/bus/status"
-import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import type { NodeIntent, NodePeer, VipIntent } from "@lowtide/domain/announcing/intent"
 import { vipKey } from "@lowtide/domain/announcing/subject"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
@@ -14,7 +14,8 @@ import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { type Accepted, type AcceptedVip, Intake, type IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SavedRecord } from "./journal-record.ts"
-import { type LocalSettings, type NodeLookups, sessionName, wantedPeers } from "./peer-options.ts"
+import type { PasswordLookup } from "./passwords.ts"
+import { type LocalSettings, restartTimeSeconds, sessionName, wantedPeers } from "./peer-options.ts"
 import { believedSeconds, mostBelievedSeconds, Peers, type PeersPort } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
@@ -40,7 +41,10 @@ export interface SpeakerPort {
   readonly journal: Journal
   readonly loaded: LoadedRecords
   readonly startPeer: PeersPort["startPeer"]
-  readonly passwordOf: NodeLookups["passwordOf"]
+  /** How a peer's password is found now; undefined where it has none. */
+  readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
+  /** Whether what a peer's session needs of this node was looked for yet; `beginWaiting` says that it is so now. */
+  readonly mayBegin: (peer: NodePeer) => boolean
   /** Names this run in statuses. */
   readonly runId: string
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
@@ -86,8 +90,9 @@ export class Speaker {
   #pending: ReadonlyArray<PendingTombstones> = []
   /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
   #isQuiet: boolean
-  /** Sessions that an earlier process may have had, by `sessionName`: their routers may keep its routes. */
-  readonly #earlierSessions: ReadonlySet<string>
+  /** Nothing was on the disk, and the centre has not told everything yet. */
+  #isNew: boolean
+  readonly #startedAtMs: number
   /** What the sessions are made of, kept for those that wait. */
   #configuredNode: NodeIntent | undefined
   /** Without its own intent a node does not know its sessions, and an earlier life may have had some: it confirms nothing. */
@@ -107,7 +112,8 @@ export class Speaker {
     this.#brake = new Brake(settings.node, this.#table, this.#saved.kept)
     const sessions = this.#isQuiet ? withLostSession(this.#saved.sessions) : this.#saved.sessions
     this.#sessionHoldTimes = new Map(sessions)
-    this.#earlierSessions = new Set(sessions.keys())
+    this.#isNew = this.#saved.held.nodeIntent === undefined
+    this.#startedAtMs = port.monotonicMs()
     this.#saver = new Saver({
       journal: port.journal,
       everything: () => this.#everything(),
@@ -331,10 +337,10 @@ export class Speaker {
 
   /** Ends every session. Routers that were asked to keep the node's routes do so for the restart time. */
   stop(): Effect.Effect<void> {
-    return this.#peers.stopAll(({ gracefulRestart }) =>
-      gracefulRestart === undefined
-        ? { subcode: "administrative-shutdown", text: "speaker stops" }
-        : { subcode: "none" }
+    return this.#peers.stopAll((peer) =>
+      peer.status().keptForSeconds > 0
+        ? { subcode: "none" }
+        : { subcode: "administrative-shutdown", text: "speaker stops" }
     )
   }
 
@@ -408,17 +414,28 @@ export class Speaker {
   #configurePeers(node: NodeIntent): void {
     this.#knowsSessions = true
     this.#configuredNode = node
-    const wanted = [...this.#wantedPeers(node)]
     // A router that has kept our routes drops at End-of-RIB what is not told again: it waits for a table that is whole.
-    this.#peers.configure(
-      new Map(this.#isQuiet ? wanted.filter(([, { gracefulRestart }]) => gracefulRestart === undefined) : wanted)
-    )
+    const isWhole = !this.#isQuiet && !this.#isNew
+    const mayBegin = (peer: NodePeer) => (isWhole || peer.gracefulRestart !== true) && this.#port.mayBegin(peer)
+    const begins = new Set(node.peers.filter(mayBegin).map(({ name }) => name))
+    this.#peers.configure(new Map([...this.#wantedPeers(node)].filter(([name]) => begins.has(name))))
     this.#changed("now")
   }
 
+  /** Something that sessions waited for is there, such as passwords. */
+  beginWaiting(): void {
+    if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
+  }
+
   #wantedPeers(node: NodeIntent) {
-    const mayBeKnown = (session: string) => this.#port.loaded.damage === "lost" || this.#earlierSessions.has(session)
-    return wantedPeers(this.#port.settings, node, { isKnown: mayBeKnown, passwordOf: this.#port.passwordOf })
+    // By its name, in what the node is told now: a session that begins anew asks for the password of that moment.
+    const passwordNow = (name: string): Result.Result<Uint8Array, string> => {
+      const peer = this.#configuredNode?.peers.find((configured) => configured.name === name)
+      return (peer && this.#port.passwordOf(peer)?.()) ?? Result.fail("its password is not asked for any more")
+    }
+    return wantedPeers(this.#port.settings, node, ({ name, password }) =>
+      password === undefined ? undefined : () => passwordNow(name)
+    )
   }
 
   #onPeerEvent(peer: string, event: PeerEvent): void {
@@ -461,8 +478,8 @@ export class Speaker {
   #newSessionRecords(node: NodeIntent): ReadonlyArray<SavedRecord> {
     return [...this.#wantedPeers(node).values()].flatMap((options) => {
       const session = sessionName(options)
-      if (this.#sessionHoldTimes.has(session)) return []
       const seconds = mostBelievedSeconds(options) || Number.POSITIVE_INFINITY
+      if ((this.#sessionHoldTimes.get(session) ?? 0) >= seconds) return []
       this.#sessionHoldTimes.set(session, seconds)
       return [sessionRecord(session, seconds)]
     })
@@ -478,6 +495,7 @@ export class Speaker {
     const text =
       state === "live" ? "everything the centre speaks of is held" : "held state may lack something; it stays in effect"
     this.#port.say("info", `sync ${state}: ${text}`)
+    if (state === "live") this.#noLongerNew()
     if (state === "live" && this.#isQuiet) {
       this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
       this.#isQuiet = false
@@ -488,6 +506,13 @@ export class Speaker {
     this.#changed("now")
   }
 
+  #noLongerNew(): void {
+    if (!this.#isNew) return
+    this.#runTurn() // what came last is in the table before a table is announced
+    this.#isNew = false
+    if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
+  }
+
   #fullTables(): ReadonlyMap<string, ReadonlyArray<RouteChange>> {
     const peers = this.#peers.running.map(({ options }) => options.name)
     return new Map(peers.map((peer) => [peer, this.#translator.changes(this.#table.wanted(peer))]))
@@ -496,6 +521,8 @@ export class Speaker {
   /** Looks at deadlines: what is stale, what is confirmed by the passing of time, what is to be reported. */
   tick(): void {
     if (this.#intake.tick()) this.#port.resync()
+    // By then no router keeps anything of a process before.
+    if (this.#port.monotonicMs() - this.#startedAtMs >= restartTimeSeconds * 1000) this.#noLongerNew()
     this.#rejudgeWhenRead()
     this.reporter.tick()
     const waiting = this.#pending.length

@@ -24,10 +24,10 @@ describe("a route on its way to the wire", () => {
     assert.deepStrictEqual(onTheWire(wanted, true), { path: [], localPref: 200 })
   })
 
-  it("of a standby node is a worse path: a longer AS_PATH outside (RFC 4271 §9.1.2.2), LOCAL_PREF 0 inside (§9.1.1)", () => {
+  it("of a standby node is a worse path: a longer AS_PATH outside (RFC 4271 §9.1.2.2), LOCAL_PREF 1 inside (§9.1.1)", () => {
     const standby = { ...wanted, isStandby: true }
     assert.deepStrictEqual(onTheWire(standby, false), { path: [64496, 64496, 64496, 64496], localPref: undefined })
-    assert.deepStrictEqual(onTheWire(standby, true), { path: [], localPref: 0 })
+    assert.deepStrictEqual(onTheWire(standby, true), { path: [], localPref: 1 })
   })
 
   it("of a node that leaves is the last choice (RFC 8326)", () => {
@@ -44,6 +44,10 @@ describe("a route on its way to the wire", () => {
       [0xfbf0_0001, 0xffff_0000]
     )
     assert.strictEqual(after?.attributes?.localPref, 0)
+    const [standby] = translator.changes([[wanted.prefix, { ...wanted, isStandby: true }]])
+    translator.isLeaving = false
+    const [waiting] = translator.changes([[wanted.prefix, { ...wanted, isStandby: true }]])
+    assert.deepStrictEqual([standby?.attributes?.localPref, waiting?.attributes?.localPref], [0, 1])
   })
 
   it("that becomes standby is another, though all else of it is the same", () => {

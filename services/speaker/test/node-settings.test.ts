@@ -20,10 +20,7 @@ describe("wantedPeers", () => {
     addresses = ["192.0.2.11", "2001:db8::11"]
   ) => {
     const intent = new HandCentre().number(nodeIntent([peer(of)], { addresses })) as NodeIntent
-    const isKnown = (session: string) => session === "known 192.0.2.1 179"
-    const found = wantedPeers({ ...settings, ...change }, intent, { isKnown, passwordOf: () => undefined }).get(
-      of.name ?? "router"
-    )
+    const found = wantedPeers({ ...settings, ...change }, intent, () => undefined).get("router")
     return found ?? assert.fail("no peer")
   }
 
@@ -57,24 +54,21 @@ describe("wantedPeers", () => {
   })
 
   it("keeps a session to an external peer on its link, unless it may be further away", () => {
-    assert.strictEqual(options({}).ttl, 1)
-    assert.isUndefined(options({}, { multiHop: true }).ttl)
-    assert.isUndefined(options({}, { peerAsn: 64496, myAsn: 64496 }).ttl)
-    assert.deepInclude(options({}, { peerAsn: 0, dynamicAsn: "external" }), { peerAsn: "external", ttl: 1 })
-    const internal = options({}, { peerAsn: 0, dynamicAsn: "internal", vrf: "red" })
+    assert.strictEqual(options({}, { hops: "one" }).ttl, 1)
+    assert.isUndefined(options({}, { hops: "many" }).ttl)
+    assert.isUndefined(options({}).ttl, "said before it could be told")
+    assert.isUndefined(options({}, { peerAsn: 64496, myAsn: 64496, hops: "one" }).ttl)
+    const external = options({}, { peerAsn: 0, dynamicAsn: "external", hops: "one" })
+    assert.deepInclude(external, { peerAsn: "external", ttl: 1 })
+    const internal = options({}, { peerAsn: 0, dynamicAsn: "internal", vrf: "red", hops: "one" })
     assert.deepInclude(internal, { peerAsn: "internal", device: "red" })
     assert.isUndefined(internal.ttl)
   })
 
-  it("tells a router that keeps routes whether an earlier process may have told it some", () => {
-    const restart = (of: Parameters<typeof peer>[0]) => options({}, of).gracefulRestart
-    const at = { peerAddress: "192.0.2.1", peerPort: 179 }
-    assert.isUndefined(restart({}))
-    assert.deepStrictEqual(restart({ ...at, gracefulRestart: true }), { restartTimeSeconds: 120, hasRestarted: false })
-    assert.deepStrictEqual(restart({ ...at, name: "known", gracefulRestart: true }), {
-      restartTimeSeconds: 120,
-      hasRestarted: true
-    })
+  it("asks a router to keep routes where the peer says so, as one that has restarted", () => {
+    assert.isUndefined(options({}).gracefulRestart)
+    const { gracefulRestart } = options({}, { gracefulRestart: true })
+    assert.deepStrictEqual(gracefulRestart, { restartTimeSeconds: 120, hasRestarted: true })
   })
 
   it("restarts a session for another hold time, and for nothing that does not concern it", () => {

@@ -66,8 +66,7 @@ spec: {myASN: 64496, peerASN: 64511, peerAddress: 192.0.2.1, password: spring ti
       const intent = new HandCentre().number(nodeIntent([peer(change)]))
       assert.strictEqual(intent._tag, "NodeIntent")
       if (intent._tag !== "NodeIntent") throw new Error("unreachable")
-      const lookups = { isKnown: () => false, passwordOf: (of: NodePeer) => passwords.of(of) }
-      return wantedPeers({ cluster: "east", node: "east-1" }, intent, lookups).get("router")!
+      return wantedPeers({ cluster: "east", node: "east-1" }, intent, (of) => passwords.of(of)).get("router")!
     }
     const [none, secret, other] = [options({}), options(inSecret), options({ password: { from: "peer" } })]
     assert.isFalse(isSamePeer(none, secret))

@@ -260,7 +260,7 @@ describe("speaker", () => {
           centre.say(vip("198.51.100.10")),
           centre.head()
         ])
-        const speaker = yield* node.start(nats.url, { LOWTIDE_LEAVE_SECONDS: "1" })
+        const speaker = yield* node.start(nats.url, { LOWTIDE_LEAVE_SECONDS: "3" })
         yield* waitForPrefixes(collector, ["198.51.100.10/32"])
         const communities = () => {
           const attributes = collector.peers()[0]?.routes.get("198.51.100.10/32")?.attributes ?? []
@@ -272,7 +272,14 @@ describe("speaker", () => {
           "GRACEFUL_SHUTDOWN",
           Effect.sync(() => communities().includes(0xffff_0000))
         )
+        node.setEndpoints([])
         yield* waitForPrefixes(collector, [])
+        const isUp = () => !events.some((event) => event._tag === "PeerDown")
+        assert.isTrue(isUp(), "a lost endpoint is withdrawn also while the node leaves")
+        yield* waitUntil(
+          "the session ends",
+          Effect.sync(() => !isUp())
+        )
         const down = events.find((event) => event._tag === "PeerDown")
         assert.match(down?._tag === "PeerDown" ? down.reason : "", /Administrative Shutdown .*"node leaves"/)
       }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))

@@ -39,6 +39,7 @@ const make = (
     loaded: { records, damage, faults: [] },
     startPeer,
     passwordOf: () => undefined,
+    mayBegin: () => true,
     runId: "run-1",
     say: () => {},
     resync: () => {},
@@ -243,6 +244,27 @@ describe("Speaker", () => {
     const kept = speaker.peers.running.find(({ options }) => options.name === "router")
     assert.deepStrictEqual(kept?.options.gracefulRestart, { restartTimeSeconds: 120, hasRestarted: true })
     assert.strictEqual(kept?.status().prefixesWanted, 1)
+  })
+
+  it("with nothing on the disk meets such a router once the centre has told everything, or when it keeps nothing any more", async () => {
+    const keeping = nodeIntent([peer({ peerPort: 1, gracefulRestart: true })])
+    const begin = async () => {
+      const centre = new HandCentre()
+      const made = make(centre)
+      await made.take(centre.say(keeping))
+      assert.deepStrictEqual(made.speaker.peers.running, [])
+      return { centre, ...made }
+    }
+    const told = await begin()
+    await told.take(told.centre.say(vip("198.51.100.1")), told.centre.head())
+    assert.lengthOf(told.speaker.peers.running, 1)
+    const untold = await begin()
+    untold.clock.nowMs = 119_999
+    untold.speaker.tick()
+    assert.lengthOf(untold.speaker.peers.running, 0)
+    untold.clock.nowMs = 120_000
+    untold.speaker.tick()
+    assert.lengthOf(untold.speaker.peers.running, 1)
   })
 
   it("waits for sessions whose records a damaged disk may have lost, also in the process after the next snapshot", async () => {

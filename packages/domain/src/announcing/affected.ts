@@ -173,6 +173,11 @@ const touch = (
       return
     case "Kept":
       return touchCluster(fleet, touched, state.cluster, index)
+    case "FleetVersion": // peers that speakers could not be told of before
+      for (const { name, nodes } of fleet.clusters.values()) {
+        for (const node of nodes.keys()) touched.nodes.set(streamOf.node(name, node), index)
+      }
+      return
     case "FleetSettings":
     case "Approval":
     case "RoutesTaken":

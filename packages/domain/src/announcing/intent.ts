@@ -113,8 +113,8 @@ export const NodePeer = Schema.Struct({
   connectTimeSeconds: Schema.NullOr(Schema.Int),
   /** The device of the VRF that the session runs in. */
   vrf: Schema.optionalKey(Schema.String),
-  /** The peer may be further away than one link (eBGP). */
-  multiHop: Schema.optionalKey(Schema.Literal(true)),
+  /** Whether an external peer is on the node's link. Missing in what was said before it could be: it may be anywhere. */
+  hops: Schema.optionalKey(Schema.Literals(["one", "many"])),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
   gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
   /** Where the node finds the password (TCP-MD5); the password itself is never sent. */

@@ -166,10 +166,21 @@ export const resolveNode = (
   _tag: "NodeIntent",
   cluster: cluster.name,
   node: node.name,
-  peers: present ? peersOn(fleet.announced(cluster).peers, node.labels).map(nodePeer) : [],
+  peers: present ? peersOn(peersToldOf(fleet, cluster), node.labels).map(nodePeer) : [],
   addresses: node.addresses,
   excluded: Object.hasOwn(node.labels, excludeLabel) ? "label" : node.networkUnavailable ? "network-unavailable" : null
 })
+
+/** The peers that speakers can be told of: one that a speaker of the fleet's version would misread is none yet. */
+const peersToldOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Peer> => {
+  const { peers } = fleet.announced(cluster)
+  return fleet.allows("peerSettings")
+    ? peers
+    : peers.filter(
+        ({ password, vrf, dynamicAsn, localAsn }) =>
+          password === undefined && vrf === undefined && dynamicAsn === undefined && localAsn === undefined
+      )
+}
 
 /** The peers of one node: those that select it, but for one that yields to another of them. */
 const peersOn = (peers: ReadonlyArray<Peer>, labels: Readonly<Record<string, string>>): ReadonlyArray<Peer> => {
@@ -191,7 +202,7 @@ const nodePeer = (peer: Peer): NodePeer => ({
   keepaliveTimeSeconds: peer.keepaliveTimeSeconds ?? null,
   connectTimeSeconds: peer.connectTimeSeconds ?? null,
   ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
-  ...(peer.ebgpMultiHop ? { multiHop: true } : {}),
+  hops: peer.ebgpMultiHop ? "many" : "one",
   ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
   ...(peer.password === undefined ? {} : { password: peer.password })
 })

@@ -44,7 +44,9 @@ export const featuresSince = {
   /** A Service whose routes have two local preferences, or whose move cannot end, is told of it. */
   preferenceFindings: 2,
   /** Speakers prove the stamps that they say; one that is not proven shows no loss of history. */
-  provenStamps: 2
+  provenStamps: 2,
+  /** Peers with a password, a VRF, or an AS of their own kind: a speaker of before would set up another session than is asked for. */
+  peerSettings: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */
