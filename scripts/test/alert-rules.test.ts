@@ -39,14 +39,15 @@ describe("alert rules", () => {
 
     it(`${alert} speaks of metrics of the service that it names, and of a code that has a fix`, () => {
       assert.isNotEmpty(metricsOf(rule))
-      const [, named] = /the (allocator|speaker) {{ \$labels\.instance }}/i.exec(`${summary} ${description}`) ?? []
+      const [, named] =
+        /the (allocator|agent|speaker) {{ \$labels\.instance }}/i.exec(`${summary} ${description}`) ?? []
       for (const metric of metricsOf(rule)) {
         const exporters = exportersOf(metric)
         assert.lengthOf(exporters, 1, `${metric} is of one service`)
         if (named !== undefined) assert.strictEqual(exporters[0], named, metric)
       }
       assert.notMatch(
-        `${summary} ${description}`.replaceAll(/the (allocator|speaker) {{ \$labels\.instance }}/gi, ""),
+        `${summary} ${description}`.replaceAll(/the (allocator|agent|speaker) {{ \$labels\.instance }}/gi, ""),
         /instance/
       )
       assert.include(["critical", "warning"], labels.severity)

@@ -10,7 +10,7 @@ import {
   SettingsFault,
   serveOperations
 } from "@lowtide/ops"
-import { Config, Effect, Layer, PubSub, Result, Stream, SubscriptionRef } from "effect"
+import { Config, Effect, Layer, Metric, PubSub, Result, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
 import { writeStatuses } from "./statuses.ts"
 
@@ -25,6 +25,8 @@ const settings = {
   trustFile: Config.String("LOWTIDE_TRUST_FILE"),
   listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7071"))
 }
+
+const natsUp = Metric.gauge("lowtide_agent_nats_up", { description: "1 while the agent is connected to NATS" })
 
 const readKeys = (text: string) =>
   Effect.fromResult(Result.mapError(readIntentKeys(text), (fault) => `LOWTIDE_TRUST_FILE: ${fault}`))
@@ -55,6 +57,10 @@ const main = Effect.gen(function* () {
         Effect.map(({ up }) => (up ? [] : ["LT0502 NATS is away: changes wait, statuses stay as they are"]))
       )
     })
+    yield* SubscriptionRef.changes(connected).pipe(
+      Stream.runForEach(({ up }) => Metric.update(natsUp, up ? 1 : 0)),
+      Effect.forkScoped
+    )
     const calls = yield* PubSub.sliding<string>(1)
     const remembered = {
       forgotten: Stream.changes(Stream.fromPubSub(calls)), // one call is repeated until it is answered

@@ -8,6 +8,9 @@ interface Family {
   readonly samples: ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
 }
 
+/** Refusals after which the node goes without what the centre wants for good, until somebody puts it right. */
+const alarming = ["LT0401", "LT0402"]
+
 /** The speaker in numbers. No label is an address or a Service: their number has no bound. */
 export const renderMetrics = (speaker: Speaker, nowMs: number): string => families(speaker, nowMs).map(render).join("")
 
@@ -34,6 +37,12 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
       samples: peers.map(({ peer, status }) => [{ peer }, status.prefixesSent])
     },
     {
+      name: "lowtide_bgp_prefixes_wanted",
+      type: "gauge",
+      help: "Prefixes that the peer is to have.",
+      samples: peers.map(({ peer, status }) => [{ peer }, status.prefixesWanted])
+    },
+    {
       name: "lowtide_bgp_messages_total",
       type: "counter",
       help: "BGP messages since the peer was started.",
@@ -50,7 +59,10 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
       name: "lowtide_intent_rejected_total",
       type: "counter",
       help: "Messages refused, by code.",
-      samples: [...speaker.refusals.counts].map(([code, count]) => [{ code }, count])
+      // Those that alarm are there from the start: of a counter that begins with its first refusal, that one is no increase.
+      samples: [...new Map([...alarming.map((code) => [code, 0] as const), ...speaker.refusals.counts])].map(
+        ([code, count]) => [{ code }, count]
+      )
     },
     gauge(
       "lowtide_intent_age_seconds",

@@ -3,7 +3,7 @@ import type { BusOptions } from "@lowtide/bus/connection-options"
 import { followState } from "@lowtide/bus/follow-state"
 import { publishAll } from "@lowtide/bus/streams"
 import { statusSubject, wireSubject } from "@lowtide/bus/subjects"
-import { Effect, type Queue as EffectQueue, Queue, Stream, SubscriptionRef } from "effect"
+import { Effect, type Queue as EffectQueue, Metric, Queue, Stream, SubscriptionRef } from "effect"
 import type { LocalSettings } from "./peer-options.ts"
 import type { Speaker } from "./speaker.ts"
 
@@ -45,11 +45,14 @@ export const runUplink = (uplink: Uplink): Effect.Effect<never> =>
     Effect.andThen(Effect.never)
   )
 
+const natsUp = Metric.gauge("lowtide_speaker_nats_up", { description: "1 while the speaker is connected to NATS" })
+
 /** A server that returns may have lost what it had: the status is sent again. */
 const noticeReturns = ({ speaker, statusWake }: Uplink): Effect.Effect<void, never, Bus> =>
   Effect.gen(function* () {
     const { connected } = yield* Bus
     yield* SubscriptionRef.changes(connected).pipe(
+      Stream.tap(({ up }) => Metric.update(natsUp, up ? 1 : 0)),
       Stream.filter(({ up }) => up),
       Stream.runForEach(() => {
         speaker.pace.changed("now")

@@ -386,6 +386,11 @@ export const codes = {
     "The peer asks for a password (TCP-MD5) that the node's speaker cannot read, so it does not connect, rather than connect without one. The node announces nothing to this peer until the password is there; it is looked for at each attempt.",
     "Put the Secret's password where LOWTIDE_SECRETS_DIR of the speaker points, as NAMESPACE/NAME/password, or correct spec.passwordSecret"
   ),
+  LT0309: warning(
+    "routes not all sent",
+    "A session is up and its router has not been told of all that it is to have: it does not read, or not as fast as routes change, or it did not take up their IP version. No address that the session has yet to be told of is given to another.",
+    "See that the router reads its BGP session and has time to; of an IP version that it did not take up: LT0306"
+  ),
 
   LT0401: error(
     "bad signature",
@@ -417,6 +422,11 @@ export const codes = {
     "withdrawals held by the speaker's brake",
     "Within a minute the centre told a node to withdraw more than 30 % of its prefixes, and ten or more, without saying that this was ordered. The node keeps announcing what was in effect before, and confirms nothing of what it holds back, so that those addresses go to nobody else. What health withdraws is never held.",
     "Find out who or what wanted it (`lowtide history --cluster C`). If it is right: `lowtide brake release --cluster C --reason R`. If not: put back what was deleted, and the announcements are as they were"
+  ),
+  LT0407: warning(
+    "intents stale",
+    "For a minute the node has not heard from the centre that what it holds is all there is, so it may lack changes. It announces on by what it holds, confirms no withdrawal beyond it, and reads everything again by itself.",
+    "See that NATS and a leading allocator are up, that the node's user may read the cluster's subjects, and in the speaker's log what it refuses"
   ),
 
   LT0501: error(
@@ -475,6 +485,11 @@ export const codes = {
     "a node's stamp is not proven",
     "A node's status says that it holds what the log does not have, and shows nothing for it that the centre signed: no proof, an older one, one of another cluster, or one signed by a key that this allocator does not know. It is not believed, and nothing is changed by it. Shown for an hour after the last one.",
     "If the database was restored or replaced, and keys were rotated before, name them by LOWTIDE_TRUST_FILE of the allocators, or order `lowtide recover --reason WHY`, which believes everybody once. Else somebody speaks in that node's name: exchange the seeds of its cluster with `lowtide cluster rotate`"
+  ),
+  LT0512: error(
+    "no allocator leads",
+    "None of the allocators that are asked for their metrics leads. Nothing is assigned or released, and agents ask again by themselves; no route changes, and lost endpoints are withdrawn all the same.",
+    "See that an allocator runs and that its database answers; its log says why it does not lead (`lowtide get allocators`)"
   ),
 
   LT0520: warning(
