@@ -2,6 +2,7 @@ import type { Family } from "@lowtide/net"
 import { Result } from "effect"
 import type { SessionConfig } from "./fsm/config.ts"
 import { type Action, type Happening, initialState, nextDeadlineMs, type State } from "./fsm/machine.ts"
+import { negotiate } from "./fsm/negotiate.ts"
 import { step } from "./fsm/step.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import type { AttributeContext } from "./wire/attribute-codec.ts"
@@ -31,7 +32,7 @@ export interface RunnerPort {
   readonly onAction: (action: Exclude<Action, { readonly _tag: "Send" | "CloseTcp" | "DialTcp" }>) => void
   /** The kernel took what was written: more may follow. */
   readonly onDrain: () => void
-  /** Looks at the peer's OPEN before the machine does: with an answer the connection is ended by it. */
+  /** Looks at an OPEN that the machine would accept before it does: with an answer the connection is ended by it. */
   readonly judgeOpen?: (open: BgpOpen) => BgpNotification | undefined
 }
 
@@ -176,9 +177,13 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
   const happeningOf = (decoded: Result.Result<BgpMessage, WireFault>): Happening => {
     if (Result.isFailure(decoded)) return { _tag: "FaultFound", fault: decoded.failure }
     const message = decoded.success
-    const answer = message._tag === "Open" && state._tag === "OpenSent" ? port.judgeOpen?.(message) : undefined
+    const isAcceptable = message._tag === "Open" && state._tag === "OpenSent" && agreesTo(message)
+    const answer = isAcceptable ? port.judgeOpen?.(message) : undefined
     return answer === undefined ? { _tag: "MessageReceived", message } : { _tag: "Stop", notification: answer }
   }
+
+  /** An OPEN that we refuse must not end another connection first. */
+  const agreesTo = (open: BgpOpen): boolean => Result.isSuccess(negotiate(config(), open))
 
   /** Reports of one connection; those of a connection given up in the meantime are dropped. */
   const events = (): TransportEvents => {

@@ -3,12 +3,17 @@ import { Effect } from "effect"
 import { type Collision, judgeCollision, type Opening } from "../src/fsm/collision.ts"
 import type { State } from "../src/fsm/machine.ts"
 import { type BgpListener, type BgpPeer, type PeerEvent, startListener, startPeer } from "../src/index.ts"
+import type { Capability } from "../src/wire/capability.ts"
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const deadline = Number.POSITIVE_INFINITY
 const negotiated = { peerAsn: 64501, peerRouterId: 1, keptForSeconds: 0 }
-const up = (keptForSeconds: number) => ({ _tag: "Established", negotiated: { ...negotiated, keptForSeconds } }) as State
+const up = (...peerCapabilities: ReadonlyArray<Capability>) =>
+  ({ _tag: "Established", negotiated: { ...negotiated, keptForSeconds: 120, peerCapabilities } }) as unknown as State
+const ofRestart = { _tag: "GracefulRestart", flags: 0, restartTimeSeconds: 120 } as const
+const helper = { ...ofRestart, families: [] }
+const restarter = { ...ofRestart, families: [{ afi: 1, safi: 1, flags: 0x80 }] }
 const confirm = { _tag: "OpenConfirm", negotiated, holdDeadlineMs: deadline } as State
 
 describe("of two connections with a peer, RFC 4271 §6.8", () => {
@@ -21,9 +26,24 @@ describe("of two connections with a peer, RFC 4271 §6.8", () => {
       ["the peer's stays, it was there first", "dial", "own is lower", "accept", confirm, "drop-this"],
       ["the peer's stays, it came second", "accept", "own is lower", "dial", confirm, "drop-other"],
       ["two of the peer's: the newer stays", "accept", "own is higher", "accept", confirm, "drop-other"],
-      ["a session that is up stays", "accept", "own is lower", "dial", up(0), "drop-this"],
-      ["a session with a helper that connects anew is dead", "accept", "own is higher", "dial", up(120), "drop-other"],
-      ["a session that is up is not left for our own dial", "dial", "own is higher", "accept", up(120), "drop-this"]
+      ["a session that is up stays", "accept", "own is lower", "dial", up(), "drop-this"],
+      [
+        "one whose peer restarts and connects anew is dead",
+        "accept",
+        "own is higher",
+        "dial",
+        up(restarter),
+        "drop-other"
+      ],
+      ["one whose peer only helps stays", "accept", "own is higher", "dial", up(helper), "drop-this"],
+      [
+        "a session that is up is not left for our own dial",
+        "dial",
+        "own is higher",
+        "accept",
+        up(restarter),
+        "drop-this"
+      ]
     ]
   it.each(cases)("%s", (_, opens, who, otherOpens, state, expected) => {
     const [own, peer] = who === "own is higher" ? [higher, lower] : [lower, higher]

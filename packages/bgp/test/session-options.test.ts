@@ -239,14 +239,21 @@ describe("a session", () => {
   )
 })
 
-/** Connects from the node's address, says this, and waits until the router has closed: then it is done with it. */
+/** One more connection from the node's address, which says this. */
+const beside = (port: number, octets: Uint8Array) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const socket = connect({ host: "127.0.0.2", port, localAddress: "127.0.0.1" })
+      socket.on("error", () => {}).resume()
+      socket.write(octets)
+      return socket
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+/** The same, until the router has closed it: then it is done with it. */
 const stray = (port: number, octets: Uint8Array) =>
-  Effect.promise(async () => {
-    const socket = connect({ host: "127.0.0.2", port, localAddress: "127.0.0.1" })
-    socket.on("error", () => {}).resume()
-    socket.write(octets)
-    await once(socket, "close")
-  })
+  Effect.scoped(Effect.flatMap(beside(port, octets), (socket) => Effect.promise(() => once(socket, "close"))))
 
 describe("a connection beside a session that is up", () => {
   it.live("that ends without an OPEN changes nothing of the session, nor of how it is stopped", () =>
@@ -268,6 +275,23 @@ describe("a connection beside a session that is up", () => {
       yield* router.peer.stop({ subcode: "hard-reset", text: "drained" })
       yield* until("the node was told", () => node.last("SessionEnded") !== undefined)
       assert.deepInclude(node.last("SessionEnded")!.notification, { code: 6, subcode: 9 })
+    })
+  )
+
+  it.live("with an OPEN that we refuse does not end it; with one that we accept the peer has restarted", () =>
+    Effect.gen(function* () {
+      const gracefulRestart = { restartTimeSeconds: 60, hasRestarted: false }
+      const { router, node, listener } = yield* twoSpeakers({ gracefulRestart }, { gracefulRestart })
+      yield* until("both up", () => router.isUp() && node.isUp())
+      // Multiprotocol for IPv4, and graceful restart for it: 60 s, forwarding preserved.
+      const restart = (asn: string) =>
+        messageOctets(1, octets(`04 ${asn} 005a c0000202 10 02 0e 01 04 0001 00 01 40 06 003c 0001 01 80`))
+      yield* stray(listener.port, restart("fbf6")) // AS 64502
+      assert.isUndefined(router.last("SessionEnded"))
+      assert.isTrue(router.isUp())
+      yield* beside(listener.port, restart("fc00"))
+      yield* until("the old session is given up", () => router.last("SessionEnded") !== undefined)
+      assert.match(router.last("SessionEnded")!.reason, /the peer has restarted and connected anew/)
     })
   )
 })

@@ -14,10 +14,10 @@ export interface Speaker {
 export type Collision = "none" | "drop-this" | "drop-other"
 
 /**
- * RFC 4271 §6.8, when an OPEN has come on one connection and there is another. Of two whose OPENs are both there the one
+ * RFC 4271 §6.8, when an OPEN that we accept has come on one connection and there is another. Of two whose OPENs are both there the one
  * that the speaker with the higher identifier opened stays (on a tie the higher AS number, RFC 6286 §2.3). A session that
- * is up stays, unless the peer keeps our routes over a restart and has connected anew: then it has restarted, and the old
- * connection is a dead one (RFC 4724 §5).
+ * is up stays, unless its peer said that it restarts gracefully and has connected anew: then it has restarted, and the old
+ * connection is a dead one (RFC 4724 §5). A peer that only helps others restart lists no family and does not say so.
  */
 export const judgeCollision = (
   { opens, own, peer }: { readonly opens: Opening; readonly own: Speaker; readonly peer: Speaker },
@@ -26,7 +26,7 @@ export const judgeCollision = (
   const { state } = other
   switch (state._tag) {
     case "Established":
-      return opens === "accept" && keepsRoutes(state.negotiated) ? "drop-other" : "drop-this"
+      return opens === "accept" && restartsGracefully(state.negotiated) ? "drop-other" : "drop-this"
     case "OpenConfirm":
       if (opens === other.opens) return "drop-other" // it gave the earlier one up, or would not have opened another
       return staysDialled(own, peer) === (opens === "dial") ? "drop-other" : "drop-this"
@@ -38,7 +38,8 @@ export const judgeCollision = (
   }
 }
 
-const keepsRoutes = ({ keptForSeconds }: Negotiated): boolean => keptForSeconds > 0
+const restartsGracefully = ({ peerCapabilities }: Negotiated): boolean =>
+  peerCapabilities.some((capability) => capability._tag === "GracefulRestart" && capability.families.length > 0)
 
 /** Whether the connection that we opened is the one to stay. */
 const staysDialled = (own: Speaker, peer: Speaker): boolean =>
