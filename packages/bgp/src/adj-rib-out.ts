@@ -49,6 +49,8 @@ export const attributesBytesMax = 3_900
 export class AdjRibOut {
   private readonly entries = new Map<number | bigint, Entry>()
   private dirty: Array<Entry> = []
+  /** Families whose routes are all to be sent again with the next difference. */
+  private readonly again = new Set<Family>()
   private isUp = false
   private sentCount = 0
   private wantedCount = 0
@@ -82,14 +84,20 @@ export class AdjRibOut {
     this.sentCount = 0
     for (const entry of this.dirty) entry.isDirty = false
     this.dirty = []
+    this.again.clear()
     for (const [key, entry] of this.entries) {
       entry.sentKey = undefined
       if (entry.wanted === undefined) this.entries.delete(key)
     }
   }
 
-  /** The peer asked for the family again: what it has is sent once more, with no withdrawal between. */
+  /**
+   * The peer asked for the family again: what it has is sent once more, with no withdrawal between. Asked again before that
+   * was taken it costs nothing: the one answer is newer than both.
+   */
   sendAgain(family: Family): void {
+    if (this.again.has(family)) return
+    this.again.add(family)
     for (const entry of this.entries.values()) {
       if (entry.prefix.address.family !== family || entry.sentKey === undefined) continue
       entry.sentKey = staleKey
@@ -145,6 +153,7 @@ export class AdjRibOut {
       if (wanted === undefined) this.entries.delete(prefixKey(prefix))
     }
     this.dirty = []
+    this.again.clear()
     const { announced, count, refusals } = groups.finish()
     return { batch: { withdrawn, announced }, announced: count, withdrawn: withdrawnCount, refusals }
   }

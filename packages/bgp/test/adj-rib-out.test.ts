@@ -112,6 +112,26 @@ describe("Adj-RIB-Out, RFC 4271 §3.2", () => {
     assert.strictEqual(rib.sent, 2)
   })
 
+  it("however often a family is asked for before it is sent, its table is gone through once", () => {
+    let looks = 0
+    const { address, lengthBits } = prefix("192.0.2.10/32")
+    const watched = {
+      lengthBits,
+      get address() {
+        looks++
+        return address
+      }
+    }
+    const rib = begun({ prefix: watched, attributes: plain })
+    rib.sendAgain(4)
+    const once = looks
+    for (let request = 0; request < 1_000; request++) rib.sendAgain(4)
+    assert.strictEqual(looks, once)
+    assert.strictEqual(rib.takeDifference(context).announced, 1)
+    rib.sendAgain(4)
+    assert.strictEqual(rib.takeDifference(context).announced, 1)
+  })
+
   const refusals: ReadonlyArray<readonly [string, Partial<SendContext>, string, RouteAttributes, RegExp]> = [
     ["no next hop", { nextHops: { 4: address("192.0.2.2") } }, "2001:db8::10/128", plain, /no IPv6 next hop/],
     ["a family not agreed", { families: [4] }, "2001:db8::10/128", plain, /did not agree to IPv6/],
