@@ -11,7 +11,6 @@ import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, Pe
 import { RouteWriter } from "./route-writer.ts"
 import type { Runner } from "./runner.ts"
 import { type DialTarget, dialTcp, failSoon, type Transport, type TransportEvents } from "./transport.ts"
-import { extendedMessageBytesMax } from "./wire/message.ts"
 import {
   type BgpNotification,
   ceaseWithText,
@@ -46,6 +45,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
   const memory = new SessionMemory()
   // Who has been up has told its routes: when that session is lost it was not the process that restarted.
   let hasRestarted = options.gracefulRestart?.hasRestarted ?? false
+  let agreedLast: Negotiated | undefined
   const connections: Connections = new Connections(
     {
       config: (opens) => sessionConfig(options, { opens, hasRestarted }),
@@ -56,7 +56,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
             events.onConnected(transport)
             // Our OPEN is on its way; while the peer answers, its table is made ready.
             const isFirst = connections.leading()?.runner.state()._tag === "OpenSent"
-            if (isFirst) writer.prepare(expectedContext(options, transport.localAddress))
+            if (isFirst) writer.prepare(sendContext(options, agreedLast ?? expected(options), transport.localAddress))
           }
         }),
       onAction: (action, connection) => onAction(action, connection.runner),
@@ -79,6 +79,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
       case "SessionUp": {
         const { negotiated } = action
         memory.up(negotiated)
+        agreedLast = negotiated
         hasRestarted = false
         onEvent({
           _tag: "SessionEstablished",
@@ -203,18 +204,21 @@ export const formatRouterId = (routerId: number): string => formatIpAddress({ fa
 
 const localAddressOf = (localAddress: string | undefined) => (localAddress === undefined ? {} : { localAddress })
 
-/** The session as it will be with a peer that is configured as we are and can do what we can. */
-const expectedContext = (options: PeerOptions, localAddress: string | undefined): SendContext => {
-  const isInternal = options.peerAsn === "internal" || options.localAsn === options.peerAsn
-  const agreed = { isInternal, fourOctetAs: true, families: options.families, extendedNextHop: false }
-  return sendContext(options, { ...agreed, messageBytesMax: extendedMessageBytesMax }, localAddress)
-}
+/** What a session depends on when it sends. */
+type Agreed = Pick<Negotiated, "isInternal" | "fourOctetAs" | "families" | "extendedNextHop" | "messageBytesMax">
 
-const sendContext = (
-  options: PeerOptions,
-  agreed: Pick<Negotiated, "isInternal" | "fourOctetAs" | "families" | "extendedNextHop" | "messageBytesMax">,
-  localAddress: string | undefined
-): SendContext => {
+/**
+ * What the first session with a peer most likely agrees: our families, and of the rest what routers do unless told otherwise
+ * (BIRD takes no extended messages by default). Where it is otherwise the table is made anew, once.
+ */
+const expected = ({ localAsn, peerAsn, families }: PeerOptions): Agreed => ({
+  isInternal: peerAsn === "internal" || localAsn === peerAsn,
+  fourOctetAs: true,
+  families,
+  extendedNextHop: false
+})
+
+const sendContext = (options: PeerOptions, agreed: Agreed, localAddress: string | undefined): SendContext => {
   const own = Result.getOrUndefined(parseIpAddress(localAddress ?? ""))
   const ipv6 = nextHop(6, options.nextHops?.[6], own)
   const ipv4 = nextHop(4, options.nextHops?.[4], own) ?? (agreed.extendedNextHop ? ipv6 : undefined)

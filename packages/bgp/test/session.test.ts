@@ -69,23 +69,23 @@ const startPair = (
     return { ...watched, collector }
   })
 
+const peerOptions: PeerOptions = {
+  name: "tor-a",
+  host: "127.0.0.1",
+  port: 179,
+  localAsn: 65551,
+  peerAsn: 64501,
+  routerId: "192.0.2.2",
+  holdTimeSeconds: 90,
+  connectRetrySeconds: 0.05,
+  families: [4, 6],
+  nextHops: { 6: "2001:db8::2" }
+}
+
 const startWatched = (part: Partial<PeerOptions>) =>
   Effect.gen(function* () {
     const events: Array<PeerEvent> = []
-    const options: PeerOptions = {
-      name: "tor-a",
-      host: "127.0.0.1",
-      port: 179,
-      localAsn: 65551,
-      peerAsn: 64501,
-      routerId: "192.0.2.2",
-      holdTimeSeconds: 90,
-      connectRetrySeconds: 0.05,
-      families: [4, 6],
-      nextHops: { 6: "2001:db8::2" },
-      ...part
-    }
-    const peer = yield* startPeer(options, (event) => events.push(event))
+    const peer = yield* startPeer({ ...peerOptions, ...part }, (event) => events.push(event))
     const event: Pair["event"] = (tag, nth = 0) => {
       const found = () => events.filter(({ _tag }) => _tag === tag)[nth]
       return Effect.map(
@@ -313,6 +313,50 @@ describe("ends and returns", () => {
       yield* until("all of it is written", () => events.filter(({ _tag }) => _tag === "RoutesWritten").length === 2)
       assert.deepStrictEqual([peer.isPending(late.prefix), peer.isSent(late.prefix)], [false, true])
       assert.strictEqual(peer.status().messages.sent.Update, 40_003) // and two End-of-RIB
+    })
+  )
+})
+
+describe("the table that is made ready while the peer's OPEN is awaited", () => {
+  /** A route, and how often its prefix was looked at from each SessionEstablished to the TableWritten that follows. */
+  const watching = (peerOf: (onEvent: (event: PeerEvent) => void) => Effect.Effect<BgpPeer, never, Scope.Scope>) =>
+    Effect.gen(function* () {
+      const { address, lengthBits } = prefix("198.51.100.1/32")
+      let looks = 0
+      const looksOfSessions: Array<number> = []
+      const peer = yield* peerOf(({ _tag }) => {
+        if (_tag === "SessionEstablished") looks = 0
+        if (_tag === "TableWritten") looksOfSessions.push(looks)
+      })
+      const watched = {
+        lengthBits,
+        get address() {
+          looks++
+          return address
+        }
+      }
+      peer.change([{ prefix: watched, attributes: plain }])
+      return looksOfSessions
+    })
+
+  it.live("leaves as it is where the peer takes messages of 4,096 octets", () =>
+    Effect.gen(function* () {
+      const { port } = yield* scriptedPeer([open(90), messageOctets(4, new Uint8Array(0))])
+      const looks = yield* watching((onEvent) => startPeer({ ...peerOptions, port }, onEvent))
+      yield* until("the table is written", () => looks.length === 1)
+      assert.deepStrictEqual(looks, [0])
+    })
+  )
+
+  it.live("is made as the last session agreed", () =>
+    Effect.gen(function* () {
+      const collector = yield* Effect.orDie(startCollector(collectorOptions)) // it takes extended messages (RFC 8654)
+      const looks = yield* watching((onEvent) => startPeer({ ...peerOptions, port: collector.port }, onEvent))
+      yield* until("up and there", () => looks.length === 1 && collector.peers().length === 1)
+      assert.isAbove(looks[0]!, 0)
+      collector.peers()[0]!.disconnect(undefined)
+      yield* until("the next table is written", () => looks.length === 2)
+      assert.strictEqual(looks[1], 0)
     })
   )
 })
