@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type pg from "pg"
 import type { StoredCurrent } from "./batch.ts"
 import { ask } from "./database.ts"
+import { stateAfter } from "./unreadable-json.ts"
 import type { StoredWire, WireAt } from "./wire.ts"
 import { toWire, type WireJournalRow } from "./wire-journal.ts"
 
@@ -22,7 +23,7 @@ with place as materialized (
 )
 select stream, kind, version, seq, schema, state::text, recorded_at from stream_current where seq <= $1::bigint
 union all
-select p.stream, p.kind, e.version, e.seq, e.schema, (e.data -> 'after')::text, e.recorded_at
+select p.stream, p.kind, e.version, e.seq, e.schema, ${stateAfter("e.data")}::text, e.recorded_at
 from place p
 cross join lateral (select version, seq, schema, data, recorded_at from events where seq = p.seq offset 0) e`
 

@@ -33,6 +33,11 @@ export class Unavailable extends Data.TaggedError("Unavailable")<{
     return `ledger ${this.operation}: expected an answer from the database, found ${found}${this.code === undefined ? "" : ` (${this.code})`}`
   }
 
+  /** Whether it may pass by itself: no connection, or a server that starts, ends or is short of something. */
+  get isOutage(): boolean {
+    return !/^(\d[0-9A-Z]{4}|XX\d{3})$/.test(this.code ?? "") || /^(08|40|53|57P)/.test(this.code ?? "")
+  }
+
   /** SQLSTATE class 22, a value that is none, and 54, one that is too large. Nothing was written, nor will it be the next time. */
   get isUnstorable(): boolean {
     return /^(22|54)...$/.test(this.code ?? "")

@@ -5,6 +5,7 @@ import { ask, isoTime, unavailable } from "./database.ts"
 import type { Unavailable } from "./errors.ts"
 import type { StoredChange } from "./event.ts"
 import type { Head, Ledger, Loaded, LoadTaker } from "./ledger.ts"
+import { stateAfter } from "./unreadable-json.ts"
 
 type Row = ReadonlyArray<never>
 
@@ -73,7 +74,7 @@ const sortMemory = "256MB"
 const changesStatement = `
   select seq || e'\\x1f' || epoch || e'\\x1f' || commit_seq || e'\\x1f' || version || e'\\x1f' || type || e'\\x1f' || schema
     || e'\\x1f' || recorded_at || e'\\x1f' || stream || e'\\x1f'
-    || coalesce('{"before":null,"after":' || nullif((data -> 'after')::text, 'null') || '}', data::text)
+    || coalesce('{"before":null,"after":' || nullif(${stateAfter("data")}::text, 'null') || '}', data::text)
   from events where seq >= $1::bigint and seq < $2::bigint order by seq`
 
 /**

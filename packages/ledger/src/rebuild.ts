@@ -2,6 +2,7 @@ import { Data, Effect } from "effect"
 import pg from "pg"
 import { withClient } from "./client.ts"
 import type { Projection } from "./replay.ts"
+import { asStored, readableJson, stateAfter } from "./unreadable-json.ts"
 
 /** Why a table could not be made anew; the one in use is as it was. */
 export class RebuildFault extends Data.TaggedError("RebuildFault")<{ readonly detail: string }> {
@@ -58,8 +59,8 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
     fold: `
       insert into stream_current_anew (stream, kind, version, seq, recorded_at, state, schema)
       select distinct on (stream) stream, split_part(stream, ':', 1), version, seq, recorded_at,
-        case when json_typeof(data -> 'after') = 'null' then null else data -> 'after' end,
-        case when json_typeof(data -> 'after') = 'null' then 1 else schema end
+        case when json_typeof(${readableJson("data")} -> 'after') = 'null' then null else ${stateAfter("data")} end,
+        case when json_typeof(${readableJson("data")} -> 'after') = 'null' then 1 else schema end
       from events where seq > $1 and seq <= $2 order by stream, version desc
       on conflict (stream) do update set kind = excluded.kind, version = excluded.version, seq = excluded.seq,
         recorded_at = excluded.recorded_at, state = excluded.state, schema = excluded.schema`,
@@ -79,10 +80,13 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
       with page as materialized (
         select parts.*, lead(seq) over of_vip as next_seq, lead(recorded_at) over of_vip as next_at
         from (
-          select seq, network, address, recorded_at, reason_code, actor, data -> 'after' as after,
-            case when data #>> '{after,member}' = 'true' then data #>> '{after,cluster}' else '' end as member
-          from events
-          where seq > $1 and seq <= $2 and stream like 'vip:%' and json_typeof(data -> 'after') = 'object'
+          select seq, network, address, recorded_at, reason_code, actor, after,
+            case when after ->> 'member' = 'true' then after ->> 'cluster' else '' end as member
+          from (
+            select *, ${readableJson("data")} -> 'after' as after
+            from events where seq > $1 and seq <= $2 and stream like 'vip:%' offset 0
+          ) vips
+          where json_typeof(after) = 'object'
         ) parts
         window of_vip as (partition by network, address, member order by seq)
       ), closed as (
@@ -94,17 +98,17 @@ const recipes: { readonly [Name in Projection]: Recipe } = {
       insert into vip_history_anew (network, address, from_seq, to_seq, valid_from, valid_to, state, pool, holders,
         reason_code, actor, member)
       select network, address, seq, next_seq, recorded_at, coalesce(next_at, 'infinity'), after ->> 'phase',
-        after ->> 'pool', ('[' || coalesce((
+        after ->> 'pool', ${asStored(`('[' || coalesce((
           select string_agg('{"cluster":' || (after -> 'cluster')::text || ',"namespace":' || (h -> 'namespace')::text
             || ',"name":' || (h -> 'name')::text || ',"uid":' || (h -> 'uid')::text || '}', ',' order by place)
-          from json_array_elements(after -> 'holders') with ordinality as holders (h, place)), '') || ']')::json,
+          from json_array_elements(after -> 'holders') with ordinality as holders (h, place)), '') || ']')`)}::json,
         reason_code, actor, member
       from page where (select count(*) from closed) >= 0`,
     row: "(t.to_seq, t.valid_from, t.valid_to, t.state, t.pool, t.holders::text, t.reason_code, t.actor, t.member)",
     key: "'vip:' || t.network || '/' || host(t.address) || ' from event ' || t.from_seq",
     join: "a.network = b.network and a.address = b.address and a.from_seq = b.from_seq",
     of: "network, address",
-    added: "stream like 'vip:%' and json_typeof(data -> 'after') = 'object'"
+    added: `stream like 'vip:%' and json_typeof(${readableJson("data")} -> 'after') = 'object'`
   }
 }
 

@@ -3,6 +3,7 @@ import type pg from "pg"
 import { ask } from "./database.ts"
 import type { Unavailable } from "./errors.ts"
 import { type ComparedRows, compareHeads, compareIntents } from "./replay-messages.ts"
+import { readableJson, stateAfter } from "./unreadable-json.ts"
 
 /** A table that is written with the log and follows from it. */
 export type Projection = "stream_current" | "vip_history"
@@ -72,7 +73,7 @@ select (select count(*) from page)::int as compared, (select max(stream) from pa
       when e.version = p.version and e.seq = p.seq then ' of another kind or time' else '' end))
   from page p
   left join lateral (
-    select version, seq, schema, recorded_at, (data -> 'after')::text as after from events
+    select version, seq, schema, recorded_at, ${stateAfter("data")}::text as after from events
     where stream = p.stream order by version desc limit 1
   ) e on true
   where case when e.seq is null then p.seq >= (select seq from first)
@@ -105,7 +106,7 @@ select (select count(*) from page)::int as compared, (
       else 'expected what event ' || e.seq || ' says, found something else' end))
   from page p
   left join lateral (
-    select seq, stream, version, recorded_at, reason_code, actor, data -> 'after' as after from events
+    select seq, stream, version, recorded_at, reason_code, actor, ${readableJson("data")} -> 'after' as after from events
     where seq = p.from_seq and network = p.network and address = p.address and stream like 'vip:%'
     offset 0
   ) e on true
@@ -117,7 +118,7 @@ select (select count(*) from page)::int as compared, (
     or p.valid_to <> coalesce(n.recorded_at, 'infinity')
     or (p.state, p.pool, p.reason_code, p.actor) is distinct from (e.after ->> 'phase', e.after ->> 'pool', e.reason_code, e.actor)
     or p.member <> case when e.after ->> 'member' = 'true' then e.after ->> 'cluster' else '' end
-    or p.holders::jsonb is distinct from (
+    or ${readableJson("p.holders")}::jsonb is distinct from (
       select coalesce(jsonb_agg(jsonb_build_object('cluster', e.after -> 'cluster', 'namespace', h -> 'namespace',
         'name', h -> 'name', 'uid', h -> 'uid') order by place), '[]')
       from json_array_elements(e.after -> 'holders') with ordinality as holders (h, place)))
@@ -150,7 +151,7 @@ select (select count(*) from page)::int as compared, (select max(seq) from page)
     union all
     select 'vip_history', p.stream || ' from event ' || p.seq, 'expected a stretch of this VIP, found none'
     from page p
-    where p.stream like 'vip:%' and json_typeof(p.data -> 'after') = 'object' and not exists (
+    where p.stream like 'vip:%' and json_typeof(${readableJson("p.data")} -> 'after') = 'object' and not exists (
       select 1 from vip_history v where v.network = p.network and v.address = p.address and v.from_seq = p.seq)
   ) d
 ), '[]')::text as differences`

@@ -25,7 +25,8 @@ const written = Effect.fnUntraced(function* (count: number) {
     const version = 1 + Math.floor(seq / 7)
     const after = {
       ...{ _tag: "Vip", cluster: "east", phase: seq % 3 === 0 ? "free" : "assigned", pool: "public" },
-      holders: [{ namespace: "shop", name: `wéb-${seq}`, uid: "u" }]
+      // The odd ones are as in logs of before.
+      holders: [{ namespace: "shop", name: `wéb-${seq}${seq % 5 === 0 ? "\0\ud83d" : ""}`, uid: "u" }]
     }
     const holders = JSON.stringify([{ cluster: "east", ...after.holders[0] }])
     const row = { ...historyRow(address, seq + 1, after.phase), holders }

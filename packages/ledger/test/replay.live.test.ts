@@ -18,7 +18,7 @@ const databases = liveDatabases()
 
 const vip = (address: string, phase: string) => ({
   ...{ _tag: "Vip", network: "default", address, pool: "public", cluster: "east", phase },
-  holders: [{ namespace: "shop", name: "web", uid: "u1", sharingKey: "" }]
+  holders: [{ namespace: "shop", name: "web", uid: "u1", sharingKey: "\0\ud83d" }] // as in logs of before
 })
 
 /** A message as the allocator stores it, with its summary; of a VIP where its subject says so. */

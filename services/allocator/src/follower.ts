@@ -34,6 +34,7 @@ export class Follower {
   #followed: FollowedFleet | undefined
   #headSeq = 0
   #atHeadMs: number | undefined
+  #said: string | undefined
 
   constructor(readability = new Readability()) {
     this.#readability = readability
@@ -67,6 +68,11 @@ export class Follower {
       )
     ),
     Effect.tap(() => this.#readability.noteStates(undefined)),
+    Effect.tap(() =>
+      Effect.sync(() => {
+        this.#said = undefined
+      })
+    ),
     // On a part of what is so no question is answered either.
     Effect.catchTag("Unreadable", (error) =>
       Effect.sync(() => this.forget()).pipe(
@@ -74,10 +80,22 @@ export class Follower {
         Effect.andThen(Effect.sleep(readAgainMs))
       )
     ),
-    Effect.ignore, // the next look tells as much; that the database is away is said by who waits for the lease
+    Effect.catchTag("Unavailable", (error) => this.#say(error)),
     Effect.andThen(Effect.sleep(followEveryMs)),
     Effect.forever
   )
+
+  /**
+   * The next look tells as much, and that the database is away is said by who waits for the lease. What it will answer the
+   * next time as well is said once: this allocator stands still until somebody helps.
+   */
+  #say(error: Unavailable): Effect.Effect<void> {
+    if (error.isOutage || error.message === this.#said) return Effect.void
+    this.#said = error.message
+    const place =
+      this.#followed === undefined ? "the state is not loaded" : `read up to event ${this.#followed.head.seq}`
+    return Effect.logError(`the log is not followed: ${place}: ${error.message}`)
+  }
 
   readonly #look: Effect.Effect<void, Unavailable | NoContinuation | Unreadable, Ledger> = Effect.gen(
     { self: this },
