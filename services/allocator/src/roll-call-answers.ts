@@ -1,12 +1,20 @@
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
+import { compareStamps } from "@lowtide/domain"
 
 interface RollCallAnswer {
   readonly incarnation: number
-  readonly of: number
-  readonly parts: Map<number, ReadonlyArray<HeldVip>>
+  /** How many parts the newest answer has, and which of them are there. */
+  of: number
+  readonly parts: Set<number>
+  /** What any answer told, by network and address: the newest of each. */
+  readonly vips: Map<string, HeldVip>
 }
 
-/** What nodes have answered to roll calls, part by part; it outlives a leadership, since answers are not given twice gladly. */
+/**
+ * What nodes have answered to roll calls, part by part; it outlives a leadership, since answers are not given twice gladly.
+ * An answer takes nothing back of what was told before in the node's name: one of the two may be forged, and what is
+ * forgotten is given to others.
+ */
 export class RollCallAnswers {
   readonly #answers = new Map<string, RollCallAnswer>()
   /** Of nodes that had heard all of the incarnation when they answered. */
@@ -19,11 +27,14 @@ export class RollCallAnswers {
     const key = `${cluster}/${node}`
     for (const answers of hasHeardAll(status, held.incarnation) ? [this.#answers, this.#late] : [this.#answers]) {
       let answer = answers.get(key)
-      if (answer?.incarnation !== held.incarnation || answer.of !== held.parts) {
-        answer = { incarnation: held.incarnation, parts: new Map(), of: held.parts }
+      if (answer?.incarnation !== held.incarnation) {
+        answer = { incarnation: held.incarnation, of: held.parts, parts: new Set(), vips: new Map() }
         answers.set(key, answer)
       }
-      answer.parts.set(held.part, held.vips)
+      if (answer.of !== held.parts) answer.parts.clear()
+      answer.of = held.parts
+      answer.parts.add(held.part)
+      for (const vip of held.vips) noteVip(answer, vip)
     }
   }
 
@@ -45,13 +56,22 @@ export class RollCallAnswers {
 
   /** What such a node told is merged, but for the rest: it need not tell it again, and what it told grows old. */
   settle(cluster: string, node: string, rest: ReadonlyArray<HeldVip>): void {
-    const parts = this.#late.get(`${cluster}/${node}`)?.parts
-    for (const part of parts?.keys() ?? []) parts?.set(part, part === 0 ? rest : [])
+    const answer = this.#late.get(`${cluster}/${node}`)
+    answer?.vips.clear()
+    for (const vip of rest) answer?.vips.set(keyOf(vip), vip)
   }
 }
 
+const noteVip = ({ vips }: RollCallAnswer, vip: HeldVip): void => {
+  const key = keyOf(vip)
+  const before = vips.get(key)
+  if (before === undefined || compareStamps(before.stamp, vip.stamp) < 0) vips.set(key, vip)
+}
+
+const keyOf = ({ network, address }: HeldVip): string => `${network}/${address}`
+
 const wholeOf = (answer: RollCallAnswer | undefined, incarnation: number): ReadonlyArray<HeldVip> | undefined =>
-  answer?.incarnation !== incarnation || answer.parts.size < answer.of ? undefined : [...answer.parts.values()].flat()
+  answer?.incarnation !== incarnation || answer.parts.size < answer.of ? undefined : [...answer.vips.values()]
 
 /** Whether a node has all that was published in the incarnation: what else it holds, that does not speak of. */
 export const hasHeardAll = ({ sync, stamp }: NodeStatus, incarnation: number): boolean =>

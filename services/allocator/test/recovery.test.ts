@@ -255,6 +255,37 @@ describe("a node in a recovery", () => {
     )
   )
 
+  // Whoever has the seed of a cluster's speakers can answer in the name of any of its nodes.
+  it.effect("holds what it told whatever is answered in its name afterwards", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        leader.hear(answerOf(2, held("192.0.2.7", stampOf(1, 40))))
+        leader.hear(answerOf(2))
+        yield* leader.recovery.look(0)
+        assert.strictEqual(leader.memory.fleet.vip("default", "192.0.2.7")?.holders[0]?.name, "web")
+      })
+    )
+  )
+
+  it("is waited for until its newest answer is there with all of its parts", () => {
+    const answers = new RollCallAnswers()
+    const part = (index: number, parts: number, address: string) =>
+      answers.take({
+        ...answerOf(2),
+        held: { incarnation: 2, part: index, parts, vips: [held(address, stampOf(1, 40))] }
+      })
+    const told = () => answers.of("east", "n1", 2)?.map(({ address }) => address)
+    part(0, 2, "192.0.2.7")
+    assert.isUndefined(told())
+    part(1, 2, "192.0.2.8")
+    assert.deepStrictEqual(told(), ["192.0.2.7", "192.0.2.8"])
+    part(0, 3, "192.0.2.9")
+    assert.isUndefined(told())
+  })
+
   // A leader that did not know of the loss yet may have filled a wiped store with heads; the statuses are gone all the same.
   it.effect("that its agent names is waited for where NATS has a head, and no node's status", () =>
     run(
