@@ -149,6 +149,7 @@ const proven: NodeStatus = {
     sig: "c2ln"
   }
 }
+const signed: NodeStatus = { ...status, signers: ["2026-1", "2026-2"] }
 const held: NodeStatus = {
   ...status,
   held: {
@@ -319,7 +320,10 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     {
       folder: "statuses",
       versions: once(["NodeStatus"]),
-      samples: [status, held, braked, slow, proven].map((each) => ({ name: each._tag, text: JSON.stringify(each) })),
+      samples: [status, held, braked, slow, proven, signed].map((each) => ({
+        name: each._tag,
+        text: JSON.stringify(each)
+      })),
       read: reading(NodeStatus),
       shape: parse
     },

@@ -65,8 +65,20 @@ export const LedgerAnswer = Schema.Struct({
     recordedAt: Schema.NullOr(Instant)
   }),
   segments: Schema.Array(SegmentView).annotate({ description: "The oldest first" }),
-  signers: Schema.Array(Schema.Struct({ keyId: Schema.String, messages: Schema.Int })).annotate({
-    description: "Keys by which messages in effect are signed, and how many; a key that is not here can be retired"
+  signers: Schema.Array(
+    Schema.Struct({
+      keyId: Schema.String,
+      messages: Schema.Int.annotate({ description: "Messages in effect that it has signed" }),
+      nodes: Schema.Int.annotate({
+        description: "Nodes that announce by what it has signed, as they say, also by what the centre has no word of"
+      })
+    })
+  ).annotate({
+    description:
+      "Keys by which is signed what is in effect; a key that is not here can be retired, once `signersUntold` is empty"
+  }),
+  signersUntold: Schema.Array(Schema.Struct({ cluster: Schema.String, node: Schema.String })).annotate({
+    description: "Nodes that may announce, and have not said by which keys what is in effect there is signed"
   }),
   placesAhead: Schema.Int.annotate({ description: "Events that there are partitions for beyond the last one" }),
   replay: Schema.Struct({

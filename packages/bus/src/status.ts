@@ -57,6 +57,11 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
   former: Schema.optionalKey(Schema.Int),
   /** Everything up to this message that says "withdraw" is withdrawn on every session, or its hold time has passed. */
   confirmedCseq: Schema.Int,
+  /**
+   * Keys that signed what is in effect at it: its own intent, and VIPs to be announced, also such as the centre has no word
+   * of. Whoever retires one of them takes these away. Missing of an older release.
+   */
+  signers: Schema.optionalKey(Schema.Array(Schema.String)),
   sessions: Schema.Array(SessionStatus),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),

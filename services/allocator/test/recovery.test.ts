@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import type { HeardNode } from "../src/centre.ts"
 import { decideBatch } from "../src/decide-batch.ts"
 import { isHeldBack } from "../src/held-back.ts"
+import { signersOf, untoldSigners } from "../src/http/views/signers.ts"
 import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
 import { loadMemory } from "../src/memory.ts"
 import { Recovery } from "../src/recovery.ts"
@@ -73,7 +74,7 @@ const leading = () =>
       nodes.set(`${status.cluster}/${status.node}`, { status, heardAtMs: 0 })
       answers.take(status)
     }
-    return { memory, recovery, called, tell, lose, hear, limits, batches, heads }
+    return { memory, recovery, nodes, called, tell, lose, hear, limits, batches, heads }
   })
 
 const run = <A, E>(test: Effect.Effect<A, E, Ledger>) => Effect.provide(test, memoryLedger())
@@ -775,6 +776,27 @@ describe("an address that was taken over, and for which the configuration has no
           { _tag: "ReleaseBrake", cluster: "east", node: "n1" }
         )
         assert.deepStrictEqual(found(leader), [])
+      })
+    )
+  )
+
+  it.effect("has its key in use as long as a node announces by it, though no message has it", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* unrouted
+        const view = { fleet: leader.memory.fleet, nodes: leader.nodes }
+        const messages = yield* (yield* Ledger).signedBy
+        const used = () => signersOf(view, messages).map(({ keyId, messages, nodes }) => [keyId, messages > 0, nodes])
+        assert.deepStrictEqual(used(), [["k1", true, 0]])
+        assert.deepStrictEqual(untoldSigners(view), [{ cluster: "east", node: "n1" }], "it may need any key")
+        leader.hear({ ...answerOf(2, held("192.0.2.7", stampOf(1, 40))), signers: ["k0"] })
+        assert.deepStrictEqual(used(), [
+          ["k0", false, 1],
+          ["k1", true, 0]
+        ])
+        assert.deepStrictEqual(untoldSigners(view), [])
+        leader.nodes.clear()
+        assert.deepStrictEqual(untoldSigners(view), [{ cluster: "east", node: "n1" }], "nobody has heard it")
       })
     )
   )

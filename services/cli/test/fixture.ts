@@ -741,7 +741,8 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
         archive: null
       }
     ],
-    signers: [{ keyId: "2026-1", messages: 12 }],
+    signers: [{ keyId: "2026-1", messages: 12, nodes: 3 }],
+    signersUntold: [{ cluster: "east", node: "east-3" }],
     placesAhead: 76,
     replay: {
       last: {

@@ -152,19 +152,29 @@ describe("lowtide key list", () => {
     const keys = () =>
       (JSON.parse(stdout).items as ReadonlyArray<Record<string, unknown>>).map(({ since, ...key }) => key)
     expect(keys()).toEqual([
-      { id: "install", signs: "allowed prefixes", isPrivateHere: true, trustedBy: ["east", "west"], messages: null },
-      { id: "2026-1", signs: "intents", isPrivateHere: true, trustedBy: ["east", "west"], messages: null },
-      { id: "2026-2", signs: "intents", isPrivateHere: false, trustedBy: ["east", "west"], messages: null }
+      {
+        id: "install",
+        signs: "allowed prefixes",
+        isPrivateHere: true,
+        trustedBy: ["east", "west"],
+        messages: null,
+        nodes: null
+      },
+      { id: "2026-1", signs: "intents", isPrivateHere: true, trustedBy: ["east", "west"], messages: null, nodes: null },
+      { id: "2026-2", signs: "intents", isPrivateHere: false, trustedBy: ["east", "west"], messages: null, nodes: null }
     ])
     const inUse = await run("key list --in-use")
     expect(inUse.asked).toEqual(["/v1/ledger"])
-    expect(inUse.stdout).toMatch(/^KEY +SIGNS +SINCE +PRIVATE +MESSAGES +TRUSTED-BY$/m)
-    expect(inUse.stdout).toMatch(/^2026-1 .* 12 +east west$/m)
-    expect(inUse.stdout).toMatch(/^2026-2 .* elsewhere +0 +east west$/m)
+    expect(inUse.stdout).toMatch(/^KEY +SIGNS +SINCE +PRIVATE +MESSAGES +NODES +TRUSTED-BY$/m)
+    expect(inUse.stdout).toMatch(/^2026-1 .* 12 +3 +east west$/m)
+    expect(inUse.stdout).toMatch(/^2026-2 .* elsewhere +0 +0 +east west$/m)
+    expect(inUse.stdout).toMatch(
+      /^1 node has not told who signed what is in effect there: east\/east-3. Retire no key before that is known.$/m
+    )
     await good("key retire 2026-1")
     const retired = (await run("key list --in-use")).stdout
     expect(retired, "what is retired too soon is there as long as something rests on it").toMatch(
-      /^2026-1 +intents +- +elsewhere +12 +-$/m
+      /^2026-1 +intents +- +elsewhere +12 +3 +-$/m
     )
   })
 })

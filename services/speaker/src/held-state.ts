@@ -17,6 +17,8 @@ export interface Held<Message extends NumberedMessage> {
   readonly key: string
   readonly message: Message
   readonly envelope: string
+  /** Who signed it. */
+  readonly keyId: string
 }
 
 /** What became of one message. */
@@ -111,10 +113,7 @@ export class HeldState {
   /** How many VIPs are in effect by a key that is none of these. */
   countSignedByOthers(keys: KeyRing): number {
     let count = 0
-    for (const { envelope } of this.#vips.values()) {
-      const { keyId } = JSON.parse(envelope) as Envelope // judged when it came
-      if (!keys.has(keyId)) count += 1
-    }
+    for (const { keyId } of this.#vips.values()) if (!keys.has(keyId)) count += 1
     return count
   }
 
@@ -180,11 +179,11 @@ export class HeldState {
   #apply(key: string, envelope: string, message: NumberedMessage): boolean {
     switch (message._tag) {
       case "VipIntent":
-        this.#vips.set(key, { key, message, envelope })
+        this.#vips.set(key, { key, message, envelope, keyId: signerOf(envelope) })
         return true
       case "NodeIntent":
         if (message.node !== this.#node) return false
-        this.#nodeIntent = { key, message, envelope }
+        this.#nodeIntent = { key, message, envelope, keyId: signerOf(envelope) }
         return true
       case "ServiceAnswer":
       case "ObjectFindings":
@@ -224,5 +223,8 @@ const proofLengthMax = 500_000
 
 /** How the keys of VIPs begin. */
 const vipKeyStart = "adv."
+
+/** Who signed a message that was judged when it came. */
+export const signerOf = (envelope: string): string => (JSON.parse(envelope) as Envelope).keyId
 
 const fingerprintOf = (envelope: string): string => hash("sha256", envelope, "base64")

@@ -1,7 +1,7 @@
 import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
 import { Result } from "effect"
 import type { Kept } from "./brake.ts"
-import { HeldState } from "./held-state.ts"
+import { HeldState, signerOf } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 
@@ -69,7 +69,7 @@ const restoreKept = (
   const message = judged?.notAllowed === undefined ? judged?.message : undefined
   if (inEffect === undefined || (message?._tag !== "VipIntent" && message?._tag !== "NodeIntent")) return
   const { envelope: text, sinceMs } = inEffect
-  kept.set(key, { pending: newest.message, inEffect: { key, message, envelope: text }, sinceMs })
+  kept.set(key, { pending: newest.message, inEffect: { key, message, envelope: text, keyId: signerOf(text) }, sinceMs })
 }
 
 /** Stands for the sessions whose records a damaged disk may have lost; no `sessionName` is without spaces. */

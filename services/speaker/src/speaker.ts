@@ -29,7 +29,7 @@ import {
   withLostSession
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
-import { addressesWith, brakeStatus, heldParts, proofStatus, sessionStatus, untoldStatus } from "./status.ts"
+import { addressesWith, brakeStatus, heldParts, proofStatus, sessionStatus, signersOf, untoldStatus } from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
@@ -308,6 +308,7 @@ export class Speaker {
       ...proofStatus(held),
       ...(held.formerCount === 0 ? {} : { former: held.formerCount }),
       confirmedCseq: this.#confirm(),
+      signers: signersOf(held, this.#brake),
       sessions: this.#peers.running.map((peer) =>
         sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
       ),

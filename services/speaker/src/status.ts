@@ -71,6 +71,17 @@ export const proofStatus = ({ proof }: Pick<HeldState, "proof">): Pick<NodeStatu
   return { proof: { payload, keyId, sig } }
 }
 
+/** Who signed what is in effect: the node's own intent and VIPs to be announced, what the brake keeps among them. */
+export const signersOf = (
+  { vips, nodeIntent }: Pick<HeldState, "vips" | "nodeIntent">,
+  { kept }: Pick<Brake, "kept">
+): ReadonlyArray<string> => {
+  const signers = new Set(nodeIntent === undefined ? [] : [nodeIntent.keyId])
+  for (const { message, keyId } of vips.values()) if (message.state === "announced") signers.add(keyId)
+  for (const { inEffect } of kept.values()) signers.add(inEffect.keyId)
+  return [...signers].sort()
+}
+
 /** VIPs in one status: far below what one message may hold. */
 const vipsAPart = 1_000
 

@@ -28,7 +28,7 @@ const makeNode = () => {
     })
     const kept = brake.judge(proposed, { nowMs: clock.nowMs, unixMs: clock.nowMs })
     const passed = proposed.filter(({ key }) => !kept.has(key))
-    for (const { key, message, envelope } of passed) inEffect.set(key, { key, message, envelope })
+    for (const { key, message, envelope } of passed) inEffect.set(key, { key, message, envelope, keyId: "k1" })
     table.update({
       node: passed.flatMap(({ message }) => (message._tag === "NodeIntent" ? message : [])).at(-1),
       vips: passed.flatMap(({ message }) => (message._tag === "VipIntent" ? message : []))

@@ -1,9 +1,10 @@
 import { SetDigest } from "@lowtide/bus/digest"
-import type { NumberedMessage } from "@lowtide/domain/announcing/intent"
+import type { NumberedMessage, VipIntent } from "@lowtide/domain/announcing/intent"
 import { messageKey } from "@lowtide/domain/announcing/subject"
 import { assert, describe, it } from "vitest"
+import type { Kept } from "../src/brake.ts"
 import { HeldState } from "../src/held-state.ts"
-import { heldParts } from "../src/status.ts"
+import { heldParts, signersOf } from "../src/status.ts"
 import type { TrustedMessage } from "../src/trust.ts"
 import { HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -130,6 +131,29 @@ describe("HeldState", () => {
     assert.deepStrictEqual(found, { _tag: "Refused", refusal, isSeen: true })
     assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.cseq, 1)
     assert.strictEqual(held.digest, `${centre.digest}`)
+  })
+
+  it("names who signed what is in effect here, and nobody for a tombstone or what others are told", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    const accept = (keyId: string, message: NumberedMessage) =>
+      held.accept({
+        ...trusted(message),
+        envelope: JSON.stringify({ payload: JSON.stringify(message), keyId, sig: "" })
+      })
+    const signers = () => signersOf(held, { kept })
+    const kept = new Map<string, Kept>()
+    accept("other", centre.number(nodeIntent([], { node: "east-2" })))
+    accept("lost", centre.number(vip("198.51.100.1")))
+    accept("old", centre.number(vip("198.51.100.2")))
+    assert.deepStrictEqual(signers(), ["lost", "old"])
+    accept("new", centre.number(nodeIntent([peer()])))
+    const inEffect = held.vips.get("adv.4-198-51-100-2")
+    const pending = centre.number(tombstone("198.51.100.2"))
+    accept("new", pending)
+    assert.deepStrictEqual(signers(), ["lost", "new"])
+    if (inEffect !== undefined) kept.set(inEffect.key, { pending: pending as VipIntent, inEffect, sinceMs: 0 })
+    assert.deepStrictEqual(signers(), ["lost", "new", "old"], "what the brake keeps")
   })
 
   it("ignores a head older than the one it has", () => {

@@ -326,10 +326,12 @@ describe("speaker", () => {
           centre.key = next
           yield* publish([centre.say(vip("198.51.100.32")), centre.head()])
           yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
+          yield* waitForStatus("both keys in use", ({ signers }) => `${signers}` === "centre-1,centre-2")
           // 3. What was signed by the old key is said anew in time; 4. the old key is believed no more.
           const again = [nodeIntent([peer({ peerPort: collector.port })]), vip("198.51.100.30"), vip("198.51.100.131")]
           yield* publish([...again.map((message) => centre.say(message)), centre.head()])
-          yield* waitForStatus("all that was said anew", ({ sync, cseq }) => sync === "live" && cseq === centre.cseq)
+          const anew = yield* waitForStatus("all that was said anew", (status) => status.cseq === centre.cseq)
+          assert.deepStrictEqual([anew.sync, anew.signers], ["live", ["centre-2"]])
           centre.believed.delete("centre-1")
           yield* write("trust.json", centre.trustText)
           yield* said("trust is read anew: keys [centre-2]")

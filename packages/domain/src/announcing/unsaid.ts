@@ -12,14 +12,13 @@ export const isLeftUnsaid = (fleet: Fleet, content: Content): boolean => {
       // Only what was taken over obliges nodes that no route names.
       return content.state === "announced" && content.routes.length === 0 && content.obliged.length > 0
     case "NodeIntent":
-      return (
-        content.peers.length === 0 &&
-        [...fleet.cluster(content.cluster).vips].some((stream) =>
-          fleet.vips.get(stream)?.obliged.includes(content.node)
-        )
-      )
+      return content.peers.length === 0 && obligedIn(fleet, content.cluster).has(content.node)
     case "ServiceAnswer":
     case "ObjectFindings":
       return false
   }
 }
+
+/** The nodes of a cluster that are obliged by what was taken over, or is withdrawing. */
+export const obligedIn = (fleet: Fleet, cluster: string): ReadonlySet<string> =>
+  new Set([...fleet.cluster(cluster).vips].flatMap((stream) => fleet.vips.get(stream)?.obliged ?? []))

@@ -5,13 +5,16 @@ import { Effect } from "effect"
 import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { readingOf } from "./views/reading.ts"
+import { signersOf, untoldSigners } from "./views/signers.ts"
 
 /** How the ledger stands: what it holds, how much room it has, and whether the state is what the log says. */
 export const askLedger = Effect.gen(function* () {
   const centre = yield* Centre
   const ledger = yield* Ledger
-  const { reading, recorded } = yield* centre.read((view) => ({
+  const messages = yield* ledger.signedBy
+  const { reading, recorded, signing } = yield* centre.read((view) => ({
     reading: readingOf(view),
+    signing: { signers: signersOf(view, messages), signersUntold: untoldSigners(view) },
     recorded: [...view.fleet.segments.values()]
   }))
   const { seq } = yield* ledger.head
@@ -28,7 +31,7 @@ export const askLedger = Effect.gen(function* () {
     completeSince: { seq: first?.seq ?? 1, recordedAt: first?.recordedAt ?? null },
     segments,
     placesAhead: (yield* ledger.placesUntil(seq + 1)) - seq,
-    signers: [...(yield* ledger.signedBy)].map(([keyId, messages]) => ({ keyId, messages })),
+    ...signing,
     replay: { last, findings }
   }
   return answer

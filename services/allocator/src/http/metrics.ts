@@ -8,6 +8,7 @@ import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
 import { serviceList } from "./views/services.ts"
+import { signersOf, untoldSigners } from "./views/signers.ts"
 
 /** `GET /metrics`: what the process has counted, and the fleet as it stands. No label names an address, a Service or a person. */
 export const MetricsRoute = HttpRouter.add(
@@ -23,6 +24,7 @@ export const MetricsRoute = HttpRouter.add(
       .read((view) => view.unproven?.(nowMs).length ?? 0)
       .pipe(Effect.orElseSucceed(() => 0))
     const signers = yield* centre.signedBy.pipe(Effect.orElseSucceed(() => new Map<string, number>()))
+    const signed = yield* centre.read((view) => signerSamples(view, signers)).pipe(Effect.orElseSucceed(() => []))
     const measured = yield* formatSamples([
       {
         name: "lowtide_leader",
@@ -82,12 +84,7 @@ export const MetricsRoute = HttpRouter.add(
         labels: {},
         value: health.unpublished
       },
-      ...[...signers].map(([keyId, value]) => ({
-        name: "lowtide_signed_messages",
-        help: "Messages in effect that the key has signed; one without any can be retired",
-        labels: { key_id: keyId },
-        value
-      })),
+      ...signed,
       ...samples
     ])
     return HttpServerResponse.text(`${counted}${counted.endsWith("\n") || counted === "" ? "" : "\n"}${measured}`, {
@@ -102,6 +99,31 @@ export interface Sample {
   readonly help: string
   readonly labels: Readonly<Record<string, string>>
   readonly value: number
+}
+
+/** What rests on each key: a key without messages and nodes can be retired, once every node has told. */
+const signerSamples = (view: CommittedView, messages: ReadonlyMap<string, number>): ReadonlyArray<Sample> => {
+  const signers = signersOf(view, messages)
+  return [
+    ...signers.map(({ keyId, messages }) => ({
+      name: "lowtide_signed_messages",
+      help: "Messages in effect that the key has signed, as the centre knows; lowtide_signed_nodes says who announces by it",
+      labels: { key_id: keyId },
+      value: messages
+    })),
+    ...signers.map(({ keyId, nodes }) => ({
+      name: "lowtide_signed_nodes",
+      help: "Nodes that announce by what the key has signed; a key without messages and nodes can be retired",
+      labels: { key_id: keyId },
+      value: nodes
+    })),
+    {
+      name: "lowtide_signers_untold_nodes",
+      help: "Nodes that may announce and have not said by which keys: no key is to be retired before they have",
+      labels: {},
+      value: untoldSigners(view).length
+    }
+  ]
 }
 
 /** The fleet in figures. They are made for each request, so that what is gone leaves nothing behind. */

@@ -411,6 +411,9 @@ describe("the API", () => {
       expect(text).toContain("# TYPE lowtide_leader gauge")
       expect(text).toMatch(/^lowtide_services\{cluster="east",state="Announced"\} 1$/m)
       expect(text).toMatch(/^lowtide_pool_addresses\{cluster="east",pool="public",state="assigned"\} 2$/m)
+      expect(text).toMatch(/^lowtide_signed_messages\{key_id="2026-1"\} 3$/m)
+      expect(text).toMatch(/^lowtide_signed_nodes\{key_id="2026-1"\} 0$/m)
+      expect(text).toMatch(/^lowtide_signers_untold_nodes\S* 3$/m)
       expect(text).not.toMatch(/192\.0\.2|shop/)
       const openapi = JSON.parse((yield* get("/openapi.json")).text) as { readonly paths: object }
       expect(Object.keys(openapi.paths)).toContain("/v1/vips/{address}/holder")

@@ -75,7 +75,7 @@ const retire = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Take a key out of every cluster's trust file, offline; first see that nothing is signed by it"
+    "Take a key out of every cluster's trust file, offline; first see with `key list --in-use` that nothing rests on it"
   ),
   Command.withExamples([{ command: "lowtide key retire 2026-1 --out install", description: "After a rotation" }])
 )
@@ -86,28 +86,30 @@ const list = Command.make(
   {
     out: outFlag,
     isInUse: Flag.Boolean("in-use").pipe(
-      Flag.withDescription("Ask an allocator how many messages in effect each key has signed"),
+      Flag.withDescription(
+        "Ask an allocator how much rests on each key: messages in effect that it has signed, and nodes that announce by it"
+      ),
       Flag.withDefault(false)
     )
   },
   Effect.fnUntraced(function* ({ out, isInUse }) {
     const { hasColour } = yield* Surroundings
     const keys = yield* offline(async () => (await import("../installation/trust-files.ts")).listKeys(out))
-    const signers = isInUse
-      ? new Map(
-          (yield* ask(yield* serverFlags, (client) => client.centre.ledger())).signers.map(
-            ({ keyId, messages }) => [keyId, messages] as const
-          )
-        )
-      : undefined
+    const answer = isInUse ? yield* ask(yield* serverFlags, (client) => client.centre.ledger()) : undefined
+    const signers = new Map(answer?.signers.map((signer) => [signer.keyId, signer]))
+    const untold = answer?.signersUntold.map(({ cluster, node }) => `${cluster}/${node}`)
     const elsewhere = { signs: "intents", since: "", isPrivateHere: false, trustedBy: [] } as const
-    const unknown = [...(signers?.keys() ?? [])].filter((id) => !keys.some((standing) => standing.id === id)).sort()
+    const unknown = [...signers.keys()].filter((id) => !keys.some((standing) => standing.id === id)).sort()
     const items = [...keys, ...unknown.map((id) => ({ id, ...elsewhere }))].map((standing) => ({
       ...standing,
-      messages: signers === undefined || standing.signs !== "intents" ? null : (signers.get(standing.id) ?? 0)
+      ...(isInUse && standing.signs === "intents"
+        ? { messages: signers.get(standing.id)?.messages ?? 0, nodes: signers.get(standing.id)?.nodes ?? 0 }
+        : { messages: null, nodes: null })
     }))
-    yield* print({ items }, (format) =>
-      formatTable(keyColumns(isInUse), items, { isWide: format === "wide", hasColour })
+    yield* print({ items, ...(untold === undefined ? {} : { untold }) }, (format) =>
+      [formatTable(keyColumns(isInUse), items, { isWide: format === "wide", hasColour }), ...untoldLine(untold)].join(
+        "\n"
+      )
     )
   })
 ).pipe(
@@ -117,6 +119,16 @@ const list = Command.make(
     { command: "lowtide key list --out install --in-use", description: "Before a key is retired: who needs it still" }
   ])
 )
+
+/** Who may need a key without having said so. */
+const untoldLine = (untold: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+  if (untold.length === 0) return []
+  const names = [...untold.slice(0, namedMax), ...(untold.length > namedMax ? ["..."] : [])].join(", ")
+  const who = untold.length === 1 ? "1 node has" : `${untold.length} nodes have`
+  return [`${who} not told who signed what is in effect there: ${names}. Retire no key before that is known.`]
+}
+
+const namedMax = 10
 
 /** `lowtide key`. */
 export const key = Command.make("key").pipe(
