@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs"
+import { mkdir, open, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import {
   type Checkpoint,
@@ -40,43 +41,63 @@ export const appendToFolder = (folder: string, checkpoint: SignedCheckpoint): Ef
   })
 
 /**
+ * How much of the end of a file is read at first, some thirty notes. A folder gets a file a day, and a leader's lease runs on
+ * while it reads them all.
+ */
+const endOctets = 8_192
+
+/**
  * The checkpoint of the newest incarnation over the most events, in whichever file: a file may have been renamed, or begun
- * by a clock that was ahead. None in a folder that is not there, or has none.
+ * by a clock that was ahead. Of each it is among the last notes, since files only grow. None in a folder that is not there,
+ * or has none.
  */
 export const newestInFolder = (
   folder: string,
   keys: CheckpointKeys
 ): Effect.Effect<SignedCheckpoint | undefined, FolderFault> =>
-  Effect.try({
-    try: () => {
-      mkdirSync(folder, { recursive: true, mode: 0o755 })
+  Effect.tryPromise({
+    try: async () => {
+      await mkdir(folder, { recursive: true, mode: 0o755 })
       let newest: SignedCheckpoint | undefined
-      for (const name of readdirSync(folder).filter((name) => name.endsWith(fileEnding))) {
-        newest = newestOf(splitNotes(readFileSync(join(folder, name), "utf8")), keys, newest)
+      for (const name of (await readdir(folder)).filter((name) => name.endsWith(fileEnding))) {
+        const found = await newestAtEnd(join(folder, name), keys)
+        if (found !== undefined && (newest === undefined || byAge(newest, found) < 0)) newest = found
       }
       return newest
     },
     catch: (cause) => new FolderFault({ folder, cause })
   })
 
-/** The newest of a file's notes that is to be believed, or what was the newest before; signatures of older ones are not asked. */
-const newestOf = (
-  notes: ReadonlyArray<string>,
-  keys: CheckpointKeys,
-  before: SignedCheckpoint | undefined
-): SignedCheckpoint | undefined => {
+/** Reads further back, four times as much each time, while none of what was read is to be believed. */
+const newestAtEnd = async (path: string, keys: CheckpointKeys): Promise<SignedCheckpoint | undefined> => {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    for (let octets = endOctets; ; octets *= 4) {
+      const start = Math.max(0, size - octets)
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start)
+      // The first of them may lack its beginning: then its signature does not fit.
+      const found = newestOf(splitNotes(buffer.toString("utf8", 0, bytesRead)), keys)
+      if (found !== undefined || start === 0) return found
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** The newest of notes that is to be believed; signatures of older ones are not asked. */
+const newestOf = (notes: ReadonlyArray<string>, keys: CheckpointKeys): SignedCheckpoint | undefined => {
   const claims = notes
     .flatMap((note) => {
       const claim = claimOf(note)
       return claim === undefined ? [] : [{ note, claim }]
     })
-    .filter(({ claim }) => before === undefined || byAge(before, claim) < 0)
     .sort((left, right) => byAge(right.claim, left.claim))
   for (const { note } of claims) {
     const opened = openCheckpoint(keys, note)
     if (Result.isSuccess(opened)) return opened.success
   }
-  return before
+  return undefined
 }
 
 type Age = Pick<Checkpoint, "incarnation" | "size">

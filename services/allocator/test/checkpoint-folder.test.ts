@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto"
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -51,6 +51,23 @@ describe("the newest checkpoint of a folder", () => {
         assert.deepStrictEqual(yield* newest(folder), [2, 50])
         writeFileSync(join(folder, "2026-11-26.checkpoints"), signed(2, 60, "2026-11-26").note.slice(0, 60))
         assert.deepStrictEqual(yield* newest(folder), [2, 50])
+      })
+    )
+  )
+
+  it.live("is found at the end of a file, however much comes before, and before what is none", () =>
+    inFolder((folder) =>
+      Effect.gen(function* () {
+        const [long, spoilt] = ["2026-11-24.checkpoints", "2026-11-25.checkpoints"].map((name) => join(folder, name))
+        writeFileSync(long ?? "", "")
+        truncateSync(long ?? "", 640 * 2 ** 20) // a hole, longer than any text may be
+        yield* appendToFolder(folder, signed(1, 10, "2026-11-24"))
+        assert.deepStrictEqual(yield* newest(folder), [1, 10])
+        yield* appendToFolder(folder, signed(1, 20, "2026-11-25"))
+        for (let size = 21; size < 400; size++) {
+          appendFileSync(spoilt ?? "", `\n\n${signed(1, size, "2026-11-25", other).note}`)
+        }
+        assert.deepStrictEqual(yield* newest(folder), [1, 20])
       })
     )
   )
