@@ -34,7 +34,12 @@ describe("the BFD process", () => {
         yield* second.log,
         "expected to be the only BFD of this node, found another process holding the abstract socket @lowtide-bfd"
       )
+      const elsewhere = yield* lab.addNamespace("other")
+      const third = yield* startProcess(specOf(lab, elsewhere, "third", ["--socket", socketPath]))
+      assert.strictEqual((yield* third.ended).code, 1)
+      assert.include(yield* third.log, `expected a path of this process's own, found a process that listens on`)
       assert.isTrue(yield* bfd.isRunning)
+      yield* startOwner(socketPath) // its socket is still its own
     }).pipe(Effect.scoped)
   )
 
@@ -47,6 +52,7 @@ describe("the BFD process", () => {
         "it is there",
         Effect.sync(() => owner.sessions().has("nobody"))
       )
+      yield* bfd.signal("SIGTERM")
       yield* bfd.signal("SIGTERM")
       assert.deepStrictEqual(yield* bfd.ended, { code: 0, signal: null })
       assert.include(yield* bfd.log, "session nobody with 127.0.0.2: Down to AdminDown, disabled")

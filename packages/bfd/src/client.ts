@@ -112,14 +112,18 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
         onEvent({ _tag: "BfdSessionRefused", name, reason: answer.error })
       }
       refusals.set(name, answer.error)
-      const again = setTimeout(() => {
-        timers.delete(again)
-        if (refusals.has(name)) tell(name)
-      }, retryMs.refused)
-      timers.add(again)
+      clearTimeout(retries.get(name))
+      retries.set(
+        name,
+        setTimeout(() => {
+          retries.delete(name)
+          if (refusals.has(name)) tell(name)
+        }, retryMs.refused)
+      )
     })
   }
-  const timers = new Set<NodeJS.Timeout>()
+  /** One for each name, however often it was refused. */
+  const retries = new Map<string, NodeJS.Timeout>()
 
   const takeOver = (): void =>
     ask({ request: "hello", owner }, (answer) => {
@@ -204,7 +208,7 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
   const close = () => {
     isClosed = true
     clearTimeout(retry)
-    for (const timer of timers) clearTimeout(timer)
+    for (const timer of retries.values()) clearTimeout(timer)
     closeSocket()
   }
   return { client, close }

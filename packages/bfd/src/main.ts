@@ -1,5 +1,6 @@
 /** The BFD process of a node. See `--help`. */
 import { rmSync } from "node:fs"
+import { connect } from "node:net"
 import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInRealTime, SocketFault } from "@lowtide/sockets"
@@ -68,18 +69,37 @@ const staySmall = (): void => {
 const main = async ({ socketPath, claimMs }: Options): Promise<void> => {
   staySmall()
   await lockNode()
-  rmSync(socketPath, { force: true }) // of a process before: nobody else can have it, as this one has the lock
+  await freePath(socketPath)
   process.umask(0o177)
   const server = await startBfdServer({ socketPath, claimMs, log })
   hurry()
   log("INFO", `listens on ${socketPath}`)
+  let isStopping = false
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
+      if (isStopping) return // a second one must not cut off what peers are being told
+      isStopping = true
       log("INFO", `${signal}: the sessions are put out of use`)
       void server.stop().then(() => process.exit(0))
     })
   }
 }
+
+/** Takes away what a process before has left; fails when one that runs has it, in another network namespace then. */
+const freePath = (socketPath: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const probe = connect(socketPath)
+    probe.once("connect", () => {
+      probe.destroy()
+      reject(
+        new Error(`--socket: expected a path of this process's own, found a process that listens on ${socketPath}`)
+      )
+    })
+    probe.once("error", () => {
+      rmSync(socketPath, { force: true })
+      resolve()
+    })
+  })
 
 const attempt = (): Options | string | undefined => {
   try {

@@ -93,7 +93,7 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
       const leastTtl = (least: number) => (path.hops === "single" ? ttlMax : least)
       let ttlMin = leastTtl(minimumTtl)
       let open: OpenSockets | undefined = openBoth(path, ttlMin, undefined)
-      const { sourcePort } = open
+      let { sourcePort } = open
       const close = () => {
         open?.socket.close()
         open?.leave()
@@ -101,7 +101,9 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
         usedSourcePorts.delete(sourcePort)
       }
       return {
-        sourcePort,
+        get sourcePort() {
+          return sourcePort
+        },
         send: (octets, onFailure) => {
           if (open === undefined) return onFailure("ENODEV")
           open.socket.send(octets, bfdPorts[path.hops], path.peerAddress, (error: NodeJS.ErrnoException | null) => {
@@ -117,6 +119,7 @@ export const makePorts = (onDatagram: (octets: Uint8Array, came: Path) => void):
             if (open?.key === earKey(path)) return
             close()
             open = openBoth(path, ttlMin, sourcePort) // when the interface is not there, or not ready: the next time
+            sourcePort = open.sourcePort // another, when somebody took the one of before
           }),
         close
       }
