@@ -41,7 +41,10 @@ export interface PeerOptions {
   readonly isRoleStrict?: boolean
   /** More prefixes at a time from the peer end the session (Cease 6/1); they are never used, so any number is taken unless given. */
   readonly prefixesReceivedMax?: number
-  /** How long the peer may take nothing of what we send (RFC 9687); eight minutes or two hold times unless given. */
+  /**
+   * How long octets may wait for the peer to take them (RFC 9687), more than `holdTimeSeconds`; eight minutes or two hold
+   * times unless given.
+   */
   readonly sendHoldTimeSeconds?: number
   /** Whether we open connections; without it the peer's are awaited alone. True unless given. */
   readonly isDialled?: boolean

@@ -82,6 +82,8 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
   let state: State = initialState
   let stateSinceUnixMs = Date.now()
   let transport: Transport | undefined
+  /** How many of the writes to it the kernel has not taken yet. */
+  let unwritten = 0
   let giveUpDial: (() => void) | undefined
   let unread: Uint8Array = new Uint8Array(0)
   let timer: { readonly handle: NodeJS.Timeout; readonly firesAtMs: number } | undefined
@@ -90,7 +92,7 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
     switch (action._tag) {
       case "Send":
         sent[action.message._tag]++
-        transport?.write(encodeMessage(action.message, contextOf(state)), taken(transport))
+        write(encodeMessage(action.message, contextOf(state)))
         return
       case "CloseTcp":
         giveUpDial?.()
@@ -103,6 +105,9 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
         giveUpDial = port.dial(events())
         return
       case "SessionUp":
+        if (unwritten > 0) input({ _tag: "OctetsWait" })
+        port.onAction(action)
+        return
       case "SessionDown":
       case "TakeUpdate":
       case "SendFamilyAgain":
@@ -110,9 +115,19 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
     }
   }
 
-  /** Tells the machine once the kernel has taken what was written, if the connection is still the same. */
-  const taken = (written: Transport | undefined) => () => {
-    if (transport === written && state._tag === "Established") input({ _tag: "OctetsTaken" })
+  /** Writes, and tells a machine whose session is up that octets wait and when the kernel has taken them. */
+  const write = (bytes: Uint8Array, onWritten?: () => void): void => {
+    const to = transport
+    if (to === undefined) return
+    unwritten++
+    to.write(bytes, () => {
+      if (transport === to) {
+        unwritten--
+        if (state._tag === "Established") input({ _tag: "OctetsTaken", isAll: unwritten === 0 })
+      }
+      onWritten?.()
+    })
+    if (state._tag === "Established") input({ _tag: "OctetsWait" })
   }
 
   // An action may cause the next input (a stop inside an event handler): it waits until the step before is done.
@@ -196,6 +211,7 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
         giveUpDial = undefined
         own = connected
         transport = connected
+        unwritten = 0
         input({ _tag: "TcpConnected" })
       },
       onFailed: (reason) => {
@@ -223,11 +239,7 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
     transport: () => transport,
     writeUpdates: ({ bytes, messages, kind }, onWritten) => {
       sent[kind ?? "Update"] += messages
-      const onTaken = taken(transport)
-      transport?.write(bytes, () => {
-        onTaken()
-        onWritten()
-      })
+      write(bytes, onWritten)
     },
     requestRefresh: (family) => {
       if (state._tag !== "Established") return

@@ -41,6 +41,7 @@ export const startPeer = (
 const connectRetrySecondsDefault = 1
 
 const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): BgpPeer => {
+  checkSendHoldTime(options)
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
   // Who has been up has told its routes: when that session is lost it was not the process that restarted.
@@ -169,6 +170,14 @@ const sessionConfig = (
   ...(options.sendHoldTimeSeconds !== undefined && { sendHoldTimeSeconds: options.sendHoldTimeSeconds }),
   opens
 })
+
+/** RFC 9687 §4.4: the send hold time is above the hold time. Anything else is a defect of the caller. */
+const checkSendHoldTime = ({ name, holdTimeSeconds, sendHoldTimeSeconds }: PeerOptions): void => {
+  if (sendHoldTimeSeconds === undefined || sendHoldTimeSeconds > holdTimeSeconds) return
+  throw new RangeError(
+    `peer ${name}: expected a send hold time above its hold time of ${holdTimeSeconds} s, found ${sendHoldTimeSeconds} s`
+  )
+}
 
 /** Connects as the options say; with a password that is not there not at all. */
 const dial = (options: PeerOptions, events: TransportEvents): (() => void) => {

@@ -66,7 +66,8 @@ const inputs = {
   Stop: { _tag: "Stop", notification: ceaseWithText(2, "bye") },
   "Tick early": { _tag: "Tick" },
   TcpConnected: { _tag: "TcpConnected" },
-  OctetsTaken: { _tag: "OctetsTaken" },
+  OctetsWait: { _tag: "OctetsWait" },
+  OctetsTaken: { _tag: "OctetsTaken", isAll: false },
   TcpFailed: { _tag: "TcpFailed", reason: "refused" },
   TcpClosed: { _tag: "TcpClosed", reason: "closed" },
   OPEN: message(peerOpen),
@@ -144,6 +145,14 @@ const table: {
     Idle: ["Idle", "close"],
     Connect: ["OpenSent", "send Open"],
     Active: ["OpenSent", "send Open"],
+    OpenSent: ["OpenSent", ""],
+    OpenConfirm: ["OpenConfirm", ""],
+    Established: ["Established", ""]
+  },
+  OctetsWait: {
+    Idle: ["Idle", ""],
+    Connect: ["Connect", ""],
+    Active: ["Active", ""],
     OpenSent: ["OpenSent", ""],
     OpenConfirm: ["OpenConfirm", ""],
     Established: ["Established", ""]
@@ -291,7 +300,7 @@ describe("timers", () => {
     const { state } = step(config, states.OpenSent, { ...open, ...at })
     assert.strictEqual(nextDeadlineMs(state), never)
   })
-  it("octets that are taken restart the send hold timer; when it is over: 8/0, RFC 9687 §3.2", () => {
+  it("octets that are taken restart the send hold timer; when it is over: 8/0, RFC 9687 §4.3", () => {
     const taken = (own: SessionConfig) => step(own, states.Established, { ...inputs.OctetsTaken, ...at }).state
     assert.deepInclude(taken(config), { sendHoldDeadlineMs: nowMs + 480_000 })
     assert.deepInclude(taken({ ...config, sendHoldTimeSeconds: 20 }), { sendHoldDeadlineMs: nowMs + 20_000 })
@@ -304,6 +313,16 @@ describe("timers", () => {
       refused("8/0")
     )
     assert.strictEqual(nextDeadlineMs(heard), nowMs + 3)
+  })
+  it("no octets wait, no send hold timer: a session that has nothing to say is not ended", () => {
+    const { state: quiet } = step(config, states.OpenConfirm, { ...inputs.KEEPALIVE, ...at })
+    assert.deepInclude(quiet, { _tag: "Established", sendHoldDeadlineMs: never })
+    const waiting = step(config, quiet, { ...inputs.OctetsWait, ...at }).state
+    assert.deepInclude(waiting, { sendHoldDeadlineMs: nowMs + 480_000 })
+    const later = { nowMs: nowMs + 7_000, jitter: 1 }
+    assert.deepInclude(step(config, waiting, { ...inputs.OctetsWait, ...later }).state, waiting)
+    const taken = step(config, waiting, { _tag: "OctetsTaken", isAll: true, ...later }).state
+    assert.deepInclude(taken, { sendHoldDeadlineMs: never })
   })
   it("is twice the hold time where that is more than eight minutes, and off with hold time 0", () => {
     const up = (holdTimeSeconds: number): State => ({

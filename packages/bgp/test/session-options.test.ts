@@ -319,10 +319,17 @@ const deafPeer = Effect.acquireRelease(
     })
 )
 
+it.effect("a send hold time that is not above the hold time is a defect that names both (RFC 9687 §4.4)", () =>
+  Effect.gen(function* () {
+    const exit = yield* Effect.exit(watched({ sendHoldTimeSeconds: 90 }))
+    assert.include(String(exit), "peer tor-a: expected a send hold time above its hold time of 90 s, found 90 s")
+  })
+)
+
 it.live("a peer that sends and takes nothing is left when the send hold time is over (RFC 9687)", () =>
   Effect.gen(function* () {
     const { port } = yield* deafPeer
-    const node = yield* watched({ port, holdTimeSeconds: 3, sendHoldTimeSeconds: 2 })
+    const node = yield* watched({ port, holdTimeSeconds: 3, sendHoldTimeSeconds: 4 })
     yield* until("up", node.isUp)
     // Attribute sets that differ make a message for each route: more than socket buffers take.
     const communities = Array.from({ length: 100 }, (_, value) => ({ _tag: "StandardCommunity", value }) as const)

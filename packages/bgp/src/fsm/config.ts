@@ -25,7 +25,10 @@ export interface SessionConfig {
   readonly role?: BgpRole
   /** Whether a peer that tells no role is refused as well: "strict mode", RFC 9234 §4.2. */
   readonly isRoleStrict?: boolean
-  /** How long octets may wait for the peer to take them; the longer of 8 minutes and two hold times unless given (RFC 9687 §3). */
+  /**
+   * How long octets may wait for the peer to take them, more than the hold time; the longer of 8 minutes and two hold times
+   * unless given (RFC 9687 §4.4, §6).
+   */
   readonly sendHoldTimeSeconds?: number
   /** Who opens the TCP connection: we (`dial`), or the peer (`accept`, RFC 4271's PassiveTcpEstablishment). */
   readonly opens: Opening

@@ -40,6 +40,7 @@ export const idle = (config: SessionConfig, state: Idle, input: Input): Step => 
       return stay(state, [{ _tag: "CloseTcp" }]) // a connection that nobody waits for any more
     case "TcpFailed":
     case "TcpClosed":
+    case "OctetsWait":
     case "OctetsTaken":
     case "MessageReceived":
     case "FaultFound":
@@ -60,6 +61,7 @@ export const connect = (config: SessionConfig, state: Connect, input: Input): St
     case "Stop":
       return stopped(state, input.notification, false)
     case "Start":
+    case "OctetsWait":
     case "OctetsTaken":
       return stay(state)
     case "MessageReceived":
@@ -80,6 +82,7 @@ export const active = (config: SessionConfig, state: Active, input: Input): Step
     case "Stop":
       return stopped(state, input.notification, false)
     case "Start":
+    case "OctetsWait":
     case "OctetsTaken":
     case "TcpClosed": // of the connection that was given up before
       return stay(state)

@@ -63,7 +63,7 @@ export const holdExpired = (config: SessionConfig, state: State, at: Moment): St
   })
 }
 
-/** RFC 9687 §3.2: the peer sends, but takes nothing. The NOTIFICATION will hardly get through; the log has it. */
+/** RFC 9687 §4.3: the peer sends, but takes nothing. The NOTIFICATION will hardly get through; the log has it. */
 export const sendHoldExpired = (config: SessionConfig, state: State, at: Moment): Step => {
   const expired = notification(8, 0)
   const reason = "it sends, but has taken nothing of ours for the send hold time"

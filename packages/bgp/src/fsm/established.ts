@@ -24,13 +24,23 @@ export const established = (config: SessionConfig, state: Established, input: In
       ])
     case "Stop":
       return stopped(state, input.notification, true)
+    case "OctetsWait":
+      return state.sendHoldDeadlineMs < Number.POSITIVE_INFINITY ? stay(state) : stay(awaiting(config, state, input))
     case "OctetsTaken":
-      return stay({ ...state, sendHoldDeadlineMs: sendHoldDeadline(config, state.negotiated, input) })
+      return stay(
+        input.isAll ? { ...state, sendHoldDeadlineMs: Number.POSITIVE_INFINITY } : awaiting(config, state, input)
+      )
     case "Start":
     case "TcpConnected":
       return stay(state)
   }
 }
+
+/** Octets wait for the peer from now on. */
+const awaiting = (config: SessionConfig, state: Established, at: Moment): Established => ({
+  ...state,
+  sendHoldDeadlineMs: sendHoldDeadline(config, state.negotiated, at)
+})
 
 const received = (config: SessionConfig, state: Established, message: BgpMessage, at: Moment): Step => {
   // RFC 4271 lets KEEPALIVE and UPDATE restart the hold timer; a ROUTE-REFRESH proves as well that the peer lives.

@@ -53,7 +53,7 @@ export interface Established {
   readonly establishedAtMs: number
   readonly holdDeadlineMs: number
   readonly keepaliveDeadlineMs: number
-  /** When octets that wait for the peer have waited too long: RFC 9687's SendHoldTimer. */
+  /** When octets that wait for the peer have waited too long, RFC 9687's SendHoldTimer; `Infinity` while none wait. */
   readonly sendHoldDeadlineMs: number
 }
 
@@ -71,8 +71,10 @@ export type Happening =
   | { readonly _tag: "Stop"; readonly notification: BgpNotification | undefined }
   | { readonly _tag: "Tick" }
   | { readonly _tag: "TcpConnected" }
-  /** The kernel has taken octets that were to be sent: the peer, or its kernel, goes on reading. */
-  | { readonly _tag: "OctetsTaken" }
+  /** Octets were given to the kernel, which has not taken them yet. */
+  | { readonly _tag: "OctetsWait" }
+  /** The kernel has taken octets that were to be sent: the peer, or its kernel, goes on reading. `isAll`: none wait. */
+  | { readonly _tag: "OctetsTaken"; readonly isAll: boolean }
   | { readonly _tag: "TcpFailed"; readonly reason: string }
   | { readonly _tag: "TcpClosed"; readonly reason: string }
   | { readonly _tag: "MessageReceived"; readonly message: BgpMessage }

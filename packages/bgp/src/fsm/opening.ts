@@ -15,10 +15,10 @@ export const holdDeadline = ({ holdTimeSeconds }: Negotiated, { nowMs }: Moment)
 export const keepaliveDeadline = ({ holdTimeSeconds, keepaliveTimeSeconds }: Negotiated, at: Moment): number =>
   holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : at.nowMs + jittered(keepaliveTimeSeconds * 1000, at.jitter)
 
-/** The least time that octets may wait for the peer to take them: RFC 9687 §3.2 recommends eight minutes, or twice the hold time. */
+/** The least time that octets may wait for the peer to take them: RFC 9687 §6 recommends eight minutes, or twice the hold time. */
 const sendHoldSecondsDefault = 480
 
-/** When octets that wait have waited too long; never with a hold time of 0 (RFC 9687 §3.2). */
+/** When octets that wait have waited too long; never with a hold time of 0 (RFC 9687 §4.4). */
 export const sendHoldDeadline = (config: SessionConfig, { holdTimeSeconds }: Negotiated, { nowMs }: Moment): number => {
   const seconds = config.sendHoldTimeSeconds ?? Math.max(sendHoldSecondsDefault, 2 * holdTimeSeconds)
   return holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : nowMs + seconds * 1000
@@ -51,6 +51,7 @@ export const openSent = (config: SessionConfig, state: OpenSent, input: Input): 
       return stopped(state, input.notification, true)
     case "Start":
     case "TcpConnected":
+    case "OctetsWait":
     case "OctetsTaken":
       return stay(state)
   }
@@ -74,7 +75,7 @@ export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: In
       const { message } = input
       if (message._tag === "Notification") return notified(config, state, input, message)
       return message._tag === "Keepalive"
-        ? establish(config, state, input)
+        ? establish(state, input)
         : refuse(config, state, input, unexpected(message._tag, "OpenConfirm", 2))
     }
     case "FaultFound":
@@ -92,18 +93,19 @@ export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: In
       return stopped(state, input.notification, true)
     case "Start":
     case "TcpConnected":
+    case "OctetsWait":
     case "OctetsTaken":
       return stay(state)
   }
 }
 
-const establish = (config: SessionConfig, state: OpenConfirm, at: Moment): Step => ({
+const establish = (state: OpenConfirm, at: Moment): Step => ({
   state: {
     ...state,
     _tag: "Established",
     establishedAtMs: at.nowMs,
     holdDeadlineMs: holdDeadline(state.negotiated, at),
-    sendHoldDeadlineMs: sendHoldDeadline(config, state.negotiated, at)
+    sendHoldDeadlineMs: Number.POSITIVE_INFINITY
   },
   actions: [{ _tag: "SessionUp", negotiated: state.negotiated }]
 })

@@ -94,7 +94,7 @@ export const notificationCodes: Readonly<
     }
   },
   7: { name: "ROUTE-REFRESH Message Error", subcodes: { 1: "Invalid Message Length" } }, // RFC 7313 §5
-  8: { name: "Send Hold Timer Expired", subcodes: {} } // RFC 9687 §3
+  8: { name: "Send Hold Timer Expired", subcodes: {} } // RFC 9687 §5
 }
 
 /** `2/2 Bad Peer AS`, `4/0 Hold Timer Expired`; numbers alone where IANA's table, as known here, has no name. */
