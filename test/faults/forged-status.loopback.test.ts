@@ -44,7 +44,7 @@ it.live("a status that says more than the log has is believed with the centre's 
       )
     const losses = lab.sql("select type from events where type = 'HistoryLost'")
     yield* says("n1", { stamp: beyond })
-    yield* told(one, /ERROR .*LT0511 .*node east\/n1 says that it is at 1\/1\/5120, .*it sends nothing/)
+    yield* told(one, /ERROR .*LT0511 .*node east\/n1 says that it is at 1\/1\/5120, .*it sends no head or message/)
     yield* says("n2", { stamp: beyond, proof: proofOf(beyond, other) })
     yield* told(one, /LT0511 .*node east\/n2 .*the signature by k1 does not fit/)
     yield* says("n3", { stamp: beyond, proof: proofOf(beyond, own, "west") })
