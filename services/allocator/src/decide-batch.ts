@@ -11,11 +11,11 @@ import {
   type Finding,
   type Fleet,
   isForWholeCluster,
-  isLeftUnsaid,
   type MassWithdraw,
   messageKey,
   type NumberedMessage,
   type Stamp,
+  unsaidIn,
   vipKey,
   writeEvent,
   writeState
@@ -245,13 +245,14 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     obligedOf,
     (cluster) => republicationOf(memory, cluster).takeLacking()
   )
+  const isLeftUnsaid = unsaidIn(memory.fleet)
   return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
     const cause = caused[eventIndex]
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
     const entry = memory.book.entries(content.cluster).get(key)
     const isAllOrdered = massWithdraw !== undefined && isForWholeCluster(massWithdraw)
-    if (entry === undefined && !isAllOrdered && isLeftUnsaid(memory.fleet, content)) return []
+    if (entry === undefined && !isAllOrdered && isLeftUnsaid(content)) return []
     const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
     const why = {

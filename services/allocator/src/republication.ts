@@ -3,13 +3,13 @@ import {
   type Content,
   type Fleet,
   type IntentBook,
-  isLeftUnsaid,
   isReserved,
   type PublishedSubject,
   publishedSubjects,
   resolveNode,
   resolveVip,
   settledAtOnce,
+  unsaidIn,
   vipKey
 } from "@lowtide/domain"
 import type { Memory } from "./memory.ts"
@@ -65,15 +65,13 @@ export class Republication {
   }
 
   /** Takes from the end what nothing will be said of. */
-  #passOver(): void {
-    for (let last = this.#lacking.at(-1); last !== undefined && this.#isUnsaid(last); last = this.#lacking.at(-1))
+  #passOver(isLeftUnsaid = unsaidIn(this.#fleet)): void {
+    for (let last = this.#lacking.at(-1); last !== undefined; last = this.#lacking.at(-1)) {
+      if (this.#book.entries(this.#cluster).has(last.key)) return
+      const content = contentOf(this.#fleet, this.#services, last)
+      if (content === undefined || !isLeftUnsaid(content)) return
       this.#lacking.pop()
-  }
-
-  #isUnsaid(subject: PublishedSubject): boolean {
-    if (this.#book.entries(this.#services.name).has(subject.key)) return false
-    const content = contentOf(this.#fleet, this.#services, subject)
-    return content !== undefined && isLeftUnsaid(this.#fleet, content)
+    }
   }
 
   /** The next Services to settle; none when all are. */
@@ -91,8 +89,9 @@ export class Republication {
   takeLacking(): ReadonlyArray<PublishedSubject> {
     const taken: Array<PublishedSubject> = []
     if (!this.#isSettled) return taken
+    const isLeftUnsaid = unsaidIn(this.#fleet)
     while (taken.length < republishedAtOnce) {
-      this.#passOver()
+      this.#passOver(isLeftUnsaid)
       const next = this.#lacking.pop()
       if (next === undefined) break
       if (this.#isLacking(next.key)) taken.push(next)
@@ -146,10 +145,11 @@ export const unsaidVips = (
   cluster: ClusterMemory
 ): ReadonlyArray<string> => {
   const entries = book.entries(cluster.name)
+  const isLeftUnsaid = unsaidIn(fleet)
   return [...cluster.vips].filter((stream) => {
     const vip = fleet.vips.get(stream)
     if (vip === undefined || vip.obliged.length === 0 || isReserved(cluster, vip) || entries.has(vipKey(vip.address)))
       return false
-    return isLeftUnsaid(fleet, resolveVip(fleet, cluster, vip, []))
+    return isLeftUnsaid(resolveVip(fleet, cluster, vip, []))
   })
 }

@@ -7,6 +7,7 @@ import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { emptyTables } from "@lowtide/testkit/memory-tables"
 import { Effect } from "effect"
+import { vi } from "vitest"
 import type { HeardNode } from "../src/centre.ts"
 import { decideBatch } from "../src/decide-batch.ts"
 import { isHeldBack } from "../src/held-back.ts"
@@ -744,6 +745,36 @@ describe("an address that was taken over, and for which the configuration has no
       })
     )
   )
+
+  it.effect("is looked at as often for many nodes without peers as for few", () => {
+    const reads = (nodes: number) =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        const names = Array.from({ length: nodes }, (_, n) => `n${n + 1}`)
+        const services = Array.from({ length: 50 }, (_, n) => `s${n}`)
+        yield* leader.tell(...names.map(node), ...services.map((name) => service(name)))
+        const vips = services.map((name, n) => ({
+          ...held(`198.51.100.${n}`, stampOf(1, 40 + n)),
+          ...{ services: [{ namespace: "shop", name, uid: `uid-${name}` }], obliged: ["n1"] }
+        }))
+        answerEmpty(leader, ...names)
+        leader.hear(answerOf(2, ...vips))
+        const keys = services.map((name) => `shop/${name}`)
+        leader.recovery.noteHeldBack(inventory(keys, names))
+        for (const nowMs of [0, 3_000]) yield* leader.recovery.look(nowMs)
+        const read = vi.spyOn(leader.memory.fleet.vips, "get")
+        yield* leader.recovery.look(3_200)
+        assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+        assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 50 }])
+        assert.lengthOf(said(leader), nodes - 1, "of nodes that announce nothing")
+        return read.mock.calls.length
+      }).pipe(Effect.provide(memoryLedger()))
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* reads(30), yield* reads(5))
+    })
+  })
 
   it.effect("is published with the configuration that has one", () =>
     run(
