@@ -179,10 +179,11 @@ const checkSendHoldTime = ({ name, holdTimeSeconds, sendHoldTimeSeconds }: PeerO
   )
 }
 
-/** Connects as the options say; with a password that is not there not at all. */
+/** Connects as the options say; not at all with a password that is not there, or to a name, which has no key of its own. */
 const dial = (options: PeerOptions, events: TransportEvents): (() => void) => {
   const { host, port, localAddress, ttl, ttlMin, device, md5Key } = options
   const peer = Result.getOrUndefined(parseIpAddress(host.replace(/%.*$/, "")))
+  if (peer === undefined) return failSoon(events, `expected an IPv4 or IPv6 address, found ${JSON.stringify(host)}`)
   const key = md5Key?.()
   if (key !== undefined && Result.isFailure(key)) return failSoon(events, key.failure)
   const target: DialTarget = {
@@ -193,7 +194,7 @@ const dial = (options: PeerOptions, events: TransportEvents): (() => void) => {
       ...(ttl !== undefined && { ttl }),
       ...(ttlMin !== undefined && { ttlMin }),
       ...(device !== undefined && { device }),
-      ...(key !== undefined && peer !== undefined && { md5Keys: [{ peer, key: key.success }] })
+      ...(key !== undefined && { md5Keys: [{ peer, key: key.success }] })
     }
   }
   return dialTcp(target, events)

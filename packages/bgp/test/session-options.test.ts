@@ -117,6 +117,18 @@ describe("a session", () => {
     })
   )
 
+  it.live("is not opened to a name: it has no password of its own, and what it resolves to is another's word", () =>
+    Effect.gen(function* () {
+      const { router, node } = yield* twoSpeakers({}, { host: "localhost", md5Key: password("spring tide") })
+      yield* until("it failed", () => node.last("ConnectFailed") !== undefined)
+      assert.match(
+        node.last("ConnectFailed")!.reason,
+        /cannot be reached: expected an IPv4 or IPv6 address, found "localhost"$/
+      )
+      assert.strictEqual(router.peer.status().messages.sent.Open, 0)
+    })
+  )
+
   it.live("that asks for an interface that is not there says so, and goes on asking", () =>
     Effect.gen(function* () {
       const { node } = yield* twoSpeakers({}, { device: "none0" })
