@@ -1,5 +1,5 @@
-import { connect, isIPv6, type Socket } from "node:net"
-import { needsOptions, type TcpOptions, unconnectedTcp } from "@lowtide/sockets"
+import { connect, type Socket } from "node:net"
+import { connectTcp, needsOptions, type TcpOptions } from "@lowtide/sockets"
 import { noAnswer } from "./fsm/explain.ts"
 
 /** The octets of one TCP connection, as a session wants them. */
@@ -73,8 +73,7 @@ export const failSoon = ({ onFailed }: TransportEvents, reason: string): (() => 
 /** A socket on its way to be connected; the kernel may refuse one of its options. */
 const beginToConnect = ({ host, port, localAddress, options }: DialTarget): Socket => {
   const to = { host, port, ...(localAddress === undefined ? {} : { localAddress }) }
-  if (!needsOptions(options)) return connect({ ...to, noDelay: true })
-  return unconnectedTcp(isIPv6(host.replace(/%.*$/, "")) ? 6 : 4, options).connect(to)
+  return needsOptions(options) ? connectTcp(to, options) : connect({ ...to, noDelay: true })
 }
 
 /** Makes a transport of a connected socket and begins to read from it. */

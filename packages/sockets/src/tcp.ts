@@ -1,4 +1,4 @@
-import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net"
+import { createServer, isIPv6, type Server, Socket, type SocketConstructorOpts } from "node:net"
 import type { Family, IpAddress } from "@lowtide/net"
 import { SocketFault } from "./fault.ts"
 import { checked, libc } from "./libc.ts"
@@ -58,12 +58,22 @@ const openTcp = (family: Family, { ttl, ttlMin, device, md5Keys = [] }: TcpOptio
 }
 
 /**
- * A TCP socket with its options set and not yet connected: call its `connect`, where Node takes the descriptor as it is.
- * (`manualStart` is not in Node's documentation; a test holds it.) Throws `SocketFault` when the kernel refuses an option.
+ * A TCP socket with its options set, on its way to be connected. (That Node connects a descriptor as it is, and
+ * `manualStart`, are not in its documentation; a test holds them.) Throws `SocketFault` when the kernel refuses an option,
+ * and what Node throws, such as of a port above 65535; then nothing is left open.
  */
-export const unconnectedTcp = (family: Family, options: TcpOptions): Socket => {
-  const fd = openTcp(family, options)
-  return new Socket({ fd, readable: true, writable: true, manualStart: true } as SocketConstructorOpts)
+export const connectTcp = (
+  to: { readonly host: string; readonly port: number; readonly localAddress?: string },
+  options: TcpOptions
+): Socket => {
+  const fd = openTcp(isIPv6(to.host.replace(/%.*$/, "")) ? 6 : 4, options)
+  const socket = new Socket({ fd, readable: true, writable: true, manualStart: true } as SocketConstructorOpts)
+  try {
+    return socket.connect(to)
+  } catch (cause) {
+    socket.destroy()
+    throw cause
+  }
 }
 
 /**
@@ -81,7 +91,7 @@ export const setTtls = (socket: Socket, { ttl, ttlMin }: Pick<TcpOptions, "ttl" 
 /** A listening socket whose keys may change while it listens. */
 export interface TcpListener {
   readonly server: Server
-  /** Sets a peer's TCP-MD5 key for connections to come, or takes it away. Those that are up keep theirs. */
+  /** Sets a peer's TCP-MD5 key for connections to come, or takes it away. Those that are up keep theirs. Nothing once it is closed. */
   readonly setKey: (peer: IpAddress, key: Uint8Array | undefined) => void
   /** Stops listening; connections that were taken stay. */
   readonly close: () => void
@@ -118,7 +128,14 @@ export const listenTcp = (
       )
     )
     server.listen({ fd }, () =>
-      resolve({ server, setKey: (peer, key) => setMd5Key(fd, peer, key), close: () => server.close() })
+      resolve({
+        server,
+        setKey: (peer, key) => {
+          // Once it is closed the number of its descriptor may be another socket's.
+          if (server.listening) setMd5Key(fd, peer, key)
+        },
+        close: () => server.close()
+      })
     )
   })
 

@@ -1,20 +1,23 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import type { AddressInfo, Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Effect, Result } from "effect"
 import {
   acceptFrom,
+  connectTcp,
   listenTcp,
   openUdp,
   SocketFault,
   sendersMax,
   setTtls,
-  type TcpOptions,
-  unconnectedTcp
+  type TcpOptions
 } from "../src/index.ts"
+
+/** Nothing listens on the discard port here. */
+const nowhere = { host: "127.0.0.1", port: 9 }
 
 const loopbacks: ReadonlyArray<readonly [Family, string]> = [
   [4, "127.0.0.1"],
@@ -46,11 +49,11 @@ const server = (host: string, options: TcpOptions) =>
 const dial = (host: string, port: number, options: TcpOptions) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const socket = unconnectedTcp(host.includes(":") ? 6 : 4, options)
+      const socket = connectTcp({ host, port }, options)
       socket.on("error", () => undefined)
       const word = once(socket, "data").then(([data]) => String(data))
       word.catch(() => undefined)
-      return { socket: socket.connect({ host, port }), word }
+      return { socket, word }
     }),
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
@@ -103,6 +106,23 @@ describe("TCP", () => {
     }).pipe(Effect.scoped)
   )
 
+  it("a connection that Node refuses to begin leaves nothing open", () => {
+    const descriptors = () => readdirSync("/proc/self/fd").length
+    const before = descriptors()
+    for (let attempt = 0; attempt < 20; attempt++) {
+      assert.throws(() => connectTcp({ host: "127.0.0.1", port: 70_000 }, { ttl: 255 }), /port/i)
+    }
+    assert.isBelow(descriptors(), before + 20)
+  })
+
+  it.live("a key that is set after the listener closed goes nowhere", () =>
+    Effect.gen(function* () {
+      const listener = yield* Effect.promise(() => listenTcp({ host: "127.0.0.1", port: 0 }, {}, () => {}))
+      listener.close()
+      assert.doesNotThrow(() => listener.setKey(address("127.0.0.1"), password("tide")))
+    })
+  )
+
   it.live.each(loopbacks)("IPv%i: what comes from further away than allowed is dropped (GTSM)", ([, host]) =>
     Effect.gen(function* () {
       const { port } = yield* server(host, { ttlMin: 255 })
@@ -141,10 +161,10 @@ describe("TCP", () => {
     Effect.gen(function* () {
       const { port } = yield* server("127.0.0.1", { ttl: 64 })
       const refusals: ReadonlyArray<readonly [() => unknown, string]> = [
-        [() => unconnectedTcp(4, { device: "none0" }), 'bind to the interface "none0" (SO_BINDTODEVICE): ENODEV'],
-        [() => unconnectedTcp(4, { ttl: 256 }), "set IP_TTL: EINVAL"],
+        [() => connectTcp(nowhere, { device: "none0" }), 'bind to the interface "none0" (SO_BINDTODEVICE): ENODEV'],
+        [() => connectTcp(nowhere, { ttl: 256 }), "set IP_TTL: EINVAL"],
         [
-          () => unconnectedTcp(4, { md5Keys: [{ peer: address("127.0.0.1"), key: password("") }] }),
+          () => connectTcp(nowhere, { md5Keys: [{ peer: address("127.0.0.1"), key: password("") }] }),
           "set the TCP-MD5 key: expected a password of 1 to 80 octets, found 0"
         ],
         [
