@@ -9,7 +9,10 @@ import type { BgpPeer } from "./peer.ts"
 export interface BgpListener {
   readonly host: string
   readonly port: number
-  /** From now on these peers, and no others, may connect; each with its own password, one whose password is missing not at all. */
+  /**
+   * From now on these peers, and no others, may connect; each with its own password, one whose password is missing not at all.
+   * A peer is told by its address alone: two on one address are a defect of the caller, and nothing changes.
+   */
   readonly setPeers: (peers: ReadonlyArray<BgpPeer>) => void
 }
 
@@ -35,6 +38,7 @@ export const startListener = (
       host: at.host,
       port: (listener.server.address() as AddressInfo).port,
       setPeers: (wanted) => {
+        checkAddresses(wanted)
         const next = new Map(
           wanted.flatMap((peer) => {
             const key = peer.options.md5Key?.()
@@ -52,6 +56,21 @@ export const startListener = (
 interface Admitted {
   readonly peer: BgpPeer
   readonly key: Uint8Array | undefined
+}
+
+const checkAddresses = (peers: ReadonlyArray<BgpPeer>): void => {
+  const byAddress = new Map<string, BgpPeer>()
+  for (const peer of peers) {
+    const address = withoutZone(peer.options.host)
+    const other = byAddress.get(address)
+    if (other !== undefined) {
+      throw new TypeError(
+        `peers ${other.options.name} and ${peer.options.name} both have the address ${address}, and a listener knows who ` +
+          "connects by the address alone: let one of them only be dialled"
+      )
+    }
+    byAddress.set(address, peer)
+  }
 }
 
 const withoutZone = (address: string): string => address.replace(/%.*$/, "")

@@ -131,7 +131,7 @@ describe("two speakers that dial each other", () => {
           })
         )
       }
-      assert.strictEqual(opened.us + opened.peer, 50)
+      assert.deepStrictEqual(opened, { us: 0, peer: 50 }) // the other side's identifier is the higher one
     })
   )
 
@@ -150,6 +150,20 @@ describe("two speakers that dial each other", () => {
       yield* until("it ended", () => count(lasting, "SessionEnded") > 0)
       const again = yield* side(second, first, { asn: 64511, peerAsn: 64496 })
       yield* until("both up again", () => isUp(lasting) && isUp(again))
+    })
+  )
+
+  it.live("two peers on one address are refused, and those before stay", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* listening("127.0.0.1"), yield* listening("127.0.0.2")]
+      const one = yield* side(first, second, { asn: 64496, peerAsn: 64511 })
+      assert.throws(
+        () =>
+          first.setPeers([one.peer, { ...one.peer, options: { ...one.peer.options, name: "in the VRF", port: 1179 } }]),
+        /peers to 127.0.0.2 and in the VRF both have the address 127.0.0.2, .*: let one of them only be dialled/
+      )
+      const other = yield* side(second, first, { asn: 64511, peerAsn: 64496 })
+      yield* until("both up", () => isUp(one) && isUp(other))
     })
   )
 
