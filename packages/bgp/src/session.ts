@@ -3,7 +3,7 @@ import { Effect, Result, type Scope } from "effect"
 import { AdjRibOut, type SendContext } from "./adj-rib-out.ts"
 import { Connections } from "./connections.ts"
 import type { Opening } from "./fsm/collision.ts"
-import type { SessionConfig } from "./fsm/config.ts"
+import type { GracefulRestart, SessionConfig } from "./fsm/config.ts"
 import { explainEnd } from "./fsm/explain.ts"
 import type { Action, EndCause } from "./fsm/machine.ts"
 import type { Negotiated } from "./fsm/negotiate.ts"
@@ -44,12 +44,11 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
   checkSendHoldTime(options)
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
-  // Who has been up has told its routes: when that session is lost it was not the process that restarted.
-  let hasRestarted = options.gracefulRestart?.hasRestarted ?? false
+  let { gracefulRestart } = options
   let agreedLast: Negotiated | undefined
   const connections: Connections = new Connections(
     {
-      config: (opens) => sessionConfig(options, { opens, hasRestarted }),
+      config: (opens) => sessionConfig(options, { opens, gracefulRestart }),
       dial: (events) =>
         dial(options, {
           ...events,
@@ -81,7 +80,8 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         const { negotiated } = action
         memory.up(negotiated)
         agreedLast = negotiated
-        hasRestarted = false
+        // Who has been up has told its routes: when that session is lost neither process nor node has restarted.
+        gracefulRestart &&= { restartTimeSeconds: gracefulRestart.restartTimeSeconds, hasRestarted: false }
         onEvent({
           _tag: "SessionEstablished",
           remoteRouterId: formatRouterId(negotiated.peerRouterId),
@@ -155,7 +155,7 @@ const closed = (transport: Transport): Effect.Effect<void> =>
 /** Options as the machine takes them; a router id that is not one is a defect of the caller. */
 const sessionConfig = (
   options: PeerOptions,
-  { opens, hasRestarted }: { readonly opens: Opening; readonly hasRestarted: boolean }
+  { opens, gracefulRestart }: { readonly opens: Opening; readonly gracefulRestart: GracefulRestart | undefined }
 ): SessionConfig => ({
   localAsn: options.localAsn,
   peerAsn: options.peerAsn,
@@ -165,7 +165,7 @@ const sessionConfig = (
   connectRetryMs: (options.connectRetrySeconds ?? connectRetrySecondsDefault) * 1000,
   families: options.families,
   offersExtendedNextHop: options.host.includes(":"),
-  ...(options.gracefulRestart && { gracefulRestart: { ...options.gracefulRestart, hasRestarted } }),
+  ...(gracefulRestart && { gracefulRestart }),
   ...(options.role !== undefined && { role: options.role, isRoleStrict: options.isRoleStrict ?? false }),
   ...(options.sendHoldTimeSeconds !== undefined && { sendHoldTimeSeconds: options.sendHoldTimeSeconds }),
   opens

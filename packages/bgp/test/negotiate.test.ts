@@ -102,6 +102,19 @@ describe("what both OPENs agree on", () => {
   })
 })
 
+describe("the node itself has booted", () => {
+  it("what it forwarded is gone, and the F bit says so (RFC 4724 §3)", () => {
+    const gracefulRestart = { restartTimeSeconds: 120, hasRestarted: true, forwardingPreserved: false }
+    const families = ownOpen({ ...config, gracefulRestart }).capabilities.flatMap((capability) =>
+      capability._tag === "GracefulRestart" ? capability.families : []
+    )
+    assert.deepStrictEqual(
+      families.map(({ flags }) => flags),
+      [0, 0]
+    )
+  })
+})
+
 describe("an AS that is not named", () => {
   const own = { ...bare, asn: 64512 }
   it("internal is our own, external any other", () => {

@@ -158,23 +158,28 @@ describe("a session", () => {
     })
   )
 
-  it.live("tells that it has restarted, until it has been up", () =>
+  it.live("tells that it, or its node, has restarted, until it has been up", () =>
     Effect.gen(function* () {
-      const restarts: Array<number> = []
+      const restarts: Array<ReadonlyArray<number>> = []
       const collector = yield* Effect.orDie(
         startCollector(collectorOptions, (event) => {
           if (event._tag !== "PeerUp") return
           for (const capability of event.peer.negotiated.peerCapabilities) {
-            if (capability._tag === "GracefulRestart") restarts.push(capability.flags)
+            if (capability._tag === "GracefulRestart") {
+              restarts.push([capability.flags, ...capability.families.map(({ flags }) => flags)])
+            }
           }
         })
       )
-      const gracefulRestart = { restartTimeSeconds: 60, hasRestarted: true }
+      const gracefulRestart = { restartTimeSeconds: 60, hasRestarted: true, forwardingPreserved: false }
       const node = yield* watched({ port: collector.port, gracefulRestart })
       yield* until("up", () => restarts.length === 1 && collector.peers().length === 1)
       collector.peers()[0]!.disconnect(undefined)
       yield* until("up again", () => restarts.length === 2 && node.isUp())
-      assert.deepStrictEqual(restarts, [0xc, 0x4])
+      assert.deepStrictEqual(restarts, [
+        [0xc, 0],
+        [0x4, 0x80]
+      ])
       assert.strictEqual(node.peer.status().keptForSeconds, 0) // a collector keeps nothing
     })
   )

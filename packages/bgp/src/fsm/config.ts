@@ -43,4 +43,9 @@ export interface GracefulRestart {
   readonly restartTimeSeconds: number
   /** This process is new, and what an earlier one announced may still be kept: RFC 4724 §3, the R bit. */
   readonly hasRestarted: boolean
+  /**
+   * What earlier announcements led to is still forwarded by this node: the F bit. True unless given; not so after the node
+   * itself has booted, when the peer is to drop what it kept.
+   */
+  readonly forwardingPreserved?: boolean
 }

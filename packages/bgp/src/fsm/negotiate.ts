@@ -56,12 +56,12 @@ const extendedNextHop = ({ offersExtendedNextHop, families }: SessionConfig): Re
   offersExtendedNextHop === true && families.includes(4) ? [{ _tag: "ExtendedNextHop", encodings: [ipv4ByIpv6] }] : []
 
 /**
- * What forwards is the node's kernel, which knows nothing of this process: its state outlives every restart, so the F bit is
- * always true. We keep no routes of the peer's, so nothing is said about that.
+ * What forwards is the node's kernel, which knows nothing of this process: its state outlives a restart of the process, but not
+ * the node's, and which it was the owner knows. The F bit says it for each family.
  */
 const gracefulRestart = ({ gracefulRestart, families }: SessionConfig): ReadonlyArray<Capability> => {
   if (gracefulRestart === undefined) return []
-  const { restartTimeSeconds, hasRestarted } = gracefulRestart
+  const { restartTimeSeconds, hasRestarted, forwardingPreserved = true } = gracefulRestart
   return [
     {
       _tag: "GracefulRestart",
@@ -70,7 +70,7 @@ const gracefulRestart = ({ gracefulRestart, families }: SessionConfig): Readonly
       families: families.map((family) => ({
         afi: afiOf(family),
         safi: safiUnicast,
-        flags: restartFlags.forwardingPreserved
+        flags: forwardingPreserved ? restartFlags.forwardingPreserved : 0
       }))
     }
   ]
