@@ -47,6 +47,7 @@ import * as wireUnread from "./0060-wire-unread.ts"
 import * as auditWordsOfKeptVersions from "./0061-audit-words-of-kept-versions.ts"
 import * as auditReadsWhatJsonCannot from "./0068-audit-reads-what-json-cannot.ts"
 import * as auditReads from "./0069-audit-reads.ts"
+import * as auditReadsGoByAge from "./0070-audit-reads-go-by-age.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -93,5 +94,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0060-wire-unread": wireUnread,
   "0061-audit-words-of-kept-versions": auditWordsOfKeptVersions,
   "0068-audit-reads-what-json-cannot": auditReadsWhatJsonCannot,
-  "0069-audit-reads": auditReads
+  "0069-audit-reads": auditReads,
+  "0070-audit-reads-go-by-age": auditReadsGoByAge
 }

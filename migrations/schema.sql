@@ -204,9 +204,9 @@ create table wire_journal (
   PRIMARY KEY (id)
 );
 
-CREATE INDEX audit_read_actor ON public.audit_read USING btree (actor, id);
+CREATE INDEX audit_read_actor ON public.audit_read USING btree (actor, read_at, id);
 
-CREATE INDEX audit_read_time ON public.audit_read USING btree (read_at);
+CREATE INDEX audit_read_time ON public.audit_read USING btree (read_at, id);
 
 CREATE INDEX command_result_recorded_at ON public.command_result USING brin (recorded_at);
 
@@ -242,6 +242,21 @@ CREATE OR REPLACE FUNCTION public.ledger_conflict(detail text)
 AS $function$
     begin
       raise exception '%', detail using errcode = 'LT001';
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.ledger_drop_reads(until timestamp with time zone, at_most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    declare
+      dropped int;
+    begin
+      delete from audit_read where id in (
+        select id from audit_read where read_at < until order by read_at, id limit at_most);
+      get diagnostics dropped = row_count;
+      return dropped;
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.ledger_drop_segment(first_seq bigint, last_seq bigint)
@@ -412,6 +427,18 @@ AS $function$
         using errcode = 'LT002';
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.ledger_refuse_young_read()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      if old.read_at > clock_timestamp() - interval '30 days' then
+        raise exception 'expected questions of 30 days ago or before, found one of %: younger ones stay', old.read_at
+          using errcode = 'LT002';
+      end if;
+      return old;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.ledger_seq_at(at timestamp with time zone)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -441,9 +468,11 @@ AS $function$
         placing substring(int8send((extract(epoch from at) * 1000)::bigint) from 3) from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
     $function$;
 
-CREATE TRIGGER audit_read_refuse_change BEFORE DELETE OR UPDATE ON public.audit_read FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
+CREATE TRIGGER audit_read_refuse_change BEFORE UPDATE ON public.audit_read FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 
 CREATE TRIGGER audit_read_refuse_truncate BEFORE TRUNCATE ON public.audit_read FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
+
+CREATE TRIGGER audit_read_refuse_young BEFORE DELETE ON public.audit_read FOR EACH ROW EXECUTE FUNCTION ledger_refuse_young_read();
 
 CREATE TRIGGER events_refuse_change BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change();
 

@@ -17,7 +17,8 @@ const appendOnly: ReadonlySet<string> = new Set([
 const ownersFunctions = [
   "ledger_ensure_partitions(bigint)",
   "ledger_drop_segment(bigint, bigint)",
-  "ledger_drop_wire(bigint, int)"
+  "ledger_drop_wire(bigint, int)",
+  "ledger_drop_reads(timestamptz, int)"
 ]
 
 /** Kysely's own record of migrations is the owner's. */

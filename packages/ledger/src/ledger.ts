@@ -150,6 +150,10 @@ export class Ledger extends Context.Service<
     readonly wire: (filter: WireFilter) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>
     /** That somebody asked something of the record. Any allocator writes it, whether it leads or not. */
     readonly recordRead: (read: AuditRead) => Effect.Effect<void, Unavailable>
+    /** Removes questions asked before a moment (ISO 8601), the oldest first, at most so many; answers how many. Fails for those of the last 30 days. */
+    readonly dropReads: (before: string, limit: number) => Effect.Effect<number, Unavailable>
+    /** How many there are at most: from the lowest id to the highest. */
+    readonly countReads: Effect.Effect<number, Unavailable>
     readonly auditReads: (filter: AuditReadFilter) => Effect.Effect<ReadonlyArray<StoredAuditRead>, Unavailable>
     /** The newest rows about some VIPs and sessions that were written at or before a moment; any order. */
     readonly wireAt: (query: WireAt) => Effect.Effect<ReadonlyArray<StoredWire>, Unavailable>

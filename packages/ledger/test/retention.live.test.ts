@@ -38,6 +38,37 @@ describe("rows of the wire journal", () => {
   )
 })
 
+describe("questions to the record", () => {
+  it.live("go once they are old, the oldest first; the owner as well cannot remove those of the last 30 days", () =>
+    Effect.gen(function* () {
+      const url = yield* databases.fresh()
+      const ledger = Context.get(yield* Layer.build(ledgerPostgres(url)), Ledger)
+      const sql = (text: string) => Effect.promise(() => execute(url, text))
+      // The first one is another allocator's, whose row got the lower id and the later time.
+      yield* sql(
+        `insert into audit_read (read_at, actor, is_authenticated, question, position)
+         select now() - make_interval(days => days), 'person:ada', true, '/v1/history', 1
+         from unnest(array[98, 99, 60, 31, 29, 1]) as asked (days)`
+      )
+      const asked = (before?: number) =>
+        Effect.map(ledger.auditReads({ limit: 2, before }), (found) => found.map(({ id }) => id))
+      assert.deepStrictEqual(
+        [yield* asked(), yield* asked(5), yield* asked(3), yield* asked(2)],
+        [[6, 5], [4, 3], [1, 2], []]
+      )
+      const ago = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString()
+      const dropped = [yield* ledger.dropReads(ago(50), 2), yield* ledger.dropReads(ago(50), 2)]
+      assert.deepStrictEqual([dropped, yield* ledger.countReads], [[2, 1], 3])
+      assert.include((yield* Effect.flip(ledger.dropReads(ago(20), 9))).message, "younger ones stay")
+      const refused = yield* Effect.flip(Effect.tryPromise(() => execute(url, "delete from audit_read where id = 6")))
+      assert.include(String(refused.cause), "younger ones stay")
+      assert.deepStrictEqual([yield* asked(), yield* asked(5)], [[6, 5], [4]])
+      yield* ledger.recordRead({ actor: "person:ada", isAuthenticated: true, question: "/v1/diff", position: 1 })
+      assert.deepStrictEqual(yield* asked(), [7, 6])
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a segment that is to be dropped", () => {
   it.live("waits briefly for who reads the log, lets writers go on, and goes when nobody does", () =>
     Effect.gen(function* () {

@@ -67,6 +67,7 @@ const table: ReadonlyArray<readonly [what: string, statement: string, may: Reado
   ],
   ["change who asked what", "update audit_read set actor = 'b'", []],
   ["delete who asked what", "delete from audit_read", []],
+  ["have old questions removed", "select ledger_drop_reads('2020-01-01', 1)", ["allocator"]],
   ["read who asked what", "select * from audit.reads", ["auditor"]],
   ["forget a migration", "delete from kysely_migration", []],
   ["become the owner", "set role lowtide_owner", []],

@@ -155,9 +155,17 @@ export const memoryLedger = (
           return true
         }),
       recordRead: (read) =>
-        Effect.sync(
-          () => void tables.auditReads.push({ ...read, id: tables.auditReads.length + 1, readAt: iso(nowMs()) })
-        ),
+        Effect.sync(() => {
+          const id = (tables.auditReads.at(-1)?.id ?? 0) + 1
+          tables.auditReads.push({ ...read, id, readAt: iso(nowMs()) })
+        }),
+      dropReads: (before, limit) =>
+        Effect.sync(() => {
+          const old = tables.auditReads.filter(({ readAt }) => readAt < before).slice(0, limit)
+          tables.auditReads.splice(0, old.length)
+          return old.length
+        }),
+      countReads: Effect.sync(() => tables.auditReads.length),
       auditReads: ({ actor, since, until, before, limit }) =>
         Effect.sync(() =>
           tables.auditReads

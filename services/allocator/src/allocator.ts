@@ -25,7 +25,7 @@ import { keepPlaces } from "./places.ts"
 import { Readability, readAgainMs } from "./readability.ts"
 import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
-import { retainCommandResults, retainWireJournal } from "./retention.ts"
+import { retainCommandResults, retainReads, retainWireJournal } from "./retention.ts"
 import { RollCallAnswers } from "./roll-call-answers.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
@@ -41,6 +41,8 @@ export interface LedgerUpkeep {
   readonly replayCheckEveryMs?: number | undefined
   /** For how many days rows of the wire journal are kept; for ever without. */
   readonly wireRetainDays?: number | undefined
+  /** For how many days questions to the record are kept; for ever without. */
+  readonly readsRetainDays?: number | undefined
 }
 
 /** What an allocator is made of. */
@@ -171,9 +173,10 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
       yield* Effect.forkScoped(sealWireJournal(reign))
-      const { wireRetainDays } = parts.upkeep
+      const { wireRetainDays, readsRetainDays } = parts.upkeep
       if (wireRetainDays !== undefined) yield* Effect.forkScoped(retainWireJournal(reign, wireRetainDays))
       yield* Effect.forkScoped(retainCommandResults)
+      yield* Effect.forkScoped(retainReads(readsRetainDays))
       yield* Effect.forkScoped(sayUnknownSigners(parts.proofs))
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))

@@ -12,6 +12,7 @@ import { Centre } from "./centre.ts"
 import { checkpointSettings, readCheckpointOptions } from "./checkpoint-settings.ts"
 import { armFailpoint } from "./failpoint.ts"
 import { layerHttp, parseApiListen, readCertificate } from "./http/index.ts"
+import { readDaysMin } from "./retention.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
@@ -34,6 +35,7 @@ const settings = {
   testFailpoints: Config.String("LOWTIDE_TEST_FAILPOINTS").pipe(Config.withDefault("")),
   replayCheckSeconds: Config.Int("LOWTIDE_REPLAY_CHECK_SECONDS").pipe(Config.withDefault(86_400)),
   wireRetainDays: Config.Int("LOWTIDE_WIRE_RETAIN_DAYS").pipe(Config.withDefault(0)),
+  readsRetainDays: Config.Int("LOWTIDE_AUDIT_READS_RETAIN_DAYS").pipe(Config.withDefault(365)),
   ...checkpointSettings
 }
 
@@ -65,6 +67,10 @@ const main = Effect.gen(function* () {
       ["LOWTIDE_WIRE_RETAIN_DAYS", read.wireRetainDays]
     ] as const
   ).flatMap(([setting, value]) => (value < 0 ? [`${setting}: expected 0 or more, found ${value}`] : []))
+  const { readsRetainDays } = read
+  if (readsRetainDays !== 0 && readsRetainDays < readDaysMin) {
+    faults.push(`LOWTIDE_AUDIT_READS_RETAIN_DAYS: expected 0 or ${readDaysMin} or more, found ${readsRetainDays}`)
+  }
   if (faults.length > 0) return yield* new SettingsFault({ faults })
   if (Option.isSome(read.failpoint)) {
     yield* Effect.fromResult(armFailpoint(read.failpoint.value, read.testFailpoints === "allowed")).pipe(
@@ -98,7 +104,8 @@ const main = Effect.gen(function* () {
   )
   const upkeep = {
     replayCheckEveryMs: read.replayCheckSeconds === 0 ? undefined : read.replayCheckSeconds * 1_000,
-    wireRetainDays: read.wireRetainDays === 0 ? undefined : read.wireRetainDays
+    wireRetainDays: read.wireRetainDays === 0 ? undefined : read.wireRetainDays,
+    readsRetainDays: readsRetainDays === 0 ? undefined : readsRetainDays
   }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(

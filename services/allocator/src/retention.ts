@@ -1,6 +1,6 @@
 import { readEvent, streamOf, type WireSealState } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Metric } from "effect"
 import type { Reign } from "./reign.ts"
 
 const dayMs = 86_400_000
@@ -35,6 +35,28 @@ export const retainCommandResults: Effect.Effect<never, never, Ledger> = Effect.
   Effect.andThen(Effect.sleep(lookForResultsEveryMs)),
   Effect.forever
 )
+
+/** Of questions to the record, what the database keeps whatever is set. */
+export const readDaysMin = 30
+
+const reads = Metric.gauge("lowtide_audit_reads", {
+  description: "Questions asked of the record that are kept, at most: from the lowest id to the highest"
+})
+
+/** Counts the questions that were asked of the record, and removes those older than so many days, for as long as it runs. */
+export const retainReads = (days: number | undefined): Effect.Effect<never, never, Ledger> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    if (days !== undefined) {
+      const before = yield* daysAgo(ledger, days)
+      while ((yield* ledger.dropReads(before, atOnce)) === atOnce) yield* Effect.sleep(restMs)
+    }
+    yield* Metric.update(reads, yield* ledger.countReads)
+  }).pipe(
+    Effect.catch((error) => Effect.logWarning(`old questions to the record are removed later: ${error.message}`)),
+    Effect.andThen(Effect.sleep(lookEveryMs)),
+    Effect.forever
+  )
 
 /**
  * Removes rows of the wire journal that are older than so many days, for as long as it runs: whole seals, and only after the

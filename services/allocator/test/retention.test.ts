@@ -3,11 +3,11 @@ import type { CommandReply } from "@lowtide/bus/commands"
 import { decide, Fleet } from "@lowtide/domain"
 import { emptyBatch, Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
-import { Effect, Option, Result } from "effect"
+import { Effect, Fiber, Metric, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import type { Memory } from "../src/memory.ts"
 import type { Reign } from "../src/reign.ts"
-import { retainCommandResults, retainWireJournal } from "../src/retention.ts"
+import { retainCommandResults, retainReads, retainWireJournal } from "../src/retention.ts"
 import { sealUntil } from "../src/seal-wire.ts"
 import { uuid } from "./orders.ts"
 
@@ -120,3 +120,27 @@ describe("the wire journal's retention", () => {
     }).pipe(Effect.scoped, Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
   )
 })
+
+it.effect("questions to the record go after the days that are set, and are counted", () =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    for (const day of [0, 39, 40, 41]) {
+      clock.nowMs = atHour(24 * day)
+      yield* ledger.recordRead({ actor: "person:ada", isAuthenticated: true, question: "/v1/history", position: day })
+    }
+    const kept = (days: number | undefined) =>
+      Effect.gen(function* () {
+        const retaining = yield* Effect.forkChild(retainReads(days))
+        yield* TestClock.setTime(clock.nowMs)
+        yield* Effect.yieldNow
+        const found = (yield* Metric.snapshot).find(({ id }) => id === "lowtide_audit_reads")
+        yield* Fiber.interrupt(retaining)
+        const reads = yield* ledger.auditReads({ limit: 10 })
+        return [reads.map(({ position }) => position), found?.type === "Gauge" ? found.state.value : undefined]
+      })
+    clock.nowMs = atHour(24 * 75)
+    yield* TestClock.setTime(clock.nowMs)
+    assert.deepStrictEqual(yield* kept(undefined), [[41, 40, 39, 0], 4])
+    assert.deepStrictEqual(yield* kept(35), [[41, 40], 2])
+  }).pipe(Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
+)

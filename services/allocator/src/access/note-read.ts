@@ -51,7 +51,7 @@ export const makeNoteRead = Effect.gen(function* () {
     if (!(yield* isAuditQuestion(route))) return
     const { url } = yield* HttpServerRequest.HttpServerRequest
     const question = readable(url).slice(0, lengthMax)
-    const key = `${actor} ${question}`
+    const key = `${actor} ${withinMinute(question)}`
     const nowMs = yield* Clock.currentTimeMillis
     if (nowMs - (written.get(key) ?? Number.NEGATIVE_INFINITY) < repeatedWithinMs) return
     const position = (yield* centre.position) ?? 0
@@ -70,6 +70,9 @@ export const makeNoteRead = Effect.gen(function* () {
     )
   })
 })
+
+/** The same for all times of one minute: who asks again and again how it is now, by `at`, asks one question. */
+const withinMinute = (question: string): string => question.replace(/([?&]at=\d{4}-\d\d-\d\dT\d\d:\d\d)[^&]*/i, "$1")
 
 /** As people write it, where that is text that the database stores. */
 const readable = (url: string): string => {

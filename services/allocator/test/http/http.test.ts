@@ -189,6 +189,22 @@ describe("the API", () => {
     }).pipe(Effect.provide(local()))
   )
 
+  it.live("remembers once a minute who asks how it is now, by at", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const times = ["14:05:00Z", "14:05:07Z", "14:05:59.999Z", "14:06:00Z"].map((time) => `2026-11-23T${time}`)
+      for (const time of times) {
+        expect((yield* get(`/v1/services?at=${encodeURIComponent(time)}&cluster=east`)).status).toBe(200)
+      }
+      yield* get(`/v1/services?at=${times[1]}&cluster=west`)
+      const { items } = yield* api.audit.reads({ query: {} })
+      expect(items.map(({ question }) => question)).toEqual([
+        "/v1/services?at=2026-11-23T14:05:00Z&cluster=east",
+        "/v1/services?at=2026-11-23T14:06:00Z&cluster=east"
+      ])
+    }).pipe(Effect.provide(local()))
+  )
+
   it.live("knows nothing of a network that nobody has, and nothing of the future", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
