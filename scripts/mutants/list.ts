@@ -236,6 +236,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: tests("unit", "services/allocator/test/stamp-proofs.test.ts")
   },
   {
+    name: "alarm-for-an-hour",
+    breaks: "a node that the log has caught up with stays an alarm for an hour",
+    file: "services/allocator/src/stamp-proofs.ts",
+    from: "if (isKnown && this",
+    to: "if (isKnown && head.seq < 0 && this",
+    check: tests("unit", "services/allocator/test/stamp-proofs.test.ts")
+  },
+  {
     name: "no-proofs",
     breaks: "nodes do not prove what they hold, so that a loss is not noticed by them",
     file: "services/speaker/src/held-state.ts",

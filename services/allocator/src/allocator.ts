@@ -17,7 +17,6 @@ import { type FollowedFleet, Follower } from "./follower.ts"
 import { HeardAgents } from "./heard-agents.ts"
 import { isSilent } from "./http/views/sync.ts"
 import { awaitLease, keepLease, LeaseTrust } from "./leader.ts"
-import { isLossShown } from "./loss.ts"
 import { contextOf } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { followStatuses } from "./node-statuses.ts"
@@ -28,7 +27,7 @@ import { comparesFor, keepReplayChecked } from "./replay-check.ts"
 import { retainCommandResults, retainReads, retainWireJournal } from "./retention.ts"
 import { RollCallAnswers } from "./roll-call-answers.ts"
 import { sealWireJournal } from "./seal-wire.ts"
-import { StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
+import { judgeAsFollower, keepForgetting, StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
 import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
 import { beginCounting, keepWireJournal } from "./wire-journal.ts"
 
@@ -86,12 +85,17 @@ export const layerAllocator = (
       const proofs = new StampProofs(key, otherKeys)
       const readability = new Readability()
       const follower = new Follower(readability)
+      const ledger = yield* Ledger
+      const judge = (followed: FollowedFleet | undefined, status: NodeStatus) =>
+        followed === undefined
+          ? Effect.void
+          : judgeAsFollower(followed, proofs, status).pipe(Effect.ignore, Effect.provideService(Ledger, ledger))
       const heard: { nodes: ReadonlyMap<string, HeardNode> } = { nodes: new Map() }
       const nodes = yield* followStatuses((status) => {
         answers.take(status)
         return Effect.flatMap(Ref.get(current), (reign) =>
           Effect.andThen(
-            reign === undefined ? judgeStamp(follower.followed, proofs, status) : takeStatus(reign, status),
+            reign === undefined ? judge(follower.followed, status) : takeStatus(reign, status),
             finishMoves(reign, status, heard.nodes)
           )
         )
@@ -114,6 +118,7 @@ export const layerAllocator = (
       }
       yield* ensureStreams.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkScoped)
       const prepared = yield* Effect.forkScoped(prepare)
+      yield* Fiber.await(prepared).pipe(Effect.andThen(keepForgetting(proofs)), Effect.forkScoped)
       yield* Fiber.await(prepared).pipe(
         Effect.andThen(allocators.report(Effect.map(positionOf(parts), (position) => position ?? 0))),
         Effect.forkScoped
@@ -202,16 +207,6 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
 /** What a node holds may be more than the log has; else what it has withdrawn is of interest. */
 const takeStatus = (reign: Reign, status: NodeStatus): Effect.Effect<void> =>
   Effect.andThen(reign.noteStatus(status), confirm(reign, status))
-
-/** An allocator that does not lead can begin nothing; it can tell who asks it. */
-const judgeStamp = (
-  followed: FollowedFleet | undefined,
-  proofs: StampProofs,
-  status: NodeStatus
-): Effect.Effect<void> =>
-  followed === undefined
-    ? Effect.void
-    : Effect.asVoid(isLossShown(followed.head, proofs.witnesses(followed.fleet, status)))
 
 const confirm = (reign: Reign | undefined, status: NodeStatus): Effect.Effect<void> =>
   submit(reign, status, reign && confirmationBy(reign.memory, status))

@@ -2,9 +2,9 @@ import { createPublicKey } from "node:crypto"
 import { type Envelope, type KeyRing, open, type SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { codes, compareStamps, type Fleet, Stamp } from "@lowtide/domain"
-import { Ledger } from "@lowtide/ledger"
+import { type Head, Ledger, type Unavailable } from "@lowtide/ledger"
 import { Clock, Effect, Option, Result, Schema } from "effect"
-import type { Witness } from "./loss.ts"
+import { isBeyond, isLossShown, isUnknown, type Witness } from "./loss.ts"
 
 /** A node that said that it is where the log does not go, and did not show it. */
 export interface UnprovenStamp {
@@ -16,8 +16,11 @@ export interface UnprovenStamp {
   readonly saidAtMs: number
 }
 
-/** How long it is shown of a node, milliseconds. */
+/** How long it is shown of a node while the log does not come to have it, milliseconds. */
 const shownMs = 3_600_000
+
+/** How often it is looked whether the log has it by now, milliseconds. */
+const lookAgainMs = 5_000
 
 /** Nodes that are remembered, and reasons that are remembered as logged. */
 const rememberedMax = 1_000
@@ -70,6 +73,16 @@ export class StampProofs {
     return [...this.#unproven.values()].filter(({ saidAtMs }) => nowMs - saidAtMs < shownMs)
   }
 
+  /** What the log has by now is shown no longer: whoever said it was believed too late, or lied about what came to be so. */
+  readonly forgetKnown: Effect.Effect<void, Unavailable, Ledger> = Effect.gen({ self: this }, function* () {
+    if (this.#unproven.size === 0) return
+    const head = yield* (yield* Ledger).head
+    for (const [name, said] of [...this.#unproven]) {
+      const isKnown = !(yield* isUnknown(head, said.stamp))
+      if (isKnown && this.#unproven.get(name) === said) this.#unproven.delete(name)
+    }
+  })
+
   #faultOf(cluster: string, proof: Envelope, shown: Signed): string | undefined {
     if (shown.cluster !== cluster) return `its proof is of cluster ${JSON.stringify(shown.cluster)}`
     const opened = open(this.#keys, JSON.stringify(proof))
@@ -97,6 +110,29 @@ export class StampProofs {
     })
   }
 }
+
+/** Looks for ever whether the log has what nodes did not prove. */
+export const keepForgetting = (proofs: StampProofs): Effect.Effect<never, never, Ledger> =>
+  proofs.forgetKnown.pipe(
+    Effect.ignore, // a database that is away is told by others
+    Effect.andThen(Effect.sleep(lookAgainMs)),
+    Effect.forever
+  )
+
+/**
+ * An allocator that does not lead can begin nothing; it can tell who asks it. What it has yet to read is in the log all the
+ * same, and no node has to prove it.
+ */
+export const judgeAsFollower = (
+  followed: { readonly fleet: Pick<Fleet, "allows">; readonly head: Head },
+  proofs: StampProofs,
+  status: NodeStatus
+): Effect.Effect<void, Unavailable, Ledger> =>
+  Effect.gen(function* () {
+    const witnesses = proofs.witnesses(followed.fleet, status)
+    if (!witnesses.some(({ stamp }) => isBeyond(followed.head, stamp))) return
+    yield* isLossShown(yield* (yield* Ledger).head, witnesses)
+  })
 
 /** Says of messages in effect that a node could not prove where it is by them. */
 export const sayUnknownSigners = (proofs: StampProofs): Effect.Effect<void, never, Ledger> =>

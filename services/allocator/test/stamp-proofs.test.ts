@@ -2,11 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Envelope, generateKey, readKeyRing, readSigningKey, type SigningKey, seal } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Stamp } from "@lowtide/domain"
-import { Ledger } from "@lowtide/ledger"
+import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
+import { emptyTables } from "@lowtide/testkit/memory-tables"
 import { Effect } from "effect"
 import { isLossShown, lossBy } from "../src/loss.ts"
-import { StampProofs } from "../src/stamp-proofs.ts"
+import { judgeAsFollower, StampProofs } from "../src/stamp-proofs.ts"
 import { signingKey } from "./orders.ts"
 
 const head = { incarnation: 1, epoch: 4, seq: 100, commitSeq: 50, recordedAt: "2026-01-01T00:00:00.000Z" }
@@ -139,6 +140,62 @@ it.effect("what the log has needs no proof", () =>
     assert.deepStrictEqual([why, alarms], [undefined, []])
   })
 )
+
+/** A ledger with this at its end, which can be moved on. */
+const ledgerAt = (end: Stamp) => {
+  const tables = emptyTables(head.recordedAt)
+  const moveTo = ({ seq, ...rest }: Stamp) => {
+    tables.head = { ...head, ...rest, seq }
+    // Of the event at the end nothing but its place is asked for.
+    tables.events[0] = { ...rest, seq } as unknown as StoredEvent
+  }
+  moveTo(end)
+  return { moveTo, layer: memoryLedger({ tables }) }
+}
+
+describe("a node's word that is not proven is shown", () => {
+  for (const [title, end, expected] of [
+    ["until the log has come to it", beyond, 0],
+    ["until an incarnation began that is above it, as by an order to recover", { ...known, incarnation: 2 }, 0],
+    ["on while the log has not come to it", { ...beyond, seq: beyond.seq - 1 }, 1],
+    ["on where the log has come to another event in its place", { ...beyond, epoch: 5 }, 1]
+  ] as const) {
+    const { moveTo, layer } = ledgerAt(head)
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        const proofs = new StampProofs(signingKey)
+        yield* isLossShown(head, proofs.witnesses(required, status({ stamp: beyond })))
+        yield* proofs.forgetKnown
+        assert.lengthOf(proofs.recent(0), 1)
+        moveTo(end)
+        yield* proofs.forgetKnown
+        assert.lengthOf(proofs.recent(0), expected)
+      }).pipe(Effect.provide(layer))
+    )
+  }
+})
+
+// The head before a message that is too large for a status proves less than the node says.
+describe("to an allocator that lags behind the log, a node that is beyond what it has read", () => {
+  const judgedBy = (end: Stamp) =>
+    Effect.gen(function* () {
+      const proofs = new StampProofs(signingKey)
+      yield* judgeAsFollower({ fleet: required, head }, proofs, status({ stamp: beyond, proof: proofOf(known) }))
+      return proofs.recent(0).length
+    }).pipe(Effect.provide(ledgerAt(end).layer))
+
+  it.effect("has nothing to prove of what the log has", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* judgedBy(beyond), 0)
+    })
+  )
+
+  it.effect("is shown where the log itself does not have it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* judgedBy(known), 1)
+    })
+  )
+})
 
 it.effect("a node's word is shown for an hour", () =>
   Effect.gen(function* () {

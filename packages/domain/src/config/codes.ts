@@ -483,7 +483,7 @@ export const codes = {
 
   LT0511: error(
     "a node's stamp is not proven",
-    "A node's status says that it holds what the log does not have, and shows nothing for it that the centre signed: no proof, an older one, one of another cluster, or one signed by a key that this allocator does not know. It is not believed, and nothing is changed by it. Shown for an hour after the last one.",
+    "A node's status says that it holds what the log does not have, and shows nothing for it that the centre signed: no proof, an older one, one of another cluster, or one signed by a key that this allocator does not know. It is not believed, and nothing is changed by it. Shown until the log has come to it, and else for an hour after the last one.",
     "If the database was restored or replaced, and keys were rotated before, name them by LOWTIDE_TRUST_FILE of the allocators, or order `lowtide recover --reason WHY`, which believes everybody once. Else somebody speaks in that node's name: exchange the seeds of its cluster with `lowtide cluster rotate`"
   ),
   LT0512: error(
