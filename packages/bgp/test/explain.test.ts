@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { explainEnd, type PeerIdentity } from "../src/fsm/explain.ts"
+import { explainEnd, noAnswer, type PeerIdentity } from "../src/fsm/explain.ts"
 import type { EndCause, State } from "../src/fsm/machine.ts"
 import { ceaseWithText, notification } from "../src/wire/notification.ts"
 
@@ -50,6 +50,17 @@ describe("what an operator is told", () => {
   ]
   it.each(sentences)("%s: %o", (from, cause, sentence) => {
     assert.strictEqual(explainEnd(peer, from, cause), sentence)
+  })
+
+  it("silence may come of a password, and of a TTL that ends on the link", () => {
+    const silence: EndCause = { _tag: "ConnectFailed", reason: noAnswer }
+    const far = explainEnd({ ...peer, ttl: 1 }, "Connect", silence)
+    assert.match(
+      far,
+      /without one; with TTL 1 it is reached on our own link alone: one further away needs ebgpMultiHop$/
+    )
+    assert.notInclude(explainEnd({ ...peer, ttl: 64 }, "Connect", silence), "TTL")
+    assert.notInclude(explainEnd({ ...peer, ttl: 1 }, "Connect", { ...silence, reason: "refused" }), "TTL")
   })
 
   it.each([

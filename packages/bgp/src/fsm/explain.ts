@@ -10,6 +10,8 @@ export interface PeerIdentity {
   readonly peerAsn: ExpectedAsn
   /** There, if segments are signed with a password. */
   readonly md5Key?: unknown
+  /** What segments leave with; 1 reaches the link alone. */
+  readonly ttl?: number
 }
 
 /** One sentence on why a session ended or did not come to be, for the person who runs either side. */
@@ -37,13 +39,16 @@ export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCa
   }
 }
 
-/** A kernel says nothing of segments that are signed wrongly, or not: it drops them. */
-const silenceHint = ({ md5Key }: PeerIdentity, reason: string): string =>
-  reason.startsWith(noAnswer)
-    ? md5Key === undefined
+/** A kernel says nothing of segments that are signed wrongly, or not, and a router nothing of those whose TTL is used up. */
+const silenceHint = ({ md5Key, ttl }: PeerIdentity, reason: string): string => {
+  if (!reason.startsWith(noAnswer)) return ""
+  const aboutPassword =
+    md5Key === undefined
       ? "; a router that asks for a password does not answer without one"
       : "; a password is set for it: a router with another one, or none, does not answer"
-    : ""
+  const aboutTtl = "; with TTL 1 it is reached on our own link alone: one further away needs ebgpMultiHop"
+  return ttl === 1 ? aboutPassword + aboutTtl : aboutPassword
+}
 
 /** What a connection attempt comes to when nothing comes back. */
 export const noAnswer = "no answer to the TCP connection request"
