@@ -1,13 +1,12 @@
 import type { DiffAnswer, diffQuery } from "@lowtide/api/diff"
 import { diffLimitMax } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
-import { Ledger } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
 import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
-import { type Moment, momentOf } from "./past.ts"
+import { type Moment, momentOf, Past } from "./past.ts"
 import { unknownCluster } from "./views/clusters.ts"
-import { diffItems } from "./views/diff.ts"
+import { isWanted } from "./views/diff.ts"
 import { readingOf } from "./views/reading.ts"
 
 /** What may be asked of two times. */
@@ -16,7 +15,6 @@ export type DiffQuery = Schema.Struct<typeof diffQuery>["Type"]
 /** What was added, removed, moved and changed between two times. */
 export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
   const centre = yield* Centre
-  const ledger = yield* Ledger
   const { reading, fault } = yield* orUnavailable(
     centre.read((view) => ({ reading: readingOf(view), fault: unknownCluster(view, query.cluster) }))
   )
@@ -40,9 +38,7 @@ export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
     const detail = `from: expected a place of the log before event ${to.position} (${to.at}), found event ${from.position} (${from.at})`
     return yield* new InvalidQueryProblem({ field: "from", detail })
   }
-  const before = yield* orUnavailable(ledger.stateAt(from.position))
-  const after = yield* orUnavailable(ledger.stateAt(to.position))
-  const all = yield* orUnavailable(Effect.fromResult(diffItems(before, after, query)))
+  const all = (yield* (yield* Past).itemsBetween(from.position, to.position)).filter(isWanted(query))
   const end = offset + (query.limit ?? diffLimitMax)
   const answer: DiffAnswer = {
     position: to.position,

@@ -1,3 +1,4 @@
+import type { DiffItem } from "@lowtide/api/diff"
 import { isSeqText } from "@lowtide/api/parameters"
 import { InvalidQueryProblem, type UnavailableProblem } from "@lowtide/api/problems"
 import { type Fleet, type NodeIntent, resolveNode } from "@lowtide/domain"
@@ -7,6 +8,7 @@ import { Centre, type CommittedView, type HeardNode, obligedNodes } from "../cen
 import { inTurns, RestoredFleet } from "../memory.ts"
 import { type Archived, archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
+import { diffItems } from "./views/diff.ts"
 import { reportLateMsMax, type VipName, WireFacts } from "./views/wire-facts.ts"
 
 /** A moment of the past, and the place in the log where it was. */
@@ -27,6 +29,9 @@ const clockLeadMsMax = 1000
 /** Past fleets that are kept for the next question about the same place; they never change. */
 const fleetsMax = 2
 
+/** Differences that are kept for the next page of one; they never change. */
+const differencesMax = 1
+
 /** How long they are kept. */
 const keptFor = "1 minute"
 
@@ -39,6 +44,8 @@ export class Past extends Context.Service<
   {
     /** The fleet at a moment: from events up to its position; sessions and announcements from the wire journal. */
     readonly viewAt: (moment: Moment) => Effect.Effect<CommittedView, UnavailableProblem>
+    /** All that differs between two places of the log. */
+    readonly itemsBetween: (from: number, to: number) => Effect.Effect<ReadonlyArray<DiffItem>, UnavailableProblem>
   }
 >()("@lowtide/allocator/Past") {
   static readonly layer: Layer.Layer<Past, never, Ledger | Centre> = Layer.effect(
@@ -52,7 +59,16 @@ export class Past extends Context.Service<
         // A database that was away is asked again.
         { capacity: fleetsMax, timeToLive: (exit) => (Exit.isSuccess(exit) ? keptFor : 0) }
       )
+      const differences = yield* Cache.makeWith((key: string) => itemsBetween(ledger, key), {
+        capacity: differencesMax,
+        timeToLive: (exit) => (Exit.isSuccess(exit) ? keptFor : 0)
+      })
       return Past.of({
+        itemsBetween: (from, to) =>
+          Effect.flatMap(
+            centre.read(({ head }) => head.incarnation),
+            (incarnation) => Cache.get(differences, `${incarnation}/${from}/${to}`)
+          ).pipe(orUnavailable),
         viewAt: (moment) =>
           Effect.gen(function* () {
             const { head, wireDrop } = yield* centre.read(({ head, fleet }) => ({ head, wireDrop: fleet.wireDrop }))
@@ -145,6 +161,14 @@ const fleetAt = Effect.fnUntraced(function* (ledger: Ledger["Service"], position
   yield* inTurns(yield* ledger.stateAt(position), restored.take)
   yield* restored.end
   return restored
+})
+
+/** By incarnation and both places as one text. */
+const itemsBetween = Effect.fnUntraced(function* (ledger: Ledger["Service"], key: string) {
+  const [, from = 0, to = 0] = key.split("/").map(Number)
+  const before = yield* ledger.stateAt(from)
+  const after = yield* ledger.stateAt(to)
+  return yield* Effect.fromResult(diffItems(before, after))
 })
 
 /** What the wire journal has of these VIPs and sessions at a moment. */

@@ -377,7 +377,7 @@ describe("schema audit", () => {
           [10, head - 2],
           [head - 4, head]
         ] as const) {
-          const said = Result.getOrThrow(diffItems(states[since] ?? [], states[until] ?? [], {}))
+          const said = Result.getOrThrow(diffItems(states[since] ?? [], states[until] ?? []))
           const expected = said
             .filter(({ before }) => !Array.isArray(before)) // a Service that has moved, told of by its addresses
             .map(({ kind, change, cluster, name, seq }) => ({ seq, kind, change, cluster, name }))

@@ -443,7 +443,7 @@ describe("what differs between two times", () => {
       row("approval:w-1", 4, order("pending")),
       row("approval:w-2", 5, { ...order("approved"), id: "w-2" })
     ]
-    const items = Result.getOrThrow(diffItems(before as never, after as never, {}))
+    const items = Result.getOrThrow(diffItems(before as never, after as never))
     expect(items.map(({ kind, change, cluster, name, sentence }) => [kind, change, cluster, name, sentence])).toEqual([
       [
         ...["configuration", "changed", "", "Fleet//prod"],

@@ -32,6 +32,13 @@ describe("the fleet as it was", () => {
         const again = yield* past.viewAt(moment)
         assert.strictEqual(again.fleet, back.fleet)
         assert.strictEqual(asked, 2)
+        const items = yield* past.itemsBetween(1, 10)
+        assert.isNotEmpty(items)
+        assert.strictEqual(yield* past.itemsBetween(1, 10), items, "the next page")
+        assert.strictEqual(asked, 4)
+        assert.notDeepEqual(yield* past.itemsBetween(1, 5), items)
+        yield* past.itemsBetween(1, 10)
+        assert.strictEqual(asked, 8, "one difference is kept")
       }).pipe(
         Effect.provide(Past.layer.pipe(Layer.provideMerge(fixedCentre(view)))),
         Effect.provideService(Ledger, failing)

@@ -39,13 +39,12 @@ interface Difference {
  */
 export const diffItems = (
   before: ReadonlyArray<StoredCurrent>,
-  after: ReadonlyArray<StoredCurrent>,
-  filter: DiffFilter
+  after: ReadonlyArray<StoredCurrent>
 ): Result.Result<ReadonlyArray<DiffItem>, Unreadable> =>
   Result.map(differing(before, after), (differences) =>
-    [...differences.flatMap(itemOf), ...servicesMoved(differences)]
-      .filter(isWanted(filter))
-      .sort(byText((item) => `${kinds.indexOf(item.kind)} ${item.cluster} ${item.name}`))
+    [...differences.flatMap(itemOf), ...servicesMoved(differences)].sort(
+      byText((item) => `${kinds.indexOf(item.kind)} ${item.cluster} ${item.name}`)
+    )
   )
 
 const kinds: ReadonlyArray<DiffKind> = [
@@ -81,7 +80,8 @@ const differing = (
 
 const noState = Result.succeed(null)
 
-const isWanted =
+/** Whether a difference is one that is asked for. */
+export const isWanted =
   ({ cluster, namespace, pool, address, kind }: DiffFilter) =>
   (item: DiffItem): boolean => {
     const states = [item.before, item.after].flatMap((state) => (isState(state) ? [state] : []))
