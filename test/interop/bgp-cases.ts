@@ -193,6 +193,9 @@ export const bgpInteropCases = ({ name, start, knowsRoles = false }: RouterUnder
       }
       const { least } = await watch.stop()
       assert.deepStrictEqual(least, { 4: 1, 6: 1 })
+      // Between two looks at the table a route could have been away: a router that logs what it removes says if it was.
+      const removed = await running.removed?.()
+      assert.deepStrictEqual(removed ?? ["198.51.100.2/32"], ["198.51.100.2/32"])
       await hasRoute(running, 4, "198.51.100.1/32")
     })
 

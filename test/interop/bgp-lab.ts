@@ -52,6 +52,8 @@ export interface Router {
   readonly count: (family: 4 | 6) => Promise<number>
   /** Text of its log and of what it prints, if it keeps one. */
   readonly log: () => Promise<string>
+  /** The prefixes that it has removed from its table since it was started, if it tells. */
+  readonly removed?: () => Promise<ReadonlyArray<string>>
   /** SIGKILL, as a crash; `start…` may be called again afterwards. */
   readonly kill: () => Promise<void>
 }
@@ -201,13 +203,17 @@ protocol bgp node {
     ({ text }) => text.includes("Daemon is up"),
     "BIRD is up"
   )
-  return routerOf(
+  const router = routerOf(
     [child],
     log,
     async (family) => parseBirdRoutes(await ask(`show route table master${family} protocol node all`)),
     async (family) =>
       Number(/^(\d+) of/m.exec(await ask(`show route table master${family} protocol node count`))?.[1] ?? Number.NaN)
   )
+  // `debug { routes }` has a line for each: node.ipv4 > removed [sole] 198.51.100.2/32 …
+  const removed = async () =>
+    [...(await router.log()).matchAll(/> removed(?: \[\w+\])? (\S+)/g)].map(([, prefix]) => prefix!)
+  return { ...router, removed }
 }
 
 const parseBirdRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
