@@ -4,6 +4,7 @@ import { type Collision, judgeCollision, type Opening } from "../src/fsm/collisi
 import type { State } from "../src/fsm/machine.ts"
 import { type BgpListener, type BgpPeer, type PeerEvent, startListener, startPeer } from "../src/index.ts"
 import type { Capability } from "../src/wire/capability.ts"
+import { until } from "./live.ts"
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -65,15 +66,6 @@ describe("of two connections with a peer, RFC 4271 §6.8", () => {
     assert.strictEqual(judgeCollision({ opens: "dial", own: lower, peer: higher }, { opens: "accept", state }), "none")
   })
 })
-
-/** Asks every other millisecond until it is so. */
-const until = (what: string, test: () => boolean): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    for (const end = performance.now() + 20_000; !test(); ) {
-      if (performance.now() > end) throw new Error(`not within 20 s: ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })
 
 /** A speaker that listens on an address of its own. */
 const listening = (host: string) => startListener({ host, port: 0 }, () => {})

@@ -1,7 +1,6 @@
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { hostPrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
 import {
   type CollectorOptions,
@@ -12,24 +11,10 @@ import {
   startListener,
   startPeer
 } from "../src/index.ts"
+import { plain, routes, until } from "./live.ts"
 import { messageOctets, octets } from "./octets.ts"
 
 vi.setConfig({ testTimeout: 30_000 })
-
-const until = (what: string, test: () => boolean): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    for (const end = performance.now() + 20_000; !test(); ) {
-      if (performance.now() > end) throw new Error(`not within 20 s: ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })
-
-const plain = { asPathPrepend: 0, communities: [], largeCommunities: [] }
-const routes = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({
-    prefix: hostPrefix({ family: 4, value: 0xc6120000n + BigInt(index) }),
-    attributes: plain
-  }))
 
 const base: PeerOptions = {
   name: "tor-a",

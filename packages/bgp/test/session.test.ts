@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { hostPrefix, parsePrefix } from "@lowtide/net"
+import { parsePrefix } from "@lowtide/net"
 import { Effect, Result, type Scope } from "effect"
 import {
   type BgpCollector,
@@ -11,34 +11,19 @@ import {
   notification,
   type PeerEvent,
   type PeerOptions,
-  type RouteAttributes,
   startCollector,
   startPeer,
   truePath
 } from "../src/index.ts"
 import { headerBytes } from "../src/wire/message.ts"
+import { plain, routes, until } from "./live.ts"
 import { messageOctets, octets } from "./octets.ts"
 
-const plain: RouteAttributes = { asPathPrepend: 0, communities: [], largeCommunities: [] }
 const prefix = (text: string) => Result.getOrThrow(parsePrefix(text))
-const routes = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({
-    prefix: hostPrefix({ family: 4, value: 0xc6120000n + BigInt(index) }),
-    attributes: plain
-  }))
 const withdrawals = (count: number) => routes(count).map(({ prefix }) => ({ prefix, attributes: undefined }))
 
 // Real sockets and real timers, on a machine that may be busy with other tests.
 vi.setConfig({ testTimeout: 30_000 })
-
-/** Asks every other millisecond until it is so; fails after 20 s, naming what was waited for. */
-const until = (what: string, test: () => boolean): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    for (const deadline = performance.now() + 20_000; !test(); ) {
-      if (performance.now() > deadline) throw new Error(`not within 20 s: ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })
 
 const collectorOptions: CollectorOptions = {
   host: "127.0.0.1",
