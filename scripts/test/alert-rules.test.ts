@@ -1,22 +1,9 @@
-import { globSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { codes } from "@lowtide/domain"
 import { assert, describe, it } from "vitest"
-import { alertCases, alertRules, metricsOf } from "./alert-rules.ts"
+import { alertCases, alertRules, exportersOf, metricsOf } from "./alert-rules.ts"
 
 const root = new URL("../../", import.meta.url).pathname
-
-/** The services whose sources name the metric. */
-const exportersOf = (metric: string): ReadonlyArray<string> =>
-  [...sources].flatMap(([service, text]) => (text.includes(`"${metric}"`) ? [service] : []))
-
-const sources = new Map(
-  ["allocator", "agent", "speaker"].map((service) => [
-    service,
-    globSync(`services/${service}/src/**/*.ts`, { cwd: root })
-      .map((file) => readFileSync(`${root}${file}`, "utf8"))
-      .join("\n")
-  ])
-)
 
 /** The anchors of a page's headings, as code hosts make them. */
 const anchorsOf = (page: string): ReadonlyArray<string> =>

@@ -29,3 +29,16 @@ export const alertCases = read<{
 }>("deploy/prometheus/test/*.yml").flatMap(({ tests }) => tests.flatMap(({ alert_rule_test }) => alert_rule_test))
 
 export const metricsOf = ({ expr }: AlertRule): ReadonlyArray<string> => expr.match(/lowtide_\w+/g) ?? []
+
+const sources = new Map(
+  ["allocator", "agent", "speaker"].map((service) => [
+    service,
+    globSync(`services/${service}/src/**/*.ts`, { cwd: root })
+      .map((file) => readFileSync(`${root}${file}`, "utf8"))
+      .join("\n")
+  ])
+)
+
+/** The services whose sources name the metric. */
+export const exportersOf = (metric: string): ReadonlyArray<string> =>
+  [...sources].flatMap(([service, text]) => (text.includes(`"${metric}"`) ? [service] : []))

@@ -3,16 +3,16 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import { alertRules, metricsOf } from "../../scripts/test/alert-rules.ts"
+import { alertRules, exportersOf, metricsOf } from "../../scripts/test/alert-rules.ts"
 import { answers, follows, leads, makeCentreLab, type RunningAllocator } from "./centre-lab.ts"
 import { announcing, service } from "./orders.ts"
 
 /** By the database's clock a lease lasts 5 s; the next leader has two more to be there. */
 const takeOverMs = 7_000
 
-/** What alert rules speak of and an allocator has only of what it serves or while there is any; the first is a speaker's. */
+/** What alert rules speak of and an allocator has only of what it serves, or while there is any. */
 const notAlways =
-  /^lowtide_(brake_held_intents|tokens_stale|certificate_stale|certificate_not_after_seconds|approvals_pending|nodes_braked)$/
+  /^lowtide_(tokens_stale|certificate_stale|certificate_not_after_seconds|approvals_pending|nodes_braked)$/
 
 const addresses = (allocator: RunningAllocator, minSeq: number) =>
   Effect.map(allocator.get(`/v1/services?min_seq=${minSeq}`), ({ body }) =>
@@ -59,7 +59,8 @@ describe("several allocators", () => {
         assert.match((yield* two.get("/metrics")).body, /^lowtide_leader 0$/m)
         assert.match((yield* two.get("/metrics")).body, /^lowtide_wire_reports_passed_over_total\S* 0$/m)
         assert.match((yield* two.get("/metrics")).body, /^lowtide_follower_lag_events 0$/m)
-        for (const metric of alertRules.flatMap(metricsOf).filter((name) => !notAlways.test(name))) {
+        const own = alertRules.flatMap(metricsOf).filter((name) => exportersOf(name).includes("allocator"))
+        for (const metric of own.filter((name) => !notAlways.test(name))) {
           yield* answers(one, "/metrics", ({ body }) => new RegExp(`^${metric}(\\{.*\\})? -?\\d`, "m").test(body))
         }
         const list = yield* answers(two, "/v1/allocators", ({ body }) => body?.items?.length === 2)
