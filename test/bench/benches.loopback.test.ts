@@ -39,7 +39,7 @@ describe("a benchmark at its smallest", () => {
       .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
     for (const { bench, ratio } of figures) {
       assert.strictEqual(bench, name)
-      assert.isAbove(ratio as number, 0)
+      assert.isAtLeast(ratio as number, 0) // processor time comes in ticks, of which so little may take none
     }
   })
 })
