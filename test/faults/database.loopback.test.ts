@@ -53,7 +53,8 @@ describe("a commit that the database refuses", () => {
   it.live("F6: because it contradicts what is stored: the allocator ends, and the next one goes on", () =>
     Effect.gen(function* () {
       // The comparison that begins with a leader would find the change, and nothing would be decided on it (F20).
-      const { lab, one } = yield* leading({ LOWTIDE_REPLAY_CHECK_SECONDS: "0" })
+      const uncompared = { LOWTIDE_REPLAY_CHECK_SECONDS: "0" }
+      const { lab, one } = yield* leading(uncompared)
       yield* lab.sql("update stream_current set version = version + 5 where kind = 'manifest'")
       yield* lab.ask(
         {
@@ -67,7 +68,7 @@ describe("a commit that the database refuses", () => {
       )
       assert.strictEqual((yield* one.process.ended).code, 1)
       assert.include(yield* one.process.log, "ledger state differs from the decider's")
-      yield* leads(yield* lab.allocator("next"))
+      yield* leads(yield* lab.allocator("next", uncompared))
       assert.strictEqual((yield* lab.send(service("web"), 1001))._tag, "Done")
     }).pipe(Effect.scoped)
   )
