@@ -31,8 +31,13 @@ describe("a benchmark at its smallest", () => {
     assert.deepStrictEqual(Object.keys(tiny).sort(), known)
   })
 
-  it.concurrent.each(Object.entries(tiny))("%s runs, and each of its lines is a figure", async (name, sizes) => {
-    const { stdout } = await run(process.execPath, ["scripts/bench.ts", name, ...sizes.map(String)], { cwd: root })
+  // One that hangs is ended, tells what it said, and is run once more: `fleet` has been seen to, cause unknown.
+  const options = { retry: 1, concurrent: true }
+  it.each(Object.entries(tiny))("%s runs, and each of its lines is a figure", options, async (name, sizes) => {
+    const command = ["scripts/bench.ts", name, ...sizes.map(String)]
+    const { stdout } = await run(process.execPath, command, { cwd: root, timeout: 80_000 }).catch((cause) => {
+      throw new Error(`${name}: ${cause.message}\n${cause.stderr}`)
+    })
     const figures = stdout
       .trimEnd()
       .split("\n")

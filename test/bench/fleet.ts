@@ -21,6 +21,7 @@ const serviceCount = argument(1, 2_000)
 const delayMs = 100
 const deadline = "5 minutes"
 const singles = 5
+const readAgainMs = 10_000
 const print = figuresOf("fleet")
 
 const main = Effect.gen(function* () {
@@ -102,7 +103,8 @@ const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) 
     if (awaited !== undefined && served.size >= awaited.count && heads > 0)
       Deferred.doneUnsafe(awaited.isThere, Effect.void)
   }
-  yield* followState(cluster, yield* Queue.sliding<void>(1)).pipe(
+  const again = yield* Queue.sliding<void>(1)
+  yield* followState(cluster, again).pipe(
     Stream.runForEach((item) => Effect.sync(() => (item._tag === "Live" ? [item.item] : item.items).forEach(take))),
     Effect.forkScoped,
     Effect.provideService(Bus, bus)
@@ -117,7 +119,9 @@ const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) 
       const isThere = yield* Deferred.make<void>()
       awaited = { count: services, isThere }
       yield* Queue.offer(looks, change)
-      yield* Deferred.await(isThere)
+      // A node that sees a gap reads everything again; this reader looks for none, and does so when it has to wait long.
+      const readAgain = Effect.forever(Effect.delay(Queue.offer(again, undefined), readAgainMs))
+      yield* Effect.raceFirst(Deferred.await(isThere), readAgain)
     })
   return { see }
 })
