@@ -160,7 +160,7 @@ export const codes = {
   LT0133: error(
     "session type not supported",
     "The peer is whoever is on an interface (unnumbered), which the native speaker cannot find yet. It is refused rather than set up differently.",
-    "Name the peer by peerAddress, or use the frr backend"
+    "Name the peer by peerAddress"
   ),
   LT0134: warning("field without effect", "The field is known and read, but changes nothing here.", "Remove the field"),
   LT0135: warning(
