@@ -1,17 +1,19 @@
 /**
- * Lowtide's own BGP-4 speaker: it dials a router, tells it routes and keeps the session up.
+ * Lowtide's own BGP-4 speaker: it dials a router or lets it connect, tells it routes and keeps the session up.
  *
  * - `wire/` turns messages into octets and back (pure); what a receiver owes a malformed field stands in the same
- *   table as its codec. The packer fills UPDATEs to 4,096 octets.
+ *   table as its codec. The packer fills UPDATEs as far as the session allows. `inspectMessage` judges one by hand.
  * - `fsm/` is RFC 4271's state machine as a pure function of state and input; time and jitter come in as numbers.
- * - `startPeer` is the shell: socket, timer, the Adj-RIB-Out and its difference to what was sent.
+ * - `startPeer` is the shell: socket, timer, the Adj-RIB-Out and its difference to what was sent; `startListener` hands it
+ *   the connections that its peer opens.
  * - `startCollector` is a listening counterpart that keeps what it hears, for places without a router and for tests.
  *
  * The speaker is send-only: what a peer announces is counted and never used.
  *
  * Standards: RFC 4271 (BGP-4), 4760 (multiprotocol), 5492 (capabilities), 6793 (four-octet AS), 2918 (route refresh),
- * 4724 §2 (End-of-RIB), 7606 (malformed UPDATEs), 9003 (shutdown text), 1997 and 8092 (communities), 6286, 6608, 7607,
- * 8538 §3 (hard reset), 9072 (long OPENs, receiving). `docs/rfcs.md` has them section by section.
+ * 7313 (enhanced refresh), 4724 and 8538 (graceful restart, the restarting side), 7606 (malformed UPDATEs), 8654 (extended
+ * messages), 8950 (IPv6 next hops), 9003 (shutdown text), 9234 (roles), 9687 (send hold timer), 1997, 4360 and 8092
+ * (communities), 2385 and 5082 (by packages/sockets). `docs/rfcs.md` has them section by section.
  */
 export {
   type BgpCollector,

@@ -423,7 +423,7 @@ export class Speaker {
     this.#changed("now")
   }
 
-  /** Something that sessions waited for is there, such as passwords. */
+  /** Something that sessions waited for is there, such as passwords, or a table that is whole. */
   beginWaiting(): void {
     if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
   }
@@ -500,7 +500,7 @@ export class Speaker {
     if (state === "live" && this.#isQuiet) {
       this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
       this.#isQuiet = false
-      if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
+      this.beginWaiting()
       this.#peers.change(++this.#turn, this.#fullTables())
       this.#saver.compact()
     }
@@ -511,7 +511,7 @@ export class Speaker {
     if (!this.#isNew) return
     this.#runTurn() // what came last is in the table before a table is announced
     this.#isNew = false
-    if (this.#configuredNode !== undefined) this.#configurePeers(this.#configuredNode)
+    this.beginWaiting()
   }
 
   #fullTables(): ReadonlyMap<string, ReadonlyArray<RouteChange>> {
