@@ -1,7 +1,7 @@
 import type { Command, RawObject } from "@lowtide/domain"
 import type { MemoryTables } from "@lowtide/testkit/memory-tables"
 import type { Choices } from "./choices.ts"
-import type { Site } from "./site.ts"
+import { network, type Site } from "./site.ts"
 
 /** What people see before they order something. */
 export interface PeoplesView {
@@ -84,6 +84,7 @@ const randomPool = (choices: Choices, { sites }: PeoplesView): PersonsOrder => {
   const name = choices.one(poolNames)
   const values = sites.filter(() => choices.below(4) > 0).map((site) => site.name)
   return apply("AddressPool", name, {
+    network,
     addresses: [choices.one(poolRanges[name])],
     clusterSelector: {
       matchExpressions: [{ key: "lowtide.dev/cluster", operator: "In", values: [...values, "none"] }]
@@ -105,6 +106,7 @@ const randomMembers = (choices: Choices, { sites }: PeoplesView): ReadonlyArray<
 /** Lets the members have one address together, and nobody else. */
 export const share = (name: string, address: string, members: ReadonlyArray<Member>, choices: Choices): PersonsOrder =>
   apply("SharedAddress", name, {
+    network,
     addresses: [address],
     members: members.map((member) => ({ ...member, namespace: "shop", priority: choices.below(2) }))
   })

@@ -14,7 +14,7 @@ import { Choices } from "./choices.ts"
 import { SimNode, settle, trusted } from "./node.ts"
 import { approvals, type PeoplesView, type PersonsOrder, randomOrder, releases, share, unshare } from "./people.ts"
 import { type SimPeer, SimRouters } from "./router.ts"
-import { Site } from "./site.ts"
+import { network, Site } from "./site.ts"
 import { fail, Violation } from "./violation.ts"
 
 /** What one history did. */
@@ -678,7 +678,7 @@ class Simulation {
       (node) => node.isDead || (node.status?.confirmedCseq ?? -1) >= (heads.get(node.cluster)?.cseq ?? 0)
     )
     const address = `192.0.2.${this.#choices.below(8)}`
-    if (areAllLive) this.#orderAll({ command: { _tag: "ForceRelease", network: "default", address } })
+    if (areAllLive) this.#orderAll({ command: { _tag: "ForceRelease", network, address } })
   }
 
   /** Nodes that are lost for good and of which no router has anything any more. */

@@ -107,6 +107,7 @@ export class Site {
   /** What a source that can see shows now; without one kind where it was never allowed to read it. */
   look(nowMs: number, unseenKind?: string): ClusterChange {
     const objects = [
+      clusterText(this.name),
       ...fixed,
       ...this.routing.texts,
       ...[...this.present].map((node) => nodeText(node, this.excluded.has(node))),
@@ -172,6 +173,9 @@ const observed = (text: string): ObservedObject => {
   return one
 }
 
+/** The network of all clusters, which is not the one that an unknown cluster is taken to be of. */
+export const network = "backbone"
+
 /** Both clusters are of one network and have the same eight addresses: who gets one, or one of the fleet's, is the centre's to say. */
 const fixed: ReadonlyArray<string> = [
   JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } }),
@@ -182,6 +186,9 @@ const fixed: ReadonlyArray<string> = [
     spec: { addresses: ["192.0.2.0/29"] }
   })
 ]
+
+const clusterText = (name: string): string =>
+  JSON.stringify({ apiVersion: "lowtide.dev/v1alpha1", kind: "Cluster", metadata: { name }, spec: { network } })
 
 const nodeText = (name: string, isExcluded: boolean): string =>
   JSON.stringify({

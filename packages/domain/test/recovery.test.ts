@@ -99,6 +99,31 @@ describe("a fleet that lost history", () => {
     assert.isUndefined(world.message("east", "adv.4-192-0-2-2"), "what speakers hold of it stays")
   })
 
+  it("knows a cluster whose addresses were taken over before its agent told of its network", () => {
+    const told = (network: string): Command => ({
+      _tag: "RegisterCluster",
+      cluster: "east",
+      network,
+      labels: { a: "b" }
+    })
+    const codes = ({ fleet }: World) =>
+      [...fleet.cluster("east").findings.values()].flatMap(({ findings }) => findings.map(({ code }) => code))
+    const held: RememberedVip = { ...announced("192.0.2.1", "back"), network: "backbone" }
+    const world = new World()
+    run(world, lost, adopt(held, { ...tombstone("192.0.2.2"), network: "left" }), told("backbone"))
+    announcing(world, "east")
+    run(world, apply("east", pool("public", ["192.0.2.0/28"])), observe("east", service("back")))
+    run(world, finish, republish("shop/back"))
+    assert.deepStrictEqual(world.addresses("east", "shop/back"), ["192.0.2.1"])
+    assert.notInclude(codes(world), "LT0212")
+
+    const other = new World()
+    run(other, lost, adopt(held), told("elsewhere"))
+    const { network, labels } = other.fleet.cluster("east")
+    assert.deepStrictEqual([network, labels], ["backbone", { a: "b" }], "it is of what it has, and not waited for")
+    assert.deepStrictEqual(codes(other), ["LT0212"])
+  })
+
   it("keeps an address that several shared with all of them, whatever their key", () => {
     const world = known()
     const shared = { annotations: { allowSharedIp: "key" } }

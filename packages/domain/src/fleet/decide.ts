@@ -253,7 +253,8 @@ const recordSegment = (draft: Draft, { _tag, ...said }: RecordSegment): void => 
 
 /**
  * A cluster is of one network for as long as it has addresses of it; another one is told of, and not taken. Nor are labels
- * and prefixes by which pools of the fleet would come to it that make invalid what is in effect.
+ * and prefixes by which pools of the fleet would come to it that make invalid what is in effect. One that the log has lost is
+ * of the network of what was taken over for it.
  */
 const registerCluster = (draft: Draft, cluster: ClusterMemory, command: RegisterCluster): void => {
   const { network, labels = {}, allowedPrefixes = [] } = command
@@ -263,12 +264,13 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
   const stream = streamOf.cluster(cluster.name)
   const isKnown = draft.fleet.versions.has(stream)
   const usedCount = cluster.vips.size + cluster.reservations.size
-  const isHeld = cluster.network !== network && usedCount > 0
+  const networkBefore = isKnown ? cluster.network : adoptedNetwork(draft.fleet, cluster, network)
+  const isHeld = networkBefore !== network && usedCount > 0
   const ref = { kind: "Cluster", name: cluster.name }
   const held = finding("LT0212", {
     object: ref,
     field: "spec.network",
-    expected: `network ${cluster.network} while ${usedCount} of its addresses are in use or reserved`,
+    expected: `network ${networkBefore} while ${usedCount} of its addresses are in use or reserved`,
     found: network
   })
   const off = finding("LT0543", {
@@ -278,10 +280,10 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
     found: `${command.loadBalancerClass}, which has no effect yet`
   })
   const wasOff = cluster.findings.get(objectKey(ref))?.findings.some(({ code }) => code === "LT0543") === true
-  const after = { ...cluster, network, labels, allowedPrefixes, loadBalancerClass }
+  const after = { ...cluster, network: isHeld ? networkBefore : network, labels, allowedPrefixes, loadBalancerClass }
   const isSame = isKnown && JSON.stringify(clusterState(after)) === JSON.stringify(clusterState(cluster))
   const pools = [...draft.fleet.addressPools.values()]
-  const broken = isHeld || isSame ? [] : brokenByPools(draft.fleet, cluster, { pools, subject: after })
+  const broken = (isHeld && isKnown) || isSame ? [] : brokenByPools(draft.fleet, cluster, { pools, subject: after })
   const findings = isHeld ? [held] : broken.length > 0 ? heldFindings(ref, broken) : []
   reportFindings(draft, cluster, ref, "agent", [
     ...findings,
@@ -289,7 +291,7 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
     // What the agent itself finds wrong with the cluster lasts until the agent says that it is over.
     ...reportedOn(cluster, ref).filter((found) => !isOfRegistration(found))
   ])
-  if (isSame || findings.length > 0) return
+  if (isSame || broken.length > 0 || (isHeld && isKnown)) return
   settlingPools(draft, [cluster], () =>
     draft.emit({
       stream,
@@ -297,12 +299,20 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
       reason: "observed",
       before: isKnown ? clusterState(cluster) : null,
       after: clusterState(after),
-      about: { cluster: cluster.name, network }
+      about: { cluster: cluster.name, network: after.network }
     })
   )
   if (cluster.loadBalancerClass !== classBefore) settleByClass(draft, cluster, wasOff)
   // Its own pools may be beyond what it may announce by now.
   reportJudgement(draft, cluster)
+}
+
+/** The network of the addresses that were taken over for a cluster before it was known: the one that is told, if it is of them. */
+const adoptedNetwork = (fleet: Fleet, cluster: ClusterMemory, told: string): string => {
+  const vips = [...cluster.vips].flatMap((stream) => fleet.vips.get(stream) ?? [])
+  const held = vips.filter(({ phase }) => phase === "assigned")
+  const networks = new Set((held.length > 0 ? held : vips).map(({ network }) => network))
+  return networks.has(told) ? told : ([...networks].sort()[0] ?? told)
 }
 
 /**
