@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { waitUntil } from "@lowtide/testkit/lab/index"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { type Fleet, type FleetOptions, sampleClusters, sampleFolder, startFleet } from "../../scripts/demo/fleet.ts"
 import { checkRouters } from "../../scripts/demo/verify.ts"
 
@@ -24,9 +24,19 @@ export const runningFleetOn = Effect.fnUntraced(function* (
     apiPort: 0,
     say: () => {}
   })
+  yield* Effect.addFinalizer((exit) => (Exit.isSuccess(exit) ? Effect.void : sayLogs(fleet)))
   yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 60_000 })
   return fleet
 })
+
+/** What every process of the fleet said last, for whoever reads of a test that failed. */
+const sayLogs = ({ logs }: Fleet) =>
+  Effect.sync(() => {
+    for (const name of readdirSync(logs).sort()) {
+      const lines = readFileSync(join(logs, name), "utf8").trimEnd().split("\n")
+      process.stderr.write(`${name} ends with\n${lines.slice(-20).join("\n")}\n\n`)
+    }
+  })
 
 /** The sample fleet with BIRD and FRR, every node in a network namespace of its own. */
 export const runningFleet = runningFleetOn({ ground: "namespaces", hasBird: true })
