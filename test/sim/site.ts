@@ -115,7 +115,8 @@ export class Site {
     ]
       .map(observed)
       .filter(({ ref }) => ref.kind !== unseenKind)
-    return change(new Map(objects.map((object) => [object.key, object])), [], nowMs)
+    const seen = change(new Map(objects.map((object) => [object.key, object])), [], nowMs)
+    return unseenKind === "Service" ? seen : { ...seen, refused: [faulty.ref], findings: faulty.findings }
   }
 
   /** What nodes see of endpoints. */
@@ -189,6 +190,18 @@ const fixed: ReadonlyArray<string> = [
 
 const clusterText = (name: string): string =>
   JSON.stringify({ apiVersion: "lowtide.dev/v1alpha1", kind: "Cluster", metadata: { name }, spec: { network } })
+
+/** A Service that every cluster has, and that never could be read. */
+const faulty = (() => {
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "faulty", namespace: "shop", uid: "uid-faulty" }
+  }
+  const text = JSON.stringify({ ...service, spec: { type: "LoadBalancer", externalTrafficPolicy: "Some" } })
+  const raw = parseManifests(text, { file: "site.yaml" }).manifests[0]!.object
+  return { ref: rawRef(raw), findings: decodeObject(raw).findings }
+})()
 
 const nodeText = (name: string, isExcluded: boolean): string =>
   JSON.stringify({

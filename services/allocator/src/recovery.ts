@@ -356,18 +356,21 @@ export class Recovery {
   }
 
   /**
-   * What a cluster's agent says that there is, once the log has it. An agent that had begun to tell when history was lost
-   * comes to its inventory although the first it told is lost: the roll call has it begin anew.
+   * What a cluster's agent says that there is, once the log has it, or what the agent finds wrong with it. An agent that had
+   * begun to tell when history was lost comes to its inventory although the first it told is lost: the roll call has it begin
+   * anew.
    */
   #told(name: string): ObserveInventory | undefined {
     const { fleet } = this.#parts.memory
     const inventory = this.#inventories.get(name)
     const cluster = fleet.clusters.get(name)
     if (inventory === undefined || cluster === undefined) return undefined
+    const isFaulty = (key: string) =>
+      cluster.findings.get(key)?.findings.some(({ severity }) => severity === "error") === true
     const isKnown =
       fleet.versions.has(streamOf.cluster(name)) &&
-      inventory.services.every((service) => cluster.services.has(service)) &&
-      inventory.nodes.every((node) => cluster.nodes.has(node))
+      inventory.services.every((service) => cluster.services.has(service) || isFaulty(`Service/${service}`)) &&
+      inventory.nodes.every((node) => cluster.nodes.has(node) || isFaulty(`Node//${node}`))
     return isKnown ? inventory : undefined
   }
 

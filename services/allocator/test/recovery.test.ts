@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
 import { type Envelope, seal } from "@lowtide/bus/envelope"
 import type { HeldVip, NodeStatus } from "@lowtide/bus/status"
-import type { ClusterHead, Command, ObserveInventory, RollCall, Stamp } from "@lowtide/domain"
+import {
+  type ClusterHead,
+  type Command,
+  finding,
+  type ObserveInventory,
+  type RollCall,
+  type Stamp
+} from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { emptyTables } from "@lowtide/testkit/memory-tables"
@@ -354,6 +361,24 @@ describe("an agent in a recovery", () => {
           assert.deepStrictEqual(waitingFor(leader), [])
         })
       )
+  )
+
+  it.effect("is not waited for because of a Service with errors, which the log never has", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        answerEmpty(leader, "n1", "n2")
+        yield* leader.tell(node("n1"), node("n2"), service("web"))
+        leader.recovery.noteHeldBack(inventory(["shop/faulty", "shop/web"]))
+        assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "nothing was told of it")
+        const object = { kind: "Service", namespace: "shop", name: "faulty" }
+        const facts = { object, field: "spec.type", expected: "a type", found: "none" }
+        yield* leader.tell({ _tag: "ReportFindings", cluster: "east", object, findings: [finding("LT0107", facts)] })
+        assert.deepStrictEqual(waitingFor(leader), [])
+      })
+    )
   )
 
   it.effect("that says of something that it is gone need not wait with it, and the inventory to come says so", () =>
