@@ -1,0 +1,33 @@
+import type { NodePeer } from "@lowtide/domain/announcing/intent"
+import type { IntakePort } from "./intake.ts"
+import type { Journal, LoadedRecords } from "./journal.ts"
+import type { PasswordLookup } from "./passwords.ts"
+import type { LocalSettings } from "./peer-options.ts"
+import type { PeersPort } from "./peers.ts"
+import type { Trust } from "./trust.ts"
+
+/** What a speaker runs on. */
+export interface SpeakerPort {
+  readonly settings: LocalSettings
+  readonly trust: Trust
+  readonly journal: Journal
+  readonly loaded: LoadedRecords
+  readonly startPeer: PeersPort["startPeer"]
+  /** How a peer's password is found now; undefined where it has none. */
+  readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
+  /** Whether what a peer's session needs of this node was looked for yet; `beginWaiting` says that it is so now. */
+  readonly mayBegin: (peer: NodePeer) => boolean
+  /** Names this run in statuses. */
+  readonly runId: string
+  readonly say: (severity: "info" | "warning" | "error", text: string) => void
+  /** Asks for everything to be read again. */
+  readonly resync: () => void
+  /** A status or a report is due, or may be sooner than was last answered. */
+  readonly wake: () => void
+  readonly monotonicMs: () => number
+  readonly unixMs: () => number
+  /** 0 to below 1. */
+  readonly random: () => number
+  /** `judgeMessages`, or what answers as it does and without other threads. */
+  readonly judge: IntakePort["judge"]
+}
