@@ -158,6 +158,22 @@ describe("a brake that is released", () => {
     assert.deepStrictEqual(ordered(it, since), { "node.east-2": order, "adv.4-192-0-2-0": order })
   })
 
+  it("is several nodes' when they are named in one batch, and all nodes' when one order names none", () => {
+    const it = serving()
+    const since = it.messages.length
+    it.doAll([release("east-1"), release("east-2")])
+    const order = { reason: "test", cause: it.log.length, nodes: ["east-1", "east-2"] }
+    const { "node.east-1": first, "node.east-2": second, "adv.4-192-0-2-0": address } = ordered(it, since)
+    assert.deepStrictEqual(address, order)
+    assert.deepStrictEqual(first, { reason: "test", cause: it.log.length - 1, nodes: ["east-1"] })
+    assert.deepStrictEqual(second, { reason: "test", cause: it.log.length, nodes: ["east-2"] })
+
+    it.do(forget)
+    const forced = it.messages.length
+    it.doAll([force, release("east-1")])
+    assert.deepStrictEqual(ordered(it, forced)["adv.4-192-0-2-0"], { reason: "test", cause: it.log.length - 1 })
+  })
+
   it("lasts for what was said with it: the next change is none that was ordered", () => {
     const it = serving()
     it.do(release())

@@ -66,12 +66,12 @@ export const affectedContents = (
   return orders.length === 0 ? contents : contents.map((affected) => ordered(affected, orders))
 }
 
-/** An order to withdraw however much it is: of one address, or of a cluster or one node of it. */
+/** An order to withdraw however much it is: of one address, or of a cluster or some nodes of it. */
 export interface MassWithdrawal {
   readonly eventIndex: number
   readonly cluster: string
   readonly address?: string
-  readonly nodes?: readonly [string]
+  readonly nodes?: ReadonlyArray<string>
   /** Of what says something new alone: what it does not change is not said again. */
   readonly changesOnly?: true
 }
@@ -84,7 +84,7 @@ const massWithdrawals = (events: ReadonlyArray<DomainEvent>): ReadonlyArray<Mass
   events.flatMap(({ type, reason, after, about }, eventIndex): ReadonlyArray<MassWithdrawal> => {
     if (type === "BrakeReleased" && after?._tag === "Brake") {
       const { cluster, node } = after
-      return [{ eventIndex, cluster, ...(node === null ? {} : { nodes: [node] as const }) }]
+      return [{ eventIndex, cluster, ...(node === null ? {} : { nodes: [node] }) }]
     }
     if (type === "VersionDropped" && reason === "approved") {
       return about.cluster === undefined ? [] : [{ eventIndex, cluster: about.cluster, changesOnly: true }]
@@ -106,9 +106,20 @@ const ordered = (affected: AffectedContent, orders: ReadonlyArray<MassWithdrawal
     if (content._tag === "VipIntent") return address === undefined || address === content.address
     return content._tag === "NodeIntent" && address === undefined && (nodes ?? [content.node]).includes(content.node)
   })
-  // One for all is not made less by a narrower one in the same batch.
-  const order = fitting.findLast(isForWholeCluster) ?? fitting.at(-1)
+  const order = joined(fitting)
   return order === undefined ? affected : { ...affected, massWithdraw: order }
+}
+
+/** What the orders of one batch come to for one message: one for all nodes is not made less, and of several nodes each is meant. */
+const joined = (orders: ReadonlyArray<MassWithdrawal>): MassWithdrawal | undefined => {
+  const forAll =
+    orders.findLast(isForWholeCluster) ??
+    orders.findLast(({ nodes, changesOnly }) => nodes === undefined && changesOnly === undefined)
+  if (forAll !== undefined) return forAll
+  const forNodes = orders.filter(({ nodes }) => nodes !== undefined)
+  const last = forNodes.at(-1)
+  if (last === undefined) return orders.at(-1)
+  return { ...last, nodes: [...new Set(forNodes.flatMap(({ nodes = [] }) => nodes))] }
 }
 
 /** Streams of which a message is to be resolved anew, with the index of the last event that says so. */
