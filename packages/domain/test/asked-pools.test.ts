@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
 import { decodeObject, lint, preview, type RawObject } from "../src/index.ts"
-import { pool } from "./world.ts"
+import { apply, service as goodService, observe, pool, World } from "./world.ts"
 
 const pools = [
   pool("public", ["192.0.2.0/30"]),
@@ -148,5 +148,67 @@ describe("what a Service asks of the pools", () => {
         ["a", []]
       ]
     )
+  })
+})
+
+describe("a version of a Service that an agent did not take", () => {
+  const faulty = service("a", { "address-pool": "late", loadBalancerIPs: "192.0.2.1" }, badPort)
+  const report = (world: World, refused: RawObject | undefined) =>
+    world.do({
+      ...{ _tag: "ReportFindings", cluster: "east", object: { kind: "Service", namespace: "shop", name: "a" } },
+      findings: refused === undefined ? [] : decodeObject(refused).findings,
+      ...(refused === undefined ? {} : { refused })
+    })
+  const codes = (world: World) =>
+    world.fleet
+      .cluster("east")
+      .findings.get("Service/shop/a")
+      ?.findings.map(({ code, field }) => `${code} ${field.replace(/^metadata.*io\/(.*)\]$/, "$1")}`)
+
+  it("is told what it asks of the pools and would not get, as offline, as they come and go", () => {
+    for (const manifest of [
+      service("a", { "address-pool": "none", loadBalancerIPs: "198.51.100.0" }, badPort),
+      service("a", { loadBalancerIPs: "192.0.2.77,bogus" })
+    ]) {
+      const world = new World()
+      for (const each of pools) world.do(apply("east", each))
+      report(world, manifest)
+      assert.deepStrictEqual([...(codes(world) ?? [])].sort(), said("a", manifest))
+    }
+    const world = new World()
+    world.do(apply("east", pool("public", ["192.0.2.0/24"])))
+    report(world, faulty)
+    assert.deepStrictEqual(codes(world), [ofPort, "LT0206 address-pool"])
+    assert.deepStrictEqual(report(world, faulty), [], "what is known is not said again")
+    world.do(apply("east", pool("late", ["198.51.100.0/24"])))
+    assert.deepStrictEqual(codes(world), [ofPort, "LT0202 loadBalancerIPs"])
+    const deletion = { _tag: "DeleteManifest", cluster: "east", kind: "IPAddressPool", name: "late" } as const
+    world.do({ ...deletion, namespace: "metallb-system" })
+    assert.deepStrictEqual(codes(world), [ofPort, "LT0206 address-pool"])
+    report(world, undefined)
+    assert.isUndefined(codes(world))
+  })
+
+  it("depends on the labels of its namespace", () => {
+    const world = new World()
+    const serviceAllocation = { namespaceSelectors: [{ matchLabels: { tier: "front" } }] }
+    world.do(apply("east", pool("late", ["192.0.2.0/24"], { serviceAllocation })))
+    report(world, service("a", { "address-pool": "late" }, badPort))
+    assert.deepStrictEqual(codes(world), [ofPort, "LT0205 address-pool"])
+    world.do({ _tag: "ObserveNamespace", cluster: "east", namespace: { name: "shop", labels: { tier: "front" } } })
+    assert.deepStrictEqual(codes(world), [ofPort])
+  })
+
+  it("has no effect: the version before it keeps what it has, and what is wrong with that is told beside", () => {
+    const world = new World()
+    world.do(apply("east", pool("public", ["192.0.2.0/24"])))
+    world.do(observe("east", goodService("a")))
+    const before = world.addresses("east", "shop/a")
+    report(world, faulty)
+    assert.deepStrictEqual(codes(world), [ofPort, "LT0206 address-pool"])
+    assert.deepStrictEqual(world.addresses("east", "shop/a"), before)
+    report(world, undefined)
+    assert.isUndefined(codes(world))
+    assert.deepStrictEqual(world.addresses("east", "shop/a"), before)
   })
 })

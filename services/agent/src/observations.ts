@@ -7,9 +7,11 @@ import {
   type ObjectRef,
   objectKey,
   objectTelling,
-  type Phase
+  type Phase,
+  type RawObject
 } from "@lowtide/domain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
+import { isReadAnnotation } from "@lowtide/domain/config/service"
 import { type ClusterChange, isComplete } from "@lowtide/kube"
 
 /**
@@ -107,9 +109,7 @@ const isAgents = (finding: Finding): boolean =>
   finding.severity === "error" || finding.code === "LT0139" || !configurationKinds.has(finding.object.kind)
 
 const findingTellings = (cluster: string, { findings, faulty }: ClusterChange): Tellings => {
-  const refused = new Map(
-    faulty.flatMap(({ key, ref, raw }) => (configurationKinds.has(ref.kind) ? [[key, raw] as const] : []))
-  )
+  const refused = new Map(faulty.flatMap((one) => judgedByCentre(one).map((raw) => [one.key, raw] as const)))
   const byObject = new Map<string, { readonly object: ObjectRef; readonly findings: Array<Finding> }>()
   for (const finding of findings.filter(isAgents)) {
     const entry = byObject.get(objectKey(finding.object))
@@ -123,6 +123,20 @@ const findingTellings = (cluster: string, { findings, faulty }: ClusterChange): 
       ...(raw === undefined ? {} : { refused: raw })
     })
   })
+}
+
+/** What the centre says more of: configuration, and of a Service that wants addresses what it asks of the pools. */
+const judgedByCentre = ({ ref, raw, object }: ClusterChange["faulty"][number]): ReadonlyArray<RawObject> => {
+  if (configurationKinds.has(ref.kind)) return [raw]
+  return object._tag === "Service" && object.value.type === "LoadBalancer" ? [ownPartsOf(raw)] : []
+}
+
+/** Without its status, and without annotations that are neither read nor a fault: they are others' business. */
+const ownPartsOf = ({ status: _, ...raw }: RawObject): RawObject => {
+  const { annotations } = raw
+  if (typeof annotations !== "object" || annotations === null || Array.isArray(annotations)) return raw
+  const own = Object.entries(annotations).filter(([name, text]) => isReadAnnotation(name) || typeof text !== "string")
+  return { ...raw, annotations: Object.fromEntries(own) }
 }
 
 /**

@@ -35,7 +35,7 @@ describe("findings that the agent tells of configuration", () => {
 })
 
 describe("a version of an object that is not taken", () => {
-  it("is told with its findings, for the centre to judge, of configuration alone", () => {
+  it("is told with its findings, for the centre to judge, of configuration and of a Service that wants addresses", () => {
     const pool = faulty(`apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata: {name: public}
@@ -43,19 +43,33 @@ spec: {addresses: [192.0.2.0/24, oops]}
 `)
     const service = faulty(`apiVersion: v1
 kind: Service
-metadata: {name: web, namespace: shop}
+metadata: {name: web, namespace: shop, annotations: {metallb.io/address-pool: typo, example.org/note: private}}
 spec: {type: LoadBalancer, ports: [{port: 0}]}
+status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}
+`)
+    const inside = faulty(`apiVersion: v1
+kind: Service
+metadata: {name: inside, namespace: shop, deletionTimestamp: soon}
+spec: {type: ClusterIP, ports: [{port: 80}], ipFamilies: [IPv5]}
 `)
     const seen = lookAt([], {
-      refused: [pool.ref, service.ref],
-      faulty: [pool, service],
-      findings: [...pool.findings, ...service.findings]
+      refused: [pool.ref, service.ref, inside.ref],
+      faulty: [pool, service, inside],
+      findings: [...pool.findings, ...service.findings, ...inside.findings]
     })
     const told = tellings("east", seen, new Map()).flatMap(({ command }) =>
       command._tag === "ReportFindings" ? [[command.object.kind, command.refused]] : []
     )
     assert.deepStrictEqual(told, [
       ["IPAddressPool", pool.raw],
+      [
+        "Service",
+        {
+          ...{ apiVersion: "v1", kind: "Service", namespace: "shop", name: "web" },
+          annotations: { "metallb.io/address-pool": "typo" },
+          spec: { type: "LoadBalancer", ports: [{ port: 0 }] }
+        }
+      ],
       ["Service", undefined]
     ])
   })

@@ -109,6 +109,10 @@ interface AskedByAnnotation extends ServiceAnnotations {
 
 const newPrefix = "metallb.io/"
 const oldPrefix = "metallb.universe.tf/"
+const readPrefixes = [newPrefix, oldPrefix, "lowtide.dev/"]
+
+/** Whether an annotation of a Service is one of those that are read, or are a fault by their name. */
+export const isReadAnnotation = (name: string): boolean => readPrefixes.some((prefix) => name.startsWith(prefix))
 
 /** The newer prefix wins over the deprecated one, which is warned of. */
 const readAnnotations = (metadata: Fields): AskedByAnnotation => {
@@ -127,7 +131,7 @@ const readAnnotations = (metadata: Fields): AskedByAnnotation => {
   const list = read("loadBalancerIPs")
   // A misspelt wish would be no wish, and the Service would get another address than the one asked for.
   annotations.reportUnknownOf({
-    prefixes: [newPrefix, oldPrefix, "lowtide.dev/"],
+    prefixes: readPrefixes,
     known: ["address-pool", "allow-shared-ip", "loadBalancerIPs"].map((name) => newPrefix + name),
     passed: [newPrefix, oldPrefix].map((prefix) => `${prefix}ip-allocated-from-pool`)
   })

@@ -81,7 +81,7 @@ export interface ReportFindings {
   readonly cluster: string
   readonly object: ObjectRef
   readonly findings: ReadonlyArray<Finding>
-  /** What was not taken for these errors, of a configuration object: the centre says what else is wrong with it. */
+  /** What was not taken for these errors, of a configuration object or a Service: the centre says what else is wrong with it. */
   readonly refused?: RawObject
 }
 

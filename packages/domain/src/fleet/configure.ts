@@ -165,7 +165,8 @@ export const hearFindings = (
   const before = cluster.findings.get(key)?.refused
   const standing = reportedOn(cluster, object).filter((found) => object.kind === "Cluster" && isOfRegistration(found))
   reportFindings(draft, cluster, object, "agent", [...standing, ...findings], refused)
-  if (JSON.stringify(before) === JSON.stringify(refused)) return
+  // Of a Service it says what that asks of the pools, and no other object is judged by it: see `reviewServices`.
+  if (object.kind === "Service" || JSON.stringify(before) === JSON.stringify(refused)) return
   if (refused === undefined && !cluster.manifests.has(key) && !cluster.waiting.has(key))
     reportFindings(draft, cluster, object, "centre", [])
   reportJudgement(draft, cluster)
@@ -243,7 +244,7 @@ export const reportJudgement = (
   }
   for (const found of [...findings, ...strayFindings(draft.fleet, cluster)]) addTo(byObject, found)
   for (const { object, refused } of cluster.findings.values()) {
-    if (refused !== undefined && !byObject.has(objectKey(object)))
+    if (refused !== undefined && object.kind !== "Service" && !byObject.has(objectKey(object)))
       byObject.set(objectKey(object), { ref: object, findings: [] })
   }
   for (const found of judgeRefused(draft.fleet, cluster)) addTo(byObject, found)

@@ -12,7 +12,7 @@ import {
 } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { poolsOfFleet } from "./fleet-pools.ts"
-import type { KeptState, ManifestState } from "./stream.ts"
+import type { FindingsState, KeptState, ManifestState } from "./stream.ts"
 
 /** What a cluster's manifests, and the fleet's pools that it may draw from, amount to together. */
 export const judgeCluster = (fleet: Fleet, cluster: ClusterMemory): Judgement =>
@@ -69,12 +69,15 @@ const putKept = (manifests: Map<string, ManifestState>, key: string, version: Ma
 export const judgeWithPools = (cluster: ClusterMemory, fleetPools: ReadonlyArray<AddressPool>): Judgement =>
   judgeManifests(cluster, cluster.manifests.values(), fleetPools)
 
+/** The version of an object that was not taken, as far as it can be read; none where there is none. */
+export const refusedVersion = ({ refused }: FindingsState): ReadonlyArray<FaultyObject> => {
+  const { faulty, findings } = refused === undefined ? { findings: [] } : decodeObject(refused)
+  return faulty === undefined ? [] : [{ object: faulty, findings }]
+}
+
 /** What is wrong, beside the others, with the versions of the cluster's objects that were not taken. */
 export const judgeRefused = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Finding> => {
-  const refused = [...cluster.findings.values()].flatMap((state): ReadonlyArray<FaultyObject> => {
-    const { faulty, findings } = state.refused === undefined ? { findings: [] } : decodeObject(state.refused)
-    return faulty === undefined ? [] : [{ object: faulty, findings }]
-  })
+  const refused = [...cluster.findings.values()].flatMap(refusedVersion)
   if (refused.length === 0) return []
   const fleetPools = poolsOfFleet(fleet.addressPools.values(), cluster)
   return judgeFaulty(objectsOf(cluster, cluster.manifests.values()), refused, { fleetPools })

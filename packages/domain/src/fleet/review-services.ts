@@ -1,14 +1,18 @@
+import { faultyServiceFindings } from "../allocation/faulty-services.ts"
 import { stuckMoves } from "../allocation/moves.ts"
 import { mayClash, preferenceFindings } from "../announcing/preferences.ts"
-import { type ObjectRef, objectKey } from "../config/index.ts"
+import { type Finding, type ObjectRef, objectKey } from "../config/index.ts"
 import { reportFindings } from "./configure.ts"
 import type { Draft } from "./draft.ts"
 import type { DomainEvent } from "./event.ts"
-import type { ClusterMemory } from "./fleet.ts"
+import type { ClusterMemory, Fleet } from "./fleet.ts"
+import { refusedVersion } from "./judged.ts"
+import type { NamespaceState } from "./stream.ts"
 
 /**
- * Records of each Service whose routes a command may have changed what is amiss with them: that advertisements give one
- * of them two local preferences, which depends on what the Service is selected by, or that a move of it cannot end.
+ * Records of each Service that a command may concern what is amiss with it: that advertisements give a route of it two local
+ * preferences, which depends on what the Service is selected by; that a move of it cannot end; or what a version of it that
+ * was not taken asks of the pools and would not get.
  */
 export const reviewServices = (draft: Draft): void => {
   if (!draft.fleet.allows("preferenceFindings")) return
@@ -27,7 +31,7 @@ export const reviewServices = (draft: Draft): void => {
       const stuck = stuckMoves(draft.fleet, cluster, key)
       if (state === undefined && stuck.length === 0 && !isWarned) continue
       const clashes = state === undefined ? [] : preferenceFindings(draft.fleet, cluster, state)
-      const findings = [...clashes, ...stuck]
+      const findings = [...clashes, ...stuck, ...refusedFindings(draft.fleet, cluster, key)]
       if (findings.length > 0 || isWarned) reportFindings(draft, cluster, ref, "centre", findings)
     }
   }
@@ -49,6 +53,12 @@ class Touched {
 const touch = (draft: Draft, touched: Touched, { before, after }: DomainEvent): void => {
   for (const state of [before, after]) {
     switch (state?._tag) {
+      case "Findings":
+        if (state.object.kind === "Service") touched.add(state.cluster, serviceKey(state.object))
+        break
+      case "Namespace":
+        for (const key of refusedIn(draft.cluster(state.cluster), state)) touched.add(state.cluster, key)
+        break
       case "Manifest":
       case "Kept":
       case "Node":
@@ -57,6 +67,9 @@ const touch = (draft: Draft, touched: Touched, { before, after }: DomainEvent): 
         break
       case "AddressPool":
         for (const name of draft.fleet.clusters.keys()) touched.clusters.add(name)
+        break
+      case "SharedAddress":
+        for (const { cluster, namespace, name } of state.shared.members) touched.add(cluster, `${namespace}/${name}`)
         break
       case "Service":
         touched.add(state.cluster, `${state.service.namespace}/${state.service.name}`)
@@ -74,7 +87,22 @@ const serviceRef = (key: string): ObjectRef => {
   return { kind: "Service", namespace, name }
 }
 
+const serviceKey = ({ namespace, name }: ObjectRef): string => `${namespace}/${name}`
+
+/** Of which the centre has something to say, or may have. */
 const warned = (cluster: ClusterMemory): ReadonlyArray<string> =>
-  [...cluster.findings.values()].flatMap(({ object, findings, reportedCount }) =>
-    object.kind === "Service" && findings.length > reportedCount ? [`${object.namespace}/${object.name}`] : []
+  [...cluster.findings.values()].flatMap(({ object, findings, reportedCount, refused }) =>
+    object.kind === "Service" && (findings.length > reportedCount || refused !== undefined) ? [serviceKey(object)] : []
   )
+
+/** Which pools may have a Service depends on its namespace's labels. */
+const refusedIn = (cluster: ClusterMemory, { namespace: { name } }: NamespaceState): ReadonlyArray<string> =>
+  [...cluster.findings.values()].flatMap(({ object, refused }) =>
+    object.kind === "Service" && object.namespace === name && refused !== undefined ? [serviceKey(object)] : []
+  )
+
+const refusedFindings = (fleet: Fleet, cluster: ClusterMemory, key: string): ReadonlyArray<Finding> => {
+  const state = cluster.findings.get(objectKey(serviceRef(key)))
+  const faulty = state === undefined ? [] : refusedVersion(state)
+  return faulty.flatMap((version) => faultyServiceFindings(fleet, cluster, version))
+}

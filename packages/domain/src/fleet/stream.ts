@@ -132,7 +132,7 @@ export interface FindingsState {
   readonly findings: ReadonlyArray<Finding>
   /** How many of them are the agent's. */
   readonly reportedCount: number
-  /** The version of a configuration object that was not taken for its errors, for what else is wrong with it beside the others. */
+  /** The version of a configuration object or Service that was not taken for its errors, for what else is wrong with it beside the others. */
   readonly refused?: RawObject
   /** The version that is held, since objects in effect would be invalid by it: it is made as soon as none would. */
   readonly held?: RawObject

@@ -1,6 +1,7 @@
 import { compareAddresses, parsePrefix } from "@lowtide/net"
 import { Result } from "effect"
 import { askedPoolFindings } from "../allocation/asked-pools.ts"
+import { faultyServiceFindings } from "../allocation/faulty-services.ts"
 import { classText, wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import { isInternalPeer, type NodeIntent, type VipIntent } from "../announcing/intent.ts"
@@ -31,7 +32,6 @@ import {
   slicesByService
 } from "../fleet/observation.ts"
 import type { ServiceState } from "../fleet/stream.ts"
-import { faultyServiceFindings } from "./faulty-services.ts"
 import { type ClusterInput, type FleetInput, inOrder, judgedFindings, located } from "./findings.ts"
 
 /** How Services that wait together are taken. */
