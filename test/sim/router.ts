@@ -145,7 +145,7 @@ export class SimPeer implements BgpPeer {
     this.isUp = false
     this.#unwritten = this.#unwritten.map(({ token }) => ({ changes: [], token }))
     this.#routers.lost(this.#ends, this.#nowMs(), wasTold)
-    this.#onEvent({ _tag: "SessionEnded", reason: "lost", retryInMs: 1_000 })
+    this.#onEvent({ _tag: "SessionEnded", reason: "lost", retryInMs: 1_000, keptForSeconds: 0 })
   }
 
   /** The process is gone, and says nothing any more. */

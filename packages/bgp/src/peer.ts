@@ -127,6 +127,8 @@ export type PeerEvent =
       readonly notification?: NotificationReport
       /** `undefined`: it was stopped, or the peer is to connect. */
       readonly retryInMs: number | undefined
+      /** How long the peer keeps our routes from now on; 0: it has dropped them (RFC 4724 §4.2, RFC 8538 §4). */
+      readonly keptForSeconds: number
     }
   /** An attempt that did not lead to a session: no connection, or a refusal. */
   | {

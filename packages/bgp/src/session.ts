@@ -15,6 +15,7 @@ import {
   type BgpNotification,
   ceaseWithText,
   hardReset,
+  isHardReset,
   notification,
   notificationName,
   notificationText,
@@ -96,14 +97,15 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
       case "SessionDown": {
         const reason = explainEnd(options, action.from, action.cause)
         const report = reportOf(action.cause)
+        const keptForSeconds = memory.keptForSeconds(report)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
-        onEvent({
-          _tag: action.from === "Established" ? "SessionEnded" : "ConnectFailed",
-          reason,
-          ...(report && { notification: report }),
-          retryInMs: connections.retryInMs()
-        })
+        const ended = { reason, ...(report && { notification: report }), retryInMs: connections.retryInMs() }
+        onEvent(
+          action.from === "Established"
+            ? { _tag: "SessionEnded", ...ended, keptForSeconds }
+            : { _tag: "ConnectFailed", ...ended }
+        )
         return
       }
       case "TakeUpdate": {
@@ -293,6 +295,13 @@ class SessionMemory {
   /** Whether the peer of the session that is up keeps our routes also when a NOTIFICATION ends it. */
   get keepsAfterNotification(): boolean {
     return this.session?.negotiated.keptAfterNotification ?? false
+  }
+
+  /** How long the peer keeps our routes when the session that is up ends now, by this NOTIFICATION if any. */
+  keptForSeconds(notification: Pick<NotificationReport, "code" | "subcode"> | undefined): number {
+    const { keptForSeconds = 0, keptAfterNotification = false } = this.session?.negotiated ?? {}
+    if (notification === undefined) return keptForSeconds
+    return keptAfterNotification && !isHardReset(notification) ? keptForSeconds : 0
   }
 
   /** Counts what the peer announced; answers what to end the session with when it is too much (RFC 4486 §4). */

@@ -277,6 +277,7 @@ describe("a connection beside a session that is up", () => {
       yield* router.peer.stop({ subcode: "hard-reset", text: "drained" })
       yield* until("the node was told", () => node.last("SessionEnded") !== undefined)
       assert.deepInclude(node.last("SessionEnded")!.notification, { code: 6, subcode: 9 })
+      assert.strictEqual(node.last("SessionEnded")!.keptForSeconds, 0)
     })
   )
 
@@ -294,6 +295,7 @@ describe("a connection beside a session that is up", () => {
       yield* beside(listener.port, restart("fc00"))
       yield* until("the old session is given up", () => router.last("SessionEnded") !== undefined)
       assert.match(router.last("SessionEnded")!.reason, /the peer has restarted and connected anew/)
+      assert.strictEqual(router.last("SessionEnded")!.keptForSeconds, 60)
     })
   )
 })

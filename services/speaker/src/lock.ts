@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Schema, type Scope } from "effect"
+import { bootId } from "./life.ts"
 
 /** Another speaker runs on this state folder: two of one node would take each other's sessions down. */
 export class StateLocked extends Schema.TaggedError<StateLocked>()("StateLocked", {
@@ -97,8 +98,7 @@ const describeProcess = (pid: number): Owner | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()
-    return { pid, startedAtTicks: fields[19] ?? "", bootId }
+    return { pid, startedAtTicks: fields[19] ?? "", bootId: bootId() }
   } catch {
     return undefined
   }

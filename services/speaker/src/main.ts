@@ -9,6 +9,7 @@ import { readConfig, type SpeakerConfig } from "./config.ts"
 import { sliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { openJournal } from "./journal.ts"
+import { bootId, Life } from "./life.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
@@ -55,11 +56,13 @@ const RunningLive = Layer.effect(
     const statusWake = yield* Queue.sliding<void>(1)
     const wireWake = yield* Queue.sliding<void>(1)
     const run = Effect.runForkWith(yield* Effect.context<never>())
+    const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
     const speaker = new Speaker({
       settings,
       trust,
       journal,
       loaded,
+      life,
       startPeer,
       passwordOf: (peer) => passwords.of(peer),
       mayBegin: (peer) => passwords.mayBegin(peer),
@@ -78,6 +81,7 @@ const RunningLive = Layer.effect(
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         speaker.start()
+        life.begin(Date.now())
         return setInterval(() => speaker.tick(), tickMs)
       }),
       (timer) =>

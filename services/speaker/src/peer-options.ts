@@ -14,6 +14,8 @@ export interface LocalSettings {
   readonly localAddress?: string | undefined
   readonly nextHopIpv4?: string | undefined
   readonly nextHopIpv6?: string | undefined
+  /** The node has booted since what it announced before: it forwards nothing of that any more. */
+  readonly hasBooted?: boolean | undefined
 }
 
 /** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
@@ -65,7 +67,13 @@ const peerOptions = (
     // RFC 4271 §5.1.3 takes an external peer to be on the same link, and routers send to it with TTL 1 as well.
     ...(!isInternalPeer(peer) && peer.hops === "one" && { ttl: 1 }),
     // To a router every process of ours is a restart: it may keep what one before has told it.
-    ...(peer.gracefulRestart === true && { gracefulRestart: { restartTimeSeconds, hasRestarted: true } })
+    ...(peer.gracefulRestart === true && {
+      gracefulRestart: {
+        restartTimeSeconds,
+        hasRestarted: true,
+        ...(settings.hasBooted && { forwardingPreserved: false })
+      }
+    })
   }
 }
 

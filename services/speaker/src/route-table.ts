@@ -1,4 +1,4 @@
-import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import type { IntentService, NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
 import { nodeRoutes, type ServiceHealth, type Verdict, type WantedRoute } from "@lowtide/domain/announcing/node-routes"
 
 /** What a change of intents or endpoints comes to. */
@@ -15,6 +15,7 @@ export interface RouteDifference {
  */
 export class RouteTable {
   readonly #health: (service: string) => ServiceHealth
+  readonly #hasLost: ((peer: string, intent: VipIntent) => boolean) | undefined
   readonly #vips = new Map<string, VipIntent>()
   readonly #verdicts = new Map<string, Verdict>()
   /** Addresses by prefix and by Service (`namespace/name`). */
@@ -25,8 +26,17 @@ export class RouteTable {
   readonly #peersOf = new Map<string, number>()
   #node: NodeIntent | undefined
 
-  constructor(health: (service: string) => ServiceHealth) {
+  /** `hasLost`: whether a peer has lost a VIP of this node; once that changes the VIP is updated as it is. */
+  constructor(health: (service: string) => ServiceHealth, hasLost?: (peer: string, intent: VipIntent) => boolean) {
     this.#health = health
+    this.#hasLost = hasLost
+  }
+
+  /** VIPs of which the centre lists who announces them as equals. */
+  get listed(): ReadonlyArray<VipIntent> {
+    return [...this.#vips.values()].filter(
+      ({ state, admission }) => state === "announced" && admission._tag === "Listed"
+    )
   }
 
   /** What a peer is to have now, by prefix. */
@@ -137,7 +147,8 @@ export class RouteTable {
   /** `prefixes`: those that may change, all when undefined. The intents are every VIP that has one of them. */
   #compute(intents: Iterable<VipIntent>, prefixes: ReadonlySet<string> | undefined): RouteDifference {
     if (this.#node === undefined) return { byPeer: new Map(), verdicts: new Map() }
-    const computed = nodeRoutes(this.#node, intents, ({ namespace, name }) => this.#health(`${namespace}/${name}`))
+    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
+    const computed = nodeRoutes(this.#node, intents, health, this.#hasLost)
     const verdicts = new Map<string, Verdict>()
     for (const [address, verdict] of computed.verdicts) {
       if (!isSameVerdict(this.#verdicts.get(address), verdict)) verdicts.set(address, verdict)

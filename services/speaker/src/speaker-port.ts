@@ -1,6 +1,7 @@
 import type { NodePeer } from "@lowtide/domain/announcing/intent"
 import type { IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
+import type { SpeakerLife } from "./life.ts"
 import type { PasswordLookup } from "./passwords.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import type { PeersPort } from "./peers.ts"
@@ -12,6 +13,8 @@ export interface SpeakerPort {
   readonly trust: Trust
   readonly journal: Journal
   readonly loaded: LoadedRecords
+  /** What the process before left of itself, and what this one leaves. */
+  readonly life: SpeakerLife
   readonly startPeer: PeersPort["startPeer"]
   /** How a peer's password is found now; undefined where it has none. */
   readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined

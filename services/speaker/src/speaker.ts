@@ -11,6 +11,7 @@ import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
 import type { SavedRecord } from "./journal-record.ts"
+import { Losses, lostByRestart } from "./losses.ts"
 import { NodeSessions } from "./node-sessions.ts"
 import { restartTimeSeconds } from "./peer-options.ts"
 import type { Peers } from "./peers.ts"
@@ -54,7 +55,13 @@ export class Speaker {
   #dirty: { node: NodeIntent | undefined; vips: Array<AcceptedVip>; services: Set<string> } | undefined
   readonly #withdrawals = new Withdrawals()
   readonly #rollCall = new RollCallAnswer()
-  /** Something that was acknowledged is gone from the disk: nothing is announced before a head vouches for what is left. */
+  /** How old what the disk has is, in milliseconds, where the node has booted and it is too old. */
+  readonly #oldMs: number | undefined
+  readonly #losses: Losses
+  /**
+   * Something that was acknowledged is gone from the disk, or what is there is too old: nothing is announced before a head vouches
+   * for it.
+   */
   #isQuiet: boolean
   /** Nothing was on the disk, and the centre has not told everything yet. */
   #isNew: boolean
@@ -65,11 +72,16 @@ export class Speaker {
     this.#port = port
     this.reporter = new Reporter({ ...port, isSent: (peer, address) => this.#isSent(peer, address) })
     this.#saved = restoreState(trust, settings.node, loaded.records)
-    this.#isQuiet = loaded.damage === "lost"
+    this.#oldMs = port.life.tooOldMs(port.unixMs())
+    this.#isQuiet = loaded.damage === "lost" || this.#oldMs !== undefined
+    this.#losses = new Losses(new Map(Object.entries(port.life.former?.lost ?? {})))
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
-    this.#table = new RouteTable((service) => this.#endpoints.health(service))
+    this.#table = new RouteTable(
+      (service) => this.#endpoints.health(service),
+      (peer, intent) => this.#losses.has(peer, intent)
+    )
     this.#brake = new Brake(settings.node, this.#table, this.#saved.kept)
-    const sessions = this.#isQuiet ? withLostSession(this.#saved.sessions) : this.#saved.sessions
+    const sessions = loaded.damage === "lost" ? withLostSession(this.#saved.sessions) : this.#saved.sessions
     this.#isNew = this.#saved.held.nodeIntent === undefined
     this.#startedAtMs = port.monotonicMs()
     this.#saver = new Saver({
@@ -82,6 +94,7 @@ export class Speaker {
     this.#sessions = new NodeSessions(
       {
         ...port,
+        settings: { ...settings, hasBooted: port.life.hasBooted },
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
         onStopped: () => this.#changed("now"),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
@@ -145,10 +158,7 @@ export class Speaker {
   start(): void {
     const { held, refusals } = this.#saved
     for (const fault of this.#port.loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
-    if (this.#isQuiet) {
-      const text = "saved state: something that was in effect is lost; nothing is announced until NATS brings it again"
-      this.#port.say("error", text)
-    }
+    if (this.#isQuiet) this.#port.say("error", `saved state: ${this.#whyQuiet}`)
     for (const refusal of refusals) this.#onRefused(refusal)
     const vips = [...held.vips.values()].map(({ key, message }) => {
       const kept = this.#brake.kept.get(key)?.inEffect.message
@@ -158,6 +168,7 @@ export class Speaker {
     const own = held.nodeIntent
     const keptOwn = own === undefined ? undefined : this.#brake.kept.get(own.key)?.inEffect.message
     const node = keptOwn?._tag === "NodeIntent" ? keptOwn : own?.message
+    if (node !== undefined) this.#noteRestart(node)
     this.#table.update({ node, vips })
     if (node !== undefined) this.#configureSessions(node)
     if (this.#brake.kept.size > 0) this.#sayBrake(`${this.#brake.kept.size} messages`, "still ")
@@ -167,6 +178,13 @@ export class Speaker {
       "info",
       `speaker of node ${this.#port.settings.node}, cluster ${this.#port.settings.cluster}: ${from}`
     )
+  }
+
+  get #whyQuiet(): string {
+    const rest = "nothing is announced until NATS brings"
+    return this.#oldMs === undefined
+      ? `something that was in effect is lost; ${rest} it again`
+      : `this node has booted, and what it knows is ${Math.floor(this.#oldMs / 3_600_000)} h old; ${rest} what the centre says now`
   }
 
   /** Takes what the source of endpoints saw. Losses reach the wire without waiting for the disk. */
@@ -337,10 +355,36 @@ export class Speaker {
     this.#changed("now")
   }
 
+  /** What routers have lost of this node while no process of it ran. */
+  #noteRestart(node: NodeIntent): void {
+    const { life, unixMs } = this.#port
+    for (const peer of lostByRestart(node, life, unixMs())) this.#lose(peer, 0)
+    if (this.#losses.take(this.#port.monotonicMs()).length > 0) life.keepLost(this.#losses.stamps, unixMs())
+  }
+
+  #lose(peer: string, keptForSeconds: number): void {
+    const nowMs = this.#port.monotonicMs()
+    this.#losses.ended(peer, { nowMs, keptMs: keptForSeconds * 1000, stamp: this.#saved.held.newestStamp })
+  }
+
+  /** Peers that have lost this node's routes by now get them as the centre's admission says. */
+  #settleLosses(): void {
+    const { life, monotonicMs, unixMs } = this.#port
+    if (this.#losses.take(monotonicMs()).length === 0) return
+    const { listed } = this.#table
+    if (listed.length === 0) return
+    const nowMs = unixMs()
+    life.keepLost(this.#losses.stamps, nowMs)
+    this.#change().vips.push(...listed.map((message) => ({ message, receivedAtMs: nowMs, savedAtMs: nowMs })))
+    this.#runTurn()
+  }
+
   #onPeerEvent(peer: string, event: PeerEvent): void {
     const isNews = this.reporter.onPeerEvent(peer, event)
     switch (event._tag) {
       case "SessionEstablished":
+        this.#settleLosses() // before the table is told
+        this.#losses.up(peer)
         this.#sessions.rememberHoldTime(peer, event)
         this.#changed("now")
         break
@@ -352,6 +396,7 @@ export class Speaker {
         break
       }
       case "SessionEnded":
+        this.#lose(peer, event.keptForSeconds)
         this.#changed("now")
         break
       case "RoutesWritten":
@@ -402,10 +447,19 @@ export class Speaker {
     // By then no router keeps anything of a process before.
     if (this.#port.monotonicMs() - this.#startedAtMs >= restartTimeSeconds * 1000) this.#noLongerNew()
     this.#trustChange.tick()
+    this.#settleLosses()
+    this.#noteLife()
     this.reporter.tick()
     const waiting = this.#withdrawals.count
     if (waiting > 0) this.#confirm()
     if (this.#withdrawals.count !== waiting) this.#changed("soon")
+  }
+
+  #noteLife(): void {
+    const { life, unixMs, monotonicMs } = this.#port
+    const { state, agreedAtMs } = this.#intake.sync
+    const nowMs = unixMs()
+    life.note(nowMs, state === "live" ? nowMs - (monotonicMs() - agreedAtMs) : undefined)
   }
 
   /** Looks what is confirmed by now, and up to which message. */

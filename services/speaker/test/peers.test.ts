@@ -1,8 +1,7 @@
-import type { PeerEvent, PeerOptions, PeerStatus } from "@lowtide/bgp/peer"
-import type { RouteChange } from "@lowtide/bgp/route"
-import { Effect } from "effect"
+import type { PeerEvent, PeerOptions } from "@lowtide/bgp/peer"
 import { assert, describe, it } from "vitest"
 import { Peers } from "../src/peers.ts"
+import { playedPeers } from "./played.ts"
 
 const options: PeerOptions = {
   name: "router",
@@ -26,23 +25,11 @@ const written = (token: number): PeerEvent => ({ _tag: "RoutesWritten", token, a
 
 /** One peer whose session is played by the test, and what it was given. */
 const play = () => {
-  const given: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
-  const heard: Array<(event: PeerEvent) => void> = []
+  const { startPeer, given, hear } = playedPeers()
   const clock = { nowMs: 0 }
   const peers = new Peers(
     {
-      startPeer: (started, onEvent) => {
-        heard.push(onEvent)
-        return Effect.succeed({
-          options: started,
-          change: (changes, token) => void given.push({ changes, token }),
-          accept: () => false,
-          status: () => ({ state: "Idle" }) as PeerStatus,
-          isSent: () => false,
-          isPending: () => false,
-          stop: () => Effect.void
-        })
-      },
+      startPeer,
       onEvent: () => {},
       onStopped: () => {},
       table: () => [],
@@ -51,7 +38,6 @@ const play = () => {
     new Map()
   )
   peers.configure(new Map([[options.name, options]]))
-  const hear = (event: PeerEvent) => heard.at(-1)?.(event)
   const writtenTurn = () => [...peers.traces].map((trace) => trace.writtenTurn)
   return { peers, given, hear, writtenTurn, clock }
 }
@@ -86,7 +72,7 @@ describe("Peers", () => {
     hear(established)
     hear(written(7))
     clock.nowMs = 5_000
-    hear({ _tag: "SessionEnded", reason: "closed", retryInMs: 1_000 })
+    hear({ _tag: "SessionEnded", reason: "closed", retryInMs: 1_000, keptForSeconds: 0 })
     assert.deepStrictEqual(
       [...peers.traces].map(({ isUp, downSinceMs, holdTimeMs }) => [isUp, downSinceMs, holdTimeMs]),
       [[false, 5_000, 9_000]]

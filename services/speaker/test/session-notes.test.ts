@@ -18,6 +18,7 @@ const ended = (change: object = {}): PeerEvent => ({
   _tag: "SessionEnded",
   reason: "it ended",
   retryInMs: 0,
+  keptForSeconds: 0,
   ...change
 })
 const established = (families: ReadonlyArray<4 | 6> = [4, 6]): PeerEvent => ({

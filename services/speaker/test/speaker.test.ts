@@ -1,12 +1,18 @@
+import type { PeerEvent } from "@lowtide/bgp/peer"
 import { startPeer } from "@lowtide/bgp/session"
+import type { Stamp } from "@lowtide/domain/announcing/intent"
+import { formatPrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import type { LoadedRecords } from "../src/journal.ts"
 import type { SavedRecord } from "../src/journal-record.ts"
+import type { SpeakerLife } from "../src/life.ts"
 import { recordsOf, restoreState } from "../src/saved-state.ts"
 import { Speaker } from "../src/speaker.ts"
+import type { SpeakerPort } from "../src/speaker-port.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
+import { firstLife, playedPeers } from "./played.ts"
 
 const speakers: Array<Speaker> = []
 afterEach(async () => {
@@ -17,7 +23,8 @@ afterEach(async () => {
 const make = (
   centre: HandCentre,
   records: ReadonlyArray<SavedRecord> = [],
-  damage: LoadedRecords["damage"] = "none"
+  damage: LoadedRecords["damage"] = "none",
+  rest: Partial<Pick<SpeakerPort, "life" | "startPeer">> = {}
 ) => {
   const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
   const saved: Array<SavedRecord> = []
@@ -37,6 +44,7 @@ const make = (
       close: async () => {}
     },
     loaded: { records, damage, faults: [] },
+    life: firstLife,
     startPeer,
     passwordOf: () => undefined,
     mayBegin: () => true,
@@ -47,7 +55,8 @@ const make = (
     monotonicMs: () => clock.nowMs,
     unixMs: () => clock.nowMs,
     random: () => 0,
-    judge: judgeInTurn
+    judge: judgeInTurn,
+    ...rest
   })
   speakers.push(speaker)
   speaker.start()
@@ -111,6 +120,131 @@ describe("Speaker", () => {
       servesHere: true,
       servesAnywhere: true
     })
+  })
+
+  describe("whose routes a router has lost", () => {
+    const router = nodeIntent([peer({ gracefulRestart: true })])
+    const serving = {
+      put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [{ addresses: [], nodeName }] }],
+      deleted: [],
+      isComplete: true
+    }
+    const listed = vip("198.51.100.1", { admission: { _tag: "Listed", nodes: [nodeName], candidates: [nodeName] } })
+    const established: PeerEvent = {
+      _tag: "SessionEstablished",
+      remoteRouterId: "203.0.113.1",
+      remoteAsn: 64501,
+      holdTimeSeconds: 9,
+      keptForSeconds: 120,
+      families: [4, 6]
+    }
+    const ended = { _tag: "SessionEnded", reason: "closed", retryInMs: 1_000 } as const
+
+    /** A node with a VIP of each admission, as `open` and `listed` are told now: `-`, `equal` or `standby`. */
+    const announcing = async (life: Partial<SpeakerLife> = {}, records: ReadonlyArray<SavedRecord> = []) => {
+      const centre = new HandCentre()
+      const peers = playedPeers()
+      const kept: Array<ReadonlyMap<string, Stamp>> = []
+      const made = make(centre, records, "none", {
+        startPeer: peers.startPeer,
+        life: { ...firstLife, keepLost: (lost) => void kept.push(new Map(lost)), ...life }
+      })
+      made.speaker.takeEndpoints(serving)
+      await made.take(centre.say(router), centre.say(vip("198.51.100.2")), centre.say(listed), centre.head())
+      const told = () => {
+        const now = new Map<string, string>()
+        for (const { prefix, attributes } of peers.given.flatMap(({ changes }) => changes)) {
+          const how = attributes === undefined ? "-" : attributes.asPathPrepend === 0 ? "equal" : "standby"
+          now.set(formatPrefix(prefix), how)
+        }
+        return [now.get("198.51.100.2/32"), now.get("198.51.100.1/32")]
+      }
+      return { ...made, ...peers, centre, kept, told }
+    }
+
+    it("comes back as standby where the centre lists who is an equal, until its next word", async () => {
+      const { hear, told, settle, speaker, centre, take, kept } = await announcing()
+      hear(established)
+      assert.deepStrictEqual(told(), ["equal", "equal"])
+      hear({ ...ended, keptForSeconds: 0 })
+      speaker.tick()
+      await settle()
+      assert.deepStrictEqual(told(), ["equal", "standby"])
+      assert.deepStrictEqual([...(kept.at(-1)?.keys() ?? [])], ["router"], "the next process knows")
+      hear(established)
+      await settle()
+      assert.deepStrictEqual(told(), ["equal", "standby"])
+      await take(centre.say(listed), centre.head())
+      assert.deepStrictEqual(told(), ["equal", "equal"])
+    })
+
+    it("is as it was where the router has kept them, and not once it keeps them no longer", async () => {
+      const { hear, told, settle, speaker, clock } = await announcing()
+      hear(established)
+      hear({ ...ended, keptForSeconds: 120 })
+      clock.nowMs = 119_000
+      speaker.tick()
+      hear(established)
+      await settle()
+      assert.deepStrictEqual(told(), ["equal", "equal"])
+      hear({ ...ended, keptForSeconds: 120 })
+      clock.nowMs = 240_000
+      hear(established) // before any tick
+      assert.deepStrictEqual(told(), ["equal", "standby"], "as the table is sent")
+    })
+
+    it("comes back as standby after a process that was away for longer than routers keep routes, or a boot", async () => {
+      const before = await announcing()
+      const records = [
+        ...before.saved,
+        { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
+      ] as const
+      const restarted = async (aliveAtMs: number, hasBooted: boolean) => {
+        const peers = playedPeers()
+        const former = { bootId: "1", agreedAtMs: null, lost: {}, aliveAtMs }
+        const made = make(before.centre, records, "none", {
+          startPeer: peers.startPeer,
+          life: { ...firstLife, former, hasBooted }
+        })
+        const restart = made.speaker.peers.running[0]?.options.gracefulRestart
+        const [change] = peers.given
+          .flatMap(({ changes }) => changes)
+          .filter(({ prefix }) => formatPrefix(prefix) === "198.51.100.1/32")
+        return [change?.attributes?.asPathPrepend === 0 ? "equal" : "standby", restart?.forwardingPreserved ?? true]
+      }
+      assert.deepStrictEqual(await restarted(-119_000, false), ["equal", true])
+      assert.deepStrictEqual(await restarted(-121_000, false), ["standby", true])
+      assert.deepStrictEqual(
+        await restarted(-1_000, true),
+        ["standby", false],
+        "and its kernel forwards nothing of before"
+      )
+    })
+
+    it("is remembered from the process before", async () => {
+      const former = {
+        bootId: "1",
+        agreedAtMs: null,
+        aliveAtMs: 0,
+        lost: { router: { incarnation: 9, epoch: 1, seq: 1 } }
+      }
+      const { told } = await announcing({ former, hasBooted: false })
+      assert.deepStrictEqual(told(), ["equal", "standby"])
+    })
+  })
+
+  it("that has booted with what is older than a day announces nothing before a head of the centre agrees", async () => {
+    const centre = new HandCentre()
+    const records: ReadonlyArray<SavedRecord> = [
+      { _tag: "Message", ...centre.say(nodeIntent([peer({ peerPort: 1 })])) },
+      { _tag: "Message", ...centre.say(vip("198.51.100.1")) },
+      { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
+    ]
+    const { speaker, take } = make(centre, records, "none", { life: { ...firstLife, tooOldMs: () => 90_000_000 } })
+    const wanted = () => speaker.peers.running.map((one) => one.status().prefixesWanted)
+    assert.deepStrictEqual([speaker.isReady, wanted()], [false, [0]])
+    await take(centre.head())
+    assert.deepStrictEqual([speaker.isReady, wanted()], [true, [1]])
   })
 
   describe("of which a key is believed no more", () => {

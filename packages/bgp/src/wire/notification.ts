@@ -124,6 +124,10 @@ export const ceaseWithText = (subcode: 2 | 4, text = ""): BgpNotification => {
   return notification(6, subcode, written === 0 ? new Uint8Array(0) : data)
 }
 
+/** Whether routes are dropped at once whatever was agreed of graceful restart: RFC 8538 §3.1. */
+export const isHardReset = ({ code, subcode }: Pick<BgpNotification, "code" | "subcode">): boolean =>
+  code === 6 && subcode === 9
+
 /** Hard Reset, RFC 8538 §3.1: Cease 6/9 that carries the true reason, so that routes are dropped at once. */
 export const hardReset = (reason: BgpNotification): BgpNotification => {
   const data = new Uint8Array(2 + reason.data.length)
@@ -137,7 +141,7 @@ export const hardReset = (reason: BgpNotification): BgpNotification => {
  * Hard Reset. Control characters are shown as `\u0007`, since the text goes to logs and terminals.
  */
 export const notificationText = ({ code, subcode, data }: BgpNotification): string | undefined => {
-  if (code === 6 && subcode === 9 && data.length > 2) {
+  if (isHardReset({ code, subcode }) && data.length > 2) {
     return notificationText(notification(data[0]!, data[1]!, data.subarray(2)))
   }
   if (!carriesText(code, subcode) || data.length < 2 || data[0]! > data.length - 1) return undefined

@@ -75,18 +75,22 @@ const isAdmitted = (admission: Admission, node: string): boolean => {
   }
 }
 
-/** Everything one node announces, from its own intent, the VIPs' intents and what it sees of its own endpoints. */
+/**
+ * Everything one node announces, from its own intent, the VIPs' intents and what it sees of its own endpoints. A peer that has
+ * lost a VIP of this node gets it as standby.
+ */
 export const nodeRoutes = (
   node: NodeIntent,
   intents: Iterable<VipIntent>,
-  health: (service: IntentService) => ServiceHealth
+  health: (service: IntentService) => ServiceHealth,
+  hasLost: (peer: string, intent: VipIntent) => boolean = () => false
 ): NodeRoutes => {
   const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
   const verdicts = new Map<string, Verdict>()
   for (const intent of intents) {
     let verdict = judgeVip(node, intent, health)
-    if (isOnTheWire(verdict) && !addRoutes(byPeer, node.node, intent.routes, verdict._tag === "Standby"))
-      verdict = { _tag: "NoPeer" }
+    const isStandby = (peer: string) => verdict._tag === "Standby" || hasLost(peer, intent)
+    if (isOnTheWire(verdict) && !addRoutes(byPeer, node.node, intent.routes, isStandby)) verdict = { _tag: "NoPeer" }
     verdicts.set(intent.address, verdict)
   }
   return { byPeer, verdicts }
@@ -100,7 +104,7 @@ const addRoutes = (
   byPeer: ReadonlyMap<string, Map<string, WantedRoute>>,
   node: string,
   routes: ReadonlyArray<AdvertisedRoute>,
-  isStandby: boolean
+  isStandby: (peer: string) => boolean
 ): boolean => {
   let added = false
   for (const route of routes) {
@@ -111,7 +115,10 @@ const addRoutes = (
       const { prefix, localPref, communities, prepend } = route
       wanted.set(
         prefix,
-        union(wanted.get(prefix), { prefix, localPref, communities, isStandby, ...prepended(prepend) })
+        union(wanted.get(prefix), {
+          ...{ prefix, localPref, communities, isStandby: isStandby(peerName) },
+          ...prepended(prepend)
+        })
       )
       added = true
     }

@@ -1,0 +1,35 @@
+import type { PeerEvent, PeerStatus } from "@lowtide/bgp/peer"
+import type { RouteChange } from "@lowtide/bgp/route"
+import { Effect } from "effect"
+import type { SpeakerLife } from "../src/life.ts"
+import type { PeersPort } from "../src/peers.ts"
+
+/** The life of a process that is the first of its node, and leaves nothing to the next. */
+export const firstLife: SpeakerLife = {
+  former: undefined,
+  hasBooted: undefined,
+  tooOldMs: () => undefined,
+  note: () => {},
+  keepLost: () => {}
+}
+
+/** Peers whose sessions are played by a test, and what they were given. */
+export const playedPeers = () => {
+  const given: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
+  const heard: Array<(event: PeerEvent) => void> = []
+  const startPeer: PeersPort["startPeer"] = (options, onEvent) => {
+    heard.push(onEvent)
+    return Effect.succeed({
+      options,
+      change: (changes, token) => void given.push({ changes, token }),
+      accept: () => false,
+      status: () => ({ state: "Idle" }) as PeerStatus,
+      isSent: () => false,
+      isPending: () => false,
+      stop: () => Effect.void
+    })
+  }
+  /** What happened on the session that was begun last. */
+  const hear = (event: PeerEvent) => heard.at(-1)?.(event)
+  return { startPeer, given, hear }
+}
