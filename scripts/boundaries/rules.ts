@@ -10,7 +10,7 @@ export interface Violation {
 export type Rule = "direction" | "external" | "declared" | "relative" | "builtin" | "computed" | "pure" | "syntax"
 
 const adapters = ["domain", "net"]
-const packages = ["net", "sockets", "domain", "bgp", "bfd", "frr", "ledger", "bus", "kube", "api", "ops"]
+const packages = ["net", "sockets", "domain", "bgp", "bmp", "bfd", "frr", "ledger", "bus", "kube", "api", "ops"]
 
 /** Which packages of ours each package may import. A package that is not listed may import none until it is. */
 export const allowedPackages: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -18,6 +18,7 @@ export const allowedPackages: Readonly<Record<string, ReadonlyArray<string>>> = 
   sockets: ["net"],
   domain: ["net"],
   bgp: ["net", "sockets"],
+  bmp: ["net", "bgp"],
   bfd: ["net", "sockets"],
   frr: ["net"],
   ledger: adapters,
@@ -46,6 +47,8 @@ export const pureFolders: ReadonlyArray<string> = [
   "packages/domain/src",
   "packages/bgp/src/wire",
   "packages/bgp/src/fsm",
+  "packages/bmp/src/wire",
+  "packages/bmp/src/view",
   "packages/bfd/src/packet",
   "packages/bfd/src/machine",
   "packages/frr/src/rendering",
