@@ -78,7 +78,8 @@ export const LedgerAnswer = Schema.Struct({
       "Keys by which is signed what is in effect; a key that is not here can be retired, once `signersUntold` is empty"
   }),
   signersUntold: Schema.Array(Schema.Struct({ cluster: Schema.String, node: Schema.String })).annotate({
-    description: "Nodes that may announce, and have not said by which keys what is in effect there is signed"
+    description:
+      "Nodes that may announce, after a loss of history also by what nobody knows of, and have not said by which keys that is signed"
   }),
   placesAhead: Schema.Int.annotate({ description: "Events that there are partitions for beyond the last one" }),
   replay: Schema.Struct({

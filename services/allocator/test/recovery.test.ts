@@ -495,6 +495,27 @@ describe("a node that nobody has heard", () => {
     )
   )
 
+  it.effect("may need any key until it is heard, and then the one that signed what is reserved for it", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* withoutN2
+        const view = { fleet: leader.memory.fleet, nodes: leader.nodes }
+        const nodesOf = (keyId: string) => signersOf(view, new Map()).find((signer) => signer.keyId === keyId)?.nodes
+        leader.hear({ ...answerOf(2), signers: [] })
+        assert.deepStrictEqual(untoldSigners(view), [{ cluster: "east", node: "n2" }])
+        leader.hear(late({ signers: ["k0"] }))
+        yield* leader.recovery.look(4_000)
+        assert.strictEqual(leader.recovery.standing(0)?.reserved, 1)
+        assert.deepStrictEqual([nodesOf("k0"), untoldSigners(view)], [1, []])
+        leader.nodes.clear() // what nodes said is lost with NATS
+        assert.deepStrictEqual(
+          untoldSigners(view).map(({ node }) => node),
+          ["n1", "n2"]
+        )
+      })
+    )
+  )
+
   it.effect("and what another cluster was given since is told of as held by two, while it holds it", () =>
     run(
       Effect.gen(function* () {
@@ -510,8 +531,9 @@ describe("a node that nobody has heard", () => {
           },
           { _tag: "RepublishCluster", cluster: "west", inventory: west }
         )
-        leader.hear(late())
+        leader.hear(late({ signers: ["k0"] }))
         const contested = Effect.map(leader.recovery.look(4_000), () => leader.recovery.standing(0)?.contested)
+        const used = () => signersOf({ fleet: leader.memory.fleet, nodes: leader.nodes }, new Map())
         const { network, address } = vip
         const found = {
           network,
@@ -523,8 +545,10 @@ describe("a node that nobody has heard", () => {
         }
         assert.deepStrictEqual(yield* contested, [found])
         assert.deepStrictEqual(yield* contested, [found], "for as long as it is so")
-        leader.hear(late({ former: 0 }))
+        assert.deepStrictEqual(used(), [{ keyId: "k0", messages: 0, nodes: 1 }])
+        leader.hear(late({ former: 0, signers: [] }))
         assert.deepStrictEqual(yield* contested, [])
+        assert.deepStrictEqual(used(), [])
       })
     )
   )
@@ -715,10 +739,15 @@ describe("an address that two clusters remember", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         yield* leader.tell(registered, west)
+        yield* leader.tell(node("n1"), node("n2"))
         yield* leader.lose(2)
         tells(leader, "east", 40)
-        tells(leader, "west", 41)
+        tells(leader, "west", 41, { obliged: ["n9"] })
+        const view = { fleet: leader.memory.fleet, nodes: new Map() }
+        const untold = () => untoldSigners(view).map(({ cluster, node }) => `${cluster}/${node}`)
+        assert.deepStrictEqual(untold(), ["east/n1", "east/n2"], "nodes that nobody heard, of a cluster that is merged")
         yield* leader.recovery.look(0)
+        assert.deepStrictEqual(untold(), ["east/n1", "east/n2", "west/n9"], "and whoever is obliged by what is held")
         const contested = () =>
           leader.recovery
             .standing(0)

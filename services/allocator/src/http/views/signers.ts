@@ -20,7 +20,11 @@ export const signersOf = (view: View, messages: ReadonlyMap<string, number>): Le
     .map((keyId) => ({ keyId, messages: messages.get(keyId) ?? 0, nodes: nodes.get(keyId) ?? 0 }))
 }
 
-/** Nodes that may announce and have not said by which keys: they were not heard, or their speaker is of an older release. */
+/**
+ * Nodes that may announce and have not said by which keys: they were not heard, or their speaker is of an older release. What
+ * a node had before a loss of history says no configuration: while it is merged any node may have something, and afterwards
+ * each that a person had the recovery go on without.
+ */
 export const untoldSigners = (view: View): LedgerAnswer["signersUntold"] => {
   const { fleet, nodes } = view
   const asked = new Map(
@@ -33,12 +37,15 @@ export const untoldSigners = (view: View): LedgerAnswer["signersUntold"] => {
       ]) => [name, { cluster, node }]
     )
   )
+  const missed = new Set(fleet.recovery?.without)
   for (const cluster of fleet.clusters.values()) {
-    const candidates = [...cluster.nodes.values()].filter(
-      ({ node, present }) => present && isCandidate(fleet, cluster, node)
+    const mayHold = [...cluster.nodes.values()].filter(
+      ({ node, present }) =>
+        missed.has(`node ${cluster.name}/${node.name}`) ||
+        (present && (fleet.isFrozen(cluster) || isCandidate(fleet, cluster, node)))
     )
     const obliged = obligedIn(fleet, cluster.name)
-    for (const node of [...candidates.map(({ node }) => node.name), ...obliged])
+    for (const node of [...mayHold.map(({ node }) => node.name), ...obliged])
       asked.set(`${cluster.name}/${node}`, { cluster: cluster.name, node })
   }
   return [...asked]
