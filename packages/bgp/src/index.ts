@@ -24,7 +24,7 @@ export {
   ListenFailed,
   startCollector
 } from "./collector.ts"
-export { type BgpListener, startListener } from "./listener.ts"
+export { type BgpListener, type RefusedConnection, startListener } from "./listener.ts"
 export type {
   BgpPeer,
   NotificationReport,

@@ -144,31 +144,4 @@ describe("two speakers that dial each other", () => {
       yield* until("both up again", () => isUp(lasting) && isUp(again))
     })
   )
-
-  it.live("two peers on one address are refused, and those before stay", () =>
-    Effect.gen(function* () {
-      const [first, second] = [yield* listening("127.0.0.1"), yield* listening("127.0.0.2")]
-      const one = yield* side(first, second, { asn: 64496, peerAsn: 64511 })
-      assert.throws(
-        () =>
-          first.setPeers([one.peer, { ...one.peer, options: { ...one.peer.options, name: "in the VRF", port: 1179 } }]),
-        /peers to 127.0.0.2 and in the VRF both have the address 127.0.0.2, .*: let one of them only be dialled/
-      )
-      const other = yield* side(second, first, { asn: 64511, peerAsn: 64496 })
-      yield* until("both up", () => isUp(one) && isUp(other))
-    })
-  )
-
-  it.live("whoever is not configured is reset, and named", () =>
-    Effect.gen(function* () {
-      const refused: Array<string> = []
-      const listener = yield* startListener({ host: "127.0.0.1", port: 0 }, (address, reason) =>
-        refused.push(`${address}: ${reason}`)
-      )
-      const other = yield* listening("127.0.0.2")
-      const stranger = yield* side(other, listener, { asn: 64511, peerAsn: 64496 })
-      yield* until("it was refused", () => count(stranger, "ConnectFailed") > 0 && refused.length > 0)
-      assert.strictEqual(refused[0], "127.0.0.2: no peer has this address")
-    })
-  )
 })

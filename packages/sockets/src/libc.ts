@@ -6,6 +6,7 @@ import { SocketFault } from "./fault.ts"
 interface Libc {
   readonly socket: (domain: number, type: number, protocol: number) => number
   readonly bind: (fd: number, address: Uint8Array, length: number) => number
+  readonly listen: (fd: number, backlog: number) => number
   readonly close: (fd: number) => number
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
   readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
@@ -38,6 +39,7 @@ const load = (): Libc => {
   return {
     socket: library.func("int socket(int, int, int)"),
     bind: library.func("int bind(int, const void*, unsigned int)"),
+    listen: library.func("int listen(int, int)"),
     close: library.func("int close(int)"),
     setsockopt: library.func("int setsockopt(int, int, int, const void*, unsigned int)"),
     getsockopt: library.func("int getsockopt(int, int, int, void*, void*)"),
@@ -70,7 +72,13 @@ const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.me
 /** Answers a result that is no error; throws what errno says otherwise. */
 export const checked = (result: number, operation: string): number => {
   if (result >= 0) return result
+  throw faultOf(operation)
+}
+
+/** What errno says of the call before, and what that means where `meanings` has it. */
+export const faultOf = (operation: string, meanings: Readonly<Record<string, string>> = {}): SocketFault => {
   const errno = libc().errno()
   const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
-  throw new SocketFault({ operation, detail: code, code })
+  const meaning = meanings[code]
+  return new SocketFault({ operation, detail: meaning === undefined ? code : `${code}: ${meaning}`, code })
 }

@@ -18,6 +18,7 @@ interface IntOption {
 }
 
 export const reuseAddress: IntOption = { level: 1, option: 2, name: "SO_REUSEADDR" }
+export const reusePort: IntOption = { level: 1, option: 15, name: "SO_REUSEPORT" }
 export const onlyIpv6: IntOption = { level: 41, option: 26, name: "IPV6_V6ONLY" }
 
 /** The TTL or hop limit of what is sent, 1..255. */

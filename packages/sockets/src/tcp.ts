@@ -1,13 +1,14 @@
 import { createServer, isIPv6, type Server, Socket, type SocketConstructorOpts } from "node:net"
 import type { Family, IpAddress } from "@lowtide/net"
 import { SocketFault } from "./fault.ts"
-import { checked, libc } from "./libc.ts"
+import { checked, faultOf, libc } from "./libc.ts"
 import {
   bindToDevice,
   leastTtl,
   networkControl,
   onlyIpv6,
   reuseAddress,
+  reusePort,
   sendTtl,
   setInt,
   setMd5Key,
@@ -77,15 +78,16 @@ export const connectTcp = (
 }
 
 /**
- * Sets the TTLs of a connection that was accepted: a listener's are for all peers alike. Throws `SocketFault`. (The
+ * Sets TTLs and keys of a connection that was accepted: a listener's are for all peers alike. Throws `SocketFault`. (The
  * descriptor of a handle is not in Node's documentation; a test holds it.)
  */
-export const setTtls = (socket: Socket, { ttl, ttlMin }: Pick<TcpOptions, "ttl" | "ttlMin">): void => {
+export const setOptions = (socket: Socket, { ttl, ttlMin, md5Keys = [] }: Omit<TcpOptions, "device">): void => {
   const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } })._handle?.fd ?? -1
-  if (fd < 0) throw new SocketFault({ operation: "set the TTL of a connection", detail: "it is closed" })
+  if (fd < 0) throw new SocketFault({ operation: "set the options of a connection", detail: "it is closed" })
   const family: Family = socket.localFamily === "IPv6" ? 6 : 4
   if (ttl !== undefined) setInt(fd, sendTtl(family), ttl)
   if (ttlMin !== undefined) setInt(fd, leastTtl(family), ttlMin)
+  for (const { peer, key } of md5Keys) setMd5Key(fd, peer, key)
 }
 
 /** A listening socket whose keys may change while it listens. */
@@ -97,47 +99,55 @@ export interface TcpListener {
   readonly close: () => void
 }
 
+/** What a listening socket may be told besides. */
+export interface ListenOptions extends TcpOptions {
+  /** Whether sockets of the same user may listen on the same address and port, each bound to another `device` or to none. */
+  readonly isShared?: boolean
+}
+
+/** Connections that wait to be accepted; the kernel takes no more than `net.core.somaxconn`. */
+const backlog = 511
+
 /**
- * Listens with options that every connection inherits. `host` may carry a zone. Fails with `SocketFault`: `EADDRINUSE`
- * (somebody listens there), `EACCES` (a port below 1024 without CAP_NET_BIND_SERVICE), `EADDRNOTAVAIL`.
+ * Listens with options that every connection inherits. `host` may carry a zone. Throws `SocketFault`: `EADDRINUSE`, `EACCES`
+ * (a port below 1024 without CAP_NET_BIND_SERVICE), `EADDRNOTAVAIL`, or what refuses an option.
  */
 export const listenTcp = (
   target: { readonly host: string; readonly port: number },
-  options: TcpOptions,
+  options: ListenOptions,
   onConnection: (socket: Socket) => void
-): Promise<TcpListener> =>
-  new Promise((resolve, reject) => {
-    const at = parseScopedAddress(target.host)
-    const fd = openTcp(at.address.family, options)
-    const where = `listen on ${target.host} TCP port ${target.port}`
-    try {
-      const octets = socketAddress(at, target.port)
-      checked(libc().bind(fd, octets, octets.length), where)
-    } catch (cause) {
-      libc().close(fd)
-      throw cause
-    }
-    const server = createServer({ noDelay: true }, onConnection)
-    server.once("error", (cause: NodeJS.ErrnoException) =>
-      reject(
-        new SocketFault({
-          operation: where,
-          detail: cause.code ?? cause.message,
-          ...(cause.code === undefined ? {} : { code: cause.code })
-        })
-      )
-    )
-    server.listen({ fd }, () =>
-      resolve({
-        server,
-        setKey: (peer, key) => {
-          // Once it is closed the number of its descriptor may be another socket's.
-          if (server.listening) setMd5Key(fd, peer, key)
-        },
-        close: () => server.close()
-      })
-    )
-  })
+): TcpListener => {
+  const at = parseScopedAddress(target.host)
+  const fd = openTcp(at.address.family, options)
+  try {
+    if (options.isShared === true) setInt(fd, reusePort, 1)
+    const octets = socketAddress(at, target.port)
+    // Node listens on a descriptor that listens already, and would tell a refusal later only.
+    const isRefused = libc().bind(fd, octets, octets.length) < 0 || libc().listen(fd, backlog) < 0
+    if (isRefused) throw faultOf(`listen on ${target.host} TCP port ${target.port}`, whyNot)
+  } catch (cause) {
+    libc().close(fd)
+    throw cause
+  }
+  const server = createServer({ noDelay: true }, onConnection)
+  server.on("error", () => {}) // a connection that could not be accepted: Node has closed it, or it waits
+  server.listen({ fd })
+  return {
+    server,
+    setKey: (peer, key) => {
+      // Once it is closed the number of its descriptor may be another socket's.
+      if (server.listening) setMd5Key(fd, peer, key)
+    },
+    close: () => server.close()
+  }
+}
+
+/** What a refusal to listen means. */
+const whyNot: Readonly<Record<string, string>> = {
+  EACCES: "a port below 1024 needs the capability CAP_NET_BIND_SERVICE",
+  EADDRINUSE: "another socket listens there",
+  EADDRNOTAVAIL: "the address is not on this node"
+}
 
 /** What the kernel can do about TCP-AO (RFC 5925): Linux has had it since 6.7, where it was built with it. */
 export const hasTcpAo = (): boolean => {

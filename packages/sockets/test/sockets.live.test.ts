@@ -1,7 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram"
 import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
-import type { AddressInfo, Socket } from "node:net"
+import { type AddressInfo, connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { type Family, parseIpAddress } from "@lowtide/net"
 import { Effect, Result } from "effect"
@@ -12,7 +12,7 @@ import {
   openUdp,
   SocketFault,
   sendersMax,
-  setTtls,
+  setOptions,
   type TcpOptions
 } from "../src/index.ts"
 
@@ -30,9 +30,9 @@ const password = (text: string) => new TextEncoder().encode(text)
 /** A server on the loopback that sends a word to who connects. */
 const server = (host: string, options: TcpOptions) =>
   Effect.acquireRelease(
-    Effect.promise(async () => {
+    Effect.sync(() => {
       const sockets = new Set<Socket>()
-      const listener = await listenTcp({ host, port: 0 }, options, (socket) => {
+      const listener = listenTcp({ host, port: 0 }, options, (socket) => {
         sockets.add(socket.on("error", () => undefined))
         socket.write("hello")
       })
@@ -117,7 +117,7 @@ describe("TCP", () => {
 
   it.live("a key that is set after the listener closed goes nowhere", () =>
     Effect.gen(function* () {
-      const listener = yield* Effect.promise(() => listenTcp({ host: "127.0.0.1", port: 0 }, {}, () => {}))
+      const listener = yield* Effect.sync(() => listenTcp({ host: "127.0.0.1", port: 0 }, {}, () => {}))
       listener.close()
       assert.doesNotThrow(() => listener.setKey(address("127.0.0.1"), password("tide")))
     })
@@ -141,11 +141,24 @@ describe("TCP", () => {
       const { socket, word } = yield* dial(host, port, { ttl: 254 })
       yield* Effect.promise(() => word)
       const [accepted] = [...sockets]
-      setTtls(accepted!, { ttl: 255, ttlMin: 255 })
+      setOptions(accepted!, { ttl: 255, ttlMin: 255 })
       const before = kernelCount("TCPMinTTLDrop")
       socket.write("from too far")
       yield* dropped("TCPMinTTLDrop", before)
-      assert.throws(() => setTtls(accepted!, { ttl: 256 }), /EINVAL/)
+      assert.throws(() => setOptions(accepted!, { ttl: 256 }), /EINVAL/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a connection that was accepted without a key hears no more once it is given one", () =>
+    Effect.gen(function* () {
+      const { port, sockets } = yield* server("127.0.0.1", {})
+      const { socket, word } = yield* dial("127.0.0.1", port, {})
+      yield* Effect.promise(() => word)
+      const [accepted] = [...sockets]
+      setOptions(accepted!, { md5Keys: [{ peer: address("127.0.0.1"), key: password("tide") }] })
+      const before = kernelCount("TCPMD5NotFound")
+      socket.write("unsigned")
+      yield* dropped("TCPMD5NotFound", before)
     }).pipe(Effect.scoped)
   )
 
@@ -155,6 +168,20 @@ describe("TCP", () => {
       const { word } = yield* dial("127.0.0.1", port, { device: "lo" })
       assert.strictEqual(yield* Effect.promise(() => word), "hello")
     }).pipe(Effect.scoped)
+  )
+
+  it.live("two sockets of one user share a port, each on an interface of its own", () =>
+    Effect.gen(function* () {
+      const [host, word] = ["127.0.0.1", (text: string) => (socket: Socket) => void socket.end(text)]
+      const everywhere = listenTcp({ host, port: 0 }, { isShared: true }, word("by any"))
+      const { port } = everywhere.server.address() as AddressInfo
+      assert.throws(() => listenTcp({ host, port }, { device: "lo" }, () => {}), /EADDRINUSE/)
+      const onLoopback = listenTcp({ host, port }, { isShared: true, device: "lo" }, word("by lo"))
+      assert.strictEqual(yield* Effect.promise(() => once(connect({ host, port }), "data").then(String)), "by lo")
+      onLoopback.close()
+      assert.strictEqual(yield* Effect.promise(() => once(connect({ host, port }), "data").then(String)), "by any")
+      everywhere.close()
+    })
   )
 
   it.live("a refusal says what was tried and why it failed", () =>
@@ -169,11 +196,11 @@ describe("TCP", () => {
         ],
         [
           () => listenTcp({ host: "127.0.0.1", port }, {}, () => undefined),
-          `listen on 127.0.0.1 TCP port ${port}: EADDRINUSE`
+          `listen on 127.0.0.1 TCP port ${port}: EADDRINUSE: another socket listens there`
         ],
         [
           () => listenTcp({ host: "192.0.2.1", port: 0 }, {}, () => undefined),
-          "listen on 192.0.2.1 TCP port 0: EADDRNOTAVAIL"
+          "listen on 192.0.2.1 TCP port 0: EADDRNOTAVAIL: the address is not on this node"
         ],
         [
           () => listenTcp({ host: "fe80::1%none0", port: 0 }, {}, () => undefined),

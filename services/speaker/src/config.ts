@@ -3,6 +3,7 @@ import { type BusOptions, readNatsSettings } from "@lowtide/bus/connection-optio
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Option, Result } from "effect"
+import { type ListenPlace, parseListenPlaces } from "./listening.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import { readTrust, type Trust } from "./trust.ts"
 
@@ -18,6 +19,8 @@ export interface SpeakerConfig {
   /** Where Secrets are, a folder each: `NAMESPACE/NAME`. */
   readonly secretsFolder: string | undefined
   readonly httpListen: ListenAddress
+  /** Where peers may connect to; none: only the node opens sessions. */
+  readonly bgpListen: ReadonlyArray<ListenPlace>
   /** At its end the node leaves for good, after routers had so long to choose others; undefined: it comes back. */
   readonly leaveMs: number | undefined
 }
@@ -93,8 +96,14 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   const listen =
     listenText === "" ? undefined : Result.mapError(parseListen(listenText), (text) => `LOWTIDE_HTTP_LISTEN: ${text}`)
   if (listen !== undefined && Result.isFailure(listen)) faults.push(listen.failure)
+  const bgpListenText = yield* optional("LOWTIDE_BGP_LISTEN")
+  const bgpListen =
+    bgpListenText === undefined
+      ? Result.succeed([])
+      : Result.mapError(parseListenPlaces(bgpListenText), (text) => `LOWTIDE_BGP_LISTEN: ${text}`)
+  if (Result.isFailure(bgpListen)) faults.push(bgpListen.failure)
   const trust = yield* Effect.sync(() => readTrustFiles({ cluster, trustFile, allowedFile }, faults))
-  if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(nats)) {
+  if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(bgpListen) || !isGood(nats)) {
     return yield* new SettingsFault({ faults })
   }
   return {
@@ -105,6 +114,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     manifestsFolder,
     secretsFolder,
     httpListen: listen.success,
+    bgpListen: bgpListen.success,
     leaveMs
   }
 })

@@ -10,11 +10,13 @@ import { sliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { openJournal } from "./journal.ts"
 import { bootId, Life } from "./life.ts"
+import { Listening } from "./listening.ts"
 import { lockState } from "./lock.ts"
 import { renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
 import { Passwords } from "./passwords.ts"
 import { Speaker, tickMs } from "./speaker.ts"
+import type { SpeakerPort } from "./speaker-port.ts"
 import { judgeMessages, readTrust } from "./trust.ts"
 import { runUplink } from "./uplink.ts"
 
@@ -27,6 +29,7 @@ class Running extends Context.Service<
   Running,
   {
     readonly speaker: Speaker
+    readonly say: SpeakerPort["say"]
     readonly resync: Queue.Queue<void>
     readonly statusWake: Queue.Queue<void>
     readonly wireWake: Queue.Queue<void>
@@ -57,6 +60,7 @@ const RunningLive = Layer.effect(
     const wireWake = yield* Queue.sliding<void>(1)
     const run = Effect.runForkWith(yield* Effect.context<never>())
     const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
+    const say: SpeakerPort["say"] = (severity, text) => run(logAt[severity](text))
     const speaker = new Speaker({
       settings,
       trust,
@@ -67,7 +71,7 @@ const RunningLive = Layer.effect(
       passwordOf: (peer) => passwords.of(peer),
       mayBegin: (peer) => passwords.mayBegin(peer),
       runId: randomUUID(),
-      say: (severity, text) => run(logAt[severity](text)),
+      say,
       resync: () => Queue.offerUnsafe(resync, undefined),
       wake: () => {
         Queue.offerUnsafe(statusWake, undefined)
@@ -90,7 +94,7 @@ const RunningLive = Layer.effect(
           speaker.stop()
         )
     )
-    return Running.of({ speaker, resync, statusWake, wireWake })
+    return Running.of({ speaker, say, resync, statusWake, wireWake })
   })
 )
 
@@ -114,14 +118,30 @@ const EndpointsLive = Layer.effectDiscard(
 
 const SourceLive = Layer.unwrap(Effect.map(Settings, ({ manifestsFolder }) => clusterSourceFolder(manifestsFolder)))
 
+/** How peers connect to the node. At the end nobody is let in any more before the sessions are ended. */
+class ListeningOfNode extends Context.Service<ListeningOfNode, Listening>()("@lowtide/speaker/Listening") {}
+
+const ListeningLive = Layer.effect(
+  ListeningOfNode,
+  Effect.gen(function* () {
+    const { speaker, say } = yield* Running
+    const listening = new Listening((yield* Settings).bgpListen, { say, monotonicMs })
+    const refresh = Effect.suspend(() => listening.refresh(speaker.peers.running))
+    yield* refresh
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(tickMs), refresh)))
+    return ListeningOfNode.of(listening)
+  })
+)
+
 const OperationsLive = Layer.effectDiscard(
   Effect.gen(function* () {
     const { speaker } = yield* Running
+    const listening = yield* ListeningOfNode
     yield* serveOperations((yield* Settings).httpListen, {
       notReady: Effect.sync(() =>
         speaker.isReady ? [] : ["no sessions are configured yet, or saved state waits to be vouched for"]
       ),
-      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs()))
+      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs(), listening.metrics()))
     })
   })
 )
@@ -164,6 +184,7 @@ const Main = LeavingLive.pipe(
   Layer.provideMerge(
     Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive)
   ),
+  Layer.provide(ListeningLive),
   Layer.provide(RunningLive),
   Layer.provide(PasswordsLive),
   Layer.provide(SettingsLive)

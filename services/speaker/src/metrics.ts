@@ -1,7 +1,7 @@
 import type { Speaker } from "./speaker.ts"
 
 /** One metric with its samples, as the Prometheus text format has it. */
-interface Family {
+export interface Metric {
   readonly name: string
   readonly type: "gauge" | "counter"
   readonly help: string
@@ -11,13 +11,14 @@ interface Family {
 /** Refusals after which the node goes without what the centre wants for good, until somebody puts it right. */
 const alarming = ["LT0401", "LT0402"]
 
-/** The speaker in numbers. No label is an address or a Service: their number has no bound. */
-export const renderMetrics = (speaker: Speaker, nowMs: number): string => families(speaker, nowMs).map(render).join("")
+/** The speaker in numbers, and `more`. No label is an address or a Service: their number has no bound. */
+export const renderMetrics = (speaker: Speaker, nowMs: number, more: ReadonlyArray<Metric> = []): string =>
+  [...families(speaker, nowMs), ...more].map(render).join("")
 
-const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
+const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
   const peers = speaker.peers.running.map(({ options, status }) => ({ peer: options.name, status: status() }))
   const { sync } = speaker.intake
-  const gauge = (name: string, help: string, value: number): Family => ({
+  const gauge = (name: string, help: string, value: number): Metric => ({
     name,
     type: "gauge",
     help,
@@ -87,10 +88,10 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Family> => {
   ]
 }
 
-const render = ({ name, type, help, samples }: Family): string =>
+const render = ({ name, type, help, samples }: Metric): string =>
   [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...samples.map((sample) => line(name, sample)), ""].join("\n")
 
-const line = (name: string, [labels, value]: Family["samples"][number]): string => {
+const line = (name: string, [labels, value]: Metric["samples"][number]): string => {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
   return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`
 }

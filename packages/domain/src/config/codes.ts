@@ -391,6 +391,11 @@ export const codes = {
     "A session is up and its router has not been told of all that it is to have: it does not read, or not as fast as routes change, or it did not take up their IP version. No address that the session has yet to be told of is given to another.",
     "See that the router reads its BGP session and has time to; of an IP version that it did not take up: LT0306"
   ),
+  LT0310: error(
+    "peers cannot connect to the node",
+    "The speaker is to listen for its peers (LOWTIDE_BGP_LISTEN) and cannot, or cannot tell two of them from each other. It still opens its sessions itself, and tries again by itself to listen; a peer that only waits for connections is served as before, one that only connects has no session.",
+    "Give the speaker CAP_NET_BIND_SERVICE for a port below 1024, see that nothing else listens there and that address and interface are on the node; give two sessions with one router a spec.sourceAddress each"
+  ),
 
   LT0401: error(
     "bad signature",
