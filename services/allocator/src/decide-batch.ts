@@ -245,14 +245,14 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     obligedOf,
     (cluster) => republicationOf(memory, cluster).takeLacking()
   )
-  const isLeftUnsaid = unsaidIn(memory.fleet)
+  const isLeftUnsaid = unsaidIn(memory.fleet, (cluster) => memory.book.entries(cluster))
   return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
     const cause = caused[eventIndex]
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
     const entry = memory.book.entries(content.cluster).get(key)
     const isAllOrdered = massWithdraw !== undefined && isForWholeCluster(massWithdraw)
-    if (entry === undefined && !isAllOrdered && isLeftUnsaid(content)) return []
+    if (!isAllOrdered && isLeftUnsaid(content)) return []
     const cseqBefore = entry?.incarnation === memory.head.incarnation ? entry.cseq : undefined
     const stamp = stampOf(memory, memory.head.seq + 1 + eventIndex)
     const why = {

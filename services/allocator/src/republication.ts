@@ -64,8 +64,12 @@ export class Republication {
     return this.#book.entries(this.#cluster).get(key)?.incarnation !== this.#incarnation
   }
 
+  get #unsaid() {
+    return unsaidIn(this.#fleet, (cluster) => this.#book.entries(cluster))
+  }
+
   /** Takes from the end what nothing will be said of. */
-  #passOver(isLeftUnsaid = unsaidIn(this.#fleet)): void {
+  #passOver(isLeftUnsaid = this.#unsaid): void {
     for (let last = this.#lacking.at(-1); last !== undefined; last = this.#lacking.at(-1)) {
       if (this.#book.entries(this.#cluster).has(last.key)) return
       const content = contentOf(this.#fleet, this.#services, last)
@@ -89,7 +93,7 @@ export class Republication {
   takeLacking(): ReadonlyArray<PublishedSubject> {
     const taken: Array<PublishedSubject> = []
     if (!this.#isSettled) return taken
-    const isLeftUnsaid = unsaidIn(this.#fleet)
+    const isLeftUnsaid = this.#unsaid
     while (taken.length < republishedAtOnce) {
       this.#passOver(isLeftUnsaid)
       const next = this.#lacking.pop()
@@ -145,7 +149,7 @@ export const unsaidVips = (
   cluster: ClusterMemory
 ): ReadonlyArray<string> => {
   const entries = book.entries(cluster.name)
-  const isLeftUnsaid = unsaidIn(fleet)
+  const isLeftUnsaid = unsaidIn(fleet, () => entries)
   return [...cluster.vips].filter((stream) => {
     const vip = fleet.vips.get(stream)
     if (vip === undefined || vip.obliged.length === 0 || isReserved(cluster, vip) || entries.has(vipKey(vip.address)))

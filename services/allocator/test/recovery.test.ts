@@ -13,6 +13,7 @@ import {
 import { Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { emptyTables } from "@lowtide/testkit/memory-tables"
+import { nodeObject } from "@lowtide/testkit/observed"
 import { Effect } from "effect"
 import { vi } from "vitest"
 import type { HeardNode } from "../src/centre.ts"
@@ -770,17 +771,23 @@ describe("an address that two clusters remember", () => {
 
 describe("an address that was taken over, and for which the configuration has no route", () => {
   /** All is lost, n1 announces an address, and its agent tells of no Advertisement and no peer any more. */
-  const unrouted = Effect.gen(function* () {
+  const merged = Effect.fnUntraced(function* (...services: ReadonlyArray<string>) {
     const leader = yield* leading()
     yield* leader.tell(registered)
     yield* leader.lose(2)
-    yield* leader.tell(node("n1"), service("web"))
+    yield* leader.tell(node("n1"), ...services.map((name) => service(name)))
     leader.hear(answerOf(2, held("192.0.2.7", stampOf(1, 40))))
-    leader.recovery.noteHeldBack(inventory(["shop/web"], ["n1"]))
+    leader.recovery.noteHeldBack(
+      inventory(
+        services.map((name) => `shop/${name}`),
+        ["n1"]
+      )
+    )
     for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
     assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
     return leader
   })
+  const unrouted = merged("web")
   const said = ({ memory }: Leader) =>
     [...memory.book.entries("east").keys()].filter((key) => key.startsWith("adv.") || key.startsWith("node."))
   const found = ({ recovery }: Leader) => recovery.standing(0)?.unrouted
@@ -864,6 +871,74 @@ describe("an address that was taken over, and for which the configuration has no
       })
     )
   )
+
+  describe("when the cluster's last peer is deleted", () => {
+    const deletion: Command = {
+      ...{ _tag: "DeleteManifest", cluster: "east", kind: "BGPPeer" },
+      ...{ namespace: "metallb-system", name: "tor" }
+    }
+    /** Peers that a node is told to have, by what was said of it last. */
+    const peersOf = (name: string) =>
+      Effect.gen(function* () {
+        const rows = yield* (yield* Ledger).intentsSince("east", 0)
+        const { envelope } = rows.find(({ subject }) => subject === `node.${name}`) ?? {}
+        const message = envelope == null ? undefined : payloadOf(envelope)
+        return message?._tag === "NodeIntent" ? message.peers.map((peer) => peer.name) : undefined
+      })
+    /** n1 announces the address to the peer, which the configuration has, and n2 nothing. */
+    const peered = Effect.gen(function* () {
+      const leader = yield* unrouted
+      yield* leader.tell(node("n2"), ...announcing.filter(isPeer))
+      assert.deepStrictEqual([yield* peersOf("n1"), yield* peersOf("n2")], [["tor"], ["tor"]])
+      yield* leader.tell(deletion)
+      assert.deepStrictEqual([yield* peersOf("n1"), yield* peersOf("n2")], [["tor"], []])
+      assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
+      return leader
+    })
+    const isPeer = (command: Command) => command._tag === "ApplyManifest" && command.manifest.kind === "BGPPeer"
+
+    it.effect("stays, with the session that it is announced on, until a person orders that it goes", () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* peered
+          yield* leader.tell({
+            _tag: "ObserveNode",
+            cluster: "east",
+            node: nodeObject("n1", { labels: { rack: "r1" } })
+          })
+          assert.deepStrictEqual(yield* peersOf("n1"), ["tor"], "whatever else becomes of the node")
+          yield* leader.tell({ _tag: "ReleaseBrake", cluster: "east" })
+          assert.deepStrictEqual(yield* peersOf("n1"), [])
+          assert.deepStrictEqual(found(leader), [])
+        })
+      )
+    )
+
+    it.effect("stays as well where it is reserved for a Service that nobody has seen", () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* merged()
+          assert.strictEqual(leader.recovery.standing(0)?.reserved, 1)
+          yield* leader.tell(...announcing.filter(isPeer))
+          yield* leader.tell(deletion)
+          assert.deepStrictEqual(yield* peersOf("n1"), ["tor"])
+        })
+      )
+    )
+
+    it.effect("lets the session go with it, once its Service is gone and its withdrawal confirmed", () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* peered
+          yield* leader.tell(forgetService("web"))
+          const { cseq = 0 } = leader.memory.book.entries("east").get(adv) ?? {}
+          yield* leader.tell({ _tag: "ConfirmWithdrawals", cluster: "east", node: "n1", cseq })
+          assert.strictEqual(leader.memory.fleet.vip("default", "192.0.2.7")?.phase, "quarantined")
+          assert.deepStrictEqual(yield* peersOf("n1"), [])
+        })
+      )
+    )
+  })
 
   it.effect("has its key in use as long as a node announces by it, though no message has it", () =>
     run(

@@ -148,6 +148,7 @@ const touch = (
   switch (state._tag) {
     case "Vip": {
       touched.vips.set(event.stream, index)
+      if (fleet.recovery !== undefined) touchReleased(touched, event, index)
       return touchHolders(touched, event, index)
     }
     case "Service":
@@ -212,6 +213,15 @@ const touchObject = (touched: Touched, state: FindingsState | ManifestState, eve
 
 const refOf = (state: FindingsState | ManifestState): ObjectRef =>
   state._tag === "Findings" ? state.object : rawRef(state.manifest)
+
+/** A node that kept a session for what it announced by no message, of which it is free now (ADR 65). */
+const touchReleased = (touched: Touched, { before, after }: DomainEvent, index: number): void => {
+  if (before?._tag !== "Vip") return
+  const obliged = after?._tag === "Vip" ? after.obliged : []
+  for (const node of before.obliged) {
+    if (!obliged.includes(node)) touched.nodes.set(streamOf.node(before.cluster, node), index)
+  }
+}
 
 const touchHolders = (touched: Touched, event: DomainEvent, index: number): void => {
   for (const state of [event.before, event.after] as ReadonlyArray<VipState | null>) {
