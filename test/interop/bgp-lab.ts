@@ -16,6 +16,8 @@ export interface BgpLab {
   readonly startFrr: (setup: RouterSetup) => Promise<Router>
   readonly startGobgp: (setup: RouterSetup) => Promise<Router>
   readonly speak: (args: ReadonlyArray<string>) => Speaker
+  /** A command in the node's namespace, ended with the lab. */
+  readonly onNode: (command: ReadonlyArray<string>) => ChildProcess
   readonly close: () => Promise<void>
 }
 
@@ -33,6 +35,8 @@ export interface RouterSetup {
   readonly role?: "provider" | "customer" | "peer"
   /** Prefixes above this number end the session at the router. */
   readonly maximumPrefixes?: number
+  /** Where the router reports its tables to, by BMP, where it can. */
+  readonly bmp?: { readonly address: string; readonly port: number }
 }
 
 /** A route as a router shows it. */
@@ -117,6 +121,7 @@ export const makeBgpLab = async (tag: string): Promise<BgpLab> => {
     startBird: (setup) => startBird(context, setup),
     startFrr: (setup) => startFrr(context, setup),
     startGobgp: (setup) => startGobgp(context, setup),
+    onNode: (command) => inside(names.node, command),
     speak: (args) => speaker(inside(names.node, [process.execPath, "scripts/bgp-speak.ts", ...args])),
     close: async () => {
       await Promise.all(children.map(end))
@@ -256,7 +261,7 @@ ${frrLimit(setup)} exit-address-family
  address-family ipv6 unicast
   neighbor ${setup.neighbor} activate
 ${frrLimit(setup)} exit-address-family
-`
+${frrBmp(setup)}`
   )
   const [, , uid = "0", gid = "0"] = /^frr:([^:]*):(\d+):(\d+)/m.exec(await runText("getent", ["passwd", "frr"])) ?? []
   await chown(folder, Number(uid), Number(gid))
@@ -265,6 +270,7 @@ ${frrLimit(setup)} exit-address-family
     ["/usr/lib/frr/bgpd", "-f", config, "--vty_socket", folder, "-z", join(folder, "zserv.api")]
       .concat(["-i", join(folder, "bgpd.pid"), "-P", "0"])
       .concat(["--log", `file:${join(folder, "bgpd.log")}`, "-n", "-p", "179"])
+      .concat(setup.bmp === undefined ? [] : ["-M", "bmp"])
   )
   const ask = (command: string) =>
     runText("vtysh", ["--vty_socket", folder, "--config_dir", folder, "-d", "bgpd", "-c", command])
@@ -284,6 +290,16 @@ ${frrLimit(setup)} exit-address-family
 
 const frrLimit = ({ neighbor, maximumPrefixes }: RouterSetup): string =>
   maximumPrefixes === undefined ? "" : `  neighbor ${neighbor} maximum-prefix ${maximumPrefixes}\n`
+
+const frrBmp = ({ bmp }: RouterSetup): string =>
+  bmp === undefined
+    ? ""
+    : ` bmp targets lowtide
+  bmp monitor ipv4 unicast post-policy
+  bmp monitor ipv6 unicast post-policy
+  bmp connect ${bmp.address} port ${bmp.port} min-retry 100 max-retry 1000
+ exit
+`
 
 interface FrrPath {
   readonly aspath: { readonly string: string }
@@ -335,7 +351,7 @@ ${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}
   restart-time = 60
   helper-only = true
   notification-enabled = true
-${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}`
+${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}${gobgpBmp(setup)}`
   )
   const log = join(folder, "gobgpd.log")
   await rm(log, { force: true })
@@ -350,6 +366,16 @@ ${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  
   )
   return routerOf([child], log, async (family) => parseGobgpRoutes(await json("global", "rib", "-a", `ipv${family}`)))
 }
+
+const gobgpBmp = ({ bmp }: RouterSetup): string =>
+  bmp === undefined
+    ? ""
+    : `[[bmp-servers]]
+  [bmp-servers.config]
+  address = "${bmp.address}"
+  port = ${bmp.port}
+  route-monitoring-policy = "all"
+`
 
 interface GobgpAttribute {
   readonly type: number

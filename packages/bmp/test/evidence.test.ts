@@ -108,6 +108,19 @@ describe("GoBGP 3.10, all views, without End-of-RIB and without a Peer Up for it
     })
   })
 
+  it("a withdrawal that it tells in the view before policy alone is one", () => {
+    const withRoute = replay("gobgp-3.10", (_, index) => index === 8)
+    const told = decode(messagesOf(captures.find(({ name }) => name === "gobgp-3.10")!.bytes)[5]!) as RouteMonitoring
+    assert.strictEqual(told.peer.view, "adj-rib-in-pre")
+    const withdrawal = { ...told, update: octets(`${"ff".repeat(16)} 001b 02 0004 18 cb0071 0000`) }
+    withRoute.view.take(withdrawal, 20_000)
+    const asked = prefix("203.0.113.0/24")
+    const letGo = { _tag: "LetGo", view: "adj-rib-in-pre", atMs: 20_000 } as const
+    assert.deepStrictEqual(evidenceOf(withRoute.view, ends, asked, 21_000), letGo)
+    withRoute.view.take(told, 30_000)
+    assert.deepInclude(evidenceOf(withRoute.view, ends, asked, 31_000), { _tag: "Has", sinceMs: 30_000 })
+  })
+
   it("what it does not tell is unsure until it had the time to", () => {
     const early = replay("gobgp-3.10", (_, index) => index === 8)
     const asked = prefix("203.0.113.9/32")

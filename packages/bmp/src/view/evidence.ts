@@ -1,7 +1,7 @@
 import type { Prefix } from "@lowtide/net"
 import type { RibView } from "../wire/peer-header.ts"
 import { peerTypes } from "../wire/peer-header.ts"
-import { isSettled, type ReportedPeer, type RouterView, settleMs } from "./router-view.ts"
+import { isSettled, type ReportedPeer, type RouterView, settleMs, type ViewOfPeer } from "./router-view.ts"
 
 /** Whose route is asked about: the two ends of a session as the node has them. */
 export interface SessionEnds {
@@ -50,19 +50,8 @@ export const evidenceOf = (router: RouterView, ends: SessionEnds, prefix: Prefix
     const view = peer.views.get(name)
     return view === undefined || view.isHollow ? [] : [{ name, view }]
   })
-  for (const { name, view } of told) {
-    const route = view.table.get(prefix)
-    if (route === undefined) continue
-    const { sinceMs, isFromDump, nextHop } = route
-    return {
-      _tag: "Has",
-      view: name,
-      sinceMs,
-      isOlder: isFromDump,
-      nextHop,
-      isSelected: isSelected(router, prefix, nextHop)
-    }
-  }
+  const has = presence(told, prefix)
+  if (has !== undefined) return { ...has, isSelected: isSelected(router, prefix, has.nextHop) }
   const [first] = told
   if (first === undefined) {
     return tellsTables(router) ? nothingYet(peer, nowMs) : { _tag: "NotReported" }
@@ -78,6 +67,32 @@ export const evidenceOf = (router: RouterView, ends: SessionEnds, prefix: Prefix
   return isSettled(first.view, family, nowMs)
     ? { _tag: "Never", view: first.name, sinceMs: first.view.sinceMs }
     : { _tag: "Unsure", why: "the router's first table is not whole yet" }
+}
+
+interface ToldView {
+  readonly name: (typeof inViews)[number]
+  readonly view: ViewOfPeer
+}
+
+/**
+ * The route in the view that says most. What was taken back before policy is gone after it as well, though it may not be said:
+ * GoBGP 3.10 tells a peer's withdrawals in the view before policy alone.
+ */
+const presence = (
+  told: ReadonlyArray<ToldView>,
+  prefix: Prefix
+): Omit<Extract<RouteEvidence, { readonly _tag: "Has" }>, "isSelected"> | undefined => {
+  const before = told.find(({ name }) => name === "adj-rib-in-pre")?.view.table
+  const arrived = before?.get(prefix)
+  const left = arrived === undefined ? before?.gone(prefix) : undefined
+  for (const { name, view } of told) {
+    const route = view.table.get(prefix)
+    if (route === undefined || (left !== undefined && left.atMs >= route.sinceMs)) continue
+    // Where only the view before policy told that it went and came back, the other has it since before.
+    const { sinceMs, isFromDump } = arrived !== undefined && arrived.sinceMs > route.sinceMs ? arrived : route
+    return { _tag: "Has", view: name, sinceMs, isOlder: isFromDump, nextHop: route.nextHop }
+  }
+  return undefined
 }
 
 /** A router that tells no End-of-RIB has said nothing of a session without routes: after a while that is what it means. */
