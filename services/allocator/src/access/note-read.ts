@@ -6,6 +6,7 @@ import { Clock, Effect, Metric } from "effect"
 import { HttpServerRequest } from "effect/http"
 import type { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Centre } from "../centre.ts"
+import { ReadsOfAnHour, rowsAnHour } from "./reads-of-an-hour.ts"
 
 /** The same question of the same caller is written once in so long: a screen asks each few seconds. */
 const repeatedWithinMs = 60_000
@@ -17,7 +18,8 @@ const rememberedMax = 10_000
 const lengthMax = 2_000
 
 const unwritten = Metric.counter("lowtide_audit_reads_unwritten_total", {
-  description: "Questions asked of the record that were answered though the database did not take that they were asked",
+  description:
+    "Questions asked of the record that were answered and have no row: the database took none, or their actor asked too many",
   incremental: true
 })
 
@@ -40,13 +42,14 @@ const isAuditQuestion = ({ endpoint, group }: Route) =>
 
 /**
  * Writes down that somebody was told something of the record (docs/adr/0041). What the database does not take is counted
- * and logged: nobody is left without an answer for it.
+ * and logged: nobody is left without an answer for it. Of who asks very much it is written down how much.
  */
 export const makeNoteRead = Effect.gen(function* () {
   const ledger = yield* Ledger
   const centre = yield* Centre
   yield* Metric.update(unwritten, 0)
   const written = new Map<string, number>()
+  const hours = new ReadsOfAnHour()
   return Effect.fnUntraced(function* ({ actor, isAuthenticated }: Caller["Service"], route: Route) {
     if (!(yield* isAuditQuestion(route))) return
     const { url } = yield* HttpServerRequest.HttpServerRequest
@@ -54,13 +57,18 @@ export const makeNoteRead = Effect.gen(function* () {
     const key = `${actor} ${withinMinute(question)}`
     const nowMs = yield* Clock.currentTimeMillis
     if (nowMs - (written.get(key) ?? Number.NEGATIVE_INFINITY) < repeatedWithinMs) return
+    const remember = () => {
+      if (written.size >= rememberedMax) written.clear()
+      written.set(key, nowMs)
+      return Effect.void
+    }
+    const who = isAuthenticated ? actor : "all who are unauthenticated" // they call themselves what they like
+    const beyond = hours.ask(who, nowMs)
+    if (beyond === undefined) return yield* Effect.andThen(Metric.update(unwritten, 1), remember)
+    const many = beyond === 0 ? "" : ` (number ${rowsAnHour + beyond} of ${who} within an hour: not each has a row)`
     const position = (yield* centre.position) ?? 0
-    yield* ledger.recordRead({ actor, isAuthenticated, question, position }).pipe(
-      Effect.andThen(() => {
-        if (written.size >= rememberedMax) written.clear()
-        written.set(key, nowMs)
-        return Effect.void
-      }),
+    yield* ledger.recordRead({ actor, isAuthenticated, question: `${question}${many}`, position }).pipe(
+      Effect.andThen(remember),
       Effect.catch(({ message }) =>
         Effect.andThen(
           Metric.update(unwritten, 1),

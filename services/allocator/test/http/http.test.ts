@@ -163,6 +163,19 @@ describe("the API", () => {
     }).pipe(Effect.provide(local()))
   )
 
+  it.live("remembers of who asks very much how much it was, whatever they call themselves", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const ask = (n: number) => get(`/v1/history?address=10.0.${n >> 8}.${n & 255}`, { "x-lowtide-user": `u${n % 3}` })
+      const numbers = Array.from({ length: 510 }, (_, n) => n)
+      yield* Effect.forEach(numbers, ask, { concurrency: 16, discard: true })
+      const { items } = yield* api.audit.reads({ query: { limit: 1_000 } })
+      expect(items.length).toBe(504)
+      const beyond = items.flatMap(({ question }) => /\(number (\d+) of all who are unauth/.exec(question)?.[1] ?? [])
+      expect(beyond.map(Number)).toEqual([501, 502, 504, 508])
+    }).pipe(Effect.provide(local()))
+  )
+
   it.live("remembers it however the path is spelled", () =>
     Effect.gen(function* () {
       const api = yield* LowtideClient
