@@ -245,6 +245,7 @@ export class SimAllocator {
     const { command } = sent.envelope
     if (isHeldBack(reign.memory, command))
       return reign.recovery.noteHeldBack(command) ? [{ sent, seqs: undefined }] : []
+    reign.recovery.noteTaken(command)
     reign.waiting.push({ received: this.#received(sent.envelope), sent })
     return []
   }

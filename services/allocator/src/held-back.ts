@@ -2,7 +2,7 @@ import type { Command } from "@lowtide/domain"
 import type { Memory } from "./memory.ts"
 
 /** Facts about a cluster, which are taken while it is frozen; what takes something away is held back. */
-const facts: ReadonlySet<Command["_tag"]> = new Set([
+const facts = [
   "RegisterCluster",
   "ApplyManifest",
   "ReportFindings",
@@ -10,7 +10,13 @@ const facts: ReadonlySet<Command["_tag"]> = new Set([
   "ObserveNode",
   "ObserveService",
   "ObserveServingNodes"
-])
+] as const
+const factTags: ReadonlySet<Command["_tag"]> = new Set(facts)
+
+type Fact = Extract<Command, { readonly _tag: (typeof facts)[number] }>
+
+/** Whether an agent says by it that something is there. */
+export const isFact = (command: Command): command is Fact => factTags.has(command._tag)
 
 type Absence = Extract<
   Command,
@@ -66,7 +72,7 @@ export const isHeldBack = ({ fleet }: Pick<Memory, "fleet">, command: Command): 
     default: {
       const cluster = fleet.clusters.get(command.cluster)
       const isFrozen = cluster === undefined || fleet.isFrozen(cluster)
-      return isFrozen && !facts.has(command._tag)
+      return isFrozen && !isFact(command)
     }
   }
 }

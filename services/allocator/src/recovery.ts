@@ -18,7 +18,7 @@ import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Schedule } from "effect"
 import type { HeardNode } from "./centre.ts"
 import { type Claim, Contests, claimOf, doublyHeld, isConfirmed, rememberedOf } from "./claims.ts"
-import { isAbsence } from "./held-back.ts"
+import { isAbsence, isFact } from "./held-back.ts"
 import { adoptedAtOnce, LateNodes } from "./late-nodes.ts"
 import { isLost, type LostEnd, lostEnds, readHeads } from "./loss.ts"
 import { digestOf, type Memory } from "./memory.ts"
@@ -129,6 +129,14 @@ export class Recovery {
     if (!isAbsence(command)) return false
     this.#inventories.delete(command.cluster)
     return true
+  }
+
+  /**
+   * Hears what need not wait. An agent that tells anything after its inventory has begun anew, as one that was started again does:
+   * what the inventory lacks may be there by now.
+   */
+  noteTaken(command: Command): void {
+    if (isFact(command)) this.#inventories.delete(command.cluster)
   }
 
   standing(nowMs: number): RecoveryStanding | undefined {

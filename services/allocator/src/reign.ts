@@ -170,6 +170,7 @@ export const beginReign = (
         if (isHeldBack(memory, command)) {
           return recovery.noteHeldBack(command) ? { _tag: "Done", seqFrom: null, seqTo: null } : heldBack
         }
+        recovery.noteTaken(command)
         return yield* decideNow(envelope, more)
       })
     const decideNow = (

@@ -382,6 +382,25 @@ describe("an agent in a recovery", () => {
     )
   )
 
+  it.effect("that has begun to tell anew is waited for until it comes to its inventory again", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered)
+        yield* leader.lose(2)
+        answerEmpty(leader, "n1", "n2")
+        yield* leader.tell(node("n1"), node("n2"))
+        leader.recovery.noteHeldBack(inventory([]))
+        assert.deepStrictEqual(waitingFor(leader), [])
+        leader.recovery.noteTaken(service("new"))
+        assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "the inventory would drop what is new")
+        leader.recovery.noteHeldBack(inventory(["shop/new"]))
+        yield* leader.tell(service("new"))
+        assert.deepStrictEqual(waitingFor(leader), [])
+      })
+    )
+  )
+
   it.effect("that says of something that it is gone need not wait with it, and the inventory to come says so", () =>
     run(
       Effect.gen(function* () {
