@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { utimesSync, writeFileSync } from "node:fs"
+import { readFileSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { bundle } from "../bundle.mjs"
@@ -23,6 +23,16 @@ describe("the bundle of a service", () => {
     assert.strictEqual(output(first?.file ?? ""), "other\n")
     utimesSync(join(root, "package-lock.json"), 1, 1)
     assert.deepInclude(await bundle("a", { root }), { built: true })
+  })
+
+  it("of the speaker has at most 25 packages of others in it", async () => {
+    await bundle("speaker")
+    const record = new URL("../../services/speaker/dist/inputs.json", import.meta.url)
+    const inputs = JSON.parse(readFileSync(record, "utf8")) as ReadonlyArray<readonly [string, unknown]>
+    const ofOthers = inputs.flatMap(([input]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? [])
+    const packages = new Set([...ofOthers, "koffi"]) // which stays outside
+    assert.include([...packages], "effect")
+    assert.isAtMost(packages.size, 25, [...packages].join(" "))
   })
 
   it("is none where there is no main, and a failure that names the line where it does not compile", async () => {

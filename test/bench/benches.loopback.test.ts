@@ -18,6 +18,7 @@ const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   publish: [1, 10],
   replay: [20, 100],
   republish: [300],
+  small: [20, 1, 1],
   takeover: [10, 1],
   "total-loss": [10]
 }

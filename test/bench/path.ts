@@ -10,7 +10,7 @@ import { appendFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { sqlSession, startPostgres } from "@lowtide/testkit"
 import { inNamespace } from "@lowtide/testkit/lab/index"

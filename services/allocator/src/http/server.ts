@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import { createServer as createTlsServer } from "node:https"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, removeDeadSocket } from "@lowtide/ops"
 import { ByteSize, Data, Effect, Layer, Result } from "effect"
