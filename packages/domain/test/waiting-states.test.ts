@@ -11,6 +11,24 @@ const prefers: ServiceState = {
   ...served,
   service: { ...served.service, ipFamilyPolicy: "PreferDualStack" }
 }
+const { namespace, name, uid, type } = served.service
+const whole: ServiceState["service"] = {
+  ...{ namespace, name, uid },
+  labels: { app: "web", tier: "front" },
+  annotations: { addressPool: "p", allowSharedIp: "k" },
+  type,
+  loadBalancerClass: "lowtide.dev/vip",
+  requestedAddresses: ["192.0.2.7"],
+  ipFamilies: ["IPv4", "IPv6"],
+  ipFamilyPolicy: "RequireDualStack",
+  clusterIPs: ["198.51.100.1", "2001:db8::1"],
+  externalTrafficPolicy: "Local",
+  ports: [
+    { protocol: "TCP", port: 443, name: "https" },
+    { protocol: "UDP", port: 443, name: "" }
+  ],
+  selector: { app: "web" }
+}
 const stream = "service:east/shop/web"
 const recordedAt = "2026-01-01T00:00:00.000Z"
 const row = (state: ServiceState, isAsWritten = true) => ({
@@ -62,6 +80,50 @@ describe("a Service's state that is loaded", () => {
       () => writeState(broken, newestFleetVersion),
       /expected a Service of version 1 to write: .*servingNodes/s
     )
+  })
+})
+
+describe("a state after an event that is followed", () => {
+  const followed = (state: object, type = "ServiceObserved") =>
+    new Fleet().applyStored({
+      ...{ stream, type, schema: 1, seq: 7, version: 1, recordedAt, data: null },
+      after: JSON.stringify(state)
+    })
+
+  it.each<[string, boolean, object]>([
+    ["is served", true, {}],
+    ["has what a Service may have", true, { service: whole }],
+    ["asks for a pool", true, { service: { ...whole, annotations: { addressPool: "p" } } }],
+    ["names what JSON escapes", false, { service: { ...whole, name: 'a"b' } }],
+    [
+      "would take an address of the other IP version",
+      false,
+      { service: { ...whole, ipFamilyPolicy: "PreferDualStack" } }
+    ],
+    ["is being deleted", false, { service: { ...whole, deleting: true } }],
+    ["is refused", false, { refusal: refused.refusal }],
+    ["has a field of a newer release", false, { newer: 1 }]
+  ])("waits as a text, or is parsed at once, and is the same: a Service that %s", (_, mayWait, change) => {
+    const state = { ...served, ...change }
+    const fleet = new Fleet()
+    const after = JSON.stringify(state)
+    const row = { stream, type: "ServiceObserved", schema: 1, seq: 7, version: 1, recordedAt, after, data: null }
+    assert.isUndefined(fleet.applyStored(row))
+    assert.strictEqual(fleet.cluster("east").services.textOf("shop/web"), mayWait ? after : undefined)
+    assert.deepStrictEqual([...fleet.cluster("east").services], [["shop/web", state]])
+    assert.deepStrictEqual([fleet.versions.get(stream), fleet.versions.recordedAt(stream)], [1, recordedAt])
+  })
+
+  it("that is no state of its kind, or of a type that this release does not know, is named", () => {
+    const { service, ...rest } = served
+    const of = (change: object) => followed({ ...rest, service: { ...service, ...change } })?.message ?? ""
+    assert.match(of({ name: 7 }), /LT0541 event 7 of service:east\/shop\/web, ServiceObserved.*name/s)
+    assert.match(of({ type: "Odd" }), /LT0541.*type/s)
+    assert.match(of({ ports: [{ protocol: "TCP", port: 80 }] }), /LT0541.*ports/s)
+    assert.match(of({ ipFamilies: ["IPv5"] }), /LT0541.*ipFamilies/s)
+    assert.match(followed({ ...served, servingNodes: null })?.message ?? "", /LT0541.*servingNodes/s)
+    assert.match(followed(served, "VipFreed")?.message ?? "", /LT0541/)
+    assert.match(followed(served, "ServicePolished")?.message ?? "", /LT0540 event 7/)
   })
 })
 

@@ -57,14 +57,13 @@ export interface StoredEventType {
   readonly firstSeq: number
 }
 
-/**
- * What of an event changes the state: all that a follower needs, at a fraction of the price. Its data has null for the state
- * before, unless there is none after.
- */
-export type StoredChange = Pick<
-  StoredEvent,
-  "seq" | "epoch" | "commitSeq" | "stream" | "version" | "type" | "schema" | "recordedAt" | "data"
->
+/** What of an event changes the state: all that a follower needs, at a fraction of the price. Either `after` or `data` is null. */
+export interface StoredChange
+  extends Pick<StoredEvent, "seq" | "epoch" | "commitSeq" | "stream" | "version" | "type" | "schema" | "recordedAt"> {
+  /** The state after it, JSON text, of a VIP or a Service that has one: what they were before, a follower knows. */
+  readonly after: string | null
+  readonly data: string | null
+}
 
 /** Which events are meant. All given fields must match; seqs are inclusive. */
 export interface EventSelection {

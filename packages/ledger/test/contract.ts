@@ -312,27 +312,41 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
         const gone = '{"before":{"n":1},"after":null}'
         // Nobody can store these any more, and logs of before have them.
         const odd = ["\\u0000", "\\ud83d", "\\\\\\ude00\\u0000", "\\\\u0000 \u{1f30a}", ""]
-        const events = [
-          { ...event("pool:p", 1), data: '{"before":{"after":1},"after":{"b":[1,"\\u001f"]}}' },
-          { ...event("pool:p", 2), data: gone },
-          { ...event("pool:\x1fq", 1), data: '{"other":1}' },
-          ...odd.map((before, place) => ({
-            ...event("pool:r", place + 1),
-            data: `{"before":"${before}","after":{"t":"${odd[place - 1] ?? ""}","n":1.5}}`
-          }))
+        const told: ReadonlyArray<readonly [stream: string, data: string, after: string | null]> = [
+          ["pool:p", '{"before":{"after":1},"after":{"_tag":"P","b":[1,"\\u001f"]}}', null],
+          ["pool:p", gone, null],
+          ["pool:\x1fq", '{"other":1}', null],
+          [
+            "vip:\u{1f30a}",
+            '{"before":{"_tag":"Vip"},"after":{"_tag":"Vip","t":"\u{1f30a}"}}',
+            '{"_tag":"Vip","t":"\u{1f30a}"}'
+          ],
+          ["vip:\u{1f30a}", '{"before":{"_tag":"Vip"},"after":null}', null],
+          ["service:a", '{"after":{"t":1}}', null],
+          [
+            "service:a",
+            String.raw`{"before":null,"after":{"_tag":",\"after\":{\"_tag\":\""}}`,
+            String.raw`{"_tag":",\"after\":{\"_tag\":\""}`
+          ],
+          ...odd.map((text) => {
+            const after = `{"_tag":"Service","t":"${text}","n":1.5}`
+            return ["service:r", `{"before":{"_tag":"Service","t":"${text}"},"after":${after}}`, after] as const
+          })
         ]
-        const told = [
-          '{"before":null,"after":{"b":[1,"\\u001f"]}}',
-          gone,
-          '{"other":1}',
-          ...odd.map((_, place) => `{"before":null,"after":{"t":"${odd[place - 1] ?? ""}","n":1.5}}`)
-        ]
+        const versions = new Map<string, number>()
+        const events = told.map(([stream, data]) => {
+          const version = (versions.get(stream) ?? 0) + 1
+          versions.set(stream, version)
+          return { ...event(stream, version), data }
+        })
         yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), events })
         const whole = yield* ledger.events(all)
-        const changes = whole.map(({ seq, stream, version, type, schema, recordedAt, commitSeq }, place) => ({
-          ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data: told[place] ?? "" }
-        }))
-        assert.deepStrictEqual(yield* ledger.changes(1, 10), changes)
+        const changes = whole.map(({ seq, stream, version, type, schema, recordedAt, commitSeq, data }, place) => {
+          const after = told[place]?.[2] ?? null
+          const rest = { after, data: after === null ? data : null }
+          return { seq, epoch, commitSeq, stream, version, type, schema, recordedAt, ...rest }
+        })
+        assert.deepStrictEqual(yield* ledger.changes(1, events.length), changes)
         assert.deepStrictEqual(yield* ledger.changes(2, 1), changes.slice(1, 2))
         assert.deepStrictEqual(yield* ledger.changes(events.length + 1, 10), [])
       })

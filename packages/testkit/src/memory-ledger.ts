@@ -86,7 +86,7 @@ export const memoryLedger = (
           tables.events
             .filter(({ seq }) => seq >= sinceSeq && seq < sinceSeq + limit)
             .map(({ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data }) => ({
-              ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, data: withoutBefore(data) }
+              ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, ...afterOrData(stream, data) }
             }))
         ),
       countEvents: (selection) => Effect.sync(() => tables.events.filter(matches(selection)).length),
@@ -366,7 +366,8 @@ const withoutUndefined = <Value extends object>(value: Value): Value =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Value
 
 /** An event's data as far as it changes the state. */
-const withoutBefore = (data: string): string => {
-  const { after = null } = JSON.parse(data) as { readonly after?: unknown }
-  return after === null ? data : `{"before":null,"after":${JSON.stringify(after)}}`
+const afterOrData = (stream: string, data: string) => {
+  const after = /^(vip|service):/.test(stream) ? (JSON.parse(data) as { readonly after?: object | null }).after : null
+  const hasTag = Object.keys(after ?? {})[0] === "_tag"
+  return hasTag ? { after: JSON.stringify(after), data: null } : { after: null, data }
 }

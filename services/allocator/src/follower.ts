@@ -1,6 +1,6 @@
-import { type DomainEvent, type Fleet, readEvent, type Unreadable } from "@lowtide/domain"
+import type { Fleet, Unreadable } from "@lowtide/domain"
 import { type Head, Ledger, type StoredChange, type Unavailable } from "@lowtide/ledger"
-import { Data, Effect, Result, Stream } from "effect"
+import { Data, Effect, Stream } from "effect"
 import { type RecordedTimes, RestoredFleet } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { Readability, readAgainMs } from "./readability.ts"
@@ -161,17 +161,19 @@ const takeEvents = (
 ): Effect.Effect<void, NoContinuation | Unreadable> =>
   Effect.suspend((): Effect.Effect<void, NoContinuation | Unreadable> => {
     for (const event of events) {
-      const { stream, version, seq, epoch, commitSeq, recordedAt } = event
+      const { stream, version, seq } = event
       const known = followed.fleet.versions.get(stream) ?? 0
       if (version !== known + 1) {
         return Effect.fail(
           new NoContinuation({ why: `event ${seq} has version ${version} of ${stream}, of which ${known} were read` })
         )
       }
-      const change = readEvent(event)
-      if (Result.isFailure(change)) return Effect.fail(change.failure)
-      followed.fleet.apply({ stream, ...change.success } as DomainEvent)
-      followed.recordedAt.set(stream, recordedAt)
+      const unreadable = followed.fleet.applyStored(event)
+      if (unreadable !== undefined) return Effect.fail(unreadable)
+    }
+    const last = events.at(-1)
+    if (last !== undefined) {
+      const { seq, epoch, commitSeq, recordedAt } = last
       followed.head = { ...followed.head, seq, epoch, commitSeq, recordedAt }
     }
     return Effect.void

@@ -78,7 +78,7 @@ export const repeatEvents = (options: {
           select n.place, e.epoch, e.commit_seq, gen_random_uuid(), e.stream, e.version + 1, e.type, e.schema, h.recorded_at,
             e.network, e.address, e.pool, e.cluster, e.namespace, e.service, e.service_uid, e.actor, e.actor_kind,
             e.command_id, e.correlation_id, e.reason_code,
-            json_build_object('before', e.data -> 'after', 'after', e.data -> 'after'), e.meta, e.leaf_hash
+            format('{"before":%1$s,"after":%1$s}', e.data -> 'after')::json, e.meta, e.leaf_hash
           from news n join events e on e.seq = n.former cross join log_head h
         ), current_rows as (
           update stream_current c set version = c.version + 1, seq = n.place, recorded_at = h.recorded_at

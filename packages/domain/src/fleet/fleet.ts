@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { toAddress } from "../config/canonical.ts"
 import type { ClusterConfig, SharedMember } from "../config/index.ts"
-import type { DomainEvent } from "./event.ts"
+import type { DomainEvent, EventType } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeAnnounced, judgeCluster } from "./judged.ts"
 import {
@@ -12,8 +12,8 @@ import {
   type NetworkMemory,
   putCluster
 } from "./memory.ts"
-import { readState } from "./state-shapes.ts"
-import type { Unreadable } from "./stored.ts"
+import { isKnown, readEvent, readState } from "./state-shapes.ts"
+import type { StoredPayload, Unreadable } from "./stored.ts"
 import type {
   AddressPoolState,
   ApprovalState,
@@ -41,9 +41,25 @@ import type {
 import { streamOf } from "./stream.ts"
 import { type LoadedVersion, StreamVersions } from "./stream-versions.ts"
 import { countHeldIn, indexVip, unindexVip } from "./vip-index.ts"
-import { type IndexedVip, type LoadedState, mayWait, WaitingStates, waitingVip } from "./waiting-states.ts"
+import {
+  type IndexedVip,
+  indexedOf,
+  indexedPart,
+  type LoadedState,
+  mayWait,
+  mayWaitAfter,
+  type WaitingRow,
+  WaitingStates,
+  waitingVip
+} from "./waiting-states.ts"
 
 export type { ClusterMemory, NetworkMemory } from "./memory.ts"
+
+/** An event of the log, as far as it changes the state: of either its state after or its data the text, JSON, and the other null. */
+export interface LoggedEvent extends Omit<StoredPayload, "data">, LoadedVersion {
+  readonly after: string | null
+  readonly data: string | null
+}
 
 /**
  * The fleet in memory: the newest state of every stream, and indexes over them. It belongs to one writer; `apply` is the
@@ -173,6 +189,23 @@ export class Fleet {
   }
 
   /**
+   * An event of the log, as it is stored; what of it cannot be read. A state after it that its text says enough of is parsed when
+   * it is asked for.
+   */
+  applyStored(event: LoggedEvent): Unreadable | undefined {
+    const { stream, seq, type, schema, after } = event
+    const tag = after === null || !isKnown(type, schema) ? undefined : mayWaitAfter(type as EventType, schema, after)
+    if (after === null || tag === undefined) {
+      const change = readEvent({ ...event, data: event.data ?? `{"before":null,"after":${after}}` })
+      if (Result.isFailure(change)) return change.failure
+      this.#put(stream, change.success.before, change.success.after)
+    } else if (tag === "Vip") this.#putPlainVip(stream, { seq, stream, schema, state: after })
+    else this.#putServed(stream, { seq, stream, schema, state: after })
+    this.versions.setLoaded(stream, event)
+    return undefined
+  }
+
+  /**
    * A stream's newest state, as it is stored; what of it cannot be read. A Service that is served, and a VIP that one Service
    * has, are parsed when they are asked for.
    */
@@ -186,7 +219,7 @@ export class Fleet {
     const vip = waitingVip(row)
     if (vip !== undefined) {
       this.versions.setLoaded(stream, { version, recordedAt })
-      this.vips.setLater(stream, row)
+      this.vips.setLater(stream, row as WaitingRow)
       this.#indexNew(stream, vip)
       return undefined
     }
@@ -291,6 +324,15 @@ export class Fleet {
     else cluster.preferring.delete(key)
   }
 
+  /** A Service that has what it asks for, and asks for nothing else. */
+  #putServed(stream: string, row: WaitingRow): void {
+    const cluster = this.cluster(clusterOf(stream))
+    const key = nameOf(stream)
+    cluster.services.setLater(key, row)
+    cluster.unserved.delete(key)
+    cluster.preferring.delete(key)
+  }
+
   #putReservation(before: ReservationState | undefined, after: ReservationState | null): void {
     if (before !== undefined) {
       this.network(before.network).reserved.delete(before.address)
@@ -353,14 +395,31 @@ export class Fleet {
   }
 
   #putVip(stream: string, after: VipState | undefined): void {
-    const before = this.vips.get(stream)
+    const before = this.#indexed(stream)
+    if (after === undefined) this.vips.delete(stream)
+    else this.vips.set(stream, after)
+    this.#indexChanged(stream, before, after)
+  }
+
+  /** One that a Service has, and nothing else to say of it. Mostly what is indexed of it is what it was before. */
+  #putPlainVip(stream: string, row: WaitingRow): void {
+    const text = this.vips.textOf(stream)
+    const isSame = text !== undefined && indexedPart(text) === indexedPart(row.state)
+    const before = isSame ? undefined : this.#indexed(stream)
+    this.vips.setLater(stream, row)
+    if (!isSame) this.#indexChanged(stream, before, indexedOf(row.state))
+  }
+
+  /** What is indexed of a VIP now. */
+  #indexed(stream: string): IndexedVip | undefined {
+    const text = this.vips.textOf(stream)
+    return (text === undefined ? undefined : indexedOf(text)) ?? this.vips.get(stream)
+  }
+
+  #indexChanged(stream: string, before: IndexedVip | undefined, after: IndexedVip | undefined): void {
     if (before !== undefined) unindexVip(this, stream, before)
     this.#putMember(stream, before, after)
-    if (after === undefined) this.vips.delete(stream)
-    else {
-      this.vips.set(stream, after)
-      indexVip(this, stream, after)
-    }
+    if (after !== undefined) indexVip(this, stream, after)
     const isHeldAlike =
       before?.phase === after?.phase && before?.pool === after?.pool && before?.cluster === after?.cluster
     if (!isHeldAlike) {
@@ -372,7 +431,7 @@ export class Fleet {
     if (vip !== undefined && !isSame) this.#occupy(vip.network, vip.address, after)
   }
 
-  #putMember(stream: string, before: VipState | undefined, after: VipState | undefined): void {
+  #putMember(stream: string, before: IndexedVip | undefined, after: IndexedVip | undefined): void {
     const vip = after ?? before
     if (vip?.member !== true) return
     const { memberStreams } = this.network(vip.network)

@@ -9,7 +9,7 @@ export interface LoadedVersion {
  * place: a second map of as many streams would be a tenth of what a load costs.
  */
 export class StreamVersions {
-  readonly #entries = new Map<string, number | LoadedVersion>()
+  readonly #entries = new Map<string, number | { version: number; recordedAt: string }>()
 
   get size(): number {
     return this.#entries.size
@@ -26,14 +26,19 @@ export class StreamVersions {
 
   set(stream: string, version: number): void {
     const entry = this.#entries.get(stream)
-    this.#entries.set(stream, typeof entry === "object" ? { ...entry, version } : version)
+    if (typeof entry === "object") entry.version = version
+    else this.#entries.set(stream, version)
   }
 
-  setLoaded(stream: string, loaded: LoadedVersion): void {
-    this.#entries.set(stream, loaded)
+  setLoaded(stream: string, { version, recordedAt }: LoadedVersion): void {
+    const entry = this.#entries.get(stream)
+    if (typeof entry === "object") {
+      entry.version = version
+      entry.recordedAt = recordedAt
+    } else this.#entries.set(stream, { version, recordedAt })
   }
 
-  /** When the event was recorded that was the newest of a stream when it was loaded. */
+  /** When the event was recorded that was the newest of a stream when it was loaded, or followed. */
   recordedAt(stream: string): string | undefined {
     const entry = this.#entries.get(stream)
     return typeof entry === "object" ? entry.recordedAt : undefined

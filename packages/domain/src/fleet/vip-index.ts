@@ -1,10 +1,10 @@
 import type { Fleet } from "./fleet.ts"
 import type { ClusterMemory } from "./memory.ts"
-import type { Holder, VipState } from "./stream.ts"
+import type { Holder } from "./stream.ts"
 import type { IndexedVip } from "./waiting-states.ts"
 
 /** Takes a VIP out of what is looked up by cluster, holder, phase and order. */
-export const unindexVip = (fleet: Fleet, stream: string, vip: VipState): void => {
+export const unindexVip = (fleet: Fleet, stream: string, vip: IndexedVip): void => {
   const cluster = fleet.cluster(vip.cluster)
   const network = fleet.network(vip.network)
   cluster.vips.delete(stream)

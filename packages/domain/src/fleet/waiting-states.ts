@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import { type EventType, eventTypes } from "./event.ts"
 import { isNewest, readState } from "./state-shapes.ts"
 import type { StoredState } from "./stored.ts"
 import type { Holder, StreamState, VipState } from "./stream.ts"
@@ -9,8 +10,14 @@ import type { Holder, StreamState, VipState } from "./stream.ts"
  */
 export class WaitingStates<State extends StreamState> extends Map<string, State> {
   /** A stored state of which all that is indexed is known. */
-  setLater(key: string, row: StoredState): void {
+  setLater(key: string, row: WaitingRow): void {
     super.set(key, new Waiting(row) as unknown as State)
+  }
+
+  /** The text of a state that nobody has asked for. */
+  textOf(key: string): string | undefined {
+    const state: unknown = super.get(key)
+    return state instanceof Waiting ? state.state : undefined
   }
 
   override get(key: string): State | undefined {
@@ -36,19 +43,30 @@ export class WaitingStates<State extends StreamState> extends Map<string, State>
     for (const [key, state] of this.entries()) look(state, key, this)
   }
 
-  #parse(key: string, { row }: Waiting): State {
-    const state = Result.getOrThrow(readState(row)) as State
+  #parse(key: string, waiting: Waiting): State {
+    const state = Result.getOrThrow(readState(waiting)) as State
     super.set(key, state)
     return state
   }
 }
 
-class Waiting {
-  readonly row: StoredState
+class Waiting implements StoredState {
+  readonly seq: number
+  readonly stream: string
+  readonly schema: number
+  readonly state: string
 
-  constructor(row: StoredState) {
-    this.row = row
+  constructor({ seq, stream, schema, state }: WaitingRow) {
+    this.seq = seq
+    this.stream = stream
+    this.schema = schema
+    this.state = state
   }
+}
+
+/** A stored state that is there. */
+export interface WaitingRow extends StoredState {
+  readonly state: string
 }
 
 /** A stored state, with what the database says of it. */
@@ -61,30 +79,38 @@ export interface LoadedState extends StoredState {
  * Whether all that a fleet has indexes of is known of a Service without parsing its state: that it is not refused, and asks for
  * no address of another IP version. The texts are those that `JSON.stringify` makes, and what only looks like one is parsed.
  */
-export const mayWait = ({ stream, schema, state, isAsWritten }: LoadedState): boolean =>
-  isAsWritten === true &&
-  state !== null &&
-  stream.startsWith("service:") &&
-  isNewest("Service", schema) &&
-  state.startsWith('{"_tag":"Service",') &&
-  state.endsWith(',"refusal":null}') &&
-  !state.includes('"PreferDualStack"')
+export const mayWait = (row: LoadedState): row is LoadedState & WaitingRow => {
+  const { stream, schema, state, isAsWritten } = row
+  return (
+    isAsWritten === true &&
+    state !== null &&
+    stream.startsWith("service:") &&
+    isNewest("Service", schema) &&
+    state.startsWith('{"_tag":"Service",') &&
+    state.endsWith(',"refusal":null}') &&
+    !state.includes('"PreferDualStack"')
+  )
+}
 
 /** All of a VIP that a fleet has indexes of. */
 export interface IndexedVip
   extends Pick<
     VipState,
-    "network" | "address" | "pool" | "cluster" | "phase" | "lastHolders" | "releasedAtMs" | "heldRelease"
+    "member" | "network" | "address" | "pool" | "cluster" | "phase" | "lastHolders" | "releasedAtMs" | "heldRelease"
   > {
   readonly holders: ReadonlyArray<Pick<Holder, "namespace" | "name" | "sharingKey" | "leaving">>
 }
 
+/** What is indexed of a VIP that is loaded and may wait. Undefined of any other, which is parsed. */
+export const waitingVip = ({ stream, schema, state, isAsWritten }: LoadedState): IndexedVip | undefined =>
+  isAsWritten === true && state !== null && stream.startsWith("vip:") && isNewest("Vip", schema)
+    ? indexedOf(state)
+    : undefined
+
 /**
- * What is indexed of a VIP as most of them are: given to one Service, and nothing else to say of it. Undefined of any other,
- * which is parsed.
+ * What is indexed of a VIP as most of them are: given to one Service, and nothing else to say of it. Undefined of any other.
  */
-export const waitingVip = ({ stream, schema, state, isAsWritten }: LoadedState): IndexedVip | undefined => {
-  if (isAsWritten !== true || state === null || !stream.startsWith("vip:") || !isNewest("Vip", schema)) return undefined
+export const indexedOf = (state: string): IndexedVip | undefined => {
   const found = plainVip.exec(state)
   if (found === null) return undefined
   const [, network = "", address = "", pool = "", cluster = "", namespace = "", name = ""] = found
@@ -92,12 +118,44 @@ export const waitingVip = ({ stream, schema, state, isAsWritten }: LoadedState):
   return { network, address, pool, cluster, phase: "assigned", holders, lastHolders: [] }
 }
 
+/** The part of a plain VIP's text that says all that is indexed of it: what comes behind is its holder's uid, ports and backend. */
+export const indexedPart = (state: string): string => state.slice(0, state.indexOf(',"uid":"'))
+
+/**
+ * Whether a state after an event may wait: one of a VIP or a Service of which the text shows, without anything parsed, that it is
+ * what a state of its kind is, and all that a fleet has indexes of. Nobody has compared it with what was written.
+ */
+export const mayWaitAfter = (type: EventType, schema: number, state: string): "Vip" | "Service" | undefined => {
+  const { state: tag } = eventTypes[type]
+  if (tag !== "Vip" && tag !== "Service") return undefined
+  return isNewest(tag, schema) && plain[tag].test(state) ? tag : undefined
+}
+
 /** A text without anything that JSON escapes ends where it seems to, so that nothing else than this has the pattern. */
-const plainVip = new RegExp(
-  String.raw`^\{"_tag":"Vip","network":"(T)","address":"(T)","pool":"(T)","cluster":"(T)","phase":"assigned","holders":`
-    .concat(
-      String.raw`\[\{"namespace":"(T)","name":"(T)","uid":"T","sharingKey":"","ports":\[(?:"T",?)*\],"backendKey":"T"\}\],`
-    )
-    .concat(String.raw`"lastHolders":\[\],"obliged":\[\],"quarantineEndMs":null\}$`)
-    .replaceAll("T", String.raw`[^"\\]*`)
-)
+const patternOf = (parts: ReadonlyArray<string>) =>
+  new RegExp(
+    parts
+      .join("")
+      .replaceAll("TEXTS", String.raw`\[(?:TEXT,?)*\]`)
+      .replaceAll("RECORD", String.raw`\{(?:TEXT:TEXT,?)*\}`)
+      .replaceAll("TEXT", '"WORD"')
+      .replaceAll("WORD", String.raw`[^"\\]*`)
+  )
+
+const plainVip = patternOf([
+  String.raw`^\{"_tag":"Vip","network":"(WORD)","address":"(WORD)","pool":"(WORD)","cluster":"(WORD)","phase":"assigned",`,
+  String.raw`"holders":\[\{"namespace":"(WORD)","name":"(WORD)","uid":TEXT,"sharingKey":"","ports":TEXTS,"backendKey":TEXT\}\],`,
+  String.raw`"lastHolders":\[\],"obliged":\[\],"quarantineEndMs":null\}$`
+])
+
+const servedService = patternOf([
+  String.raw`^\{"_tag":"Service","cluster":TEXT,"service":\{"namespace":TEXT,"name":TEXT,"uid":TEXT,"labels":RECORD,`,
+  String.raw`"annotations":\{(?:"addressPool":TEXT,?)?(?:"allowSharedIp":TEXT)?\},"type":"LoadBalancer",`,
+  `(?:"loadBalancerClass":TEXT,)?"requestedAddresses":TEXTS,(?:"requestedAt":TEXT,)?`,
+  String.raw`"ipFamilies":\[(?:"IPv[46]",?)*\],"ipFamilyPolicy":"(?:SingleStack|RequireDualStack)","clusterIPs":TEXTS,`,
+  `"externalTrafficPolicy":"(?:Cluster|Local)",`,
+  String.raw`"ports":\[(?:\{"protocol":"(?:TCP|UDP|SCTP)","port":\d{1,9},"name":TEXT\},?)*\],"selector":RECORD\},`,
+  String.raw`"servingNodes":TEXTS,"refusal":null\}$`
+])
+
+const plain = { Vip: plainVip, Service: servedService }
