@@ -9,7 +9,7 @@ import type { RecoveryAnswer } from "@lowtide/api/recovery"
 import { generateKey, readSigningKey, seal } from "@lowtide/bus"
 import { execute, startNats, startPostgres } from "@lowtide/testkit"
 import { startBird } from "@lowtide/testkit/lab/bird"
-import { startProcess } from "@lowtide/testkit/lab/processes"
+import { type LabProcess, startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
 
@@ -49,22 +49,24 @@ apiVersion: metallb.io/v1beta1
 kind: BGPAdvertisement
 metadata: {name: all, namespace: metallb-system}
 ---`
-export const nodesText = nodes
-  .map(
-    ({ name, address }) => `
+export const nodesText = (names: ReadonlyArray<string> = nodes.map(({ name }) => name)) =>
+  nodes
+    .filter(({ name }) => names.includes(name))
+    .map(
+      ({ name, address }) => `
 apiVersion: v1
 kind: Node
 metadata: {name: ${name}}
 status: {addresses: [{type: InternalIP, address: ${address}}]}
 ---`
-  )
-  .join("")
-const networkText = (port: number) => `
+    )
+    .join("")
+const networkText = (port: number, names: ReadonlyArray<string>) => `
 apiVersion: metallb.io/v1beta2
 kind: BGPPeer
 metadata: {name: router, namespace: metallb-system}
 spec: {myASN: 64496, peerASN: 64511, peerAddress: ${routerAddress}, peerPort: ${port}}
----${nodesText}`
+---${nodesText(names)}`
 
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
@@ -109,10 +111,13 @@ export const startFleet = (count: number, range?: string) =>
       port,
       neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
     })
-    const intents = generateKey()
+    const keys = { k1: generateKey(), k2: generateKey() }
     const install = generateKey()
     const allowed = { cluster, prefixes: [range ?? "198.51.100.0/24"] }
-    const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
+    const trustText = (...ids: ReadonlyArray<KeyId>) => {
+      const intentKeys = Object.fromEntries(ids.map((id) => [id, keys[id].publicPem]))
+      return JSON.stringify({ cluster, intentKeys, installKey: install.publicPem })
+    }
     const holder = (name: string, kind: string, role: string) => ({
       ...{ name, kind, roles: [{ role }] },
       sha256: createHash("sha256").update(`secret-of-${name}`).digest("hex")
@@ -124,7 +129,8 @@ export const startFleet = (count: number, range?: string) =>
     mkdirSync(manifests)
     /** Whole at once, as deployments write. */
     const write = (name: string, text: string) => renameSync(file(`${name}.new`, text), join(manifests, name))
-    write("network.yaml", networkText(port))
+    const nodesAre = (...names: ReadonlyArray<string>) => write("network.yaml", networkText(port, names))
+    nodesAre("n1", "n2")
     write("addresses.yaml", poolText(range) + advertisementText)
     const names = namesOf(count)
     write("slices.yaml", names.map(sliceText).join(""))
@@ -132,7 +138,7 @@ export const startFleet = (count: number, range?: string) =>
 
     const common = { LOWTIDE_CLUSTER: cluster, LOWTIDE_NATS_URL: nats.url, LOWTIDE_MANIFESTS: manifests }
     const trusting = {
-      LOWTIDE_TRUST_FILE: file("trust.json", JSON.stringify(trust)),
+      LOWTIDE_TRUST_FILE: file("trust.json", trustText("k1")),
       LOWTIDE_ALLOWED_PREFIXES_FILE: file(
         "allowed.json",
         seal(readSigningKey("install", install.privatePem), JSON.stringify(allowed))
@@ -145,12 +151,16 @@ export const startFleet = (count: number, range?: string) =>
         logFile: join(folder, `${name}.log`),
         env
       })
-    const startAllocator = (databaseUrl = postgres.url) =>
+    /** By whose signatures nodes and agent go from now on. */
+    const believe = (...ids: ReadonlyArray<KeyId>) =>
+      renameSync(file("trust.json.new", trustText(...ids)), trusting.LOWTIDE_TRUST_FILE)
+    const startAllocator = ({ databaseUrl = postgres.url, keyId = "k1" }: AllocatorOptions = {}) =>
       start("allocator", "allocator", {
         DATABASE_URL: databaseUrl,
         LOWTIDE_NATS_URL: nats.url,
-        LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
-        LOWTIDE_SIGNING_KEY_ID: "k1",
+        LOWTIDE_SIGNING_KEY_FILE: file(`${keyId}.pem`, keys[keyId].privatePem),
+        LOWTIDE_SIGNING_KEY_ID: keyId,
+        LOWTIDE_TRUST_FILE: file("allocator-trust.json", trustText("k1", "k2")),
         LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
         LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
       })
@@ -190,20 +200,34 @@ export const startFleet = (count: number, range?: string) =>
         const applied = yield* lowtide(as("bob"), "apply", "-f", path)
         assert.strictEqual(applied.code, 0, applied.err)
       })
-    return { write, as, postgres, nats, router, allocator, startAllocator, routes, hasRoutes, speakers, limit }
+    return {
+      ...{ folder, write, nodesAre, believe, as, limit },
+      ...{ postgres, nats, router, allocator, startAllocator, speakers, routes, hasRoutes }
+    }
   })
+
+/** A key that intents are signed with. */
+type KeyId = "k1" | "k2"
+
+interface AllocatorOptions {
+  readonly databaseUrl?: string
+  readonly keyId?: KeyId
+}
 
 export type LoopbackFleet = Effect.Success<ReturnType<typeof startFleet>>
 
 /** PostgreSQL and NATS have nothing any more; another allocator begins. */
-export const loseAll = ({ postgres, nats, startAllocator, ...fleet }: LoopbackFleet, allocator = fleet.allocator) =>
+export const loseAll = (
+  { postgres, nats, startAllocator, ...fleet }: LoopbackFleet,
+  { allocator = fleet.allocator, ...next }: AllocatorOptions & { readonly allocator?: LabProcess } = {}
+) =>
   Effect.gen(function* () {
     yield* allocator.kill
     yield* nats.kill
     yield* nats.wipe
     yield* Effect.promise(() => execute(postgres.url, "drop schema public, audit cascade; create schema public"))
     yield* nats.restart
-    return yield* startAllocator()
+    return yield* startAllocator(next)
   })
 
 /** Waits until everything is published anew in this incarnation. */

@@ -58,13 +58,13 @@ it.live("a change that waits for a second person takes no route when history is 
     yield* hasRoutes(31)
     const before = yield* router.updateCounts
     yield* further.kill
-    const last = yield* startAllocator(behind)
+    const last = yield* startAllocator({ databaseUrl: behind })
     yield* untilOver(fleet, 2)
     yield* waits
     assert.deepStrictEqual(yield* router.updateCounts, before)
 
     // Nobody knows any more that it waits, nor of what there was instead.
-    yield* loseAll(fleet, last)
+    yield* loseAll(fleet, { allocator: last })
     yield* untilOver(fleet, 3)
     const unrouted = Effect.map(
       lowtide(as("ada"), "recover"),

@@ -142,7 +142,7 @@ it.live(
       assert.match(finding.out, /LT0621/)
 
       // What the Advertisement needs stays with it.
-      write("network.yaml", nodesText)
+      write("network.yaml", nodesText())
       yield* waits(/w-3 .* 60 +agent:.* pending .*BGPPeer\/router deleted/)
       const peers = yield* lowtide(as("ada"), "get", "peers")
       assert.match(peers.out, /router .*Established/i)
