@@ -158,6 +158,15 @@ export class AdjRibOut {
     return { batch: { withdrawn, announced }, announced: count, withdrawn: withdrawnCount, refusals }
   }
 
+  /** What the peer was sent and has, as announcements: without what the next difference says anew or takes back. */
+  sentTable(context: SendContext): UpdateBatch {
+    const groups = new Groups(context)
+    for (const { prefix, wanted, sentKey, isDirty } of this.entries.values()) {
+      if (sentKey !== undefined && wanted !== undefined && !isDirty) groups.add(prefix, wanted, sentKey)
+    }
+    return { withdrawn: { 4: [], 6: [] }, announced: groups.finish().announced }
+  }
+
   private touch(entry: Entry): void {
     if (entry.isDirty) return
     entry.isDirty = true

@@ -37,6 +37,7 @@ export type {
 } from "./peer.ts"
 export { attributeSetKey, localPrefDefault, type RouteAttributes, type RouteChange } from "./route.ts"
 export { formatRouterId, parseRouterId, startPeer } from "./session.ts"
+export type { SessionTap, TappedEnd, TappedSession } from "./tap.ts"
 export { formatAsPath } from "./wire/as-path.ts"
 export { type InspectAction, type InspectContext, type Inspection, inspectMessage } from "./wire/inspect.ts"
 export { type BgpNotification, ceaseWithText, notification, notificationName } from "./wire/notification.ts"

@@ -90,6 +90,12 @@ export class RouteWriter {
     this.boundTokens()
   }
 
+  /** All that the peer was sent on the session that is up and still has, and End-of-RIB; nothing without a session. */
+  sentTable(): Iterable<UpdateChunk> {
+    if (this.context === undefined) return []
+    return withMarker(packUpdates(this.rib.sentTable(this.context), this.context), this.context)
+  }
+
   /** Something changed in the Adj-RIB-Out: it goes out at the end of this turn of the event loop. */
   changed(token?: number): void {
     if (token !== undefined) this.tokens.push(token)

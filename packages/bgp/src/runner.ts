@@ -50,7 +50,15 @@ export interface Runner {
   readonly writeUpdates: (chunk: UpdateChunk, onWritten: () => void) => void
   /** Asks the peer for all routes of a family again (RFC 2918); nothing happens unless the session is up. */
   readonly requestRefresh: (family: Family) => void
+  /** Both OPENs of the connection, whole messages, once both are there. */
+  readonly opens: () => Opens | undefined
   readonly counters: () => { readonly sent: MessageCounters; readonly received: MessageCounters }
+}
+
+/** The OPENs of one connection, header included. */
+export interface Opens {
+  readonly sent: Uint8Array
+  readonly received: Uint8Array
 }
 
 /** The widest delay a timer can be given; a deadline beyond it is looked at again when it fires. */
@@ -86,14 +94,13 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
   let unwritten = 0
   let giveUpDial: (() => void) | undefined
   let unread: Uint8Array = new Uint8Array(0)
+  let opens: Partial<Opens> = {}
   let timer: { readonly handle: NodeJS.Timeout; readonly firesAtMs: number } | undefined
 
   const perform = (action: Action): void => {
     switch (action._tag) {
       case "Send":
-        sent[action.message._tag]++
-        write(encodeMessage(action.message, contextOf(state)))
-        return
+        return send(action.message)
       case "CloseTcp":
         giveUpDial?.()
         giveUpDial = undefined
@@ -113,6 +120,13 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
       case "SendFamilyAgain":
         port.onAction(action)
     }
+  }
+
+  const send = (message: BgpMessage): void => {
+    const bytes = encodeMessage(message, contextOf(state))
+    if (message._tag === "Open") opens = { sent: bytes }
+    sent[message._tag]++
+    write(bytes)
   }
 
   /** Writes, and tells a machine whose session is up that octets wait and when the kernel has taken them. */
@@ -183,6 +197,7 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
         input({ _tag: "FaultFound", fault: frame })
         return
       }
+      if (frame.kind === "Open") opens = { ...opens, received: stream.slice(offset, frame.end) }
       offset = frame.end
       received[frame.kind]++
       input(happeningOf(decodeBody(frame, contextOf(state))))
@@ -247,6 +262,7 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
       const message = { _tag: "RouteRefresh", afi: afiOf(family), subtype, safi: safiUnicast } as const
       perform({ _tag: "Send", message })
     },
+    opens: () => (opens.sent && opens.received ? { sent: opens.sent, received: opens.received } : undefined),
     counters: () => ({ sent: { ...sent }, received: { ...received } })
   }
 }

@@ -10,6 +10,7 @@ import type { Negotiated } from "./fsm/negotiate.ts"
 import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, PeerStatus, StopReason } from "./peer.ts"
 import { RouteWriter } from "./route-writer.ts"
 import type { Runner } from "./runner.ts"
+import { type SessionTap, type TappedSession, tappedEnd } from "./tap.ts"
 import { type DialTarget, dialTcp, failSoon, type Transport, type TransportEvents } from "./transport.ts"
 import {
   type BgpNotification,
@@ -31,17 +32,18 @@ import { type BgpUpdate, effectOf } from "./wire/update.ts"
  */
 export const startPeer = (
   options: PeerOptions,
-  onEvent: (event: PeerEvent) => void
+  onEvent: (event: PeerEvent) => void,
+  tap?: SessionTap
 ): Effect.Effect<BgpPeer, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => openPeer(options, onEvent)),
+    Effect.sync(() => openPeer(options, onEvent, tap)),
     (peer) => peer.stop({ subcode: "none" })
   )
 
 /** `connectRetrySeconds` unless it is given. */
 const connectRetrySecondsDefault = 1
 
-const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): BgpPeer => {
+const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap: SessionTap | undefined): BgpPeer => {
   checkSendHoldTime(options)
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
@@ -66,7 +68,10 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
     { isDialled: options.isDialled ?? true }
   )
   const writer = new RouteWriter(rib, {
-    write: (chunk, onWritten) => connections.established()?.writeUpdates(chunk, onWritten),
+    write: (chunk, onWritten) => {
+      if (chunk.kind === undefined) tap?.onUpdates(chunk.bytes)
+      connections.established()?.writeUpdates(chunk, onWritten)
+    },
     isFull: () => connections.established()?.transport()?.isFull() ?? true,
     onRefused: (refusal) => onEvent({ _tag: "RoutesRefused", ...refusal }),
     onWritten: ({ tokens, announced, withdrawn, isTable }) => {
@@ -91,6 +96,8 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
           keptForSeconds: negotiated.keptForSeconds,
           families: negotiated.families
         })
+        const session = tap && tapped(runner, negotiated, { rib, writer })
+        if (session !== undefined) tap?.onUp(session)
         writer.begin(sendContext(options, negotiated, runner.transport()?.localAddress))
         return
       }
@@ -100,6 +107,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         const keptForSeconds = memory.keptForSeconds(report)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
+        if (action.from === "Established") tap?.onDown(tappedEnd(action.cause))
         const ended = { reason, ...(report && { notification: report }), retryInMs: connections.retryInMs() }
         onEvent(
           action.from === "Established"
@@ -148,6 +156,30 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void): Bg
         connections.stop(ceaseOf(reason, memory.keepsAfterNotification))
         return Effect.forEach(transports, closed, { concurrency: "unbounded", discard: true })
       })
+  }
+}
+
+/** The session as a tap sees it; undefined where its connection is gone already. */
+const tapped = (
+  runner: Runner,
+  { peerAsn, peerRouterId, fourOctetAs }: Negotiated,
+  { rib, writer }: { readonly rib: AdjRibOut; readonly writer: RouteWriter }
+): TappedSession | undefined => {
+  const transport = runner.transport()
+  const opens = runner.opens()
+  const { localAddress, remoteAddress } = transport ?? {}
+  if (opens === undefined || transport === undefined || localAddress === undefined || remoteAddress === undefined)
+    return
+  const { localPort, remotePort } = transport
+  return {
+    ...{ localAddress, remoteAddress, localPort, remotePort, peerAsn, peerRouterId },
+    legacyAsPath: !fourOctetAs,
+    sentOpen: opens.sent,
+    receivedOpen: opens.received,
+    prefixesSent: () => rib.sent,
+    table: function* () {
+      for (const { bytes } of writer.sentTable()) yield bytes
+    }
   }
 }
 

@@ -7,6 +7,9 @@ export interface Transport {
   /** Our own address on the connection, without a zone; `undefined` once it is closed. */
   readonly localAddress: string | undefined
   readonly remoteAddress: string | undefined
+  /** 0 once it is closed. */
+  readonly localPort: number
+  readonly remotePort: number
   /** Hands octets to the kernel; `onWritten` when it has taken them all (never, when the connection is lost first). */
   readonly write: (bytes: Uint8Array, onWritten?: () => void) => void
   /** Whether the kernel has not yet taken what was written before: wait for `onDrain`. */
@@ -95,6 +98,8 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
   return {
     localAddress: withoutZone(socket.localAddress),
     remoteAddress: withoutZone(socket.remoteAddress),
+    localPort: socket.localPort ?? 0,
+    remotePort: socket.remotePort ?? 0,
     write: (bytes, onWritten) => {
       if (isClosing || !socket.writable) return
       socket.write(bytes, (error) => {

@@ -5,9 +5,12 @@
  * - `view/` makes of messages what a router has: sessions, tables, since when, what went (pure). `evidenceOf` answers for one
  *   route of one node.
  * - `startStation` listens for routers and keeps a view of each.
+ * - `startExporter` reports our own sessions, and what they send, to stations.
  *
  * Standards: RFC 7854 (version 3), 8671 (Adj-RIB-Out), 9069 (Loc-RIB). `docs/rfcs.md` has them section by section.
  */
+
+export { type BmpExporter, type ExporterEvent, type ExporterOptions, startExporter } from "./exporter.ts"
 export {
   type BmpStation,
   type ReportingRouter,

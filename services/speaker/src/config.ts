@@ -3,6 +3,7 @@ import { type BusOptions, readNatsSettings } from "@lowtide/bus/connection-optio
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Option, Result } from "effect"
+import { parseStations } from "./bmp-reporting.ts"
 import { type ListenPlace, parseListenPlaces } from "./listening.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import { readTrust, type Trust } from "./trust.ts"
@@ -21,6 +22,8 @@ export interface SpeakerConfig {
   readonly httpListen: ListenAddress
   /** Where peers may connect to; none: only the node opens sessions. */
   readonly bgpListen: ReadonlyArray<ListenPlace>
+  /** BMP stations that are told of the node's sessions. */
+  readonly bmpStations: ReadonlyArray<ListenPlace>
   /** At its end the node leaves for good, after routers had so long to choose others; undefined: it comes back. */
   readonly leaveMs: number | undefined
 }
@@ -102,8 +105,21 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
       ? Result.succeed([])
       : Result.mapError(parseListenPlaces(bgpListenText), (text) => `LOWTIDE_BGP_LISTEN: ${text}`)
   if (Result.isFailure(bgpListen)) faults.push(bgpListen.failure)
+  const stationsText = yield* optional("LOWTIDE_BMP_STATIONS")
+  const bmpStations =
+    stationsText === undefined
+      ? Result.succeed([])
+      : Result.mapError(parseStations(stationsText), (text) => `LOWTIDE_BMP_STATIONS: ${text}`)
+  if (Result.isFailure(bmpStations)) faults.push(bmpStations.failure)
   const trust = yield* Effect.sync(() => readTrustFiles({ cluster, trustFile, allowedFile }, faults))
-  if (faults.length > 0 || trust === undefined || !isGood(listen) || !isGood(bgpListen) || !isGood(nats)) {
+  if (
+    faults.length > 0 ||
+    trust === undefined ||
+    !isGood(listen) ||
+    !isGood(bgpListen) ||
+    !isGood(bmpStations) ||
+    !isGood(nats)
+  ) {
     return yield* new SettingsFault({ faults })
   }
   return {
@@ -115,6 +131,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     secretsFolder,
     httpListen: listen.success,
     bgpListen: bgpListen.success,
+    bmpStations: bmpStations.success,
     leaveMs
   }
 })

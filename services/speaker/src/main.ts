@@ -5,6 +5,7 @@ import { type ClusterChange, ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
 import { followFiles, runService, serveOperations } from "@lowtide/ops"
 import { Context, Effect, Layer, Queue, Result, Stream } from "effect"
+import { reportingMetrics, startReporting } from "./bmp-reporting.ts"
 import { readConfig, type SpeakerConfig } from "./config.ts"
 import { sliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
@@ -12,7 +13,7 @@ import { openJournal } from "./journal.ts"
 import { bootId, Life } from "./life.ts"
 import { Listening } from "./listening.ts"
 import { lockState } from "./lock.ts"
-import { renderMetrics } from "./metrics.ts"
+import { type Metric, renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
 import { Passwords } from "./passwords.ts"
 import { Speaker, tickMs } from "./speaker.ts"
@@ -29,6 +30,8 @@ class Running extends Context.Service<
   Running,
   {
     readonly speaker: Speaker
+    /** Beside the speaker's own. */
+    readonly moreMetrics: () => ReadonlyArray<Metric>
     readonly say: SpeakerPort["say"]
     readonly resync: Queue.Queue<void>
     readonly statusWake: Queue.Queue<void>
@@ -50,7 +53,7 @@ const SettingsLive = Layer.effect(Settings, readConfig)
 const RunningLive = Layer.effect(
   Running,
   Effect.gen(function* () {
-    const { settings, trust, stateFolder } = yield* Settings
+    const { settings, trust, stateFolder, bmpStations } = yield* Settings
     const passwords = yield* PasswordsOfNode
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
@@ -61,13 +64,14 @@ const RunningLive = Layer.effect(
     const run = Effect.runForkWith(yield* Effect.context<never>())
     const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
     const say: SpeakerPort["say"] = (severity, text) => run(logAt[severity](text))
+    const exporter = yield* startReporting(bmpStations, settings, say) // ends after the sessions, whose ends it reports
     const speaker = new Speaker({
       settings,
       trust,
       journal,
       loaded,
       life,
-      startPeer,
+      startPeer: (options, onEvent) => startPeer(options, onEvent, exporter?.tap()),
       passwordOf: (peer) => passwords.of(peer),
       mayBegin: (peer) => passwords.mayBegin(peer),
       runId: randomUUID(),
@@ -94,7 +98,8 @@ const RunningLive = Layer.effect(
           speaker.stop()
         )
     )
-    return Running.of({ speaker, say, resync, statusWake, wireWake })
+    const moreMetrics = () => reportingMetrics(bmpStations, exporter)
+    return Running.of({ speaker, moreMetrics, say, resync, statusWake, wireWake })
   })
 )
 
@@ -135,13 +140,13 @@ const ListeningLive = Layer.effect(
 
 const OperationsLive = Layer.effectDiscard(
   Effect.gen(function* () {
-    const { speaker } = yield* Running
+    const { speaker, moreMetrics } = yield* Running
     const listening = yield* ListeningOfNode
     yield* serveOperations((yield* Settings).httpListen, {
       notReady: Effect.sync(() =>
         speaker.isReady ? [] : ["no sessions are configured yet, or saved state waits to be vouched for"]
       ),
-      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs(), listening.metrics()))
+      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs(), [...listening.metrics(), ...moreMetrics()]))
     })
   })
 )
