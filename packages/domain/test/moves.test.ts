@@ -1,3 +1,4 @@
+import { nodeObject } from "@lowtide/testkit/observed"
 import { assert, describe, it } from "vitest"
 import { finishedMoves, type NodeWord } from "../src/allocation/moves.ts"
 import { messageKey, vipKey } from "../src/announcing/index.ts"
@@ -55,6 +56,30 @@ describe("a Service that moves to another address", () => {
     assert.strictEqual(phase(it, old), "withdrawing")
     assert.strictEqual(intent(it, old)?.state, "withdrawn")
     assert.deepStrictEqual(answered(it), [next])
+  })
+
+  it("keeps what was taken over after a loss while nodes announce it and nobody has the new one", () => {
+    const it = new World()
+    const lostAfter = { incarnation: 1, seq: 9 }
+    it.do({ _tag: "BeginRecovery", incarnation: 2, why: "a backup was restored", lostAfter })
+    const services = [{ namespace: "shop", name: "web", uid: "uid-before" }]
+    const nodes = ["east-1", "east-2"]
+    const held = { network: "default", address: old, state: "announced", services, obliged: nodes } as const
+    it.do({ _tag: "AdoptVips", cluster: "east", vips: [held] })
+    it.do({ _tag: "RegisterCluster", cluster: "east", network: "default" })
+    for (const name of nodes) it.do({ _tag: "ObserveNode", cluster: "east", node: nodeObject(name) })
+    it.do(apply("east", pool("public", ["192.0.2.0/29"]))) // and no advertisement
+    it.do(web({ requestedAddresses: [next] }))
+    it.do({ _tag: "FinishRecovery", without: [] })
+    const whole = { _tag: "ObserveInventory", cluster: "east", services: ["shop/web"], nodes } as const
+    const manifests = [...it.fleet.cluster("east").manifests.keys()]
+    const inventory = { ...whole, namespaces: [], manifests, findings: [] }
+    it.do({ _tag: "RepublishCluster", cluster: "east", inventory })
+    assert.deepStrictEqual(it.addresses("east", "shop/web"), [next])
+    const unsaid = (word: NodeWord) =>
+      finishedMoves(it.fleet, it.fleet.cluster("east"), { obligedOf: () => [], heard: () => word })
+    assert.deepStrictEqual(unsaid(says(old)), [])
+    assert.lengthOf(unsaid(says()), 1)
   })
 
   it("waits for a session that a node has yet to tell of the new one, where another has been told", () => {

@@ -37,7 +37,11 @@ export const finishedMoves = (
     const [namespace = "", name = ""] = key.split("/")
     return addresses.flatMap((address) => {
       const successor = successorOf(cluster, key, address)
-      const nodes = obligedOf(cluster.name, address).filter((node) => cluster.nodes.get(node)?.present === true)
+      // Of what was taken over after a loss, and has no message yet, the VIP alone says who may announce it.
+      const known = fleet.vip(cluster.network, address, cluster.name)?.obliged ?? []
+      const nodes = [...new Set([...obligedOf(cluster.name, address), ...known])].filter(
+        (node) => cluster.nodes.get(node)?.present === true
+      )
       if (successor === undefined) return isHeld(fleet, cluster, address) ? [] : [{ namespace, name, address }]
       const candidates = candidatesOf(fleet, cluster, successor)
       const isOver = isAnnouncedInstead({ address, successor, nodes, heard, candidates })
