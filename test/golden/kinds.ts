@@ -173,6 +173,33 @@ const braked: NodeStatus = {
   ...status,
   brake: { held: 12, isNodeHeld: false, addresses: ["192.0.2.0"], since: "2026-11-25T11:59:00.000Z" }
 }
+const known: NodeStatus = {
+  ...status,
+  agreedAt: "2026-11-25T11:59:59.000Z",
+  sessions: [
+    {
+      ...status.sessions[0]!,
+      establishedAt: "2026-11-25T11:00:00.000Z",
+      localAddress: "10.1.0.11",
+      nextHops: { 4: "10.1.0.11", 6: "2001:db8::11" },
+      received: 2,
+      errors: {
+        received: { at: "2026-11-25T10:00:00.000Z", reason: "shut down", notification: "6/2 Administrative Shutdown" },
+        local: { at: "2026-11-25T10:59:00.000Z", reason: "connection refused" }
+      }
+    }
+  ]
+}
+const withheld: NodeStatus = {
+  ...status,
+  withheld: {
+    count: 2,
+    orders: [
+      { prefix: "192.0.2.0/32", reason: "attack", actor: "local:ada", since: "2026-11-25T11:58:00.000Z" },
+      { prefix: null, reason: "bad card", actor: "local:ada", since: "2026-11-25T11:59:00.000Z" }
+    ]
+  }
+}
 const report: WireReport = {
   _tag: "WireReport",
   cluster: "east",
@@ -189,6 +216,19 @@ const report: WireReport = {
       receivedAt: "2026-11-25T12:00:00.000Z",
       savedAt: null,
       peers: [{ peer: "tor", action: "announced", writtenAt: "2026-11-25T12:00:00.001Z" }]
+    },
+    {
+      _tag: "Applied",
+      network: "default",
+      address: "192.0.2.1",
+      stamp,
+      cseq: 7,
+      verdict: "Withheld",
+      trigger: "intent",
+      byHand: { order: "withdraw", reason: "attack", actor: "local:ada" },
+      receivedAt: null,
+      savedAt: null,
+      peers: [{ peer: "tor", action: "withdrawn", writtenAt: "2026-11-25T12:00:00.001Z" }]
     },
     {
       _tag: "Session",
@@ -320,7 +360,7 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     {
       folder: "statuses",
       versions: once(["NodeStatus"]),
-      samples: [status, held, braked, slow, proven, signed].map((each) => ({
+      samples: [status, held, braked, slow, proven, signed, known, withheld].map((each) => ({
         name: each._tag,
         text: JSON.stringify(each)
       })),

@@ -4,6 +4,7 @@ import { Access } from "./access.ts"
 import { AllocatorList } from "./allocators.ts"
 import { ApprovalDecision, ApprovalList } from "./approvals.ts"
 import { AuditReadPage, auditReadsQuery, CheckpointList, exportHeaders, exportQuery, ProofDocument } from "./audit.ts"
+import { BgpGroup } from "./bgp-group.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
 import { FindingList } from "./finding.ts"
@@ -368,7 +369,7 @@ const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, u
 
 /** Everything that the allocator answers over HTTP, apart from `/metrics` and `/openapi.json`. */
 export class LowtideApi extends HttpApi.make("lowtide")
-  .add(FleetGroup, AuditGroup, OrdersGroup, CentreGroup)
+  .add(FleetGroup, AuditGroup, BgpGroup, OrdersGroup, CentreGroup)
   .middleware(Currency)
   .add(HealthGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)

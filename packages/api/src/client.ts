@@ -3,6 +3,7 @@ import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { userHeader } from "./access.ts"
 import { LowtideApi } from "./api.ts"
+import { NodeApi } from "./node-api.ts"
 
 /** Where an allocator listens: an HTTP URL, or a Unix socket. */
 export type ServerAddress =
@@ -29,6 +30,21 @@ export const parseServer = (text: string): Result.Result<ServerAddress, InvalidS
 export class LowtideClient extends Context.Service<LowtideClient, HttpApiClient.ForApi<typeof LowtideApi>>()(
   "@lowtide/api/LowtideClient"
 ) {}
+
+/** Calls what a speaker answers on its own socket. */
+export class NodeClient extends Context.Service<NodeClient, HttpApiClient.ForApi<typeof NodeApi>>()(
+  "@lowtide/api/NodeClient"
+) {}
+
+/** A client of the speaker whose socket has this path; `user` is who asks, for the record. */
+export const layerNodeClient = (path: string, user: string): Layer.Layer<NodeClient> =>
+  Layer.effect(
+    NodeClient,
+    HttpApiClient.make(NodeApi, {
+      baseUrl: "http://localhost",
+      transformClient: HttpClient.mapRequest(HttpClientRequest.setHeader(userHeader, user))
+    })
+  ).pipe(Layer.provide(layerHttpClient({ _tag: "UnixSocket", path }, undefined)))
 
 /** Whom to believe that it is the allocator: certificates of authorities as PEM; the system's without. */
 export interface ClientTrust {

@@ -97,6 +97,8 @@ export interface PeerStatus {
   readonly holdTimeSeconds?: number
   readonly families: ReadonlyArray<Family>
   readonly localAddress?: string
+  /** What routes of a family have as next hop, while a session is up. */
+  readonly nextHops?: { readonly 4?: string; readonly 6?: string }
   /** Since the peer was started, over all its sessions. */
   readonly messages: { readonly sent: MessageCounters; readonly received: MessageCounters }
   /** Prefixes the peer was sent and not told to drop; 0 while no session is up. */

@@ -143,6 +143,9 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
         openedBy: (leading?.opens ?? "accept") === "dial" ? "us" : "peer",
         ...memory.report(),
         ...localAddressOf(leading?.runner.transport()?.localAddress),
+        ...(isUp &&
+          agreedLast &&
+          nextHopsOf(sendContext(options, agreedLast, leading?.runner.transport()?.localAddress))),
         messages: connections.counters(),
         prefixesSent: isUp ? rib.sent : 0,
         prefixesWanted: rib.wanted
@@ -247,6 +250,13 @@ export const parseRouterId = (text: string): number => {
 export const formatRouterId = (routerId: number): string => formatIpAddress({ family: 4, value: BigInt(routerId) })
 
 const localAddressOf = (localAddress: string | undefined) => (localAddress === undefined ? {} : { localAddress })
+
+const nextHopsOf = ({ nextHops }: SendContext): Pick<PeerStatus, "nextHops"> => ({
+  nextHops: {
+    ...(nextHops[4] && { 4: formatIpAddress(nextHops[4]) }),
+    ...(nextHops[6] && { 6: formatIpAddress(nextHops[6]) })
+  }
+})
 
 /** What a session depends on when it sends. */
 type Agreed = Pick<Negotiated, "isInternal" | "fourOctetAs" | "families" | "extendedNextHop" | "messageBytesMax">

@@ -2,6 +2,13 @@ import { Stamp } from "@lowtide/domain/announcing/intent"
 import { Schema } from "effect"
 import { Envelope } from "./envelope.ts"
 
+/** What ended or prevented a session: when, by the node's clock, in words, and the NOTIFICATION's code and name. */
+const SessionError = Schema.Struct({
+  at: Schema.String,
+  reason: Schema.String,
+  notification: Schema.optionalKey(Schema.String)
+})
+
 /** One BGP session as its speaker sees it. */
 export const SessionStatus = Schema.Struct({
   peer: Schema.String,
@@ -16,7 +23,28 @@ export const SessionStatus = Schema.Struct({
   /** What last ended or prevented the session, in words; null when nothing ever did. */
   lastError: Schema.NullOr(Schema.String),
   /** The stable code of `lastError`. */
-  lastErrorCode: Schema.NullOr(Schema.String)
+  lastErrorCode: Schema.NullOr(Schema.String),
+  // An older release says nothing of what follows.
+  /** State of its BFD session; missing without one. */
+  bfd: Schema.optionalKey(Schema.String),
+  /** When the session that is up came up, RFC 3339 by the node's clock. */
+  establishedAt: Schema.optionalKey(Schema.String),
+  /** Our end of its connection. */
+  localAddress: Schema.optionalKey(Schema.String),
+  /** What its routes have as next hop, by family. */
+  nextHops: Schema.optionalKey(
+    Schema.Struct({ 4: Schema.optionalKey(Schema.String), 6: Schema.optionalKey(Schema.String) })
+  ),
+  /** Prefixes that the peer announced to us, all sessions together. */
+  received: Schema.optionalKey(Schema.Int),
+  /** The last end by each side: the NOTIFICATION that we sent, that the peer sent, or one without. */
+  errors: Schema.optionalKey(
+    Schema.Struct({
+      sent: Schema.optionalKey(SessionError),
+      received: Schema.optionalKey(SessionError),
+      local: Schema.optionalKey(SessionError)
+    })
+  )
 })
 export type SessionStatus = typeof SessionStatus.Type
 
@@ -63,6 +91,8 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
    */
   signers: Schema.optionalKey(Schema.Array(Schema.String)),
   sessions: Schema.Array(SessionStatus),
+  /** When what it holds last agreed with a head, RFC 3339 by the node's clock; missing where it never did in this run. */
+  agreedAt: Schema.optionalKey(Schema.String),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),
   /** Of what it is to announce, what another established session has yet to be told of; missing where there is nothing. */
@@ -78,6 +108,22 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
       addresses: Schema.Array(Schema.String),
       /** Since when the first of them waits, RFC 3339 by the node's clock. */
       since: Schema.String
+    })
+  ),
+  /** What a person at the node took away: how many orders, and the first of them; missing where there are none. */
+  withheld: Schema.optionalKey(
+    Schema.Struct({
+      count: Schema.Int,
+      orders: Schema.Array(
+        Schema.Struct({
+          /** Every route in it; null: every route of the node. */
+          prefix: Schema.NullOr(Schema.String),
+          reason: Schema.String,
+          actor: Schema.String,
+          /** RFC 3339, the node's clock. */
+          since: Schema.String
+        })
+      )
     })
   ),
   /** The answer to a roll call: everything that the node holds, in as many statuses as it takes. */
@@ -109,6 +155,14 @@ export const WireEntry = Schema.Union([
     /** RFC 3339, the node's clock; null where the step was not taken for this entry. */
     receivedAt: Schema.NullOr(Schema.String),
     savedAt: Schema.NullOr(Schema.String),
+    /** A person at the node took it away, or gave it back; the trigger is `intent` then, as an older reader knows no other. */
+    byHand: Schema.optionalKey(
+      Schema.Struct({
+        order: Schema.Literals(["withdraw", "restore"]),
+        reason: Schema.String,
+        actor: Schema.String
+      })
+    ),
     peers: Schema.Array(
       Schema.Struct({
         peer: Schema.String,

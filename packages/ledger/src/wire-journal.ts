@@ -90,6 +90,7 @@ export const selectWire = (db: Kysely<LedgerTables>, filter: WireFilter) => {
   }
   if (filter.prefix !== undefined) query = query.where(sql<boolean>`address <<= ${filter.prefix}::inet`)
   if (filter.untilAt !== undefined) query = query.where("recorded_at", "<=", filter.untilAt)
+  if (filter.beforeId !== undefined) query = query.where("id", "<", filter.beforeId)
   return filter.sinceId === undefined ? query : query.where("id", ">", filter.sinceId)
 }
 

@@ -32,6 +32,8 @@ export interface WireFilter {
   readonly kind?: string | undefined
   /** Rows after this id. */
   readonly sinceId?: number | undefined
+  /** Rows before this id. */
+  readonly beforeId?: number | undefined
   /** Rows written at or before this moment, ISO 8601. */
   readonly untilAt?: string | undefined
   readonly limit: number

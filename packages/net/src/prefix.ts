@@ -44,3 +44,11 @@ export const prefixCovers = (outer: Prefix, inner: Prefix): boolean =>
 
 /** The family of a prefix's addresses. */
 export const prefixFamily = (prefix: Prefix): Family => prefix.address.family
+
+/** Reads a prefix, or an address as the prefix that holds it alone. */
+export const parseAddresses = (text: string): Result.Result<Prefix, string> =>
+  text.includes("/") ? parsePrefix(text) : Result.map(parseIpAddress(text), hostPrefix)
+
+/** Whether two prefixes have an address in common: one of them covers the other. */
+export const prefixesMeet = (left: Prefix, right: Prefix): boolean =>
+  prefixCovers(left, right) || prefixCovers(right, left)

@@ -345,6 +345,7 @@ const wireMatches = (filter: WireFilter) => (row: StoredWire) =>
   same(filter, row, ["network", "address", "cluster", "node", "peer", "kind"]) &&
   isInPrefix(filter.prefix, row.address) &&
   row.id > (filter.sinceId ?? 0) &&
+  row.id < (filter.beforeId ?? Number.POSITIVE_INFINITY) &&
   (filter.untilAt === undefined || row.recordedAt <= iso(Date.parse(filter.untilAt)))
 
 const isInPrefix = (prefix: string | undefined, address: string | undefined): boolean =>

@@ -138,8 +138,8 @@ export const readReports = (
         continue
       }
       const key = `${cluster} ${entry.network} ${entry.address} ${JSON.stringify(entry.stamp)}`
-      const { verdict, trigger, receivedAt, savedAt, peers } = entry
-      const said = { node, verdict, trigger, receivedAt, savedAt, peers }
+      const { verdict, trigger, receivedAt, savedAt, byHand, peers } = entry
+      const said = { node, verdict, trigger, receivedAt, savedAt, ...(byHand && { byHand }), peers }
       const group = applied.get(key)
       if (group === undefined) applied.set(key, { first: entry, cluster, entries: [said] })
       else group.entries.push(said)

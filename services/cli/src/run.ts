@@ -17,8 +17,9 @@ import { history } from "./verbs/history.ts"
 import { key } from "./verbs/key.ts"
 import { ledger } from "./verbs/ledger.ts"
 import { lint } from "./verbs/lint.ts"
+import { node } from "./verbs/node.ts"
 import { apply, remove, reserve } from "./verbs/objects.ts"
-import { approve, brake, node, reject, vip } from "./verbs/orders.ts"
+import { approve, brake, reject, vip } from "./verbs/orders.ts"
 import { preview } from "./verbs/preview.ts"
 import { recover } from "./verbs/recover.ts"
 import { token } from "./verbs/token.ts"
@@ -124,6 +125,8 @@ const settings = Effect.all({
   caFileVariable: Config.String("LOWTIDE_CA_FILE").pipe(Config.option),
   databaseVariable: Config.String("DATABASE_URL").pipe(Config.option),
   checkpointKeysVariable: Config.String("LOWTIDE_CHECKPOINT_KEYS").pipe(Config.option),
+  controlSocketVariable: Config.String("LOWTIDE_CONTROL_SOCKET").pipe(Config.option),
+  stateFolderVariable: Config.String("LOWTIDE_STATE_DIR").pipe(Config.option),
   noColour: Config.String("NO_COLOR").pipe(Config.option)
 })
 
@@ -138,8 +141,9 @@ const userName = (): string => {
 
 /** The process: reads its environment, runs the command line, sets the exit code. */
 export const main = async (): Promise<void> => {
-  const { serverVariable, tokenVariable, caFileVariable, databaseVariable, checkpointKeysVariable, noColour } =
+  const { serverVariable, tokenVariable, caFileVariable, databaseVariable, checkpointKeysVariable, ...more } =
     await Effect.runPromise(settings)
+  const { controlSocketVariable, stateFolderVariable, noColour } = more
   const isSet = (option: Option.Option<string>) => Option.isSome(option) && option.value !== ""
   // Whoever reads may stop reading, as `head` does: that is no fault.
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) =>
@@ -159,6 +163,8 @@ export const main = async (): Promise<void> => {
       caFileVariable: isSet(caFileVariable) ? Option.getOrUndefined(caFileVariable) : undefined,
       databaseVariable: isSet(databaseVariable) ? Option.getOrUndefined(databaseVariable) : undefined,
       checkpointKeysVariable: isSet(checkpointKeysVariable) ? Option.getOrUndefined(checkpointKeysVariable) : undefined,
+      controlSocketVariable: isSet(controlSocketVariable) ? Option.getOrUndefined(controlSocketVariable) : undefined,
+      stateFolderVariable: isSet(stateFolderVariable) ? Option.getOrUndefined(stateFolderVariable) : undefined,
       user: userName()
     })
   )

@@ -28,6 +28,10 @@ export class Surroundings extends Context.Service<
     readonly databaseVariable: string | undefined
     /** `LOWTIDE_CHECKPOINT_KEYS`. */
     readonly checkpointKeysVariable: string | undefined
+    /** `LOWTIDE_CONTROL_SOCKET`. */
+    readonly controlSocketVariable: string | undefined
+    /** `LOWTIDE_STATE_DIR`. */
+    readonly stateFolderVariable: string | undefined
     /** The operating system's name of who runs the command. */
     readonly user: string
   }

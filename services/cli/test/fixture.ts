@@ -19,6 +19,7 @@ import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { runCli } from "../src/run.ts"
 import type { Surroundings } from "../src/surroundings.ts"
+import { bgpFlaps, bgpRoutes, bgpSessions } from "./fixture-bgp.ts"
 
 /** The clock of every test. */
 export const nowMs = Date.parse("2026-11-23T16:05:00.000Z")
@@ -718,6 +719,9 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
   "/v1/objects": ok(reserved),
   "/v1/objects/Reservation/web/delete": ok({ ...reserved, seqFrom: null, seqTo: null, items: [] }),
   "/v1/peers": ok(peers),
+  "/v1/bgp/peers": ok(bgpSessions),
+  "/v1/bgp/routes": ok(bgpRoutes),
+  "/v1/bgp/flaps": ok(bgpFlaps),
   "/v1/nodes": ok(nodes),
   "/v1/findings": ok(findings),
   "/v1/vips/192.0.2.1/holder": ok(holder),
@@ -815,6 +819,8 @@ export const lowtide = (
       caFileVariable: undefined,
       databaseVariable: undefined,
       checkpointKeysVariable: undefined,
+      controlSocketVariable: undefined,
+      stateFolderVariable: undefined,
       user: "ada",
       ...surroundings
     }).pipe(Effect.provideService(FetchHttpClient.Fetch, watched))

@@ -1,5 +1,6 @@
 import type { RouteAttributes, RouteChange } from "@lowtide/bgp/route"
 import type { WantedRoute } from "@lowtide/domain/announcing/node-routes"
+import { standbyLocalPref, standbyPrepend } from "@lowtide/domain/announcing/on-the-wire"
 import { type LargeCommunity, parseCommunity, parsePrefix, type StandardCommunity } from "@lowtide/net"
 import { Result } from "effect"
 
@@ -36,12 +37,7 @@ export class RouteTranslator {
 /** Attribute sets that are remembered. */
 const attributeSetsMax = 4_096
 
-/**
- * What makes a standby a worse path than any admitted one: to an external peer a longer AS_PATH (RFC 4271 §9.1.2.2 a), to
- * an internal one a LOCAL_PREF below any that is asked for (§9.1.1), and above that of a node that leaves.
- */
-const standbyPrepend = 3
-const standbyLocalPref = 1
+/** Below that of a standby. */
 const leavingLocalPref = 0
 
 /** RFC 8326 §4.2: GRACEFUL_SHUTDOWN for external peers, which lower the preference by it; the lowest one for internal ones. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { type BusOptions, readNatsSettings } from "@lowtide/bus/connection-options"
 import { parseIpAddress } from "@lowtide/net"
 import { type ListenAddress, parseListen, SettingsFault } from "@lowtide/ops"
@@ -16,6 +17,8 @@ export interface SpeakerConfig {
   readonly trustFiles: TrustFiles
   readonly nats: Pick<BusOptions, "servers" | "nkeyFile" | "caFile">
   readonly stateFolder: string
+  /** Where it answers a person at the node. */
+  readonly controlSocket: string
   readonly manifestsFolder: string
   /** Where Secrets are, a folder each: `NAMESPACE/NAME`. */
   readonly secretsFolder: string | undefined
@@ -76,6 +79,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
   const nats = natsUrl === "" ? undefined : readNatsSettings({ url: natsUrl, nkeyFile, caFile })
   if (nats !== undefined && Result.isFailure(nats)) faults.push(...nats.failure)
   const stateFolder = yield* required("LOWTIDE_STATE_DIR", "a folder for this speaker alone")
+  const controlSocket = (yield* optional("LOWTIDE_CONTROL_SOCKET")) ?? join(stateFolder, "control.sock")
   const manifestsFolder = yield* required("LOWTIDE_MANIFESTS", "the folder of the cluster's manifests")
   const secretsFolder = yield* optional("LOWTIDE_SECRETS_DIR")
   const trustFile = yield* required("LOWTIDE_TRUST_FILE", "a file with {cluster, intentKeys, installKey}")
@@ -127,6 +131,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     ...trust,
     nats: nats.success,
     stateFolder,
+    controlSocket,
     manifestsFolder,
     secretsFolder,
     httpListen: listen.success,

@@ -7,6 +7,7 @@ import { followFiles, runService, serveOperations } from "@lowtide/ops"
 import { Context, Effect, Layer, Queue, Result, Stream } from "effect"
 import { reportingMetrics, startReporting } from "./bmp-reporting.ts"
 import { readConfig, type SpeakerConfig } from "./config.ts"
+import { serveControl } from "./control/server.ts"
 import { sliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { openJournal } from "./journal.ts"
@@ -20,6 +21,7 @@ import { Speaker, tickMs } from "./speaker.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
 import { judgeMessages, readTrust } from "./trust.ts"
 import { runUplink } from "./uplink.ts"
+import { Withheld, withheldFiles } from "./withheld.ts"
 
 const monotonicMs = (): number => performance.now()
 
@@ -33,6 +35,7 @@ class Running extends Context.Service<
     /** Beside the speaker's own. */
     readonly moreMetrics: () => ReadonlyArray<Metric>
     readonly say: SpeakerPort["say"]
+    readonly withheld: Withheld
     readonly resync: Queue.Queue<void>
     readonly statusWake: Queue.Queue<void>
     readonly wireWake: Queue.Queue<void>
@@ -62,6 +65,7 @@ const RunningLive = Layer.effect(
     const statusWake = yield* Queue.sliding<void>(1)
     const wireWake = yield* Queue.sliding<void>(1)
     const run = Effect.runForkWith(yield* Effect.context<never>())
+    const withheld = new Withheld(withheldFiles(stateFolder), new Date().toISOString())
     const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
     const say: SpeakerPort["say"] = (severity, text) => run(logAt[severity](text))
     const exporter = yield* startReporting(bmpStations, settings, say) // ends after the sessions, whose ends it reports
@@ -71,6 +75,7 @@ const RunningLive = Layer.effect(
       journal,
       loaded,
       life,
+      withheld,
       startPeer: (options, onEvent) => startPeer(options, onEvent, exporter?.tap()),
       passwordOf: (peer) => passwords.of(peer),
       mayBegin: (peer) => passwords.mayBegin(peer),
@@ -99,7 +104,7 @@ const RunningLive = Layer.effect(
         )
     )
     const moreMetrics = () => reportingMetrics(bmpStations, exporter)
-    return Running.of({ speaker, moreMetrics, say, resync, statusWake, wireWake })
+    return Running.of({ speaker, moreMetrics, say, withheld, resync, statusWake, wireWake })
   })
 )
 
@@ -151,6 +156,21 @@ const OperationsLive = Layer.effectDiscard(
   })
 )
 
+/** For a person at the node, whatever else is away. */
+const ControlLive = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { speaker, withheld } = yield* Running
+    yield* serveControl((yield* Settings).controlSocket, {
+      speaker,
+      withheld,
+      trustedKeys: () => [...speaker.intake.trust.intentKeys.keys()],
+      startedAtUnixMs: Date.now(),
+      unixMs: Date.now,
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+    }).pipe(Effect.catch(({ message }) => Effect.logError(message))) // routes come before whoever asks about them
+  })
+)
+
 /** Keys and prefixes change without a restart, so that no session has to end for them. */
 const TrustLive = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -187,7 +207,7 @@ const LeavingLive = Layer.effectDiscard(
 
 const Main = LeavingLive.pipe(
   Layer.provideMerge(
-    Layer.mergeAll(OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive)
+    Layer.mergeAll(ControlLive, OperationsLive, EndpointsLive.pipe(Layer.provide(SourceLive)), TrustLive, UplinkLive)
   ),
   Layer.provide(ListeningLive),
   Layer.provide(RunningLive),

@@ -78,6 +78,11 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
       help: "Messages that the brake held back since the process began.",
       samples: [[{}, speaker.brake.heldTotal]]
     },
+    gauge(
+      "lowtide_withheld_orders",
+      "Orders of a person at the node that keep routes away.",
+      speaker.view.withheldCount
+    ),
     gauge("lowtide_wire_entries_pending", "Wire report entries that wait for NATS.", speaker.reporter.outbox.size),
     {
       name: "lowtide_wire_entries_dropped_total",

@@ -37,6 +37,11 @@ export class NodeSessions {
     return this.#configured !== undefined
   }
 
+  /** The intent that the sessions are made of. */
+  get configured(): NodeIntent | undefined {
+    return this.#configured
+  }
+
   /** Has the sessions that the intent asks for, as far as they need not wait. */
   configure(node: NodeIntent): void {
     this.#configured = node

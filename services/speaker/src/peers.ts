@@ -80,6 +80,13 @@ export class Peers {
     return parsed !== undefined && this.#slots.get(peer)?.running?.peer.isPending(parsed) === true
   }
 
+  /** Up to which turn everything is written on the session that is up; undefined where none is. */
+  writtenTurn(peer: string): number | undefined {
+    const options = this.#slots.get(peer)?.running?.peer.options
+    const trace = options && this.#traces.get(sessionName(options))
+    return trace?.isUp === true ? trace.writtenTurn : undefined
+  }
+
   /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */
   configure(wanted: ReadonlyMap<string, PeerOptions>): void {
     for (const [name, options] of wanted) {

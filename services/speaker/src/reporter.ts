@@ -1,10 +1,12 @@
 import type { PeerEvent } from "@lowtide/bgp/peer"
 import type { WireEntry } from "@lowtide/bus/status"
 import { SessionNotes } from "./session-notes.ts"
+import { WireMemory } from "./wire-memory.ts"
 import { ReportOutbox, TurnReports, type VipTurn } from "./wire-report.ts"
 
 /** What reporting asks of its owner. */
 export interface ReporterPort {
+  readonly settings: { readonly cluster: string; readonly node: string }
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
   /** Whether a peer has a route that a VIP is covered by: what its session cannot carry it has not. */
   readonly isSent: (peer: string, address: string) => boolean
@@ -21,12 +23,14 @@ const dropRepeatMs = 60_000
 export class Reporter {
   readonly notes = new SessionNotes()
   readonly outbox = new ReportOutbox()
+  readonly memory: WireMemory
   readonly #port: ReporterPort
   readonly #turns: TurnReports
   #saidDropAtMs = Number.NEGATIVE_INFINITY
 
   constructor(port: ReporterPort) {
     this.#port = port
+    this.memory = new WireMemory(port.settings)
     this.#turns = new TurnReports(port.isSent, (entries) => this.#add(entries))
   }
 
@@ -58,6 +62,7 @@ export class Reporter {
 
   #add(entries: ReadonlyArray<WireEntry>): void {
     if (entries.length === 0) return
+    this.memory.note(entries)
     const dropped = this.outbox.add(entries)
     const nowMs = this.#port.monotonicMs()
     if (dropped > 0 && nowMs - this.#saidDropAtMs >= dropRepeatMs) {

@@ -1,5 +1,12 @@
 import type { IntentService, NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
-import { nodeRoutes, type ServiceHealth, type Verdict, type WantedRoute } from "@lowtide/domain/announcing/node-routes"
+import {
+  isOnTheWire,
+  type NodeRoutes,
+  nodeRoutes,
+  type ServiceHealth,
+  type Verdict,
+  type WantedRoute
+} from "@lowtide/domain/announcing/node-routes"
 
 /** What a change of intents or endpoints comes to. */
 export interface RouteDifference {
@@ -9,6 +16,12 @@ export interface RouteDifference {
   readonly verdicts: ReadonlyMap<string, Verdict>
 }
 
+/** What is kept from every peer, whatever intents say. */
+export interface Withholding {
+  readonly isEmpty: boolean
+  readonly holds: (prefix: string) => boolean
+}
+
 /**
  * What every peer of this node is to have. It computes again only what a change can touch: the changed VIPs, and those
  * that share a prefix with one of them (an aggregate belongs to many).
@@ -16,6 +29,7 @@ export interface RouteDifference {
 export class RouteTable {
   readonly #health: (service: string) => ServiceHealth
   readonly #hasLost: ((peer: string, intent: VipIntent) => boolean) | undefined
+  readonly #withheld: Withholding
   readonly #vips = new Map<string, VipIntent>()
   readonly #verdicts = new Map<string, Verdict>()
   /** Addresses by prefix and by Service (`namespace/name`). */
@@ -26,10 +40,23 @@ export class RouteTable {
   readonly #peersOf = new Map<string, number>()
   #node: NodeIntent | undefined
 
-  /** `hasLost`: whether a peer has lost a VIP of this node; once that changes the VIP is updated as it is. */
-  constructor(health: (service: string) => ServiceHealth, hasLost?: (peer: string, intent: VipIntent) => boolean) {
+  /**
+   * `hasLost`: whether a peer has lost a VIP of this node; once that changes the VIP is updated as it is. `withheld`: what is
+   * kept from every peer; once that changes its prefixes are updated.
+   */
+  constructor(
+    health: (service: string) => ServiceHealth,
+    hasLost?: (peer: string, intent: VipIntent) => boolean,
+    withheld: Withholding = { isEmpty: true, holds: () => false }
+  ) {
     this.#health = health
     this.#hasLost = hasLost
+    this.#withheld = withheld
+  }
+
+  /** Prefixes that some VIP has, whether a peer is to have them or not. */
+  get prefixes(): ReadonlyArray<string> {
+    return [...this.#byPrefix.keys()]
   }
 
   /** VIPs of which the centre lists who announces them as equals. */
@@ -68,14 +95,21 @@ export class RouteTable {
     return this.#byPrefix.get(prefix)
   }
 
+  /** The VIPs themselves. */
+  vipsOf(prefix: string): ReadonlyArray<VipIntent> {
+    return [...this.addressesOf(prefix)].flatMap((address) => this.#vips.get(address) ?? [])
+  }
+
   /** Takes what changed, all of one turn, and answers the difference it makes. Without a node intent nothing is wanted. */
   update(change: {
     readonly node?: NodeIntent | undefined
     readonly vips?: Iterable<VipIntent>
     readonly services?: Iterable<string>
+    /** What is withheld now, or is not any more. */
+    readonly prefixes?: Iterable<string>
   }): RouteDifference {
     const addresses = new Set<string>()
-    const prefixes = new Set<string>()
+    const prefixes = new Set<string>(change.prefixes)
     for (const intent of change.vips ?? []) {
       const before = this.#vips.get(intent.address)
       for (const { prefix } of [...(before?.routes ?? []), ...intent.routes]) prefixes.add(prefix)
@@ -148,7 +182,7 @@ export class RouteTable {
   #compute(intents: Iterable<VipIntent>, prefixes: ReadonlySet<string> | undefined): RouteDifference {
     if (this.#node === undefined) return { byPeer: new Map(), verdicts: new Map() }
     const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
-    const computed = nodeRoutes(this.#node, intents, health, this.#hasLost)
+    const computed = this.#withhold(nodeRoutes(this.#node, intents, health, this.#hasLost))
     const verdicts = new Map<string, Verdict>()
     for (const [address, verdict] of computed.verdicts) {
       if (!isSameVerdict(this.#verdicts.get(address), verdict)) verdicts.set(address, verdict)
@@ -161,6 +195,24 @@ export class RouteTable {
       if (changes.size > 0) byPeer.set(peer, changes)
     }
     return { byPeer, verdicts }
+  }
+
+  /** Takes out what is withheld; a VIP of which nothing is left is. */
+  #withhold(computed: NodeRoutes): NodeRoutes {
+    if (this.#withheld.isEmpty) return computed
+    const { byPeer, verdicts } = computed
+    const open = new Map([...byPeer].map(([peer, routes]) => [peer, without(routes, this.#withheld)]))
+    const isHeld = (address: string) => {
+      const prefixes = this.#prefixesOf(address)
+      return (
+        prefixes.some((prefix) => [...byPeer.values()].some((routes) => routes.has(prefix))) &&
+        !prefixes.some((prefix) => [...open.values()].some((routes) => routes.has(prefix)))
+      )
+    }
+    const judged = [...verdicts].map(([address, verdict]): [string, Verdict] =>
+      isOnTheWire(verdict) && isHeld(address) ? [address, { _tag: "Withheld" }] : [address, verdict]
+    )
+    return { byPeer: open, verdicts: new Map(judged) }
   }
 
   #apply(
@@ -203,11 +255,18 @@ const isSameRoute = (left: WantedRoute | undefined, right: WantedRoute | undefin
 const isSameVerdict = (left: Verdict | undefined, right: Verdict): boolean =>
   left?._tag === right._tag && (left._tag !== "Excluded" || right._tag !== "Excluded" || left.why === right.why)
 
+const without = (routes: ReadonlyMap<string, WantedRoute>, withheld: Withholding) =>
+  new Map([...routes].filter(([prefix]) => !withheld.holds(prefix)))
+
 const nothing: ReadonlySet<string> = new Set()
 
 /** Many values to a key. */
 class Index {
   readonly #sets = new Map<string, Set<string>>()
+
+  keys(): Iterable<string> {
+    return this.#sets.keys()
+  }
 
   get(key: string): ReadonlySet<string> {
     return this.#sets.get(key) ?? nothing

@@ -6,6 +6,7 @@ import type { PasswordLookup } from "./passwords.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import type { PeersPort } from "./peers.ts"
 import type { Trust } from "./trust.ts"
+import type { Withheld } from "./withheld.ts"
 
 /** What a speaker runs on. */
 export interface SpeakerPort {
@@ -15,6 +16,8 @@ export interface SpeakerPort {
   readonly loaded: LoadedRecords
   /** What the process before left of itself, and what this one leaves. */
   readonly life: SpeakerLife
+  /** What a person at the node took away. */
+  readonly withheld: Withheld
   readonly startPeer: PeersPort["startPeer"]
   /** How a peer's password is found now; undefined where it has none. */
   readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined

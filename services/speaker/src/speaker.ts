@@ -1,6 +1,6 @@
-import type { PeerEvent } from "@lowtide/bgp/peer"
+import type { BgpPeer, PeerEvent } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
-import type { NodeStatus } from "@lowtide/bus/status"
+import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { codes } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
@@ -13,6 +13,7 @@ import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { Losses, lostByRestart } from "./losses.ts"
 import { NodeSessions } from "./node-sessions.ts"
+import { NodeView } from "./node-view.ts"
 import { restartTimeSeconds } from "./peer-options.ts"
 import type { Peers } from "./peers.ts"
 import { RefusalLog } from "./refusals.ts"
@@ -22,11 +23,20 @@ import { type RouteDifference, RouteTable } from "./route-table.ts"
 import { healthRecord, recordsOf, restoreState, type SavedState, withLostSession } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
-import { addressesWith, brakeStatus, proofStatus, sessionStatus, signersOf, untoldStatus } from "./status.ts"
+import {
+  addressesWith,
+  brakeStatus,
+  proofStatus,
+  sessionStatus,
+  signersOf,
+  untoldStatus,
+  withheldStatus
+} from "./status.ts"
 import { StatusPace } from "./status-pace.ts"
 import type { Refusal, Trust } from "./trust.ts"
 import { TrustChange } from "./trust-change.ts"
 import { tableTurns, vipTurns } from "./vip-turns.ts"
+import type { VipTurn } from "./wire-report.ts"
 import { Withdrawals } from "./withdrawals.ts"
 
 /** How often whoever runs a speaker calls its `tick`. */
@@ -51,6 +61,8 @@ export class Speaker {
   readonly refusals = new RefusalLog()
   readonly reporter: Reporter
   readonly pace = new StatusPace()
+  /** The node for a person who asks it. */
+  readonly view: NodeView
   #turn = 0
   #dirty: { node: NodeIntent | undefined; vips: Array<AcceptedVip>; services: Set<string> } | undefined
   readonly #withdrawals = new Withdrawals()
@@ -66,6 +78,8 @@ export class Speaker {
   /** Nothing was on the disk, and the centre has not told everything yet. */
   #isNew: boolean
   readonly #startedAtMs: number
+  /** What the intake says of its last agreement before there was any. */
+  readonly #beganAgreedMs: number
 
   constructor(port: SpeakerPort) {
     const { settings, trust, loaded } = port
@@ -78,7 +92,8 @@ export class Speaker {
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
     this.#table = new RouteTable(
       (service) => this.#endpoints.health(service),
-      (peer, intent) => this.#losses.has(peer, intent)
+      (peer, intent) => this.#losses.has(peer, intent),
+      port.withheld
     )
     this.#brake = new Brake(settings.node, this.#table, this.#saved.kept)
     const sessions = loaded.damage === "lost" ? withLostSession(this.#saved.sessions) : this.#saved.sessions
@@ -121,6 +136,17 @@ export class Speaker {
       unixMs: port.unixMs,
       random: port.random
     })
+    this.#beganAgreedMs = this.#intake.sync.agreedAtMs
+    this.view = new NodeView({
+      ...port,
+      table: this.#table,
+      sessions: this.#sessions,
+      held: this.#saved.held,
+      memory: this.reporter.memory,
+      isQuiet: () => this.#isQuiet,
+      status: () => this.status(),
+      intentCount: () => this.intentCount
+    })
     this.#trustChange = new TrustChange({
       ...port,
       intake: this.#intake,
@@ -152,6 +178,11 @@ export class Speaker {
   /** Whether the node knows its sessions and may announce. */
   get isReady(): boolean {
     return this.#saved.held.nodeIntent !== undefined && !this.#isQuiet
+  }
+
+  /** Whether what the disk has waits to be vouched for because it is old; what is lost a person cannot vouch for. */
+  get isQuiet(): boolean {
+    return this.#isQuiet && this.#oldMs !== undefined
   }
 
   /** Announces what the disk has, with nothing else needed. */
@@ -231,6 +262,7 @@ export class Speaker {
   status(): NodeStatus {
     const { settings, runId, unixMs } = this.#port
     const { held } = this.#saved
+    const agreedAtMs = this.#agreedAtMs
     return {
       _tag: "NodeStatus",
       cluster: settings.cluster,
@@ -245,12 +277,64 @@ export class Speaker {
       ...(held.formerCount === 0 ? {} : { former: held.formerCount }),
       confirmedCseq: this.#confirm(),
       signers: signersOf(held, this.#brake),
-      sessions: this.peers.running.map((peer) => sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))),
+      sessions: this.peers.running.map((peer) => this.#sessionStatus(peer)),
       announcing: this.#isQuiet ? [] : addressesWith(this.#table, (peer, prefix) => this.peers.isSent(peer, prefix)),
       ...untoldStatus(this.#table, (peer, prefix) => this.peers.isPending(peer, prefix)),
       refused: this.refusals.recent,
-      ...brakeStatus(this.#brake)
+      ...brakeStatus(this.#brake),
+      ...withheldStatus(this.#port.withheld),
+      ...(agreedAtMs === undefined ? {} : { agreedAt: new Date(agreedAtMs).toISOString() })
     }
+  }
+
+  #sessionStatus(peer: BgpPeer): SessionStatus {
+    return sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
+  }
+
+  /** When what is held last agreed with a head, milliseconds since 1970; undefined where neither this process nor the one before knows. */
+  get #agreedAtMs(): number | undefined {
+    const { life, unixMs, monotonicMs } = this.#port
+    const { agreedAtMs } = this.#intake.sync
+    return agreedAtMs === this.#beganAgreedMs
+      ? (life.former?.agreedAtMs ?? undefined)
+      : unixMs() - (monotonicMs() - agreedAtMs)
+  }
+
+  /**
+   * Takes routes away at once, or gives them back, by the order of a person at the node; no brake applies. Answers which
+   * prefixes that changed, and the turn after which peers are told.
+   */
+  byHand(order: NonNullable<VipTurn["byHand"]>): {
+    readonly turn: number
+    readonly prefixes: ReadonlyArray<string>
+    readonly peers: ReadonlyArray<string>
+  } {
+    this.#runTurn() // what came before is not this order's doing
+    if (order.order === "restore" && this.#port.withheld.isEmpty && this.isQuiet) this.#vouched()
+    const turn = ++this.#turn
+    const difference = this.#table.update({ prefixes: this.#table.prefixes })
+    const { byPeer } = difference
+    this.peers.change(turn, this.#isQuiet ? new Map() : this.#translate(difference))
+    const vips = vipTurns(this.#table, difference, { vips: [], before: new Map(), isNodeChange: false, byHand: order })
+    this.reporter.begin(turn, vips, this.#up)
+    const prefixes = [...new Set([...byPeer.values()].flatMap((routes) => [...routes.keys()]))]
+    const { reason, actor } = order
+    this.#port.say(
+      "warning",
+      `${formatFault({ code: "LT0408", message: `${order.order} by ${actor} at this node: ${reason}; ${prefixes.length} prefixes` })}`
+    )
+    this.#changed("now")
+    return { turn, prefixes, peers: [...byPeer.keys()] }
+  }
+
+  /** Whether a peer that a turn changed something for has been told. */
+  toldState(peer: string, turn: number): "written" | "waiting" | "down" {
+    const written = this.peers.writtenTurn(peer)
+    return written === undefined ? "down" : written >= turn ? "written" : "waiting"
+  }
+
+  get #up(): ReadonlyArray<string> {
+    return this.peers.running.map(({ options }) => options.name).filter((peer) => this.peers.isUp(peer))
   }
 
   /** What is still to be told in answer to a roll call, and from then on is. */
@@ -334,8 +418,7 @@ export class Speaker {
       before,
       isNodeChange: change.node !== undefined
     })
-    const up = this.peers.running.map(({ options }) => options.name).filter((peer) => this.peers.isUp(peer))
-    this.reporter.begin(turn, vips, up)
+    this.reporter.begin(turn, vips, this.#up)
     this.#changed("soon")
   }
 
@@ -419,14 +502,18 @@ export class Speaker {
       state === "live" ? "everything the centre speaks of is held" : "held state may lack something; it stays in effect"
     this.#port.say("info", `sync ${state}: ${text}`)
     if (state === "live") this.#noLongerNew()
-    if (state === "live" && this.#isQuiet) {
-      this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
-      this.#isQuiet = false
-      this.beginWaiting()
-      this.peers.change(++this.#turn, this.#fullTables())
-      this.#saver.compact()
-    }
+    if (state === "live") this.#vouched()
     this.#changed("now")
+  }
+
+  /** What the disk had is vouched for, by the centre or by a person at the node, and is announced if it was not. */
+  #vouched(): void {
+    if (!this.#isQuiet) return
+    this.#runTurn() // a tombstone that came with the head is in the table before the table is announced
+    this.#isQuiet = false
+    this.beginWaiting()
+    this.peers.change(++this.#turn, this.#fullTables())
+    this.#saver.compact()
   }
 
   #noLongerNew(): void {

@@ -1,14 +1,17 @@
-import type { BgpPeer } from "@lowtide/bgp/peer"
+import type { BgpPeer, PeerError } from "@lowtide/bgp/peer"
 import type { Envelope } from "@lowtide/bus/envelope"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { Brake } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { RouteTable } from "./route-table.ts"
 import type { SessionFault } from "./session-fault.ts"
+import type { Withheld } from "./withheld.ts"
 
 /** A session as a node's status shows it. */
 export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): SessionStatus => {
-  const { state, sinceUnixMs, prefixesSent, remoteAsn } = peer.status()
+  const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = peer.status()
+  const { establishedAtUnixMs, localAddress, nextHops, lastError } = more
+  const { sent, received, local } = lastError
   const { peerAsn } = peer.options
   return {
     peer: peer.options.name,
@@ -18,9 +21,28 @@ export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): S
     since: new Date(sinceUnixMs).toISOString(),
     prefixes: prefixesSent,
     lastError: fault?.message ?? null,
-    lastErrorCode: fault?.code ?? null
+    lastErrorCode: fault?.code ?? null,
+    ...(establishedAtUnixMs !== undefined && { establishedAt: new Date(establishedAtUnixMs).toISOString() }),
+    ...(localAddress !== undefined && { localAddress }),
+    ...(nextHops !== undefined && { nextHops }),
+    received: prefixesReceived,
+    errors: {
+      ...(sent && { sent: errorStatus(sent) }),
+      ...(received && { received: errorStatus(received) }),
+      ...(local && { local: errorStatus(local) })
+    }
   }
 }
+
+const errorStatus = ({
+  atUnixMs,
+  reason,
+  notification
+}: PeerError): NonNullable<SessionStatus["errors"]>["sent"] & {} => ({
+  at: new Date(atUnixMs).toISOString(),
+  reason,
+  ...(notification !== undefined && { notification: notification.name })
+})
 
 /** The addresses to announce as an equal of which some peer has a route that fulfils the condition, in the order of their messages. */
 export const addressesWith = (
@@ -63,6 +85,13 @@ export const brakeStatus = ({ kept }: Pick<Brake, "kept">): Pick<NodeStatus, "br
     }
   }
 }
+
+/** Orders that a status names of those at the node. */
+const withheldMax = 20
+
+/** What is withheld by hand, for a status: nothing when nothing is. */
+export const withheldStatus = ({ orders }: Pick<Withheld, "orders">): Pick<NodeStatus, "withheld"> =>
+  orders.length === 0 ? {} : { withheld: { count: orders.length, orders: orders.slice(0, withheldMax) } }
 
 /** What shows that the centre itself told the node of its stamp: nothing while it was told nothing. */
 export const proofStatus = ({ proof }: Pick<HeldState, "proof">): Pick<NodeStatus, "proof"> => {

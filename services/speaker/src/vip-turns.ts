@@ -5,8 +5,8 @@ import type { RouteDifference, RouteTable } from "./route-table.ts"
 import type { VipTurn } from "./wire-report.ts"
 
 /**
- * What a turn did, VIP by VIP: those with a new message, those whose verdict changed, and, when the node's own intent
- * changed, those whose routes it gave to a peer or took away.
+ * What a turn did, VIP by VIP: those with a new message, those whose verdict changed, and, when the node's own intent or what
+ * is withheld changed, those whose routes it gave to a peer or took away.
  */
 export const vipTurns = (
   table: RouteTable,
@@ -16,11 +16,12 @@ export const vipTurns = (
     /** By address: what was in effect before the turn. */
     readonly before: ReadonlyMap<string, VipIntent | undefined>
     readonly isNodeChange: boolean
+    readonly byHand?: VipTurn["byHand"]
   }
 ): ReadonlyArray<VipTurn> => {
   const accepted = new Map(change.vips.map((vip) => [vip.message.address, vip]))
   const addresses = new Set([...accepted.keys(), ...difference.verdicts.keys()])
-  if (change.isNodeChange) {
+  if (change.isNodeChange || change.byHand !== undefined) {
     for (const routes of difference.byPeer.values()) {
       for (const prefix of routes.keys()) for (const address of table.addressesOf(prefix)) addresses.add(address)
     }
@@ -31,7 +32,8 @@ export const vipTurns = (
     const vip = accepted.get(address)
     return {
       ...identity(table, intent),
-      trigger: vip !== undefined || change.isNodeChange ? "intent" : "endpoints",
+      trigger: vip !== undefined || change.isNodeChange || change.byHand !== undefined ? "intent" : "endpoints",
+      ...(change.byHand !== undefined && { byHand: change.byHand }),
       ...(vip !== undefined && { receivedAtMs: vip.receivedAtMs, savedAtMs: vip.savedAtMs }),
       actions: actionsOf(table, difference, intent, change.before.get(address))
     }

@@ -15,6 +15,8 @@ export interface VipTurn {
   readonly receivedAtMs?: number
   readonly savedAtMs?: number
   readonly actions: ReadonlyMap<string, Applied["peers"][number]["action"]>
+  /** The order of a person at the node that caused the turn. */
+  readonly byHand?: Applied["byHand"] & {}
 }
 
 /** A turn is reported after this long even if a session has not taken its octets. */
@@ -91,6 +93,7 @@ const appliedEntry = (
   trigger: vip.trigger,
   receivedAt: timeText(vip.receivedAtMs),
   savedAt: timeText(vip.savedAtMs),
+  ...(vip.byHand !== undefined && { byHand: vip.byHand }),
   peers: [...vip.actions].flatMap(([peer, action]) => {
     const at = writtenAt.get(peer)
     if (at === undefined) return []

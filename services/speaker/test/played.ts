@@ -3,6 +3,7 @@ import type { RouteChange } from "@lowtide/bgp/route"
 import { Effect } from "effect"
 import type { SpeakerLife } from "../src/life.ts"
 import type { PeersPort } from "../src/peers.ts"
+import { Withheld } from "../src/withheld.ts"
 
 /** The life of a process that is the first of its node, and leaves nothing to the next. */
 export const firstLife: SpeakerLife = {
@@ -12,6 +13,10 @@ export const firstLife: SpeakerLife = {
   note: () => {},
   keepLost: () => {}
 }
+
+/** Nothing was ever withheld, and what is from now on is on a disk that is a list. */
+export const nothingWithheld = (disk: Array<string> = []): Withheld =>
+  new Withheld({ read: () => disk.slice(-1), write: (text) => void disk.push(text) }, "2026-11-23T14:05:00.000Z")
 
 /** Peers whose sessions are played by a test, and what they were given. */
 export const playedPeers = () => {
@@ -23,7 +28,14 @@ export const playedPeers = () => {
       options,
       change: (changes, token) => void given.push({ changes, token }),
       accept: () => false,
-      status: () => ({ state: "Idle" }) as PeerStatus,
+      status: () =>
+        ({
+          state: "Idle",
+          sinceUnixMs: 0,
+          lastError: {},
+          prefixesSent: 0,
+          prefixesReceived: 0
+        }) as unknown as PeerStatus,
       isSent: () => false,
       isPending: () => false,
       stop: () => Effect.void

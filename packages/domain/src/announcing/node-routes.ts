@@ -34,6 +34,8 @@ export type Verdict =
   | { readonly _tag: "NoLocalEndpoint" }
   | { readonly _tag: "NoEndpoint" }
   | { readonly _tag: "NoPeer" }
+  /** A person at the node took it away. */
+  | { readonly _tag: "Withheld" }
 
 /** One node's answer to all its intents. */
 export interface NodeRoutes {
@@ -96,8 +98,19 @@ export const nodeRoutes = (
   return { byPeer, verdicts }
 }
 
+/** What every configured peer of a node is to have, where it is known already which VIPs the node announces, and as what. */
+export const routesOf = (
+  node: Pick<NodeIntent, "node" | "peers">,
+  announced: Iterable<{ readonly intent: Pick<VipIntent, "routes">; readonly isStandby: boolean }>
+): NodeRoutes["byPeer"] => {
+  const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
+  for (const { intent, isStandby } of announced) addRoutes(byPeer, node.node, intent.routes, () => isStandby)
+  return byPeer
+}
+
 /** Whether the node's peers are to have the VIP, as an equal or as standby. */
-export const isOnTheWire = ({ _tag }: Verdict): boolean => _tag === "Announced" || _tag === "Standby"
+export const isOnTheWire = ({ _tag }: { readonly _tag: string | null }): boolean =>
+  _tag === "Announced" || _tag === "Standby"
 
 /** Adds a VIP's routes; false when none of its peers is a peer of this node. */
 const addRoutes = (

@@ -434,6 +434,12 @@ export const codes = {
     "See that NATS and a leading allocator are up, that the node's user may read the cluster's subjects, and in the speaker's log what it refuses"
   ),
 
+  LT0408: warning(
+    "routes withheld by hand at a node",
+    "A person at the node took routes away with `lowtide node withdraw`. The node keeps them away over restarts, whatever the centre says; the addresses stay with their Services, and other nodes announce them. Where nobody can read what was taken away, everything is.",
+    "Once the reason is gone: `lowtide node restore PREFIX --reason R` at the node, or `--all`; `lowtide node status` there says what is withheld, by whom and why"
+  ),
+
   LT0501: error(
     "database unavailable",
     "PostgreSQL does not answer the allocator. Nothing is assigned or released, and agents ask again by themselves; no route changes, and lost endpoints are withdrawn all the same.",

@@ -8,6 +8,7 @@ import { layerAccess } from "../access/access.ts"
 import type { TokenBook } from "../access/tokens.ts"
 import type { Centre } from "../centre.ts"
 import { AuditHandlers } from "./audit-handlers.ts"
+import { BgpHandlers } from "./bgp-handlers.ts"
 import { CentreHandlers } from "./centre-handlers.ts"
 import { CurrencyLive } from "./currency.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
@@ -44,7 +45,7 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 /** Every route of the allocator: the API, `/openapi.json`, `/metrics`. Run it with `HttpRouter.serve`, or take `layerHttp`. */
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
-    Layer.provide([FleetHandlers, AuditHandlers, OrderHandlers, CentreHandlers, HealthHandlers]),
+    Layer.provide([FleetHandlers, AuditHandlers, BgpHandlers, OrderHandlers, CentreHandlers, HealthHandlers]),
     Layer.provide([CurrencyLive, Past.layer]),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),

@@ -6,6 +6,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { Unmet, usageFault } from "../fault.ts"
 import { outputFormat } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
+import { explain, flaps, peers, routes } from "./bgp-truth.ts"
 
 const roles = ["provider", "customer", "peer", "rs", "rs-client"] as const
 const states = ["Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established"] as const
@@ -149,6 +150,8 @@ const actionText = ({ action, notification }: NonNullable<Inspection["error"]>):
 
 /** What concerns BGP itself. */
 export const bgp = Command.make("bgp").pipe(
-  Command.withDescription("BGP messages by hand"),
-  Command.withSubcommands([decode])
+  Command.withDescription(
+    "What routers are told and how sessions stand, at the node or for the fleet; BGP messages by hand"
+  ),
+  Command.withSubcommands([peers, routes, flaps, explain, decode])
 )

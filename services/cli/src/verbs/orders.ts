@@ -34,7 +34,8 @@ export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer, isSo 
   if (held !== undefined) return yield* heldFault(held.what)
 })
 
-const retire = Command.make(
+/** `lowtide node retire CLUSTER/NODE`. */
+export const retire = Command.make(
   "retire",
   {
     target: Argument.String("cluster/node").pipe(Argument.withDescription("CLUSTER/NODE")),
@@ -64,12 +65,6 @@ const retire = Command.make(
       description: "Addresses that wait for it alone rest from now on"
     }
   ])
-)
-
-/** `lowtide node VERB`. */
-export const node = Command.make("node").pipe(
-  Command.withDescription("Orders about nodes"),
-  Command.withSubcommands([retire])
 )
 
 const forceRelease = Command.make(

@@ -56,6 +56,7 @@ export const findingList = (
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
+      ...withholdings(view, cluster, nowMs),
       ...refusing(view, cluster, nowMs),
       ...unreadReports(view, cluster, nowMs),
       ...(view.unproven?.(nowMs) ?? []).flatMap((said) => unprovenIn(cluster, said)),
@@ -180,6 +181,29 @@ const brakes = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Rea
   [...cluster.nodes.values()].flatMap((state) => {
     const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
     return brakeOf(state, current).map((found) => withCluster(cluster.name, current?.brake?.since, found))
+  })
+
+/** What a person at a node took away; by the centre's own word it is to be announced. */
+export const withheldOf = ({ node }: NodeState, status: NodeStatus | undefined): ReadonlyArray<Finding> => {
+  const [first] = status?.withheld?.orders ?? []
+  if (status?.withheld === undefined || first === undefined) return []
+  const { count } = status.withheld
+  const more = count === 1 ? "" : `, and ${count - 1} more`
+  return [
+    finding("LT0408", {
+      object: { kind: "Node", name: node.name },
+      expected: "routes as the centre wants them",
+      found: `${first.prefix ?? "every route"} withheld by ${first.actor} since ${first.since}: ${first.reason}${more}`
+    })
+  ]
+}
+
+const withholdings = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...cluster.nodes.values()].flatMap((state) => {
+    const current = currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs)
+    return withheldOf(state, current).map((found) =>
+      withCluster(cluster.name, current?.withheld?.orders[0]?.since, found)
+    )
   })
 
 /** That a node of the cluster said, and did not prove, that it holds what the log does not have. */

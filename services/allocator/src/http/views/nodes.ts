@@ -3,7 +3,7 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { brakeOf, findingsOn, silenceOf, unprovenIn, unreadOn } from "./findings.ts"
+import { brakeOf, findingsOn, silenceOf, unprovenIn, unreadOn, withheldOf } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
@@ -34,6 +34,7 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
     },
     announcing: current?.announcing.length ?? 0,
     brake: current?.brake ?? null,
+    withheld: current?.withheld ?? null,
     sync: syncOf(heard, nowMs),
     lastHeard: heard === undefined || heard.isReported === true ? null : new Date(heard.heardAtMs).toISOString(),
     refused: heard?.status.refused ?? [],
@@ -41,6 +42,7 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
       ...findingsOn(cluster, { kind: "Node", name }),
       ...silenceOf(state, heard, nowMs),
       ...brakeOf(state, current),
+      ...withheldOf(state, current),
       ...unreadOn(view, cluster, name, nowMs),
       ...(view.unproven?.(nowMs) ?? []).flatMap((said) => (said.node === name ? unprovenIn(cluster, said) : []))
     ]

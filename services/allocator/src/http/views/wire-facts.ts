@@ -1,4 +1,5 @@
 import type { Announcement, Announcer } from "@lowtide/api/holder"
+import { standing } from "@lowtide/domain/announcing/flaps"
 import { listText } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { byText } from "./reading.ts"
@@ -10,6 +11,8 @@ export const reportLateMsMax = 60_000
 /** What one node last made of a VIP, and what it last told each peer of it. */
 interface Told {
   readonly verdict: string
+  /** The seq of the stamp that it rests on; undefined where the row has none. */
+  readonly seq: number | undefined
   readonly peers: ReadonlyMap<string, { readonly action: "announced" | "withdrawn"; readonly writtenAt: string }>
 }
 
@@ -42,6 +45,11 @@ export class WireFacts {
     return this.#told.get(`${vipKey(vip)} ${node}`)?.verdict ?? null
   }
 
+  /** The event on which rests what the node last made of the VIP. */
+  eventSeq(vip: VipName, node: string): number | undefined {
+    return this.#told.get(`${vipKey(vip)} ${node}`)?.seq
+  }
+
   /** What the node had told its peers of the VIP, by the peers' names. */
   announcements(vip: VipName, node: string): ReadonlyArray<Announcement> {
     const told = this.#told.get(`${vipKey(vip)} ${node}`)
@@ -59,7 +67,7 @@ export class WireFacts {
     this.#sessions.set(`${row.cluster}/${row.node}/${row.peer}`, session)
   }
 
-  #noteApplied({ cluster, network = "", address = "" }: StoredWire, entry: AppliedEntry, atMs: number): void {
+  #noteApplied({ cluster, network = "", address = "", stampSeq }: StoredWire, entry: AppliedEntry, atMs: number): void {
     const written = entry.peers.filter(({ writtenAt }) => Date.parse(writtenAt) <= atMs)
     const decidedAt = entry.savedAt ?? entry.receivedAt ?? entry.peers[0]?.writtenAt
     if (written.length === 0 && decidedAt !== undefined && Date.parse(decidedAt) > atMs) return
@@ -71,7 +79,7 @@ export class WireFacts {
       if (action === "announced") peers.set(peer, { action, writtenAt })
       else if (action === "withdrawn" || action === "refused") peers.set(peer, { action: "withdrawn", writtenAt })
     }
-    this.#told.set(key, { verdict: entry.verdict, peers })
+    this.#told.set(key, { verdict: entry.verdict, seq: stampSeq, peers })
     const nodes = this.#nodes.get(vip)
     if (nodes === undefined) this.#nodes.set(vip, new Set([entry.node]))
     else nodes.add(entry.node)
@@ -86,18 +94,6 @@ export interface VipName {
 }
 
 const vipKey = ({ cluster, network, address }: VipName): string => `${cluster} ${network} ${address}`
-
-/** What was told ends with its session; a session that came up later begins with nothing. */
-const standing = (
-  action: "announced" | "withdrawn",
-  writtenAt: string,
-  session: SessionChange | undefined
-): Omit<Announcement, "peer"> => {
-  if (action === "withdrawn" || session === undefined || session.at <= writtenAt) {
-    return { state: action, since: writtenAt }
-  }
-  return { state: session.change === "down" ? "lost" : "unknown", since: session.at }
-}
 
 /** Who was to announce a VIP and who has reported of it, by name. */
 export const announcersOf = (

@@ -11,6 +11,7 @@ export const AppliedEntry = Schema.Struct({
   trigger: Schema.String,
   receivedAt: Schema.NullOr(Schema.String),
   savedAt: Schema.NullOr(Schema.String),
+  byHand: Schema.optionalKey(Schema.Struct({ order: Schema.String, reason: Schema.String, actor: Schema.String })),
   peers: Schema.Array(Schema.Struct({ peer: Schema.String, action: Schema.String, writtenAt: Schema.String }))
 })
 export type AppliedEntry = typeof AppliedEntry.Type
@@ -105,9 +106,13 @@ const describeApplied = (row: StoredWire, node: string | undefined): Described |
 const nodesMax = 10
 
 /** No colon follows the address: one of IPv6 may end in two. */
-const describeEntry = (address: string, { verdict, trigger, peers }: AppliedEntry): string => {
+const describeEntry = (address: string, { verdict, trigger, byHand, peers }: AppliedEntry): string => {
   const told = toldWords(peers)
-  return `${address} ${told === "" ? `told to no peer (${verdict})` : told} on ${trigger}`
+  const why =
+    byHand === undefined
+      ? `on ${trigger}`
+      : `by hand: ${byHand.order} by ${byHand.actor} at the node (${byHand.reason})`
+  return `${address} ${told === "" ? `told to no peer (${verdict})` : told} ${why}`
 }
 
 const toldAs: Readonly<Record<string, string>> = {

@@ -1,0 +1,140 @@
+import { listText, plural } from "../words.ts"
+import type { RouteView, SessionError, SessionView } from "./bgp-view.ts"
+import type { FlapView } from "./flaps.ts"
+import { notificationMeaning } from "./notification-meaning.ts"
+
+/** `10 minutes ago` and the like, of a moment. */
+export type AgoText = (instant: string) => string
+
+/** What an on-call operator needs of one session: how it is, why, what the last word of either side means, what to do. */
+export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapView>, ago: AgoText): string => {
+  const { node, peer, peerAddress, peerPort, peerAsn, localAsn, state, since, why, lastErrors } = session
+  const port = peerPort === 179 ? "" : ` port ${peerPort}`
+  const who = `Session of node ${session.cluster}/${node} (AS ${localAsn}) with ${peer} (${peerAddress}${port}, AS ${peerAsn === 0 ? "any" : peerAsn})`
+  const forText = since === null ? "" : ` (entered ${ago(since)})`
+  const sentences =
+    why === null
+      ? [`${who} is Established${forText}: ${prefixText(session)}.`]
+      : [
+          `${who} is not established: ${state}${forText}.`,
+          `${capital(endless(why.reason))}${why.code === null ? "" : ` (${why.code})`}.`
+        ]
+  if (session.bfd !== null) sentences.push(`BFD with it is ${session.bfd}.`)
+  for (const direction of ["received", "sent"] as const) {
+    const error = lastErrors[direction]
+    if (error !== null) sentences.push(errorSentence(error, direction, ago))
+  }
+  const flap = flaps.find(
+    (each) => each.kind === "session" && each.name === peer && each.node === node && each.cluster === session.cluster
+  )
+  if (flap !== undefined) sentences.push(flapSentence(flap, ago))
+  if (why?.fix != null) sentences.push(`What to do: ${endless(why.fix)}.`)
+  return sentences.join(" ")
+}
+
+const prefixText = ({ prefixesSent, prefixesWanted }: SessionView): string =>
+  prefixesSent === prefixesWanted
+    ? `it has all ${plural(prefixesSent, "prefix", "prefixes")} that it is to have`
+    : `it has ${prefixesSent} of the ${plural(prefixesWanted, "prefix", "prefixes")} that it is to have`
+
+const errorSentence = (
+  { at, notification, reason }: SessionError,
+  direction: "sent" | "received",
+  ago: AgoText
+): string => {
+  const by = direction === "sent" ? "we sent it" : "it sent us"
+  if (notification === null)
+    return `The last time ${direction === "sent" ? "we" : "it"} ended it, ${ago(at)}: ${endless(reason)}.`
+  const meaning = notificationMeaning(notification, direction)
+  const text = / with the text ("(?:[^"\\]|\\.)*")/.exec(reason)?.[1]
+  const said = text === undefined ? "" : `, with the text ${text}`
+  return `The last NOTIFICATION that ${by} (${ago(at)}) was ${notification}${said}${meaning === undefined ? "" : `: ${meaning}`}.`
+}
+
+const flapSentence = ({ downs, ups, reasons }: FlapView, _ago: AgoText): string => {
+  const why = reasons.map(
+    ({ count, code, reason }) => `${count} x ${code === null ? "" : `${code} `}${endless(reason)}`
+  )
+  return `It went down ${plural(downs, "time")} and came up ${plural(ups, "time")} in the window: ${why.join("; ")}.`
+}
+
+/** What a verdict of a node means for the VIP that it does not announce. */
+const verdictTexts: Readonly<Record<string, string>> = {
+  Announced: "is to announce it, and none of its sessions can carry it",
+  Withdrawn: "was told by the centre to withdraw it",
+  NotCandidate: "is no candidate: no advertisement names the node, or none of its peers",
+  Excluded: "is excluded: by its label, or its network is not ready",
+  NoLocalEndpoint: "has no serving endpoint of the Service itself, which externalTrafficPolicy Local asks for",
+  NoEndpoint: "sees no serving endpoint of the Service anywhere",
+  NoPeer: "has none of the peers that the advertisement names",
+  Withheld: "has it withheld by hand: `lowtide node status` there says by whom and why",
+  Unknown: "has reported nothing of it"
+}
+
+/** A verdict as a part of a sentence that begins with its node. */
+export const verdictText = (verdict: string): string => verdictTexts[verdict] ?? `does not announce it (${verdict})`
+
+/** What an on-call operator needs of one prefix: who announces it to whom, for whom, what shows it, and who does not and why. */
+export const explainRoutes = (
+  asked: string,
+  routes: ReadonlyArray<RouteView>,
+  unannounced: ReadonlyArray<{
+    readonly cluster: string
+    readonly node: string
+    readonly address: string
+    readonly why: string
+  }>,
+  ago: AgoText
+): string => {
+  const sentences: Array<string> = []
+  for (const prefix of new Set(routes.map((route) => route.prefix))) {
+    const here = routes.filter((route) => route.prefix === prefix)
+    const vips = new Map(
+      here.flatMap((route) => route.vips.map((vip) => [`${vip.network} ${vip.address}`, vip] as const))
+    )
+    for (const { address, services, advertisements, event } of vips.values()) {
+      const by =
+        event === null
+          ? ""
+          : `, by event ${event.seq}${event.type === null ? "" : ` (${event.type}: ${event.reason}, by ${event.actor})`}`
+      sentences.push(
+        `${prefix} is announced for ${address}, which is of ${listText(services) || "no Service any more"}, by advertisement ${listText(advertisements)}${by}.`
+      )
+    }
+    for (const node of new Set(here.map((route) => `${route.cluster}/${route.node}`))) {
+      const told = here.filter((route) => `${route.cluster}/${route.node}` === node)
+      sentences.push(`${node} ${told.map((route) => toldText(route, ago)).join("; ")}.`)
+    }
+  }
+  const reasons = new Map<string, Array<string>>()
+  for (const { cluster, node, address, why } of unannounced) {
+    const key = `${address} ${why}`
+    reasons.set(key, [...(reasons.get(key) ?? []), `${cluster}/${node}`])
+  }
+  for (const [key, nodes] of reasons) {
+    const [address = "", why = ""] = key.split(" ")
+    sentences.push(
+      `${listText(nodes, nodesMax)} ${nodes.length === 1 ? "does" : "do"} not announce ${address}: the node ${verdictText(why)}.`
+    )
+  }
+  return sentences.length === 0 ? `Nobody is to announce ${asked}, and nobody does.` : sentences.join(" ")
+}
+
+/** Nodes that a sentence names; of more it has their number. */
+const nodesMax = 8
+
+const toldText = ({ peer, confirmed, since, isStandby, nextHop }: RouteView, ago: AgoText): string => {
+  const as = isStandby ? " as standby" : ""
+  const via = nextHop === null ? "" : ` with next hop ${nextHop}`
+  switch (confirmed.by) {
+    case "bmp":
+      return `has told ${peer}${as}${via}, and router ${confirmed.router} shows that it has it (BMP, ${ago(confirmed.at)})`
+    case "written":
+      return `has told ${peer}${as}${via} (written ${ago(since ?? confirmed.at)}; the router does not say whether it took it)`
+    case null:
+      return `is to tell ${peer}${as}, and has not: ${confirmed.reason}`
+  }
+}
+
+const endless = (text: string): string => text.replace(/\.$/, "")
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -1,0 +1,108 @@
+import { assert, layer } from "@effect/vitest"
+import { LowtideClient } from "@lowtide/api"
+import { Effect } from "effect"
+import { local } from "./served.ts"
+
+layer(local(), { excludeTestServices: true })("what routers are told, for the fleet", (it) => {
+  const ask: typeof LowtideClient.use = (question) => LowtideClient.use(question)
+
+  it.effect("is told of each session of a node's configuration, and why one is not up", () =>
+    Effect.gen(function* () {
+      const { items } = yield* ask((client) => client.bgp.peers({ query: { cluster: "east" } }))
+      assert.deepStrictEqual(
+        items.map(({ node, state, why, prefixesSent, prefixesWanted }) => [
+          node,
+          state,
+          why?.code ?? why?.reason,
+          `${prefixesSent}/${prefixesWanted}`
+        ]),
+        [
+          ["east-1", "Established", undefined, "1/1"],
+          ["east-2", "Unknown", "LT0307", "0/0"],
+          ["east-3", "Unknown", "node east-3 was never heard: is its speaker running, and does it reach NATS?", "0/0"]
+        ]
+      )
+    })
+  )
+
+  it.effect(
+    "is told of a route with its attributes, the event that led to it, and that it is not told on this session",
+    () =>
+      Effect.gen(function* () {
+        const { items, unannounced } = yield* ask((client) => client.bgp.routes({ query: { prefix: "192.0.2.0/24" } }))
+        const [route] = items
+        assert.strictEqual(items.length, 1)
+        assert.deepInclude(route, {
+          node: "east-1",
+          peer: "tor-a",
+          prefix: "192.0.2.1/32",
+          asPath: [64512],
+          localPref: null
+        })
+        assert.deepInclude(route?.vips[0], { services: ["shop/web"], advertisements: ["all"] })
+        assert.deepInclude(route?.vips[0]?.event, { type: "VipAssigned", actor: "agent:east" })
+        // Its session went down after it was written, and its node has not said more of it.
+        assert.deepInclude(route?.confirmed, { by: null })
+        assert.deepStrictEqual(
+          unannounced.map(({ node, address, why }) => [node, address, why]),
+          [
+            ["east-1", "192.0.2.2", "Unknown"],
+            ["east-2", "192.0.2.1", "Unknown"],
+            ["east-2", "192.0.2.2", "Unknown"],
+            ["east-3", "192.0.2.1", "Excluded"],
+            ["east-3", "192.0.2.2", "Excluded"]
+          ]
+        )
+      })
+  )
+
+  it.effect("is told of a route as it was on the wire at a moment", () =>
+    Effect.gen(function* () {
+      const query = { at: "2026-11-23T14:05:11Z" }
+      const { items } = yield* ask((client) => client.bgp.routes({ query }))
+      assert.deepStrictEqual(
+        items.map(({ prefix, since, confirmed }) => [prefix, since, confirmed.by]),
+        [["192.0.2.1/32", "2026-11-23T14:05:09.015Z", "written"]]
+      )
+    })
+  )
+
+  it.effect("counts what went down in a window alone", () =>
+    Effect.gen(function* () {
+      const within = { since: "2026-11-23T14:05:12Z", at: "2026-11-23T14:05:13Z" }
+      const { items } = yield* ask((client) => client.bgp.flaps({ query: within }))
+      assert.deepStrictEqual(
+        items.map(({ node, kind, name, downs, ups, last, reasons }) => ({
+          node,
+          kind,
+          name,
+          downs,
+          ups,
+          last,
+          reasons
+        })),
+        [
+          {
+            ...{ node: "east-1", kind: "session", name: "tor-a", downs: 1, ups: 0, last: "down" },
+            reasons: [{ code: "LT0304", reason: "hold timer expired", count: 1 }]
+          }
+        ]
+      )
+      const before = yield* ask((client) => client.bgp.flaps({ query: { at: "2026-11-23T14:05:11Z" } }))
+      assert.deepStrictEqual(before.items, [])
+      const wrong = yield* Effect.flip(
+        ask((client) => client.bgp.flaps({ query: { ...within, at: "2026-11-23T14:00:00Z" } }))
+      )
+      assert.include(wrong.message, "since: expected a moment up to 2026-11-23T14:00:00.000Z")
+    })
+  )
+
+  it.effect("a cluster, or a node, that nobody knows is not found", () =>
+    Effect.gen(function* () {
+      for (const query of [{ cluster: "nope" }, { cluster: "east", node: "nope" }]) {
+        const fault = yield* Effect.flip(ask((client) => client.bgp.peers({ query })))
+        assert.strictEqual(fault._tag, "NotFoundProblem")
+      }
+    })
+  )
+})
