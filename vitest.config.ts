@@ -52,6 +52,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/{interop,e2e}/**/*.test.ts"],
+          globalSetup: ["./test/interop/clean-stale.ts"],
           exclude: ["**/*.loopback.test.ts", "**/node_modules/**"],
           testTimeout: hangMs,
           hookTimeout: hangMs,

@@ -1,6 +1,13 @@
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
-import { type BgpPeer, type PeerOptions, type RouteAttributes, type RouteChange, startPeer } from "@lowtide/bgp"
+import {
+  type BgpPeer,
+  type PeerOptions,
+  type RouteAttributes,
+  type RouteChange,
+  startListener,
+  startPeer
+} from "@lowtide/bgp"
 import { parseCommunity, parsePrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
 
@@ -11,6 +18,7 @@ const usage = `Speaks BGP to one router by hand, for tests and for looking at wh
   --name NAME            what messages call the peer (default: HOST)
   --port N               TCP port of the router (default 179)
   --local-address ADDR   connect from this address
+  --listen ADDR          let the router connect as well, to this address and port 179
   --hold SECONDS         hold time, 0 or 3..65535 (default 90)
   --retry SECONDS        what back-off grows from (default 1)
   --family 4|6           repeat for both (default: both)
@@ -52,6 +60,7 @@ const flags = parseArgs({
     "local-as": { type: "string" },
     "router-id": { type: "string" },
     "local-address": { type: "string" },
+    listen: { type: "string" },
     hold: { type: "string", default: "90" },
     retry: { type: "string", default: "1" },
     family: { type: "string", multiple: true, default: ["4", "6"] },
@@ -135,6 +144,12 @@ const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
 
 const speak = Effect.fn("speak")(function* (options: PeerOptions) {
   const peer = yield* startPeer(options, print)
+  if (flags.listen !== undefined) {
+    const refused = (remoteAddress: string, reason: string) =>
+      print({ _tag: "ConnectionRefused", remoteAddress, reason })
+    const listener = yield* startListener({ host: flags.listen, port: 179 }, refused)
+    listener.setPeers([peer])
+  }
   peer.change(changesOf({ announce: flags.announce }))
   yield* Effect.promise(async () => {
     for await (const text of createInterface({ input: process.stdin })) {

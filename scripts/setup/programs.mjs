@@ -12,20 +12,24 @@ const programs = {
   bird: "bird2",
   birdc: "bird2",
   zebra: "frr",
-  bgpd: "frr",
   gobgpd: "gobgpd",
   gobgp: "gobgpd",
+  bgpctl: "openbgpd",
+  exabgp: "exabgp",
   promtool: "prometheus"
 }
 
-const lab = ["ip", "setpriv", "bird", "zebra", "bgpd"]
+const lab = ["ip", "setpriv", "bird", "zebra"]
 
 /** What each part needs, and what it needs only as root: without namespaces it leaves the routers out. */
 export const needs = {
   check: { always: [], asRoot: [] },
   demo: { always: ["nats-server", "openssl", "setpriv"], asRoot: lab },
   test: { always: Object.keys(programs), asRoot: [] },
-  bench: { always: Object.keys(programs).filter((program) => program !== "promtool"), asRoot: [] }
+  bench: {
+    always: Object.keys(programs).filter((program) => program !== "promtool" && program !== "bgpctl"),
+    asRoot: []
+  }
 }
 
 /** PostgreSQL is not among them: `npm ci` brings one. FRR's daemons are not on anyone's PATH. */

@@ -1,3 +1,3 @@
 import { bgpInteropCases } from "./bgp-cases.ts"
 
-bgpInteropCases({ name: "BIRD", start: (lab, setup) => lab.startBird(setup), knowsRoles: true })
+bgpInteropCases("BIRD")

@@ -1,3 +1,3 @@
 import { bgpInteropCases } from "./bgp-cases.ts"
 
-bgpInteropCases({ name: "GoBGP", start: (lab, setup) => lab.startGobgp(setup) })
+bgpInteropCases("GoBGP")

@@ -1,24 +1,30 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { promisify } from "node:util"
-import type { PeerEvent } from "@lowtide/bgp"
+import type { PeerEvent, PeerStatus } from "@lowtide/bgp"
+import { inNamespace, ipBatch, makeLab } from "@lowtide/testkit/lab/index"
+import { Effect, Exit, Scope } from "effect"
 
 /**
- * Two network namespaces, a router's and a node's, joined by one veth; real routers in the first and
+ * Two network namespaces, a router's and a node's, joined by one veth; a real router in the first and
  * `scripts/bgp-speak.ts` in the second. What the tests assert on is read from the router itself.
  */
 export interface BgpLab {
-  readonly startBird: (setup: RouterSetup) => Promise<Router>
-  readonly startFrr: (setup: RouterSetup) => Promise<Router>
-  readonly startGobgp: (setup: RouterSetup) => Promise<Router>
+  readonly router: LabContext
+  readonly node: LabContext
   readonly speak: (args: ReadonlyArray<string>) => Speaker
-  /** A command in the node's namespace, ended with the lab. */
-  readonly onNode: (command: ReadonlyArray<string>) => ChildProcess
   readonly close: () => Promise<void>
+}
+
+/** One end of the lab: a namespace, and a folder for what runs in it. */
+export interface LabContext {
+  readonly folder: string
+  readonly namespace: string
+  /** Starts a process in the namespace; it ends with the lab. */
+  readonly start: (command: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => ChildProcess
 }
 
 /** How the router sees the one neighbour. */
@@ -35,8 +41,12 @@ export interface RouterSetup {
   readonly role?: "provider" | "customer" | "peer"
   /** Prefixes above this number end the session at the router. */
   readonly maximumPrefixes?: number
+  /** The router takes IPv4 routes with an IPv6 next hop (RFC 8950), where it can be told to. */
+  readonly extendedNextHop?: boolean
   /** Where the router reports its tables to, by BMP, where it can. */
   readonly bmp?: { readonly address: string; readonly port: number }
+  /** The router connects to the neighbour as well, instead of waiting for it. */
+  readonly dials?: boolean
 }
 
 /** A route as a router shows it. */
@@ -54,11 +64,21 @@ export interface Router {
   /** Its BGP table of a family, by prefix. */
   readonly routes: (family: 4 | 6) => Promise<ReadonlyMap<string, RouterRoute>>
   readonly count: (family: 4 | 6) => Promise<number>
+  /** Whether it says that the session is Established. */
+  readonly isUp: () => Promise<boolean>
   /** Text of its log and of what it prints, if it keeps one. */
   readonly log: () => Promise<string>
   /** The prefixes that it has removed from its table since it was started, if it tells. */
   readonly removed?: () => Promise<ReadonlyArray<string>>
-  /** SIGKILL, as a crash; `start…` may be called again afterwards. */
+  /** Closes the session, with a text for the other side where the router can send one (RFC 9003), and keeps it closed. */
+  readonly shutDown: (text: string) => Promise<void>
+  /** Opens the session again after `shutDown`. */
+  readonly open: () => Promise<void>
+  /** Ends the session, which may come back at once. */
+  readonly reset: () => Promise<void>
+  /** Asks for every route of the session again (RFC 2918). */
+  readonly refresh: () => Promise<void>
+  /** SIGKILL, as a crash; another may be started afterwards. */
   readonly kill: () => Promise<void>
 }
 
@@ -71,6 +91,9 @@ export interface Speaker {
     tag: Tag,
     from?: number
   ) => Promise<Extract<PeerEvent, { readonly _tag: Tag }>>
+  /** What it says of itself now; it must have been started with `--status`. */
+  readonly status: () => Promise<PeerStatus>
+  readonly signal: (signal: NodeJS.Signals) => void
   readonly kill: () => Promise<void>
 }
 
@@ -81,7 +104,9 @@ export const linkAddresses = {
 } as const
 
 const run = promisify(execFile)
-const runText = async (command: string, args: ReadonlyArray<string>): Promise<string> =>
+
+/** Runs a command to its end and answers what it printed. */
+export const runText = async (command: string, args: ReadonlyArray<string>): Promise<string> =>
   (await run(command, [...args], { maxBuffer: 256 * 1024 * 1024 })).stdout
 
 /** Asks again until the answer fits; fails with the last answer when it does not within the time. */
@@ -102,317 +127,92 @@ export const eventually = async <A>(
   }
 }
 
-/** Makes both namespaces; `tag` (a few letters) keeps the labs of different test files apart. */
-export const makeBgpLab = async (tag: string): Promise<BgpLab> => {
-  const names = { router: `ltbgp-${tag}-r`, node: `ltbgp-${tag}-n` }
-  const folder = await mkdtemp(join(tmpdir(), "lowtide-bgp-"))
+/** Makes both namespaces; they and what runs in them are gone after `close`, or with the next lab's making after a crash. */
+export const makeBgpLab = async (): Promise<BgpLab> => {
+  const scope = await Effect.runPromise(Scope.make())
+  const make = Effect.gen(function* () {
+    const lab = yield* makeLab()
+    const ends = { router: yield* lab.addNamespace("router"), node: yield* lab.addNamespace("node") }
+    yield* ipBatch([`link add up0 netns ${ends.router} type veth peer name up0 netns ${ends.node}`])
+    for (const end of ["router", "node"] as const) {
+      yield* ipBatch(
+        [
+          `address add ${linkAddresses[end][4]}/24 dev up0`,
+          `address add ${linkAddresses[end][6]}/64 dev up0 nodad`,
+          "link set up0 up"
+        ],
+        ends[end]
+      )
+    }
+    return { lab, ends }
+  }).pipe(Effect.onError(() => Scope.close(scope, Exit.void)))
+  const { lab, ends } = await Effect.runPromise(Scope.provide(scope)(make))
   const children: Array<ChildProcess> = []
-  await removeNamespaces(names)
-  await makeNamespaces(names)
-  const inside = (namespace: string, command: ReadonlyArray<string>): ChildProcess => {
-    const args = ["netns", "exec", namespace, "setpriv", "--pdeathsig", "KILL", ...command]
-    const child = spawn("ip", args, { stdio: ["pipe", "pipe", "pipe"] })
-    child.stderr?.resume()
-    children.push(child)
-    return child
+  const context = async (end: "router" | "node"): Promise<LabContext> => {
+    const folder = join(lab.folder, end)
+    await mkdir(folder)
+    return {
+      folder,
+      namespace: ends[end],
+      start: (command, env = {}) => {
+        const [file = "", ...args] = inNamespace(ends[end], ["setpriv", "--pdeathsig", "KILL", ...command])
+        const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } })
+        child.stderr?.resume()
+        children.push(child)
+        return child
+      }
+    }
   }
-  const context: LabContext = { folder, start: (command) => inside(names.router, command), namespace: names.router }
+  const [router, node] = [await context("router"), await context("node")]
   return {
-    startBird: (setup) => startBird(context, setup),
-    startFrr: (setup) => startFrr(context, setup),
-    startGobgp: (setup) => startGobgp(context, setup),
-    onNode: (command) => inside(names.node, command),
-    speak: (args) => speaker(inside(names.node, [process.execPath, "scripts/bgp-speak.ts", ...args])),
+    router,
+    node,
+    speak: (args) => speaker(node.start([process.execPath, "scripts/bgp-speak.ts", ...args])),
     close: async () => {
       await Promise.all(children.map(end))
-      await removeNamespaces(names)
-      await rm(folder, { recursive: true, force: true })
+      await Effect.runPromise(Scope.close(scope, Exit.void))
     }
   }
 }
 
-interface LabContext {
-  readonly folder: string
-  readonly namespace: string
-  readonly start: (command: ReadonlyArray<string>) => ChildProcess
-}
-
-const removeNamespaces = async (names: { readonly router: string; readonly node: string }): Promise<void> => {
-  for (const name of Object.values(names)) await run("ip", ["netns", "del", name]).catch(() => undefined)
-}
-
-const makeNamespaces = async (names: { readonly router: string; readonly node: string }): Promise<void> => {
-  for (const name of Object.values(names)) await run("ip", ["netns", "add", name])
-  await run("ip", ["-n", names.router, "link", "add", "up0", "type", "veth", "peer", "up0", "netns", names.node])
-  for (const end of ["router", "node"] as const) {
-    const inside = (...args: ReadonlyArray<string>) => run("ip", ["-n", names[end], ...args])
-    await run("ip", ["netns", "exec", names[end], "sysctl", "-qw", "net.ipv6.conf.up0.accept_dad=0"])
-    await inside("addr", "add", `${linkAddresses[end][4]}/24`, "dev", "up0")
-    await inside("addr", "add", `${linkAddresses[end][6]}/64`, "dev", "up0", "nodad")
-    await inside("link", "set", "lo", "up")
-    await inside("link", "set", "up0", "up")
-  }
-}
-
 /** SIGKILL, and wait until the process is gone. */
-const end = async (child: ChildProcess): Promise<void> => {
+export const end = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill("SIGKILL")
   await once(child, "exit")
 }
 
-const routerOf = (
-  children: ReadonlyArray<ChildProcess>,
-  log: string,
-  routes: Router["routes"],
-  count: Router["count"] = async (family) => (await routes(family)).size
+/** What every router has in common: a log file, and an end. `count` counts `routes` unless there is a cheaper way. */
+export const routerOf = (
+  child: ChildProcess,
+  logFile: string,
+  rest: Omit<Router, "log" | "kill" | "count"> & Partial<Pick<Router, "count">>
 ): Router => ({
-  routes,
-  count,
-  log: () => readFile(log, "utf8"),
-  kill: async () => {
-    await Promise.all(children.map(end))
-  }
+  count: async (family) => (await rest.routes(family)).size,
+  ...rest,
+  log: () => readFile(logFile, "utf8"),
+  kill: () => end(child)
 })
 
-const startBird = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
-  const control = join(folder, "bird.ctl")
-  const config = join(folder, "bird.conf")
-  const log = join(folder, "bird.log")
-  const limit = setup.maximumPrefixes === undefined ? "" : `receive limit ${setup.maximumPrefixes} action disable;`
-  const channel = (family: 4 | 6) => `ipv${family} { import all; export none; ${limit} };`
-  await rm(control, { force: true })
-  await rm(log, { force: true })
-  await writeFile(
-    config,
-    `log "${log}" all;
-router id 192.0.2.1;
-protocol device {}
-protocol bgp node {
-  local as ${setup.localAsn};
-  neighbor ${setup.neighbor} as ${setup.neighborAsn};
-  debug { states, routes };
-  ${setup.password === undefined ? "" : `password "${setup.password}";`}
-  ${setup.gtsm === true ? "ttl security on;" : ""}
-  ${setup.role === undefined ? "" : `local role ${setup.role};`}
-  passive on; error wait time 1, 2; connect retry time 1;
-  ${channel(4)}
-  ${channel(6)}
-}
-`
-  )
-  const child = start(["bird", "-f", "-c", config, "-s", control, "-P", join(folder, "bird.pid")])
-  const ask = (command: string) => runText("birdc", ["-s", control, ...command.split(" ")])
-  await eventually(
-    async () => ({ text: await ask("show status") }),
-    ({ text }) => text.includes("Daemon is up"),
-    "BIRD is up"
-  )
-  const router = routerOf(
-    [child],
-    log,
-    async (family) => parseBirdRoutes(await ask(`show route table master${family} protocol node all`)),
-    async (family) =>
-      Number(/^(\d+) of/m.exec(await ask(`show route table master${family} protocol node count`))?.[1] ?? Number.NaN)
-  )
-  // `debug { routes }` has a line for each: node.ipv4 > removed [sole] 198.51.100.2/32 …
-  const removed = async () =>
-    [...(await router.log()).matchAll(/> removed(?: \[\w+\])? (\S+)/g)].map(([, prefix]) => prefix!)
-  return { ...router, removed }
-}
+/** An optional number as a field of a route. */
+export const numberField = <Name extends string>(value: unknown, name: Name): { readonly [Key in Name]?: number } =>
+  (value === undefined ? {} : { [name]: Number(value) }) as { readonly [Key in Name]?: number }
 
-const parseBirdRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
-  const blocks = text.split(/\n(?=[0-9a-f:.]+\/\d+ )/).filter((block) => /^[0-9a-f:.]+\/\d+ /.test(block))
-  const fields = (block: string, name: string) => new RegExp(`BGP\\.${name}: (.*)`).exec(block)?.[1]
-  const tuples = (list = "") => [...list.matchAll(/\(([^)]*)\)/g)].map((tuple) => tuple[1]!.replace(/, ?/g, ":"))
-  const number = (value: string | undefined, name: string) => (value === undefined ? {} : { [name]: Number(value) })
-  return new Map(
-    blocks.map((block) => [
-      block.slice(0, block.indexOf(" ")),
-      {
-        nextHop: fields(block, "next_hop")?.split(" ")[0] ?? "",
-        asPath: (fields(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
-        communities: tuples(fields(block, "community")),
-        largeCommunities: tuples(fields(block, "large_community")),
-        ...number(fields(block, "local_pref"), "localPref"),
-        ...number(fields(block, "med"), "med")
-      }
-    ])
-  )
-}
-
-const startFrr = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
-  const config = join(folder, "bgpd.conf")
-  await rm(join(folder, "bgpd.log"), { force: true })
-  await writeFile(
-    config,
-    `router bgp ${setup.localAsn}
- bgp router-id 192.0.2.1
- no bgp ebgp-requires-policy
- no bgp default ipv4-unicast
- no bgp network import-check
- neighbor ${setup.neighbor} remote-as ${setup.neighborAsn}
- neighbor ${setup.neighbor} passive
-${setup.password === undefined ? "" : ` neighbor ${setup.neighbor} password ${setup.password}\n`}${
-  setup.gtsm === true ? ` neighbor ${setup.neighbor} ttl-security hops 1\n` : ""
-}${setup.role === undefined ? "" : ` neighbor ${setup.neighbor} local-role ${setup.role}\n`} address-family ipv4 unicast
-  neighbor ${setup.neighbor} activate
-${frrLimit(setup)} exit-address-family
- address-family ipv6 unicast
-  neighbor ${setup.neighbor} activate
-${frrLimit(setup)} exit-address-family
-${frrBmp(setup)}`
-  )
-  const [, , uid = "0", gid = "0"] = /^frr:([^:]*):(\d+):(\d+)/m.exec(await runText("getent", ["passwd", "frr"])) ?? []
-  await chown(folder, Number(uid), Number(gid))
-  await rm(join(folder, "bgpd.vty"), { force: true })
-  const child = start(
-    ["/usr/lib/frr/bgpd", "-f", config, "--vty_socket", folder, "-z", join(folder, "zserv.api")]
-      .concat(["-i", join(folder, "bgpd.pid"), "-P", "0"])
-      .concat(["--log", `file:${join(folder, "bgpd.log")}`, "-n", "-p", "179"])
-      .concat(setup.bmp === undefined ? [] : ["-M", "bmp"])
-  )
-  const ask = (command: string) =>
-    runText("vtysh", ["--vty_socket", folder, "--config_dir", folder, "-d", "bgpd", "-c", command])
-  const json = async (command: string) => JSON.parse(await ask(command))
-  await eventually(
-    () => json("show bgp summary json"),
-    (answer) => typeof answer === "object",
-    "FRR is up"
-  )
-  return routerOf(
-    [child],
-    join(folder, "bgpd.log"),
-    async (family) => parseFrrRoutes(await json(`show bgp ipv${family} unicast json detail`)),
-    async (family) => Object.keys((await json(`show bgp ipv${family} unicast json`)).routes ?? {}).length
-  )
-}
-
-const frrLimit = ({ neighbor, maximumPrefixes }: RouterSetup): string =>
-  maximumPrefixes === undefined ? "" : `  neighbor ${neighbor} maximum-prefix ${maximumPrefixes}\n`
-
-const frrBmp = ({ bmp }: RouterSetup): string =>
-  bmp === undefined
-    ? ""
-    : ` bmp targets lowtide
-  bmp monitor ipv4 unicast post-policy
-  bmp monitor ipv6 unicast post-policy
-  bmp connect ${bmp.address} port ${bmp.port} min-retry 100 max-retry 1000
- exit
-`
-
-interface FrrPath {
-  readonly aspath: { readonly string: string }
-  readonly nexthops: ReadonlyArray<{ readonly ip: string }>
-  readonly community?: { readonly string: string }
-  readonly largeCommunity?: { readonly string: string }
-  readonly locPrf?: number
-  readonly metric?: number
-}
-
-const parseFrrRoutes = (table: { readonly routes?: Record<string, ReadonlyArray<Partial<FrrPath>>> }) => {
-  const words = (text = "") => text.split(" ").filter(Boolean)
-  return new Map<string, RouterRoute>(
-    Object.entries(table.routes ?? {}).flatMap(([prefix, entries]) => {
-      // The first entry of the list is the prefix itself.
-      const path = entries.find((entry) => entry.aspath !== undefined) as FrrPath | undefined
-      if (path === undefined) return []
-      const med = path.metric
-      const route: RouterRoute = {
-        nextHop: path.nexthops[0]?.ip ?? "",
-        asPath: words(path.aspath.string === "Local" ? "" : path.aspath.string).map(Number),
-        communities: words(path.community?.string),
-        largeCommunities: words(path.largeCommunity?.string),
-        ...(path.locPrf !== undefined && { localPref: path.locPrf }),
-        ...(med !== undefined && { med })
-      }
-      return [[prefix, route] as const]
-    })
-  )
-}
-
-const startGobgp = async ({ folder, start, namespace }: LabContext, setup: RouterSetup): Promise<Router> => {
-  const config = join(folder, "gobgpd.toml")
-  const family = (name: string) =>
-    `  [[neighbors.afi-safis]]\n  [neighbors.afi-safis.config]\n  afi-safi-name = "${name}"\n`
-  await writeFile(
-    config,
-    `[global.config]
-as = ${setup.localAsn}
-router-id = "192.0.2.1"
-[[neighbors]]
-  [neighbors.config]
-  neighbor-address = "${setup.neighbor}"
-  peer-as = ${setup.neighborAsn}
-${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}  [neighbors.transport.config]
-  passive-mode = true
-  [neighbors.graceful-restart.config]
-  enabled = true
-  restart-time = 60
-  helper-only = true
-  notification-enabled = true
-${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}${gobgpBmp(setup)}`
-  )
-  const log = join(folder, "gobgpd.log")
-  await rm(log, { force: true })
-  const command = ["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--log-plain"]
-  const child = start(["sh", "-c", `exec ${command.join(" ")} > ${log} 2>&1`])
-  const json = async (...args: ReadonlyArray<string>) =>
-    JSON.parse(await runText("ip", ["netns", "exec", namespace, "gobgp", ...args, "-j"]))
-  await eventually(
-    () => json("neighbor"),
-    (neighbors) => neighbors?.length === 1,
-    "GoBGP is up"
-  )
-  return routerOf([child], log, async (family) => parseGobgpRoutes(await json("global", "rib", "-a", `ipv${family}`)))
-}
-
-const gobgpBmp = ({ bmp }: RouterSetup): string =>
-  bmp === undefined
-    ? ""
-    : `[[bmp-servers]]
-  [bmp-servers.config]
-  address = "${bmp.address}"
-  port = ${bmp.port}
-  route-monitoring-policy = "all"
-`
-
-interface GobgpAttribute {
-  readonly type: number
-  readonly nexthop?: string
-  readonly value?: unknown
-  readonly metric?: number
-  readonly communities?: ReadonlyArray<number>
-  readonly as_paths?: ReadonlyArray<{ readonly asns: ReadonlyArray<number> }>
-}
-
-const parseGobgpRoutes = (table: Record<string, ReadonlyArray<{ readonly attrs: ReadonlyArray<GobgpAttribute> }>>) =>
-  new Map<string, RouterRoute>(
-    Object.entries(table).map(([prefix, paths]) => {
-      const byType = new Map((paths[0]?.attrs ?? []).map((attribute) => [attribute.type, attribute]))
-      const localPref = byType.get(5)?.value
-      const med = byType.get(4)?.metric
-      const large = (byType.get(32)?.value ?? []) as ReadonlyArray<Record<string, number>>
-      return [
-        prefix,
-        {
-          nextHop: byType.get(3)?.nexthop ?? byType.get(14)?.nexthop ?? "",
-          asPath: (byType.get(2)?.as_paths ?? []).flatMap(({ asns }) => asns),
-          communities: (byType.get(8)?.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
-          largeCommunities: large.map((parts) => Object.values(parts).join(":")),
-          ...(typeof localPref === "number" && { localPref }),
-          ...(med !== undefined && { med })
-        }
-      ]
-    })
-  )
+/** A line of `--status`; a command that changes nothing asks for one. */
+type SpokenLine = PeerEvent | ({ readonly _tag: "Status" } & PeerStatus)
 
 const speaker = (child: ChildProcess): Speaker => {
   const events: Array<PeerEvent> = []
-  createInterface({ input: child.stdout! }).on("line", (line) => events.push(JSON.parse(line)))
+  const statuses: Array<PeerStatus> = []
+  createInterface({ input: child.stdout! }).on("line", (text) => {
+    const line = JSON.parse(text) as SpokenLine
+    if (line._tag === "Status") statuses.push(line)
+    else events.push(line)
+  })
+  const send = (line: object) => void child.stdin?.write(`${JSON.stringify(line)}\n`)
   return {
     events,
-    send: (line) => child.stdin?.write(`${JSON.stringify(line)}\n`),
+    send,
     event: async (tag, from = 0) => {
       const find = () => events.slice(from).find(({ _tag }) => _tag === tag)
       const found = await eventually(
@@ -423,6 +223,14 @@ const speaker = (child: ChildProcess): Speaker => {
       )
       return found.event as Extract<PeerEvent, { readonly _tag: typeof tag }>
     },
+    status: async () => {
+      const next = statuses.length
+      send({})
+      const read = async () => ({ status: statuses[next] })
+      const found = await eventually(read, ({ status }) => status !== undefined, "the speaker's status", 20_000)
+      return found.status as PeerStatus
+    },
+    signal: (signal) => void child.kill(signal),
     kill: () => end(child)
   }
 }

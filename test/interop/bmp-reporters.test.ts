@@ -5,12 +5,15 @@ import type { RouteEvidence } from "@lowtide/bmp"
 import {
   type BgpLab,
   eventually,
+  type LabContext,
   linkAddresses,
   makeBgpLab,
   type Router,
   type RouterSetup,
   type Speaker
 } from "./bgp-lab.ts"
+import { startFrr } from "./bgp-routers/frr.ts"
+import { startGobgp } from "./bgp-routers/gobgp.ts"
 
 /** A line that `scripts/bmp-listen.ts` prints. */
 interface Reported {
@@ -56,12 +59,12 @@ const says = (station: Listener, prefix: string, tag: RouteEvidence["_tag"]) =>
 const reporters: ReadonlyArray<{
   readonly name: string
   readonly version: RegExp
-  readonly start: (lab: BgpLab, setup: RouterSetup) => Promise<Router>
+  readonly start: (at: LabContext, setup: RouterSetup) => Promise<Router>
   /** Whether it says which of the routes it uses. */
   readonly tellsLocRib: boolean
 }> = [
-  { name: "FRR", version: /FRRouting \d/, start: (lab, setup) => lab.startFrr(setup), tellsLocRib: false },
-  { name: "GoBGP", version: /\d+\.\d+/, start: (lab, setup) => lab.startGobgp(setup), tellsLocRib: true }
+  { name: "FRR", version: /FRRouting \d/, start: startFrr, tellsLocRib: false },
+  { name: "GoBGP", version: /\d+\.\d+/, start: startGobgp, tellsLocRib: true }
 ]
 
 const prefix4 = "198.51.100.1/32"
@@ -81,10 +84,10 @@ describe.each(reporters)("$name reports by BMP", ({ name, version, start, tellsL
   }
 
   beforeAll(async () => {
-    lab = await makeBgpLab(`bmp${name.slice(0, 1).toLowerCase()}`)
+    lab = await makeBgpLab()
     const listen = ["scripts/bmp-listen.ts", "--host", linkAddresses.node[4], "--port", "5000"]
-    station = listener(lab.onNode([process.execPath, ...listen, "--from", linkAddresses.router[4]]))
-    router = await start(lab, setup)
+    station = listener(lab.node.start([process.execPath, ...listen, "--from", linkAddresses.router[4]]))
+    router = await start(lab.router, setup)
     speaker = lab.speak(
       ["--peer", linkAddresses.router[4], "--peer-as", "64501", "--local-as", "65551", "--router-id", "192.0.2.2"]
         .concat(["--hold", "9", "--retry", "1", "--next-hop", linkAddresses.node[6]])
@@ -130,7 +133,7 @@ describe.each(reporters)("$name reports by BMP", ({ name, version, start, tellsL
     )
     assert.isTrue(ended)
     assert.isUndefined(await station.ask(prefix4))
-    router = await start(lab, setup)
+    router = await start(lab.router, setup)
     speaker = lab.speak(
       ["--peer", linkAddresses.router[4], "--peer-as", "64501", "--local-as", "65551", "--router-id", "192.0.2.2"]
         .concat(["--hold", "9", "--retry", "1"])

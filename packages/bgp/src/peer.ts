@@ -107,7 +107,7 @@ export interface PeerStatus {
   readonly prefixesWanted: number
   /** Prefixes that the peer announced to us, all sessions together: counted, never used. */
   readonly prefixesReceived: number
-  /** UPDATEs whose routes RFC 7606 has us treat as withdrawn. */
+  /** UPDATEs with a fault that RFC 7606 lets a session survive: their routes, or an attribute of theirs, do not count. */
   readonly malformedUpdates: number
   readonly lastError: { readonly sent?: PeerError; readonly received?: PeerError; readonly local?: PeerError }
 }

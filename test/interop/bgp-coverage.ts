@@ -1,0 +1,81 @@
+import type { LabContext, Router, RouterSetup } from "./bgp-lab.ts"
+import { startBird } from "./bgp-routers/bird.ts"
+import { startFrr } from "./bgp-routers/frr.ts"
+import { startGobgp } from "./bgp-routers/gobgp.ts"
+import { startOpenbgpd } from "./bgp-routers/openbgpd.ts"
+
+/** The routers that the same cases run against, and how each is started. */
+export const bgpRouters = {
+  BIRD: startBird,
+  FRR: startFrr,
+  GoBGP: startGobgp,
+  OpenBGPD: startOpenbgpd
+} as const satisfies Readonly<Record<string, (at: LabContext, setup: RouterSetup) => Promise<Router>>>
+
+export type BgpRouterName = keyof typeof bgpRouters
+
+/** Every case, in the order of the page; each router runs it unless `exceptions` says why not. */
+export const bgpCaseTitles = {
+  "ebgp 4": "eBGP over IPv4: both families arrive with their attributes, and leave when withdrawn",
+  "ebgp 6": "eBGP over IPv6: both families arrive with their attributes, and leave when withdrawn",
+  ibgp: "iBGP: an empty AS path and LOCAL_PREF, 100 unless set",
+  "extended next hop": "IPv4 routes with an IPv6 next hop (RFC 8950)",
+  scale: "10,000 routes, half of them withdrawn, and all again after the router was killed and started",
+  refresh: "the router asks for everything again (RFC 2918): all of it is sent, and nothing leaves meanwhile",
+  "unexpected AS": "an AS number the router does not expect: the router's refusal is explained",
+  "other AS": "a router with another AS number than configured: we refuse, and say what was found",
+  "password and GTSM": "the same password and GTSM on both sides; another password is not answered",
+  "hold 3": "hold time 3: the session lasts, and a speaker that stands still is missed by the router",
+  "hold 0": "hold time 0: no keepalives, and the routes are there",
+  collision: "both sides dial, and meet: one session is left, the same one for both",
+  roles: "roles that fit come up, roles that do not are explained on our side (RFC 9234)",
+  "graceful restart": "graceful restart: the speaker is killed and started three times, and its routes never leave",
+  "hard reset": "a Hard Reset drops the routes at once, though they would be kept (RFC 8538)",
+  "maximum prefixes": "more routes than the router takes: its limit is named, and we wait before we come again",
+  "router shuts down": "the router closes the session, with a text where it sends one, and opens it again",
+  "we shut down": "stopping with a text withdraws everything at once"
+} as const
+
+export type BgpCase = keyof typeof bgpCaseTitles
+
+/** Where a router cannot be asked for a case, and why. */
+export const exceptions: { readonly [Case in BgpCase]?: { readonly [Name in BgpRouterName]?: string } } = {
+  refresh: { GoBGP: "it keeps what it was told, and asked for nothing" },
+  collision: { GoBGP: "after a reset it did not connect again within 30 s" },
+  roles: { GoBGP: "it has no roles" },
+  "extended next hop": {
+    GoBGP: "it offers this to unnumbered neighbours alone",
+    OpenBGPD: "its version 7.7 has none"
+  },
+  "graceful restart": { OpenBGPD: "its version 7.7 only reads the End-of-RIB marker" },
+  "hard reset": { OpenBGPD: "it keeps no routes that could be dropped" }
+}
+
+/** The page docs/reference/interop.md, whole. */
+export const formatInteropPage = (): string => {
+  const names = Object.keys(bgpRouters) as ReadonlyArray<BgpRouterName>
+  const row = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
+  const rows = (Object.entries(bgpCaseTitles) as ReadonlyArray<readonly [BgpCase, string]>).map(([id, title]) =>
+    row([title, ...names.map((name) => exceptions[id]?.[name] ?? "yes")])
+  )
+  return [
+    "# Interoperability: what is shown against each router",
+    "",
+    "Generated from `test/interop/bgp-coverage.ts` by `scripts/interop-md.ts`; edit there.",
+    "",
+    "`npm run interop` runs all of it, `npm run interop -- frr` one router's part; `npm test` has it too. Routers are Debian's:",
+    "BIRD 2.0.12, FRR 8.4.4, GoBGP 3.10.0, OpenBGPD 7.7, ExaBGP 4.2.21. Each runs in a network namespace, and what is asserted is",
+    "read from its own tables. Where a router cannot be asked for a case, its cell says why.",
+    "",
+    row(["case", ...names]),
+    row(["---", ...names.map(() => "---")]),
+    ...rows,
+    "",
+    "Both sides are made to meet twice in a run; `npm run interop -- --collisions 50 bird` is the long form.",
+    "",
+    "BFD with BIRD and FRR: `test/interop/bfd-cases.ts`. ExaBGP is the hostile peer: malformed attributes, routes",
+    "nobody should announce, requests for families that we do not speak, and Ceases (`bgp-exabgp.test.ts`). What it cannot be",
+    "made to send is sent to the decoders and to a session by `packages/bgp/test`.",
+    ""
+  ].join("\n")
+}

@@ -1,0 +1,3 @@
+import { bgpInteropCases } from "./bgp-cases.ts"
+
+bgpInteropCases("OpenBGPD")

@@ -1,0 +1,85 @@
+import { rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import {
+  eventually,
+  type LabContext,
+  numberField,
+  type Router,
+  type RouterRoute,
+  type RouterSetup,
+  routerOf,
+  runText
+} from "../bgp-lab.ts"
+
+/** BIRD 2. Its log has a line for each route that comes and goes. */
+export const startBird = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
+  const control = join(folder, "bird.ctl")
+  const config = join(folder, "bird.conf")
+  const log = join(folder, "bird.log")
+  await rm(control, { force: true })
+  await rm(log, { force: true })
+  await writeFile(config, configOf(setup, log))
+  const child = start(["bird", "-f", "-c", config, "-s", control, "-P", join(folder, "bird.pid")])
+  const ask = (...command: ReadonlyArray<string>) => runText("birdc", ["-s", control, ...command])
+  const say = async (...command: ReadonlyArray<string>) => void (await ask(...command))
+  const show = (family: 4 | 6, what: string) =>
+    ask(...`show route table master${family} protocol node ${what}`.split(" "))
+  await eventually(
+    async () => ({ text: await ask("show", "status") }),
+    ({ text }) => text.includes("Daemon is up"),
+    "BIRD is up"
+  )
+  const router = routerOf(child, log, {
+    routes: async (family) => parseRoutes(await show(family, "all")),
+    count: async (family) => Number(/^(\d+) of/m.exec(await show(family, "count"))?.[1] ?? Number.NaN),
+    isUp: async () => (await ask("show", "protocols", "node")).includes("Established"),
+    shutDown: (text) => say("disable", "node", `"${text}"`),
+    open: () => say("enable", "node"),
+    reset: () => say("restart", "node"),
+    refresh: () => say("reload", "in", "node")
+  })
+  // `debug { routes }` has a line for each: node.ipv4 > removed [sole] 198.51.100.2/32 …
+  const removed = async () =>
+    [...(await router.log()).matchAll(/> removed(?: \[\w+\])? (\S+)/g)].map(([, prefix]) => prefix!)
+  return { ...router, removed }
+}
+
+const configOf = (setup: RouterSetup, log: string): string => {
+  const limit = setup.maximumPrefixes === undefined ? "" : `receive limit ${setup.maximumPrefixes} action disable;`
+  const extended = setup.extendedNextHop === true ? "extended next hop on;" : ""
+  return `log "${log}" all;
+router id 192.0.2.1;
+protocol device {}
+protocol bgp node {
+  local as ${setup.localAsn};
+  neighbor ${setup.neighbor} as ${setup.neighborAsn};
+  debug { states, routes };
+  ${setup.password === undefined ? "" : `password "${setup.password}";`}
+  ${setup.gtsm === true ? "ttl security on;" : ""}
+  ${setup.role === undefined ? "" : `local role ${setup.role};`}
+  passive ${setup.dials === true ? "off" : "on"};
+  connect delay time 1; error wait time 1, 2; connect retry time 1;
+  ipv4 { import all; export none; ${limit} ${extended} };
+  ipv6 { import all; export none; ${limit} };
+}
+`
+}
+
+const parseRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
+  const blocks = text.split(/\n(?=[0-9a-f:.]+\/\d+ )/).filter((block) => /^[0-9a-f:.]+\/\d+ /.test(block))
+  const field = (block: string, name: string) => new RegExp(`BGP\\.${name}: (.*)`).exec(block)?.[1]
+  const tuples = (list = "") => [...list.matchAll(/\(([^)]*)\)/g)].map((tuple) => tuple[1]!.replace(/, ?/g, ":"))
+  return new Map(
+    blocks.map((block) => [
+      block.slice(0, block.indexOf(" ")),
+      {
+        nextHop: field(block, "next_hop")?.split(" ")[0] ?? "",
+        asPath: (field(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
+        communities: tuples(field(block, "community")),
+        largeCommunities: tuples(field(block, "large_community")),
+        ...numberField(field(block, "local_pref"), "localPref"),
+        ...numberField(field(block, "med"), "med")
+      }
+    ])
+  )
+}

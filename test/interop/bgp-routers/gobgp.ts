@@ -1,0 +1,109 @@
+import { rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { inNamespace } from "@lowtide/testkit/lab/index"
+import {
+  eventually,
+  type LabContext,
+  numberField,
+  type Router,
+  type RouterRoute,
+  type RouterSetup,
+  routerOf,
+  runText
+} from "../bgp-lab.ts"
+
+/** GoBGP, which never touches the kernel. */
+export const startGobgp = async ({ folder, start, namespace }: LabContext, setup: RouterSetup): Promise<Router> => {
+  const config = join(folder, "gobgpd.toml")
+  const log = join(folder, "gobgpd.log")
+  await rm(log, { force: true })
+  await writeFile(config, configOf(setup))
+  const command = ["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--log-plain"]
+  const child = start(["sh", "-c", `exec ${command.join(" ")} > ${log} 2>&1`])
+  const ask = (...args: ReadonlyArray<string>) => {
+    const [file = "", ...rest] = inNamespace(namespace, ["gobgp", ...args])
+    return runText(file, rest)
+  }
+  const json = async (...args: ReadonlyArray<string>) => JSON.parse(await ask(...args, "-j"))
+  const neighbor = async (...args: ReadonlyArray<string>) => void (await ask("neighbor", setup.neighbor, ...args))
+  await eventually(
+    () => json("neighbor"),
+    (neighbors) => neighbors?.length === 1,
+    "GoBGP is up"
+  )
+  return routerOf(child, log, {
+    routes: async (family) => parseRoutes(await json("global", "rib", "-a", `ipv${family}`)),
+    isUp: async () => /BGP state = ESTABLISHED/i.test(await ask("neighbor", setup.neighbor)),
+    shutDown: (text) => neighbor("shutdown", "--reason", text),
+    open: () => neighbor("enable"),
+    reset: () => neighbor("reset"),
+    refresh: async () => {
+      for (const family of [4, 6]) await neighbor("softresetin", "-a", `ipv${family}`)
+    }
+  })
+}
+
+const configOf = (setup: RouterSetup): string => {
+  const limit =
+    setup.maximumPrefixes === undefined
+      ? ""
+      : `  [neighbors.afi-safis.prefix-limit.config]\n  max-prefixes = ${setup.maximumPrefixes}\n`
+  const family = (name: string) =>
+    `  [[neighbors.afi-safis]]\n  [neighbors.afi-safis.config]\n  afi-safi-name = "${name}"\n${limit}`
+  return `[global.config]
+as = ${setup.localAsn}
+router-id = "192.0.2.1"
+[[neighbors]]
+  [neighbors.config]
+  neighbor-address = "${setup.neighbor}"
+  peer-as = ${setup.neighborAsn}
+${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}  [neighbors.timers.config]
+  connect-retry = 1
+  idle-hold-time-after-reset = 1
+  [neighbors.transport.config]
+  passive-mode = ${setup.dials !== true}
+  [neighbors.graceful-restart.config]
+  enabled = true
+  restart-time = 60
+  helper-only = true
+  notification-enabled = true
+${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}${bmpServer(setup)}`
+}
+
+const bmpServer = ({ bmp }: RouterSetup): string =>
+  bmp === undefined
+    ? ""
+    : `[[bmp-servers]]
+  [bmp-servers.config]
+  address = "${bmp.address}"
+  port = ${bmp.port}
+  route-monitoring-policy = "all"
+`
+
+interface GobgpAttribute {
+  readonly type: number
+  readonly nexthop?: string
+  readonly value?: unknown
+  readonly metric?: number
+  readonly communities?: ReadonlyArray<number>
+  readonly as_paths?: ReadonlyArray<{ readonly asns: ReadonlyArray<number> }>
+}
+
+const parseRoutes = (table: Record<string, ReadonlyArray<{ readonly attrs: ReadonlyArray<GobgpAttribute> }>>) =>
+  new Map<string, RouterRoute>(
+    Object.entries(table).map(([prefix, paths]) => {
+      const byType = new Map((paths[0]?.attrs ?? []).map((attribute) => [attribute.type, attribute]))
+      const large = (byType.get(32)?.value ?? []) as ReadonlyArray<Record<string, number>>
+      return [
+        prefix,
+        {
+          nextHop: byType.get(3)?.nexthop ?? byType.get(14)?.nexthop ?? "",
+          asPath: (byType.get(2)?.as_paths ?? []).flatMap(({ asns }) => asns),
+          communities: (byType.get(8)?.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
+          largeCommunities: large.map((parts) => Object.values(parts).join(":")),
+          ...numberField(byType.get(5)?.value, "localPref"),
+          ...numberField(byType.get(4)?.metric, "med")
+        }
+      ]
+    })
+  )

@@ -1,0 +1,115 @@
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import {
+  eventually,
+  type LabContext,
+  numberField,
+  type Router,
+  type RouterRoute,
+  type RouterSetup,
+  routerOf,
+  runText
+} from "../bgp-lab.ts"
+
+/** Where its processes lock themselves in. Nothing is written there. */
+const chrootFolder = "/run/openbgpd"
+
+/** OpenBGPD. It routes nothing into the kernel here. */
+export const startOpenbgpd = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
+  const config = join(folder, "openbgpd.conf")
+  const control = join(folder, "openbgpd.ctl")
+  const log = join(folder, "openbgpd.log")
+  await mkdir(chrootFolder, { recursive: true })
+  for (const file of [control, log]) await rm(file, { force: true })
+  await writeFile(config, configOf(setup, control))
+  await chmod(config, 0o600) // it refuses one that others may read
+  const child = start(["sh", "-c", `exec /usr/sbin/bgpd -d -f ${config} > ${log} 2>&1`])
+  const ask = (...command: ReadonlyArray<string>) => runText("bgpctl", ["-s", control, ...command])
+  const neighbor = async (...command: ReadonlyArray<string>) => void (await ask("neighbor", setup.neighbor, ...command))
+  const neighborState = async () =>
+    (JSON.parse(await ask("-j", "show", "neighbor")) as { readonly neighbors: ReadonlyArray<NeighborJson> })
+      .neighbors[0]?.state
+  await eventually(
+    async () => ({ state: await neighborState() }),
+    ({ state }) => state === "Active" || setup.dials === true,
+    "OpenBGPD is up"
+  )
+  const rib = async (family: 4 | 6) =>
+    JSON.parse(await ask("-j", "show", "rib", "detail", `inet${family === 6 ? "6" : ""}`))
+  const router = routerOf(child, log, {
+    routes: async (family) => parseRoutes(await rib(family)),
+    isUp: async () => (await neighborState()) === "Established",
+    shutDown: (text) => neighbor("down", text),
+    open: () => neighbor("up"),
+    reset: () => neighbor("clear"),
+    refresh: () => neighbor("refresh")
+  })
+  return {
+    ...router,
+    kill: async () => {
+      // Its session engine is a process of its own, which would close its sessions in order when it misses the others.
+      for (const pid of await childrenOf(child.pid)) {
+        try {
+          process.kill(pid, "SIGKILL")
+        } catch {} // it ended by itself
+      }
+      await router.kill()
+    }
+  }
+}
+
+const childrenOf = async (pid: number | undefined): Promise<ReadonlyArray<number>> => {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "")
+  return text.split(" ").filter(Boolean).map(Number)
+}
+
+const configOf = (setup: RouterSetup, control: string): string => {
+  const limit = setup.maximumPrefixes === undefined ? "" : `  max-prefix ${setup.maximumPrefixes}\n`
+  return `AS ${setup.localAsn}
+router-id 192.0.2.1
+fib-update no
+socket "${control}"
+neighbor ${setup.neighbor} {
+  remote-as ${setup.neighborAsn}
+  announce IPv4 unicast
+  announce IPv6 unicast
+  announce enhanced refresh yes
+${setup.dials === true ? "" : "  passive\n"}${limit}${
+  setup.password === undefined ? "" : `  tcp md5sig password ${setup.password}\n`
+}${setup.gtsm === true ? "  ttl-security yes\n" : ""}${
+  setup.role === undefined ? "" : `  announce policy ${setup.role}\n`
+}}
+allow from any
+`
+}
+
+interface NeighborJson {
+  readonly state: string
+}
+
+interface RibEntry {
+  readonly prefix: string
+  readonly aspath?: string
+  readonly exit_nexthop?: string
+  readonly metric?: number
+  readonly localpref?: number
+  readonly attributes?: ReadonlyArray<{ readonly type: string; readonly communities?: ReadonlyArray<string> }>
+}
+
+const parseRoutes = ({ rib = [] }: { readonly rib?: ReadonlyArray<RibEntry & Record<string, unknown>> }) =>
+  new Map<string, RouterRoute>(
+    rib.map((entry) => [
+      entry.prefix,
+      {
+        nextHop: entry.exit_nexthop ?? "",
+        asPath: (entry.aspath ?? "").split(" ").filter(Boolean).map(Number),
+        communities: communitiesOf(entry, "communities"),
+        largeCommunities: communitiesOf(entry, "large_communities"),
+        ...numberField(entry.localpref, "localPref"),
+        ...numberField(entry.metric, "med")
+      }
+    ])
+  )
+
+const communitiesOf = (entry: Record<string, unknown>, name: string): ReadonlyArray<string> =>
+  (entry[name] ?? []) as ReadonlyArray<string>
