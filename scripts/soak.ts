@@ -1,6 +1,7 @@
 /** Runs what is too long for `npm test`. See `--help`. */
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit } from "effect"
+import { FuzzFailed, fuzz } from "../packages/bgp/test/fuzz/run.ts"
 import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { mutateAll } from "../test/golden/mutate.ts"
@@ -22,6 +23,10 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- commit            cuts the way to PostgreSQL while commands are committed, at a byte of each seed
       --seed N                      as above
       --cuts N                      how many (200)
+  npm run soak -- fuzz              BGP messages that nobody should send, captures changed at random and made by a grammar
+      --seed N                      as above
+      --messages N                  how many (100000000)
+      --minutes N                   ends after so many minutes, as far as it got
   npm run soak -- bfd               BFD at 50 ms x 3 with BIRD while every processor is busy; needs root
       --minutes N                   how long (10)
 
@@ -40,21 +45,28 @@ const { values, positionals } = parseArgs({
     minutes: { type: "string" },
     cuts: { type: "string", default: "200" },
     mutations: { type: "string", default: "1000000" },
+    messages: { type: "string", default: "100000000" },
     help: { type: "boolean", default: false }
   }
 })
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
-else if (name === undefined) console.log("histories\ngolden\ncommit\nbfd")
+else if (name === undefined) console.log("histories\ngolden\ncommit\nfuzz\nbfd")
 else if (name === "golden" && others.length === 0) {
   process.exitCode = await soakGolden(Number(values.seed ?? freshSeed()), Number(values.mutations))
 } else if (name === "commit" && others.length === 0) {
   process.exitCode = await soakCommit(Number(values.seed ?? freshSeed()), Number(values.cuts))
+} else if (name === "fuzz" && others.length === 0) {
+  process.exitCode = soakFuzz({
+    seed: Number(values.seed ?? freshSeed()),
+    messageCount: Number(values.messages),
+    minutesMax: Number(values.minutes ?? 1_000_000)
+  })
 } else if (name === "bfd" && others.length === 0) {
   process.exitCode = await soakBfd(Number(values.minutes ?? 10))
 } else if (name !== "histories" || others.length > 0) {
-  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit, bfd`)
+  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit, fuzz, bfd`)
   process.exitCode = 2
 } else {
   process.exitCode = await soakHistories({
@@ -152,6 +164,45 @@ async function soakCommit(seed: number, cuts: number): Promise<number> {
   const minutes = ((performance.now() - started) / 60_000).toFixed(1)
   const facts = [new Date().toISOString().slice(0, 10), seed, ran.value.cuts, ran.value.commands].join(" | ")
   console.log(`| commit | ${facts} | ${minutes} min | each once |`)
+  return 0
+}
+
+function soakFuzz({
+  seed,
+  messageCount,
+  minutesMax
+}: {
+  readonly seed: number
+  readonly messageCount: number
+  readonly minutesMax: number
+}): number {
+  if (![seed, messageCount, minutesMax].every(Number.isSafeInteger)) {
+    console.error("--seed, --messages and --minutes: expected whole numbers")
+    return 2
+  }
+  const part = 1_000_000 // each with a seed of its own, so that a failure is soon there again
+  console.log(`${messageCount} messages from seed ${seed} on, ${part} a seed`)
+  const startedMs = performance.now()
+  let [messages, decoded, refused] = [0, 0, 0]
+  let heapBytes = 0
+  try {
+    while (messages < messageCount && performance.now() - startedMs < minutesMax * 60_000) {
+      const count = fuzz(seed + messages / part, Math.min(part, messageCount - messages))
+      messages += count.messages
+      decoded += count.decoded
+      refused += count.refused
+      if (messages <= part) heapBytes = process.memoryUsage().heapUsed
+      if (messages % (10 * part) === 0) process.stderr.write(`${messages} messages\n`)
+    }
+  } catch (cause) {
+    if (!(cause instanceof FuzzFailed)) throw cause
+    console.log(cause.message)
+    return 1
+  }
+  const grownMib = (process.memoryUsage().heapUsed - heapBytes) / 1024 / 1024
+  const minutes = ((performance.now() - startedMs) / 60_000).toFixed(0)
+  const facts = [new Date().toISOString().slice(0, 10), seed, messages, decoded, refused, `${grownMib.toFixed(1)} MiB`]
+  console.log(`| fuzz | ${facts.join(" | ")} | ${minutes} min | none threw |`)
   return 0
 }
 

@@ -4,7 +4,7 @@ import type { SessionConfig } from "../src/fsm/config.ts"
 import { type Action, type Happening, initialState, nextDeadlineMs, type State } from "../src/fsm/machine.ts"
 import { type Negotiated, ownOpen } from "../src/fsm/negotiate.ts"
 import { step } from "../src/fsm/step.ts"
-import { keepalive } from "../src/wire/message.ts"
+import { keepalive, type MessageKind } from "../src/wire/message.ts"
 import { ceaseWithText, notification, wireFault } from "../src/wire/notification.ts"
 import type { BgpOpen } from "../src/wire/open.ts"
 import { endOfRib } from "../src/wire/update.ts"
@@ -60,6 +60,14 @@ const message = (received: Extract<Happening, { readonly _tag: "MessageReceived"
   _tag: "MessageReceived",
   message: received
 })
+/** The row of each kind of message. */
+const messageRows = {
+  Open: "OPEN",
+  Update: "UPDATE",
+  Notification: "NOTIFICATION",
+  Keepalive: "KEEPALIVE",
+  RouteRefresh: "ROUTE-REFRESH"
+} as const satisfies Readonly<Record<MessageKind, keyof typeof inputs>>
 const inputs = {
   Start: { _tag: "Start" },
   "Start later": { _tag: "Start", delayMs: 500 },
@@ -78,6 +86,12 @@ const inputs = {
   NOTIFICATION: message(notification(6, 4)),
   "a fault": { _tag: "FaultFound", fault: wireFault("odd", "RFC 4271 §6.1", notification(1, 3)) }
 } as const satisfies Record<string, Happening>
+
+/** Every kind of happening, and of message, has a row at the least: one that is added and has none does not compile. */
+type Missing<Every, Has> = Exclude<Every, Has> extends never ? true : Exclude<Every, Has>
+type Row = (typeof inputs)[keyof typeof inputs]
+const isWhole: Missing<Happening["_tag"], Row["_tag"]> = true
+void [isWhole, messageRows]
 
 /** An action as the table below writes it. */
 const shown = (action: Action): string => {
