@@ -3,6 +3,7 @@ import { parseArgs } from "node:util"
 import {
   type BgpPeer,
   type PeerOptions,
+  type RefusedConnection,
   type RouteAttributes,
   type RouteChange,
   startListener,
@@ -145,8 +146,7 @@ const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
 const speak = Effect.fn("speak")(function* (options: PeerOptions) {
   const peer = yield* startPeer(options, print)
   if (flags.listen !== undefined) {
-    const refused = (remoteAddress: string, reason: string) =>
-      print({ _tag: "ConnectionRefused", remoteAddress, reason })
+    const refused = (connection: RefusedConnection) => print({ _tag: "ConnectionRefused", ...connection })
     const listener = yield* startListener({ host: flags.listen, port: 179 }, refused)
     listener.setPeers([peer])
   }

@@ -71,7 +71,7 @@ const prefix4 = "198.51.100.1/32"
 const prefix6 = "2001:db8:100::1/128"
 const never = "198.51.100.99/32"
 
-describe.each(reporters)("$name reports by BMP", ({ name, version, start, tellsLocRib }) => {
+describe.each(reporters)("$name reports by BMP", ({ version, start, tellsLocRib }) => {
   let lab: BgpLab
   let station: Listener
   let router: Router
