@@ -11,6 +11,8 @@ interface Libc {
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
   readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
   readonly sched_setscheduler: (pid: number, policy: number, parameters: Uint8Array) => number
+  /** Undefined where the C library has none (musl). */
+  readonly malloc_trim: ((pad: number) => number) | undefined
   readonly errno: () => number
   /** Where the octets of a buffer are in memory. The buffer must be kept until the kernel is done with them. */
   readonly addressOf: (buffer: Uint8Array) => bigint
@@ -44,8 +46,17 @@ const load = (): Libc => {
     setsockopt: library.func("int setsockopt(int, int, int, const void*, unsigned int)"),
     getsockopt: library.func("int getsockopt(int, int, int, void*, void*)"),
     sched_setscheduler: library.func("int sched_setscheduler(int, int, const void*)"),
+    malloc_trim: unlessMissing(() => library.func("int malloc_trim(size_t)")),
     errno: () => koffi.errno(),
     addressOf: (buffer) => koffi.address(buffer)
+  }
+}
+
+const unlessMissing = <A>(find: () => A): A | undefined => {
+  try {
+    return find()
+  } catch {
+    return undefined
   }
 }
 
