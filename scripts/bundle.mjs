@@ -1,20 +1,26 @@
-// Puts a service into one file, services/NAME/dist/main.mjs: it starts three times as fast as the sources do. See `--help`.
+// Puts a program into one file, services/NAME/dist/main.mjs: it starts three times as fast as the sources do. See `--help`.
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const projectRoot = fileURLToPath(new URL("..", import.meta.url))
-const help = `Bundles services into services/NAME/dist/main.mjs; quick when nothing changed.
+const help = `Bundles programs into services/NAME/dist/main.mjs, and BFD into packages/bfd/dist/main.mjs; quick when nothing changed.
 
-  node scripts/bundle.mjs [NAME...]     all services unless named
+  node scripts/bundle.mjs [NAME...]     all services and bfd unless named
 `
 
+/** Programs that are no services: BFD's process is a package, since it knows nothing of Lowtide. */
+const packaged = ["bfd"]
+
+/** Where a program is, from the root. */
+const folderOf = (name) => `${packaged.includes(name) ? "packages" : "services"}/${name}`
+
 /**
- * Bundles a service when one of the files it was made of has changed since. Answers the bundle and whether it was made
- * anew; undefined when the service has no src/main.ts. Fails when a source does not compile. Native libraries stay outside.
+ * Bundles a program when one of the files it was made of has changed since. Answers the bundle and whether it was made
+ * anew; undefined when it has no src/main.ts. Fails when a source does not compile. Native libraries stay outside.
  */
-export const bundle = async (service, { root = projectRoot } = {}) => {
-  const folder = join(root, "services", service)
+export const bundle = async (name, { root = projectRoot } = {}) => {
+  const folder = join(root, folderOf(name))
   const entry = join(folder, "src/main.ts")
   if (stampOf(entry) === undefined) return undefined
   const file = join(folder, "dist/main.mjs")
@@ -70,15 +76,15 @@ const writeWhole = (file, contents) => {
 
 const main = async (args) => {
   if (args.includes("--help")) return process.stdout.write(help)
-  const services = args.length > 0 ? args : readdirSync(join(projectRoot, "services"))
-  for (const service of services) {
-    const result = await bundle(service).catch((error) => error)
+  const names = args.length > 0 ? args : [...readdirSync(join(projectRoot, "services")), ...packaged]
+  for (const name of names) {
+    const result = await bundle(name).catch((error) => error)
     if (result instanceof Error) {
-      process.stderr.write(`services/${service}: ${result.message}\n`)
+      process.stderr.write(`${folderOf(name)}: ${result.message}\n`)
       process.exitCode = 1
     } else {
       const outcome = result === undefined ? "has no src/main.ts" : result.built ? "bundled" : "is up to date"
-      process.stderr.write(`services/${service} ${outcome}\n`)
+      process.stderr.write(`${folderOf(name)} ${outcome}\n`)
     }
   }
 }

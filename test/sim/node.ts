@@ -62,6 +62,8 @@ export class SimNode {
     const speaker = new Speaker({
       passwordOf: () => undefined,
       mayBegin: () => true,
+      bfd: { set: () => undefined, remove: () => undefined, sessions: () => new Map(), isConnected: () => false },
+      isOnLink: () => true,
       settings: { cluster: site.name, node: name },
       trust,
       journal: {

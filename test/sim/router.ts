@@ -181,6 +181,9 @@ export class SimPeer implements BgpPeer {
   isSent: BgpPeer["isSent"] = (prefix) =>
     this.isUp && this.#routers.neighbour(this.#ends).prefixes.has(formatPrefix(prefix))
 
+  /** No BFD here. */
+  pathFailed: BgpPeer["pathFailed"] = () => {}
+
   stop: BgpPeer["stop"] = () =>
     Effect.sync(() => {
       this.lose(this.#isHeardEnding())

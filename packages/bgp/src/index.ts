@@ -12,7 +12,7 @@
  *
  * Standards: RFC 4271 (BGP-4), 4760 (multiprotocol), 5492 (capabilities), 6793 (four-octet AS), 2918 (route refresh),
  * 7313 (enhanced refresh), 4724 and 8538 (graceful restart, the restarting side), 7606 (malformed UPDATEs), 8654 (extended
- * messages), 8950 (IPv6 next hops), 9003 (shutdown text), 9234 (roles), 9687 (send hold timer), 1997, 4360 and 8092
+ * messages), 8950 (IPv6 next hops), 9003 (shutdown text), 9384 (BFD Down), 9234 (roles), 9687 (send hold timer), 1997, 4360 and 8092
  * (communities), 2385 and 5082 (by packages/sockets). `docs/rfcs.md` has them section by section.
  */
 export {
@@ -25,6 +25,7 @@ export {
   startCollector
 } from "./collector.ts"
 export { type BgpListener, type RefusedConnection, startListener } from "./listener.ts"
+export type { PathFailure } from "./path-failure.ts"
 export type {
   BgpPeer,
   NotificationReport,

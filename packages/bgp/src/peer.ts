@@ -2,6 +2,7 @@ import type { Socket } from "node:net"
 import type { Family, Prefix } from "@lowtide/net"
 import type { Effect, Result } from "effect"
 import type { GracefulRestart } from "./fsm/config.ts"
+import type { PathFailure } from "./path-failure.ts"
 import type { RouteChange } from "./route.ts"
 import type { MessageCounters } from "./runner.ts"
 import type { BgpRole } from "./wire/role.ts"
@@ -127,6 +128,8 @@ export type PeerEvent =
       readonly _tag: "SessionEnded"
       readonly reason: string
       readonly notification?: NotificationReport
+      /** Something beside the session, such as BFD, has found that the peer can no longer be reached. */
+      readonly isPathFailure?: true
       /** `undefined`: it was stopped, or the peer is to connect. */
       readonly retryInMs: number | undefined
       /** How long the peer keeps our routes from now on; 0: it has dropped them (RFC 4724 §4.2, RFC 8538 §4). */
@@ -184,6 +187,8 @@ export interface BgpPeer {
   readonly isSent: (prefix: Prefix) => boolean
   /** Whether the session is up and has yet to be told of a route, since it takes no more octets at the moment. */
   readonly isPending: (prefix: Prefix) => boolean
+  /** Ends the session that is up at once, and tries again as after any loss (RFC 5882 §4.2); otherwise nothing happens. */
+  readonly pathFailed: (failure: PathFailure) => void
   /** Ends the session for good and waits, a second at most, until the peer was told. */
   readonly stop: (reason: StopReason) => Effect.Effect<void>
 }

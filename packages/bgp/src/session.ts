@@ -7,6 +7,7 @@ import type { GracefulRestart, SessionConfig } from "./fsm/config.ts"
 import { explainEnd } from "./fsm/explain.ts"
 import type { Action, EndCause } from "./fsm/machine.ts"
 import type { Negotiated } from "./fsm/negotiate.ts"
+import { ceaseOfFailedPath } from "./path-failure.ts"
 import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, PeerStatus, StopReason } from "./peer.ts"
 import { RouteWriter } from "./route-writer.ts"
 import type { Runner } from "./runner.ts"
@@ -109,9 +110,10 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         if (action.from === "Established") tap?.onDown(tappedEnd(action.cause))
         const ended = { reason, ...(report && { notification: report }), retryInMs: connections.retryInMs() }
+        const isPathFailure = action.cause._tag === "PathFailed" ? { isPathFailure: true as const } : {}
         onEvent(
           action.from === "Established"
-            ? { _tag: "SessionEnded", ...ended, keptForSeconds }
+            ? { _tag: "SessionEnded", ...ended, ...isPathFailure, keptForSeconds }
             : { _tag: "ConnectFailed", ...ended }
         )
         return
@@ -153,6 +155,10 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
     },
     isSent: (prefix) => connections.established() !== undefined && rib.isSent(prefix),
     isPending: (prefix) => connections.established() !== undefined && rib.isPending(prefix),
+    pathFailed: (failure) => {
+      const cease = memory.session === undefined ? undefined : ceaseOfFailedPath(memory.session.negotiated, failure)
+      connections.established()?.input({ _tag: "PathFailed", reason: failure.reason, notification: cease })
+    },
     stop: (reason) =>
       Effect.suspend(() => {
         const transports = connections.open()
@@ -326,7 +332,7 @@ class SessionMemory {
   private malformedUpdates = 0
   /** What the peer has announced on the session that is up and not withdrawn; kept only where there is a limit. */
   private readonly received = new Set<string>()
-  private session: { readonly negotiated: Negotiated; readonly atUnixMs: number } | undefined
+  session: { readonly negotiated: Negotiated; readonly atUnixMs: number } | undefined
   private lastError: PeerStatus["lastError"] = {}
 
   up(negotiated: Negotiated): void {
@@ -364,7 +370,7 @@ class SessionMemory {
     const side =
       cause._tag === "NotificationReceived"
         ? "received"
-        : cause._tag === "NotificationSent" || cause._tag === "Stopped"
+        : cause._tag === "NotificationSent" || cause._tag === "Stopped" || cause._tag === "PathFailed"
           ? "sent"
           : "local"
     this.lastError = { ...this.lastError, [side]: error }

@@ -40,6 +40,7 @@ export interface SessionTap {
 export const tappedEnd = (cause: EndCause): TappedEnd => {
   switch (cause._tag) {
     case "NotificationSent":
+    case "PathFailed":
     case "Stopped":
       return { by: "us", notification: cause.notification }
     case "NotificationReceived":

@@ -46,6 +46,16 @@ describe("what an operator is told", () => {
       { _tag: "Stopped", notification: notification(6, 3) },
       "session with peer tor-a (10.0.0.1) stopped by us: 6/3 Peer De-configured"
     ],
+    [
+      "Established",
+      { _tag: "PathFailed", reason: "BFD lost it", notification: notification(6, 10) },
+      "session with peer tor-a (10.0.0.1) ended: BFD lost it; NOTIFICATION 6/10 BFD Down sent by us"
+    ],
+    [
+      "Established",
+      { _tag: "PathFailed", reason: "BFD lost it", notification: undefined },
+      "session with peer tor-a (10.0.0.1) ended: BFD lost it; the connection is closed without a NOTIFICATION, so that the peer keeps our routes for the restart time"
+    ],
     ["Idle", { _tag: "Stopped", notification: undefined }, "session with peer tor-a (10.0.0.1) stopped by us"]
   ]
   it.each(sentences)("%s: %o", (from, cause, sentence) => {

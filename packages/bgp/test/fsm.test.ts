@@ -84,7 +84,9 @@ const inputs = {
   UPDATE: message(endOfRib(4)),
   "ROUTE-REFRESH": message({ _tag: "RouteRefresh", afi: 2, subtype: 0, safi: 1 }),
   NOTIFICATION: message(notification(6, 4)),
-  "a fault": { _tag: "FaultFound", fault: wireFault("odd", "RFC 4271 §6.1", notification(1, 3)) }
+  "a fault": { _tag: "FaultFound", fault: wireFault("odd", "RFC 4271 §6.1", notification(1, 3)) },
+  "a lost path": { _tag: "PathFailed", reason: "gone", notification: notification(6, 10) },
+  "a lost path, untold": { _tag: "PathFailed", reason: "gone", notification: undefined }
 } as const satisfies Record<string, Happening>
 
 /** Every kind of happening, and of message, has a row at the least: one that is added and has none does not compile. */
@@ -250,6 +252,22 @@ const table: {
     OpenSent: ["Idle", refused("1/3")],
     OpenConfirm: ["Idle", refused("1/3")],
     Established: ["Idle", refused("1/3")]
+  },
+  "a lost path": {
+    Idle: ["Idle", ""],
+    Connect: ["Connect", ""],
+    Active: ["Active", ""],
+    OpenSent: ["OpenSent", ""],
+    OpenConfirm: ["OpenConfirm", ""],
+    Established: ["Idle", "send 6/10, close, down PathFailed"]
+  },
+  "a lost path, untold": {
+    Idle: ["Idle", ""],
+    Connect: ["Connect", ""],
+    Active: ["Active", ""],
+    OpenSent: ["OpenSent", ""],
+    OpenConfirm: ["OpenConfirm", ""],
+    Established: ["Idle", "close, down PathFailed"]
   }
 }
 

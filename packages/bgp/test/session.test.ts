@@ -207,6 +207,27 @@ describe("ends and returns", () => {
     })
   )
 
+  it.live("a path that is lost ends the session that is up, which comes back by itself", () =>
+    Effect.gen(function* () {
+      const downs: Array<string> = []
+      const collector = yield* Effect.orDie(
+        startCollector(collectorOptions, (event) => event._tag === "PeerDown" && downs.push(event.reason))
+      )
+      const { peer, events, event } = yield* startWatched({ port: collector.port })
+      const failure = { reason: "BFD has heard nothing for 900 ms", mayBeRestart: false }
+      peer.pathFailed(failure) // there is none yet
+      yield* event("TableWritten")
+      peer.pathFailed(failure)
+      yield* until("the peer was told", () => downs.length === 1)
+      assert.match(downs[0]!, /6\/10 BFD Down sent by the peer; its BFD session with us went down/)
+      const ended = yield* event("SessionEnded")
+      assert.include(ended.reason, "BFD has heard nothing for 900 ms; NOTIFICATION 6/10 BFD Down sent by us")
+      assert.deepInclude(ended, { isPathFailure: true })
+      assert.isDefined(ended.retryInMs)
+      yield* until("it is up again", () => events.filter(({ _tag }) => _tag === "SessionEstablished").length === 2)
+    })
+  )
+
   it.live("the wrong AS on either side is explained, each side in its words", () =>
     Effect.gen(function* () {
       const refused = yield* startPair({ localAsn: 64512 }, { peerAsn: 64499 })

@@ -25,8 +25,10 @@ export const SessionStatus = Schema.Struct({
   /** The stable code of `lastError`. */
   lastErrorCode: Schema.NullOr(Schema.String),
   // An older release says nothing of what follows.
-  /** State of its BFD session; missing without one. */
+  /** State of its BFD session (RFC 5880 §6.2), `Unknown` while BFD is not run with it; missing where none is wanted. */
   bfd: Schema.optionalKey(Schema.String),
+  /** What keeps BFD from being run: a code and words. */
+  bfdFault: Schema.optionalKey(Schema.Struct({ code: Schema.String, message: Schema.String })),
   /** When the session that is up came up, RFC 3339 by the node's clock. */
   establishedAt: Schema.optionalKey(Schema.String),
   /** Our end of its connection. */

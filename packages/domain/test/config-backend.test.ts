@@ -44,7 +44,7 @@ describe("what a backend cannot do of one peer", () => {
     ],
     [{ vrf: "red" }, { native: "", frr: "", "frr-k8s": "" }],
     [{ localASN: 64510 }, { native: "", frr: "", "frr-k8s": "" }],
-    [{ bfdProfile: "fast" }, { native: "LT0131 p spec.bfdProfile", frr: "", "frr-k8s": "" }],
+    [{ bfdProfile: "fast" }, { native: "", frr: "", "frr-k8s": "" }],
     [{ enableGracefulRestart: true }, { native: "", frr: "", "frr-k8s": "" }],
     [
       { disableMP: true },
@@ -98,6 +98,11 @@ describe("what FRR cannot do of several peers on a node", () => {
 })
 
 describe("BFD's echo function", () => {
+  it("is not sent by Lowtide's own BFD, which says so at the profile", () => {
+    const result = judged("native", echo(true), peer("p", { bfdProfile: "fast" }))
+    assert.deepStrictEqual(result, { peers: ["p"], findings: ["LT0134 fast spec.echoMode"] })
+  })
+
   const pools = [
     raw("IPAddressPool", "six", { addresses: ["2001:db8::/120"] }),
     raw("IPAddressPool", "four", { addresses: ["192.0.2.0/28"] })

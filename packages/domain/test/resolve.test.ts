@@ -198,6 +198,22 @@ describe("what a node is told of itself", () => {
     return message?._tag === "NodeIntent" ? message : undefined
   }
 
+  it("is how it runs BFD with them, as their profile says now", () => {
+    const profile = (spec: object) => apply("east", raw("BFDProfile", "fast", spec))
+    const world = begun()
+    const bfd = () => told(world, "n1")?.peers.map((peer) => peer.bfd)
+    assert.deepStrictEqual(bfd(), [undefined])
+    world.do(apply("east", peer("tor-a", "10.1.0.1", { nodeSelectors: rack("a"), bfdProfile: "fast" })))
+    assert.deepStrictEqual(bfd(), [undefined], "a profile that is not there yet")
+    world.do(profile({}))
+    const unset = { receiveIntervalMs: 300, transmitIntervalMs: 300, detectMultiplier: 3 }
+    assert.deepStrictEqual(bfd(), [{ ...unset, passiveMode: false, minimumTtl: 254 }])
+    world.do(profile({ receiveInterval: 50, detectMultiplier: 5, passiveMode: true, minimumTtl: 250 }))
+    assert.deepStrictEqual(bfd(), [
+      { receiveIntervalMs: 50, transmitIntervalMs: 300, detectMultiplier: 5, passiveMode: true, minimumTtl: 250 }
+    ])
+  })
+
   it("is the peers that select it, and its exclusion by label or for want of a network", () => {
     const world = begun()
     assert.deepStrictEqual(

@@ -27,6 +27,8 @@ export interface SpeakerConfig {
   readonly bgpListen: ReadonlyArray<ListenPlace>
   /** BMP stations that are told of the node's sessions. */
   readonly bmpStations: ReadonlyArray<ListenPlace>
+  /** The control socket of the node's BFD. */
+  readonly bfdSocket: string
   /** At its end the node leaves for good, after routers had so long to choose others; undefined: it comes back. */
   readonly leaveMs: number | undefined
 }
@@ -95,6 +97,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     nextHopIpv4: yield* address("LOWTIDE_NEXT_HOP_IPV4", 4),
     nextHopIpv6: yield* address("LOWTIDE_NEXT_HOP_IPV6", 6)
   }
+  const bfdSocket = yield* optional("LOWTIDE_BFD_SOCKET")
   const leaveText = yield* optional("LOWTIDE_LEAVE_SECONDS")
   const leaveMs = leaveText === undefined ? undefined : Number(leaveText) * 1000
   if (leaveText !== undefined && !(/^\d+$/.test(leaveText) && Number(leaveText) <= 3600)) {
@@ -137,6 +140,7 @@ export const readConfig: Effect.Effect<SpeakerConfig, SettingsFault> = Effect.ge
     httpListen: listen.success,
     bgpListen: bgpListen.success,
     bmpStations: bmpStations.success,
+    bfdSocket: bfdSocket ?? join(stateFolder, "bfd.sock"),
     leaveMs
   }
 })

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto"
+import { networkInterfaces } from "node:os"
 import { performance } from "node:perf_hooks"
 import { setFlagsFromString } from "node:v8"
+import { connectBfd } from "@lowtide/bfd/client"
 import { startPeer } from "@lowtide/bgp/session"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
@@ -18,6 +20,7 @@ import { Listening } from "./listening.ts"
 import { lockState } from "./lock.ts"
 import { type Metric, renderMetrics } from "./metrics.ts"
 import { lockNode } from "./node-lock.ts"
+import { isOnLink } from "./on-link.ts"
 import { Passwords } from "./passwords.ts"
 import { Speaker, tickMs } from "./speaker.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
@@ -64,7 +67,7 @@ const SettingsLive = Layer.effect(Settings, readConfig)
 const RunningLive = Layer.effect(
   Running,
   Effect.gen(function* () {
-    const { settings, trust, stateFolder, bmpStations } = yield* Settings
+    const { settings, trust, stateFolder, bmpStations, bfdSocket } = yield* Settings
     const passwords = yield* PasswordsOfNode
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
@@ -77,7 +80,9 @@ const RunningLive = Layer.effect(
     const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
     const say: SpeakerPort["say"] = (severity, text) => run(logAt[severity](text))
     const exporter = yield* startReporting(bmpStations, settings, say) // ends after the sessions, whose ends it reports
-    const speaker = new Speaker({
+    const owner = `the speaker of node ${settings.node}, pid ${process.pid}`
+    const bfd = yield* connectBfd({ socketPath: bfdSocket, owner }, (event) => speaker.takeBfd(event))
+    const speaker: Speaker = new Speaker({
       settings,
       trust,
       journal,
@@ -87,6 +92,8 @@ const RunningLive = Layer.effect(
       startPeer: (options, onEvent) => startPeer(options, onEvent, exporter?.tap()),
       passwordOf: (peer) => passwords.of(peer),
       mayBegin: (peer) => passwords.mayBegin(peer),
+      bfd,
+      isOnLink: (address) => isOnLink(networkInterfaces(), address),
       runId: randomUUID(),
       say,
       resync: () => Queue.offerUnsafe(resync, undefined),

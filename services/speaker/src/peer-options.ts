@@ -39,8 +39,7 @@ const peerOptions = (
   { peer, password }: { readonly peer: NodePeer; readonly password: PasswordLookup | undefined }
 ): PeerOptions => {
   const family = familyOf(peer.peerAddress)
-  const localAddress =
-    peer.sourceAddress ?? (familyOf(settings.localAddress) === family ? settings.localAddress : undefined)
+  const localAddress = localAddressOf(settings, peer)
   const other = family === 4 ? 6 : 4
   const configured = { 4: settings.nextHopIpv4, 6: settings.nextHopIpv6 } as const
   const otherNextHop = configured[other] ?? intent.addresses.find((address) => familyOf(address) === other)
@@ -76,6 +75,10 @@ const peerOptions = (
     })
   }
 }
+
+/** The address that a peer's session is to come from; undefined: the kernel's choice. */
+export const localAddressOf = (settings: LocalSettings, { sourceAddress, peerAddress }: NodePeer): string | undefined =>
+  sourceAddress ?? (familyOf(settings.localAddress) === familyOf(peerAddress) ? settings.localAddress : undefined)
 
 /**
  * The BGP Identifier: as set, else the node's first IPv4 address, else one made of its name: never 0 (RFC 6286 §2.1), and

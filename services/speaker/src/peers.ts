@@ -1,3 +1,4 @@
+import type { PathFailure } from "@lowtide/bgp/path-failure"
 import type { BgpPeer, PeerEvent, PeerOptions, StopReason } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { startPeer } from "@lowtide/bgp/session"
@@ -85,6 +86,16 @@ export class Peers {
     const options = this.#slots.get(peer)?.running?.peer.options
     const trace = options && this.#traces.get(sessionName(options))
     return trace?.isUp === true ? trace.writtenTurn : undefined
+  }
+
+  /** Our address on the peer's connection, as long as there is one. */
+  localAddress(peer: string): string | undefined {
+    return this.#slots.get(peer)?.running?.peer.status().localAddress
+  }
+
+  /** Ends the peer's session if it is up; it is tried again as after any loss. */
+  pathFailed(peer: string, failure: PathFailure): void {
+    this.#slots.get(peer)?.running?.peer.pathFailed(failure)
   }
 
   /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */

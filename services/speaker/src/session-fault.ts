@@ -32,11 +32,11 @@ export const sessionFault = (
 }
 
 /** RFC 4271 §4.5: code 2 is an OPEN message error, 4 a hold timer that expired. */
-const endCode = ({
-  notification,
-  reason,
-  retryInMs
-}: Extract<PeerEvent, { readonly _tag: "ConnectFailed" | "SessionEnded" }>): FindingCode | undefined => {
+const endCode = (
+  event: Extract<PeerEvent, { readonly _tag: "ConnectFailed" | "SessionEnded" }>
+): FindingCode | undefined => {
+  const { notification, reason, retryInMs } = event
+  if (event._tag === "SessionEnded" && event.isPathFailure === true) return "LT0311"
   if (retryInMs === undefined) return undefined // stopped by us
   if (notification === undefined) return reason.includes("its password ") ? "LT0308" : "LT0301"
   if (notification.direction === "received") return "LT0302"

@@ -1,4 +1,5 @@
 import type { NodePeer } from "@lowtide/domain/announcing/intent"
+import type { BfdProcess } from "./bfd-guard.ts"
 import type { IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SpeakerLife } from "./life.ts"
@@ -23,6 +24,10 @@ export interface SpeakerPort {
   readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
   /** Whether what a peer's session needs of this node was looked for yet; `beginWaiting` says that it is so now. */
   readonly mayBegin: (peer: NodePeer) => boolean
+  /** The node's BFD; what it says is given to `takeBfd`. */
+  readonly bfd: BfdProcess
+  /** Whether an address is on a network of the node's own. */
+  readonly isOnLink: (address: string) => boolean
   /** Names this run in statuses. */
   readonly runId: string
   readonly say: (severity: "info" | "warning" | "error", text: string) => void

@@ -1,3 +1,4 @@
+import type { BfdEvent } from "@lowtide/bfd/client"
 import type { BgpPeer, PeerEvent } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
@@ -6,6 +7,8 @@ import { codes } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { Effect } from "effect"
 import { RouteTranslator } from "./announce.ts"
+import { BfdGuard } from "./bfd-guard.ts"
+import { wantedBfd } from "./bfd-sessions.ts"
 import { Brake, brakeLimit, type Kept, type Proposed } from "./brake.ts"
 import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
@@ -55,6 +58,7 @@ export class Speaker {
   readonly #brake: Brake
   readonly #intake: Intake
   readonly #sessions: NodeSessions
+  readonly #bfd: BfdGuard
   readonly #trustChange: TrustChange
   readonly #translator = new RouteTranslator()
   readonly #saver: Saver
@@ -118,6 +122,13 @@ export class Speaker {
       },
       sessions
     )
+    this.#bfd = new BfdGuard({
+      bfd: port.bfd,
+      localAddressOf: (peer) => this.peers.localAddress(peer),
+      pathFailed: (peer, failure) => this.peers.pathFailed(peer, failure),
+      say: port.say,
+      changed: () => this.#changed("now")
+    })
     this.#intake = new Intake(trust, this.#saved.held, {
       save: (records) => this.#saver.save(records),
       recordsFor: (node) => this.#sessions.newRecords(node),
@@ -168,6 +179,10 @@ export class Speaker {
 
   get peers(): Peers {
     return this.#sessions.peers
+  }
+
+  get bfd(): Pick<BfdGuard, "of" | "peers" | "isAway"> {
+    return this.#bfd
   }
 
   /** Messages in effect, tombstones included. */
@@ -224,6 +239,11 @@ export class Speaker {
     if (changed.size === 0) return
     for (const service of changed.keys()) this.#change().services.add(service)
     void this.#saver.save([...changed].map(([service, health]) => healthRecord(service, health)))
+  }
+
+  /** Takes what the node's BFD says. */
+  takeBfd(event: BfdEvent): void {
+    this.#bfd.take(event)
   }
 
   /** Believes other keys, or allows other prefixes, from now on; see `TrustChange`. */
@@ -288,7 +308,8 @@ export class Speaker {
   }
 
   #sessionStatus(peer: BgpPeer): SessionStatus {
-    return sessionStatus(peer, this.reporter.notes.lastFault(peer.options.name))
+    const { name } = peer.options
+    return sessionStatus(peer, this.reporter.notes.lastFault(name), this.#bfd.of(name))
   }
 
   /** When what is held last agreed with a head, milliseconds since 1970; undefined where neither this process nor the one before knows. */
@@ -367,6 +388,7 @@ export class Speaker {
       if (!this.#isQuiet) this.peers.change(++this.#turn, this.#fullTables())
       yield* Effect.sleep(waitMs)
       yield* this.peers.stopAll(() => ({ subcode: "hard-reset", text: "node leaves" }))
+      this.#bfd.configure([])
     })
   }
 
@@ -427,6 +449,8 @@ export class Speaker {
   }
 
   #configureSessions(node: NodeIntent): void {
+    // Before their sessions: a router is told first that BFD is out of use, and takes its end for no failure of the path.
+    this.#bfd.configure(wantedBfd(this.#port.settings, node, this.#port.isOnLink))
     this.#sessions.configure(node)
     this.#changed("now")
   }
@@ -469,6 +493,7 @@ export class Speaker {
         this.#settleLosses() // before the table is told
         this.#losses.up(peer)
         this.#sessions.rememberHoldTime(peer, event)
+        this.#bfd.look()
         this.#changed("now")
         break
       case "TableWritten": {
@@ -536,6 +561,7 @@ export class Speaker {
     this.#trustChange.tick()
     this.#settleLosses()
     this.#noteLife()
+    this.#bfd.look()
     this.reporter.tick()
     const waiting = this.#withdrawals.count
     if (waiting > 0) this.#confirm()

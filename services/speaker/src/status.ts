@@ -1,6 +1,7 @@
 import type { BgpPeer, PeerError } from "@lowtide/bgp/peer"
 import type { Envelope } from "@lowtide/bus/envelope"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
+import type { BfdWithPeer } from "./bfd-guard.ts"
 import type { Brake } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { RouteTable } from "./route-table.ts"
@@ -8,7 +9,11 @@ import type { SessionFault } from "./session-fault.ts"
 import type { Withheld } from "./withheld.ts"
 
 /** A session as a node's status shows it. */
-export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): SessionStatus => {
+export const sessionStatus = (
+  peer: BgpPeer,
+  fault: SessionFault | undefined,
+  bfd: BfdWithPeer | undefined
+): SessionStatus => {
   const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = peer.status()
   const { establishedAtUnixMs, localAddress, nextHops, lastError } = more
   const { sent, received, local } = lastError
@@ -22,6 +27,8 @@ export const sessionStatus = (peer: BgpPeer, fault: SessionFault | undefined): S
     prefixes: prefixesSent,
     lastError: fault?.message ?? null,
     lastErrorCode: fault?.code ?? null,
+    ...(bfd !== undefined && { bfd: bfd.state }),
+    ...(bfd?.code !== undefined && { bfdFault: { code: bfd.code, message: bfd.detail ?? "" } }),
     ...(establishedAtUnixMs !== undefined && { establishedAt: new Date(establishedAtUnixMs).toISOString() }),
     ...(localAddress !== undefined && { localAddress }),
     ...(nextHops !== undefined && { nextHops }),

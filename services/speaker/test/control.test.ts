@@ -69,6 +69,8 @@ describe("a person at the node", () => {
       startPeer,
       passwordOf: () => undefined,
       mayBegin: () => true,
+      bfd: { set: () => undefined, remove: () => undefined, sessions: () => new Map(), isConnected: () => false },
+      isOnLink: () => true,
       runId: "run-1",
       say: () => {},
       resync: () => {},

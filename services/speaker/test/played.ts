@@ -38,6 +38,7 @@ export const playedPeers = () => {
         }) as unknown as PeerStatus,
       isSent: () => false,
       isPending: () => false,
+      pathFailed: () => {},
       stop: () => Effect.void
     })
   }

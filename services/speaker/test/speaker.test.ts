@@ -49,6 +49,8 @@ const make = (
     startPeer,
     passwordOf: () => undefined,
     mayBegin: () => true,
+    bfd: { set: () => undefined, remove: () => undefined, sessions: () => new Map(), isConnected: () => false },
+    isOnLink: () => true,
     runId: "run-1",
     say: () => {},
     resync: () => {},

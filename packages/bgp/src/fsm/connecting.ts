@@ -44,6 +44,7 @@ export const idle = (config: SessionConfig, state: Idle, input: Input): Step => 
     case "OctetsTaken":
     case "MessageReceived":
     case "FaultFound":
+    case "PathFailed":
       return stay(state)
   }
 }
@@ -63,6 +64,7 @@ export const connect = (config: SessionConfig, state: Connect, input: Input): St
     case "Start":
     case "OctetsWait":
     case "OctetsTaken":
+    case "PathFailed":
       return stay(state)
     case "MessageReceived":
     case "FaultFound":
@@ -85,6 +87,7 @@ export const active = (config: SessionConfig, state: Active, input: Input): Step
     case "OctetsWait":
     case "OctetsTaken":
     case "TcpClosed": // of the connection that was given up before
+    case "PathFailed":
       return stay(state)
     case "MessageReceived":
     case "FaultFound":

@@ -77,6 +77,21 @@ export const sendHoldExpired = (config: SessionConfig, state: State, at: Moment)
 export const notified = (config: SessionConfig, state: State, at: Moment, received: BgpNotification): Step =>
   fail(config, state, at, { cause: { _tag: "NotificationReceived", notification: received } })
 
+/**
+ * RFC 5882 §4.2: the path is gone, which ends the session at once. Without a NOTIFICATION a peer that keeps our routes over a
+ * restart keeps them.
+ */
+export const pathFailed = (
+  config: SessionConfig,
+  state: State,
+  at: Moment,
+  { reason, notification: told }: { readonly reason: string; readonly notification: BgpNotification | undefined }
+): Step =>
+  fail(config, state, at, {
+    cause: { _tag: "PathFailed", reason, notification: told },
+    ...(told !== undefined && { send: told })
+  })
+
 /** An operator's stop: Idle until started again, with nothing held against the peer. */
 export const stopped = (state: State, send: BgpNotification | undefined, isOpen: boolean): Step => ({
   state: { _tag: "Idle", backOff: noBackOff, startAtMs: Number.POSITIVE_INFINITY },

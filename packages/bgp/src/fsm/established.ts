@@ -1,7 +1,7 @@
 import { familyOf } from "../wire/family.ts"
 import { type BgpMessage, keepalive } from "../wire/message.ts"
 import type { SessionConfig } from "./config.ts"
-import { fail, holdExpired, notified, refuse, sendHoldExpired, stay, stopped } from "./ending.ts"
+import { fail, holdExpired, notified, pathFailed, refuse, sendHoldExpired, stay, stopped } from "./ending.ts"
 import type { Action, Established, Input, Moment, Step } from "./machine.ts"
 import { holdDeadline, keepaliveDeadline, sendHoldDeadline, unexpected } from "./opening.ts"
 
@@ -12,6 +12,8 @@ export const established = (config: SessionConfig, state: Established, input: In
       return received(config, state, input.message, input)
     case "FaultFound":
       return refuse(config, state, input, input.fault)
+    case "PathFailed":
+      return pathFailed(config, state, input, input)
     case "TcpClosed":
     case "TcpFailed":
       return fail(config, state, input, { cause: { _tag: "ConnectionClosed", reason: input.reason } })

@@ -34,6 +34,14 @@ export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCa
       const said = text === undefined ? "" : ` with the text ${JSON.stringify(text)}`
       return `${who} ${what}: NOTIFICATION ${notificationName(cause.notification)} sent by the peer${said}${hint === undefined ? "" : `; ${hint}`}`
     }
+    case "PathFailed": {
+      const told = cause.notification
+      const how =
+        told === undefined
+          ? "the connection is closed without a NOTIFICATION, so that the peer keeps our routes for the restart time"
+          : `NOTIFICATION ${notificationName(told)} sent by us`
+      return `session with ${who} ended: ${cause.reason}; ${how}`
+    }
     case "Stopped":
       return `session with ${who} stopped by us${cause.notification === undefined ? "" : `: ${notificationName(cause.notification)}`}`
   }

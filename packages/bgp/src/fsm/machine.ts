@@ -79,6 +79,8 @@ export type Happening =
   | { readonly _tag: "TcpClosed"; readonly reason: string }
   | { readonly _tag: "MessageReceived"; readonly message: BgpMessage }
   | { readonly _tag: "FaultFound"; readonly fault: WireFault }
+  /** Something beside the session has found that the peer can no longer be reached; `notification` tells it so, if it is to be told. */
+  | { readonly _tag: "PathFailed"; readonly reason: string; readonly notification: BgpNotification | undefined }
 
 /** What happened, and when. */
 export type Input = Happening & Moment
@@ -89,6 +91,7 @@ export type EndCause =
   | { readonly _tag: "NotificationReceived"; readonly notification: BgpNotification }
   | { readonly _tag: "ConnectionClosed"; readonly reason: string }
   | { readonly _tag: "ConnectFailed"; readonly reason: string }
+  | { readonly _tag: "PathFailed"; readonly reason: string; readonly notification: BgpNotification | undefined }
   | { readonly _tag: "Stopped"; readonly notification: BgpNotification | undefined }
 
 /** What the shell is to do, in this order. */

@@ -53,6 +53,7 @@ export const openSent = (config: SessionConfig, state: OpenSent, input: Input): 
     case "TcpConnected":
     case "OctetsWait":
     case "OctetsTaken":
+    case "PathFailed": // RFC 5882 §4.1: it ends what is up, and does not keep a session from coming up
       return stay(state)
   }
 }
@@ -95,6 +96,7 @@ export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: In
     case "TcpConnected":
     case "OctetsWait":
     case "OctetsTaken":
+    case "PathFailed": // RFC 5882 §4.1: it ends what is up, and does not keep a session from coming up
       return stay(state)
   }
 }

@@ -95,6 +95,18 @@ export const VipIntent = Schema.TaggedStruct("VipIntent", {
 })
 export type VipIntent = typeof VipIntent.Type
 
+/** How a node runs BFD with a peer: a BFDProfile, as far as Lowtide's BFD has its settings. Intervals in milliseconds. */
+export const PeerBfd = Schema.Struct({
+  receiveIntervalMs: Schema.Int,
+  transmitIntervalMs: Schema.Int,
+  detectMultiplier: Schema.Int,
+  /** Whether the peer has to begin. */
+  passiveMode: Schema.Boolean,
+  /** The least TTL of what the peer sends, where it is not on the node's link. */
+  minimumTtl: Schema.Int
+})
+export type PeerBfd = typeof PeerBfd.Type
+
 /** One BGP session as a node is to hold it. Times in seconds; a missing one is the protocol's default. */
 export const NodePeer = Schema.Struct({
   name: Schema.String,
@@ -117,6 +129,8 @@ export const NodePeer = Schema.Struct({
   hops: Schema.optionalKey(Schema.Literals(["one", "many"])),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
   gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
+  /** The session ends when BFD loses the peer (RFC 5882); missing: no BFD is run with it. */
+  bfd: Schema.optionalKey(PeerBfd),
   /** Where the node finds the password (TCP-MD5); the password itself is never sent. */
   password: Schema.optionalKey(
     Schema.Union([

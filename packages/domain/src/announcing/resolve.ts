@@ -3,6 +3,7 @@ import { toAddress } from "../config/canonical.ts"
 import {
   type Advertisement,
   anySelectorMatches,
+  type BfdProfile,
   type ClusterConfig,
   excludeLabel,
   localPrefUnset,
@@ -20,6 +21,7 @@ import type {
   NodePeer,
   NumberedMessage,
   ObjectFindings,
+  PeerBfd,
   ServiceAnswer,
   VipIntent
 } from "./intent.ts"
@@ -166,7 +168,14 @@ export const resolveNode = (
   _tag: "NodeIntent",
   cluster: cluster.name,
   node: node.name,
-  peers: present ? peersOn(peersToldOf(fleet, cluster), node.labels).map(nodePeer) : [],
+  peers: present
+    ? peersOn(peersToldOf(fleet, cluster), node.labels).map((peer) =>
+        nodePeer(
+          peer,
+          fleet.announced(cluster).bfdProfiles.find(({ name }) => name === peer.bfdProfile)
+        )
+      )
+    : [],
   addresses: node.addresses,
   excluded: Object.hasOwn(node.labels, excludeLabel) ? "label" : node.networkUnavailable ? "network-unavailable" : null
 })
@@ -189,7 +198,8 @@ const peersOn = (peers: ReadonlyArray<Peer>, labels: Readonly<Record<string, str
   return selecting.filter(({ yieldsTo = [] }) => !yieldsTo.some((older) => names.has(older)))
 }
 
-const nodePeer = (peer: Peer): NodePeer => ({
+/** `profile`: the BFDProfile that it names, where there is one. */
+const nodePeer = (peer: Peer, profile: BfdProfile | undefined): NodePeer => ({
   name: peer.name,
   peerAddress: peer.peerAddress,
   peerPort: peer.peerPort,
@@ -204,8 +214,17 @@ const nodePeer = (peer: Peer): NodePeer => ({
   ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
   hops: peer.ebgpMultiHop ? "many" : "one",
   ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
+  ...(profile === undefined ? {} : { bfd: peerBfd(profile) }),
   ...(peer.password === undefined ? {} : { password: peer.password })
 })
+
+const peerBfd = ({
+  receiveIntervalMs,
+  transmitIntervalMs,
+  detectMultiplier,
+  passiveMode,
+  minimumTtl
+}: BfdProfile): PeerBfd => ({ receiveIntervalMs, transmitIntervalMs, detectMultiplier, passiveMode, minimumTtl })
 
 /** What a Service's cluster is told about its addresses. */
 export const resolveService = (fleet: Fleet, cluster: ClusterMemory, state: ServiceState): Content<ServiceAnswer> => {

@@ -47,7 +47,6 @@ const nativeLimits = (peer: Peer): ReadonlyArray<BackendLimit> => {
   const limit = (code: FindingCode, name: string, expected: string, found: string, fix?: string) =>
     limits.push({ code, field: `spec.${name}`, expected, found, ...(fix === undefined ? {} : { fix }) })
   if (peer.interface !== undefined) limit("LT0133", "interface", "nothing", JSON.stringify(peer.interface))
-  if (peer.bfdProfile !== undefined) limit("LT0131", "bfdProfile", "nothing", JSON.stringify(peer.bfdProfile))
   const fix = "Remove it: a session carries every IP version that both sides support"
   if (peer.disableMP === true) limit("LT0134", "disableMP", "nothing", "true", fix)
   if (peer.dualStackAddressFamily === true) limit("LT0134", "dualStackAddressFamily", "nothing", "true", fix)

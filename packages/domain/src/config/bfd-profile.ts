@@ -1,7 +1,7 @@
 import type { RawObject } from "./raw.ts"
 import type { ObjectReader } from "./reader.ts"
 
-/** A BFDProfile (RFC 5880 §6.8.1 parameters). Read and checked; BFD itself is not run yet. */
+/** A BFDProfile (RFC 5880 §6.8.1 parameters): how BFD is run with the peers that name it. */
 export interface BfdProfile {
   readonly name: string
   readonly namespace: string

@@ -152,11 +152,6 @@ export const codes = {
     "A range of the pool does not fill a single block of the aggregation length, so the aggregate would announce addresses that are not the pool's.",
     "Use an aggregation length that the range fills"
   ),
-  LT0131: warning(
-    "BFD has no effect",
-    "BFD is not run yet: a dead peer is noticed by the hold timer.",
-    "Lower holdTime where faster detection is needed, or remove bfdProfile"
-  ),
   LT0133: error(
     "session type not supported",
     "The peer is whoever is on an interface (unnumbered), which the native speaker cannot find yet. It is refused rather than set up differently.",
@@ -165,7 +160,7 @@ export const codes = {
   LT0134: warning("field without effect", "The field is known and read, but changes nothing here.", "Remove the field"),
   LT0135: warning(
     "unknown BFD profile",
-    "spec.bfdProfile names a profile that does not exist or is refused.",
+    "spec.bfdProfile names a profile that does not exist or is refused. The session is held without BFD: a dead peer is noticed by the hold timer.",
     "Create the BFDProfile, or correct the name"
   ),
   LT0136: warning("deprecated form", "The older spelling is still read.", "Use the newer spelling"),
@@ -395,6 +390,21 @@ export const codes = {
     "peers cannot connect to the node",
     "The speaker is to listen for its peers (LOWTIDE_BGP_LISTEN) and cannot, or cannot tell two of them from each other. It still opens its sessions itself, and tries again by itself to listen; a peer that only waits for connections is served as before, one that only connects has no session.",
     "Give the speaker CAP_NET_BIND_SERVICE for a port below 1024, see that nothing else listens there and that address and interface are on the node; give two sessions with one router a spec.sourceAddress each"
+  ),
+  LT0311: warning(
+    "BFD lost the peer",
+    "BFD was up with the peer and then heard nothing from it for the detection time, or heard that the peer does not hear this node, so the BGP session was ended at once (RFC 5882). It is tried again by itself; nothing is announced to this peer until then.",
+    "Check the link and the path to the peer, and whether the peer, or this node, is out of processor time"
+  ),
+  LT0312: error(
+    "BFD process away",
+    "Peers of this node are to be watched by BFD, and the node's BFD process does not answer the speaker. No session is taken down for it: a dead peer is noticed by the hold timer, and the speaker connects again by itself.",
+    "See that the node's BFD process runs beside the speaker and makes its socket where LOWTIDE_BFD_SOCKET of the speaker points; its log says why it does not"
+  ),
+  LT0313: error(
+    "BFD session not possible",
+    "The node's BFD process does not take the session that the peer's profile asks for. The BGP session is held without BFD: a dead peer is noticed by the hold timer. It is tried again by itself.",
+    "Do what the process says it expects: most often the node has not the source address, or not the VRF's device"
   ),
 
   LT0401: error(

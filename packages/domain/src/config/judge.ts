@@ -68,7 +68,9 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
   const allowed = options.allowedPrefixes ?? clusters[0]?.value.allowedPrefixes ?? []
   for (const candidate of ownPools) reportBeyond(candidate, allowed, report)
   const communities = judgeAliases(of("Community"), report)
-  const bfdProfiles = values(of("BFDProfile"))
+  const profiles = of("BFDProfile")
+  const bfdProfiles = values(profiles)
+  if (backend === "native") for (const profile of profiles) reportEcho(profile, report)
   const nodes = of("Node").map((node) => node.value)
   const candidates = of("BGPPeer")
   const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report, stands })
@@ -91,6 +93,13 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
     },
     findings
   }
+}
+
+/** Echo packets would have to come back by the peer's forwarding: Lowtide's own BFD sends none, and runs without. */
+const reportEcho = (profile: Candidate<"BFDProfile">, report: Report): void => {
+  if (!profile.value.echoMode) return
+  const fix = "Remove it: a lost path is found by the receive interval and the multiplier"
+  report(profile, "LT0134", { field: "spec.echoMode", expected: "nothing", found: "true", fix })
 }
 
 /** Negative when `left` is the older of the two, and stays in effect where they contradict each other. */

@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type LabError, type LabProcess, waitUntil } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
+import {
+  announced,
+  type GuardedRouter,
+  type GuardPlan,
+  makeGuardedNode,
+  makeGuardLab,
+  type StartGuarded,
+  ways
+} from "./guard-lab.ts"
+
+/** What takes a second, or a hold time of 9 s, on a machine with nothing else to do; far below the longest hold time here. */
+const patience = { deadlineMs: 45_000, intervalMs: 50 } as const
+
+/** A hold time that nothing here waits for: what ends a session before is BFD. */
+const longHoldSeconds = 240
+
+/** What 300 ms x 3 and a router's own work may come to on a machine that is busy otherwise. */
+const noticedMsMax = 10_000
+
+const until = (what: string, isSo: Effect.Effect<boolean, LabError>) => waitUntil(what, isSo, patience)
+
+export const untilAllThere = (router: GuardedRouter) =>
+  until(
+    "the router has every route",
+    Effect.map(router.prefixes, (found) => announced.every((prefix) => found.includes(prefix)))
+  )
+
+const untilNoneThere = (router: GuardedRouter) =>
+  until(
+    "the router has no route",
+    Effect.map(router.prefixes, (found) => announced.every((prefix) => !found.includes(prefix)))
+  )
+
+export const untilBfd = (router: GuardedRouter, ...states: ReadonlyArray<string>) =>
+  until(
+    `the router's BFD session is ${states.join(" or ")}`,
+    Effect.map(router.bfd, (state) => states.includes(state ?? "none"))
+  )
+
+const untilLogged = (process: LabProcess, text: string | RegExp) =>
+  until(
+    `${process.name} says ${text}`,
+    Effect.map(process.log, (log) => (typeof text === "string" ? log.includes(text) : text.test(log)))
+  )
+
+/** Node and router with each other, up and with every route. */
+export const beginGuarded = Effect.fnUntraced(function* (start: StartGuarded, change: Partial<GuardPlan>) {
+  const plan: GuardPlan = {
+    way: "one hop, IPv4",
+    hasBfd: true,
+    holdTimeSeconds: longHoldSeconds,
+    keepsRoutes: false,
+    ...change
+  }
+  const lab = yield* makeGuardLab(plan.way)
+  const router = yield* start(lab, plan)
+  const node = yield* makeGuardedNode(lab, plan)
+  const bfd = yield* node.startBfd
+  const speaker = yield* node.startSpeaker
+  yield* untilAllThere(router)
+  if (plan.hasBfd) yield* untilBfd(router, "up")
+  return { plan, lab, router, node, bfd, speaker }
+})
+
+/** The same cases against each router; what a router has and had is read from its own table and log. */
+export const guardInteropCases = ({
+  name: routerName,
+  start,
+  rounds = 20
+}: {
+  readonly name: string
+  readonly start: StartGuarded
+  readonly rounds?: number
+}): void => {
+  describe(`BGP with ${routerName}, guarded by BFD`, () => {
+    for (const way of Object.keys(ways) as ReadonlyArray<keyof typeof ways>) {
+      it.live(`${way}: a cut that no interface shows takes the routes away at once, and they come back`, () =>
+        Effect.gen(function* () {
+          const { lab, router, speaker } = yield* beginGuarded(start, { way })
+          assert.deepStrictEqual(yield* router.removals, [])
+          const cutAtUnixMs = Date.now()
+          yield* lab.setPath("cut")
+          yield* untilNoneThere(router)
+          const removals = yield* router.removals
+          assert.sameMembers(
+            removals.map(({ prefix }) => prefix),
+            [...announced]
+          )
+          for (const { atUnixMs } of removals) assert.isBelow(atUnixMs - cutAtUnixMs, noticedMsMax)
+          yield* untilLogged(speaker, "LT0311 session with peer router")
+          yield* lab.setPath("whole")
+          yield* untilAllThere(router)
+          yield* untilBfd(router, "up")
+        }).pipe(Effect.scoped)
+      )
+    }
+
+    it.live("without BFD the same cut takes them away by the hold time", () =>
+      Effect.gen(function* () {
+        const { lab, router, speaker } = yield* beginGuarded(start, { hasBfd: false, holdTimeSeconds: 9 })
+        yield* lab.setPath("cut")
+        yield* untilLogged(speaker, "LT0304 session with peer router")
+        yield* untilNoneThere(router)
+        yield* lab.setPath("whole")
+        yield* untilAllThere(router)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a speaker that stands still is noticed by the hold time, while BFD stays up", () =>
+      Effect.gen(function* () {
+        const { router, bfd, speaker } = yield* beginGuarded(start, { holdTimeSeconds: 9 })
+        yield* speaker.signal("SIGSTOP")
+        yield* untilNoneThere(router)
+        assert.match(yield* router.log, /hold timer expired/i)
+        assert.notInclude(yield* bfd.log, "detection-time-expired")
+        yield* untilBfd(router, "up") // BIRD takes its own down with BGP's session, and up again
+        yield* speaker.signal("SIGCONT")
+        yield* untilAllThere(router)
+      }).pipe(Effect.scoped)
+    )
+
+    it.live("a router that stands still is noticed by BFD, and has the routes again when it goes on", () =>
+      Effect.gen(function* () {
+        const { router, speaker } = yield* beginGuarded(start, {})
+        yield* router.signal("SIGSTOP")
+        yield* untilLogged(speaker, /LT0311 .*BFD has lost it: nothing came for \d+ ms/)
+        yield* router.signal("SIGCONT")
+        yield* untilAllThere(router)
+        yield* untilBfd(router, "up")
+      }).pipe(Effect.scoped)
+    )
+
+    it.live(
+      "a BFD process that ends is missed in words, ends nothing on our side, and guards again when it is back",
+      () =>
+        Effect.gen(function* () {
+          const { router, node, bfd, speaker } = yield* beginGuarded(start, {})
+          // AdminDown is no failure of the path (RFC 5882 §4.2); BIRD 2.0 and FRR 8.4 take it for one all the same.
+          yield* bfd.stop
+          yield* untilLogged(speaker, "LT0312 BFD: expected its process to answer")
+          yield* node.startBfd
+          yield* untilBfd(router, "up")
+          yield* untilAllThere(router)
+          yield* untilLogged(speaker, /BFD: its process answers.*BFD with peer router, \S+ to \S+: Up/s)
+          assert.notInclude(yield* speaker.log, "LT0311")
+        }).pipe(Effect.scoped)
+    )
+
+    it.live(
+      `a speaker that is killed and upgraded ${rounds} times by turns loses no route, and BFD stays up`,
+      () =>
+        Effect.gen(function* () {
+          const { removals, bfdLog } = yield* restartOver(start, rounds)
+          assert.deepStrictEqual(removals, [])
+          assert.notInclude(bfdLog, "Up to")
+        }).pipe(Effect.scoped),
+      900_000
+    )
+  })
+}
+
+/**
+ * Ends the speaker so many times, by SIGKILL and as an upgrade does by turns, and starts it again. What the router removed
+ * until then is answered, by its own log; at the end the node goes for good, so that it is seen that the log says it.
+ */
+export const restartOver = Effect.fnUntraced(function* (
+  start: StartGuarded,
+  rounds: number,
+  say: (round: number) => void = () => undefined
+) {
+  const { router, node, bfd, speaker: first } = yield* beginGuarded(start, { keepsRoutes: true })
+  let speaker = first
+  for (let round = 0; round < rounds; round++) {
+    const ups = yield* countOf(speaker, "is up: hold time")
+    assert.isAbove(ups, 0)
+    yield* round % 2 === 0 ? speaker.kill : speaker.stop
+    speaker = yield* node.startSpeaker
+    const next = speaker
+    yield* until(
+      "the next speaker has its session",
+      Effect.map(countOf(next, "is up: hold time"), (count) => count > ups)
+    )
+    say(round + 1)
+  }
+  yield* untilAllThere(router)
+  const removals = yield* router.removals
+  const bfdLog = yield* bfd.log
+  assert.strictEqual(yield* router.bfd, "up")
+  const ups = yield* countOf(speaker, "is up: hold time")
+  yield* speaker.kill
+  const last = yield* node.startLast
+  yield* until(
+    "the last speaker has its session",
+    Effect.map(countOf(last, "is up: hold time"), (count) => count > ups)
+  )
+  yield* last.stop
+  yield* untilNoneThere(router)
+  assert.sameMembers(
+    (yield* router.removals).map(({ prefix }) => prefix),
+    [...announced]
+  )
+  return { removals, bfdLog }
+})
+
+const countOf = ({ log }: LabProcess, text: string): Effect.Effect<number> =>
+  Effect.map(log, (said) => said.split(text).length - 1)

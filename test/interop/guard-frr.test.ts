@@ -1,0 +1,4 @@
+import { guardInteropCases } from "./guard-cases.ts"
+import { startGuardedFrr } from "./guard-lab.ts"
+
+guardInteropCases({ name: "FRR", start: startGuardedFrr })
