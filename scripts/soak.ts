@@ -6,6 +6,8 @@ import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { mutateAll } from "../test/golden/mutate.ts"
 import { runBusy } from "../test/interop/bfd-busy.ts"
+import { startGuardedBird, startGuardedFrr } from "../test/interop/guard-lab.ts"
+import { restartOver } from "../test/interop/guard-restarts.ts"
 import { freshSeed, runHistories } from "../test/sim/histories.ts"
 import { HistoryFailed } from "../test/sim/simulation.ts"
 
@@ -29,6 +31,9 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
       --minutes N                   ends after so many minutes, as far as it got
   npm run soak -- bfd               BFD at 50 ms x 3 with BIRD while every processor is busy; needs root
       --minutes N                   how long (10)
+  npm run soak -- restarts          speakers that are killed and upgraded by turns, with BFD and graceful restart; needs root
+      --router bird|frr             the router that must lose no route meanwhile (bird)
+      --rounds N                    how often (1000)
 
 Exits 1 when a law is broken, or a reader throws; the failure names the seed that replays it.
 `
@@ -44,6 +49,8 @@ const { values, positionals } = parseArgs({
     losses: { type: "boolean", default: false },
     minutes: { type: "string" },
     cuts: { type: "string", default: "200" },
+    router: { type: "string", default: "bird" },
+    rounds: { type: "string", default: "1000" },
     mutations: { type: "string", default: "1000000" },
     messages: { type: "string", default: "100000000" },
     help: { type: "boolean", default: false }
@@ -52,7 +59,7 @@ const { values, positionals } = parseArgs({
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
-else if (name === undefined) console.log("histories\ngolden\ncommit\nfuzz\nbfd")
+else if (name === undefined) console.log("histories\ngolden\ncommit\nfuzz\nbfd\nrestarts")
 else if (name === "golden" && others.length === 0) {
   process.exitCode = await soakGolden(Number(values.seed ?? freshSeed()), Number(values.mutations))
 } else if (name === "commit" && others.length === 0) {
@@ -65,8 +72,10 @@ else if (name === "golden" && others.length === 0) {
   })
 } else if (name === "bfd" && others.length === 0) {
   process.exitCode = await soakBfd(Number(values.minutes ?? 10))
+} else if (name === "restarts" && others.length === 0) {
+  process.exitCode = await soakRestarts(values.router, Number(values.rounds))
 } else if (name !== "histories" || others.length > 0) {
-  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit, fuzz, bfd`)
+  console.error(`no soak is called ${positionals.join(" ")}; there are: histories, golden, commit, fuzz, bfd, restarts`)
   process.exitCode = 2
 } else {
   process.exitCode = await soakHistories({
@@ -224,4 +233,30 @@ async function soakBfd(minutes: number): Promise<number> {
   )
   for (const loss of losses) console.log(loss)
   return losses.length === 0 ? 0 : 1
+}
+
+async function soakRestarts(router: string, rounds: number): Promise<number> {
+  const start = router === "bird" ? startGuardedBird : router === "frr" ? startGuardedFrr : undefined
+  if (start === undefined || !Number.isSafeInteger(rounds) || rounds < 1) {
+    console.error(`--router: expected bird or frr, found ${router}; --rounds: expected a whole number above 0`)
+    return 2
+  }
+  const began = performance.now()
+  const say = (round: number) => void (round % 50 === 0 && process.stderr.write(`${round} of ${rounds}\n`))
+  const exit = await Effect.runPromiseExit(Effect.scoped(restartOver(start, rounds, say)))
+  if (Exit.isFailure(exit)) {
+    console.error(Cause.pretty(exit.cause))
+    return 1
+  }
+  const { removals, atTheEnd, logs, rounds: gone } = exit.value
+  const isSeen = atTheEnd.length > 0 && !logs.bfd.includes("detection-time-expired")
+  const outcome =
+    removals.length === 0 && isSeen ? "no route left the router" : `${removals.length} routes left the router`
+  const minutes = ((performance.now() - began) / 60_000).toFixed(0)
+  console.log(
+    `| restarts, ${router} | ${new Date().toISOString().slice(0, 10)} | ${gone} | ${minutes} min | ${outcome} |`
+  )
+  if (removals.length === 0 && isSeen) return 0
+  for (const [name, log] of Object.entries(logs)) console.log(`---- ${name}\n${log.slice(-20_000)}`)
+  return 1
 }

@@ -1,4 +1,5 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { request } from "node:http"
 import { join } from "node:path"
 import type { NodePeer, VipIntent } from "@lowtide/domain/announcing/intent"
 import { birdCommand } from "@lowtide/testkit/lab/bird-control"
@@ -249,6 +250,8 @@ export interface GuardedNode {
   readonly startBfd: Effect.Effect<LabProcess, LabError, Scope.Scope>
   /** Starts a speaker on what the one before it has left. */
   readonly startSpeaker: Effect.Effect<LabProcess, LabError, Scope.Scope>
+  /** Whether the speaker has handed its whole table to the kernel, by its own metrics. */
+  readonly hasTold: Effect.Effect<boolean>
   /** One that leaves for good when it is stopped: its routes are to be dropped then. */
   readonly startLast: Effect.Effect<LabProcess, LabError, Scope.Scope>
 }
@@ -316,9 +319,24 @@ export const makeGuardedNode = (
     }
     return {
       startBfd: start("bfd", [bfdFile ?? "", "--socket", file("state/bfd.sock")], "listens on"),
+      hasTold: Effect.map(readMetrics(file("http.sock")), (text) =>
+        text.includes(`lowtide_bgp_prefixes{peer="router"} ${announced.length}\n`)
+      ),
       startSpeaker: start("speaker", [speakerFile ?? ""], known),
       startLast: start("speaker", [speakerFile ?? ""], known, { LOWTIDE_LEAVE_SECONDS: "0" })
     }
+  })
+
+/** Empty while nobody answers. */
+const readMetrics = (socketPath: string): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    const asked = request({ socketPath, path: "/metrics", agent: false }, (response) => {
+      let text = ""
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk))
+      response.on("end", () => resume(Effect.succeed(text)))
+    })
+    asked.on("error", () => resume(Effect.succeed("")))
+    asked.end()
   })
 
 /** BIRD sends to peers several hops away with a TTL of 64. */
