@@ -821,6 +821,8 @@ class Simulation {
     this.#cable.up()
     for (const node of this.#nodes) if (!node.isRunning || this.#cutOff.has(node)) this.#cable.disconnect(node.follower)
     for (const allocator of this.#allocators) allocator.behind()
+    // Who is connected again says so at once: the server may have lost what it had.
+    for (const node of this.#nodes) this.#report(node)
   }
 
   /** Everything works again, nothing is lost any more: what people wished has to be so in the end. */
