@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto"
 import { networkInterfaces } from "node:os"
 import { performance } from "node:perf_hooks"
 import { setFlagsFromString } from "node:v8"
-import { connectBfd } from "@lowtide/bfd/client"
+import { type BfdClient, connectBfd } from "@lowtide/bfd/client"
 import { startPeer } from "@lowtide/bgp/session"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube/cluster-source"
 import { clusterSourceFolder } from "@lowtide/kube/folder-source"
 import { followFiles, runService, serveOperations } from "@lowtide/ops"
 import { returnFreeMemory } from "@lowtide/sockets/memory"
-import { Context, Effect, Layer, Queue, Result, Stream } from "effect"
+import { Context, Effect, Layer, Option, Queue, Result, Stream } from "effect"
+import { bfdMetrics } from "./bfd-metrics.ts"
 import { reportingMetrics, startReporting } from "./bmp-reporting.ts"
 import { readConfig, type SpeakerConfig } from "./config.ts"
 import { serveControl } from "./control/server.ts"
@@ -43,6 +44,7 @@ class Running extends Context.Service<
   Running,
   {
     readonly speaker: Speaker
+    readonly bfd: BfdClient
     /** Beside the speaker's own. */
     readonly moreMetrics: () => ReadonlyArray<Metric>
     readonly say: SpeakerPort["say"]
@@ -119,7 +121,7 @@ const RunningLive = Layer.effect(
         )
     )
     const moreMetrics = () => reportingMetrics(bmpStations, exporter)
-    return Running.of({ speaker, moreMetrics, say, withheld, resync, statusWake, wireWake })
+    return Running.of({ speaker, bfd, moreMetrics, say, withheld, resync, statusWake, wireWake })
   })
 )
 
@@ -160,13 +162,16 @@ const ListeningLive = Layer.effect(
 
 const OperationsLive = Layer.effectDiscard(
   Effect.gen(function* () {
-    const { speaker, moreMetrics } = yield* Running
+    const { speaker, bfd, moreMetrics } = yield* Running
     const listening = yield* ListeningOfNode
     yield* serveOperations((yield* Settings).httpListen, {
       notReady: Effect.sync(() =>
         speaker.isReady ? [] : ["no sessions are configured yet, or saved state waits to be vouched for"]
       ),
-      moreMetrics: Effect.sync(() => renderMetrics(speaker, monotonicMs(), [...listening.metrics(), ...moreMetrics()]))
+      moreMetrics: Effect.map(Effect.option(Effect.timeout(bfd.status, "1 second")), (state) => {
+        const ofBfd = bfdMetrics(speaker.bfd, Option.getOrUndefined(state))
+        return renderMetrics(speaker, monotonicMs(), [...listening.metrics(), ...ofBfd, ...moreMetrics()])
+      })
     })
   })
 )

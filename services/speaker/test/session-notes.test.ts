@@ -39,6 +39,7 @@ describe("SessionNotes", () => {
     ["a connection that was lost", ended(), "LT0301", "down"],
     ["the peer's Cease", ended({ notification: notification(6, "received") }), "LT0302", "down"],
     ["our hold timer", ended({ notification: notification(4, "sent") }), "LT0304", "down"],
+    ["a path that BFD lost", ended({ notification: notification(6, "sent"), isPathFailure: true }), "LT0311", "down"],
     ["our own stop", ended({ notification: notification(6, "sent"), retryInMs: undefined }), null, "down"],
     ["routes without a next hop", refused(6, "there is no IPv6 next hop for this peer"), "LT0303", "refused"],
     ["a family that was not agreed to", refused(6, "the peer did not agree to IPv6 unicast"), "LT0306", "refused"]

@@ -166,6 +166,27 @@ describe("findings", () => {
     })
   )
 
+  it.effect("are those of sessions that BFD is to guard and cannot, though they are up", () =>
+    viewed((view) => {
+      const bfdFault = { code: "LT0312", message: "connect ENOENT" }
+      const nodes = new Map(
+        [...view.nodes].map(([key, heard]) => [
+          key,
+          {
+            ...heard,
+            status: { ...heard.status, sessions: heard.status.sessions.map((each) => ({ ...each, bfdFault })) }
+          }
+        ])
+      )
+      const found = findingList({ ...view, nodes }, {}, earlierMs).items.map(({ field, code }) => `${code} ${field}`)
+      expect(found.filter((text) => text.includes("session["))).toEqual([
+        "LT0312 session[east-1]",
+        "LT0302 session[east-2]",
+        "LT0312 session[east-2]"
+      ])
+    })
+  )
+
   it.effect(
     "are those of reports that could not be read, for an hour, at their node or, of an agent, its cluster",
     () =>

@@ -1,7 +1,7 @@
 import type { ClusterFinding, FindingList, FindingView } from "@lowtide/api/finding"
 import type { ListFilter } from "@lowtide/api/parameters"
 import type { ContestedAddress } from "@lowtide/api/recovery"
-import type { NodeStatus } from "@lowtide/bus/status"
+import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import {
   type ClusterMemory,
   codes,
@@ -310,25 +310,40 @@ const silences = (view: CommittedView, cluster: ClusterMemory, nowMs: number): R
 /** A session that is not established and says why, or that is and lacks something. */
 const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): ReadonlyArray<ClusterFinding> =>
   status.sessions.flatMap((session) => {
-    const code = session.lastErrorCode
-    if (code === null || session.lastError === null || !isCode(code)) return []
-    if (session.state === "Established" && !lastsWhileEstablished.has(code)) return []
-    const isUp = session.state === "Established"
-    const expected = isUp ? "every route on the session" : "Established"
-    const found = isUp ? session.lastError : `${session.state}: ${session.lastError}`
-    return {
-      cluster: cluster.name,
-      since: session.since,
-      code,
-      severity: codes[code].severity,
-      object: peerObject(cluster, session.peer),
-      field: `session[${status.node}]`,
-      message: `BGPPeer ${session.peer} session[${status.node}]: ${codes[code].title}: expected ${expected}, found ${found}`,
-      expected,
-      found,
-      fix: codes[code].fix
-    }
+    const { state, lastError, lastErrorCode, bfdFault } = session
+    const isUp = state === "Established"
+    const finding = (code: string, expected: string, found: string) =>
+      isCode(code) ? [sessionFinding(cluster, status.node, session, { code, expected, found })] : []
+    const isOver = lastErrorCode === null || (isUp && !lastsWhileEstablished.has(lastErrorCode))
+    return [
+      ...(isOver || lastError === null
+        ? []
+        : finding(
+            lastErrorCode,
+            isUp ? "every route on the session" : "Established",
+            isUp ? lastError : `${state}: ${lastError}`
+          )),
+      ...(bfdFault === undefined ? [] : finding(bfdFault.code, "BFD with the peer", bfdFault.message))
+    ]
   })
+
+const sessionFinding = (
+  cluster: ClusterMemory,
+  node: string,
+  { peer, since }: SessionStatus,
+  { code, expected, found }: { readonly code: FindingCode; readonly expected: string; readonly found: string }
+): ClusterFinding => ({
+  cluster: cluster.name,
+  since,
+  code,
+  severity: codes[code].severity,
+  object: peerObject(cluster, peer),
+  field: `session[${node}]`,
+  message: `BGPPeer ${peer} session[${node}]: ${codes[code].title}: expected ${expected}, found ${found}`,
+  expected,
+  found,
+  fix: codes[code].fix
+})
 
 /** Faults of a session that is up: routes of one IP version are not on it. */
 const lastsWhileEstablished: ReadonlySet<string> = new Set(["LT0145", "LT0303", "LT0306"])
