@@ -7,6 +7,7 @@ import { AuditReadPage, auditReadsQuery, CheckpointList, exportHeaders, exportQu
 import { BgpGroup } from "./bgp-group.ts"
 import { Currency, currencyParameters } from "./currency.ts"
 import { DiffAnswer, diffQuery } from "./diff.ts"
+import { EvidenceList, evidenceQuery } from "./evidence.ts"
 import { FindingList } from "./finding.ts"
 import {
   ApplyRequest,
@@ -91,6 +92,14 @@ export class FleetGroup extends HttpApiGroup.make("fleet")
       success: NodeList,
       error: listErrors
     }).annotate(OpenApi.Summary, "Nodes and how well their speakers are heard"),
+    HttpApiEndpoint.get("evidence", "/evidence", {
+      query: evidenceQuery,
+      success: EvidenceList,
+      error: listErrors
+    }).annotate(
+      OpenApi.Summary,
+      "What routers say by BMP that they have of what nodes announce, and of what was withdrawn"
+    ),
     HttpApiEndpoint.get("findings", "/findings", {
       query: listFilter,
       success: FindingList,

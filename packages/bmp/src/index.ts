@@ -19,7 +19,7 @@ export {
   type StationOptions,
   startStation
 } from "./station.ts"
-export { evidenceOf, type RouteEvidence, type SessionEnds } from "./view/evidence.ts"
+export { evidenceIn, evidenceOf, type RouteEvidence, type SessionEnds, sessionOf } from "./view/evidence.ts"
 export { type ReportedPeer, RouterView, type ViewChange, type ViewLimits } from "./view/router-view.ts"
 export { type BmpFault, formatBmpFault } from "./wire/fault.ts"
 export { type BmpFraming, takeBmpFrame } from "./wire/frame.ts"

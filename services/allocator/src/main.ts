@@ -13,6 +13,7 @@ import { checkpointSettings, readCheckpointOptions } from "./checkpoint-settings
 import { armFailpoint } from "./failpoint.ts"
 import { layerHttp, parseApiListen, readCertificate } from "./http/index.ts"
 import { readDaysMin } from "./retention.ts"
+import { layerRouterReports, readStationSettings } from "./router-reports.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
@@ -36,6 +37,10 @@ const settings = {
   replayCheckSeconds: Config.Int("LOWTIDE_REPLAY_CHECK_SECONDS").pipe(Config.withDefault(86_400)),
   wireRetainDays: Config.Int("LOWTIDE_WIRE_RETAIN_DAYS").pipe(Config.withDefault(0)),
   readsRetainDays: Config.Int("LOWTIDE_AUDIT_READS_RETAIN_DAYS").pipe(Config.withDefault(365)),
+  bmpListen: optionalText("LOWTIDE_BMP_LISTEN"),
+  bmpRouters: optionalText("LOWTIDE_BMP_ROUTERS"),
+  bmpPrefixes: optionalText("LOWTIDE_BMP_PREFIXES"),
+  bmpRoutesMax: Config.Int("LOWTIDE_BMP_ROUTES_MAX").pipe(Config.withDefault(100_000)),
   ...checkpointSettings
 }
 
@@ -92,6 +97,9 @@ const main = Effect.gen(function* () {
   yield* Effect.fromResult(parseApiListen(listen, { hasTokens: tokens !== undefined, ...transport })).pipe(
     Effect.mapError(({ message }) => new SettingsFault({ faults: [`LOWTIDE_HTTP_LISTEN: ${message}`] }))
   )
+  const station = yield* Effect.fromResult(
+    Result.mapError(readStationSettings(read), (faults) => new SettingsFault({ faults }))
+  )
   const url = Redacted.value(databaseUrl)
   const ownerUrl = Option.match(read.migrationUrl, { onNone: () => undefined, onSome: Redacted.value })
   const prepare = prepareSchema(url, ownerUrl).pipe(
@@ -109,6 +117,7 @@ const main = Effect.gen(function* () {
   }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(
+    Layer.provide(layerRouterReports(station)),
     Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep, otherKeys)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))

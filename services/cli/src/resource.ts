@@ -13,6 +13,7 @@ export type ListType =
   | "peers"
   | "nodes"
   | "findings"
+  | "evidence"
   | "allocators"
 
 /** What has a history. */
@@ -49,6 +50,8 @@ const listNames: Readonly<Record<string, ListType>> = {
   findings: "findings",
   finding: "findings",
   fi: "findings",
+  evidence: "evidence",
+  ev: "evidence",
   allocators: "allocators",
   allocator: "allocators",
   al: "allocators"
@@ -88,7 +91,7 @@ export const parseListTarget = (text: string): Result.Result<ListTarget, string>
   const type = Object.hasOwn(listNames, word) ? listNames[word] : undefined
   if (type === undefined || name.includes("")) {
     const expected =
-      "services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings or allocators, perhaps with /NAME"
+      "services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings, evidence or allocators, perhaps with /NAME"
     return Result.fail(`type: expected ${expected}, found ${JSON.stringify(text)}`)
   }
   return Result.succeed({ type, name })

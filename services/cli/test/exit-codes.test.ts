@@ -11,7 +11,7 @@ describe("exit codes", () => {
     [
       2,
       "get houses",
-      'error: type: expected services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
+      'error: type: expected services, pools, vips, reservations, quotas, sharedaddresses, approvals, peers, nodes, findings, evidence or allocators, perhaps with /NAME, found "houses"; see `lowtide get --help`\n'
     ],
     [
       2,
@@ -52,6 +52,11 @@ describe("exit codes", () => {
       2,
       "history service/shop/web",
       "error: service shop/web is in several clusters; one of service/east/shop/web, service/west/shop/web\n"
+    ],
+    [
+      2,
+      "get evidence --at 5",
+      "error: --at: expected none with evidence, which is what routers say now and is not in the ledger; leave it out; what nodes had told their routers is in `lowtide history`\n"
     ],
     [
       2,

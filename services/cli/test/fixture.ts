@@ -15,6 +15,7 @@ import type {
   WhyAnswer
 } from "@lowtide/api"
 import type { ApprovalList } from "@lowtide/api/approvals"
+import type { EvidenceList, EvidenceView } from "@lowtide/api/evidence"
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { runCli } from "../src/run.ts"
@@ -501,6 +502,35 @@ const approvals: ApprovalList = {
   ]
 }
 
+const said = (more: Partial<EvidenceView>): EvidenceView => ({
+  ...{ cluster: "east", node: "east-1", peer: "tor-a", peerAddress: "198.51.100.1", network: "default" },
+  ...{ prefix: "192.0.2.1/32", addresses: ["192.0.2.1"], wanted: true, verdict: "has", router: "tor-a.example" },
+  ...{ view: "adj-rib-in-post", since: "2026-11-23T15:05:00.000Z", isOlder: false, isUsed: null, why: null },
+  ...more
+})
+
+const evidence: EvidenceList = {
+  ...reading,
+  isListening: true,
+  routers: [
+    {
+      ...{ address: "198.51.100.1", name: "tor-a.example", description: "FRRouting 8.4.4", sessions: 2, routes: 4 },
+      ...{ since: "2026-11-23T14:00:00.000Z", heard: "2026-11-23T16:04:00.000Z", doubt: null }
+    }
+  ],
+  lost: [{ address: "198.51.100.2", name: "", at: "2026-11-23T16:00:00.000Z", reason: "the connection was reset" }],
+  items: [
+    said({ isOlder: true, isUsed: true }),
+    said({ node: "east-2", verdict: "never" }),
+    said({ prefix: "192.0.2.4/32", addresses: ["192.0.2.4"], wanted: false, verdict: "let-go" }),
+    said({
+      ...{ peer: "tor-b", peerAddress: "198.51.100.2", verdict: "not-reported", router: null, view: null, since: null },
+      why: "no router reports a session with this node and peer by BMP"
+    })
+  ],
+  leftOut: 0
+}
+
 const reserved: OrderAnswer = {
   ...reading,
   commandId: "00000000-0000-4000-8000-000000000002",
@@ -724,6 +754,7 @@ const routes: Readonly<Record<string, { readonly status: number; readonly body: 
   "/v1/bgp/flaps": ok(bgpFlaps),
   "/v1/nodes": ok(nodes),
   "/v1/findings": ok(findings),
+  "/v1/evidence": ok(evidence),
   "/v1/vips/192.0.2.1/holder": ok(holder),
   "/v1/vips/192.0.2.9/holder": ok(nobody),
   "/v1/vips/192.0.2.8/holder": problem(404, "not-found", {

@@ -31,6 +31,8 @@ const goldens = [
   ["bgp-explain-nobody", "bgp explain nobody"],
   ["bgp-help", "bgp --help"],
   ["get-nodes", "get no -o wide"],
+  ["get-evidence", "get evidence"],
+  ["get-evidence-wide", "get ev/192.0.2.4 -o wide"],
   ["get-findings", "get findings"],
   ["get-findings-wide", "get findings -o wide"],
   ["get-help", "get --help"],

@@ -25,6 +25,7 @@ describe("what is asked", () => {
     ["history cluster/east", "/v1/history?cluster=east&limit=100"],
     ["history file/east/services/shop.yaml", "/v1/history?cluster=east&file=services%2Fshop.yaml&limit=100"],
     ["history", "/v1/history?limit=100"],
+    ["get evidence --cluster east -n shop", "/v1/evidence?cluster=east"],
     ["get pools --at 12", "/v1/pools?at=12"],
     ["why service/east/shop/web --at 12", "/v1/why/service/east/shop/web?at=12"],
     ["trace service/east/shop/web --at 12", "/v1/trace/service/east/shop/web?at=12"],

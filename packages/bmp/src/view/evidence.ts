@@ -41,7 +41,11 @@ const inViews = ["adj-rib-in-post", "adj-rib-in-pre"] as const
 /** What the router says of a node's route to a prefix. */
 export const evidenceOf = (router: RouterView, ends: SessionEnds, prefix: Prefix, nowMs: number): RouteEvidence => {
   const peer = sessionOf(router, ends)
-  if (peer === undefined) return { _tag: "NotReported" }
+  return peer === undefined ? { _tag: "NotReported" } : evidenceIn(router, peer, prefix, nowMs)
+}
+
+/** What it says of a prefix in one of its sessions, that `sessionOf` found. */
+export const evidenceIn = (router: RouterView, peer: ReportedPeer, prefix: Prefix, nowMs: number): RouteEvidence => {
   if (peer.upSinceMs === undefined) {
     return peer.down === undefined ? { _tag: "NotReported" } : { _tag: "SessionDown", ...peer.down }
   }
@@ -121,7 +125,7 @@ export const sessionOf = (
 }
 
 const isSelected = (router: RouterView, prefix: Prefix, nextHop: string | undefined): boolean | undefined => {
-  const tables = router.peers.flatMap(({ views }) => views.get("loc-rib")?.table ?? [])
+  const tables = router.locRibs.flatMap(({ views }) => views.get("loc-rib")?.table ?? [])
   return tables.length === 0 ? undefined : tables.some((table) => table.get(prefix)?.nextHop === nextHop)
 }
 

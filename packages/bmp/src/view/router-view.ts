@@ -76,6 +76,8 @@ export class RouterView {
   readonly #limits: ViewLimits
   readonly #budget: RouteBudget
   readonly #peers = new Map<string, ReportedPeer>()
+  /** Those of `#peers` that are a Loc-RIB. */
+  readonly #locRibs = new Map<string, ReportedPeer>()
   #peersLeftOut = 0
   name = ""
   description = ""
@@ -87,6 +89,11 @@ export class RouterView {
 
   get peers(): ReadonlyArray<ReportedPeer> {
     return [...this.#peers.values()]
+  }
+
+  /** Its Loc-RIBs: one, unless it has several instances. */
+  get locRibs(): ReadonlyArray<ReportedPeer> {
+    return [...this.#locRibs.values()]
   }
 
   /** Routes that are kept, of all tables. */
@@ -158,6 +165,7 @@ export class RouterView {
       views: new Map()
     }
     this.#peers.set(key, peer)
+    if (peer.peerType === peerTypes.locRib) this.#locRibs.set(key, peer)
     return peer
   }
 

@@ -588,6 +588,26 @@ export const codes = {
     "A process that is alive is older than the version that was to be finalised, or was not heard from since this allocator leads: it could not read what it would be sent. Nothing was changed.",
     "Upgrade or stop the processes named, wait until they are heard from, and finalise again"
   ),
+  LT0550: warning(
+    "a router's report cannot be used",
+    "A router that reports by BMP sent what cannot be read, stopped in the middle of a message, or told more than is kept. The connection ended, or the table is known in part: that a route is not in it says nothing then. No route changes by it.",
+    "Compare the octet and what was expected there with the router's release; narrow what it reports, or raise LOWTIDE_BMP_ROUTES_MAX or set LOWTIDE_BMP_PREFIXES of the allocator"
+  ),
+  LT0551: error(
+    "a router lacks what nodes announce",
+    "Nodes announce routes on sessions that are up, and the router that they go to reports by BMP that it does not have them: a filter, a limit on prefixes or a fault there. Traffic does not come by these nodes. Nothing is changed by the report.",
+    "`lowtide get evidence` names node, peer and prefix; look at the router's import policy and limits for that neighbour"
+  ),
+  LT0552: error(
+    "a router keeps what was withdrawn",
+    "Every node has confirmed that it withdrew an address, and a router reports by BMP that it has a route to it from one of them. The address becomes free when its quarantine is over all the same: a report decides nothing.",
+    "`lowtide get evidence` names node, peer and prefix; clear that neighbour's routes at the router, and find out why it kept them (graceful restart, a stuck session)"
+  ),
+  LT0553: warning(
+    "a router reports no more",
+    "A router that reported by BMP within the last hour does not report to this allocator any more. What it has is not known; no route changes by it.",
+    "`lowtide get evidence -o json` has the routers that were lost, when and why; look at the router's BMP session, and at what is between the two"
+  ),
   LT0601: error(
     "not authenticated",
     "The allocator has a tokens file, and the request has no token, or one that the file does not have. Nothing was answered or changed.",

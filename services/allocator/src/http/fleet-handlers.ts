@@ -3,11 +3,13 @@ import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Centre, type CommittedView } from "../centre.ts"
+import { RouterReports } from "../router-reports.ts"
 import { unreadKind } from "../wire-journal.ts"
 import { orUnavailable } from "./asking.ts"
 import { look } from "./look.ts"
 import type { Past } from "./past.ts"
 import { approvalList } from "./views/approvals.ts"
+import { evidenceList } from "./views/evidence.ts"
 import { findingList } from "./views/findings.ts"
 import { quotaList, reservationList, sharedAddressList } from "./views/fleet-objects.ts"
 import { nodeList } from "./views/nodes.ts"
@@ -39,6 +41,7 @@ export const FleetHandlers = HttpApiBuilder.group(
   "fleet",
   Effect.fn(function* (handlers) {
     const centre = yield* Centre
+    const routers = yield* RouterReports
     const services = yield* Effect.context<Centre | Ledger | Past>()
     const asked = Effect.provideContext(services)
     return handlers.handleAll({
@@ -54,6 +57,7 @@ export const FleetHandlers = HttpApiBuilder.group(
         const { recovery } = query.at === undefined ? yield* centre.health : { recovery: null }
         return yield* asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs, recovery?.contested)))
       }),
+      evidence: ({ query }) => asked(look(query, (view, nowMs) => evidenceList(view, routers, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),
       nodes: ({ query }) => asked(withUnread(query, (view, nowMs) => nodeList(view, query, nowMs)))
     })

@@ -1,9 +1,12 @@
+import type { EvidenceView } from "@lowtide/api/evidence"
 import { budgetUse } from "@lowtide/domain"
 import { Clock, Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { Centre, type CommittedView } from "../centre.ts"
+import { RouterReports, type RoutersHeard } from "../router-reports.ts"
 import { waiting } from "./views/approvals.ts"
+import { evidenceItems } from "./views/evidence.ts"
 import { nodeList } from "./views/nodes.ts"
 import { peerList } from "./views/peers.ts"
 import { poolList } from "./views/pools.ts"
@@ -16,6 +19,7 @@ export const MetricsRoute = HttpRouter.add(
   "/metrics",
   Effect.gen(function* () {
     const centre = yield* Centre
+    const routers = yield* RouterReports
     const nowMs = yield* Clock.currentTimeMillis
     const counted = yield* PrometheusMetrics.format()
     const health = yield* centre.health
@@ -23,6 +27,9 @@ export const MetricsRoute = HttpRouter.add(
     const unproven = yield* centre
       .read((view) => view.unproven?.(nowMs).length ?? 0)
       .pipe(Effect.orElseSucceed(() => 0))
+    const told = yield* centre
+      .read((view) => evidenceSamples(view, routers, nowMs))
+      .pipe(Effect.orElseSucceed(() => []))
     const signers = yield* centre.signedBy.pipe(Effect.orElseSucceed(() => new Map<string, number>()))
     const signed = yield* centre.read((view) => signerSamples(view, signers)).pipe(Effect.orElseSucceed(() => []))
     const measured = yield* formatSamples([
@@ -85,7 +92,8 @@ export const MetricsRoute = HttpRouter.add(
         value: health.unpublished
       },
       ...signed,
-      ...samples
+      ...samples,
+      ...told
     ])
     return HttpServerResponse.text(`${counted}${counted.endsWith("\n") || counted === "" ? "" : "\n"}${measured}`, {
       contentType: "text/plain; version=0.0.4; charset=utf-8"
@@ -177,6 +185,40 @@ export const fleetSamples = (view: CommittedView, nowMs: number): ReadonlyArray<
       )
   )
 ]
+
+/** What routers say by BMP; nothing where they are not listened for. */
+export const evidenceSamples = (view: CommittedView, heard: RoutersHeard, nowMs: number): ReadonlyArray<Sample> => {
+  if (!heard.isListening) return []
+  const routers = heard.routers()
+  const items = routers.length === 0 ? [] : evidenceItems(view, routers, {}, nowMs) // nobody says anything
+  const settled = new Set(
+    [...view.fleet.vips.values()].flatMap(({ network, address, phase }) =>
+      phase === "quarantined" ? `${network} ${address}` : []
+    )
+  )
+  const standing = ({ wanted, network, addresses }: EvidenceView): string =>
+    wanted ? "announced" : addresses.every((each) => settled.has(`${network} ${each}`)) ? "withdrawn" : "withdrawing"
+  return [
+    {
+      name: "lowtide_bmp_routers",
+      help: "Routers that report by BMP to this allocator",
+      labels: {},
+      value: routers.length
+    },
+    {
+      name: "lowtide_bmp_routes",
+      help: "Routes that are kept of what routers report",
+      labels: {},
+      value: routers.reduce((sum, { view }) => sum + view.routes, 0)
+    },
+    ...tally(
+      "lowtide_router_evidence",
+      "Routes of nodes by what the peer's own report says of them, and whether nodes announce them, withdraw them or have confirmed that they did",
+      items,
+      (item) => ({ cluster: item.cluster, state: standing(item), verdict: item.verdict })
+    )
+  ]
+}
 
 /** What withdrawals on command have taken of the budget of the fleet and of each cluster, and what they have left. */
 const budgetSamples = ({ fleet }: CommittedView, nowMs: number): ReadonlyArray<Sample> =>

@@ -12,6 +12,7 @@ import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable } from "../table.ts"
 import { allocatorColumns } from "../tables/allocators.ts"
 import { approvalColumns } from "../tables/approvals.ts"
+import { evidenceColumns, evidenceNotes } from "../tables/evidence.ts"
 import { findingColumns } from "../tables/findings.ts"
 import { quotaColumns, reservationColumns, sharedAddressColumns } from "../tables/fleet-objects.ts"
 import { nodeColumns } from "../tables/nodes.ts"
@@ -34,7 +35,7 @@ export const get = Command.make(
   {
     target: Argument.String("type").pipe(
       Argument.withDescription(
-        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), sharedaddresses (sa), approvals (ap), peers (pe), nodes (no), findings (fi) or allocators (al); TYPE/NAME for one"
+        "services (svc), pools (po), vips (vi), reservations (res), quotas (qu), sharedaddresses (sa), approvals (ap), peers (pe), nodes (no), findings (fi), evidence (ev) or allocators (al); TYPE/NAME for one"
       )
     ),
     cluster: Flag.String("cluster").pipe(Flag.withDescription("Only this cluster"), Flag.optional),
@@ -63,6 +64,12 @@ export const get = Command.make(
         "leave it out; who led is in `lowtide audit export`, by the epoch of each event"
       )
     }
+    if (target.type === "evidence" && Option.isSome(at)) {
+      return yield* usageFault(
+        "--at: expected none with evidence, which is what routers say now and is not in the ledger",
+        "leave it out; what nodes had told their routers is in `lowtide history`"
+      )
+    }
     const scope = {
       ...(Option.isSome(cluster) ? { cluster: cluster.value } : {}),
       ...(Option.isSome(namespace) ? { namespace: namespace.value } : {}),
@@ -72,7 +79,7 @@ export const get = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "List services, pools, addresses in use, reservations, quotas, shared addresses, approvals, peers, nodes, findings or allocators"
+    "List services, pools, addresses in use, reservations, quotas, shared addresses, approvals, peers, nodes, findings, evidence or allocators"
   ),
   Command.withExamples([
     {
@@ -151,6 +158,11 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
       )
       return yield* show(answer, allocatorColumns(nowMs), answer.items, [])
     }
+    case "evidence": {
+      const { namespace: _, ...query } = scope
+      const answer = yield* fetchList(target, (client) => client.fleet.evidence({ query }), evidenceName)
+      return yield* show(answer, evidenceColumns(nowMs), answer.items, evidenceNotes(answer))
+    }
     case "findings": {
       const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)
       yield* show(answer, findingColumns(thenMs(answer)), answer.items, [])
@@ -178,6 +190,9 @@ const atOf = ({ at }: Scope) => (at === undefined ? {} : { at })
 const ownName = ({ name }: { readonly name: string }): ReadonlyArray<string> => [name]
 
 const vipName = ({ address }: { readonly address: string }): ReadonlyArray<string> => [address]
+
+/** By its address: a VIP, or the prefix that it is announced by. */
+const evidenceName = ({ prefix }: { readonly prefix: string }): ReadonlyArray<string> => [prefix.replace(/\/.*$/, "")]
 
 const findingName = (found: {
   readonly cluster: string

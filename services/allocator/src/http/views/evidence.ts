@@ -1,0 +1,229 @@
+import { type EvidenceList, type EvidenceQuery, type EvidenceView, evidenceItemsMax } from "@lowtide/api/evidence"
+import { evidenceIn, type ReportingRouter, type RouteEvidence, sessionOf } from "@lowtide/bmp"
+import { type ClusterMemory, type NodeState, resolveNode, resolveVip, type VipState } from "@lowtide/domain"
+import { hostPrefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
+import { Result } from "effect"
+import type { CommittedView, HeardNode } from "../../centre.ts"
+import type { RoutersHeard } from "../../router-reports.ts"
+import { clustersOf } from "./clusters.ts"
+import { byText, readingOf } from "./reading.ts"
+import { currentStatus } from "./sync.ts"
+
+/** What routers say of the routes that nodes announce, and of those that were withdrawn and are not free yet. */
+export const evidenceList = (
+  view: CommittedView,
+  heard: RoutersHeard,
+  query: EvidenceQuery,
+  nowMs: number
+): EvidenceList => {
+  const items = evidenceItems(view, heard.routers(), query, nowMs)
+  return {
+    ...readingOf(view),
+    isListening: heard.isListening,
+    routers: heard.routers().map(({ address, view, connectedAtMs, heardAtMs }) => ({
+      address,
+      name: view.name,
+      description: view.description,
+      since: iso(connectedAtMs),
+      heard: iso(heardAtMs),
+      sessions: view.peers.filter(
+        ({ upSinceMs, localAddress }) => upSinceMs !== undefined && localAddress !== undefined
+      ).length,
+      routes: view.routes,
+      doubt:
+        view.peersLeftOut > 0
+          ? "it tells of more sessions than are kept"
+          : (view.peers.flatMap(({ views }) => [...views.values()].flatMap(({ doubt }) => doubt ?? []))[0] ?? null)
+    })),
+    lost: heard.lost().map(({ address, name, atMs, reason }) => ({ address, name, at: iso(atMs), reason })),
+    items: items.slice(0, evidenceItemsMax),
+    leftOut: Math.max(0, items.length - evidenceItemsMax)
+  }
+}
+
+/** A route of a node to a peer, that the peer is to have or to have no longer. */
+interface AskedRoute {
+  readonly network: string
+  readonly prefix: string
+  readonly addresses: ReadonlyArray<string>
+  readonly wanted: boolean
+  readonly phase: VipState["phase"]
+  /** Names of the peers that have or had it; all of the node's where the intent does not say any more. */
+  readonly peers: ReadonlyArray<string> | undefined
+}
+
+/** One item for each route, node and peer. */
+export const evidenceItems = (
+  view: CommittedView,
+  routers: ReadonlyArray<ReportingRouter>,
+  query: EvidenceQuery,
+  nowMs: number
+): ReadonlyArray<EvidenceView> =>
+  clustersOf(view, query).flatMap((cluster) => {
+    const vips = vipsOf(view, cluster, query)
+    return [...cluster.nodes.values()]
+      .filter(({ node }) => query.node === undefined || query.node === node.name)
+      .sort(byText(({ node }) => node.name))
+      .flatMap((state) => nodeItems({ view, cluster, state, vips, routers, nowMs }))
+  })
+
+const vipsOf = (view: CommittedView, cluster: ClusterMemory, { prefix }: EvidenceQuery) => {
+  const asked = prefix === undefined ? undefined : toPrefix(prefix)
+  return [...view.fleet.vips.values()]
+    .filter((vip) => vip.cluster === cluster.name && vip.phase !== "free")
+    .filter(({ address }) => {
+      const host = toPrefix(address)
+      return asked === undefined || (host !== undefined && prefixCovers(asked, host))
+    })
+    .map((vip) => ({ vip, intent: resolveVip(view.fleet, cluster, vip, []) }))
+}
+
+type AskedVip = ReturnType<typeof vipsOf>[number]
+
+interface NodeQuestion {
+  readonly view: CommittedView
+  readonly cluster: ClusterMemory
+  readonly state: NodeState
+  readonly vips: ReadonlyArray<AskedVip>
+  readonly routers: ReadonlyArray<ReportingRouter>
+  readonly nowMs: number
+}
+
+const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion): ReadonlyArray<EvidenceView> => {
+  const { node } = state
+  const heard = view.nodes.get(`${cluster.name}/${node.name}`)
+  // A node that is gone has no peers any more: those that it would have say whether its routes are still there.
+  const { peers } = resolveNode(view.fleet, cluster, { ...state, present: true })
+  const sessions = peers.map((peer) => ({
+    peer,
+    reported: routers.flatMap((router) =>
+      nodeAddresses(heard, peer.name, peer.peerAddress, node.addresses, nowMs).flatMap((nodeAddress) => {
+        const session = sessionOf(router.view, { nodeAddress, routerAddress: peer.peerAddress })
+        return session === undefined ? [] : { router, session }
+      })
+    )
+  }))
+  return routesOf(heard, vips, node.name, nowMs).flatMap((route) => {
+    const prefix = toPrefix(route.prefix)
+    if (prefix === undefined) return []
+    return sessions
+      .filter(({ peer }) => route.peers?.includes(peer.name) ?? true)
+      .map(({ peer: { name, peerAddress }, reported }): EvidenceView => {
+        const said = strongest(
+          reported.map(({ router, session }) => ({ router, evidence: evidenceIn(router.view, session, prefix, nowMs) }))
+        )
+        const { network, prefix: text, addresses, wanted } = route
+        return {
+          ...{ cluster: cluster.name, node: node.name, peer: name, peerAddress, network, prefix: text },
+          ...{ addresses, wanted },
+          ...shown(said?.evidence ?? { _tag: "NotReported" }),
+          router: said === undefined ? null : said.router.view.name || said.router.address
+        }
+      })
+      .filter((item) => isWorthTelling(route, item))
+  })
+}
+
+/** What the node announces as an equal by its own word, and what is to be gone from it. */
+const routesOf = (
+  heard: HeardNode | undefined,
+  vips: ReadonlyArray<AskedVip>,
+  node: string,
+  nowMs: number
+): ReadonlyArray<AskedRoute> => {
+  const status = currentStatus(heard, nowMs)
+  const announcing = new Set(status?.announcing)
+  const untold = new Set(status?.untold)
+  const wanted = new Map<string, AskedRoute>()
+  const gone: Array<AskedRoute> = []
+  for (const { vip, intent } of vips) {
+    const { network, address } = vip
+    if (intent.state === "withdrawn") {
+      if (wasTold(vip, node))
+        gone.push({
+          network,
+          prefix: hostText(address),
+          addresses: [address],
+          wanted: false,
+          phase: vip.phase,
+          peers: undefined
+        })
+      continue
+    }
+    // What a peer has yet to be told of it cannot have.
+    if (!announcing.has(address) || untold.has(address)) continue
+    for (const { prefix, peers, nodes } of intent.routes) {
+      if (!nodes.includes(node)) continue
+      const key = `${network} ${prefix}`
+      const known = wanted.get(key)
+      wanted.set(key, {
+        ...{ network, prefix, wanted: true, phase: vip.phase },
+        addresses: [...new Set([...(known?.addresses ?? []), address])],
+        peers: [...new Set([...(known?.peers ?? []), ...peers])]
+      })
+    }
+  }
+  // A prefix that another VIP is announced by is not to be gone.
+  return [...wanted.values(), ...gone.filter(({ network, prefix }) => !wanted.has(`${network} ${prefix}`))]
+}
+
+/** Once all have confirmed nobody is obliged any more: then every node of the cluster is asked about. */
+const wasTold = ({ phase, obliged }: VipState, node: string): boolean =>
+  phase === "quarantined" || obliged.includes(node)
+
+/** Of an address that all have withdrawn only those routes are told that a router has, or knows to have had. */
+const isWorthTelling = ({ wanted, phase }: AskedRoute, { verdict }: EvidenceView): boolean =>
+  wanted || phase !== "quarantined" || verdict === "has" || verdict === "let-go"
+
+/** The node's end of the session: by its own word, else any address of the node of the peer's family. */
+const nodeAddresses = (
+  heard: HeardNode | undefined,
+  peer: string,
+  peerAddress: string,
+  addresses: ReadonlyArray<string>,
+  nowMs: number
+): ReadonlyArray<string> => {
+  const told = currentStatus(heard, nowMs)?.sessions.find((session) => session.peer === peer)?.localAddress
+  if (told !== undefined) return [told]
+  return addresses.filter((address) => address.includes(":") === peerAddress.includes(":"))
+}
+
+/** Of what several routers, or a router of several addresses, say: that a route is there before that it went. */
+const order: ReadonlyArray<RouteEvidence["_tag"]> = ["Has", "LetGo", "Never", "Unsure", "SessionDown"]
+
+const strongest = <Said extends { readonly evidence: RouteEvidence }>(said: ReadonlyArray<Said>): Said | undefined =>
+  said
+    .filter(({ evidence }) => evidence._tag !== "NotReported")
+    .toSorted((left, right) => order.indexOf(left.evidence._tag) - order.indexOf(right.evidence._tag))[0]
+
+const shown = (
+  evidence: RouteEvidence
+): Pick<EvidenceView, "verdict" | "view" | "since" | "isOlder" | "isUsed" | "why"> => {
+  const nothing = { view: null, since: null, isOlder: false, isUsed: null, why: null }
+  switch (evidence._tag) {
+    case "Has": {
+      const { view, sinceMs, isOlder, isSelected } = evidence
+      return { verdict: "has", view, since: iso(sinceMs), isOlder, isUsed: isSelected ?? null, why: null }
+    }
+    case "LetGo":
+      return { ...nothing, verdict: "let-go", view: evidence.view, since: iso(evidence.atMs) }
+    case "Never":
+      return { ...nothing, verdict: "never", view: evidence.view, since: iso(evidence.sinceMs) }
+    case "SessionDown":
+      return { ...nothing, verdict: "session-down", since: iso(evidence.atMs), why: evidence.reason }
+    case "Unsure":
+      return { ...nothing, verdict: "unsure", why: evidence.why }
+    case "NotReported":
+      return { ...nothing, verdict: "not-reported", why: "no router reports a session with this node and peer by BMP" }
+  }
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const toPrefix = (text: string) => {
+  if (text.includes("/")) return Result.getOrUndefined(parsePrefix(text))
+  const address = Result.getOrUndefined(parseIpAddress(text))
+  return address === undefined ? undefined : hostPrefix(address)
+}
+
+const hostText = (address: string): string => `${address}/${address.includes(":") ? 128 : 32}`
