@@ -92,9 +92,14 @@ export interface NodeFacts {
   /** VIPs with one of whose routes a prefix is. */
   readonly vipsOf: (prefix: string) => Iterable<RoutedVip>
   readonly told: (vip: Pick<VipIntent, "network" | "address">, peer: string) => ToldFacts | undefined
-  /** The router that shows a prefix among what it has from this node, and since when; undefined where none says so. */
-  readonly routerHas: (peer: string, prefix: string) => { readonly router: string; readonly at: string } | undefined
+  /** What the peer's router says of a prefix from this node; undefined where it says neither. */
+  readonly routerHas: (peer: string, prefix: string) => RouterWord | undefined
 }
+
+/** What a router itself says of a route: that it has it, and since when, or that it has it not, in words. */
+export type RouterWord =
+  | { readonly has: true; readonly router: string; readonly at: string }
+  | { readonly has: false; readonly router: string; readonly reason: string }
 
 /** One session of one node. */
 export interface SessionView {
@@ -277,7 +282,8 @@ const confirmationOf = (
 ): Confirmation => {
   const { session, told } = route
   const evidence = facts.routerHas(route.peer, route.prefix)
-  if (evidence !== undefined) return { by: "bmp", ...evidence }
+  if (evidence?.has === true) return { by: "bmp", router: evidence.router, at: evidence.at }
+  if (evidence?.has === false) return { by: null, reason: `the router ${evidence.router} ${evidence.reason}` }
   const writtenAt = sinceOf(told)
   // Of an earlier time a report of the route tells of the session as well.
   const isReported = facts.sync === "reported" && writtenAt !== null

@@ -15,10 +15,12 @@ import {
 import { Ledger, type StoredWire } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
+import { RouterReports } from "../router-reports.ts"
 import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
 import { type HeardNode, heardNodes, nodeFacts, whyUnannounced } from "./views/bgp.ts"
 import { unknownCluster } from "./views/clusters.ts"
+import { routerWords } from "./views/evidence.ts"
 import { readingOf } from "./views/reading.ts"
 import { reportLateMsMax, type WireFacts } from "./views/wire-facts.ts"
 import { appliedOf, sessionOf } from "./views/wire-rows.ts"
@@ -83,7 +85,13 @@ const askFacts = Effect.fnUntraced(function* (asked: Asked) {
     wireFactsAt(ledger, { ...namesOf(nodes), at: wireMoment(moment, nowMs), rowsEachMax })
   )
   const events = yield* askEvents(nodes, wire)
-  return { reading, facts: nodes.map((heard): Known => ({ heard, wire, known: nodeFacts(heard, wire, events) })) }
+  const routers = moment === undefined ? (yield* RouterReports).routers() : [] // what they said before is not kept
+  const facts = nodes.map((heard): Known => {
+    const { status, intent } = heard
+    const said = routerWords(routers, { status, peers: intent.peers, addresses: intent.addresses }, nowMs)
+    return { heard, wire, known: nodeFacts(heard, wire, events, said) }
+  })
+  return { reading, facts }
 })
 
 /** A node's clock may be ahead: of what is so by now, no report is left out. */

@@ -214,6 +214,31 @@ describe("GET /v1/evidence", () => {
     }).pipe(Effect.provide(withClient("127.0.0.1:0").pipe(Layer.provide(Layer.succeed(RouterReports, reporting)))))
   )
 
+  const confirmed = (router: ReportingRouter) =>
+    Effect.map(
+      LowtideClient.use((client) => client.bgp.routes({ query: { prefix: "192.0.2.1" } })),
+      ({ items }) => items[0]?.confirmed
+    ).pipe(
+      Effect.provide(
+        withClient("127.0.0.1:0").pipe(
+          Layer.provide(Layer.succeed(RouterReports, { isListening: true, routers: () => [router], lost: () => [] }))
+        )
+      )
+    )
+
+  it.live("a route's confirmation is the router's own word, be it that it has it not", () =>
+    Effect.gen(function* () {
+      const at = "2026-11-23T14:05:01.000Z"
+      const has = yield* confirmed(torA(({ announce }) => announce("192.0.2.1/32")))
+      expect(has).toEqual({ by: "bmp", router: "tor-a.example", at })
+      const lacks = yield* confirmed(torA(({ end }) => end()))
+      expect(lacks).toEqual({
+        by: null,
+        reason: expect.stringMatching(/^the router tor-a\.example says by BMP that it has not had it since /)
+      })
+    })
+  )
+
   it.live("says of an allocator without a station that it hears no router", () =>
     Effect.gen(function* () {
       const answer = yield* (yield* LowtideClient).fleet.evidence({ query: {} })

@@ -79,7 +79,12 @@ export const whyUnannounced = (heard: HeardNode, facts: WireFacts, vip: Content<
 }
 
 /** The node with all that is known of it, as the views take it; `events` are those of the log that were looked up, by seq. */
-export const nodeFacts = (heard: HeardNode, facts: WireFacts, events: ReadonlyMap<number, RouteEvent>): NodeFacts => {
+export const nodeFacts = (
+  heard: HeardNode,
+  facts: WireFacts,
+  events: ReadonlyMap<number, RouteEvent>,
+  routerHas: NodeFacts["routerHas"] = () => undefined
+): NodeFacts => {
   const { cluster, node, sync, intent, status, vips } = heard
   const verdicts = vips.map((vip) => ({ vip, verdict: verdictOf(heard, facts, vip) }))
   const announced = verdicts.flatMap(({ vip, verdict }) =>
@@ -116,6 +121,6 @@ export const nodeFacts = (heard: HeardNode, facts: WireFacts, events: ReadonlyMa
     wanted: (peer) => byPeer.get(peer) ?? new Map(),
     vipsOf: (prefix) => byPrefix.get(prefix) ?? [],
     told: ({ network, address }, peer) => told.get(`${network} ${address}`)?.get(peer),
-    routerHas: () => undefined
+    routerHas
   }
 }

@@ -1,7 +1,16 @@
 import { type EvidenceList, type EvidenceQuery, type EvidenceView, evidenceItemsMax } from "@lowtide/api/evidence"
-import { evidenceIn, type ReportingRouter, type RouteEvidence, sessionOf } from "@lowtide/bmp"
-import { type ClusterMemory, type NodeState, resolveNode, resolveVip, type VipState } from "@lowtide/domain"
-import { hostPrefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
+import { evidenceIn, type ReportedPeer, type ReportingRouter, type RouteEvidence, sessionOf } from "@lowtide/bmp"
+import type { NodeStatus } from "@lowtide/bus/status"
+import {
+  type ClusterMemory,
+  type NodePeer,
+  type NodeState,
+  type RouterWord,
+  resolveNode,
+  resolveVip,
+  type VipState
+} from "@lowtide/domain"
+import { hostPrefix, type Prefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result } from "effect"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import type { RoutersHeard } from "../../router-reports.ts"
@@ -94,14 +103,10 @@ const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion)
   const heard = view.nodes.get(`${cluster.name}/${node.name}`)
   // A node that is gone has no peers any more: those that it would have say whether its routes are still there.
   const { peers } = resolveNode(view.fleet, cluster, { ...state, present: true })
+  const status = currentStatus(heard, nowMs)
   const sessions = peers.map((peer) => ({
     peer,
-    reported: routers.flatMap((router) =>
-      nodeAddresses(heard, peer.name, peer.peerAddress, node.addresses, nowMs).flatMap((nodeAddress) => {
-        const session = sessionOf(router.view, { nodeAddress, routerAddress: peer.peerAddress })
-        return session === undefined ? [] : { router, session }
-      })
-    )
+    reported: reportedSessions(routers, peer, { status, addresses: node.addresses })
   }))
   return routesOf(heard, vips, node.name, nowMs).flatMap((route) => {
     const prefix = toPrefix(route.prefix)
@@ -109,15 +114,13 @@ const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion)
     return sessions
       .filter(({ peer }) => route.peers?.includes(peer.name) ?? true)
       .map(({ peer: { name, peerAddress }, reported }): EvidenceView => {
-        const said = strongest(
-          reported.map(({ router, session }) => ({ router, evidence: evidenceIn(router.view, session, prefix, nowMs) }))
-        )
+        const said = askSessions(reported, prefix, nowMs)
         const { network, prefix: text, addresses, wanted } = route
         return {
           ...{ cluster: cluster.name, node: node.name, peer: name, peerAddress, network, prefix: text },
           ...{ addresses, wanted },
           ...shown(said?.evidence ?? { _tag: "NotReported" }),
-          router: said === undefined ? null : said.router.view.name || said.router.address
+          router: said === undefined ? null : nameOf(said.router)
         }
       })
       .filter((item) => isWorthTelling(route, item))
@@ -175,17 +178,71 @@ const wasTold = ({ phase, obliged }: VipState, node: string): boolean =>
 const isWorthTelling = ({ wanted, phase }: AskedRoute, { verdict }: EvidenceView): boolean =>
   wanted || phase !== "quarantined" || verdict === "has" || verdict === "let-go"
 
-/** The node's end of the session: by its own word, else any address of the node of the peer's family. */
-const nodeAddresses = (
-  heard: HeardNode | undefined,
-  peer: string,
-  peerAddress: string,
-  addresses: ReadonlyArray<string>,
+/** A session as one router tells it. */
+interface ReportedSession {
+  readonly router: ReportingRouter
+  readonly session: ReportedPeer
+}
+
+/** Who is asked about: a node's status, as far as it is of now, and the addresses of its Node object. */
+interface AskedNode {
+  readonly status: NodeStatus | undefined
+  readonly addresses: ReadonlyArray<string>
+}
+
+/** The node's session with a peer, by every router that tells of it. */
+const reportedSessions = (
+  routers: ReadonlyArray<ReportingRouter>,
+  { name, peerAddress }: Pick<NodePeer, "name" | "peerAddress">,
+  { status, addresses }: AskedNode
+): ReadonlyArray<ReportedSession> => {
+  // The node's end by its own word, else any address of the node of the peer's family.
+  const told = status?.sessions.find(({ peer }) => peer === name)?.localAddress
+  const ends =
+    told === undefined ? addresses.filter((address) => address.includes(":") === peerAddress.includes(":")) : [told]
+  return routers.flatMap((router) =>
+    ends.flatMap((nodeAddress) => {
+      const session = sessionOf(router.view, { nodeAddress, routerAddress: peerAddress })
+      return session === undefined ? [] : { router, session }
+    })
+  )
+}
+
+const askSessions = (reported: ReadonlyArray<ReportedSession>, prefix: Prefix, nowMs: number) =>
+  strongest(
+    reported.map(({ router, session }) => ({ router, evidence: evidenceIn(router.view, session, prefix, nowMs) }))
+  )
+
+const nameOf = ({ view, address }: ReportingRouter): string => view.name || address
+
+/** What routers say of each route of a node; undefined where none says that it has it or has it not. */
+export const routerWords = (
+  routers: ReadonlyArray<ReportingRouter>,
+  node: AskedNode & { readonly peers: ReadonlyArray<Pick<NodePeer, "name" | "peerAddress">> },
   nowMs: number
-): ReadonlyArray<string> => {
-  const told = currentStatus(heard, nowMs)?.sessions.find((session) => session.peer === peer)?.localAddress
-  if (told !== undefined) return [told]
-  return addresses.filter((address) => address.includes(":") === peerAddress.includes(":"))
+): ((peer: string, prefix: string) => RouterWord | undefined) => {
+  if (routers.length === 0) return () => undefined
+  const sessions = new Map(node.peers.map((peer) => [peer.name, reportedSessions(routers, peer, node)]))
+  return (peer, text) => {
+    const prefix = toPrefix(text)
+    const said = prefix && askSessions(sessions.get(peer) ?? [], prefix, nowMs)
+    if (said === undefined) return undefined
+    const { evidence } = said
+    const router = nameOf(said.router)
+    switch (evidence._tag) {
+      case "Has":
+        return { has: true, router, at: iso(evidence.sinceMs) }
+      case "LetGo":
+        return { has: false, router, reason: `says by BMP that it let it go at ${iso(evidence.atMs)}` }
+      case "Never":
+        return { has: false, router, reason: `says by BMP that it has not had it since ${iso(evidence.sinceMs)}` }
+      case "SessionDown":
+        return { has: false, router, reason: `says by BMP that the session is down: ${evidence.reason}` }
+      case "Unsure":
+      case "NotReported":
+        return undefined
+    }
+  }
 }
 
 /** Of what several routers, or a router of several addresses, say: that a route is there before that it went. */
