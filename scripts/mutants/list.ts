@@ -52,6 +52,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: histories
   },
   {
+    name: "confirm-what-is-under-way",
+    breaks: "a withdrawal counts as carried out once the kernel has it, though the link may be cut then",
+    file: "services/speaker/src/peers.ts",
+    from: 'case "RoutesAcknowledged":',
+    to: 'case "RoutesWritten":',
+    check: histories
+  },
+  {
     name: "confirm-beyond-a-gap",
     breaks: "a node confirms withdrawals that it may not have heard of",
     file: "services/speaker/src/confirm.ts",

@@ -1,5 +1,5 @@
 /**
- * A router of AS 64511 on 127.0.0.1. Run as `node stalled-router-main.ts collects|stalls PORT HOLD_SECONDS`; it prints `ready`.
+ * A router of AS 64511. Run as `node stalled-router-main.ts collects|stalls HOST PORT HOLD_SECONDS`; it prints `ready`.
  * `collects`: prints the prefixes that it has, and how many communities the first has, at each change. `stalls`: keeps its
  * session up by a KEEPALIVE a second and, after SIGUSR2, reads no octet any more; it prints `stalled` then.
  */
@@ -7,8 +7,7 @@ import { createServer, type Socket } from "node:net"
 import { startCollector } from "@lowtide/bgp"
 import { Effect } from "effect"
 
-const [mode = "", port = "", hold = ""] = process.argv.slice(2)
-const host = "127.0.0.1"
+const [mode = "", host = "", port = "", hold = ""] = process.argv.slice(2)
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
 const marker = Buffer.alloc(16, 0xff)

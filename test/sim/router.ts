@@ -75,7 +75,16 @@ export class SimRouters {
   }
 }
 
-/** One node's end of a session, in the place of the product's: what is to be sent waits until `write`. */
+/** Changes of routes, and the token of the turn that they are of. */
+interface Told {
+  readonly changes: ReadonlyArray<RouteChange>
+  readonly token: number | undefined
+}
+
+/**
+ * One node's end of a session, in the place of the product's: what is to be sent waits until `write`, and then in the kernel,
+ * until the next `write`.
+ */
 export class SimPeer implements BgpPeer {
   readonly options: PeerOptions
   readonly #ends: SessionEnds
@@ -84,7 +93,9 @@ export class SimPeer implements BgpPeer {
   readonly #nowMs: () => number
   readonly #isHeardEnding: () => boolean
   readonly #wanted = new Map<string, string>()
-  #unwritten: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
+  #unwritten: ReadonlyArray<Told> = []
+  /** What the kernel has taken, and the router has yet to get. */
+  #underWay: ReadonlyArray<Told> = []
   isUp = false
   isStopped = false
 
@@ -107,7 +118,7 @@ export class SimPeer implements BgpPeer {
 
   change = (changes: ReadonlyArray<RouteChange>, token?: number): void => {
     take(this.#wanted, changes)
-    this.#unwritten.push({ changes: this.isUp ? changes : [], token })
+    this.#unwritten = [...this.#unwritten, { changes: this.isUp ? changes : [], token }]
   }
 
   /** The session comes up with the whole table, which covers what was wanted before it. */
@@ -127,23 +138,28 @@ export class SimPeer implements BgpPeer {
     this.#onEvent({ _tag: "TableWritten", announced: this.#wanted.size })
   }
 
-  /** The kernel takes what waits. */
+  /** What the kernel had reaches the router, and it takes what waits. */
   write(): void {
     if (!this.isUp) return
-    const waiting = this.#unwritten
+    const arriving = this.#underWay
+    this.#underWay = this.#unwritten
     this.#unwritten = []
     const { prefixes } = this.#routers.neighbour(this.#ends)
-    for (const { changes, token } of waiting) {
+    for (const { changes, token } of arriving) {
       take(prefixes, changes)
+      if (token !== undefined) this.#onEvent({ _tag: "RoutesAcknowledged", token })
+    }
+    for (const { token } of this.#underWay) {
       if (token !== undefined) this.#onEvent({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
     }
   }
 
-  /** The session ends. What was not written is not sent; the table of the next one has it. */
+  /** The session ends. What was not written is not sent, and what was under way is lost; the table of the next one has it. */
   lose(wasTold: boolean): void {
     if (!this.isUp) return
     this.isUp = false
     this.#unwritten = this.#unwritten.map(({ token }) => ({ changes: [], token }))
+    this.#underWay = []
     this.#routers.lost(this.#ends, this.#nowMs(), wasTold)
     this.#onEvent({ _tag: "SessionEnded", reason: "lost", retryInMs: 1_000, keptForSeconds: 0 })
   }

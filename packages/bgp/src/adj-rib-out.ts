@@ -178,7 +178,7 @@ export class AdjRibOut {
 const staleKey = "stale"
 
 /** A key for a Map: a number where the prefix fits (IPv4), which costs no allocation worth mentioning. */
-const prefixKey = ({ address, lengthBits }: Prefix): number | bigint =>
+export const prefixKey = ({ address, lengthBits }: Prefix): number | bigint =>
   address.family === 4 ? Number(address.value) * 64 + lengthBits : (address.value << 8n) | BigInt(lengthBits)
 
 interface Group {

@@ -154,6 +154,8 @@ export type PeerEvent =
       readonly announced: number
       readonly withdrawn: number
     }
+  /** The peer's TCP has acknowledged all octets of the change with this token: they are lost no more, though the link be. */
+  | { readonly _tag: "RoutesAcknowledged"; readonly token: number }
   /** Wanted routes that this session cannot carry; they are sent when a later session can. */
   | { readonly _tag: "RoutesRefused"; readonly family: Family; readonly routes: number; readonly reason: string }
 
@@ -172,7 +174,8 @@ export interface BgpPeer {
   readonly options: PeerOptions
   /**
    * Changes what the peer is to have; of several changes of a route the last counts. Changes of one event-loop turn
-   * are sent together at the end of that turn. `token` comes back in `RoutesWritten`; one given while no session is up
+   * are sent together at the end of that turn. `token` comes back in `RoutesWritten`, and then, unless the session ends before
+   * that, in `RoutesAcknowledged`, which those of later tokens may stand for; one given while no session is up
    * comes back when the next session's table and every change before the token were written: the table alone may be
    * older. Of more than 65,536 waiting tokens the oldest are dropped.
    */
@@ -185,7 +188,7 @@ export interface BgpPeer {
   readonly status: () => PeerStatus
   /** Whether the peer was sent a route to the prefix on the session that is up, and not told to drop it. */
   readonly isSent: (prefix: Prefix) => boolean
-  /** Whether the session is up and has yet to be told of a route, since it takes no more octets at the moment. */
+  /** Whether the session is up and its kernel has yet to take what tells of a route, since the peer reads too slowly. */
   readonly isPending: (prefix: Prefix) => boolean
   /** Ends the session that is up at once, and tries again as after any loss (RFC 5882 §4.2); otherwise nothing happens. */
   readonly pathFailed: (failure: PathFailure) => void

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util"
-import type { Family } from "@lowtide/net"
-import type { AdjRibOut, Refusal, SendContext } from "./adj-rib-out.ts"
+import type { Family, Prefix } from "@lowtide/net"
+import { type AdjRibOut, prefixKey, type Refusal, type SendContext } from "./adj-rib-out.ts"
 import { encodeMessage } from "./wire/message.ts"
 import { refreshMark } from "./wire/route-refresh.ts"
 import { endOfRib } from "./wire/update.ts"
-import { packUpdates, type UpdateChunk } from "./wire/update-packer.ts"
+import { type AnnouncementGroup, packUpdates, type UpdateChunk } from "./wire/update-packer.ts"
 
 /** Where octets go, and what is told about them. */
 export interface RouteSink {
@@ -25,6 +25,9 @@ export const tokensMax = 65_536
 
 interface Flush {
   readonly chunks: Iterator<UpdateChunk, void>
+  readonly routes: ReadonlyArray<AnnouncementGroup>
+  /** Keys of the prefixes in `routes`, once somebody has asked. */
+  keys: ReadonlySet<number | bigint> | undefined
   readonly tokens: ReadonlyArray<number>
   readonly announced: number
   readonly withdrawn: number
@@ -115,6 +118,11 @@ export class RouteWriter {
     this.changed()
   }
 
+  /** Whether the kernel has yet to take what tells the peer of a wanted route. */
+  isPending(prefix: Prefix): boolean {
+    return this.rib.isPending(prefix) || this.flushes.some((flush) => keysOf(flush).has(prefixKey(prefix)))
+  }
+
   /** Hands over as much as the kernel takes; to be called again when it has room. */
   pump(): void {
     while (this.context !== undefined && !this.sink.isFull()) {
@@ -152,6 +160,8 @@ export class RouteWriter {
     this.marked.clear()
     return {
       ...counts,
+      routes: batch.announced,
+      keys: undefined,
       chunks: isTable ? withMarker(chunks, context) : betweenMarks(chunks, again, context),
       tokens,
       isTable,
@@ -171,6 +181,11 @@ export class RouteWriter {
   private boundTokens(): void {
     if (this.tokens.length > tokensMax) this.tokens.splice(0, this.tokens.length - tokensMax)
   }
+}
+
+const keysOf = (flush: Flush): ReadonlySet<number | bigint> => {
+  flush.keys ??= new Set(flush.routes.flatMap(({ prefixes }) => prefixes.map(prefixKey)))
+  return flush.keys
 }
 
 /** The chunks of a first table, and End-of-RIB for each family after them. */

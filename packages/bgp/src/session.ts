@@ -78,6 +78,12 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
     onWritten: ({ tokens, announced, withdrawn, isTable }) => {
       if (isTable) onEvent({ _tag: "TableWritten", announced })
       for (const token of tokens) onEvent({ _tag: "RoutesWritten", token, announced, withdrawn })
+      const last = tokens.at(-1)
+      if (last === undefined) return
+      connections
+        .established()
+        ?.transport()
+        ?.onceAcknowledged(() => onEvent({ _tag: "RoutesAcknowledged", token: last }))
     }
   })
 
@@ -154,7 +160,7 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
       }
     },
     isSent: (prefix) => connections.established() !== undefined && rib.isSent(prefix),
-    isPending: (prefix) => connections.established() !== undefined && rib.isPending(prefix),
+    isPending: (prefix) => connections.established() !== undefined && writer.isPending(prefix),
     pathFailed: (failure) => {
       const cease = memory.session === undefined ? undefined : ceaseOfFailedPath(memory.session.negotiated, failure)
       connections.established()?.input({ _tag: "PathFailed", reason: failure.reason, notification: cease })

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net"
-import { connectTcp, needsOptions, type TcpOptions } from "@lowtide/sockets"
+import { connectTcp, needsOptions, type TcpOptions, unacknowledged } from "@lowtide/sockets"
+import { Acknowledgements } from "./acknowledgements.ts"
 import { noAnswer } from "./fsm/explain.ts"
 
 /** The octets of one TCP connection, as a session wants them. */
@@ -12,6 +13,11 @@ export interface Transport {
   readonly remotePort: number
   /** Hands octets to the kernel; `onWritten` when it has taken them all (never, when the connection is lost first). */
   readonly write: (bytes: Uint8Array, onWritten?: () => void) => void
+  /**
+   * Runs once the peer's TCP has acknowledged all octets of which `onWritten` has run (never, when the connection is lost
+   * first). Where the kernel does not tell, at once.
+   */
+  readonly onceAcknowledged: (run: () => void) => void
   /** Whether the kernel has not yet taken what was written before: wait for `onDrain`. */
   readonly isFull: () => boolean
   /** Ends the connection once everything written is out, at the latest after a second. */
@@ -83,6 +89,7 @@ const beginToConnect = ({ host, port, localAddress, options }: DialTarget): Sock
 export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onConnected" | "onFailed">): Transport => {
   let isClosing = false
   let reason = "closed by the peer"
+  const acknowledgements = new Acknowledgements(() => unacknowledged(socket))
   socket.setNoDelay(true)
   socket.on("data", (bytes: Buffer) => {
     if (!isClosing) events.onBytes(bytes) // read on while closing: a reset would lose our last message
@@ -94,6 +101,7 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
   socket.once("close", () => {
     if (!isClosing) events.onClosed(reason)
     isClosing = true
+    acknowledgements.stop()
   })
   return {
     localAddress: withoutZone(socket.localAddress),
@@ -103,8 +111,13 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
     write: (bytes, onWritten) => {
       if (isClosing || !socket.writable) return
       socket.write(bytes, (error) => {
-        if (error == null) onWritten?.()
+        if (error != null) return
+        acknowledgements.took(bytes.length)
+        onWritten?.()
       })
+    },
+    onceAcknowledged: (run) => {
+      if (!isClosing) acknowledgements.once(run)
     },
     isFull: () => socket.writableNeedDrain,
     close: () => {

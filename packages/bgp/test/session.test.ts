@@ -2,6 +2,7 @@ import { createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { parsePrefix } from "@lowtide/net"
 import { Effect, Result, type Scope } from "effect"
+import { Acknowledgements } from "../src/acknowledgements.ts"
 import {
   type BgpCollector,
   type BgpPeer,
@@ -311,6 +312,7 @@ describe("ends and returns", () => {
         events.filter(({ _tag }) => _tag === "RoutesWritten"),
         0
       )
+      assert.isTrue(peer.isPending(many[39_999]!.prefix), "it is handed over with the others, and nobody has taken it")
       const [late] = routes(40_001).slice(-1)
       assert.isDefined(late)
       peer.change([late], 6)
@@ -319,6 +321,68 @@ describe("ends and returns", () => {
       yield* until("all of it is written", () => events.filter(({ _tag }) => _tag === "RoutesWritten").length === 2)
       assert.deepStrictEqual([peer.isPending(late.prefix), peer.isSent(late.prefix)], [false, true])
       assert.strictEqual(peer.status().messages.sent.Update, 40_003) // and two End-of-RIB
+    })
+  )
+})
+
+describe("what a peer's kernel has acknowledged", () => {
+  it.live("is told of when it has, which may be long after ours took it", () =>
+    Effect.gen(function* () {
+      const heard = yield* scriptedPeer([open(90), messageOctets(4, new Uint8Array(0))])
+      const { peer, event, events } = yield* startWatched({ port: heard.port })
+      yield* event("TableWritten")
+      const tokens = (tag: "RoutesWritten" | "RoutesAcknowledged") =>
+        events.flatMap((each) => (each._tag === tag ? each.token : []))
+      peer.change(routes(1), 0)
+      yield* until("it is acknowledged", () => tokens("RoutesAcknowledged").length === 1)
+      heard.pause()
+      const communities = Array.from({ length: 100 }, (_, value) => ({ _tag: "StandardCommunity", value }) as const)
+      let given = 0
+      let unchanged = 0
+      // Our kernel goes on taking when the peer's takes no more.
+      yield* until("our kernel has something that the peer's has not", () => {
+        const [written, acknowledged] = [tokens("RoutesWritten").at(-1), tokens("RoutesAcknowledged").at(-1)]
+        if (written !== given) return false
+        unchanged = written === acknowledged ? 0 : unchanged + 1
+        if (unchanged > 100) return true // longer than the kernel is not asked
+        if (unchanged === 0) {
+          const med = ++given
+          peer.change(
+            routes(200).map((route, index) => ({
+              ...route,
+              attributes: { ...plain, med: med * 200 + index, communities }
+            })),
+            given
+          )
+        }
+        return false
+      })
+      assert.isBelow(tokens("RoutesAcknowledged").at(-1) ?? 0, given)
+      heard.resume()
+      yield* until("all of it is acknowledged", () => tokens("RoutesAcknowledged").at(-1) === given)
+    })
+  )
+
+  it.live("is never told of where the connection is lost before", () =>
+    Effect.gen(function* () {
+      let octets: number | undefined = 9
+      const told: Array<string> = []
+      const acknowledgements = new Acknowledgements(() => octets)
+      acknowledgements.took(20)
+      acknowledgements.once(() => told.push("first"))
+      octets = 11
+      acknowledgements.took(2)
+      acknowledgements.once(() => told.push("second"))
+      octets = 2 // 20 of 22
+      yield* until("the first is told of", () => told.length > 0)
+      assert.deepStrictEqual(told, ["first"])
+      acknowledgements.stop()
+      octets = 0
+      acknowledgements.once(() => told.push("third"))
+      assert.deepStrictEqual(told, ["first", "third"])
+      octets = undefined
+      acknowledgements.once(() => told.push("fourth"))
+      assert.deepStrictEqual(told, ["first", "third", "fourth"], "at once where nobody can tell")
     })
   )
 })

@@ -11,6 +11,7 @@ interface Libc {
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
   readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
   readonly sched_setscheduler: (pid: number, policy: number, parameters: Uint8Array) => number
+  readonly ioctl: (fd: number, request: number, value: Uint8Array) => number
   /** Undefined where the C library has none (musl). */
   readonly malloc_trim: ((pad: number) => number) | undefined
   readonly errno: () => number
@@ -45,6 +46,7 @@ const load = (): Libc => {
     close: library.func("int close(int)"),
     setsockopt: library.func("int setsockopt(int, int, int, const void*, unsigned int)"),
     getsockopt: library.func("int getsockopt(int, int, int, void*, void*)"),
+    ioctl: library.func("int ioctl(int, unsigned long, void*)"),
     sched_setscheduler: library.func("int sched_setscheduler(int, int, const void*)"),
     malloc_trim: unlessMissing(() => library.func("int malloc_trim(size_t)")),
     errno: () => koffi.errno(),

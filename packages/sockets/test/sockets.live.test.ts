@@ -13,7 +13,8 @@ import {
   SocketFault,
   sendersMax,
   setOptions,
-  type TcpOptions
+  type TcpOptions,
+  unacknowledged
 } from "../src/index.ts"
 
 /** Nothing listens on the discard port here. */
@@ -72,7 +73,36 @@ const dropped = (name: string, before: number) =>
     while (kernelCount(name) <= before) await new Promise((resolve) => setTimeout(resolve, 20))
   })
 
+/** Waits until it is so. */
+const until = (isSo: () => boolean) =>
+  Effect.promise(async () => {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+  })
+
 describe("TCP", () => {
+  it.live.each([
+    ["made here", (port: number) => connectTcp({ host: "127.0.0.1", port }, { ttl: 9 })],
+    ["of Node's own", (port: number) => connect(port, "127.0.0.1")]
+  ] as const)("tells what the peer's kernel has not acknowledged, of a socket %s", ([, dialled]) =>
+    Effect.gen(function* () {
+      const { port, sockets } = yield* server("127.0.0.1", {})
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => dialled(port).on("error", () => undefined)),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.promise(() => once(socket, "data"))
+      const [accepted] = sockets
+      assert.isDefined(accepted)
+      yield* until(() => unacknowledged(accepted!) === 0)
+      socket.write(new Uint8Array(16_000_000)) // more than both kernels take while nobody reads
+      yield* until(() => (unacknowledged(socket) ?? 0) > 0 && socket.writableNeedDrain)
+      accepted!.resume()
+      yield* until(() => socket.writableLength === 0 && unacknowledged(socket) === 0)
+      socket.destroy()
+      assert.isUndefined(unacknowledged(socket))
+    })
+  )
+
   it.live.each(loopbacks)("IPv%i: both sides have the key, and the connection comes about", ([, host]) =>
     Effect.gen(function* () {
       const md5Keys = [{ peer: address(host), key: password("tide") }]

@@ -1,8 +1,8 @@
 /** One BGP session of this node's life, configured now or removed since, as far as withdrawals go. */
 export interface SessionTrace {
   readonly isUp: boolean
-  /** Everything decided up to this turn was written on the session (while it was up). */
-  readonly writtenTurn: number
+  /** Everything decided up to this turn has reached the router (while the session was up): its TCP has acknowledged it. */
+  readonly acknowledgedTurn: number
   /** When it was last up, else when the process began: from then on its router may still believe what it heard before. */
   readonly downSinceMs: number
   /** After this much silence the router has dropped what it heard; infinite for a session without a hold timer. */
@@ -17,7 +17,7 @@ export interface PendingTombstones {
 
 /** What can be said about withdrawals now. */
 export interface Confirmation {
-  /** Everything up to this message that says "withdrawn" is withdrawn: on the wire, or by the passing of hold times. */
+  /** Everything up to this message that says "withdrawn" is withdrawn: by what routers have, or by the passing of hold times. */
   readonly confirmedCseq: number
   /** What is not confirmed yet. */
   readonly pending: ReadonlyArray<PendingTombstones>
@@ -26,9 +26,9 @@ export interface Confirmation {
 }
 
 /**
- * The promise that an address may be given to another after: a session that is up has been told, and a session that is
- * not has been down for its hold time. A session that ended before its withdrawal was known to be read counts as down, even
- * if it was written there: the octets may be lost. `completeCseq` bounds the answer: beyond it a tombstone may be missing.
+ * The promise that an address may be given to another after: the router of a session that is up has what it was told, and a
+ * session that is not has been down for its hold time. What the kernel has taken and the router has not acknowledged may be lost
+ * with the link, and the router would go on believing what it had for its hold time. `completeCseq` bounds the answer: beyond it a tombstone may be missing.
  */
 export const confirm = (facts: {
   readonly completeCseq: number
@@ -52,5 +52,5 @@ export const confirm = (facts: {
   }
 }
 
-const hasDropped = ({ isUp, writtenTurn, downSinceMs, holdTimeMs }: SessionTrace, turn: number, nowMs: number) =>
-  isUp ? writtenTurn >= turn : nowMs - downSinceMs >= holdTimeMs
+const hasDropped = ({ isUp, acknowledgedTurn, downSinceMs, holdTimeMs }: SessionTrace, turn: number, nowMs: number) =>
+  isUp ? acknowledgedTurn >= turn : nowMs - downSinceMs >= holdTimeMs

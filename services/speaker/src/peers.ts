@@ -81,11 +81,11 @@ export class Peers {
     return parsed !== undefined && this.#slots.get(peer)?.running?.peer.isPending(parsed) === true
   }
 
-  /** Up to which turn everything is written on the session that is up; undefined where none is. */
-  writtenTurn(peer: string): number | undefined {
+  /** Up to which turn the router of the session that is up has everything; undefined where none is. */
+  acknowledgedTurn(peer: string): number | undefined {
     const options = this.#slots.get(peer)?.running?.peer.options
     const trace = options && this.#traces.get(sessionName(options))
-    return trace?.isUp === true ? trace.writtenTurn : undefined
+    return trace?.isUp === true ? trace.acknowledgedTurn : undefined
   }
 
   /** Our address on the peer's connection, as long as there is one. */
@@ -175,7 +175,7 @@ export class Peers {
     if (known !== undefined) return known
     const trace = {
       isUp: false,
-      writtenTurn: -1,
+      acknowledgedTurn: -1,
       downSinceMs: this.#startedAtMs,
       holdTimeMs: holdMs(holdTimeSeconds)
     }
@@ -193,19 +193,20 @@ export class Peers {
     switch (event._tag) {
       case "SessionEstablished":
         trace.isUp = true
-        // What was written on the session before may be lost, and a router that keeps routes has what it had until End-of-RIB.
-        trace.writtenTurn = -1
+        // What the router was told on the session before it may have forgotten, or kept until End-of-RIB.
+        trace.acknowledgedTurn = -1
         trace.holdTimeMs = holdMs(believedSeconds(event))
-        // The table was made before this moment, and changes wait behind it: only the token says that all of it is written.
+        // The table was made before this moment, and changes wait behind it: only the token says that the router has all of it.
         this.#runningWith(options)?.change([], this.#turn)
         break
       case "SessionEnded":
         trace.isUp = false
         trace.downSinceMs = this.#port.monotonicMs()
         break
-      case "RoutesWritten":
-        trace.writtenTurn = Math.max(trace.writtenTurn, event.token)
+      case "RoutesAcknowledged":
+        trace.acknowledgedTurn = Math.max(trace.acknowledgedTurn, event.token)
         break
+      case "RoutesWritten":
       case "TableWritten":
       case "ConnectFailed":
       case "RoutesRefused":

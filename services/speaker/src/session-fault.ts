@@ -27,6 +27,7 @@ export const sessionFault = (
     case "SessionEstablished":
     case "TableWritten":
     case "RoutesWritten":
+    case "RoutesAcknowledged":
       return undefined
   }
 }

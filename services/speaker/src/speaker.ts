@@ -68,6 +68,8 @@ export class Speaker {
   /** The node for a person who asks it. */
   readonly view: NodeView
   #turn = 0
+  /** Whether the last status named what some session has yet to be told. */
+  #hadUntold = false
   #dirty: { node: NodeIntent | undefined; vips: Array<AcceptedVip>; services: Set<string> } | undefined
   readonly #withdrawals = new Withdrawals()
   readonly #rollCall = new RollCallAnswer()
@@ -283,6 +285,8 @@ export class Speaker {
     const { settings, runId, unixMs } = this.#port
     const { held } = this.#saved
     const agreedAtMs = this.#agreedAtMs
+    const untold = untoldStatus(this.#table, (peer, prefix) => this.peers.isPending(peer, prefix))
+    this.#hadUntold = untold.untold !== undefined
     return {
       _tag: "NodeStatus",
       cluster: settings.cluster,
@@ -299,7 +303,7 @@ export class Speaker {
       signers: signersOf(held, this.#brake),
       sessions: this.peers.running.map((peer) => this.#sessionStatus(peer)),
       announcing: this.#isQuiet ? [] : addressesWith(this.#table, (peer, prefix) => this.peers.isSent(peer, prefix)),
-      ...untoldStatus(this.#table, (peer, prefix) => this.peers.isPending(peer, prefix)),
+      ...untold,
       refused: this.refusals.recent,
       ...brakeStatus(this.#brake),
       ...withheldStatus(this.#port.withheld),
@@ -350,7 +354,7 @@ export class Speaker {
 
   /** Whether a peer that a turn changed something for has been told. */
   toldState(peer: string, turn: number): "written" | "waiting" | "down" {
-    const written = this.peers.writtenTurn(peer)
+    const written = this.peers.acknowledgedTurn(peer)
     return written === undefined ? "down" : written >= turn ? "written" : "waiting"
   }
 
@@ -507,8 +511,11 @@ export class Speaker {
         this.#lose(peer, event.keptForSeconds)
         this.#changed("now")
         break
-      case "RoutesWritten":
+      case "RoutesAcknowledged":
         if (this.#withdrawals.count > 0) this.#changed("soon")
+        break
+      case "RoutesWritten":
+        if (this.#hadUntold) this.#changed("soon")
         break
       case "ConnectFailed":
       case "RoutesRefused":

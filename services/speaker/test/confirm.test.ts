@@ -1,10 +1,15 @@
 import { assert, describe, it } from "vitest"
 import { confirm, type SessionTrace } from "../src/confirm.ts"
 
-const up = (writtenTurn: number): SessionTrace => ({ isUp: true, writtenTurn, downSinceMs: 0, holdTimeMs: 90_000 })
-const down = (downSinceMs: number, holdTimeMs = 90_000, writtenTurn = 9): SessionTrace => ({
+const up = (acknowledgedTurn: number): SessionTrace => ({
+  isUp: true,
+  acknowledgedTurn,
+  downSinceMs: 0,
+  holdTimeMs: 90_000
+})
+const down = (downSinceMs: number, holdTimeMs = 90_000, acknowledgedTurn = 9): SessionTrace => ({
   isUp: false,
-  writtenTurn,
+  acknowledgedTurn,
   downSinceMs,
   holdTimeMs
 })
@@ -15,7 +20,7 @@ describe("confirm", () => {
     readonly [string, { sessions: ReadonlyArray<SessionTrace>; nowMs?: number; completeCseq?: number }, number]
   > = [
     ["nothing is awaited of a node without sessions", { sessions: [] }, 30],
-    ["a session that is up has not taken the withdrawal", { sessions: [up(3)] }, 19],
+    ["the router of a session that is up has not got the withdrawal", { sessions: [up(3)] }, 19],
     ["it has", { sessions: [up(4)] }, 30],
     ["one of two has not", { sessions: [up(4), up(3)] }, 19],
     ["a session is down for less than its hold time", { sessions: [up(4), down(10_000)], nowMs: 99_999 }, 19],

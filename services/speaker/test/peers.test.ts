@@ -22,6 +22,7 @@ const established: PeerEvent = {
   families: [4, 6]
 }
 const written = (token: number): PeerEvent => ({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
+const acknowledged = (token: number): PeerEvent => ({ _tag: "RoutesAcknowledged", token })
 
 /** One peer whose session is played by the test, and what it was given. */
 const play = () => {
@@ -38,22 +39,25 @@ const play = () => {
     new Map()
   )
   peers.configure(new Map([[options.name, options]]))
-  const writtenTurn = () => [...peers.traces].map((trace) => trace.writtenTurn)
-  return { peers, given, hear, writtenTurn, clock }
+  const acknowledgedTurn = () => [...peers.traces].map((trace) => trace.acknowledgedTurn)
+  return { peers, given, hear, acknowledgedTurn, clock }
 }
 
 describe("Peers", () => {
-  it("does not take a turn for written because a table is that was made before it", () => {
-    const { peers, given, hear, writtenTurn } = play()
+  it("does not take a turn for told because a table is that was made before it, or because the kernel has it", () => {
+    const { peers, given, hear, acknowledgedTurn } = play()
     peers.change(1, new Map())
     peers.change(2, new Map()) // a withdrawal, after the table was made and before the session is up
     hear(established)
     hear(written(1))
+    hear(acknowledged(1))
     hear({ _tag: "TableWritten", announced: 3 })
-    assert.deepStrictEqual(writtenTurn(), [1])
+    assert.deepStrictEqual(acknowledgedTurn(), [1])
     assert.deepStrictEqual(given.at(-1), { changes: [], token: 2 }, "the turn goes behind the table and all changes")
     hear(written(2))
-    assert.deepStrictEqual(writtenTurn(), [2])
+    assert.deepStrictEqual(acknowledgedTurn(), [1])
+    hear(acknowledged(2))
+    assert.deepStrictEqual(acknowledgedTurn(), [2])
   })
 
   it("counts a router that keeps our routes over a restart as believing them for that much longer (RFC 4724 §4.2)", () => {
@@ -66,11 +70,12 @@ describe("Peers", () => {
     assert.deepStrictEqual(seconds(), [Number.POSITIVE_INFINITY])
   })
 
-  it("hands a session that comes up again the turn of that moment, and takes nothing of before for written", () => {
-    const { peers, given, hear, writtenTurn, clock } = play()
+  it("hands a session that comes up again the turn of that moment, and takes nothing of before for told", () => {
+    const { peers, given, hear, acknowledgedTurn, clock } = play()
     peers.change(7, new Map())
     hear(established)
     hear(written(7))
+    hear(acknowledged(7))
     clock.nowMs = 5_000
     hear({ _tag: "SessionEnded", reason: "closed", retryInMs: 1_000, keptForSeconds: 0 })
     assert.deepStrictEqual(
@@ -81,6 +86,6 @@ describe("Peers", () => {
     given.length = 0
     hear(established)
     hear({ _tag: "TableWritten", announced: 0 })
-    assert.deepStrictEqual([given, writtenTurn()], [[{ changes: [], token: 8 }], [-1]])
+    assert.deepStrictEqual([given, acknowledgedTurn()], [[{ changes: [], token: 8 }], [-1]])
   })
 })
