@@ -42,7 +42,7 @@ export interface Fleet {
   readonly logs: string
   /** Whose checkpoints of the ledger are to be believed; the checkpoints are in the folder beside the logs. */
   readonly checkpointKeys: string
-  /** By name: `postgres` (unless it is the caller's), `nats`, `allocator`, `agent-CLUSTER`, `speaker-NODE`. */
+  /** By name: `postgres` (unless it is the caller's), `nats`, `allocator`, `agent-CLUSTER`, `speaker-NODE`, `bfd-NODE`. */
   readonly components: ReadonlyMap<string, Component>
   /** When the allocator was started, milliseconds since 1970: what times to routes are counted from. */
   readonly startedAtMs: number
@@ -73,7 +73,7 @@ export const startFleet = (wanted: FleetOptions): Effect.Effect<Fleet, LabError,
     const plans = options.clusters.map((cluster) => ({ ...cluster, manifests: join(manifests, cluster.name) }))
     copySamples(options, plans)
     const clusters = plans.map((plan) => ({ plan, facts: readClusterFacts(plan.manifests) }))
-    const bundles = yield* buildBundles(["allocator", "agent", "speaker", "cli"])
+    const bundles = yield* buildBundles(["allocator", "agent", "speaker", "bfd", "cli"])
     say(options.ground === "namespaces" ? "network namespaces, routers and endpoints" : "routers on loopback addresses")
     const site = yield* options.ground === "namespaces"
       ? makeNamespaceSite(runFolder, clusters)
@@ -240,6 +240,16 @@ const startSpeakers = (
         const name = `speaker-${node.name}`
         const stateFolder = join(site.folder, "state", node.name)
         mkdirSync(stateFolder, { recursive: true, mode: 0o700 })
+        if (node.namespace !== undefined && cluster.facts.peers.some(({ bfdProfile }) => bfdProfile !== undefined)) {
+          const bfd = `bfd-${node.name}`
+          const run = yield* startComponent({
+            name: bfd,
+            command: [process.execPath, bundles.get("bfd") ?? "", "--socket", join(stateFolder, "bfd.sock")],
+            logFile: join(logs, `${bfd}.log`),
+            namespace: node.namespace
+          })
+          components.set(bfd, run)
+        }
         const component = yield* startComponent({
           name,
           command: [process.execPath, "--enable-source-maps", bundles.get("speaker") ?? ""],

@@ -333,7 +333,7 @@ const sayLoopback = (reason: string, hasBird: boolean): void => {
   say(
     `so: loopback addresses and high ports, ${hasBird ? "BIRD" : "a BGP listener of Lowtide's own"} as the router of both clusters`
   )
-  say(`left out: ${hasBird ? "" : "BIRD, "}FRR, sessions over IPv6, routes in a kernel, TCP through the router`)
+  say(`left out: ${hasBird ? "" : "BIRD, "}FRR, BFD, sessions over IPv6, routes in a kernel, TCP through the router`)
 }
 
 const main = (): void => {

@@ -87,6 +87,14 @@ export const routerNeighbors = (
         const address = addresses.find((candidate) => candidate.includes(":") === isIpv6)
         return address === undefined
           ? []
-          : [{ address, asn: peer.myAsn, families: ["ipv4", "ipv6"] as const, passive: true }]
+          : [
+              {
+                address,
+                asn: peer.myAsn,
+                families: ["ipv4", "ipv6"] as const,
+                passive: true,
+                bfd: peer.bfdProfile !== undefined
+              }
+            ]
       })
     })

@@ -26,7 +26,7 @@ it("without namespaces the demo runs over loopback and says what it left out", a
   const summary = JSON.parse(stdout)
   assert.strictEqual(summary.ground, "loopback")
   assert.deepStrictEqual(summary.differences, [])
-  assert.include(stderr, "left out: FRR")
+  assert.include(stderr, "left out: FRR, BFD")
 })
 
 it("a verification that is interrupted is no success", async () => {

@@ -85,6 +85,9 @@ export const renderBird = (plan: BirdPlan, originated: ReadonlyArray<string>): s
     "timeformat protocol iso long ms;",
     "timeformat route iso long ms;",
     "protocol device { scan time 2; }",
+    ...(plan.neighbors.some(({ bfd }) => bfd)
+      ? ['protocol bfd { interface "*" { interval 300 ms; multiplier 3; }; }']
+      : []),
     ...(plan.namespace === undefined || plan.kernel === false ? [] : [kernelOf("ipv4"), kernelOf("ipv6")]),
     staticOf(
       "ipv4",
@@ -119,6 +122,7 @@ const neighborOf = (plan: BirdPlan, neighbor: RouterNeighbor, index: number): st
     `  passive ${neighbor.passive === false ? "no" : "yes"};`,
     `  hold time ${neighbor.holdTimeSeconds ?? 90};`,
     "  connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;",
+    ...(neighbor.bfd ? ["  bfd on;"] : []),
     ...(neighbor.password === undefined ? [] : [`  password "${neighbor.password}";`]),
     ...neighbor.families.map(
       (family) => `  ${family} { import all; export where source = RTS_STATIC; next hop ${nextHopOf(plan, family)}; };`
