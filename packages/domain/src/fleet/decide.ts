@@ -307,11 +307,12 @@ const registerCluster = (draft: Draft, cluster: ClusterMemory, command: Register
   reportJudgement(draft, cluster)
 }
 
-/** The network of the addresses that were taken over for a cluster before it was known: the one that is told, if it is of them. */
+/** The network of the addresses that a cluster has, or are reserved for it, before it is known: the one told, if it is of them. */
 const adoptedNetwork = (fleet: Fleet, cluster: ClusterMemory, told: string): string => {
   const vips = [...cluster.vips].flatMap((stream) => fleet.vips.get(stream) ?? [])
   const held = vips.filter(({ phase }) => phase === "assigned")
-  const networks = new Set((held.length > 0 ? held : vips).map(({ network }) => network))
+  const reserved = [...cluster.reservations.values()].map(({ network }) => network)
+  const networks = new Set([...(held.length > 0 ? held : vips).map(({ network }) => network), ...reserved])
   return networks.has(told) ? told : ([...networks].sort()[0] ?? told)
 }
 
