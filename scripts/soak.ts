@@ -257,6 +257,6 @@ async function soakRestarts(router: string, rounds: number): Promise<number> {
     `| restarts, ${router} | ${new Date().toISOString().slice(0, 10)} | ${gone} | ${minutes} min | ${outcome} |`
   )
   if (removals.length === 0 && isSeen) return 0
-  for (const [name, log] of Object.entries(logs)) console.log(`---- ${name}\n${log.slice(-20_000)}`)
+  for (const [name, log] of Object.entries(logs)) console.log(`---- ${name}\n${log.slice(-60_000)}`)
   return 1
 }

@@ -79,6 +79,9 @@ const setPath = (lab: BfdLab, way: Way, state: "whole" | "cut"): Effect.Effect<v
   return Effect.forEach(ends, ([namespace, address]) => execute(command(address), { namespace }), { discard: true })
 }
 
+/** Its BFD runs in real time, as the node's does: a router does not share the node's processors. */
+const asRouter = (pidFile: string) => execute(["sh", "-c", `chrt -a -r -p 1 "$(cat ${pidFile})"`])
+
 /** BIRD, with BGP and BFD in the one process. */
 export const startGuardedBird: StartGuarded = (lab, plan) =>
   Effect.gen(function* () {
@@ -96,6 +99,7 @@ export const startGuardedBird: StartGuarded = (lab, plan) =>
       },
       () => Effect.as(command("show status"), true)
     )
+    yield* asRouter(file("bird.pid"))
     const log = Effect.sync(() => readFileSync(file("own.log"), "utf8"))
     return {
       prefixes: Effect.map(command("show route protocol node"), (text) =>
@@ -167,6 +171,7 @@ export const startGuardedFrr: StartGuarded = (lab, plan) =>
         () => Effect.as(vtyCommands(file(`${name}.vty`), ["show version"]), true)
       )
     const daemons = [yield* daemon("zebra"), yield* daemon("bfdd"), yield* daemon("bgpd")]
+    yield* asRouter(file("bfdd.pid"))
     const show = (name: "bgpd" | "bfdd", command: string) =>
       Effect.map(vtyCommands(file(`${name}.vty`), ["enable", command]), (answers) => {
         const text = answers.at(-1) ?? ""
@@ -221,6 +226,7 @@ const frrBgpConfiguration = ({ way, hasBfd, holdTimeSeconds, keepsRoutes }: Guar
   return [
     "log timestamp precision 3",
     "debug bgp zebra",
+    "debug bgp neighbor-events",
     `router bgp ${asns.router}`,
     " bgp router-id 192.0.2.1",
     " bgp log-neighbor-changes",
