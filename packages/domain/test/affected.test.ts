@@ -48,6 +48,7 @@ const assertTold = (world: World): void => {
   const wanted = everything(world)
   for (const content of wanted) {
     const told = world.book.entries(content.cluster).get(messageKey(content))?.content
+    if (told === JSON.stringify(content)) continue // which is looked at closely where it is not
     assert.deepStrictEqual(told === undefined ? undefined : JSON.parse(told), JSON.parse(JSON.stringify(content)))
   }
   for (const content of clusters.flatMap((cluster) => leftOver(world, cluster, wanted))) {

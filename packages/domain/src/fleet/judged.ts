@@ -2,13 +2,15 @@ import {
   type AddressPool,
   type ClusterConfig,
   type ClusterObject,
+  type Decoded,
   decodeObject,
   type FaultyObject,
   type Finding,
   type Judgement,
   judge,
   judgeFaulty,
-  type Labels
+  type Labels,
+  type RawObject
 } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "./fleet.ts"
 import { poolsOfFleet } from "./fleet-pools.ts"
@@ -92,13 +94,24 @@ const judgeManifests = (
 const objectsOf = (cluster: ClusterMemory, manifests: Iterable<ManifestState>): ReadonlyArray<ClusterObject> => {
   const objects: Array<ClusterObject> = []
   for (const state of manifests) {
-    const { object } = decodeObject(state.manifest)
+    const { object } = decodedOnce(state.manifest)
     if (object !== undefined) objects.push({ ...asInEffect(object, state), createdAt: ageText(state) })
   }
   const nodes = [...cluster.nodes.values()].filter(({ present }) => present)
   for (const { node } of nodes) objects.push({ _tag: "Node", value: node })
   return objects
 }
+
+/** A cluster is judged at each change of one of its objects: the others are what they were. */
+const decodedOnce = (manifest: RawObject): Decoded => {
+  const known = decoded.get(manifest)
+  if (known !== undefined) return known
+  const read = decodeObject(manifest)
+  decoded.set(manifest, read)
+  return read
+}
+
+const decoded = new WeakMap<RawObject, Decoded>()
 
 const asInEffect = (object: ClusterObject, { retired }: ManifestState): ClusterObject =>
   object._tag === "IPAddressPool" && retired === true
