@@ -9,6 +9,7 @@ import type { RecoveryAnswer } from "@lowtide/api/recovery"
 import { generateKey, readSigningKey, seal } from "@lowtide/bus"
 import { execute, startNats, startPostgres } from "@lowtide/testkit"
 import { startBird } from "@lowtide/testkit/lab/bird"
+import { startGobgp } from "@lowtide/testkit/lab/gobgp"
 import { type LabProcess, startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
@@ -90,8 +91,14 @@ export const lowtide = (env: Readonly<Record<string, string>>, ...args: Readonly
       })
   )
 
+/** What a fleet has that others do not. */
+interface FleetOptions {
+  /** The router is GoBGP and reports by BMP to the allocator. */
+  readonly reports?: true
+}
+
 /** All of a fleet as processes of their own, a router beside them: so many Services, each announced by both nodes. */
-export const startFleet = (count: number, range?: string) =>
+export const startFleet = (count: number, range?: string, { reports }: FleetOptions = {}) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
@@ -104,13 +111,21 @@ export const startFleet = (count: number, range?: string) =>
     const postgres = yield* startPostgres()
     const nats = yield* startNats()
     const port = yield* freePort
-    const router = yield* startBird({
-      folder: join(folder, "bird"),
+    const routerPlan = {
+      folder: join(folder, "router"),
       asn: 64511,
       address: routerAddress,
       port,
-      neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] }))
-    })
+      neighbors: nodes.map(({ address }) => ({ address, asn: 64496, families: ["ipv4"] as const }))
+    }
+    const stationPort = yield* freePort
+    const router = yield* reports
+      ? startGobgp({
+          ...routerPlan,
+          apiPort: yield* freePort,
+          stations: [{ address: routerAddress, port: stationPort }]
+        })
+      : startBird(routerPlan)
     const keys = { k1: generateKey(), k2: generateKey() }
     const install = generateKey()
     const allowed = { cluster, prefixes: [range ?? "198.51.100.0/24"] }
@@ -162,7 +177,11 @@ export const startFleet = (count: number, range?: string) =>
         LOWTIDE_SIGNING_KEY_ID: keyId,
         LOWTIDE_TRUST_FILE: file("allocator-trust.json", trustText("k1", "k2")),
         LOWTIDE_TOKENS_FILE: file("tokens.json", JSON.stringify(tokens)),
-        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
+        LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`,
+        ...(reports && {
+          LOWTIDE_BMP_LISTEN: `${routerAddress}:${stationPort}`,
+          LOWTIDE_BMP_ROUTERS: "127.0.0.0/8"
+        })
       })
     const allocator = yield* startAllocator()
     yield* start("agent", "agent", {
@@ -179,12 +198,17 @@ export const startFleet = (count: number, range?: string) =>
         LOWTIDE_STATE_DIR: join(folder, `state-${name}`),
         LOWTIDE_LOCAL_ADDRESS: address,
         LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
+        // GoBGP takes no next hop of a loopback network.
+        ...(reports && { LOWTIDE_NEXT_HOP_IPV4: address.replace(/^127\.4\.0/, "192.0.2") }),
         LOWTIDE_HTTP_LISTEN: `unix:${join(folder, `${name}.sock`)}`
       })
     )
     const server = { LOWTIDE_SERVER: `unix:${join(folder, "api.sock")}` }
     const as = (name: string) => ({ ...server, LOWTIDE_TOKEN: `secret-of-${name}` })
-    const routes = Effect.map(router.routes, (found) => found.map(({ paths }) => paths.length))
+    // GoBGP's own client waits a second for it, which a busy machine may be too slow for.
+    const routes = Effect.map(Effect.retry(router.routes, { times: 30 }), (found) =>
+      found.map(({ paths }) => paths.length)
+    )
     const hasRoutes = (count: number) =>
       waitUntil(
         `${count} routes of two paths`,

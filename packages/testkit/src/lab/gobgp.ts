@@ -30,6 +30,8 @@ export interface GobgpPlan {
   /** The port of its own API on 127.0.0.1: 50051 unless set. In a namespace each GoBGP may use the same. */
   readonly apiPort?: number
   readonly originate?: ReadonlyArray<string>
+  /** BMP stations that it reports all of its tables to. */
+  readonly stations?: ReadonlyArray<{ readonly address: string; readonly port: number }>
 }
 
 /** Starts GoBGP with the given neighbours, every route accepted. */
@@ -99,6 +101,13 @@ export const renderGobgp = (plan: GobgpPlan): string =>
     "[global.use-multiple-paths.config]",
     "  enabled = true",
     ...plan.neighbors.flatMap((neighbor) => neighborLines(plan, neighbor)),
+    ...(plan.stations ?? []).flatMap(({ address, port }) => [
+      "[[bmp-servers]]",
+      "  [bmp-servers.config]",
+      `    address = "${address}"`,
+      `    port = ${port}`,
+      '    route-monitoring-policy = "all"'
+    ]),
     ""
   ].join("\n")
 
