@@ -51,6 +51,15 @@ it.live(
         "n1 198.51.100.0/32 wanted has"
       ])
 
+      const history = Effect.map(lowtide(fleet.as("ada"), "history", "198.51.100.1"), ({ out }) => out)
+      yield* waitUntil(
+        "the record has it beside what the nodes told",
+        Effect.map(history, (text) =>
+          /router GoBGP let 198\.51\.100\.1 go from the session of n1 with router/.test(text)
+        ),
+        { deadlineMs: 60_000 }
+      )
+
       yield* fleet.router.kill
       yield* waitUntil(
         "the router reports no more",

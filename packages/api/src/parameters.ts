@@ -44,7 +44,7 @@ export const addressFilter = (text: string): { readonly address: string } | { re
   text.includes("/") ? { prefix: Result.getOrThrow(canonicalPrefix(text)) } : { address: canonicalIp(text) }
 
 /** What rows of the wire journal are of. */
-const wireKinds = ["applied", "session", "status-written", "unread"]
+const wireKinds = ["applied", "session", "status-written", "unread", "router"]
 
 /** A word that the log knows: whoever misspells one is told so, rather than that nothing was found. */
 const wordOf = (known: ReadonlyArray<string>, expected: string, description: string) =>

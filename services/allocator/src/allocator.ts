@@ -26,6 +26,7 @@ import { beginReign, type Reign } from "./reign.ts"
 import { comparesFor, keepReplayChecked } from "./replay-check.ts"
 import { retainCommandResults, retainReads, retainWireJournal } from "./retention.ts"
 import { RollCallAnswers } from "./roll-call-answers.ts"
+import { keepRouterJournal } from "./router-journal.ts"
 import { sealWireJournal } from "./seal-wire.ts"
 import { judgeAsFollower, keepForgetting, StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
 import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
@@ -178,6 +179,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)
       yield* Effect.forkScoped(sealWireJournal(reign))
+      yield* Effect.forkScoped(keepRouterJournal(() => reign.memory.fleet, nodes))
       const { wireRetainDays, readsRetainDays } = parts.upkeep
       if (wireRetainDays !== undefined) yield* Effect.forkScoped(retainWireJournal(reign, wireRetainDays))
       yield* Effect.forkScoped(retainCommandResults)

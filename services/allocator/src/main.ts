@@ -117,8 +117,8 @@ const main = Effect.gen(function* () {
   }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(
-    Layer.provide(layerRouterReports(station)),
     Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep, otherKeys)),
+    Layer.provide(layerRouterReports(station)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
   )

@@ -3,7 +3,8 @@ import {
   type StationEvent,
   type StationListenFailed,
   type StationOptions,
-  startStation
+  startStation,
+  type ViewChange
 } from "@lowtide/bmp"
 import { codes } from "@lowtide/domain"
 import { type Prefix, parseIpAddress, parsePrefix, prefixContains, prefixCovers } from "@lowtide/net"
@@ -27,10 +28,15 @@ export interface RoutersHeard {
   readonly routers: () => ReadonlyArray<ReportingRouter>
   /** Routers that reported and do not any more, the latest first. */
   readonly lost: () => ReadonlyArray<LostRouter>
+  /** Calls with each change, on its turn, until the answer is called: it must be short and must not throw. */
+  readonly watch: (onChanged: OnChanged) => () => void
 }
 
+/** What a router said anew. */
+type OnChanged = (router: ReportingRouter, changes: ReadonlyArray<ViewChange>) => void
+
 /** An allocator that hears no routers. */
-export const noRouters: RoutersHeard = { isListening: false, routers: () => [], lost: () => [] }
+export const noRouters: RoutersHeard = { isListening: false, routers: () => [], lost: () => [], watch: () => () => {} }
 
 /** What readers ask about routers; nothing is heard unless a station is provided. */
 export const RouterReports = Context.Reference<RoutersHeard>("@lowtide/allocator/RouterReports", {
@@ -125,6 +131,7 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const lost = new Map<string, LostRouter>()
   const said = new Map<string, number>()
+  const watchers = new Set<OnChanged>()
   for (const reason of ["refused", "fault", "closed"]) {
     yield* Metric.update(Metric.withAttributes(ended, { reason }), 0)
   }
@@ -165,6 +172,7 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
         warn(event.address, `a BMP connection from ${event.address} was refused: ${event.reason}`)
         return
       case "Changed":
+        for (const watcher of watchers) watcher(event.router, event.changes)
         for (const change of event.changes) {
           if (change._tag !== "Doubt") continue
           const who = named(event.router.address, event.router.view.name)
@@ -178,7 +186,16 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
   }
   const station = yield* startStation({ ...optionsOf(settings), nowMs, onEvent })
   yield* Effect.logInfo(`routers may report by BMP to ${settings.host} port ${station.port}`)
-  return { isListening: true, routers: station.routers, lost: () => [...lost.values()].reverse() }
+  const heard: RoutersHeard = {
+    isListening: true,
+    routers: station.routers,
+    lost: () => [...lost.values()].reverse(),
+    watch: (onChanged) => {
+      watchers.add(onChanged)
+      return () => watchers.delete(onChanged)
+    }
+  }
+  return heard
 })
 
 const named = (address: string, name: string): string => (name === "" ? address : `${name} (${address})`)

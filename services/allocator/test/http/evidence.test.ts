@@ -153,7 +153,7 @@ describe("what routers say of the routes that nodes announce", () => {
       const items = evidenceItems({ ...view, fleet }, [router], {}, nowMs)
       expect(of(items)).toEqual([expect.objectContaining({ wanted: false, verdict: "has" })])
       assert.deepStrictEqual(of(items, "east-2"), [], "where nobody says that it was, nothing is told")
-      const heard: RoutersHeard = { isListening: true, routers: () => [router], lost: () => [] }
+      const heard: RoutersHeard = { isListening: true, routers: () => [router], lost: () => [], watch: () => () => {} }
       expect(evidenceSamples({ ...view, fleet }, heard, nowMs)).toContainEqual(
         expect.objectContaining({
           name: "lowtide_router_evidence",
@@ -193,7 +193,8 @@ describe("GET /v1/evidence", () => {
   const reporting: RoutersHeard = {
     isListening: true,
     routers: () => [torA(({ announce }) => announce("192.0.2.1/32"))],
-    lost: () => [{ address: "198.51.100.2", name: "tor-b", atMs: startMs, reason: "it went", isFault: false }]
+    lost: () => [{ address: "198.51.100.2", name: "tor-b", atMs: startMs, reason: "it went", isFault: false }],
+    watch: () => () => {}
   }
 
   it.live("answers with the routers that report, and metrics count what they say", () =>
@@ -221,7 +222,14 @@ describe("GET /v1/evidence", () => {
     ).pipe(
       Effect.provide(
         withClient("127.0.0.1:0").pipe(
-          Layer.provide(Layer.succeed(RouterReports, { isListening: true, routers: () => [router], lost: () => [] }))
+          Layer.provide(
+            Layer.succeed(RouterReports, {
+              isListening: true,
+              routers: () => [router],
+              lost: () => [],
+              watch: () => () => {}
+            })
+          )
         )
       )
     )

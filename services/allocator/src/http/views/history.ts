@@ -2,7 +2,7 @@ import type { HistoryEntry } from "@lowtide/api/history"
 import { codes, type FindingCode } from "@lowtide/domain"
 import type { StoredEvent, StoredWire } from "@lowtide/ledger"
 import { describeEvent } from "./describe.ts"
-import { describeWire } from "./wire-rows.ts"
+import { describeWire, routerOf } from "./wire-rows.ts"
 
 /** One page of a history as it was read: events newest first, and rows of the wire journal in any order. */
 export interface HistoryRead {
@@ -73,7 +73,9 @@ const wireEntry = (row: StoredWire, node: string | undefined): HistoryEntry | un
     actor:
       row.kind === "status-written"
         ? `agent:${row.cluster}`
-        : `speaker:${row.cluster}${row.node === undefined ? "" : `/${row.node}`}`,
+        : row.kind === "router"
+          ? `router:${routerOf(row)?.router ?? "?"}`
+          : `speaker:${row.cluster}${row.node === undefined ? "" : `/${row.node}`}`,
     correlationId: null,
     cluster: row.cluster,
     reason: null,

@@ -44,6 +44,18 @@ export const appliedOf = (row: StoredWire): ReadonlyArray<AppliedEntry> =>
 export const sessionOf = (row: StoredWire): SessionChange | undefined =>
   row.kind === "session" ? readSession(row) : undefined
 
+const RouterDetail = Schema.Struct({
+  router: Schema.String,
+  change: Schema.String,
+  at: Schema.String,
+  reason: Schema.optionalKey(Schema.String)
+})
+const readRouter = reader(RouterDetail)
+
+/** Which router said what of the session, or of the address, of a row of kind `router`; undefined for another row. */
+export const routerOf = (row: StoredWire): typeof RouterDetail.Type | undefined =>
+  row.kind === "router" ? readRouter(row) : undefined
+
 const UnreadDetail = Schema.Struct({ count: Schema.Int, why: Schema.String })
 const readUnread = reader(UnreadDetail)
 
@@ -78,6 +90,20 @@ export const describeWire = (row: StoredWire, node: string | undefined): Describ
       )
       const what = `${reports} missing of ${row.node ?? "?"}: ${unread?.why ?? "they could not be read"}`
       return { what, code: "LT0510", fix: codes.LT0510.fix }
+    }
+    case "router": {
+      const { router = "?", change = "", reason = "" } = readRouter(row) ?? {}
+      const session = `the session of ${row.node ?? "?"} with ${row.peer ?? "?"}`
+      switch (change) {
+        case "has":
+          return plain(`router ${router} has ${row.address ?? "?"} by ${session}`)
+        case "let-go":
+          return plain(`router ${router} let ${row.address ?? "?"} go from ${session}`)
+        default:
+          return plain(
+            `router ${router} says of ${session}: ${change === "session-up" ? "up" : "down"}${reason === "" ? "" : `, ${reason}`}`
+          )
+      }
     }
     default:
       return plain(`${row.kind}${row.node === undefined ? "" : ` on ${row.node}`}`)
