@@ -1,6 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { waitingVip } from "../src/fleet/waiting-states.ts"
 import { Fleet, type Holder, newestFleetVersion, type ServiceState, type VipState, writeState } from "../src/index.ts"
+import { Kept, load, type Row } from "./loaded.ts"
 import { observe, service, World } from "./world.ts"
 
 const world = new World()
@@ -57,7 +58,7 @@ describe("a Service's state that is loaded", () => {
     ]
     for (const way of ways) {
       const fleet = new Fleet()
-      assert.isUndefined(fleet.restoreStored(row(state)))
+      assert.isUndefined(load(fleet, [row(state)]))
       const cluster = fleet.cluster("east")
       assert.deepStrictEqual([...cluster.services.keys()], ["shop/web"])
       assert.strictEqual(cluster.unserved.has("shop/web"), state.refusal !== null)
@@ -70,7 +71,7 @@ describe("a Service's state that is loaded", () => {
 
   it("that is not what was written, and is no state, is named before anything is decided", () => {
     const damaged = { ...row(served, false), state: row(served).state.replace('"shop"', "7") }
-    const found = new Fleet().restoreStored(damaged)
+    const found = load(new Fleet(), [damaged])
     assert.match(found?.message ?? "", /LT0541 the state of service:east\/shop\/web since event 7.*namespace/s)
   })
 
@@ -186,7 +187,7 @@ describe("a VIP's state that is loaded", () => {
     const loaded = vipRow(state)
     assert.strictEqual(waitingVip(loaded) !== undefined, mayWait)
     const [stored, parsed] = [new Fleet(), new Fleet()]
-    assert.isUndefined(stored.restoreStored(loaded))
+    assert.isUndefined(load(stored, [loaded]))
     parsed.restore(vipStream, 3, state)
     assert.deepStrictEqual(told(stored), told(parsed))
     stored.apply({ stream: vipStream, before: state, after: null } as never)
@@ -197,5 +198,94 @@ describe("a VIP's state that is loaded", () => {
   it("that is not what was written is parsed", () => {
     assert.isUndefined(waitingVip({ ...vipRow(vip), isAsWritten: false }))
     assert.isUndefined(waitingVip({ ...vipRow(vip), schema: 99 }))
+  })
+})
+
+describe("what a load leaves where it came from", () => {
+  const rows = Array.from({ length: 6 }, (_, n): ReadonlyArray<Row> => {
+    const [name, address] = [`s${n % 4}`, `192.0.2.${n}`]
+    const holders = [{ ...holder, name }]
+    return [
+      { ...vipRow({ ...vip, address, holders }), stream: `vip:default/${address}`, seq: 20 - n },
+      { ...row({ ...served, service: { ...served.service, name } }), stream: `service:east/shop/${name}`, seq: 40 - n }
+    ]
+  }).flat()
+  const unique = rows.filter(({ stream }, index) => rows.findIndex((other) => other.stream === stream) === index)
+  const begin = () => {
+    const [fleet, kept] = [new Fleet(), new Kept()]
+    const others = [
+      { ...vipRow({ ...vip, address: "192.0.2.9", lastHolders: ["shop/old"] }), stream: "vip:default/192.0.2.9" }
+    ]
+    assert.isUndefined(load(fleet, [...unique, ...others], kept))
+    return { fleet, kept, services: fleet.cluster("east").services }
+  }
+
+  it("is found one by one, and nothing else is looked at for it", () => {
+    const { fleet, kept, services } = begin()
+    assert.strictEqual(services.get("shop/s2")?.service.name, "s2")
+    assert.strictEqual(fleet.vips.get("vip:default/192.0.2.3")?.address, "192.0.2.3")
+    assert.strictEqual(services.get("shop/s2"), services.get("shop/s2"))
+    assert.deepStrictEqual(
+      [...kept.asked],
+      [
+        ["service:east/shop/s2", 1],
+        ["vip:default/192.0.2.3", 1]
+      ]
+    )
+    assert.isUndefined(services.get("shop/other"))
+    assert.deepStrictEqual([services.has("shop/s1"), services.has("shop/s9"), services.size], [true, false, 4])
+    assert.deepStrictEqual(
+      [fleet.versions.get("service:east/shop/s1"), fleet.versions.get("service:east/shop/s9")],
+      [3, undefined]
+    )
+    const taken = fleet.network("default").taken.lowestMissing({ family: 4, first: 0xc000_0200n, last: 0xc000_02ffn })
+    assert.strictEqual(taken?.value, 0xc000_0206n)
+  })
+
+  it("is gone when it is deleted, and what replaces it stays", () => {
+    const { services } = begin()
+    const other = { ...served, servingNodes: ["n9"] }
+    assert.isTrue(services.delete("shop/s0"))
+    assert.isFalse(services.delete("shop/s0"))
+    services.set("shop/s1", other)
+    assert.deepStrictEqual([services.get("shop/s0"), services.has("shop/s0"), services.size], [undefined, false, 3])
+    assert.deepStrictEqual([...services.keys()].sort(), ["shop/s1", "shop/s2", "shop/s3"])
+    assert.strictEqual(services.get("shop/s1"), other)
+    assert.strictEqual(services.size, 3)
+  })
+
+  it("is gone through in the order of its events, each once", () => {
+    const { fleet, services } = begin()
+    assert.deepStrictEqual([...services.keys()], ["shop/s3", "shop/s2", "shop/s1", "shop/s0"])
+    assert.deepStrictEqual(
+      [...services.values()].map(({ service }) => service.name),
+      ["s3", "s2", "s1", "s0"]
+    )
+    assert.strictEqual(fleet.vips.size, 7)
+    assert.strictEqual([...fleet.vips.keys()].length, 7)
+    assert.deepStrictEqual(
+      [...fleet.versions].map(([stream]) => stream).sort(),
+      [...unique.map(({ stream }) => stream), "vip:default/192.0.2.9"].sort()
+    )
+  })
+
+  it("is among those of its holder in the order of its events, with those that were parsed", () => {
+    const { fleet } = begin()
+    const { addressesOf, vips, assignedCount } = fleet.cluster("east")
+    assert.deepStrictEqual(addressesOf.get("shop/web"), ["192.0.2.9"])
+    assert.deepStrictEqual(addressesOf.get("shop/s0"), ["192.0.2.4", "192.0.2.0"])
+    assert.deepStrictEqual(addressesOf.get("shop/s3"), ["192.0.2.3"])
+    assert.deepStrictEqual([vips.size, assignedCount], [7, 7])
+  })
+
+  it("is followed from there on", () => {
+    const { fleet } = begin()
+    const stream = "vip:default/192.0.2.4"
+    const state = { ...vip, address: "192.0.2.4", holders: [{ ...holder, name: "s1" }] }
+    const event = { stream, type: "VipAssigned", schema: 1, seq: 50, version: 4, recordedAt, data: null }
+    assert.isUndefined(fleet.applyStored({ ...event, after: JSON.stringify(state) }))
+    assert.deepStrictEqual(fleet.cluster("east").addressesOf.get("shop/s0"), ["192.0.2.0"])
+    assert.deepStrictEqual(fleet.cluster("east").addressesOf.get("shop/s1"), ["192.0.2.5", "192.0.2.1", "192.0.2.4"])
+    assert.deepStrictEqual([fleet.versions.get(stream), fleet.vips.get(stream)], [4, state])
   })
 })

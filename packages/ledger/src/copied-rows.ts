@@ -10,8 +10,9 @@ import type { Unavailable } from "./errors.ts"
  */
 export class CopiedRow {
   #octets: Buffer = Buffer.alloc(0)
+  #start = 0
   #place = 0
-  readonly #words = new Map<string, string>()
+  readonly #words: Array<{ readonly octets: Buffer; readonly text: string }> = []
   #timeUpper = 0
   #timeLower = 0
   #isoTime = epochText
@@ -19,12 +20,16 @@ export class CopiedRow {
   /** Of a row's octets, from their first column on. */
   begin(octets: Buffer, place: number): void {
     this.#octets = octets
+    this.#start = place
     this.#place = place
   }
 
-  /** Where the next column begins. */
-  get place(): number {
-    return this.#place
+  /** Passes over columns. */
+  skip(columns: number): void {
+    for (let passed = 0; passed < columns; passed++) {
+      const length = this.#next()
+      this.#place += Math.max(0, length)
+    }
   }
 
   /** `boolean`. */
@@ -64,12 +69,22 @@ export class CopiedRow {
     return this.#octets.toString("utf8", found + skipped, end - 1)
   }
 
-  /** A text of which there are few: it is kept once. */
+  /** A text of which there are few, and none is null: each is made once. */
   word(): string {
-    const text = this.text() ?? ""
-    const known = this.#words.get(text)
-    if (known === undefined) this.#words.set(text, text)
-    return known ?? text
+    const length = this.#next()
+    this.#place += length
+    for (const { octets, text } of this.#words) if (this.#endsWith(octets, length)) return text
+    const octets = Buffer.from(this.#octets.subarray(this.#place - length, this.#place))
+    const text = octets.toString()
+    if (this.#words.length < wordsMax) this.#words.push({ octets, text })
+    return text
+  }
+
+  #endsWith(octets: Buffer, length: number): boolean {
+    if (octets.length !== length) return false
+    const start = this.#place - length
+    for (let index = 0; index < length; index++) if (octets[index] !== this.#octets[start + index]) return false
+    return true
   }
 
   /** `timestamptz` of whole milliseconds as ISO 8601. Rows that were written together have one time. */
@@ -86,14 +101,14 @@ export class CopiedRow {
     return this.#isoTime
   }
 
-  /** Octets of the columns that were not asked for yet. */
-  get restLength(): number {
-    return this.#octets.length - this.#place
+  /** How many octets the row has that came last; of others it is not known. */
+  get length(): number {
+    return this.#octets.length - this.#start
   }
 
-  /** Copies those to a place where they stay. */
-  copyRest(target: Buffer, place: number): void {
-    this.#octets.copy(target, place, this.#place)
+  /** Copies it to a place where it stays, and answers where that ends. */
+  copyTo(target: Buffer, place: number): number {
+    return place + this.#octets.copy(target, place, this.#start)
   }
 
   #next(): number {
@@ -103,6 +118,9 @@ export class CopiedRow {
 }
 
 const nullLength = -1
+
+/** More of them are not few. */
+const wordsMax = 64
 
 /** PostgreSQL counts microseconds from the beginning of 2000 in UTC. */
 const epochText = "2000-01-01T00:00:00.000Z"

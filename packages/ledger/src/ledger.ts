@@ -1,3 +1,4 @@
+import type { RowKeeper } from "@lowtide/domain"
 import { Context, type Effect, type Option } from "effect"
 import type { AllocatorReport, StoredAllocator } from "./allocators.ts"
 import type { AuditRead, AuditReadFilter, StoredAuditRead } from "./audit-reads.ts"
@@ -32,11 +33,14 @@ export interface Head extends HeadPosition {
   readonly recordedAt: string
 }
 
-/** Takes what a leader, or a follower, starts with, row by row and in the order of these fields, from one instant of the database. */
+/** Takes what a leader, or a follower, starts with, row by row, the head first, from one instant of the database. */
 export interface LoadTaker {
   readonly head: (head: Head) => void
-  /** The newest state of every stream, in the order of their events. Tombstones are included, their versions are still needed. */
-  readonly current: (row: StoredCurrent) => void
+  /**
+   * The newest state of every stream, in no order. Tombstones are included, their versions are still needed. While a row is being
+   * taken, the keeper keeps it where it came to.
+   */
+  readonly current: (row: StoredCurrent, keeper: RowKeeper) => void
   /** What is published; not read unless it is taken. */
   readonly intentHead?: (row: IntentHeadRow) => void
   /** Some of a cluster's messages at a time, taken apart when they are gone through. */

@@ -1,3 +1,4 @@
+import type { RowKeeper } from "@lowtide/domain"
 import { Effect } from "effect"
 import type pg from "pg"
 import type { IntentHeadRow, LoadedIntent, StoredCurrent } from "./batch.ts"
@@ -5,6 +6,7 @@ import { type CopiedRow, copyRows } from "./copied-rows.ts"
 import { ask } from "./database.ts"
 import type { Unavailable } from "./errors.ts"
 import type { StoredChange } from "./event.ts"
+import { KeptRows } from "./kept-rows.ts"
 import type { Head, Ledger, Loaded, LoadTaker } from "./ledger.ts"
 import { PackedIntents } from "./packed-intents.ts"
 
@@ -49,21 +51,19 @@ export const loadWhole = (ledger: Ledger["Service"]): Effect.Effect<Loaded, Unav
       },
       intentHead: (row) => intentHeads.push(row)
     })
-    return { head: head as unknown as Head, current, intents, intentHeads }
+    return { head: head as unknown as Head, current: current.sort((a, b) => a.seq - b.seq), intents, intentHeads }
   })
 
-const currentColumns = `stream, kind, version, seq, schema, recorded_at, state,
+/** `KeptRows` finds them by their order. */
+const currentColumns = `version, seq, schema, recorded_at, stream, state, kind,
   coalesce(state_digest = hashtextextended(state::text, 0), false)`
 
-const currentStatement = `select ${currentColumns} from stream_current order by seq`
+const currentStatement = `select ${currentColumns} from stream_current`
 
 const streamStatement = `
   select stream, kind, version, seq, schema, "recordedAt", state, "isAsWritten"
   from (select ${currentColumns} from stream_current where stream = $1)
-    as c (stream, kind, version, seq, schema, "recordedAt", state, "isAsWritten")`
-
-/** A sort of 100,000 VIPs and their Services by way of files takes twice as long, and gives its first row as late. */
-const sortMemory = "256MB"
+    as c (version, seq, schema, "recordedAt", stream, state, kind, "isAsWritten")`
 
 /** Seqs have no gaps. */
 const changesStatement = (sinceSeq: number, untilSeq: number) => `
@@ -87,10 +87,9 @@ const inSnapshot = (pool: pg.Pool, take: LoadTaker) =>
   onConnection(pool, "load", (client) =>
     Effect.gen(function* () {
       yield* ask("load", () => client.query("begin isolation level repeatable read read only"))
-      yield* ask("load", () => client.query(`set local work_mem = '${sortMemory}'`))
       const { rows: heads } = yield* ask("load", () => client.query<Head>(headStatement))
       for (const head of heads) take.head(head)
-      yield* copyRows(client, "load", currentStatement, (row) => take.current(toCurrent(row)))
+      yield* copyRows(client, "load", currentStatement, takeCurrent(take.current))
       const { intentHead, intents } = take
       if (intentHead !== undefined) {
         const { rows } = yield* ask("load", () => client.query<StoredIntentHead>(intentHeadsStatement))
@@ -119,16 +118,26 @@ const onConnection = <A>(
     (client, exit) => Effect.sync(() => client.release(exit._tag === "Failure"))
   )
 
-const toCurrent = (row: CopiedRow): StoredCurrent => ({
-  stream: row.text() ?? "",
-  kind: row.word(),
-  version: row.number() ?? 0,
-  seq: row.number() ?? 0,
-  schema: row.number() ?? 0,
-  recordedAt: row.time(),
-  state: row.text(),
-  isAsWritten: row.yes() === true
-})
+const takeCurrent = (take: LoadTaker["current"]) => {
+  const kept = new KeptRows()
+  let taken: StoredCurrent
+  let keeper: RowKeeper | undefined
+  return (row: CopiedRow): void => {
+    keeper ??= kept.keeper(row, () => taken.stream)
+    taken = toCurrent(row)
+    take(taken, keeper)
+  }
+}
+
+const toCurrent = (row: CopiedRow): StoredCurrent => {
+  const version = row.number() ?? 0
+  const seq = row.number() ?? 0
+  const schema = row.number() ?? 0
+  const recordedAt = row.time()
+  const stream = row.text() ?? ""
+  const state = row.text()
+  return { stream, kind: row.word(), version, seq, schema, state, recordedAt, isAsWritten: row.yes() === true }
+}
 
 /** An event's data is `{"before":...,"after":...}`, and the first field of a state its tag. */
 const beforeAfter = Buffer.from(',"after":{"_tag":"')

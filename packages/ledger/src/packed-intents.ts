@@ -1,58 +1,37 @@
 import type { LoadedIntent } from "./batch.ts"
-import { CopiedRow } from "./copied-rows.ts"
+import type { CopiedRow } from "./copied-rows.ts"
+import { RowBlocks } from "./row-blocks.ts"
 
-const blockLength = 2 ** 20
-
-/**
- * Messages of a load by their clusters, as the octets that the database sent: outside of what the collector of garbage walks
- * through and copies, and taken apart when their cluster is first asked about, or never.
- */
+/** Messages of a load by their clusters. */
 export class PackedIntents {
   readonly clusters = new Map<string, ClusterIntents>()
-  readonly #row = new CopiedRow()
-  #block = Buffer.alloc(0)
-  #end = 0
+  readonly #blocks = new RowBlocks()
 
-  /** A row that begins with its cluster; cseq, seq, subject, summary and envelope follow. */
+  /** A row of cluster, cseq, seq, subject, summary and envelope. */
   add(row: CopiedRow): void {
     const cluster = row.word()
-    const length = row.restLength
-    if (this.#end + length > this.#block.length) {
-      this.#block = Buffer.allocUnsafeSlow(Math.max(blockLength, length))
-      this.#end = 0
-    }
-    row.copyRest(this.#block, this.#end)
     let intents = this.clusters.get(cluster)
     if (intents === undefined) {
-      intents = new ClusterIntents(cluster, this.#row)
+      intents = new ClusterIntents(cluster, this.#blocks)
       this.clusters.set(cluster, intents)
     }
-    intents.add(this.#block, this.#end)
-    this.#end += length
+    intents.places.push(this.#blocks.add(row))
   }
 }
 
-/** Messages of one cluster. */
+/** Messages of one cluster, taken apart when they are gone through. */
 class ClusterIntents implements Iterable<LoadedIntent> {
+  readonly places: Array<number> = []
   readonly #cluster: string
-  readonly #row: CopiedRow
-  readonly #blocks: Array<{ readonly octets: Buffer; readonly places: Array<number> }> = []
+  readonly #blocks: RowBlocks
 
-  constructor(cluster: string, row: CopiedRow) {
+  constructor(cluster: string, blocks: RowBlocks) {
     this.#cluster = cluster
-    this.#row = row
-  }
-
-  add(octets: Buffer, place: number): void {
-    const last = this.#blocks.at(-1)
-    if (last?.octets === octets) last.places.push(place)
-    else this.#blocks.push({ octets, places: [place] })
+    this.#blocks = blocks
   }
 
   *[Symbol.iterator](): Iterator<LoadedIntent> {
-    for (const { octets, places } of this.#blocks) {
-      for (const place of places) yield new PackedIntent(this.#cluster, this.#row, octets, place)
-    }
+    for (const place of this.places) yield new PackedIntent(this.#cluster, this.#blocks, place)
   }
 }
 
@@ -62,27 +41,29 @@ class PackedIntent implements LoadedIntent {
   readonly cseq: number
   readonly seq: number
   readonly subject: string
-  readonly #row: CopiedRow
-  readonly #octets: Buffer
+  readonly #blocks: RowBlocks
   readonly #place: number
 
-  constructor(cluster: string, row: CopiedRow, octets: Buffer, place: number) {
-    row.begin(octets, place)
+  constructor(cluster: string, blocks: RowBlocks, place: number) {
+    const row = blocks.at(place)
+    row.skip(1)
     this.cluster = cluster
     this.cseq = row.number() ?? 0
     this.seq = row.number() ?? 0
     this.subject = row.text() ?? ""
-    this.#row = row
-    this.#octets = octets
-    this.#place = row.place
+    this.#blocks = blocks
+    this.#place = place
   }
 
   get summary(): string | null {
-    this.#row.begin(this.#octets, this.#place)
-    return this.#row.text()
+    const row = this.#blocks.at(this.#place)
+    row.skip(4)
+    return row.text()
   }
 
   get envelope(): string | null {
-    return this.summary === null ? this.#row.text() : null
+    const row = this.#blocks.at(this.#place)
+    row.skip(5)
+    return row.text()
   }
 }

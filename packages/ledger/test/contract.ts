@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { KeptStreams } from "@lowtide/domain"
 import { Effect, Exit, type Layer, Option, type Scope } from "effect"
 import {
   type Batch,
@@ -8,6 +9,7 @@ import {
   Ledger,
   loadWhole,
   type NewEvent,
+  type StoredCurrent,
   treeSource
 } from "../src/index.ts"
 import { leafHash } from "../src/proofs/leaf.ts"
@@ -302,6 +304,47 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           current: [{ ...row, version: 4, previousVersion: 3, seq: 4, schema: 1, state: '{"back":true}' }]
         })
         assert.strictEqual((yield* loadWhole(ledger)).current[0]?.state, '{"back":true}')
+      })
+    )
+
+    test(
+      "rows of a load that are kept where they are can be looked up",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const streams = Array.from({ length: 3_000 }, (_, n) => `service:a/default/web-${n}-\u{1f30a}`)
+        for (let start = 0; start < streams.length; start += 1_000) {
+          const some = streams.slice(start, start + 1_000)
+          yield* ledger.append({
+            ...emptyBatch({ epoch, seq: start }),
+            events: some.map((stream) => event(stream, 1)),
+            current: some.map((stream, index) => ({
+              ...{ stream, kind: "service", version: 1, previousVersion: 0, seq: start + index + 1, schema: 3 },
+              state: index % 7 === 0 ? null : `{"name":"${stream}","long":"${"x".repeat(index)}"}`
+            }))
+          })
+        }
+        let kept: KeptStreams | undefined
+        const rows: Array<StoredCurrent> = []
+        yield* ledger.load({
+          head: () => undefined,
+          current: (row, keeper) => {
+            rows.push(row)
+            if (row.state === null) return
+            kept = keeper.streams
+            assert.strictEqual(keeper.keep(), kept.find(row.stream))
+          }
+        })
+        assert.strictEqual(rows.length, streams.length)
+        for (const { stream, version, seq, schema, state, recordedAt } of rows) {
+          const row = kept?.find(stream)
+          if (state === null) assert.isUndefined(row)
+          if (kept === undefined || row === undefined || state === null) continue
+          assert.deepStrictEqual([kept.version(row), kept.seq(row), kept.recordedAt(row)], [version, seq, recordedAt])
+          assert.deepInclude(kept.state(row), { stream, seq, schema, state })
+        }
+        assert.isUndefined(kept?.find("service:a/default/web-1"))
+        const there = rows.filter(({ state }) => state !== null).map(({ stream }) => stream)
+        assert.deepStrictEqual([...(kept?.streams() ?? [])], there)
       })
     )
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import type { KeptStreams, RowKeeper, WaitingRow } from "@lowtide/domain"
 import {
   type Batch,
   type Committed,
@@ -42,7 +43,8 @@ export const memoryLedger = (
       load: (take) =>
         Effect.sync(() => {
           take.head(tables.head)
-          for (const row of tables.current.values()) take.current(row)
+          const keptRows = new MemoryRows()
+          for (const row of tables.current.values()) take.current(row, keptRows.keeper(row))
           for (const row of tables.intentHeads.values()) take.intentHead?.(row)
           for (const { summary = null, envelope, ...row } of tables.intents.values())
             take.intents?.(row.cluster, [{ ...row, summary, envelope: summary === null ? envelope : null }])
@@ -367,6 +369,44 @@ const withoutUndefined = <Value extends object>(value: Value): Value =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Value
 
 /** An event's data as far as it changes the state. */
+/** Rows that a load leaves where they are. */
+class MemoryRows implements KeptStreams {
+  readonly #rows: Array<StoredCurrent> = []
+  readonly #places = new Map<string, number>()
+
+  keeper(row: StoredCurrent): RowKeeper {
+    const keep = () => {
+      this.#places.set(row.stream, this.#rows.length)
+      return this.#rows.push(row) - 1
+    }
+    return { streams: this, keep }
+  }
+
+  find(stream: string): number | undefined {
+    return this.#places.get(stream)
+  }
+
+  version(row: number): number {
+    return this.#rows[row]?.version ?? 0
+  }
+
+  seq(row: number): number {
+    return this.#rows[row]?.seq ?? 0
+  }
+
+  recordedAt(row: number): string {
+    return this.#rows[row]?.recordedAt ?? ""
+  }
+
+  state(row: number): WaitingRow {
+    return this.#rows[row] as WaitingRow
+  }
+
+  streams(): Iterable<string> {
+    return this.#rows.map(({ stream }) => stream)
+  }
+}
+
 const afterOrData = (stream: string, data: string) => {
   const after = /^(vip|service):/.test(stream) ? (JSON.parse(data) as { readonly after?: object | null }).after : null
   const hasTag = Object.keys(after ?? {})[0] === "_tag"

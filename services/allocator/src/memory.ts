@@ -6,6 +6,7 @@ import {
   IntentBook,
   type MessageSummary,
   type NumberedMessage,
+  type RowKeeper,
   StateMessage,
   type StoredMessage,
   type StreamVersions,
@@ -16,6 +17,7 @@ import {
 import {
   contentDigest,
   type Head,
+  type IntentHeadRow,
   Ledger,
   type LoadedIntent,
   type StoredCurrent,
@@ -59,21 +61,26 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
   const digests = new Map<string, SetDigest>()
   const begunCseqs = new Map<string, number>()
   const { fleet, recordedAt } = restored
-  /** What a frozen cluster's messages were published under is over. */
-  const incarnationOf = (cluster: string) =>
-    fleet.recovery === undefined ? restored.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
+  const heads: Array<IntentHeadRow> = []
+  const intents: Array<readonly [cluster: string, rows: Iterable<LoadedIntent>]> = []
   yield* ledger.load({
     head: restored.takeHead,
     current: restored.take,
-    intentHead: ({ cluster, cseq, digest, count, begunCseq }) => {
-      if (begunCseq !== undefined) begunCseqs.set(cluster, begunCseq)
-      book.restoreCseq(cluster, cseq)
-      if (incarnationOf(cluster) === restored.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
-    },
-    intents: (cluster, rows) =>
-      book.restore(cluster, loadedMessages(rows, begunCseqs.get(cluster) ?? 0, incarnationOf(cluster)))
+    intentHead: (head) => heads.push(head),
+    intents: (...some) => intents.push(some)
   })
   yield* restored.end
+  /** What a frozen cluster's messages were published under is over. */
+  const incarnationOf = (cluster: string) =>
+    fleet.recovery === undefined ? restored.head.incarnation : (fleet.clusters.get(cluster)?.incarnation ?? 0)
+  for (const { cluster, cseq, digest, count, begunCseq } of heads) {
+    if (begunCseq !== undefined) begunCseqs.set(cluster, begunCseq)
+    book.restoreCseq(cluster, cseq)
+    if (incarnationOf(cluster) === restored.head.incarnation) digests.set(cluster, new SetDigest(digest, count))
+  }
+  for (const [cluster, rows] of intents) {
+    book.restore(cluster, loadedMessages(rows, begunCseqs.get(cluster) ?? 0, incarnationOf(cluster)))
+  }
   return {
     fleet,
     book,
@@ -105,12 +112,15 @@ export class RecordedTimes {
   }
 }
 
-/** The fleet that stored states amount to, and when the newest event of each stream was recorded. */
+/**
+ * The fleet that stored states amount to, and when the newest event of each stream was recorded. What the fleet does not keep
+ * as it comes is restored in the order of its events, when all has come.
+ */
 export class RestoredFleet {
   readonly fleet = new Fleet()
   readonly recordedAt = new RecordedTimes(this.fleet.versions)
   #head: Head | undefined
-  #unreadable: Unreadable | undefined
+  readonly #rest: Array<StoredCurrent> = []
 
   get head(): Head {
     if (this.#head === undefined) throw new Error("expected the log's head before what is at it")
@@ -121,16 +131,19 @@ export class RestoredFleet {
     this.#head = head
   }
 
-  readonly take = (row: StoredCurrent): void => {
-    const unreadable = this.fleet.restoreStored(row)
-    this.#unreadable ??= unreadable
+  readonly take = (row: StoredCurrent, keeper?: RowKeeper): void => {
+    if (keeper === undefined || !this.fleet.keepStored(row, keeper)) this.#rest.push(row)
   }
 
   /** After the last row. All of it can be read, or nothing is known. */
   readonly end: Effect.Effect<void, Unreadable> = Effect.suspend(() => {
+    for (const row of this.#rest.sort((a, b) => a.seq - b.seq)) {
+      const unreadable = this.fleet.restoreStored(row)
+      if (unreadable !== undefined) return Effect.fail(unreadable)
+    }
     const { versions } = this.fleet
-    if (versions.size > 0 && !versions.has(streamOf.fleetVersion())) this.fleet.fleetVersion = firstFleetVersion
-    return this.#unreadable === undefined ? Effect.void : Effect.fail(this.#unreadable)
+    if (!versions.isEmpty && !versions.has(streamOf.fleetVersion())) this.fleet.fleetVersion = firstFleetVersion
+    return Effect.void
   })
 }
 

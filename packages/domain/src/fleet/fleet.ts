@@ -4,6 +4,7 @@ import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent, EventType } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeAnnounced, judgeCluster } from "./judged.ts"
+import type { KeptStreams, RowKeeper, WaitingRow } from "./kept-streams.ts"
 import {
   type ClusterMemory,
   emptyCluster,
@@ -40,7 +41,7 @@ import type {
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
 import { type LoadedVersion, StreamVersions } from "./stream-versions.ts"
-import { countHeldIn, indexVip, unindexVip } from "./vip-index.ts"
+import { countHeldIn, indexHolders, indexRest, indexVip, unindexVip } from "./vip-index.ts"
 import {
   type IndexedVip,
   indexedOf,
@@ -48,7 +49,6 @@ import {
   type LoadedState,
   mayWait,
   mayWaitAfter,
-  type WaitingRow,
   WaitingStates,
   waitingVip
 } from "./waiting-states.ts"
@@ -84,6 +84,8 @@ export class Fleet {
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
   readonly withdrawing = new Set<string>()
   readonly quarantined = new Set<string>()
+  /** By cluster, VIPs that were loaded and are not among those of their holders yet. */
+  readonly #loaded = new Map<string, Array<LoadedVip>>()
   /** The last loss of history; undefined when there never was one. */
   recovery: RecoveryState | undefined
   /** The last reading of the log as a whole, and the last seal of the wire journal. */
@@ -131,6 +133,12 @@ export class Fleet {
     if (own !== undefined && own.phase !== "free") return own
     if (plain !== undefined && plain.phase !== "free" && plain.cluster === cluster) return plain
     return this.memberOf(network, address, cluster) === undefined ? plain : own
+  }
+
+  /** What is indexed of a VIP: for who goes through many of them, since of most that is read from a text. */
+  indexedVip(stream: string): IndexedVip | undefined {
+    const text = this.vips.textOf(stream)
+    return (text === undefined ? undefined : indexedOf(text)) ?? this.vips.get(stream)
   }
 
   /** Everything that is known of an address of the network: more than one only of what is, or was, shared by clusters. */
@@ -206,26 +214,34 @@ export class Fleet {
   }
 
   /**
-   * A stream's newest state, as it is stored; what of it cannot be read. A Service that is served, and a VIP that one Service
-   * has, are parsed when they are asked for.
+   * A loaded row that is kept where it is: a Service that is served, or a VIP that one Service has, whose state is parsed when it
+   * is asked for. False of any other, which `restoreStored` is for.
    */
-  restoreStored(row: LoadedState & LoadedVersion): Unreadable | undefined {
-    const { stream, version, recordedAt } = row
+  keepStored(row: LoadedState & LoadedVersion, { streams, keep }: RowKeeper): boolean {
+    const { stream } = row
     if (mayWait(row)) {
-      this.versions.setLoaded(stream, { version, recordedAt })
-      this.cluster(clusterOf(stream)).services.setLater(nameOf(stream), row)
-      return undefined
+      this.cluster(clusterOf(stream)).services.keep(streams, keep())
+    } else {
+      const vip = waitingVip(row)
+      if (vip === undefined) return false
+      const place = keep()
+      this.vips.keep(streams, place)
+      this.#indexLoaded(stream, vip, { streams, row: place })
     }
-    const vip = waitingVip(row)
-    if (vip !== undefined) {
-      this.versions.setLoaded(stream, { version, recordedAt })
-      this.vips.setLater(stream, row as WaitingRow)
-      this.#indexNew(stream, vip)
-      return undefined
-    }
-    const state = readState(row)
-    if (Result.isFailure(state)) return state.failure
-    this.restore(stream, version, state.success)
+    this.versions.keepIn(streams)
+    return true
+  }
+
+  /** A stream's newest state, as it is stored; what of it cannot be read. */
+  restoreStored(row: LoadedState & LoadedVersion): Unreadable | undefined {
+    const { stream, seq, version, recordedAt } = row
+    const read = readState(row)
+    if (Result.isFailure(read)) return read.failure
+    const state = read.success
+    if (state?._tag === "Vip") {
+      this.vips.set(stream, state)
+      this.#indexLoaded(stream, state, { seq, stream, vip: state })
+    } else if (state !== null) this.#put(stream, null, state)
     this.versions.setLoaded(stream, { version, recordedAt })
     return undefined
   }
@@ -387,15 +403,27 @@ export class Fleet {
     if ((before === 0 || count === 0) && this.addressPools.has(pool)) forgetJudged(cluster)
   }
 
-  /** A VIP of which nothing was known. */
-  #indexNew(stream: string, vip: IndexedVip): void {
-    indexVip(this, stream, vip)
+  /** A VIP of which nothing was known. Among those of its holder it is when somebody asks, in the order of their events. */
+  #indexLoaded(stream: string, vip: IndexedVip, loaded: LoadedVip): void {
+    indexRest(this, stream, vip)
+    this.#putMember(stream, undefined, vip)
     this.#countHeld(vip, 1)
     this.#occupy(vip.network, vip.address, vip)
+    const vips = this.#loaded.get(vip.cluster)
+    if (vips !== undefined) {
+      vips.push(loaded)
+      return
+    }
+    this.#loaded.set(vip.cluster, [loaded])
+    this.cluster(vip.cluster).fillLater((indexes) => {
+      const all = this.#loaded.get(vip.cluster) ?? []
+      this.#loaded.delete(vip.cluster)
+      for (const { stream, vip } of all.map(inFull).sort((a, b) => a.seq - b.seq)) indexHolders(indexes, stream, vip)
+    })
   }
 
   #putVip(stream: string, after: VipState | undefined): void {
-    const before = this.#indexed(stream)
+    const before = this.indexedVip(stream)
     if (after === undefined) this.vips.delete(stream)
     else this.vips.set(stream, after)
     this.#indexChanged(stream, before, after)
@@ -405,15 +433,9 @@ export class Fleet {
   #putPlainVip(stream: string, row: WaitingRow): void {
     const text = this.vips.textOf(stream)
     const isSame = text !== undefined && indexedPart(text) === indexedPart(row.state)
-    const before = isSame ? undefined : this.#indexed(stream)
+    const before = isSame ? undefined : this.indexedVip(stream)
     this.vips.setLater(stream, row)
     if (!isSame) this.#indexChanged(stream, before, indexedOf(row.state))
-  }
-
-  /** What is indexed of a VIP now. */
-  #indexed(stream: string): IndexedVip | undefined {
-    const text = this.vips.textOf(stream)
-    return (text === undefined ? undefined : indexedOf(text)) ?? this.vips.get(stream)
   }
 
   #indexChanged(stream: string, before: IndexedVip | undefined, after: IndexedVip | undefined): void {
@@ -472,6 +494,17 @@ export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }
 const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
 
 const isFree = (vip: Pick<VipState, "phase"> | undefined): boolean => vip === undefined || vip.phase === "free"
+
+/** A VIP that was loaded, or where its row is. */
+type LoadedVip =
+  | { readonly streams: KeptStreams; readonly row: number }
+  | { readonly seq: number; readonly stream: string; readonly vip: IndexedVip }
+
+const inFull = (loaded: LoadedVip) => {
+  if ("vip" in loaded) return loaded
+  const { seq, stream, state } = loaded.streams.state(loaded.row)
+  return { seq, stream, vip: indexedOf(state) as IndexedVip } // nothing else is kept
+}
 
 /** The name part of a stream: what follows the cluster. */
 const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))

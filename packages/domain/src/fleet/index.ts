@@ -8,6 +8,7 @@ export { notYet } from "./finalise.ts"
 export * from "./fleet.ts"
 export { fleetPoolFindings, poolsOfFleet, unselectedFinding } from "./fleet-pools.ts"
 export * from "./fleet-version.ts"
+export type { KeptStreams, RowKeeper, WaitingRow } from "./kept-streams.ts"
 export * from "./observation.ts"
 export {
   type DoubleHolding,

@@ -43,6 +43,8 @@ export interface ClusterMemory {
   readonly movingOf: Map<string, Array<string>>
   /** Streams of the VIPs that are not free, whatever their phase. */
   readonly vips: Set<string>
+  /** Has these three filled when one of them is first asked about: a load has a hundred thousand VIPs, and few are asked about. */
+  readonly fillLater: (fill: (indexes: HolderIndexes) => void) => void
   /** How many of them are assigned. */
   assignedCount: number
   /** Releases that the budget counts. */
@@ -72,6 +74,8 @@ export interface ClusterMemory {
   routeless: Map<string, { readonly loss: RouteLoss; readonly streams: Set<string> }> | undefined
 }
 
+export type HolderIndexes = Pick<ClusterMemory, "addressesOf" | "movingOf" | "vips">
+
 /** What addresses of one network may not be given out, and which ones somebody may want back. */
 export interface NetworkMemory {
   /** Assigned, withdrawing, quarantined or reserved. */
@@ -89,37 +93,56 @@ export interface NetworkMemory {
 }
 
 /** A cluster of which nothing is known but its name. */
-export const emptyCluster = (name: string): ClusterMemory => ({
-  name,
-  network: "default",
-  labels: {},
-  allowedPrefixes: [],
-  loadBalancerClass: undefined,
-  incarnation: 0,
-  services: new WaitingStates(),
-  nodes: new Map(),
-  namespaces: new Map(),
-  manifests: new Map(),
-  retired: new Set(),
-  kept: new Map(),
-  findings: new Map(),
-  waiting: new Set(),
-  addressesOf: new Map(),
-  movingOf: new Map(),
-  vips: new Set(),
-  assignedCount: 0,
-  releases: new ReleaseTimes(),
-  routesTaken: undefined,
-  sharing: new Map(),
-  heldIn: new Map(),
-  heldOf: new Map(),
-  reservations: new Map(),
-  unserved: new Set(),
-  preferring: new Set(),
-  config: undefined,
-  announced: undefined,
-  routeless: undefined
-})
+export const emptyCluster = (name: string): ClusterMemory => {
+  const indexes: HolderIndexes = { addressesOf: new Map(), movingOf: new Map(), vips: new Set() }
+  let fillNow: ((indexes: HolderIndexes) => void) | undefined
+  const filled = (): HolderIndexes => {
+    const fill = fillNow
+    fillNow = undefined
+    fill?.(indexes)
+    return indexes
+  }
+  return {
+    name,
+    network: "default",
+    labels: {},
+    allowedPrefixes: [],
+    loadBalancerClass: undefined,
+    incarnation: 0,
+    services: new WaitingStates(`service:${name}/`),
+    nodes: new Map(),
+    namespaces: new Map(),
+    manifests: new Map(),
+    retired: new Set(),
+    kept: new Map(),
+    findings: new Map(),
+    waiting: new Set(),
+    get addressesOf() {
+      return filled().addressesOf
+    },
+    get movingOf() {
+      return filled().movingOf
+    },
+    get vips() {
+      return filled().vips
+    },
+    fillLater: (fill) => {
+      fillNow = fill
+    },
+    assignedCount: 0,
+    releases: new ReleaseTimes(),
+    routesTaken: undefined,
+    sharing: new Map(),
+    heldIn: new Map(),
+    heldOf: new Map(),
+    reservations: new Map(),
+    unserved: new Set(),
+    preferring: new Set(),
+    config: undefined,
+    announced: undefined,
+    routeless: undefined
+  }
+}
 
 /** A network of which no address is known. */
 export const emptyNetwork = (): NetworkMemory => ({

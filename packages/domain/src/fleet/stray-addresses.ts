@@ -56,7 +56,7 @@ const streamsOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlySet<string> =>
     const pools = poolsByName(fleet, cluster)
     streams = new Set(
       [...cluster.vips].filter((stream) => {
-        const vip = fleet.vips.get(stream)
+        const vip = fleet.indexedVip(stream)
         return vip !== undefined && isStray(pools, vip)
       })
     )
@@ -69,7 +69,10 @@ const poolsByName = (fleet: Fleet, cluster: ClusterMemory): ReadonlyMap<string, 
   new Map(fleet.config(cluster).pools.map((pool) => [pool.name, pool]))
 
 /** Of a pool that is deleted all that is held of it is told of in another way. */
-const isStray = (pools: ReadonlyMap<string, AddressPool>, { phase, pool: name, address }: VipState): boolean => {
+const isStray = (
+  pools: ReadonlyMap<string, AddressPool>,
+  { phase, pool: name, address }: Pick<VipState, "phase" | "pool" | "address">
+): boolean => {
   const pool = pools.get(name)
   if (phase !== "assigned" || pool === undefined || pool.retired === true) return false
   return !poolHas(pool, address)

@@ -1,3 +1,5 @@
+import type { KeptStreams } from "./kept-streams.ts"
+
 /** A stream's version as it was loaded, and when the event was recorded that it is by, ISO 8601. */
 export interface LoadedVersion {
   readonly version: number
@@ -10,18 +12,27 @@ export interface LoadedVersion {
  */
 export class StreamVersions {
   readonly #entries = new Map<string, number | { version: number; recordedAt: string }>()
+  #kept: KeptStreams | undefined
 
-  get size(): number {
-    return this.#entries.size
+  get isEmpty(): boolean {
+    for (const _ of this) return false
+    return true
   }
 
   get(stream: string): number | undefined {
     const entry = this.#entries.get(stream)
-    return typeof entry === "object" ? entry.version : entry
+    if (entry !== undefined) return typeof entry === "object" ? entry.version : entry
+    const row = this.#kept?.find(stream)
+    return row === undefined ? undefined : this.#kept?.version(row)
   }
 
   has(stream: string): boolean {
-    return this.#entries.has(stream)
+    return this.get(stream) !== undefined
+  }
+
+  /** Has streams that were loaded, and have no entry of their own yet, looked for there. */
+  keepIn(kept: KeptStreams): void {
+    this.#kept = kept
   }
 
   set(stream: string, version: number): void {
@@ -41,10 +52,15 @@ export class StreamVersions {
   /** When the event was recorded that was the newest of a stream when it was loaded, or followed. */
   recordedAt(stream: string): string | undefined {
     const entry = this.#entries.get(stream)
-    return typeof entry === "object" ? entry.recordedAt : undefined
+    if (typeof entry === "object") return entry.recordedAt
+    const row = this.#kept?.find(stream)
+    return row === undefined ? undefined : this.#kept?.recordedAt(row)
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [stream: string, version: number]> {
     for (const [stream, entry] of this.#entries) yield [stream, typeof entry === "object" ? entry.version : entry]
+    for (const stream of this.#kept?.streams() ?? []) {
+      if (!this.#entries.has(stream)) yield [stream, this.get(stream) ?? 0]
+    }
   }
 }

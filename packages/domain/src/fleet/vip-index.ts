@@ -22,9 +22,30 @@ export const unindexVip = (fleet: Fleet, stream: string, vip: IndexedVip): void 
 
 /** Makes a VIP known to what is looked up by cluster, holder, phase and order. */
 export const indexVip = (fleet: Fleet, stream: string, vip: IndexedVip): void => {
+  indexHolders(fleet.cluster(vip.cluster), stream, vip)
+  indexRest(fleet, stream, vip)
+}
+
+/** To what is looked up by cluster and holder. */
+export const indexHolders = (
+  cluster: Pick<ClusterMemory, "vips" | "addressesOf" | "movingOf">,
+  stream: string,
+  vip: IndexedVip
+): void => {
+  if (vip.phase !== "free") cluster.vips.add(stream)
+  for (const holder of vip.holders) {
+    const addresses = addressesFor(cluster, holder)
+    const key = `${holder.namespace}/${holder.name}`
+    const known = addresses.get(key)
+    if (known === undefined) addresses.set(key, [vip.address])
+    else known.push(vip.address)
+  }
+}
+
+/** To all else. */
+export const indexRest = (fleet: Fleet, stream: string, vip: IndexedVip): void => {
   const cluster = fleet.cluster(vip.cluster)
   const network = fleet.network(vip.network)
-  if (vip.phase !== "free") cluster.vips.add(stream)
   if (vip.phase === "assigned") cluster.assignedCount++
   if (vip.releasedAtMs !== undefined) cluster.releases.add(stream, vip.releasedAtMs)
   if (vip.heldRelease !== undefined) addTo(fleet.heldBy, vip.heldRelease.order, stream)
@@ -32,10 +53,6 @@ export const indexVip = (fleet: Fleet, stream: string, vip: IndexedVip): void =>
   if (vip.phase === "quarantined") fleet.quarantined.add(stream)
   for (const holder of vip.holders) {
     for (const [scope, counts] of cluster.heldIn) if (isIn(scope, holder)) count(counts, vip.address, 1)
-    const key = `${holder.namespace}/${holder.name}`
-    const addresses = addressesFor(cluster, holder).get(key)
-    if (addresses === undefined) addressesFor(cluster, holder).set(key, [vip.address])
-    else addresses.push(vip.address)
     if (holder.sharingKey !== "") addTo(cluster.sharing, holder.sharingKey, stream)
   }
   for (const holder of vip.lastHolders) addTo(network.lastHeld, `${vip.cluster}/${holder}`, vip.address)
@@ -73,8 +90,10 @@ const count = (counts: Map<string, number>, address: string, change: 1 | -1): vo
   else counts.set(address, after)
 }
 
-const addressesFor = (cluster: ClusterMemory, { leaving }: Pick<Holder, "leaving">): Map<string, Array<string>> =>
-  leaving === true ? cluster.movingOf : cluster.addressesOf
+const addressesFor = (
+  cluster: Pick<ClusterMemory, "addressesOf" | "movingOf">,
+  { leaving }: Pick<Holder, "leaving">
+): Map<string, Array<string>> => (leaving === true ? cluster.movingOf : cluster.addressesOf)
 
 const remove = (map: Map<string, Array<string>>, key: string, value: string): void => {
   const rest = (map.get(key) ?? []).filter((item) => item !== value)

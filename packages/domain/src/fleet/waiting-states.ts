@@ -1,31 +1,82 @@
 import { Result } from "effect"
 import { type EventType, eventTypes } from "./event.ts"
+import type { KeptStreams, WaitingRow } from "./kept-streams.ts"
 import { isNewest, readState } from "./state-shapes.ts"
 import type { StoredState } from "./stored.ts"
 import type { Holder, StreamState, VipState } from "./stream.ts"
 
 /**
  * States by their names, each parsed when somebody asks for it. A fleet that is loaded has some hundred thousand, and what is
- * decided next is about few of them; as texts they take a fraction of the time and of the room.
+ * decided next is about few of them; as texts they take a fraction of the time and of the room. Those that were kept where they
+ * were loaded are found there one by one, and have entries of their own once all are asked for.
  */
 export class WaitingStates<State extends StreamState> extends Map<string, State> {
+  readonly #prefix: string
+  #kept: KeptStreams | undefined
+  #rows: Array<number> = []
+  /** Those of the rows that have an entry, or had one. */
+  readonly #taken = new Set<number>()
+
+  /** With the prefix that their streams have before their names. */
+  constructor(prefix = "") {
+    super()
+    this.#prefix = prefix
+  }
+
   /** A stored state of which all that is indexed is known. */
   setLater(key: string, row: WaitingRow): void {
+    this.#take(key)
     super.set(key, new Waiting(row) as unknown as State)
+  }
+
+  /** The same of one that stays where it was loaded. */
+  keep(kept: KeptStreams, row: number): void {
+    this.#kept = kept
+    this.#rows.push(row)
   }
 
   /** The text of a state that nobody has asked for. */
   textOf(key: string): string | undefined {
     const state: unknown = super.get(key)
-    return state instanceof Waiting ? state.state : undefined
+    if (state !== undefined) return state instanceof Waiting ? state.state : undefined
+    const row = this.#rowOf(key)
+    return row === undefined ? undefined : this.#kept?.state(row).state
+  }
+
+  override get size(): number {
+    return super.size + this.#rows.length - this.#taken.size
+  }
+
+  override has(key: string): boolean {
+    return super.has(key) || this.#rowOf(key) !== undefined
   }
 
   override get(key: string): State | undefined {
-    const state: unknown = super.get(key)
+    const state: unknown = super.get(key) ?? this.#take(key)
     return state instanceof Waiting ? this.#parse(key, state) : (state as State | undefined)
   }
 
+  override set(key: string, state: State): this {
+    this.#take(key)
+    return super.set(key, state)
+  }
+
+  override delete(key: string): boolean {
+    return this.#take(key) !== undefined || super.delete(key)
+  }
+
+  override clear(): void {
+    this.#enterAll()
+    super.clear()
+  }
+
+  override keys(): MapIterator<string> {
+    this.#enterAll()
+    return super.keys()
+  }
+
   override *entries(): MapIterator<[string, State]> {
+    this.#enterAll()
     for (const [key, state] of super.entries() as MapIterator<[string, unknown]>) {
       yield [key, state instanceof Waiting ? this.#parse(key, state) : (state as State)]
     }
@@ -48,7 +99,40 @@ export class WaitingStates<State extends StreamState> extends Map<string, State>
     super.set(key, state)
     return state
   }
+
+  #rowOf(key: string): number | undefined {
+    if (this.#rows.length === this.#taken.size) return undefined
+    const row = this.#kept?.find(this.#prefix + key)
+    return row === undefined || this.#taken.has(row) ? undefined : row
+  }
+
+  /** Takes one out of those that are kept: it has an entry of its own from now on, or none. */
+  #take(key: string): Waiting | undefined {
+    const row = this.#rowOf(key)
+    if (row === undefined || this.#kept === undefined) return undefined
+    this.#taken.add(row)
+    return new Waiting(this.#kept.state(row))
+  }
+
+  #enterAll(): void {
+    const kept = this.#kept
+    if (kept === undefined || this.#rows.length === 0) return
+    for (const row of inOrder(kept, this.#rows)) {
+      if (this.#taken.has(row)) continue
+      const waiting = new Waiting(kept.state(row))
+      super.set(waiting.stream.slice(this.#prefix.length), waiting as unknown as State)
+    }
+    this.#rows = []
+    this.#taken.clear()
+  }
 }
+
+/** Rows in the order of their events. */
+const inOrder = (kept: KeptStreams, rows: ReadonlyArray<number>): ReadonlyArray<number> =>
+  rows
+    .map((row) => ({ row, seq: kept.seq(row) }))
+    .sort((a, b) => a.seq - b.seq)
+    .map(({ row }) => row)
 
 class Waiting implements StoredState {
   readonly seq: number
@@ -62,11 +146,6 @@ class Waiting implements StoredState {
     this.schema = schema
     this.state = state
   }
-}
-
-/** A stored state that is there. */
-export interface WaitingRow extends StoredState {
-  readonly state: string
 }
 
 /** A stored state, with what the database says of it. */
