@@ -1,8 +1,8 @@
 /**
  * `replay [VIPS] [EVENTS]`, 20,000 and 200,000 unless given; the bars are for 100,000 and 1,000,000. With so many VIPs held,
- * each of a Service: how long a leader takes to have its state, and how long the log takes to be replayed, once by the
- * comparison of state and history with it, without its rests, and once event by event, as a follower does that has fallen
- * behind. States are of real decisions; events after the first ones repeat them, by SQL. The baselines read the same rows and
+ * each of a Service: how long a leader takes to have its state, also from the start of its process, in one file as services are
+ * run; and how long the log takes to be replayed, once by the comparison of state and history with it, without its rests, and
+ * once event by event, as a follower does that has fallen behind. States are of real decisions; events after the first ones repeat them, by SQL. The baselines read the same rows and
  * do nothing with them. Processor time is that of this process, which other work on the machine changes less.
  */
 import { readOn } from "@lowtide/allocator/follower"
@@ -12,8 +12,9 @@ import { Fleet } from "@lowtide/domain"
 import { Ledger, ledgerPostgres, loadWhole, walkReplay } from "@lowtide/ledger"
 import { startPostgres } from "@lowtide/testkit"
 import { Effect } from "effect"
-import { argument, cpuMs, figuresOf, median, runBenchmark, timed } from "./kit/figures.ts"
+import { argument, cpuMs, figuresOf, median, medianOf, runBenchmark, timed } from "./kit/figures.ts"
 import { fillLedger, repeatEvents } from "./kit/filled-ledger.ts"
+import { startedFrom } from "./kit/started.ts"
 
 const vipCount = argument(0, 20_000)
 const eventCount = argument(1, 200_000)
@@ -29,6 +30,7 @@ const main = Effect.gen(function* () {
     const written = yield* Effect.promise(() => repeatEvents({ databaseUrl, filled, events: eventCount }))
     process.stderr.write(`${written} events are written\n`)
     yield* measureLoad
+    yield* measureStart(databaseUrl)
     yield* measureReplay(written)
   }).pipe(Effect.provide(ledgerPostgres(databaseUrl)))
 })
@@ -46,6 +48,14 @@ const measureLoad = Effect.gen(function* () {
   const figure = `a leader's state is loaded, ${vipCount} VIPs`
   print({ figure, value: median(runs.load), unit: "ms", ...baseline })
   print({ figure: `${figure}, processor time`, value: median(runs.loadCpu), unit: "ms", ...baseline })
+})
+
+const measureStart = Effect.fnUntraced(function* (databaseUrl: string) {
+  const start = yield* startedFrom("load-once.ts")
+  const value = yield* medianOf(rounds, start({ ...process.env, DATABASE_URL: databaseUrl }))
+  const baseline = yield* medianOf(rounds, timed(loadMemory))
+  const figure = `from the start of a process to its state, ${vipCount} VIPs`
+  print({ figure, value, unit: "ms", baseline, baselineName: "the same in a process that runs" })
 })
 
 const measureReplay = Effect.fnUntraced(function* (events: number) {
