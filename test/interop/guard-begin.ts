@@ -1,13 +1,7 @@
 import { type LabError, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
-import {
-  announced,
-  type GuardedRouter,
-  type GuardPlan,
-  makeGuardedNode,
-  makeGuardLab,
-  type StartGuarded
-} from "./guard-lab.ts"
+import { announced, type GuardedRouter, type GuardPlan, makeGuardLab, type StartGuarded } from "./guard-lab.ts"
+import { makeGuardedNode } from "./guard-node.ts"
 
 /** What takes a second, or a hold time of 9 s, on a machine with nothing else to do; far below the longest hold time here. */
 export const patience = { deadlineMs: 45_000, intervalMs: 50 } as const

@@ -1,4 +1,4 @@
 import { guardInteropCases } from "./guard-cases.ts"
-import { startGuardedBird } from "./guard-lab.ts"
+import { startGuardedBird } from "./guard-routers.ts"
 
 guardInteropCases({ name: "BIRD", start: startGuardedBird })

@@ -3,6 +3,7 @@ import type { LabProcess } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import { beginGuarded, until, untilAllThere, untilBfd } from "./guard-begin.ts"
 import { announced, type GuardedRouter, type StartGuarded, ways } from "./guard-lab.ts"
+import { bfdProfile } from "./guard-node.ts"
 import { restartOver } from "./guard-restarts.ts"
 
 /** What 300 ms x 3 and a router's own work may come to on a machine that is busy otherwise. */
@@ -102,6 +103,30 @@ export const guardInteropCases = ({
           yield* untilLogged(speaker, /BFD: its process answers.*BFD with peer router, \S+ to \S+: Up/s)
           assert.notInclude(yield* speaker.log, "LT0311")
         }).pipe(Effect.scoped)
+    )
+
+    it.live("another profile is taken up while BFD is up, and one that is taken away ends BFD as out of use", () =>
+      Effect.gen(function* () {
+        const { router, node, bfd, speaker } = yield* beginGuarded(start, { keepsRoutes: true, claimSeconds: 10 })
+        yield* speaker.stop
+        yield* node.setBfd({ ...bfdProfile, receiveIntervalMs: 700 })
+        const second = yield* node.startSpeaker
+        yield* until(
+          "BFD waits for 3 x 700 ms",
+          Effect.map(node.bfdSessions, (all) => all.some(({ detectionTimeUs }) => detectionTimeUs === 2_100_000))
+        )
+        yield* until("the speaker has told its routes", node.hasTold)
+        assert.notInclude(yield* bfd.log, "Up to")
+        yield* second.stop
+        yield* node.setBfd(undefined)
+        yield* node.startSpeaker
+        yield* untilLogged(bfd, /was not asked for again and is removed\s.*Up to AdminDown, disabled/)
+        yield* until(
+          "it is forgotten",
+          Effect.map(node.bfdSessions, (all) => all.length === 0)
+        )
+        yield* untilAllThere(router) // also where the router took that for a loss
+      }).pipe(Effect.scoped)
     )
 
     it.live(

@@ -1,4 +1,4 @@
 import { guardInteropCases } from "./guard-cases.ts"
-import { startGuardedFrr } from "./guard-lab.ts"
+import { startGuardedFrr } from "./guard-routers.ts"
 
 guardInteropCases({ name: "FRR", start: startGuardedFrr })
