@@ -20,6 +20,7 @@ const usage = `Speaks BGP to one router by hand, for tests and for looking at wh
   --port N               TCP port of the router (default 179)
   --local-address ADDR   connect from this address
   --listen ADDR          let the router connect as well, to this address and port 179
+  --passive              do not connect: only the router does
   --hold SECONDS         hold time, 0 or 3..65535 (default 90)
   --retry SECONDS        what back-off grows from (default 1)
   --family 4|6           repeat for both (default: both)
@@ -62,6 +63,7 @@ const flags = parseArgs({
     "router-id": { type: "string" },
     "local-address": { type: "string" },
     listen: { type: "string" },
+    passive: { type: "boolean", default: false },
     hold: { type: "string", default: "90" },
     retry: { type: "string", default: "1" },
     family: { type: "string", multiple: true, default: ["4", "6"] },
@@ -94,6 +96,7 @@ const peerOptions = (): PeerOptions | undefined => {
     nextHops: { ...(next4 && { 4: next4 }), ...(next6 && { 6: next6 }) },
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(flags.password !== undefined && { md5Key: () => Result.succeed(new TextEncoder().encode(flags.password)) }),
+    ...(flags.passive && { isDialled: false }),
     ...(flags.gtsm && { ttl: 255, ttlMin: 255 }),
     ...(flags["restart-time"] !== undefined && {
       gracefulRestart: { restartTimeSeconds: Number(flags["restart-time"]), hasRestarted: flags.restarted }
@@ -143,13 +146,16 @@ const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
   if (flags.status) print({ _tag: "Status", ...peer.status() })
 }
 
+const listenFor = Effect.fn("listenFor")(function* (peer: BgpPeer, host: string) {
+  const refused = (connection: RefusedConnection) => print({ _tag: "ConnectionRefused", ...connection })
+  const listener = yield* Effect.result(startListener({ host, port: 179 }, refused))
+  if (Result.isFailure(listener)) return print({ _tag: "ListenFailed", reason: listener.failure.message })
+  for (const reason of listener.success.setPeers([peer])) print({ _tag: "ListenFailed", reason })
+})
+
 const speak = Effect.fn("speak")(function* (options: PeerOptions) {
   const peer = yield* startPeer(options, print)
-  if (flags.listen !== undefined) {
-    const refused = (connection: RefusedConnection) => print({ _tag: "ConnectionRefused", ...connection })
-    const listener = yield* startListener({ host: flags.listen, port: 179 }, refused)
-    listener.setPeers([peer])
-  }
+  if (flags.listen !== undefined) yield* listenFor(peer, flags.listen)
   peer.change(changesOf({ announce: flags.announce }))
   yield* Effect.promise(async () => {
     for await (const text of createInterface({ input: process.stdin })) {

@@ -15,7 +15,8 @@ import { Effect, Exit, Scope } from "effect"
 export interface BgpLab {
   readonly router: LabContext
   readonly node: LabContext
-  readonly speak: (args: ReadonlyArray<string>) => Speaker
+  /** `wrap` is a command that runs the speaker. */
+  readonly speak: (args: ReadonlyArray<string>, wrap?: ReadonlyArray<string>) => Speaker
   readonly close: () => Promise<void>
 }
 
@@ -167,7 +168,7 @@ export const makeBgpLab = async (): Promise<BgpLab> => {
   return {
     router,
     node,
-    speak: (args) => speaker(node.start([process.execPath, "scripts/bgp-speak.ts", ...args])),
+    speak: (args, wrap = []) => speaker(node.start([...wrap, process.execPath, "scripts/bgp-speak.ts", ...args])),
     close: async () => {
       await Promise.all(children.map(end))
       await Effect.runPromise(Scope.close(scope, Exit.void))
