@@ -23,7 +23,7 @@ export const PeerView = Schema.Struct({
   cluster: Schema.String,
   name: Schema.String,
   state: Schema.Literals(["Accepted", "Refused"]).annotate({ description: "Refused: it is not in effect" }),
-  peerAddress: Schema.String,
+  peerAddress: Schema.String.annotate({ description: "The router's address, or the interface that it is on" }),
   peerPort: Schema.Int,
   peerAsn: Schema.Int,
   myAsn: Schema.Int,

@@ -11,8 +11,10 @@ import type { BgpRole } from "./wire/role.ts"
 export interface PeerOptions {
   /** What messages call the peer. */
   readonly name: string
-  /** Its address; the session goes over the family of this address and may carry both. */
+  /** Its address, a link-local one with its zone; the session goes over the family of this address and may carry both. */
   readonly host: string
+  /** Why `host` is no address yet, but the name of an interface, say: told at each attempt to connect. */
+  readonly whyNoAddress?: () => string
   /** 179 unless the router was told otherwise. */
   readonly port: number
   /** The address to connect from; the kernel's choice unless given. */

@@ -232,7 +232,10 @@ const checkSendHoldTime = ({ name, holdTimeSeconds, sendHoldTimeSeconds }: PeerO
 const dial = (options: PeerOptions, events: TransportEvents): (() => void) => {
   const { host, port, localAddress, ttl, ttlMin, device, md5Key } = options
   const peer = Result.getOrUndefined(parseIpAddress(host.replace(/%.*$/, "")))
-  if (peer === undefined) return failSoon(events, `expected an IPv4 or IPv6 address, found ${JSON.stringify(host)}`)
+  if (peer === undefined) {
+    const reason = options.whyNoAddress?.() ?? `expected an IPv4 or IPv6 address, found ${JSON.stringify(host)}`
+    return failSoon(events, reason)
+  }
   const key = md5Key?.()
   if (key !== undefined && Result.isFailure(key)) return failSoon(events, key.failure)
   const target: DialTarget = {

@@ -36,7 +36,11 @@ describe("what a backend cannot do of one peer", () => {
     [{ passwordSecret: { name: "s" } }, { native: "", frr: "", "frr-k8s": "" }],
     [
       { interface: "eth0", peerAddress: null },
-      { native: "LT0133 p spec.interface", frr: "", "frr-k8s": "" }
+      { native: "", frr: "", "frr-k8s": "" }
+    ],
+    [
+      { interface: "eth0", peerAddress: null, sourceAddress: "2001:db8::2" },
+      { native: "LT0134 p spec.sourceAddress", frr: "", "frr-k8s": "" }
     ],
     [
       { dynamicASN: "external", peerASN: null },
@@ -57,7 +61,7 @@ describe("what a backend cannot do of one peer", () => {
     it.each(backends)(`${JSON.stringify(spec)} for %s`, (backend) => {
       const result = judged(backend, peer("p", spec), echo(false))
       assert.deepStrictEqual(result.findings, expected[backend] === "" ? [] : [expected[backend]])
-      const isRefused = /LT0133|LT0108/.test(expected[backend])
+      const isRefused = /LT0108/.test(expected[backend])
       assert.deepStrictEqual(result.peers, isRefused ? [] : ["p"], "an error refuses the peer, a warning does not")
     })
   }

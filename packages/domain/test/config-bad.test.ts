@@ -56,7 +56,7 @@ describe("a folder of bad manifests", () => {
     )
     assert.deepStrictEqual(
       config.peers.map((peer) => peer.name),
-      ["good", "only-warnings", "secret"]
+      ["good", "only-warnings", "other-sessions", "secret"]
     )
     assert.deepStrictEqual(
       config.advertisements.map(({ name, pools, peers }) => [name, pools, peers]),

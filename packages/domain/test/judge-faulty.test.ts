@@ -59,8 +59,8 @@ describe("an object with an error of its own, beside the others", () => {
     ],
     [
       "asks for what the backend cannot do, and for a BFD profile that there is not",
-      [peer("a", { holdTime: "1s", interface: "eth0", peerAddress: null, bfdProfile: "none" })],
-      ["LT0135 a spec.bfdProfile", "LT0133 a spec.interface"]
+      [peer("a", { holdTime: "1s", disableMP: true, bfdProfile: "none" })],
+      ["LT0135 a spec.bfdProfile", "LT0134 a spec.disableMP"]
     ],
     ["wants the session of another", [peer("a"), peer("b", { holdTime: "1s" })], ["LT0123 b spec.peerAddress"]],
     ["may want another session than the port that was read", [peer("a"), peer("b", { peerPort: 70_000 })], []],

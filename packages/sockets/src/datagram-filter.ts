@@ -21,7 +21,14 @@ export const acceptFrom = (fd: number, family: Family, senders: ReadonlyArray<Se
     const detail = `expected at most ${sendersMax}, found ${senders.length}`
     throw new SocketFault({ operation: "set who may send to a UDP socket", detail })
   }
-  const program = Buffer.concat([keepFields(family), ...senders.map(letIn), give(drop)])
+  attach(fd, Buffer.concat([keepFields(family), ...senders.map(letIn), give(drop)]))
+}
+
+/** Lets through only what has passed no router: a TTL or hop limit of 255, whoever sends. */
+export const acceptFromLink = (fd: number, family: Family): void =>
+  attach(fd, Buffer.concat([loadOctet(fields[family].ttl), ifEqual(255, 0, 1), give(keep), give(drop)]))
+
+const attach = (fd: number, program: Buffer): void => {
   const filter = Buffer.alloc(16) // struct sock_fprog
   filter.writeUInt16LE(program.length / instructionBytes, 0)
   filter.writeBigUInt64LE(libc().addressOf(program), 8)

@@ -1,6 +1,7 @@
-/** Sockets with the options that Node does not set: TCP-MD5, GTSM, TTL, bound interfaces; and a thread in real time. Linux only. */
+/** Sockets with the options that Node does not set: TCP-MD5, GTSM, TTL, bound interfaces, raw ICMPv6; and a thread in real time. Linux only. */
 export { acceptFrom, type Sender, sendersMax } from "./datagram-filter.ts"
 export * from "./fault.ts"
+export * from "./icmpv6.ts"
 export { returnFreeMemory } from "./memory.ts"
 export { md5KeyBytesMax } from "./options.ts"
 export * from "./scheduling.ts"

@@ -10,6 +10,22 @@ interface Libc {
   readonly close: (fd: number) => number
   readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: number) => number
   readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array, length: Uint8Array) => number
+  readonly recvfrom: (
+    fd: number,
+    buffer: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: Uint8Array
+  ) => number
+  readonly sendto: (
+    fd: number,
+    octets: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number
+  ) => number
   readonly sched_setscheduler: (pid: number, policy: number, parameters: Uint8Array) => number
   readonly ioctl: (fd: number, request: number, value: Uint8Array) => number
   /** Undefined where the C library has none (musl). */
@@ -47,6 +63,8 @@ const load = (): Libc => {
     setsockopt: library.func("int setsockopt(int, int, int, const void*, unsigned int)"),
     getsockopt: library.func("int getsockopt(int, int, int, void*, void*)"),
     ioctl: library.func("int ioctl(int, unsigned long, void*)"),
+    recvfrom: library.func("long recvfrom(int, void*, size_t, int, void*, void*)"),
+    sendto: library.func("long sendto(int, const void*, size_t, int, const void*, unsigned int)"),
     sched_setscheduler: library.func("int sched_setscheduler(int, int, const void*)"),
     malloc_trim: unlessMissing(() => library.func("int malloc_trim(size_t)")),
     errno: () => koffi.errno(),

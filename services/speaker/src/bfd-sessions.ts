@@ -1,6 +1,6 @@
 import type { SessionRequest } from "@lowtide/bfd/session-options"
 import { isInternalPeer, type NodeIntent, type NodePeer, type PeerBfd } from "@lowtide/domain/announcing/intent"
-import { type LocalSettings, localAddressOf } from "./peer-options.ts"
+import { isUnnumbered, type LocalSettings, localAddressOf } from "./peer-options.ts"
 
 /** BFD as a peer of the node is to have it. */
 export interface WantedBfd {
@@ -11,7 +11,10 @@ export interface WantedBfd {
   readonly path: Pick<SessionRequest, "peerAddress" | "hops" | "device"> & { readonly localAddress: string | undefined }
 }
 
-/** The peers of a node that BFD is to be run with. `isOnLink` says whether an address is on a network of the node's own. */
+/**
+ * The peers of a node that BFD is to be run with; one on an interface whose address is not known has none yet. `isOnLink` says
+ * whether an address is on a network of the node's own.
+ */
 export const wantedBfd = (
   settings: LocalSettings,
   { peers }: Pick<NodeIntent, "peers">,
@@ -19,7 +22,7 @@ export const wantedBfd = (
 ): ReadonlyArray<WantedBfd> =>
   peers.flatMap((peer) => {
     const { name, peerAddress, vrf, bfd } = peer
-    if (bfd === undefined) return []
+    if (bfd === undefined || peerAddress === "") return []
     const hops = isOneHopAway(peer, isOnLink) ? "single" : "multi"
     const localAddress = localAddressOf(settings, peer)
     return { peer: name, profile: bfd, path: { peerAddress, localAddress, hops, ...(vrf && { device: vrf }) } }
@@ -27,7 +30,8 @@ export const wantedBfd = (
 
 /** RFC 5881 or 5883: an external peer is where it is configured to be; an internal one may be anywhere, as routers see it. */
 const isOneHopAway = (peer: NodePeer, isOnLink: (address: string) => boolean): boolean =>
-  isInternalPeer(peer) || peer.hops === undefined ? isOnLink(peer.peerAddress) : peer.hops === "one"
+  isUnnumbered(peer) ||
+  (isInternalPeer(peer) || peer.hops === undefined ? isOnLink(peer.peerAddress) : peer.hops === "one")
 
 /** A session of the node's BFD, and the peers that share it. */
 export interface SharedSession {

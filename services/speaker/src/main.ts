@@ -26,6 +26,7 @@ import { Passwords } from "./passwords.ts"
 import { Speaker, tickMs } from "./speaker.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
 import { judgeMessages, readTrust } from "./trust.ts"
+import { Neighbors, neighborsPort } from "./unnumbered/neighbors.ts"
 import { runUplink } from "./uplink.ts"
 import { Withheld, withheldFiles } from "./withheld.ts"
 
@@ -82,6 +83,10 @@ const RunningLive = Layer.effect(
     const life = new Life(stateFolder, { bootId: bootId(), say: (text) => run(Effect.logWarning(text)) })
     const say: SpeakerPort["say"] = (severity, text) => run(logAt[severity](text))
     const exporter = yield* startReporting(bmpStations, settings, say) // ends after the sessions, whose ends it reports
+    const neighbors = yield* Effect.acquireRelease(
+      Effect.sync(() => new Neighbors({ ...neighborsPort, monotonicMs })),
+      (found) => Effect.sync(() => found.close())
+    )
     const owner = `the speaker of node ${settings.node}, pid ${process.pid}`
     const bfd = yield* connectBfd({ socketPath: bfdSocket, owner }, (event) => speaker.takeBfd(event))
     const speaker: Speaker = new Speaker({
@@ -96,6 +101,7 @@ const RunningLive = Layer.effect(
       mayBegin: (peer) => passwords.mayBegin(peer),
       bfd,
       isOnLink: (address) => isOnLink(networkInterfaces(), address),
+      neighbors,
       runId: randomUUID(),
       say,
       resync: () => Queue.offerUnsafe(resync, undefined),

@@ -21,28 +21,45 @@ export interface LocalSettings {
 /** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
 export const restartTimeSeconds = 120
 
-/** The sessions that a node is to hold, by peer name; `passwordOf` answers undefined for a peer without a password. */
+/** What a node finds out about its peers by itself. */
+export interface Found {
+  /** Undefined for a peer without a password. */
+  readonly passwordOf: (peer: NodePeer) => PasswordLookup | undefined
+  /** Where the peer on an interface is, or the interface, with why that is not known. */
+  readonly neighborOf: (peer: UnnumberedPeer) => Pick<PeerOptions, "host" | "whyNoAddress">
+}
+
+/** A peer that is whoever is on an interface. */
+export type UnnumberedPeer = NodePeer & { readonly interface: string }
+
+export const isUnnumbered = (peer: NodePeer): peer is UnnumberedPeer => peer.interface !== undefined
+
+/** The sessions that a node is to hold, by peer name. */
 export const wantedPeers = (
   settings: LocalSettings,
   intent: NodeIntent,
-  passwordOf: (peer: NodePeer) => PasswordLookup | undefined
+  found: Found
 ): ReadonlyMap<string, PeerOptions> =>
-  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, password: passwordOf(peer) })]))
+  new Map(intent.peers.map((peer) => [peer.name, peerOptions(settings, intent, { peer, found })]))
 
 /**
  * A peer's own source address and router id come before the node's. The next hop of the family that the session does not
- * go over is the node's first address of that family.
+ * go over is the node's first address of that family; of an unnumbered peer's it is that of the session too (RFC 8950), since
+ * nothing says that the router can reach another.
  */
 const peerOptions = (
   settings: LocalSettings,
   intent: NodeIntent,
-  { peer, password }: { readonly peer: NodePeer; readonly password: PasswordLookup | undefined }
+  { peer, found }: { readonly peer: NodePeer; readonly found: Found }
 ): PeerOptions => {
-  const family = familyOf(peer.peerAddress)
+  const password = found.passwordOf(peer)
+  const isByInterface = isUnnumbered(peer)
+  const family = isByInterface ? 6 : familyOf(peer.peerAddress)
   const localAddress = localAddressOf(settings, peer)
   const other = family === 4 ? 6 : 4
   const configured = { 4: settings.nextHopIpv4, 6: settings.nextHopIpv6 } as const
-  const otherNextHop = configured[other] ?? intent.addresses.find((address) => familyOf(address) === other)
+  const ofNode = isByInterface ? undefined : intent.addresses.find((address) => familyOf(address) === other)
+  const otherNextHop = configured[other] ?? ofNode
   const ownNextHop = family === undefined ? undefined : configured[family]
   const nextHops = {
     ...(ownNextHop !== undefined && family !== undefined && { [family]: ownNextHop }),
@@ -50,7 +67,7 @@ const peerOptions = (
   }
   return {
     name: peer.name,
-    host: peer.peerAddress,
+    ...(isByInterface ? found.neighborOf(peer) : { host: peer.peerAddress }),
     port: peer.peerPort,
     ...(localAddress !== undefined && { localAddress }),
     localAsn: peer.myAsn,
@@ -77,8 +94,13 @@ const peerOptions = (
 }
 
 /** The address that a peer's session is to come from; undefined: the kernel's choice. */
-export const localAddressOf = (settings: LocalSettings, { sourceAddress, peerAddress }: NodePeer): string | undefined =>
-  sourceAddress ?? (familyOf(settings.localAddress) === familyOf(peerAddress) ? settings.localAddress : undefined)
+export const localAddressOf = (settings: LocalSettings, peer: NodePeer): string | undefined => {
+  if (isUnnumbered(peer)) return undefined // the interface's own link-local one
+  const { sourceAddress, peerAddress } = peer
+  return (
+    sourceAddress ?? (familyOf(settings.localAddress) === familyOf(peerAddress) ? settings.localAddress : undefined)
+  )
+}
 
 /**
  * The BGP Identifier: as set, else the node's first IPv4 address, else one made of its name: never 0 (RFC 6286 §2.1), and

@@ -1,5 +1,6 @@
 import type { PeerEvent } from "@lowtide/bgp/peer"
 import type { FindingCode } from "@lowtide/domain/config/codes"
+import { noNeighbor } from "./unnumbered/neighbors.ts"
 
 /** What ended or prevented a session, or keeps routes from it. */
 export interface SessionFault {
@@ -39,7 +40,10 @@ const endCode = (
   const { notification, reason, retryInMs } = event
   if (event._tag === "SessionEnded" && event.isPathFailure === true) return "LT0311"
   if (retryInMs === undefined) return undefined // stopped by us
-  if (notification === undefined) return reason.includes("its password ") ? "LT0308" : "LT0301"
+  if (notification === undefined) {
+    if (reason.includes("its password ")) return "LT0308"
+    return reason.includes(noNeighbor) ? "LT0314" : "LT0301"
+  }
   if (notification.direction === "received") return "LT0302"
   if (notification.code === 4) return "LT0304"
   return notification.code === 2 ? "LT0305" : undefined

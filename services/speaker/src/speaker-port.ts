@@ -7,6 +7,7 @@ import type { PasswordLookup } from "./passwords.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import type { PeersPort } from "./peers.ts"
 import type { Trust } from "./trust.ts"
+import type { Neighbors } from "./unnumbered/neighbors.ts"
 import type { Withheld } from "./withheld.ts"
 
 /** What a speaker runs on. */
@@ -28,6 +29,8 @@ export interface SpeakerPort {
   readonly bfd: BfdProcess
   /** Whether an address is on a network of the node's own. */
   readonly isOnLink: (address: string) => boolean
+  /** Who is on the node's unnumbered interfaces. */
+  readonly neighbors: Pick<Neighbors, "want" | "tick" | "on" | "whyNot">
   /** Names this run in statuses. */
   readonly runId: string
   readonly say: (severity: "info" | "warning" | "error", text: string) => void

@@ -119,7 +119,8 @@ export class Speaker {
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
         onStopped: () => this.#changed("now"),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
-        save: (records) => void this.#saver.save(records),
+        save: (records) => this.#saver.save(records),
+        onNeighbors: (node) => this.#configureSessions(node),
         isTableWhole: () => !this.#isQuiet && !this.#isNew
       },
       sessions
@@ -454,7 +455,7 @@ export class Speaker {
 
   #configureSessions(node: NodeIntent): void {
     // Before their sessions: a router is told first that BFD is out of use, and takes its end for no failure of the path.
-    this.#bfd.configure(wantedBfd(this.#port.settings, node, this.#port.isOnLink))
+    this.#bfd.configure(wantedBfd(this.#port.settings, this.#sessions.located(node), this.#port.isOnLink))
     this.#sessions.configure(node)
     this.#changed("now")
   }
@@ -566,6 +567,7 @@ export class Speaker {
     // By then no router keeps anything of a process before.
     if (this.#port.monotonicMs() - this.#startedAtMs >= restartTimeSeconds * 1000) this.#noLongerNew()
     this.#trustChange.tick()
+    this.#sessions.tick()
     this.#settleLosses()
     this.#noteLife()
     this.#bfd.look()

@@ -14,7 +14,7 @@ import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
 import { Withheld, withheldFiles } from "../src/withheld.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-import { firstLife } from "./played.ts"
+import { firstLife, nobody } from "./played.ts"
 
 const [webV4, dnsV4] = ["198.51.100.1", "198.51.100.2"]
 const serving = {
@@ -69,6 +69,7 @@ describe("a person at the node", () => {
       startPeer,
       passwordOf: () => undefined,
       mayBegin: () => true,
+      neighbors: nobody,
       bfd: { set: () => undefined, remove: () => undefined, sessions: () => new Map(), isConnected: () => false },
       isOnLink: () => true,
       runId: "run-1",

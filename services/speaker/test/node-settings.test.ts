@@ -10,6 +10,7 @@ import { isSamePeer, type LocalSettings, routerIdOf, wantedPeers } from "../src/
 import { RefusalLog, recentMax, repeatMs } from "../src/refusals.ts"
 import { StatusPace } from "../src/status-pace.ts"
 import { HandCentre, nodeIntent, peer } from "./hand-centre.ts"
+import { nothingFound } from "./played.ts"
 
 const settings: LocalSettings = { cluster: "east", node: "east-1" }
 
@@ -20,7 +21,7 @@ describe("wantedPeers", () => {
     addresses = ["192.0.2.11", "2001:db8::11"]
   ) => {
     const intent = new HandCentre().number(nodeIntent([peer(of)], { addresses })) as NodeIntent
-    const found = wantedPeers({ ...settings, ...change }, intent, () => undefined).get("router")
+    const found = wantedPeers({ ...settings, ...change }, intent, nothingFound).get("router")
     return found ?? assert.fail("no peer")
   }
 
@@ -40,6 +41,13 @@ describe("wantedPeers", () => {
     assert.strictEqual(options({ routerId: "198.51.100.1" }, { routerId: "198.51.100.2" }).routerId, "198.51.100.2")
     assert.strictEqual(options({ routerId: "198.51.100.1" }).routerId, "198.51.100.1")
     assert.strictEqual(options({}).routerId, "192.0.2.11")
+  })
+
+  it("has no next hop but the session's own for whoever is on an interface, unless one is set", () => {
+    const unnumbered = { peerAddress: "", interface: "eth0" }
+    const found = options({ localAddress: "2001:db8::11" }, unnumbered)
+    assert.deepStrictEqual([found.host, found.nextHops, found.localAddress], ["eth0", {}, undefined])
+    assert.deepStrictEqual(options({ nextHopIpv4: "192.0.2.99" }, unnumbered).nextHops, { 4: "192.0.2.99" })
   })
 
   it("makes a router id of the name of a node without IPv4: stable, never 0, below 224", () => {

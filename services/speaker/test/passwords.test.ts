@@ -8,6 +8,7 @@ import { afterEach, assert, describe, it } from "vitest"
 import { Passwords } from "../src/passwords.ts"
 import { isSamePeer, wantedPeers } from "../src/peer-options.ts"
 import { HandCentre, nodeIntent, peer } from "./hand-centre.ts"
+import { nothingFound } from "./played.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "lowtide-secrets-"))
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
@@ -66,7 +67,10 @@ spec: {myASN: 64496, peerASN: 64511, peerAddress: 192.0.2.1, password: spring ti
       const intent = new HandCentre().number(nodeIntent([peer(change)]))
       assert.strictEqual(intent._tag, "NodeIntent")
       if (intent._tag !== "NodeIntent") throw new Error("unreachable")
-      return wantedPeers({ cluster: "east", node: "east-1" }, intent, (of) => passwords.of(of)).get("router")!
+      return wantedPeers({ cluster: "east", node: "east-1" }, intent, {
+        ...nothingFound,
+        passwordOf: (of) => passwords.of(of)
+      }).get("router")!
     }
     const [none, secret, other] = [options({}), options(inSecret), options({ password: { from: "peer" } })]
     assert.isFalse(isSamePeer(none, secret))

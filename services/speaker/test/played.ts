@@ -2,7 +2,9 @@ import type { PeerEvent, PeerStatus } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import { Effect } from "effect"
 import type { SpeakerLife } from "../src/life.ts"
+import type { Found } from "../src/peer-options.ts"
 import type { PeersPort } from "../src/peers.ts"
+import type { SpeakerPort } from "../src/speaker-port.ts"
 import { Withheld } from "../src/withheld.ts"
 
 /** The life of a process that is the first of its node, and leaves nothing to the next. */
@@ -17,6 +19,19 @@ export const firstLife: SpeakerLife = {
 /** Nothing was ever withheld, and what is from now on is on a disk that is a list. */
 export const nothingWithheld = (disk: Array<string> = []): Withheld =>
   new Withheld({ read: () => disk.slice(-1), write: (text) => void disk.push(text) }, "2026-11-23T14:05:00.000Z")
+/** A node that has neither passwords nor neighbours. */
+export const nothingFound: Found = {
+  passwordOf: () => undefined,
+  neighborOf: ({ interface: device }) => ({ host: device })
+}
+
+/** Interfaces that nobody is on. */
+export const nobody: SpeakerPort["neighbors"] = {
+  want: () => {},
+  tick: () => {},
+  on: () => ({ _tag: "Nobody" }),
+  whyNot: (device) => `it is not known who is on ${device}: nobody is`
+}
 
 /** Peers whose sessions are played by a test, and what they were given. */
 export const playedPeers = () => {

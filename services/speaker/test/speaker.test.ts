@@ -12,7 +12,7 @@ import { Speaker } from "../src/speaker.ts"
 import type { SpeakerPort } from "../src/speaker-port.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-import { firstLife, nothingWithheld, playedPeers } from "./played.ts"
+import { firstLife, nobody, nothingWithheld, playedPeers } from "./played.ts"
 
 const speakers: Array<Speaker> = []
 afterEach(async () => {
@@ -51,6 +51,7 @@ const make = (
     mayBegin: () => true,
     bfd: { set: () => undefined, remove: () => undefined, sessions: () => new Map(), isConnected: () => false },
     isOnLink: () => true,
+    neighbors: nobody,
     runId: "run-1",
     say: () => {},
     resync: () => {},

@@ -110,7 +110,10 @@ export type PeerBfd = typeof PeerBfd.Type
 /** One BGP session as a node is to hold it. Times in seconds; a missing one is the protocol's default. */
 export const NodePeer = Schema.Struct({
   name: Schema.String,
+  /** Empty where `interface` is set. */
   peerAddress: Schema.String,
+  /** The peer is the one router on this interface (unnumbered). */
+  interface: Schema.optionalKey(Schema.String),
   peerPort: Schema.Int,
   /** 0 where `dynamicAsn` is set. */
   peerAsn: Schema.Int,

@@ -186,8 +186,12 @@ const peersToldOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Peer> 
   return fleet.allows("peerSettings")
     ? peers
     : peers.filter(
-        ({ password, vrf, dynamicAsn, localAsn }) =>
-          password === undefined && vrf === undefined && dynamicAsn === undefined && localAsn === undefined
+        (peer) =>
+          peer.password === undefined &&
+          peer.vrf === undefined &&
+          peer.interface === undefined &&
+          peer.dynamicAsn === undefined &&
+          peer.localAsn === undefined
       )
 }
 
@@ -202,6 +206,7 @@ const peersOn = (peers: ReadonlyArray<Peer>, labels: Readonly<Record<string, str
 const nodePeer = (peer: Peer, profile: BfdProfile | undefined): NodePeer => ({
   name: peer.name,
   peerAddress: peer.peerAddress,
+  ...(peer.interface === undefined ? {} : { interface: peer.interface }),
   peerPort: peer.peerPort,
   peerAsn: peer.peerAsn,
   ...(peer.dynamicAsn === undefined ? {} : { dynamicAsn: peer.dynamicAsn }),

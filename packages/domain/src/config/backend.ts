@@ -46,7 +46,10 @@ const nativeLimits = (peer: Peer): ReadonlyArray<BackendLimit> => {
   const limits: Array<BackendLimit> = []
   const limit = (code: FindingCode, name: string, expected: string, found: string, fix?: string) =>
     limits.push({ code, field: `spec.${name}`, expected, found, ...(fix === undefined ? {} : { fix }) })
-  if (peer.interface !== undefined) limit("LT0133", "interface", "nothing", JSON.stringify(peer.interface))
+  if (peer.interface !== undefined && peer.sourceAddress !== undefined) {
+    const expected = "nothing beside interface: a session over link-local addresses has the interface's own"
+    limit("LT0134", "sourceAddress", expected, JSON.stringify(peer.sourceAddress))
+  }
   const fix = "Remove it: a session carries every IP version that both sides support"
   if (peer.disableMP === true) limit("LT0134", "disableMP", "nothing", "true", fix)
   if (peer.dualStackAddressFamily === true) limit("LT0134", "dualStackAddressFamily", "nothing", "true", fix)

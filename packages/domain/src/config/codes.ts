@@ -152,11 +152,6 @@ export const codes = {
     "A range of the pool does not fill a single block of the aggregation length, so the aggregate would announce addresses that are not the pool's.",
     "Use an aggregation length that the range fills"
   ),
-  LT0133: error(
-    "session type not supported",
-    "The peer is whoever is on an interface (unnumbered), which the native speaker cannot find yet. It is refused rather than set up differently.",
-    "Name the peer by peerAddress"
-  ),
   LT0134: warning("field without effect", "The field is known and read, but changes nothing here.", "Remove the field"),
   LT0135: warning(
     "unknown BFD profile",
@@ -405,6 +400,11 @@ export const codes = {
     "BFD session not possible",
     "The node's BFD process does not take the session that the peer's profile asks for. The BGP session is held without BFD: a dead peer is noticed by the hold timer. It is tried again by itself.",
     "Do what the process says it expects: most often the node has not the source address, or not the VRF's device"
+  ),
+  LT0314: error(
+    "neighbour on the interface not known",
+    "The peer is the router on an interface (unnumbered), which is known by its Router Advertisements, and nobody advertises itself there, or more than one does, or the speaker may not hear it. There is no session until exactly one router is heard; one that is up stays.",
+    "See that the interface is up and the router sends Router Advertisements on it (FRR: `neighbor IFACE interface`), that no other router is on the segment, and that the speaker has CAP_NET_RAW; or name the peer by spec.peerAddress"
   ),
 
   LT0401: error(

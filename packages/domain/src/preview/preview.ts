@@ -300,7 +300,7 @@ const nodeOf = (
     const isInternal = isInternalPeer(peer)
     return {
       name: peer.name,
-      address: peer.peerAddress,
+      address: peer.interface ?? peer.peerAddress,
       asn: peer.peerAsn,
       announcements: [...(byPeer.get(peer.name)?.values() ?? [])]
         .map((route) => announcement(route, isInternal))

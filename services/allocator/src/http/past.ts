@@ -235,13 +235,13 @@ const statusAt = (
   sync: "live",
   cseq: 0,
   confirmedCseq: 0,
-  sessions: peers.flatMap(({ name, peerAddress, peerAsn }) => {
+  sessions: peers.flatMap(({ name, peerAddress, interface: device, peerAsn }) => {
     const session = facts.session(cluster, node, name)
     if (session === undefined) return []
     const isUp = session.change === "up"
     return {
       peer: name,
-      peerAddress,
+      peerAddress: device ?? peerAddress,
       peerAsn,
       state: isUp ? "Established" : "Down",
       since: session.at,

@@ -9,7 +9,7 @@ import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect, Layer, Result } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
 import { evidenceSamples } from "../../src/http/metrics.ts"
-import { evidenceItems } from "../../src/http/views/evidence.ts"
+import { evidenceItems, routerWords } from "../../src/http/views/evidence.ts"
 import { noRouters, RouterReports, type RoutersHeard } from "../../src/router-reports.ts"
 import { commitSample, startMs } from "./sample.ts"
 import { addressOf, withClient } from "./served.ts"
@@ -130,6 +130,23 @@ describe("what routers say of the routes that nodes announce", () => {
       const sessions = heard.status.sessions.map((session) => ({ ...session, localAddress: "203.0.113.9" }))
       const nodes = new Map([...view.nodes, ["east/east-1", { ...heard, status: { ...heard.status, sessions } }]])
       expect(of(evidenceItems({ ...view, nodes }, [router], {}, nowMs))[0]).toMatchObject({ verdict: "not-reported" })
+    })
+  )
+
+  it.effect("the router on an interface is where the node's session says", () =>
+    withSample((view) => {
+      const router = torA(({ announce }) => announce("192.0.2.1/32"))
+      const { status } = view.nodes.get("east/east-1")!
+      const peers = [{ name: "tor-a", peerAddress: "" }]
+      const word = (peerAddress: string) => {
+        const sessions = status.sessions.map((session) => ({ ...session, peerAddress, localAddress: "198.51.100.11" }))
+        const node = { status: { ...status, sessions }, addresses: [], peers }
+        return routerWords([router], node, nowMs)("tor-a", "192.0.2.1/32")?.has
+      }
+      assert.deepStrictEqual(
+        [word("198.51.100.1%eth0"), word("198.51.100.9%eth0"), word("eth0")],
+        [true, undefined, undefined]
+      )
     })
   )
 

@@ -113,11 +113,18 @@ const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion)
     if (prefix === undefined) return []
     return sessions
       .filter(({ peer }) => route.peers?.includes(peer.name) ?? true)
-      .map(({ peer: { name, peerAddress }, reported }): EvidenceView => {
+      .map(({ peer: { name, peerAddress, interface: device }, reported }): EvidenceView => {
         const said = askSessions(reported, prefix, nowMs)
         const { network, prefix: text, addresses, wanted } = route
         return {
-          ...{ cluster: cluster.name, node: node.name, peer: name, peerAddress, network, prefix: text },
+          ...{
+            cluster: cluster.name,
+            node: node.name,
+            peer: name,
+            peerAddress: device ?? peerAddress,
+            network,
+            prefix: text
+          },
           ...{ addresses, wanted },
           ...shown(said?.evidence ?? { _tag: "NotReported" }),
           router: said === undefined ? null : nameOf(said.router)
@@ -197,12 +204,15 @@ const reportedSessions = (
   { status, addresses }: AskedNode
 ): ReadonlyArray<ReportedSession> => {
   // The node's end by its own word, else any address of the node of the peer's family.
-  const told = status?.sessions.find(({ peer }) => peer === name)?.localAddress
+  const own = status?.sessions.find(({ peer }) => peer === name)
+  const told = own?.localAddress
+  // Where the router is that is whoever is on an interface, only the node knows.
+  const routerAddress = peerAddress === "" ? (own?.peerAddress ?? "").replace(/%.*$/, "") : peerAddress
   const ends =
-    told === undefined ? addresses.filter((address) => address.includes(":") === peerAddress.includes(":")) : [told]
+    told === undefined ? addresses.filter((address) => address.includes(":") === routerAddress.includes(":")) : [told]
   return routers.flatMap((router) =>
     ends.flatMap((nodeAddress) => {
-      const session = sessionOf(router.view, { nodeAddress, routerAddress: peerAddress })
+      const session = sessionOf(router.view, { nodeAddress, routerAddress })
       return session === undefined ? [] : { router, session }
     })
   )

@@ -16,7 +16,7 @@ export const peerList = (view: CommittedView, filter: ListFilter, nowMs: number)
     .sort(byText(({ cluster, name }) => `${cluster}\u0000${name}`))
 })
 
-type PeerFacts = Pick<Peer, "namespace" | "name" | "peerAddress" | "peerPort" | "peerAsn" | "myAsn">
+type PeerFacts = Pick<Peer, "namespace" | "name" | "peerAddress" | "interface" | "peerPort" | "peerAsn" | "myAsn">
 
 const peersOf = (
   view: CommittedView,
@@ -58,7 +58,7 @@ const peersOf = (
 const described = (cluster: ClusterMemory, peer: PeerFacts) => ({
   cluster: cluster.name,
   name: peer.name,
-  peerAddress: peer.peerAddress,
+  peerAddress: peer.interface ?? peer.peerAddress,
   peerPort: peer.peerPort,
   peerAsn: peer.peerAsn,
   myAsn: peer.myAsn
