@@ -45,6 +45,7 @@ describe("the time that a read is of", () => {
     "/v1/fleet/version": [], // of processes that run
     "/v1/ledger": [], // of the room that the database has
     "/v1/recovery": [], // of what is waited for
+    "/v1/evidence": [], // of what routers say now
     "/v1/diff": ["from", "to"],
     "/v1/audit/checkpoints": ["since"],
     "/v1/audit/proofs/{seq}": ["seq", "from"]

@@ -131,7 +131,7 @@ describe("exit codes", () => {
     [
       2,
       "history --type VipGiven",
-      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, or one of applied, session, status-written, unread, found "VipGiven"; see `lowtide history --help`\n'
+      'error: --type: expected a type of event of docs/reference/events.md, like VipAssigned, or one of applied, session, status-written, unread, router, found "VipGiven"; see `lowtide history --help`\n'
     ],
     [
       2,
