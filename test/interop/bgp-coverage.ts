@@ -77,7 +77,8 @@ export const formatInteropPage = (): string => {
     "kernel's next hops are the admitted ones; standbys that go and come move no connection, and have the VIP alone once no",
     "admitted node is left (`test/interop/ecmp.test.ts`). Which node announces as what is the product's own rule.",
     "",
-    "BFD with BIRD and FRR: `test/interop/bfd-cases.ts`. ExaBGP is the hostile peer: malformed attributes, routes",
+    "BFD with BIRD and FRR: `test/interop/bfd-cases.ts`, and what BGP makes of it, with graceful restart as well:",
+    "`test/interop/guard-cases.ts`. ExaBGP is the hostile peer: malformed attributes, routes",
     "nobody should announce, requests for families that we do not speak, and Ceases (`bgp-exabgp.test.ts`). What it cannot be",
     "made to send is sent to the decoders and to a session by `packages/bgp/test`.",
     ""

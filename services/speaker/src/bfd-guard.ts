@@ -78,7 +78,8 @@ export class BfdGuard {
   look(): void {
     for (const { peer } of this.#wanted) {
       const address = this.#port.localAddressOf(peer)
-      if (address !== undefined) this.#localAddresses.set(peer, address)
+      // A socket that takes both families shows an IPv4 address as an IPv6 one (RFC 4291 §2.5.5.2).
+      if (address !== undefined) this.#localAddresses.set(peer, address.replace(/^::ffff:(?=\d+\.)/, ""))
     }
     this.#settle()
   }

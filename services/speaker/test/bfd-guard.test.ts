@@ -99,6 +99,10 @@ describe("the sessions that BFD is asked for", () => {
     addresses.clear()
     guard.look()
     assert.deepStrictEqual(asked.slice(1), ["set fe80::2%eth0 to fe80::1%eth0"])
+    addresses.set("tor-c", "::ffff:192.0.2.2")
+    guard.configure([watched("tor-c", { path: { ...watched("tor-c").path, localAddress: undefined } })])
+    assert.strictEqual(asked.at(-1), `remove fe80::2%eth0 to fe80::1%eth0`)
+    assert.strictEqual(requests.get(path)?.localAddress, "192.0.2.2")
   })
 
   it("change while they are up, and go when nobody wants them, before another takes the path", () => {
