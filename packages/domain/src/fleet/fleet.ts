@@ -4,7 +4,8 @@ import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent, EventType } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
 import { judgeAnnounced, judgeCluster } from "./judged.ts"
-import type { KeptStreams, RowKeeper, WaitingRow } from "./kept-streams.ts"
+import type { RowKeeper, WaitingRow } from "./kept-streams.ts"
+import { type LoadedVip, LoadedVips } from "./loaded-vips.ts"
 import {
   type ClusterMemory,
   emptyCluster,
@@ -41,7 +42,7 @@ import type {
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
 import { type LoadedVersion, StreamVersions } from "./stream-versions.ts"
-import { countHeldIn, indexHolders, indexRest, indexVip, unindexVip } from "./vip-index.ts"
+import { countHeldIn, indexRest, indexVip, unindexVip } from "./vip-index.ts"
 import {
   type IndexedVip,
   indexedOf,
@@ -84,8 +85,7 @@ export class Fleet {
   /** VIPs whose withdrawal is not confirmed by all, and VIPs in quarantine, by stream. */
   readonly withdrawing = new Set<string>()
   readonly quarantined = new Set<string>()
-  /** By cluster, VIPs that were loaded and are not among those of their holders yet. */
-  readonly #loaded = new Map<string, Array<LoadedVip>>()
+  readonly #loaded = new LoadedVips()
   /** The last loss of history; undefined when there never was one. */
   recovery: RecoveryState | undefined
   /** The last reading of the log as a whole, and the last seal of the wire journal. */
@@ -403,23 +403,13 @@ export class Fleet {
     if ((before === 0 || count === 0) && this.addressPools.has(pool)) forgetJudged(cluster)
   }
 
-  /** A VIP of which nothing was known. Among those of its holder it is when somebody asks, in the order of their events. */
+  /** A VIP of which nothing was known. */
   #indexLoaded(stream: string, vip: IndexedVip, loaded: LoadedVip): void {
     indexRest(this, stream, vip)
     this.#putMember(stream, undefined, vip)
     this.#countHeld(vip, 1)
     this.#occupy(vip.network, vip.address, vip)
-    const vips = this.#loaded.get(vip.cluster)
-    if (vips !== undefined) {
-      vips.push(loaded)
-      return
-    }
-    this.#loaded.set(vip.cluster, [loaded])
-    this.cluster(vip.cluster).fillLater((indexes) => {
-      const all = this.#loaded.get(vip.cluster) ?? []
-      this.#loaded.delete(vip.cluster)
-      for (const { stream, vip } of all.map(inFull).sort((a, b) => a.seq - b.seq)) indexHolders(indexes, stream, vip)
-    })
+    this.#loaded.add(this.cluster(vip.cluster), loaded)
   }
 
   #putVip(stream: string, after: VipState | undefined): void {
@@ -494,17 +484,6 @@ export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }
 const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
 
 const isFree = (vip: Pick<VipState, "phase"> | undefined): boolean => vip === undefined || vip.phase === "free"
-
-/** A VIP that was loaded, or where its row is. */
-type LoadedVip =
-  | { readonly streams: KeptStreams; readonly row: number }
-  | { readonly seq: number; readonly stream: string; readonly vip: IndexedVip }
-
-const inFull = (loaded: LoadedVip) => {
-  if ("vip" in loaded) return loaded
-  const { seq, stream, state } = loaded.streams.state(loaded.row)
-  return { seq, stream, vip: indexedOf(state) as IndexedVip } // nothing else is kept
-}
 
 /** The name part of a stream: what follows the cluster. */
 const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))
