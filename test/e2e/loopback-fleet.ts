@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, renameSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
 import type { RecoveryAnswer } from "@lowtide/api/recovery"
@@ -13,9 +11,7 @@ import { startGobgp } from "@lowtide/testkit/lab/gobgp"
 import { type LabProcess, startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, runLowtide, testFolder } from "./processes.ts"
 
 /** One cluster of this run: two speakers of one node refuse each other, also those of two runs on one machine. */
 export const cluster = `east-${process.pid}`
@@ -78,18 +74,7 @@ const freePort = Effect.callback<number>((resume) => {
 })
 
 /** One command line in a process of its own. */
-export const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
-  Effect.promise(
-    () =>
-      new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
-        const child = spawn(process.execPath, [mainOf("cli"), ...args], { env: { ...env, NO_COLOR: "1" } })
-        let out = ""
-        let err = ""
-        child.stdout.on("data", (chunk) => (out += chunk))
-        child.stderr.on("data", (chunk) => (err += chunk))
-        child.on("close", (code) => resolve({ code, out, err }))
-      })
-  )
+export const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) => runLowtide(env, args)
 
 /** What a fleet has that others do not. */
 interface FleetOptions {
@@ -100,14 +85,7 @@ interface FleetOptions {
 /** All of a fleet as processes of their own, a router beside them: so many Services, each announced by both nodes. */
 export const startFleet = (count: number, range?: string, { reports }: FleetOptions = {}) =>
   Effect.gen(function* () {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-withdrawals-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-    )
-    const file = (name: string, text: string) => {
-      writeFileSync(join(folder, name), text)
-      return join(folder, name)
-    }
+    const { folder, file } = yield* testFolder("withdrawals")
     const postgres = yield* startPostgres()
     const nats = yield* startNats()
     const port = yield* freePort

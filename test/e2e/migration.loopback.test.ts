@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { startCollector } from "@lowtide/bgp"
@@ -9,9 +8,7 @@ import { startNats, startPostgres } from "@lowtide/testkit"
 import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, testFolder } from "./processes.ts"
 
 /** One of each run: two speakers of one node refuse each other, also those of two runs on one machine. */
 const cluster = `migration-${process.pid}`
@@ -67,14 +64,7 @@ it.live("Services that MetalLB gave addresses keep them, and the router never ha
   Effect.gen(function* () {
     const postgres = yield* startPostgres()
     const nats = yield* startNats()
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-migration-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-    )
-    const file = (name: string, text: string) => {
-      writeFileSync(join(folder, name), text)
-      return join(folder, name)
-    }
+    const { folder, file } = yield* testFolder("migration")
     const seen = new Set<string>()
     const router = yield* startCollector(
       { host: "127.0.0.1", port: 0, localAsn: 64511, routerId: "203.0.113.1", holdTimeSeconds: 9, families: [4] },

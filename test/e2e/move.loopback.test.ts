@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { assert, it } from "@effect/vitest"
@@ -11,9 +10,7 @@ import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Effect } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, startAllocator, testFolder } from "./processes.ts"
 
 /** One of each run: two speakers of one node refuse each other, also those of two runs on one machine. */
 const cluster = `move-${process.pid}`
@@ -50,27 +47,10 @@ it.live(
     Effect.gen(function* () {
       const postgres = yield* startPostgres()
       const nats = yield* startNats()
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-move-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-      )
-      const file = (name: string, text: string) => {
-        writeFileSync(join(folder, name), text)
-        return join(folder, name)
-      }
+      const files = yield* testFolder("move")
+      const { folder, file } = files
       const [intents, install] = [generateKey(), generateKey()]
-      yield* startProcess({
-        name: "allocator",
-        command: [process.execPath, mainOf("allocator")],
-        logFile: join(folder, "allocator.log"),
-        env: {
-          DATABASE_URL: postgres.url,
-          LOWTIDE_NATS_URL: nats.url,
-          LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
-          LOWTIDE_SIGNING_KEY_ID: "k1",
-          LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "api.sock")}`
-        }
-      })
+      yield* startAllocator(files, { databaseUrl: postgres.url, natsUrl: nats.url, privatePem: intents.privatePem })
       const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }
       const allowed = { cluster, prefixes: ["192.0.2.0/24"] }
       mkdirSync(join(folder, "manifests"))

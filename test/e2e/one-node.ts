@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { LowtideClient, layerClient } from "@lowtide/api"
 import { Bus, generateKey, layerBus, readSigningKey, seal, sendCommand } from "@lowtide/bus"
@@ -11,9 +10,7 @@ import { startRelay } from "@lowtide/testkit/lab/relay"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { manifestObject, serviceObject } from "@lowtide/testkit/observed"
 import { Context, Effect, Layer } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, startAllocator, testFolder } from "./processes.ts"
 
 /** One of each run: two speakers of one node refuse each other, also those of two runs on one machine. */
 export const cluster = `stalled-${process.pid}`
@@ -53,14 +50,8 @@ interface RouterPlan {
  * has a pool without a quarantine, and announces what it gives out.
  */
 export const startOneNode = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-stalled-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-  )
-  const file = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text)
-    return join(folder, name)
-  }
+  const files = yield* testFolder("stalled")
+  const { folder, file } = files
   const postgres = yield* startPostgres()
   const lab = yield* makeLab()
   const namespace = yield* lab.addNamespace("node")
@@ -70,18 +61,7 @@ export const startOneNode = Effect.gen(function* () {
   const bus = Context.get(yield* Layer.build(layerBus({ servers: [natsUrl], name: "agent" })), Bus)
   const [intents, install] = [generateKey(), generateKey()]
   const socketPath = join(folder, "api.sock")
-  yield* startProcess({
-    name: "allocator",
-    command: [process.execPath, mainOf("allocator")],
-    logFile: join(folder, "allocator.log"),
-    env: {
-      DATABASE_URL: postgres.url,
-      LOWTIDE_NATS_URL: natsUrl,
-      LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
-      LOWTIDE_SIGNING_KEY_ID: "k1",
-      LOWTIDE_HTTP_LISTEN: `unix:${socketPath}`
-    }
-  })
+  yield* startAllocator(files, { databaseUrl: postgres.url, natsUrl: natsUrl, privatePem: intents.privatePem })
   mkdirSync(join(folder, "manifests"))
   for (const service of ["web", "gone", "next"]) file(`manifests/${service}.json`, slice(service))
   const trust = { cluster, intentKeys: { k1: intents.publicPem }, installKey: install.publicPem }

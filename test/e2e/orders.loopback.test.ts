@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { LowtideClient, layerClient } from "@lowtide/api"
@@ -11,9 +8,7 @@ import { startNats, startPostgres } from "@lowtide/testkit"
 import { startProcess } from "@lowtide/testkit/lab/processes"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Effect, Schedule } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, runLowtide, testFolder } from "./processes.ts"
 
 type Command = AgentCommand["command"]
 const manifest = (kind: string, name: string, spec: unknown): Command => ({
@@ -26,23 +21,10 @@ const service = (name: string): Command => ({ _tag: "ObserveService", cluster: "
 
 /** One command line in a process of its own, again while no allocator leads, as after each restart: exit code 7. */
 const lowtide = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
-  Effect.repeat(once(env, args), {
+  Effect.repeat(runLowtide(env, args), {
     until: ({ code }) => code !== 7,
     schedule: Schedule.upTo(Schedule.spaced("250 millis"), { times: 80 })
   })
-
-const once = (env: Readonly<Record<string, string>>, args: ReadonlyArray<string>) =>
-  Effect.promise(
-    () =>
-      new Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>((resolve) => {
-        const child = spawn(process.execPath, [mainOf("cli"), ...args], { env: { ...env, NO_COLOR: "1" } })
-        let out = ""
-        let err = ""
-        child.stdout.on("data", (chunk) => (out += chunk))
-        child.stderr.on("data", (chunk) => (err += chunk))
-        child.on("close", (code) => resolve({ code, out, err }))
-      })
-  )
 
 it.live(
   "people retire a node, release by force, reserve, set quotas and share a pool, over restarts, with an allocator that asks for tokens",
@@ -50,14 +32,7 @@ it.live(
     Effect.gen(function* () {
       const postgres = yield* startPostgres()
       const nats = yield* startNats()
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-orders-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-      )
-      const file = (name: string, text: string) => {
-        writeFileSync(join(folder, name), text)
-        return join(folder, name)
-      }
+      const { folder, file } = yield* testFolder("orders")
       const holder = (name: string, kind: string, role: string) => ({
         name,
         kind,

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { LowtideClient, layerClient } from "@lowtide/api"
@@ -11,9 +10,7 @@ import { startProcess } from "@lowtide/testkit/lab/processes"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Effect } from "effect"
-
-const root = join(import.meta.dirname, "../..")
-const mainOf = (service: string) => join(root, "services", service, "src/main.ts")
+import { mainOf, startAllocator, testFolder } from "./processes.ts"
 
 /** Of each run their own: two speakers of one node refuse each other, also those of two runs on one machine. */
 const sites = [
@@ -46,14 +43,8 @@ it.live("a router takes the address of the preferred cluster, and of the other o
   Effect.gen(function* () {
     const postgres = yield* startPostgres()
     const nats = yield* startNats()
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-shared-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-    )
-    const file = (name: string, text: string) => {
-      writeFileSync(join(folder, name), text)
-      return join(folder, name)
-    }
+    const files = yield* testFolder("shared")
+    const { folder, file } = files
     const router = yield* startBird({
       folder: join(folder, "router"),
       asn: 64511,
@@ -65,18 +56,7 @@ it.live("a router takes the address of the preferred cluster, and of the other o
     })
     const [intents, install] = [generateKey(), generateKey()]
     const socketPath = join(folder, "api.sock")
-    yield* startProcess({
-      name: "allocator",
-      command: [process.execPath, mainOf("allocator")],
-      logFile: join(folder, "allocator.log"),
-      env: {
-        DATABASE_URL: postgres.url,
-        LOWTIDE_NATS_URL: nats.url,
-        LOWTIDE_SIGNING_KEY_FILE: file("key.pem", intents.privatePem),
-        LOWTIDE_SIGNING_KEY_ID: "k1",
-        LOWTIDE_HTTP_LISTEN: `unix:${socketPath}`
-      }
-    })
+    yield* startAllocator(files, { databaseUrl: postgres.url, natsUrl: nats.url, privatePem: intents.privatePem })
     const startSpeaker = ({ cluster, node }: Site) => {
       const own = join(folder, cluster)
       mkdirSync(join(own, "manifests"), { recursive: true })

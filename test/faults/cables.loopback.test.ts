@@ -3,22 +3,9 @@ import { startTcpProxy } from "@lowtide/testkit"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber } from "effect"
 import { freshSeed } from "../sim/histories.ts"
-import { type CentreLab, leads, makeCentreLab, published, uuid } from "./centre-lab.ts"
+import { isExact, leads, makeCentreLab, published, uuid } from "./centre-lab.ts"
 import { cutCommits } from "./commit-cuts.ts"
 import { announcing, service } from "./orders.ts"
-
-/** Each of the commands is in the log once, and no seq is missing. */
-const isExact = Effect.fnUntraced(function* (lab: CentreLab, ids: ReadonlyArray<number>) {
-  const rows = yield* lab.sql("select command_id, count(*)::int as n from events where type = 'VipAssigned' group by 1")
-  assert.sameMembers(
-    rows.map(({ command_id, n }) => `${command_id} ${n}`),
-    ids.map((id) => `${uuid(id)} 1`)
-  )
-  const [{ events, seq }] = yield* lab.sql(
-    "select count(*)::int as events, (select seq::int from log_head) from events"
-  )
-  assert.strictEqual(events, seq)
-})
 
 /** More of them by `npm run soak -- commit`. */
 const cutsInTest = 20

@@ -1,3 +1,4 @@
+import { deepStrictEqual, strictEqual } from "node:assert"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
@@ -188,3 +189,16 @@ export const published = (lab: CentreLab) =>
     }),
     Effect.orElseSucceed(() => ({ isWhole: false, vips: new Map<string, string>() }))
   )
+
+/** Every command that was answered is in the log once, and no seq is missing. */
+export const isExact = Effect.fnUntraced(function* (lab: CentreLab, ids: ReadonlyArray<number>) {
+  const rows = yield* lab.sql("select command_id, count(*)::int as n from events where type = 'VipAssigned' group by 1")
+  deepStrictEqual(
+    new Set(rows.map(({ command_id, n }) => `${command_id} ${n}`)),
+    new Set(ids.map((id) => `${uuid(id)} 1`))
+  )
+  const [{ events, seq }] = yield* lab.sql(
+    "select count(*)::int as events, (select seq::int from log_head) from events"
+  )
+  strictEqual(events, seq)
+})

@@ -6,7 +6,7 @@ import type { Command } from "@lowtide/domain"
 import { rebuildProjection } from "@lowtide/ledger/rebuild"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Fiber } from "effect"
-import { answers, type CentreLab, leads, makeCentreLab, uuid } from "./centre-lab.ts"
+import { answers, isExact, leads, makeCentreLab } from "./centre-lab.ts"
 import { announcing, service } from "./orders.ts"
 
 const leading = Effect.fnUntraced(function* (env: Readonly<Record<string, string>> = {}) {
@@ -15,19 +15,6 @@ const leading = Effect.fnUntraced(function* (env: Readonly<Record<string, string
   yield* leads(one)
   for (const command of announcing) yield* lab.send(command)
   return { lab, one }
-})
-
-/** Every command that was answered is in the log once, and no seq is missing. */
-const isExact = Effect.fnUntraced(function* (lab: CentreLab, ids: ReadonlyArray<number>) {
-  const rows = yield* lab.sql("select command_id, count(*)::int as n from events where type = 'VipAssigned' group by 1")
-  assert.sameMembers(
-    rows.map(({ command_id, n }) => `${command_id} ${n}`),
-    ids.map((id) => `${uuid(id)} 1`)
-  )
-  const [{ events, seq }] = yield* lab.sql(
-    "select count(*)::int as events, (select seq::int from log_head) from events"
-  )
-  assert.strictEqual(events, seq)
 })
 
 describe("a commit that the database refuses", () => {
