@@ -251,22 +251,11 @@ export const rootOfInclusion = (proof: {
   readonly path: ReadonlyArray<Uint8Array>
 }): Uint8Array | undefined => {
   if (proof.index < 0 || proof.index >= proof.size) return undefined
-  let node = proof.index
-  let last = proof.size - 1
   let hash = proof.leaf
-  for (const sibling of proof.path) {
-    if (last === 0) return undefined
-    if (node % 2 === 1 || node === last) {
-      hash = hashChildren(sibling, hash)
-      while (node % 2 === 0 && node !== 0) {
-        node = half(node)
-        last = half(last)
-      }
-    } else hash = hashChildren(hash, sibling)
-    node = half(node)
-    last = half(last)
-  }
-  return last === 0 ? hash : undefined
+  const isWhole = climb(proof.path, { node: proof.index, last: proof.size - 1 }, (sibling, side) => {
+    hash = side === "left" ? hashChildren(sibling, hash) : hashChildren(hash, sibling)
+  })
+  return isWhole ? hash : undefined
 }
 
 /** RFC 9162 2.1.4.2: whether the path shows that the first tree is the beginning of the second. */
@@ -290,20 +279,35 @@ export const isConsistent = (proof: {
   }
   let firstHash = start
   let secondHash = start
+  const isWhole = climb(path, { node, last }, (hash, side) => {
+    if (side === "left") firstHash = hashChildren(hash, firstHash)
+    secondHash = side === "left" ? hashChildren(hash, secondHash) : hashChildren(secondHash, hash)
+  })
+  return isWhole && areEqual(firstHash, firstRoot) && areEqual(secondHash, secondRoot)
+}
+
+/**
+ * Goes up a path from a node of a level that ends with `last`, and tells of each hash on which side it stands; the common part
+ * of RFC 9162 2.1.3.2 and 2.1.4.2. False when the path does not end at the root.
+ */
+const climb = (
+  path: ReadonlyArray<Uint8Array>,
+  from: { readonly node: number; readonly last: number },
+  take: (hash: Uint8Array, side: "left" | "right") => void
+): boolean => {
+  let { node, last } = from
   for (const hash of path) {
     if (last === 0) return false
-    if (node % 2 === 1 || node === last) {
-      firstHash = hashChildren(hash, firstHash)
-      secondHash = hashChildren(hash, secondHash)
-      while (node % 2 === 0 && node !== 0) {
-        node = half(node)
-        last = half(last)
-      }
-    } else secondHash = hashChildren(secondHash, hash)
+    const isRight = node % 2 === 1 || node === last
+    take(hash, isRight ? "left" : "right")
+    while (isRight && node % 2 === 0 && node !== 0) {
+      node = half(node)
+      last = half(last)
+    }
     node = half(node)
     last = half(last)
   }
-  return last === 0 && areEqual(firstHash, firstRoot) && areEqual(secondHash, secondRoot)
+  return last === 0
 }
 
 const half = (value: number): number => Math.floor(value / 2)
