@@ -1,6 +1,7 @@
 /** Runs what is too long for `npm test`. See `--help`. */
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit } from "effect"
+import { heapInUse } from "../packages/bgp/test/fuzz/heap.ts"
 import { FuzzFailed, fuzz } from "../packages/bgp/test/fuzz/run.ts"
 import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
@@ -200,7 +201,7 @@ function soakFuzz({
       messages += count.messages
       decoded += count.decoded
       refused += count.refused
-      if (messages <= part) heapBytes = process.memoryUsage().heapUsed
+      if (messages <= part) heapBytes = heapInUse()
       if (messages % (10 * part) === 0) process.stderr.write(`${messages} messages\n`)
     }
   } catch (cause) {
@@ -208,7 +209,7 @@ function soakFuzz({
     console.log(cause.message)
     return 1
   }
-  const grownMib = (process.memoryUsage().heapUsed - heapBytes) / 1024 / 1024
+  const grownMib = (heapInUse() - heapBytes) / 1024 / 1024
   const minutes = ((performance.now() - startedMs) / 60_000).toFixed(0)
   const facts = [new Date().toISOString().slice(0, 10), seed, messages, decoded, refused, `${grownMib.toFixed(1)} MiB`]
   console.log(`| fuzz | ${facts.join(" | ")} | ${minutes} min | none threw |`)

@@ -5,8 +5,8 @@ import { assert, describe, it } from "vitest"
 import { benchmarksIn } from "../../scripts/bench/benchmarks.ts"
 
 /**
- * Each benchmark at a size that says nothing of speed: that it still runs, and prints figures with their ratios. `announce` and
- * `path` need network namespaces, and are run by `test/e2e/benches.test.ts`.
+ * Each benchmark at a size that says nothing of speed: that it still runs, and prints figures with their ratios. `announce`,
+ * `everyday` and `path` need network namespaces, and are run by `test/e2e/benches.test.ts`.
  */
 const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   "as-of": [2_000],
@@ -28,7 +28,7 @@ const run = promisify(execFile)
 
 describe("a benchmark at its smallest", () => {
   it("is known of each", () => {
-    const known = [...benchmarksIn(root).keys()].filter((name) => name !== "announce" && name !== "path")
+    const known = [...benchmarksIn(root).keys()].filter((name) => !["announce", "everyday", "path"].includes(name))
     assert.deepStrictEqual(Object.keys(tiny).sort(), known)
   })
 

@@ -8,10 +8,11 @@ const cwd = join(import.meta.dirname, "../..")
 
 describe("a benchmark with routers, at its smallest", () => {
   it.each([
-    ["announce", 10],
-    ["path", 1]
-  ])("%s runs, and each of its lines is a figure", async (name, size) => {
-    const { stdout } = await run(process.execPath, ["scripts/bench.ts", name, String(size)], { cwd })
+    ["announce", [10]],
+    ["everyday", [10, 2, 1]],
+    ["path", [1]]
+  ])("%s runs, and each of its lines is a figure", async (name, sizes) => {
+    const { stdout } = await run(process.execPath, ["scripts/bench.ts", name, ...sizes.map(String)], { cwd })
     // A hop may take less than the millisecond that is counted.
     for (const line of stdout.trimEnd().split("\n")) assert.isAtLeast(JSON.parse(line).ratio, 0)
   })

@@ -1,4 +1,5 @@
 import type { Family, IpAddress, Prefix } from "@lowtide/net"
+import { PrefixMap } from "./prefix-map.ts"
 import { attributeSetKey, pathAttributes, type RouteAttributes, type RouteChange } from "./route.ts"
 import type { AttributeContext } from "./wire/attribute-codec.ts"
 import { encodeAttributes } from "./wire/attribute-list.ts"
@@ -47,7 +48,7 @@ export const attributesBytesMax = 3_900
  * route between two differences cost nothing on the wire but the last.
  */
 export class AdjRibOut {
-  private readonly entries = new Map<number | bigint, Entry>()
+  private readonly entries = new PrefixMap<Entry>()
   private dirty: Array<Entry> = []
   /** Families whose routes are all to be sent again with the next difference. */
   private readonly again = new Set<Family>()
@@ -58,17 +59,16 @@ export class AdjRibOut {
   /** Notes what is wanted from now on. */
   change(changes: ReadonlyArray<RouteChange>): void {
     for (const { prefix, attributes } of changes) {
-      const key = prefixKey(prefix)
-      let entry = this.entries.get(key)
+      let entry = this.entries.get(prefix)
       if (entry === undefined) {
         if (attributes === undefined) continue
         entry = { prefix, wanted: undefined, sentKey: undefined, isDirty: false }
-        this.entries.set(key, entry)
+        this.entries.set(prefix, entry)
       }
       this.wantedCount += Number(attributes !== undefined) - Number(entry.wanted !== undefined)
       entry.wanted = attributes
       if (this.isUp) this.touch(entry)
-      else if (attributes === undefined) this.entries.delete(key)
+      else if (attributes === undefined) this.entries.delete(prefix)
     }
   }
 
@@ -85,9 +85,9 @@ export class AdjRibOut {
     for (const entry of this.dirty) entry.isDirty = false
     this.dirty = []
     this.again.clear()
-    for (const [key, entry] of this.entries) {
+    for (const entry of this.entries.values()) {
       entry.sentKey = undefined
-      if (entry.wanted === undefined) this.entries.delete(key)
+      if (entry.wanted === undefined) this.entries.delete(entry.prefix)
     }
   }
 
@@ -112,12 +112,12 @@ export class AdjRibOut {
 
   /** Whether the peer has been sent the route and not been told to drop it. */
   isSent(prefix: Prefix): boolean {
-    return this.entries.get(prefixKey(prefix))?.sentKey !== undefined
+    return this.entries.get(prefix)?.sentKey !== undefined
   }
 
   /** Whether a wanted route, or what is to be said anew of it, waits: no difference that was taken has it yet. */
   isPending(prefix: Prefix): boolean {
-    const entry = this.entries.get(prefixKey(prefix))
+    const entry = this.entries.get(prefix)
     return entry?.isDirty === true && entry.wanted !== undefined
   }
 
@@ -136,6 +136,7 @@ export class AdjRibOut {
     const withdrawn: { readonly 4: Array<Prefix>; readonly 6: Array<Prefix> } = { 4: [], 6: [] }
     const groups = new Groups(context)
     let withdrawnCount = 0
+    const gone: Array<Prefix> = []
     for (const entry of this.dirty) {
       entry.isDirty = false
       const { prefix, wanted, sentKey } = entry
@@ -150,8 +151,10 @@ export class AdjRibOut {
         this.sentCount += Number(isSent) - Number(sentKey !== undefined)
         entry.sentKey = isSent ? key : undefined
       }
-      if (wanted === undefined) this.entries.delete(prefixKey(prefix))
+      if (wanted === undefined) gone.push(prefix)
     }
+    if (gone.length === this.entries.size) this.entries.clear()
+    else for (const prefix of gone) this.entries.delete(prefix)
     this.dirty = []
     this.again.clear()
     const { announced, count, refusals } = groups.finish()
@@ -176,10 +179,6 @@ export class AdjRibOut {
 
 /** No attribute set has this key, so a route marked with it is sent again. */
 const staleKey = "stale"
-
-/** A key for a Map: a number where the prefix fits (IPv4), which costs no allocation worth mentioning. */
-export const prefixKey = ({ address, lengthBits }: Prefix): number | bigint =>
-  address.family === 4 ? Number(address.value) * 64 + lengthBits : (address.value << 8n) | BigInt(lengthBits)
 
 interface Group {
   readonly key: string

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util"
 import type { Family, Prefix } from "@lowtide/net"
-import { type AdjRibOut, prefixKey, type Refusal, type SendContext } from "./adj-rib-out.ts"
+import type { AdjRibOut, Refusal, SendContext } from "./adj-rib-out.ts"
+import { prefixKey } from "./prefix-map.ts"
 import { encodeMessage } from "./wire/message.ts"
 import { refreshMark } from "./wire/route-refresh.ts"
 import { endOfRib } from "./wire/update.ts"
