@@ -46,7 +46,7 @@ const reload = async (receiver: BirdControl, { place }: Sender): Promise<number>
   const waiting = new Set(protocolsOf(place))
   for (const protocol of waiting) await receiver.ask(`enable ${protocol}`)
   let firstUpMs = Number.POSITIVE_INFINITY
-  for (const deadline = performance.now() + 180_000; ; await pause(1)) {
+  for (const deadline = performance.now() + 60_000; ; await pause(1)) {
     for (const protocol of waiting) {
       const { upAtMs, imported } = await receiver.session(protocol)
       if (upAtMs !== undefined) firstUpMs = Math.min(firstUpMs, upAtMs)

@@ -6,14 +6,14 @@ import { inNamespace, ipBatch, makeLab, setSysctls } from "@lowtide/testkit/lab/
 import { Effect } from "effect"
 import type { SenderName } from "./senders.ts"
 
-/** Where a sender runs, and whom it speaks to: one address of the router for each session. */
+/** Where a sender runs, and whom it speaks to: one address at each end for each session, since a BIRD has one with an address. */
 export interface SenderPlace {
   readonly name: SenderName
   readonly folder: string
   readonly namespace: string
   readonly address: string
   readonly asn: number
-  readonly routers: ReadonlyArray<string>
+  readonly sessions: ReadonlyArray<{ readonly router: string; readonly local: string }>
   readonly start: (command: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => ChildProcess
 }
 
@@ -44,22 +44,25 @@ export const makeAnnounceLab = Effect.fnUntraced(function* (senders: ReadonlyArr
   for (const [index, name] of senders.entries()) {
     const namespace = yield* lab.addNamespace(name)
     const [network, device] = [`192.0.2.${index * 16}`, `up${index}`]
-    const routers = Array.from({ length: sessions }, (_, session) => `192.0.2.${index * 16 + 1 + session}`)
+    const ends = Array.from({ length: sessions }, (_, session) => ({
+      router: `192.0.2.${index * 16 + 1 + session}`,
+      local: `192.0.2.${index * 16 + 14 - session}`
+    }))
     const address = `192.0.2.${index * 16 + 14}`
     yield* ipBatch([`link add ${device} netns ${router} type veth peer name up0 netns ${namespace}`])
-    yield* ipBatch([`address add ${address}/28 dev up0`, "link set up0 up"], namespace)
+    yield* ipBatch([...ends.map(({ local }) => `address add ${local}/28 dev up0`), "link set up0 up"], namespace)
     yield* ipBatch(
       [
-        ...routers.map((own) => `address add ${own}/28 dev ${device}`),
+        ...ends.map(({ router: own }) => `address add ${own}/28 dev ${device}`),
         `link set ${device} up`,
         // BIRD sends with Nagle's algorithm, so a delayed acknowledgement would add 40 ms to every other of its runs.
-        `route replace ${network}/28 dev ${device} scope link src ${routers[0]} quickack 1`
+        `route replace ${network}/28 dev ${device} scope link src 192.0.2.${index * 16 + 1} quickack 1`
       ],
       router
     )
     const folder = join(lab.folder, name)
     yield* Effect.promise(() => mkdir(folder))
-    places.push({ name, folder, namespace, address, asn: 64501 + index, routers, start: startIn(namespace) })
+    places.push({ name, folder, namespace, address, asn: 64501 + index, sessions: ends, start: startIn(namespace) })
   }
   yield* setSysctls(router, [["ipv4/tcp_max_syn_backlog", 256]])
   const made: AnnounceLab = { folder: lab.folder, router, startInRouter: startIn(router), places }

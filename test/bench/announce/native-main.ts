@@ -2,7 +2,7 @@
  * The native speaker as a sender: the same host routes to each of its peers. Reads a JSON object a line,
  * `{"from":N,"count":N,"op":"announce"|"withdraw"}`, addresses as numbers; prints `ready` after the first.
  *
- * Run as `node native-main.ts ADDRESS ASN ROUTER…`.
+ * Run as `node native-main.ts ROUTER-ID ASN LOCAL-ROUTER…`, two addresses a session.
  */
 import { createInterface } from "node:readline"
 import { startPeer } from "@lowtide/bgp"
@@ -11,7 +11,7 @@ import { hostPrefix } from "@lowtide/net"
 import { Effect } from "effect"
 import { routerAsn } from "./lab.ts"
 
-const [address = "", asn = "", ...routers] = process.argv.slice(2)
+const [routerId = "", asn = "", ...ends] = process.argv.slice(2)
 const attributes: RouteAttributes = { asPathPrepend: 0, communities: [], largeCommunities: [] }
 
 /** Made once: what is measured is the speaker, from its being told on. */
@@ -37,23 +37,24 @@ interface Line {
 }
 
 const main = Effect.gen(function* () {
-  const peers = yield* Effect.forEach(routers, (router) =>
-    startPeer(
+  const peers = yield* Effect.forEach(ends, (pair) => {
+    const [local = "", router = ""] = pair.split("-")
+    return startPeer(
       {
         name: router,
         host: router,
         port: 179,
-        localAddress: address,
+        localAddress: local,
         localAsn: Number(asn),
         peerAsn: routerAsn,
-        routerId: address,
+        routerId,
         holdTimeSeconds: 90,
         connectRetrySeconds: 0.2,
         families: [4]
       },
       () => {}
     )
-  )
+  })
   let isFirst = true
   yield* Effect.promise(async () => {
     for await (const text of createInterface({ input: process.stdin })) {

@@ -16,10 +16,9 @@ export const startReceiver = async ({ folder, places, startInRouter }: AnnounceL
 }
 
 /** The receiver's protocols of a sender, one a session. */
-export const protocolsOf = ({ name, routers }: SenderPlace): ReadonlyArray<string> =>
-  routers.map((_, session) => `from_${name}_${session}`)
+export const protocolsOf = ({ name, sessions }: SenderPlace): ReadonlyArray<string> =>
+  sessions.map((_, session) => `from_${name}_${session}`)
 
-/** A neighbour is direct at one address of ours alone: with several sessions, none is called direct. */
 const configOf = (places: ReadonlyArray<SenderPlace>): string =>
   [
     "router id 192.0.2.254;",
@@ -28,8 +27,8 @@ const configOf = (places: ReadonlyArray<SenderPlace>): string =>
     ...places.flatMap((place) =>
       protocolsOf(place).map(
         (protocol, session) => `protocol bgp ${protocol} {
-  disabled; local ${place.routers[session]} as ${routerAsn}; neighbor ${place.address} as ${place.asn};
-  strict bind yes; ${place.routers.length > 1 ? "multihop; " : ""}connect delay time 1; connect retry time 1; error wait time 1, 1;
+  disabled; local ${place.sessions[session]?.router} as ${routerAsn}; neighbor ${place.sessions[session]?.local} as ${place.asn};
+  strict bind yes; connect delay time 1; connect retry time 1; error wait time 1, 1;
   ipv4 { import all; export none; };
 }`
       )

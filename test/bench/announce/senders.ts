@@ -26,7 +26,8 @@ const routesOf = (count: number) => Array.from({ length: count }, (_, index) => 
 /** Ours: one process that reads what it is told line by line, as `scripts/bgp-speak.ts` does. */
 const startNative = async (place: SenderPlace, count: number): Promise<Sender> => {
   const program = join(import.meta.dirname, "native-main.ts")
-  const child = place.start([process.execPath, program, place.address, String(place.asn), ...place.routers])
+  const ends = place.sessions.map(({ router, local }) => `${local}-${router}`)
+  const child = place.start([process.execPath, program, place.address, String(place.asn), ...ends])
   const lines = createInterface({ input: child.stdout! })
   const tell = (line: object) => void child.stdin?.write(`${JSON.stringify(line)}\n`)
   const ready = new Promise((resolve) => lines.once("line", resolve))
@@ -55,10 +56,10 @@ ${routesOf(count)
   .join("\n")}
 }
 protocol static single { disabled; ipv4; route ${singleRoute} blackhole; }
-${place.routers
+${place.sessions
   .map(
-    (router, session) => `protocol bgp receiver${session} {
-  local ${place.address} as ${place.asn}; neighbor ${router} as ${routerAsn}; connect delay time 1; connect retry time 1;
+    ({ router, local }, session) => `protocol bgp receiver${session} {
+  local ${local} as ${place.asn}; neighbor ${router} as ${routerAsn}; connect delay time 1; connect retry time 1;
   error wait time 1, 1; ipv4 { import none; export all; next hop self; };
 }`
   )
@@ -97,8 +98,9 @@ const startFrr = async (place: SenderPlace, count: number): Promise<Sender> => {
       "no bgp ebgp-requires-policy",
       "no bgp network import-check",
       "coalesce-time 0",
-      ...place.routers.flatMap((router) => [
+      ...place.sessions.flatMap(({ router, local }) => [
         `neighbor ${router} remote-as ${routerAsn}`,
+        `neighbor ${router} update-source ${local}`,
         `neighbor ${router} timers connect 1`,
         `neighbor ${router} advertisement-interval 0`
       ]),
@@ -142,9 +144,9 @@ const startFrr = async (place: SenderPlace, count: number): Promise<Sender> => {
 /** GoBGP; its one bulk way in is a table dump, and out a command that deletes all. */
 const startGobgp = async (place: SenderPlace, count: number): Promise<Sender> => {
   const [config, table] = [join(place.folder, "gobgp.toml"), join(place.folder, "table.mrt")]
-  const neighbors = place.routers.map(
-    (router) =>
-      `[[neighbors]]\n[neighbors.config]\nneighbor-address = "${router}"\npeer-as = ${routerAsn}\n[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = 1\n`
+  const neighbors = place.sessions.map(
+    ({ router, local }) =>
+      `[[neighbors]]\n[neighbors.config]\nneighbor-address = "${router}"\npeer-as = ${routerAsn}\n[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = 1\n[neighbors.transport.config]\nlocal-address = "${local}"\n`
   )
   await writeFile(config, `[global.config]\nas = ${place.asn}\nrouter-id = "${place.address}"\n${neighbors.join("")}`)
   await writeFile(table, mrtTable(firstAddress, count, place.address))
@@ -181,10 +183,10 @@ const startExabgp = async (place: SenderPlace, count: number): Promise<Sender> =
   const statics = routesOf(count).map((route) => `route ${route} next-hop ${place.address};`)
   await writeFile(
     config,
-    `process commands { run /bin/cat ${pipe}; encoder text; }\n${place.routers
+    `process commands { run /bin/cat ${pipe}; encoder text; }\n${place.sessions
       .map(
-        (router) => `neighbor ${router} {
-  router-id ${place.address}; local-address ${place.address}; local-as ${place.asn}; peer-as ${routerAsn};
+        ({ router, local }) => `neighbor ${router} {
+  router-id ${place.address}; local-address ${local}; local-as ${place.asn}; peer-as ${routerAsn};
   family { ipv4 unicast; }
   api { processes [ commands ]; }
   static {\n${statics.join("\n")}\n}
