@@ -114,7 +114,8 @@ const ownersOf = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyMap<string, Ow
   for (const { status } of nodes.values()) {
     const { cluster, node } = status
     for (const { peer, peerAddress, localAddress } of status.sessions) {
-      if (localAddress !== undefined) owners.set(`${localAddress} ${peerAddress}`, { cluster, node, peer })
+      const routerAddress = peerAddress.replace(/%.*$/, "") // a zone is the node's alone
+      if (localAddress !== undefined) owners.set(`${localAddress} ${routerAddress}`, { cluster, node, peer })
     }
   }
   return owners

@@ -99,7 +99,8 @@ const withJournal = (
       const view = yield* commitSample(clock)
       const nodes = new Map<string, HeardNode>(
         [...view.nodes].map(([name, heard]) => {
-          const sessions = heard.status.sessions.map((session) => ({ ...session, localAddress: nodeAddress }))
+          const ends = { localAddress: nodeAddress, peerAddress: `${routerAddress}%eth0` } // as of a peer on an interface
+          const sessions = heard.status.sessions.map((session) => ({ ...session, ...ends }))
           return [name, { ...heard, status: { ...heard.status, sessions: name === "east/east-1" ? sessions : [] } }]
         })
       )
