@@ -72,7 +72,10 @@ protocol bgp node {
 `
 }
 
-/** FRR's zebra, bfdd and bgpd, of which the first joins the others. */
+/**
+ * FRR's zebra, bfdd and bgpd, of which the first joins the others. It dials as well, in vain: FRR 8.4 that is `passive` ends a
+ * session that comes up in the very moment in which its start timer expires.
+ */
 export const startGuardedFrr: StartGuarded = (lab, plan) =>
   Effect.gen(function* () {
     const folder = join(lab.folder, "frr")
@@ -161,7 +164,6 @@ const frrBgpConfiguration = ({ way, hasBfd, holdTimeSeconds, keepsRoutes }: Guar
     " no bgp default ipv4-unicast",
     ...neighbor(
       `remote-as ${asns.node}`,
-      "passive",
       `timers ${Math.floor(holdTimeSeconds / 3)} ${holdTimeSeconds}`,
       `update-source ${router}`,
       ...(isFar ? ["ebgp-multihop 5"] : []),
