@@ -105,11 +105,15 @@ class Listener implements BgpListener {
 
   #openBesides(place: Place & { readonly device: string }): ReadonlyArray<string> {
     if (this.#besides.has(place.device)) return []
+    const { tcp } = this.#main
     try {
+      tcp.setShared(true)
       this.#besides.set(place.device, this.#open(place, this.port, interfaceIndex(place.device)))
       return []
     } catch (cause) {
       return [`peers on ${place.device} may not connect: ${messageOf(cause)}`]
+    } finally {
+      tcp.setShared(false)
     }
   }
 

@@ -95,13 +95,15 @@ export interface TcpListener {
   readonly server: Server
   /** Sets a peer's TCP-MD5 key for connections to come, or takes it away. Those that are up keep theirs. Nothing once it is closed. */
   readonly setKey: (peer: IpAddress, key: Uint8Array | undefined) => void
+  /** Whether sockets of the same user may begin to listen on the same address and port, each bound to a device of its own. */
+  readonly setShared: (isShared: boolean) => void
   /** Stops listening; connections that were taken stay. */
   readonly close: () => void
 }
 
 /** What a listening socket may be told besides. */
 export interface ListenOptions extends TcpOptions {
-  /** Whether sockets of the same user may listen on the same address and port, each bound to another `device` or to none. */
+  /** Whether another socket may listen on the same address and port, bound to another `device` or to none: see `setShared`. */
   readonly isShared?: boolean
 }
 
@@ -125,6 +127,8 @@ export const listenTcp = (
     // Node listens on a descriptor that listens already, and would tell a refusal later only.
     const isRefused = libc().bind(fd, octets, octets.length) < 0 || libc().listen(fd, backlog) < 0
     if (isRefused) throw faultOf(`listen on ${target.host} TCP port ${target.port}`, whyNot)
+    // Of sockets that are shared the kernel takes the first that fits; of others that which is bound to the device.
+    if (options.isShared === true) setInt(fd, reusePort, 0)
   } catch (cause) {
     libc().close(fd)
     throw cause
@@ -137,6 +141,9 @@ export const listenTcp = (
     setKey: (peer, key) => {
       // Once it is closed the number of its descriptor may be another socket's.
       if (server.listening) setMd5Key(fd, peer, key)
+    },
+    setShared: (isShared) => {
+      if (server.listening) setInt(fd, reusePort, isShared ? 1 : 0)
     },
     close: () => server.close()
   }

@@ -200,18 +200,29 @@ describe("TCP", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("two sockets of one user share a port, each on an interface of its own", () =>
-    Effect.gen(function* () {
-      const [host, word] = ["127.0.0.1", (text: string) => (socket: Socket) => void socket.end(text)]
-      const everywhere = listenTcp({ host, port: 0 }, { isShared: true }, word("by any"))
-      const { port } = everywhere.server.address() as AddressInfo
-      assert.throws(() => listenTcp({ host, port }, { device: "lo" }, () => {}), /EADDRINUSE/)
-      const onLoopback = listenTcp({ host, port }, { isShared: true, device: "lo" }, word("by lo"))
-      assert.strictEqual(yield* Effect.promise(() => once(connect({ host, port }), "data").then(String)), "by lo")
-      onLoopback.close()
-      assert.strictEqual(yield* Effect.promise(() => once(connect({ host, port }), "data").then(String)), "by any")
-      everywhere.close()
-    })
+  it.live.each(loopbacks)(
+    "IPv%i: of two sockets on one port the one that is bound to the interface is taken",
+    ([, host]) =>
+      Effect.gen(function* () {
+        const says = (text: string) => (socket: Socket) => void socket.end(text)
+        const word = (port: number) => Effect.promise(() => once(connect({ host, port }), "data").then(String))
+        const everywhere = listenTcp({ host, port: 0 }, { isShared: true }, says("by any"))
+        const { port } = everywhere.server.address() as AddressInfo
+        assert.throws(() => listenTcp({ host, port }, { device: "lo" }, () => {}), /EADDRINUSE/)
+        everywhere.setShared(true)
+        const onLoopback = listenTcp({ host, port }, { isShared: true, device: "lo" }, says("by lo"))
+        everywhere.setShared(false)
+        assert.strictEqual(yield* word(port), "by lo")
+        everywhere.close()
+        assert.strictEqual(yield* word(port), "by lo")
+        onLoopback.setShared(true)
+        const again = listenTcp({ host, port }, { isShared: true }, says("by any"))
+        onLoopback.setShared(false)
+        assert.strictEqual(yield* word(port), "by lo", "also where it is the older one")
+        onLoopback.close()
+        assert.strictEqual(yield* word(port), "by any")
+        again.close()
+      })
   )
 
   it.live("a refusal says what was tried and why it failed", () =>
