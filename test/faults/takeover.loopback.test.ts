@@ -12,7 +12,7 @@ const takeOverMs = 7_000
 
 /** What alert rules speak of and an allocator has only of what it serves, or while there is any. */
 const notAlways =
-  /^lowtide_(tokens_stale|certificate_stale|certificate_not_after_seconds|approvals_pending|nodes_braked)$/
+  /^lowtide_(tokens_stale|certificate_stale|certificate_not_after_seconds|approvals_pending|nodes_braked|router_evidence|bmp_\w+)$/
 
 const addresses = (allocator: RunningAllocator, minSeq: number) =>
   Effect.map(allocator.get(`/v1/services?min_seq=${minSeq}`), ({ body }) =>

@@ -192,9 +192,10 @@ export const evidenceSamples = (view: CommittedView, heard: RoutersHeard, nowMs:
   const routers = heard.routers()
   const items = routers.length === 0 ? [] : evidenceItems(view, routers, {}, nowMs) // nobody says anything
   const settled = new Set(
-    [...view.fleet.vips.values()].flatMap(({ network, address, phase }) =>
-      phase === "quarantined" ? `${network} ${address}` : []
-    )
+    [...view.fleet.quarantined].flatMap((stream) => {
+      const vip = view.fleet.vips.get(stream)
+      return vip === undefined ? [] : `${vip.network} ${vip.address}`
+    })
   )
   const standing = ({ wanted, network, addresses }: EvidenceView): string =>
     wanted ? "announced" : addresses.every((each) => settled.has(`${network} ${each}`)) ? "withdrawn" : "withdrawing"

@@ -166,7 +166,11 @@ describe("what routers say of the routes that nodes announce", () => {
       const router = torA(({ announce }) => announce("192.0.2.1/32"))
       const [key, vip] = [...view.fleet.vips].find(([, { address }]) => address === "192.0.2.1")!
       const vips = new Map([...view.fleet.vips, [key, { ...vip, phase: "quarantined" as const, obliged: [] }]])
-      const fleet = Object.create(view.fleet, { vips: { value: vips } }) as typeof view.fleet
+      const quarantined = new Set([key])
+      const fleet = Object.create(view.fleet, {
+        vips: { value: vips },
+        quarantined: { value: quarantined }
+      }) as typeof view.fleet
       const items = evidenceItems({ ...view, fleet }, [router], {}, nowMs)
       expect(of(items)).toEqual([expect.objectContaining({ wanted: false, verdict: "has" })])
       assert.deepStrictEqual(of(items, "east-2"), [], "where nobody says that it was, nothing is told")
