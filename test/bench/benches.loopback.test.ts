@@ -32,7 +32,7 @@ describe("a benchmark at its smallest", () => {
     assert.deepStrictEqual(Object.keys(tiny).sort(), known)
   })
 
-  // One that hangs is ended, tells what it said, and is run once more: `fleet` has been seen to, cause unknown.
+  // One that hangs is ended, tells what it said, and is run once more: `fleet` has been seen to, and says by now who waits for what.
   const options = { retry: 1, concurrent: true }
   it.each(Object.entries(tiny))("%s runs, and each of its lines is a figure", options, async (name, sizes) => {
     const command = ["scripts/bench.ts", name, ...sizes.map(String)]

@@ -19,7 +19,7 @@ import { argument, cpuMs, cpuMsOf, figuresOf, median, runBenchmark, timed } from
 const clusterCount = argument(0, 40)
 const serviceCount = argument(1, 2_000)
 const delayMs = 100
-const deadline = "5 minutes"
+const deadline = serviceCount < 100 ? "60 seconds" : "5 minutes"
 const singles = 5
 const readAgainMs = 10_000
 const print = figuresOf("fleet")
@@ -36,12 +36,26 @@ const main = Effect.gen(function* () {
     (name) => startCluster(name, url),
     { concurrency: 16 }
   )
-  yield* Effect.forEach(clusters, ({ see }) => see(look(0)), { concurrency: "unbounded" })
+  /** One that comes to no end says who waits for what. */
+  const inTime = <A, E, R>(stage: Effect.Effect<A, E, R>) =>
+    Effect.timeoutOrElse(stage, {
+      duration: deadline,
+      orElse: () =>
+        Effect.gen(function* () {
+          const isRunning = yield* allocator.process.isRunning
+          const log = (yield* allocator.process.log).trimEnd().split("\n").slice(-20)
+          const waiting = clusters.map(({ standing }) => standing()).join("\n")
+          return yield* Effect.die(
+            new Error(`${waiting}\nthe allocator ${isRunning ? "runs" : "has ended"}\n${log.join("\n")}`)
+          )
+        })
+    })
+  yield* inTime(Effect.forEach(clusters, ({ see }) => see(look(0)), { concurrency: "unbounded" }))
   process.stderr.write(`${clusterCount} clusters are configured\n`)
   const [first] = clusters
   if (first === undefined) return
   const alone: Array<number> = []
-  for (let count = 1; count <= singles; count++) alone.push(yield* timed(first.see(look(count))))
+  for (let count = 1; count <= singles; count++) alone.push(yield* timed(inTime(first.see(look(count)))))
   // Manifests are read before, and in turns: the connections of all agents are this process's to keep.
   const looks = yield* Effect.forEach(clusters, (_, place) =>
     Effect.delay(
@@ -53,9 +67,7 @@ const main = Effect.gen(function* () {
   const spentMs = () => ({ agents: cpuMs(), allocator: cpuMsOf(allocator.process.pid) })
   const before = spentMs()
   const wholeMs = yield* timed(
-    Effect.forEach(clusters, ({ see }, place) => see(looks[place] ?? look(0)), { concurrency: "unbounded" }).pipe(
-      Effect.timeout(deadline)
-    )
+    inTime(Effect.forEach(clusters, ({ see }, place) => see(looks[place] ?? look(0)), { concurrency: "unbounded" }))
   )
   print({
     figure: `${serviceCount} Services of ${clusterCount} clusters have addresses, ${delayMs} ms away`,
@@ -123,7 +135,9 @@ const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) 
       const readAgain = Effect.forever(Effect.delay(Queue.offer(again, undefined), readAgainMs))
       yield* Effect.raceFirst(Deferred.await(isThere), readAgain)
     })
-  return { see }
+  const standing = () =>
+    `${cluster}: ${served.size} Services have addresses of ${awaited?.count ?? 0} that are waited for, after ${heads} heads`
+  return { see, standing }
 })
 
 const metallb = "metadata: { namespace: metallb-system, name:"
