@@ -183,6 +183,7 @@ const known: NodeStatus = {
       localAddress: "10.1.0.11",
       nextHops: { 4: "10.1.0.11", 6: "2001:db8::11" },
       received: 2,
+      evidence: ["it does not answer on the link"],
       errors: {
         received: { at: "2026-11-25T10:00:00.000Z", reason: "shut down", notification: "6/2 Administrative Shutdown" },
         local: { at: "2026-11-25T10:59:00.000Z", reason: "connection refused" }

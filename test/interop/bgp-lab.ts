@@ -42,6 +42,8 @@ export interface RouterSetup {
   readonly role?: "provider" | "customer" | "peer"
   /** Prefixes above this number end the session at the router. */
   readonly maximumPrefixes?: number
+  /** Of BIRD: the one family that it takes; both unless given. */
+  readonly onlyFamily?: 4 | 6
   /** The router takes IPv4 routes with an IPv6 next hop (RFC 8950), where it can be told to. */
   readonly extendedNextHop?: boolean
   /** Where the router reports its tables to, by BMP, where it can. */

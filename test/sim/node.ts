@@ -3,7 +3,7 @@ import { Effect, Result } from "effect"
 import type { SavedRecord } from "../../services/speaker/src/journal-record.ts"
 import { Speaker } from "../../services/speaker/src/speaker.ts"
 import { type Judged, judgeMessage, type Trust } from "../../services/speaker/src/trust.ts"
-import { firstLife, nobody, nothingWithheld } from "../../services/speaker/test/played.ts"
+import { firstLife, nobody, noDiagnosis, nothingWithheld } from "../../services/speaker/test/played.ts"
 import type { Cable, Follower } from "./cable.ts"
 import type { Choices } from "./choices.ts"
 import { SimPeer, type SimRouters } from "./router.ts"
@@ -78,6 +78,7 @@ export class SimNode {
       },
       loaded: { records: [...this.#disk], damage: "none", faults: [] },
       life: firstLife,
+      diagnosis: noDiagnosis,
       withheld: nothingWithheld(),
       startPeer: (options, onEvent) =>
         Effect.sync(() => {

@@ -30,9 +30,6 @@ export class Caller extends Context.Service<
   }
 >()("@lowtide/api/Caller") {}
 
-/** Where a caller without a credential says who it is. */
-export const userHeader = "x-lowtide-user"
-
 /** Tells who asks. Every role may read, so what it lets through may; changes are judged one by one. */
 export class Access extends HttpApiMiddleware.Service<Access, { provides: Caller }>()("@lowtide/api/Access", {
   error: [UnauthenticatedProblem, ForbiddenProblem],

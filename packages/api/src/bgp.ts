@@ -36,6 +36,10 @@ export const BgpSession = Schema.Struct({
   why: Schema.NullOr(
     Schema.Struct({ code: Schema.NullOr(Schema.String), reason: Schema.String, fix: Schema.NullOr(Schema.String) })
   ).annotate({ description: "Why it is not established; null where it is" }),
+  evidence: Schema.Array(Schema.String).annotate({
+    description:
+      "What the node found out about one that does not come up: what its kernel dropped, what the router answers"
+  }),
   lastErrors: Schema.Struct({
     sent: Schema.NullOr(SessionErrorView).annotate({ description: "The last NOTIFICATION that we sent" }),
     received: Schema.NullOr(SessionErrorView).annotate({ description: "The last NOTIFICATION that the peer sent" }),

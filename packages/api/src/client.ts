@@ -1,9 +1,9 @@
 import { Context, Data, Effect, Layer, Result } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { userHeader } from "./access.ts"
 import { LowtideApi } from "./api.ts"
 import { NodeApi } from "./node-api.ts"
+import { userHeader } from "./user-header.ts"
 
 /** Where an allocator listens: an HTTP URL, or a Unix socket. */
 export type ServerAddress =

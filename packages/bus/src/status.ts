@@ -37,6 +37,8 @@ export const SessionStatus = Schema.Struct({
   nextHops: Schema.optionalKey(
     Schema.Struct({ 4: Schema.optionalKey(Schema.String), 6: Schema.optionalKey(Schema.String) })
   ),
+  /** What was found out about a session that does not come up, a sentence each; missing where nothing was. */
+  evidence: Schema.optionalKey(Schema.Array(Schema.String)),
   /** Prefixes that the peer announced to us, all sessions together. */
   received: Schema.optionalKey(Schema.Int),
   /** The last end by each side: the NOTIFICATION that we sent, that the peer sent, or one without. */

@@ -19,6 +19,7 @@ const session: BgpSession = {
   prefixesReceived: 3,
   bfd: "Up",
   why: null,
+  evidence: [],
   lastErrors: {
     sent: null,
     received: {

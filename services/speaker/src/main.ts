@@ -13,6 +13,7 @@ import { bfdMetrics } from "./bfd-metrics.ts"
 import { reportingMetrics, startReporting } from "./bmp-reporting.ts"
 import { readConfig, type SpeakerConfig } from "./config.ts"
 import { serveControl } from "./control/server.ts"
+import { Diagnosis, machineDiagnosis } from "./diagnosis/diagnosis.ts"
 import { sliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { openJournal } from "./journal.ts"
@@ -89,7 +90,9 @@ const RunningLive = Layer.effect(
     )
     const owner = `the speaker of node ${settings.node}, pid ${process.pid}`
     const bfd = yield* connectBfd({ socketPath: bfdSocket, owner }, (event) => speaker.takeBfd(event))
+    const diagnosis = new Diagnosis({ ...machineDiagnosis, monotonicMs, onFound: () => speaker.diagnosed() })
     const speaker: Speaker = new Speaker({
+      diagnosis,
       settings,
       trust,
       journal,

@@ -1,5 +1,6 @@
 import type { NodePeer } from "@lowtide/domain/announcing/intent"
 import type { BfdProcess } from "./bfd-guard.ts"
+import type { SpeakerDiagnosis } from "./diagnosis/diagnosis.ts"
 import type { IntakePort } from "./intake.ts"
 import type { Journal, LoadedRecords } from "./journal.ts"
 import type { SpeakerLife } from "./life.ts"
@@ -18,6 +19,8 @@ export interface SpeakerPort {
   readonly loaded: LoadedRecords
   /** What the process before left of itself, and what this one leaves. */
   readonly life: SpeakerLife
+  /** Looks for the cause where a peer does not answer. */
+  readonly diagnosis: SpeakerDiagnosis
   /** What a person at the node took away. */
   readonly withheld: Withheld
   readonly startPeer: PeersPort["startPeer"]

@@ -314,7 +314,8 @@ export class Speaker {
 
   #sessionStatus(peer: BgpPeer): SessionStatus {
     const { name } = peer.options
-    return sessionStatus(peer, this.reporter.notes.lastFault(name), this.#bfd.of(name))
+    const evidence = this.#port.diagnosis.of(name)
+    return sessionStatus(peer, { fault: this.reporter.notes.lastFault(name), bfd: this.#bfd.of(name), evidence })
   }
 
   /** When what is held last agreed with a head, milliseconds since 1970; undefined where neither this process nor the one before knows. */
@@ -493,6 +494,8 @@ export class Speaker {
 
   #onPeerEvent(peer: string, event: PeerEvent): void {
     const isNews = this.reporter.onPeerEvent(peer, event)
+    const options = this.peers.running.find((running) => running.options.name === peer)?.options
+    if (options !== undefined) this.#port.diagnosis.note(options, event)
     switch (event._tag) {
       case "SessionEstablished":
         this.#settleLosses() // before the table is told
@@ -522,6 +525,11 @@ export class Speaker {
       case "RoutesRefused":
         if (isNews) this.#changed("now")
     }
+  }
+
+  /** Something was found out about a peer that does not come up. */
+  diagnosed(): void {
+    this.#changed("soon")
   }
 
   #onRefused(refusal: Refusal): void {

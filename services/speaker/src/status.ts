@@ -11,8 +11,15 @@ import type { Withheld } from "./withheld.ts"
 /** A session as a node's status shows it. */
 export const sessionStatus = (
   peer: BgpPeer,
-  fault: SessionFault | undefined,
-  bfd: BfdWithPeer | undefined
+  {
+    fault,
+    bfd,
+    evidence
+  }: {
+    readonly fault: SessionFault | undefined
+    readonly bfd: BfdWithPeer | undefined
+    readonly evidence: ReadonlyArray<string>
+  }
 ): SessionStatus => {
   const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = peer.status()
   const { establishedAtUnixMs, localAddress, nextHops, lastError } = more
@@ -33,6 +40,7 @@ export const sessionStatus = (
     ...(localAddress !== undefined && { localAddress }),
     ...(nextHops !== undefined && { nextHops }),
     received: prefixesReceived,
+    ...(evidence.length > 0 && state !== "Established" && { evidence }),
     errors: {
       ...(sent && { sent: errorStatus(sent) }),
       ...(received && { received: errorStatus(received) }),

@@ -14,7 +14,7 @@ import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
 import { Withheld, withheldFiles } from "../src/withheld.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-import { firstLife, nobody } from "./played.ts"
+import { firstLife, nobody, noDiagnosis } from "./played.ts"
 
 const [webV4, dnsV4] = ["198.51.100.1", "198.51.100.2"]
 const serving = {
@@ -65,6 +65,7 @@ describe("a person at the node", () => {
         faults: []
       },
       life: firstLife,
+      diagnosis: noDiagnosis,
       withheld,
       startPeer,
       passwordOf: () => undefined,

@@ -1,6 +1,7 @@
 import type { PeerEvent, PeerStatus } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import { Effect } from "effect"
+import type { SpeakerDiagnosis } from "../src/diagnosis/diagnosis.ts"
 import type { SpeakerLife } from "../src/life.ts"
 import type { Found } from "../src/peer-options.ts"
 import type { PeersPort } from "../src/peers.ts"
@@ -15,6 +16,9 @@ export const firstLife: SpeakerLife = {
   note: () => {},
   keepLost: () => {}
 }
+
+/** Finds nothing out. */
+export const noDiagnosis: SpeakerDiagnosis = { note: () => {}, of: () => [] }
 
 /** Nothing was ever withheld, and what is from now on is on a disk that is a list. */
 export const nothingWithheld = (disk: Array<string> = []): Withheld =>

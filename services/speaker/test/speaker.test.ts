@@ -12,7 +12,7 @@ import { Speaker } from "../src/speaker.ts"
 import type { SpeakerPort } from "../src/speaker-port.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-import { firstLife, nobody, nothingWithheld, playedPeers } from "./played.ts"
+import { firstLife, nobody, noDiagnosis, nothingWithheld, playedPeers } from "./played.ts"
 
 const speakers: Array<Speaker> = []
 afterEach(async () => {
@@ -45,6 +45,7 @@ const make = (
     },
     loaded: { records, damage, faults: [] },
     life: firstLife,
+    diagnosis: noDiagnosis,
     withheld: nothingWithheld(),
     startPeer,
     passwordOf: () => undefined,

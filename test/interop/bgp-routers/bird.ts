@@ -59,8 +59,8 @@ protocol bgp node {
   ${setup.role === undefined ? "" : `local role ${setup.role};`}
   passive ${setup.dials === true ? "off" : "on"};
   connect delay time 1; error wait time 1, 2; connect retry time 1;
-  ipv4 { import all; export none; ${limit} ${extended} };
-  ipv6 { import all; export none; ${limit} };
+  ${setup.onlyFamily === 6 ? "" : `ipv4 { import all; export none; ${limit} ${extended} };`}
+  ${setup.onlyFamily === 4 ? "" : `ipv6 { import all; export none; ${limit} };`}
 }
 `
 }

@@ -26,6 +26,8 @@ export interface SessionFacts {
   /** By who ended it: the peer told us (`received`), we told it (`sent`), or neither was told anything (`local`). */
   readonly errors: { readonly sent?: SessionError; readonly received?: SessionError; readonly local?: SessionError }
   readonly bfd: string | null
+  /** What was found out about it while it does not come up. */
+  readonly evidence: ReadonlyArray<string>
 }
 
 /** A session as its speaker says it in a status; a release of before, and the wire journal, say less. */
@@ -41,6 +43,7 @@ export interface SessionSaid {
   readonly nextHops?: { readonly 4?: string; readonly 6?: string }
   readonly received?: number
   readonly bfd?: string
+  readonly evidence?: ReadonlyArray<string>
   readonly errors?: { readonly sent?: ErrorSaid; readonly received?: ErrorSaid; readonly local?: ErrorSaid }
 }
 
@@ -61,7 +64,8 @@ export const sessionFacts = (said: SessionSaid): SessionFacts => {
     lastError,
     lastErrorCode,
     errors: Object.fromEntries(Object.entries(errors).map(([side, error]) => [side, { notification: null, ...error }])),
-    bfd: said.bfd ?? null
+    bfd: said.bfd ?? null,
+    evidence: said.evidence ?? []
   }
 }
 
@@ -121,6 +125,8 @@ export interface SessionView {
   readonly bfd: string | null
   /** Why it is not established; null where it is. */
   readonly why: { readonly code: string | null; readonly reason: string; readonly fix: string | null } | null
+  /** What the node found out about one that does not come up, a sentence each. */
+  readonly evidence: ReadonlyArray<string>
   readonly lastErrors: {
     readonly sent: SessionError | null
     readonly received: SessionError | null
@@ -191,6 +197,7 @@ const sessionView = (facts: NodeFacts, peer: NodePeer): SessionView => {
     prefixesReceived: session?.prefixesReceived ?? null,
     bfd: session?.bfd ?? null,
     why: whyDown(facts, session),
+    evidence: isUp(session) ? [] : (session?.evidence ?? []),
     lastErrors: { sent: errors.sent ?? null, received: errors.received ?? null, local: errors.local ?? null },
     sync: facts.sync
   }
@@ -263,6 +270,9 @@ const routeView = (facts: NodeFacts, peer: NodePeer, route: WantedRoute): RouteV
   }
 }
 
+/** Faults of a session that is up and cannot carry some routes. */
+const keepsRoutes: ReadonlyArray<string> = ["LT0145", "LT0303", "LT0306"]
+
 /** An aggregate is there since the first of its VIPs is. */
 const sinceOf = (told: ReadonlyArray<ToldFacts>): string | null =>
   told.flatMap(({ state, since }) => (state === "announced" ? since : [])).sort()[0] ?? null
@@ -295,5 +305,8 @@ const confirmationOf = (
   if (told.some(({ state }) => state === "unknown" || state === "lost")) {
     return { by: null, reason: "the session came up since, and what it was told is not reported yet" }
   }
-  return { by: null, reason: "the session is up, and it is not written there" }
+  const { lastError = null, lastErrorCode = null } = session ?? {}
+  return lastErrorCode !== null && keepsRoutes.includes(lastErrorCode)
+    ? { by: null, reason: `${lastErrorCode} ${lastError}` }
+    : { by: null, reason: "the session is up, and it is not written there" }
 }

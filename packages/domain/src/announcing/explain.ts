@@ -19,6 +19,9 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
           `${who} is not established: ${state}${forText}.`,
           `${capital(endless(why.reason))}${why.code === null ? "" : ` (${why.code})`}.`
         ]
+  if (session.evidence.length > 0) {
+    sentences.push(`The node looked: ${session.evidence.map(endless).join("; ")}.`)
+  }
   if (session.bfd !== null) sentences.push(`BFD with it is ${session.bfd}.`)
   for (const direction of ["received", "sent"] as const) {
     const error = lastErrors[direction]

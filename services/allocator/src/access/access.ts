@@ -1,6 +1,7 @@
-import { Access, Caller, userHeader } from "@lowtide/api/access"
+import { Access, Caller } from "@lowtide/api/access"
 import { ForbiddenProblem, UnauthenticatedProblem } from "@lowtide/api/problems"
 import type { TokenHolder } from "@lowtide/api/tokens"
+import { userHeader } from "@lowtide/api/user-header"
 import { codes } from "@lowtide/domain"
 import type { Ledger } from "@lowtide/ledger"
 import { Clock, Effect, Layer, Redacted } from "effect"

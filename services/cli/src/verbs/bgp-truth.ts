@@ -98,8 +98,9 @@ export const peers = Command.make(
     const answer: BgpSessionList = yield* askBgp(source, (bgp) => bgp.peers({ query }))
     yield* showTable(answer, sessionColumns(thenMs(query.at, answer.asOf, nowMs)), "no sessions found")
     if ((yield* outputFormat) === "json") return
-    for (const { node, peer, why } of answer.items) {
-      if (why !== null) err(`${node} ${peer}: ${why.code === null ? "" : `${why.code} `}${why.reason}`)
+    for (const { node, peer, why, evidence } of answer.items) {
+      if (why === null) continue
+      err(`${node} ${peer}: ${[`${why.code === null ? "" : `${why.code} `}${why.reason}`, ...evidence].join("; ")}`)
     }
   })
 ).pipe(

@@ -1,6 +1,6 @@
 import { chmodSync } from "node:fs"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { userHeader } from "@lowtide/api/access"
+import { userHeader } from "@lowtide/api/user-header"
 import { removeDeadSocket } from "@lowtide/ops"
 import { Effect, Result, Schema, type Scope } from "effect"
 import {

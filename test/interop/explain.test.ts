@@ -1,0 +1,189 @@
+import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
+import {
+  type BgpLab,
+  eventually,
+  linkAddresses,
+  makeBgpLab,
+  type Router,
+  type RouterSetup,
+  runText
+} from "./bgp-lab.ts"
+import { startBird } from "./bgp-routers/bird.ts"
+import { startFrr } from "./bgp-routers/frr.ts"
+import { autonomousSystems, type LoneNode, type NodeSetup, startLoneNode } from "./explain-lab.ts"
+
+/** A router set as it should be; each case sets one thing wrong. */
+const right: RouterSetup = {
+  localAsn: autonomousSystems.router,
+  neighborAsn: autonomousSystems.node,
+  neighbor: linkAddresses.node[4]
+}
+
+describe("lowtide bgp explain, at a node that is alone with a router set wrong", () => {
+  let lab: BgpLab
+  const open: Array<() => Promise<void>> = []
+  beforeAll(async () => {
+    lab = await makeBgpLab()
+  })
+  afterEach(async () => {
+    for (const close of open.splice(0).reverse()) await close()
+  })
+  afterAll(() => lab.close())
+
+  const router = async (setup: Partial<RouterSetup>, start = startBird): Promise<Router> => {
+    const started = await start(lab.router, { ...right, ...setup })
+    open.push(started.kill)
+    return started
+  }
+  const node = async (setup: NodeSetup): Promise<LoneNode> => {
+    const started = await startLoneNode(lab, setup)
+    open.push(started.close)
+    return started
+  }
+
+  for (const [name, kind] of [
+    ["BIRD", startBird],
+    ["FRR", startFrr]
+  ] as const) {
+    it(`${name} has a password and the node has none`, async () => {
+      await router({ password: "spring-tide" }, kind)
+      const { explained } = await node({ peer: {} })
+      await explained("tor-a", /answers no TCP segments without a signature: it has a password for this node/)
+    })
+
+    it(`the node has a password and ${name} has none`, async () => {
+      await router({}, kind)
+      const { explained } = await node({ peer: {}, password: "spring-tide" })
+      await explained(
+        "tor-a",
+        /answers a connection without a password: it has none for this node, and here one is set/
+      )
+    })
+
+    it(`${name} has another password`, async () => {
+      await router({ password: "neap-tide" }, kind)
+      const { explained } = await node({ peer: {}, password: "spring-tide" })
+      await explained("tor-a", /answers no TCP segments, signed or not: it has another password for this node/)
+    })
+
+    it(`${name} asks for TTL 255`, async () => {
+      await router({ gtsm: true }, kind)
+      const { explained } = await node({ peer: {} })
+      await explained("tor-a", /what we say on it does not reach it: most often it asks for TTL 255 \(GTSM/)
+    })
+
+    it(`${name} expects another AS, and says so`, async () => {
+      await router({ neighborAsn: 64499 }, kind)
+      const { explained } = await node({ peer: {} })
+      const text = await explained("tor-a", /LT0302/)
+      assert.match(
+        text,
+        /that it sent us \(.* ago\) was 2\/2 Bad Peer AS: it has this node as a neighbour of another AS/
+      )
+      assert.match(text, /it expects another ASN than our 65551/)
+    })
+
+    it(`${name} is in another AS than the BGPPeer says`, async () => {
+      await router({ localAsn: 64499 }, kind)
+      const { explained } = await node({ peer: {} })
+      const text = await explained("tor-a", /LT0305/)
+      assert.match(text, /that we sent it \(.* ago\) was 2\/2 Bad Peer AS: it is in another AS than spec.peerASN/)
+    })
+
+    it(`${name} takes fewer prefixes than it is told`, async () => {
+      await router({ maximumPrefixes: 1 }, kind)
+      const { explained } = await node({ peer: {}, prefixes: ["198.51.100.1", "198.51.100.2", "198.51.100.3"] })
+      await explained(
+        "tor-a",
+        /it sent us \(.* ago\) was 6\/1 .*: we announce more prefixes than it takes: raise its limit/
+      )
+    })
+
+    it(`somebody shuts the neighbour down at ${name}`, async () => {
+      const running = await router({}, kind)
+      const { explained } = await node({ peer: {} })
+      await explained("tor-a", /is Established .* it has all 1 prefix that it is to have/)
+      await running.shutDown("new firmware")
+      const text = await explained("tor-a", /is not established/)
+      assert.match(
+        text,
+        /was 6\/2 Administrative Shutdown, with the text "new firmware": somebody has shut the neighbour down/
+      )
+    })
+  }
+
+  it("nobody listens at the router's address", async () => {
+    const { explained } = await node({ peer: {} })
+    const text = await explained("tor-a", /LT0301/)
+    assert.match(text, /connection refused: nothing listens on TCP port 179 there/)
+  })
+
+  it("nobody on the link has the address", async () => {
+    const { explained } = await node({ peer: { peerAddress: "192.0.2.77" } })
+    await explained("tor-a", /it does not answer on the link \(no ARP reply\)/)
+  })
+
+  it("there is no route to the address", async () => {
+    const { explained } = await node({ peer: { peerAddress: "203.0.113.9" } })
+    await explained("tor-a", /no route to its network/)
+  })
+
+  it("the password is in a Secret that the node does not have", async () => {
+    await router({ password: "spring-tide" })
+    const secret = { from: "secret", namespace: "metallb-system", name: "tor" } as const
+    const { explained } = await node({ peer: { password: secret } })
+    await explained("tor-a", /its password is not on this node: .* \(LT0308\)/)
+  })
+
+  it("the path is cut, and the hold time passes", async () => {
+    await router({})
+    const { explained } = await node({ peer: {} })
+    await explained("tor-a", /is Established/)
+    const link = (state: string) => runText("ip", ["-n", lab.router.namespace, "link", "set", "up0", state])
+    await link("down")
+    try {
+      await explained(
+        "tor-a",
+        /we sent it \(.* ago\) was 4\/0 Hold Timer Expired: nothing came from it for the hold time/
+      )
+    } finally {
+      await link("up")
+      // What a link that goes down takes away, its own IPv6 address, does not come back by itself.
+      await runText("ip", ["-n", lab.router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
+    }
+  })
+
+  it("a family that the router did not take up is said of the prefix, and the session is up", async () => {
+    await router({ onlyFamily: 4 })
+    const { explained } = await node({ peer: {}, prefixes: ["198.51.100.1", "2001:db8:1::1"] })
+    const text = await explained("2001:db8:1::1", /LT0306/)
+    assert.match(text, /is to tell tor-a, and has not: LT0306/)
+    await explained("198.51.100.1", /has told tor-a with next hop 192.0.2.2 \(written/)
+  })
+
+  it("a person at the node takes a route away at the router, over a restart, and gives it back", async () => {
+    const running = await router({})
+    const alone = await node({ peer: {}, prefixes: ["198.51.100.1", "198.51.100.2"] })
+    const hasRoutes = (...prefixes: ReadonlyArray<string>) =>
+      eventually(
+        async () => [...(await running.routes(4)).keys()].sort(),
+        (found) => found.join() === prefixes.join(),
+        `the router has ${prefixes.join()}`,
+        90_000
+      )
+    await hasRoutes("198.51.100.1/32", "198.51.100.2/32")
+    const withdrawn = await alone.lowtide(["node", "withdraw", "198.51.100.1", "--reason", "attack"])
+    assert.deepStrictEqual(withdrawn, { stdout: "withdrew 1 prefix: 198.51.100.1/32; written to tor-a\n", exitCode: 0 })
+    await hasRoutes("198.51.100.2/32")
+    await alone.explained("198.51.100.1", /the node has it withheld by hand/)
+    await alone.restart()
+    await hasRoutes()
+    await hasRoutes("198.51.100.2/32")
+    const status = await alone.lowtide(["node", "status"])
+    assert.strictEqual(status.exitCode, 1)
+    assert.match(status.stdout, /198\.51\.100\.1\/32 +\S+ ago +local:\S+ +attack/)
+    const restored = await alone.lowtide(["node", "restore", "--all", "--reason", "it is over"])
+    assert.strictEqual(restored.exitCode, 0, restored.stdout)
+    await hasRoutes("198.51.100.1/32", "198.51.100.2/32")
+  })
+})
