@@ -112,7 +112,8 @@ describe("a peer that an older speaker would misread", () => {
     announcing(world, "east")
     const spec = { myASN: 64496, peerASN: 64500, peerAddress: "10.1.0.2" }
     for (const [name, more] of Object.entries({
-      ...{ "in-a-vrf": { vrf: "red" }, secret: { passwordSecret: { name: "s" }, peerAddress: "10.1.0.3" } },
+      ...{ "by-interface": { interface: "eth0", peerAddress: null }, "in-a-vrf": { vrf: "red" } },
+      ...{ secret: { passwordSecret: { name: "s" }, peerAddress: "10.1.0.3" } },
       ...{ hidden: { localASN: 64510, peerAddress: "10.1.0.4" } },
       ...{ any: { dynamicASN: "external", peerASN: null, peerAddress: "10.1.0.5" } }
     })) {
@@ -124,7 +125,7 @@ describe("a peer that an older speaker would misread", () => {
     }
     assert.deepStrictEqual(told(), ["tor"])
     world.do(finalise(2))
-    assert.deepStrictEqual(told(), ["any", "hidden", "in-a-vrf", "secret", "tor"])
+    assert.deepStrictEqual(told(), ["any", "by-interface", "hidden", "in-a-vrf", "secret", "tor"])
   })
 })
 

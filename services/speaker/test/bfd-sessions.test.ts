@@ -41,6 +41,18 @@ describe("where BFD runs", () => {
     )
   })
 
+  it("is the interface of an unnumbered peer, once it is known who is there", () => {
+    const paths = (peerAddress: string) => {
+      const unnumbered = peer({ peerAddress, interface: "eth0", sourceAddress: "2001:db8::9", hops: "many", bfd })
+      return wantedBfd({ ...settings, localAddress: "2001:db8::2" }, { peers: [unnumbered] }, near).map(
+        ({ path }) => path
+      )
+    }
+    assert.deepStrictEqual(paths(""), [])
+    const path = { peerAddress: "fe80::1%eth0", localAddress: undefined, hops: "single" } as const
+    assert.deepStrictEqual(paths("fe80::1%eth0"), [path])
+  })
+
   it("is on the link for what is in a network of an interface, and for link-local addresses", () => {
     assert.deepStrictEqual(
       ["192.0.2.200", "192.0.3.1", "2001:db8::99", "2001:db8:1::1", "fe80::1%eth0", "nonsense"].map(near),

@@ -52,14 +52,15 @@ const sessions = () => {
     },
     new Map()
   )
-  const intent = nodeIntent([peer({ peerAddress: "", interface: "eth0" })])
-  node.configure(new HandCentre().number(intent) as NodeIntent)
+  const wanted = nodeIntent([peer({ peerAddress: "", interface: "eth0" })])
+  const intent = new HandCentre().number(wanted) as NodeIntent
+  node.configure(intent)
   const settle = async () => {
     node.tick()
     state.written()
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { node, state, settle, hosts: () => running.map(({ host }) => host), running }
+  return { node, intent, state, settle, hosts: () => running.map(({ host }) => host), running }
 }
 
 const one = (address: string) => ({ _tag: "One", address }) as const
@@ -67,15 +68,17 @@ const two = { _tag: "Several", addresses: ["fe80::1", "fe80::2"] } as const
 
 describe("the session with whoever is on an interface", () => {
   it("waits while that is being found out, and for the disk to know of it", async () => {
-    const { node, state, hosts, settle } = sessions()
+    const { node, intent, state, hosts, settle } = sessions()
     await settle()
     assert.deepStrictEqual(hosts(), [])
+    assert.strictEqual(node.located(intent).peers[0]?.peerAddress, "", "nowhere yet")
     state.neighbor = one("fe80::1")
     node.tick()
     assert.deepStrictEqual(hosts(), [], "not on the disk yet")
     assert.include(JSON.stringify(state.saved), "router fe80::1%eth0 179")
     await settle()
     assert.deepStrictEqual(hosts(), ["fe80::1%eth0"])
+    assert.strictEqual(node.located(intent).peers[0]?.peerAddress, "fe80::1%eth0")
   })
 
   it("is one that says why it cannot be opened where nobody is there", async () => {
