@@ -10,6 +10,7 @@ import { startPeer } from "@lowtide/bgp/session"
 import { Effect, Exit, Result, Schema, Scope } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { serveControl } from "../src/control/server.ts"
+import type { SpeakerLife } from "../src/life.ts"
 import { Speaker } from "../src/speaker.ts"
 import { readTrust } from "../src/trust.ts"
 import { Withheld, withheldFiles } from "../src/withheld.ts"
@@ -51,7 +52,10 @@ describe("a person at the node", () => {
   })
 
   /** A process on the folder, with what the centre said so far; it and its socket end with the answered function. */
-  const begin = async (records: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) => {
+  const begin = async (
+    records: ReadonlyArray<{ readonly key: string; readonly envelope: string }>,
+    life: SpeakerLife = firstLife
+  ) => {
     const own = Scope.makeUnsafe()
     const withheld = new Withheld(withheldFiles(folder), new Date().toISOString())
     const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
@@ -64,7 +68,7 @@ describe("a person at the node", () => {
         damage: "none",
         faults: []
       },
-      life: firstLife,
+      life,
       diagnosis: noDiagnosis,
       withheld,
       startPeer,
@@ -224,6 +228,23 @@ describe("a person at the node", () => {
     )
     const truth = Schema.decodeUnknownSync(NodeTruth)((await ask(path, "GET", "/v1/node")).body)
     assert.deepInclude(truth, { node: nodeName, sync: "stale", intents: 2, withheld: [], trustedKeys: ["centre-1"] })
+  })
+
+  it("may say that what the disk has is still so after a boot, when the centre cannot", async () => {
+    const former = { bootId: "before", agreedAtMs: 0, lost: {}, aliveAtMs: 0 }
+    const old = { ...firstLife, former, hasBooted: true, tooOldMs: () => 90_000_000 }
+    const { path, speaker } = await begin(saidTo(), old)
+    await until(() => collector.peers().length === 1, "the session is up")
+    const truth = Schema.decodeUnknownSync(NodeTruth)((await ask(path, "GET", "/v1/node")).body)
+    assert.deepInclude(truth, { isQuiet: true, prefixes: 0, agreedAt: "1970-01-01T00:00:00.000Z" })
+    // What is withheld, and given back by its name, is no word about the rest.
+    await order(path, "withdraw", webV4)
+    await order(path, "withdraw", dnsV4)
+    await order(path, "restore", dnsV4)
+    assert.isTrue(speaker.view.truth().isQuiet)
+    await order(path, "restore", null)
+    assert.isFalse(speaker.view.truth().isQuiet)
+    await until(() => routesAtRouter().length === 2, "both routes are at the router")
   })
 
   it("is told what is wrong with a question or an order, and nothing changes", async () => {
