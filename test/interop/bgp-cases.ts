@@ -10,7 +10,7 @@ import {
   type Speaker
 } from "./bgp-lab.ts"
 import { routeCases } from "./bgp-route-cases.ts"
-import { sessionCases } from "./bgp-session-cases.ts"
+import { collisionRounds, sessionCases } from "./bgp-session-cases.ts"
 
 /** What a case has to its hand: one router and any number of speakers, of which none is left over for the next case. */
 export interface Bench {
@@ -90,7 +90,8 @@ export const bgpInteropCases = (name: BgpRouterName): void => {
 
     for (const [id, title] of Object.entries(bgpCaseTitles) as ReadonlyArray<readonly [BgpCase, string]>) {
       if (exceptions[id]?.[name] !== undefined) continue
-      it(title, async () => {
+      const timeout = 180_000 + (id === "collision" ? collisionRounds * 20_000 : 0)
+      it(title, { timeout }, async () => {
         await fresh()
         await cases[id]({
           name,

@@ -3,7 +3,7 @@ import { type Bench, type CaseRun, hasCount, hasRoute, nodeAsn, setupFor, speakA
 import { eventually, linkAddresses, runText } from "./bgp-lab.ts"
 
 /** How often both sides meet in a run; `npm run interop -- --collisions N` says otherwise. */
-const collisionRounds = Number(process.env.LOWTIDE_INTEROP_COLLISIONS ?? 2)
+export const collisionRounds = Number(process.env.LOWTIDE_INTEROP_COLLISIONS ?? 2)
 
 /** The connections on port 179 that are established in a namespace, as `local remote` each. */
 const connections = async (namespace: string): Promise<ReadonlyArray<string>> => {
