@@ -47,8 +47,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "unwritten-withdrawal",
     breaks: "a withdrawal counts as told before it was written",
     file: "services/speaker/src/confirm.ts",
-    from: "isUp ? writtenTurn >= turn :",
-    to: "isUp ? writtenTurn >= turn - 1_000_000 :",
+    from: "isUp ? acknowledgedTurn >= turn :",
+    to: "isUp ? acknowledgedTurn >= turn - 1_000_000 :",
     check: histories
   },
   {
