@@ -7,6 +7,7 @@ import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "../../services/allocator/src/centre.ts"
 import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/decide-batch.ts"
+import { Effectless } from "../../services/allocator/src/effectless.ts"
 import { isHeldBack } from "../../services/allocator/src/held-back.ts"
 import { headWitness, isLossShown, lossBy } from "../../services/allocator/src/loss.ts"
 import { loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
@@ -51,6 +52,7 @@ export interface CentreSetting {
 interface Reign {
   readonly memory: Memory
   readonly recovery: Recovery
+  readonly effectless: Effectless
   /** The log was compared with what others hold: nothing is decided or published before that. */
   isCompared: boolean
   readonly epoch: number
@@ -169,6 +171,7 @@ export class SimAllocator {
       isCompared: false,
       epoch,
       renewedAtMs: nowMs(),
+      effectless: new Effectless(),
       waiting: [],
       unpublished: [],
       isBehind: true
@@ -239,12 +242,16 @@ export class SimAllocator {
         const { seqFrom, seqTo } = stored.value
         return [{ sent, seqs: seqFrom === undefined || seqTo === undefined ? undefined : { seqFrom, seqTo } }]
       }
+      if (reign.effectless.has(sent.envelope.commandId)) return [{ sent, seqs: undefined }]
     }
     // A second sending of one that waits is decided with it, as the first.
     if (reign.waiting.some(({ received }) => received.envelope.commandId === sent.envelope.commandId)) return []
     const { command } = sent.envelope
-    if (isHeldBack(reign.memory, command))
-      return reign.recovery.noteHeldBack(command) ? [{ sent, seqs: undefined }] : []
+    if (isHeldBack(reign.memory, command)) {
+      if (!reign.recovery.noteHeldBack(command)) return []
+      reign.effectless.add(sent.envelope.commandId)
+      return [{ sent, seqs: undefined }]
+    }
     reign.recovery.noteTaken(command)
     reign.waiting.push({ received: this.#received(sent.envelope), sent })
     return []
@@ -345,7 +352,8 @@ export class SimAllocator {
       if (reply?._tag !== "Done") return []
       const { seqFrom, seqTo } = reply
       const seqs = seqFrom === null || seqTo === null ? undefined : { seqFrom, seqTo }
-      if (seqs !== undefined) this.#setting.witness.acknowledged(received.envelope.commandId, seqs.seqFrom, seqs.seqTo)
+      if (seqs === undefined) reign.effectless.add(received.envelope.commandId)
+      else this.#setting.witness.acknowledged(received.envelope.commandId, seqs.seqFrom, seqs.seqTo)
       return sent === undefined ? [] : [{ sent, seqs }]
     })
     if (outcome === "crash-unpublished") this.#gone()

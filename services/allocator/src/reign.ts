@@ -24,6 +24,7 @@ import type { HeardNode } from "./centre.ts"
 import type { CheckpointOptions } from "./checkpoints.ts"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
 import type { Defects } from "./defects.ts"
+import { Effectless } from "./effectless.ts"
 import { failpoint, failpointDuring } from "./failpoint.ts"
 import { HeardAgents } from "./heard-agents.ts"
 import { isHeldBack } from "./held-back.ts"
@@ -168,7 +169,7 @@ export const beginReign = (
         }
         const { command } = envelope
         if (isHeldBack(memory, command)) {
-          return recovery.noteHeldBack(command) ? { _tag: "Done", seqFrom: null, seqTo: null } : heldBack
+          return recovery.noteHeldBack(command) ? noEffect : heldBack
         }
         recovery.noteTaken(command)
         return yield* decideNow(envelope, more)
@@ -188,13 +189,25 @@ export const beginReign = (
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
       )
+    const effectless = new Effectless()
+    const noted = (commandId: string, answered: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
+      Effect.tap(answered, (reply) =>
+        Effect.sync(() => {
+          if (reply._tag === "Done" && reply.seqFrom === null) effectless.add(commandId)
+        })
+      )
     /** The answer that is stored for a command that was carried out, else a new one. Not looked for in vain when busy. */
     const answerOnce = (commandId: string, whenNew: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
       Effect.flatMap(group.isFull, (isFull) =>
         isFull
           ? Effect.succeed(busy)
           : ledger.commandResult(commandId).pipe(
-              Effect.flatMap(Option.match({ onNone: () => whenNew, onSome: storedReply })),
+              Effect.flatMap(
+                Option.match({
+                  onNone: () => (effectless.has(commandId) ? Effect.succeed(noEffect) : noted(commandId, whenNew)),
+                  onSome: storedReply
+                })
+              ),
               Effect.catch((error) => tryAgain(error))
             )
       )
@@ -281,7 +294,7 @@ export const beginReign = (
             underWay.once(
               received.commandId,
               (received.attempt ?? 1) === 1
-                ? answer(asAgent(received))
+                ? noted(received.commandId, answer(asAgent(received)))
                 : answerOnce(received.commandId, answer(asAgent(received)))
             )
           )
@@ -343,6 +356,8 @@ const notCompared: CommandReply = {
 
 /** More wait than are let wait: nothing was looked at. */
 const busy: CommandReply = { _tag: "TryAgain", message: "many commands wait; nothing was done", isBusy: true }
+
+const noEffect: CommandReply = { _tag: "Done", seqFrom: null, seqTo: null }
 
 const heldBack: CommandReply = {
   _tag: "TryAgain",

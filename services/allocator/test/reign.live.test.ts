@@ -120,6 +120,25 @@ describe("a commit", () => {
     })
   )
 
+  allocating("without an event is not decided again by a repeat that comes late", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      yield* leader.send(service("web"))
+      const manifests = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").manifests.keys()])
+      const nodes = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").nodes.keys()])
+      const namespaces = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").namespaces.keys()])
+      const inventory: Command = {
+        _tag: "ObserveInventory",
+        ...{ cluster: "east", services: ["shop/web"], nodes, namespaces, manifests, findings: [] }
+      }
+      const done = { _tag: "Done", seqFrom: null, seqTo: null } as const
+      assert.deepStrictEqual(yield* leader.ask(inventory, 100), done)
+      yield* leader.send(service("later"))
+      assert.deepStrictEqual(yield* leader.ask(inventory, 100, 2), done)
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/later", "shop/web"])
+    })
+  )
+
   allocating("that fails leaves nothing to read, and nothing for the next batch to build on", (leader) =>
     Effect.gen(function* () {
       for (const command of announcing) yield* leader.send(command)
