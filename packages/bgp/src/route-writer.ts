@@ -62,7 +62,7 @@ export class RouteWriter {
 
   /**
    * A connection is there and the peer's OPEN is awaited: the table is made ready for the session that is expected, so
-   * that it leaves at once when it is up. Changes from here on follow the table.
+   * that it leaves at once when it is up, if nothing changed meanwhile.
    */
   prepare(expected: SendContext): void {
     this.rib.begin()
@@ -71,9 +71,13 @@ export class RouteWriter {
     this.prepared = { context: expected, flush: { ...flush, chunks: startingWith(first, flush.chunks) } }
   }
 
-  /** A session is up: the whole table and End-of-RIB for each family go out at once. */
+  /**
+   * A session is up: the whole table and End-of-RIB for each family go out at once. One that was made ready is made anew when
+   * anything changed since: a route that is withdrawn meanwhile counts as withdrawn, and must not be told first.
+   */
   begin(context: SendContext): void {
-    if (this.prepared !== undefined && !isDeepStrictEqual(this.prepared.context, context)) this.end()
+    const isStale = this.rib.hasChanges() || !isDeepStrictEqual(this.prepared?.context, context)
+    if (this.prepared !== undefined && isStale) this.end()
     if (this.prepared === undefined) this.prepare(context)
     this.context = context
     const flush = this.prepared?.flush

@@ -121,6 +121,7 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
     },
     isFull: () => socket.writableNeedDrain,
     close: () => {
+      acknowledgements.stop()
       if (isClosing) return
       isClosing = true
       const timer = setTimeout(() => socket.destroy(), closeMsMax)
