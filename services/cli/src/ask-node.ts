@@ -8,7 +8,7 @@ import { CliFault, exitCodes } from "./fault.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /** The speaker's socket when nothing names it. */
-const defaultSocket = "/var/lib/lowtide/control.sock"
+export const defaultSocket = "/var/lib/lowtide/speaker/control.sock"
 
 /** How long a speaker may take to answer, seconds: it needs nobody else. */
 const answerTimeoutSeconds = 10
@@ -47,7 +47,7 @@ const noSpeaker = (path: string, found: string): CliFault =>
   new CliFault({
     exitCode: exitCodes.unreachable,
     what: `socket ${path}: expected a speaker that runs on this node, found ${found}`,
-    next: "name it with --socket, run this on the node itself, or see whether its speaker runs: one that does not announces nothing, but for what routers keep over a restart"
+    next: "name it with --socket (control.sock in the speaker's LOWTIDE_STATE_DIR), run this on the node itself, and see whether its speaker runs. This says nothing of what is announced"
   })
 
 const notAllowed = (path: string): CliFault =>
