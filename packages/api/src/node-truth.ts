@@ -23,12 +23,13 @@ export const NodeTruth = Schema.Struct({
   startedAt: Instant,
   sync: Schema.Literals(["live", "stale"]),
   agreedAt: Schema.NullOr(Instant).annotate({
-    description: "When what it holds last agreed with the centre, in this run"
+    description: "When what it holds last agreed with the centre, in this run or the one before"
   }),
   cseq: Schema.Int,
   stamp: Schema.NullOr(Stamp),
   isQuiet: Schema.Boolean.annotate({
-    description: "Saved state was lost: nothing is announced before the centre vouches for it"
+    description:
+      "Saved state was lost, or is too old after a boot: nothing is announced before the centre vouches for it"
   }),
   excluded: Schema.NullOr(Schema.String),
   sessions: Schema.Struct({ up: Schema.Int, total: Schema.Int }),
@@ -61,7 +62,7 @@ export const NodeOrderAnswer = Schema.Struct({
       peer: Schema.String,
       state: Schema.Literals(["written", "waiting", "down"]).annotate({
         description:
-          "written: the kernel took the octets; waiting: the router takes none; down: no session, and its router keeps what it has for the hold time or the restart time"
+          "written: the router's TCP has acknowledged it; waiting: the router takes none; down: no session, and its router keeps what it has for the hold time or the restart time"
       })
     })
   ),

@@ -95,7 +95,7 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
    */
   signers: Schema.optionalKey(Schema.Array(Schema.String)),
   sessions: Schema.Array(SessionStatus),
-  /** When what it holds last agreed with a head, RFC 3339 by the node's clock; missing where it never did in this run. */
+  /** When what it holds last agreed with a head, RFC 3339 by the node's clock; missing where it never did in this run or the one before. */
   agreedAt: Schema.optionalKey(Schema.String),
   /** Addresses it announces on at least one established session. */
   announcing: Schema.Array(Schema.String),

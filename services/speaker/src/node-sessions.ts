@@ -122,7 +122,10 @@ export class NodeSessions {
     })
   }
 
-  /** Where a peer is now, as `#neighbors` has it. Of two routers on one segment neither is chosen; but a session that is up with one of them stays. */
+  /**
+   * Where a peer is now, as `#neighbors` has it. Of two routers on one segment neither is chosen. A session that is up stays with
+   * whom it is: that one is there whatever is advertised, and somebody on the segment could end it otherwise.
+   */
   #neighborOf({ name, interface: device }: UnnumberedPeer): string | undefined {
     const neighbor = this.#port.neighbors.on(device)
     switch (neighbor._tag) {
@@ -131,13 +134,16 @@ export class NodeSessions {
       case "Nobody":
         return device
       case "One":
-        return `${neighbor.address}%${device}`
-      case "Several": {
-        const host = this.#neighbors.get(name)
-        const isThere = neighbor.addresses.some((address) => `${address}%${device}` === host)
-        return isThere && this.peers.isUp(name) ? host : device
-      }
+        return this.#hostInUse(name, device) ?? `${neighbor.address}%${device}`
+      case "Several":
+        return this.#hostInUse(name, device) ?? device
     }
+  }
+
+  /** The address on the interface with which a session is up. */
+  #hostInUse(name: string, device: string): string | undefined {
+    const host = this.#neighbors.get(name)
+    return host?.endsWith(`%${device}`) === true && this.peers.isUp(name) ? host : undefined
   }
 
   /** What was agreed with a peer is on the disk from now on. */

@@ -3,6 +3,7 @@ import type { BgpPeer, PeerEvent } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
+import type { WantedRoute } from "@lowtide/domain/announcing/node-routes"
 import { codes } from "@lowtide/domain/config/codes"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { Effect } from "effect"
@@ -167,7 +168,7 @@ export class Speaker {
       brake: this.#brake,
       held: this.#saved.held,
       refusals: this.refusals,
-      change: (accepted) => this.#take(accepted),
+      change: (accepted) => this.#onAccepted(accepted),
       changed: () => this.#changed("now")
     })
   }
@@ -200,7 +201,7 @@ export class Speaker {
 
   /** Whether what the disk has waits to be vouched for because it is old; what is lost a person cannot vouch for. */
   get isQuiet(): boolean {
-    return this.#isQuiet && this.#oldMs !== undefined
+    return this.#isQuiet && this.#oldMs !== undefined && this.#port.loaded.damage !== "lost"
   }
 
   /** Announces what the disk has, with nothing else needed. */
@@ -328,30 +329,35 @@ export class Speaker {
   }
 
   /**
-   * Takes routes away at once, or gives them back, by the order of a person at the node; no brake applies. Answers which
-   * prefixes that changed, and the turn after which peers are told.
+   * Takes routes away at once, or gives them back, by the order of a person at the node; no brake applies. `isAll`: it speaks of
+   * everything, and so vouches for what is old. Answers which prefixes that changed, and the turn after which peers are told.
    */
-  byHand(order: NonNullable<VipTurn["byHand"]>): {
+  byHand(
+    order: NonNullable<VipTurn["byHand"]>,
+    isAll: boolean
+  ): {
     readonly turn: number
     readonly prefixes: ReadonlyArray<string>
     readonly peers: ReadonlyArray<string>
   } {
     this.#runTurn() // what came before is not this order's doing
-    if (order.order === "restore" && this.#port.withheld.isEmpty && this.isQuiet) this.#vouched()
+    const vouches = order.order === "restore" && isAll && this.isQuiet
+    if (vouches) this.#vouched()
     const turn = ++this.#turn
     const difference = this.#table.update({ prefixes: this.#table.prefixes })
     const { byPeer } = difference
     this.peers.change(turn, this.#isQuiet ? new Map() : this.#translate(difference))
     const vips = vipTurns(this.#table, difference, { vips: [], before: new Map(), isNodeChange: false, byHand: order })
     this.reporter.begin(turn, vips, this.#up)
-    const prefixes = [...new Set([...byPeer.values()].flatMap((routes) => [...routes.keys()]))]
+    const changed = vouches ? this.#wanted : byPeer
+    const prefixes = [...new Set([...changed.values()].flatMap((routes) => [...routes.keys()]))]
     const { reason, actor } = order
     this.#port.say(
       "warning",
       `${formatFault({ code: "LT0408", message: `${order.order} by ${actor} at this node: ${reason}; ${prefixes.length} prefixes` })}`
     )
     this.#changed("now")
-    return { turn, prefixes, peers: [...byPeer.keys()] }
+    return { turn, prefixes, peers: [...changed.keys()] }
   }
 
   /** Whether a peer that a turn changed something for has been told. */
@@ -471,7 +477,12 @@ export class Speaker {
   /** What routers have lost of this node while no process of it ran. */
   #noteRestart(node: NodeIntent): void {
     const { life, unixMs } = this.#port
-    for (const peer of lostByRestart(node, life, unixMs())) this.#lose(peer, 0)
+    const nowMs = unixMs()
+    const lost = new Set(lostByRestart(node, life, nowMs))
+    // Who may keep them still has lost them unless it is met in time.
+    const leftSeconds = restartTimeSeconds - (nowMs - (life.former?.aliveAtMs ?? nowMs)) / 1000
+    const isFirst = life.former === undefined
+    for (const { name } of isFirst ? [] : node.peers) this.#lose(name, lost.has(name) ? 0 : Math.max(0, leftSeconds))
     if (this.#losses.take(this.#port.monotonicMs()).length > 0) life.keepLost(this.#losses.stamps, unixMs())
   }
 
@@ -564,9 +575,13 @@ export class Speaker {
     this.beginWaiting()
   }
 
+  /** What each peer with a session, or on its way to one, is to have. */
+  get #wanted(): ReadonlyMap<string, ReadonlyMap<string, WantedRoute>> {
+    return new Map(this.peers.running.map(({ options: { name } }) => [name, this.#table.wanted(name)]))
+  }
+
   #fullTables(): ReadonlyMap<string, ReadonlyArray<RouteChange>> {
-    const peers = this.peers.running.map(({ options }) => options.name)
-    return new Map(peers.map((peer) => [peer, this.#translator.changes(this.#table.wanted(peer))]))
+    return new Map([...this.#wanted].map(([peer, routes]) => [peer, this.#translator.changes(routes)]))
   }
 
   /** Looks at deadlines: what is stale, what is confirmed by the passing of time, what is to be reported. */

@@ -22,23 +22,28 @@ describe("what evidence shows of a session that does not come up", () => {
   const cases: ReadonlyArray<readonly [string, Partial<Evidence>, ReadonlyArray<RegExp>]> = [
     [
       "a kernel that dropped segments of another password",
-      { dropped: { ...none, md5Failure: 3 } },
-      [/3 segments .* another password than ours/]
+      { hasPassword: true, dropped: { ...none, md5Failure: 3 }, host: "refused" },
+      [/all its sessions together, dropped 3 segments .* another password than ours/, /another password for this node/]
     ],
     [
       "a kernel that dropped unsigned segments",
-      { dropped: { ...none, md5NotFound: 2 } },
-      [/2 segments without a signature.*the other side has none/]
+      { hasPassword: true, dropped: { ...none, md5NotFound: 2 } },
+      [/2 segments without a signature.*the other side has none/, /nothing of it answers/]
     ],
     [
       "a kernel that dropped signed segments",
       { dropped: { ...none, md5Unexpected: 1 } },
-      [/1 signed segments.*tor-a needs spec.password/]
+      [/1 signed segments.*tor-a needs spec.password/, /nothing of it answers/]
     ],
     [
       "a kernel that dropped segments from afar",
       { dropped: { ...none, minTtlDrop: 4 } },
-      [/4 segments with a lower TTL/]
+      [/4 segments with a lower TTL/, /nothing of it answers/]
+    ],
+    [
+      "a kernel that dropped what cannot be this session's",
+      { dropped: { ...none, md5Failure: 3, md5NotFound: 2 } },
+      [/nothing of it answers/]
     ],
     [
       "a router that answers without a password",
@@ -79,7 +84,11 @@ describe("what evidence shows of a session that does not come up", () => {
     ["nobody on the link", { link: "silent" }, [/no ARP reply/]],
     ["nobody at all", { host: "unreachable" }, [/nothing of it answers/]],
     ["nothing that is counted", { dropped: undefined, link: "known" }, [/it is there/]],
-    ["two things at once", { dropped: { ...none, md5Failure: 1, minTtlDrop: 1 } }, [/another password/, /lower TTL/]]
+    [
+      "two things at once",
+      { hasPassword: true, dropped: { ...none, md5Failure: 1, minTtlDrop: 1 } },
+      [/another password/, /lower TTL/, /nothing of it answers/]
+    ]
   ]
   for (const [what, change, expected] of cases) {
     it(what, () => {

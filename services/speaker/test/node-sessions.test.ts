@@ -105,6 +105,10 @@ describe("the session with whoever is on an interface", () => {
     state.neighbor = two
     await settle()
     assert.deepStrictEqual(hosts(), ["fe80::1%eth0"])
+    state.neighbor = one("fe80::2")
+    await settle()
+    assert.deepStrictEqual(hosts(), ["fe80::1%eth0"], "an advertisement of somebody else ends no session")
+    state.neighbor = two
     state.isUp = false
     await settle()
     assert.deepStrictEqual(hosts(), ["eth0"])

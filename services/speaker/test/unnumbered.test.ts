@@ -66,6 +66,16 @@ describe("the routers of a link", () => {
     assert.deepStrictEqual(segment.look(6_000), one("fe80::2"))
   })
 
+  it("a silence in which the link was away, or longer than any router's, is not its pace", () => {
+    const segment = new Segment()
+    segment.hear("fe80::1", 0)
+    segment.linkUp(60_000)
+    segment.hear("fe80::1", 120_000)
+    segment.hear("fe80::1", 3_720_000)
+    segment.hear("fe80::2", 3_721_000)
+    assert.deepStrictEqual(segment.look(3_720_001 + thereMsMin), one("fe80::2"))
+  })
+
   it("two that advertise themselves seldom are told apart once both came again", () => {
     const segment = new Segment()
     const seen: Array<string> = []

@@ -155,7 +155,7 @@ export const carryOut = async (
   const prefix = decoded.success.prefix === null ? null : canonical(decoded.success.prefix)
   if (kind === "withdraw") withheld.add({ prefix, reason, actor, since: new Date(unixMs()).toISOString() })
   else if (!withheld.remove(prefix) && !(prefix === null && speaker.isQuiet)) return notWithheld(withheld, prefix)
-  const { turn, prefixes, peers } = speaker.byHand({ order: kind, reason, actor })
+  const { turn, prefixes, peers } = speaker.byHand({ order: kind, reason, actor }, prefix === null)
   const isSaved = withheld.save()
   const stateOf = (peer: string) => speaker.toldState(peer, turn)
   for (

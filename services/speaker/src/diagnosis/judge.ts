@@ -24,33 +24,33 @@ export interface Evidence {
 
 /** What it shows, the most certain first, a sentence each: what was seen, and what it means for whoever runs either side. */
 export const judgeEvidence = (evidence: Evidence): ReadonlyArray<string> => {
-  const certain = [...fromCounters(evidence), ...fromProbes(evidence)]
-  return certain.length > 0 ? certain : [fromPresence(evidence)]
+  const [counted, probed] = [fromCounters(evidence), fromProbes(evidence)]
+  return probed.length > 0 ? [...counted, ...probed] : [...counted, fromPresence(evidence)]
 }
 
-/** What the kernel dropped. It counts for all sessions of the node together, so that another one may be meant. */
-const fromCounters = ({ dropped, peer }: Evidence): ReadonlyArray<string> => {
+/** What the kernel dropped that could be this session's: it counts for all sessions of the node together. */
+const fromCounters = ({ dropped, peer, hasPassword }: Evidence): ReadonlyArray<string> => {
   if (dropped === undefined) return []
   const { md5NotFound, md5Unexpected, md5Failure, minTtlDrop } = dropped
   return [
-    ...(md5Failure > 0
+    ...(hasPassword && md5Failure > 0
       ? [
-          `this node's kernel dropped ${md5Failure} segments that were signed with another password than ours (TCPMD5Failure): the passwords of both sides differ`
+          `this node's kernel, which counts for all its sessions together, dropped ${md5Failure} segments that were signed with another password than ours (TCPMD5Failure): the passwords of both sides differ`
         ]
       : []),
-    ...(md5NotFound > 0
+    ...(hasPassword && md5NotFound > 0
       ? [
-          `this node's kernel dropped ${md5NotFound} segments without a signature, where a password is set (TCPMD5NotFound): the other side has none`
+          `this node's kernel, which counts for all its sessions together, dropped ${md5NotFound} segments without a signature, where a password is set (TCPMD5NotFound): the other side has none`
         ]
       : []),
-    ...(md5Unexpected > 0
+    ...(!hasPassword && md5Unexpected > 0
       ? [
-          `this node's kernel dropped ${md5Unexpected} signed segments, where no password is set (TCPMD5Unexpected): the other side has one, so ${peer} needs spec.password or spec.passwordSecret`
+          `this node's kernel, which counts for all its sessions together, dropped ${md5Unexpected} signed segments, where no password is set (TCPMD5Unexpected): the other side has one, so ${peer} needs spec.password or spec.passwordSecret`
         ]
       : []),
     ...(minTtlDrop > 0
       ? [
-          `this node's kernel dropped ${minTtlDrop} segments with a lower TTL than is asked for (TCPMinTTLDrop): the other side does not send with TTL 255, or is further away`
+          `this node's kernel, which counts for all its sessions together, dropped ${minTtlDrop} segments with a lower TTL than is asked for (TCPMinTTLDrop): the other side does not send with TTL 255, or is further away`
         ]
       : [])
   ]

@@ -8,8 +8,9 @@ export type Neighbor =
 /** A router that advertises itself every so often is there for three times as long; at the least for this long. */
 export const thereMsMin = 35_000
 
-/** RFC 4861 §6.2.1: no router advertises itself less often than every 1,800 s. */
-const rememberedMs = 3 * 1_800_000
+/** RFC 4861 §6.2.1: no router advertises itself less often. */
+const advertisedMsMax = 1_800_000
+const rememberedMs = 3 * advertisedMsMax
 
 /** Addresses that are remembered; somebody on the link may invent any number. */
 export const addressesMax = 16
@@ -39,7 +40,9 @@ export class Segment {
     const router = this.#routers.get(address)
     if (router === undefined) this.#routers.set(address, { lastMs: nowMs, gapMs: 0 })
     else {
-      router.gapMs = Math.max(router.gapMs, nowMs - router.lastMs)
+      // A silence in which it was away, or the link was, is not its pace.
+      const gapMs = nowMs - router.lastMs
+      if (router.lastMs >= this.#upSinceMs && gapMs <= advertisedMsMax) router.gapMs = Math.max(router.gapMs, gapMs)
       router.lastMs = nowMs
     }
     this.#forget(nowMs)
