@@ -51,7 +51,16 @@ export const keepRouterJournal = (
     const pending = new Map<string, Pending>()
     const written = new Written()
     yield* Effect.acquireRelease(
-      Effect.sync(() => heard.watch((router, changes) => note(pending, router, changes))),
+      Effect.sync(() =>
+        heard.watch((router, changes) => {
+          const { networks } = fleetOf()
+          const isVip = ({ address }: Prefix) => {
+            const text = formatIpAddress(address)
+            return [...networks.keys()].some((network) => fleetOf().vipsAt(network, text).length > 0)
+          }
+          note(pending, { router, changes, isVip })
+        })
+      ),
       (stop) => Effect.sync(stop)
     )
     const write = Effect.gen(function* () {
@@ -83,15 +92,31 @@ class Written {
   }
 }
 
-const note = (pending: Map<string, Pending>, router: ReportingRouter, changes: ReadonlyArray<ViewChange>): void => {
+/** Changes that may wait while the ledger refuses: those of every VIP that a large fleet has. Later ones are passed over. */
+const pendingMax = 200_000
+
+/** A router's table may be anybody's: what waits are VIPs and sessions alone. */
+const note = (
+  pending: Map<string, Pending>,
+  {
+    router,
+    changes,
+    isVip
+  }: {
+    readonly router: ReportingRouter
+    readonly changes: ReadonlyArray<ViewChange>
+    readonly isVip: (prefix: Prefix) => boolean
+  }
+): void => {
   for (const change of changes) {
+    if (pending.size >= pendingMax) return
     const ends = endsOf(change.peer)
     if (ends === undefined) continue
     switch (change._tag) {
       case "RouteAdded":
       case "RouteGone": {
         const { prefix, view, isFromDump } = change
-        if (isFromDump || !view.startsWith("adj-rib-in") || !isHost(prefix)) continue
+        if (isFromDump || !view.startsWith("adj-rib-in") || !isHost(prefix) || !isVip(prefix)) continue
         const key = `${router.address} ${ends.nodeAddress} ${ends.routerAddress} ${prefix.address.family} ${prefix.address.value}`
         pending.set(key, { router, ends, prefix })
         continue
