@@ -933,6 +933,17 @@ describe("an address that was taken over, and for which the configuration has no
       )
     )
 
+    it.effect("goes from a node that is to announce nothing, which is a person's word or the node's own", () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* peered
+          const labels = { "node.kubernetes.io/exclude-from-external-load-balancers": "" }
+          yield* leader.tell({ _tag: "ObserveNode", cluster: "east", node: nodeObject("n1", { labels }) })
+          assert.deepStrictEqual(yield* peersOf("n1"), [])
+        })
+      )
+    )
+
     it.effect("stays as well where it is reserved for a Service that nobody has seen", () =>
       run(
         Effect.gen(function* () {

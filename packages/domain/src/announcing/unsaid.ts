@@ -27,7 +27,9 @@ export const unsaidIn = (fleet: Fleet, saidIn: SaidIn): ((content: Content) => b
         // Only what was taken over obliges nodes that no route names.
         return !isSaid && content.state === "announced" && content.routes.length === 0 && content.obliged.length > 0
       case "NodeIntent":
-        if (content.peers.length > 0 || (isSaid && fleet.recovery === undefined)) return false
+        // Who is told to announce nothing is told so, whatever it has: that is a person's word, or the node's own.
+        if (content.peers.length > 0 || content.excluded !== null || (isSaid && fleet.recovery === undefined))
+          return false
         return holdersIn(content.cluster, isSaid).has(content.node)
       case "ServiceAnswer":
       case "ObjectFindings":

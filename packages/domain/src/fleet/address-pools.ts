@@ -54,7 +54,7 @@ const change = (
   if (subject === undefined) return
   const { name, network } = subject.pool
   const reasons = { AddressPoolApplied: "applied", AddressPoolRetired: "still-needed", AddressPoolDeleted: "deleted" }
-  settlingPools(draft, [...draft.fleet.clusters.values()], () =>
+  settlingPools(draft, draft.fleet.clustersByName, () =>
     draft.emit({
       stream: streamOf.addressPool(name),
       type,

@@ -84,7 +84,8 @@ const settleRest = (draft: Draft): void => {
   for (let round = 0; round < settleRoundsMax && seen < draft.events.length; round++) {
     const networks = new Set(draft.events.slice(seen).flatMap((event) => (makesRoom(event) ? event.about.network : [])))
     seen = draft.events.length
-    for (const cluster of draft.fleet.clusters.values()) {
+    if (networks.size === 0) continue
+    for (const cluster of draft.fleet.clustersByName) {
       if (networks.has(cluster.network)) settleUnserved(draft, cluster)
     }
   }
@@ -322,10 +323,13 @@ const adoptedNetwork = (fleet: Fleet, cluster: ClusterMemory, told: string): str
  */
 const settleByClass = (draft: Draft, cluster: ClusterMemory, wasOff: boolean): void => {
   if (wasOff) return settleAll(draft, cluster)
-  for (const [key, { service }] of [...cluster.services]) {
+  for (const [key, { service }] of [...cluster.services].sort(byKey)) {
     if (cluster.addressesOf.has(key) || !wantsAddress(service, cluster)) settleService(draft, cluster, key)
   }
 }
+
+const byKey = ([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number =>
+  left < right ? -1 : 1
 
 /** Moves on every withdrawing VIP of the cluster that all obliged nodes have confirmed. */
 const confirmWithdrawals = (draft: Draft, clusterName: string): void => {

@@ -249,7 +249,7 @@ const aboutQuota = ({ quota: { cluster, namespace } }: QuotaState) => ({
 
 /** Whoever waits may have room now, or another reason to wait. */
 const settleQuota = (draft: Draft, { quota }: QuotaState): void => {
-  for (const cluster of draft.fleet.clusters.values()) {
+  for (const cluster of draft.fleet.clustersByName) {
     if (quota.cluster === null || quota.cluster === cluster.name) settleUnserved(draft, cluster)
   }
 }

@@ -113,6 +113,11 @@ export class Fleet {
     return cluster
   }
 
+  /** Clusters by their names: what is left goes to the first that waits, whoever was loaded first. */
+  get clustersByName(): ReadonlyArray<ClusterMemory> {
+    return [...this.clusters.values()].sort((left, right) => (left.name < right.name ? -1 : 1))
+  }
+
   network(name: string): NetworkMemory {
     let network = this.networks.get(name)
     if (network === undefined) {

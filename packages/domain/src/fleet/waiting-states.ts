@@ -95,6 +95,7 @@ export class WaitingStates<State extends StreamState> extends Map<string, State>
   }
 
   #parse(key: string, waiting: Waiting): State {
+    super.set(key, waiting as unknown as State) // one that cannot be read is there still
     const state = Result.getOrThrow(readState(waiting)) as State
     super.set(key, state)
     return state
