@@ -136,14 +136,15 @@ export class RestoredFleet {
   }
 
   /** After the last row. All of it can be read, or nothing is known. */
-  readonly end: Effect.Effect<void, Unreadable> = Effect.suspend(() => {
-    for (const row of this.#rest.sort((a, b) => a.seq - b.seq)) {
-      const unreadable = this.fleet.restoreStored(row)
-      if (unreadable !== undefined) return Effect.fail(unreadable)
-    }
+  readonly end: Effect.Effect<void, Unreadable> = Effect.gen({ self: this }, function* () {
+    const rest = this.#rest.splice(0).sort((a, b) => a.seq - b.seq) // texts that nobody needs once they are read
+    let unreadable: Unreadable | undefined
+    yield* inTurns(rest, (row) => {
+      unreadable ??= this.fleet.restoreStored(row)
+    })
+    if (unreadable !== undefined) return yield* Effect.fail(unreadable)
     const { versions } = this.fleet
     if (!versions.isEmpty && !versions.has(streamOf.fleetVersion())) this.fleet.fleetVersion = firstFleetVersion
-    return Effect.void
   })
 }
 

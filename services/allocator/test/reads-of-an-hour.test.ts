@@ -12,6 +12,15 @@ describe("what is written down of who asks very much", () => {
     assert.strictEqual(reads.ask("ben", 0), 0, "which takes nothing from others")
   })
 
+  it("does not count what has no row after all", () => {
+    const reads = new ReadsOfAnHour()
+    for (let n = 0; n < 2 * rowsAnHour; n++) {
+      reads.ask("ada", 0)
+      reads.takeBack("ada")
+    }
+    assert.strictEqual(reads.ask("ada", 0), 0)
+  })
+
   it("is each again when the hour is over", () => {
     const reads = new ReadsOfAnHour()
     for (let n = 0; n < rowsAnHour + 3; n++) reads.ask("ada", n)

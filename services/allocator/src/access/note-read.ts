@@ -69,6 +69,7 @@ export const makeNoteRead = Effect.gen(function* () {
     const position = (yield* centre.position) ?? 0
     yield* ledger.recordRead({ actor, isAuthenticated, question: `${question}${many}`, position }).pipe(
       Effect.andThen(remember),
+      Effect.tapError(() => Effect.sync(() => hours.takeBack(who))),
       Effect.catch(({ message }) =>
         Effect.andThen(
           Metric.update(unwritten, 1),

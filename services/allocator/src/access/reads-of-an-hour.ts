@@ -18,6 +18,12 @@ interface Hour {
 export class ReadsOfAnHour {
   readonly #hours = new Map<string, Hour>()
 
+  /** One that was counted has no row after all. */
+  takeBack(actor: string): void {
+    const hour = this.#hours.get(actor)
+    if (hour !== undefined && hour.count > 0) hour.count -= 1
+  }
+
   /** Counts one more question. Answers which of those beyond it is, 0 for none, or that it has no row. */
   ask(actor: string, nowMs: number): number | undefined {
     const known = this.#hours.get(actor)

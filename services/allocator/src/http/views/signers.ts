@@ -38,6 +38,10 @@ export const untoldSigners = (view: View): LedgerAnswer["signersUntold"] => {
     )
   )
   const missed = new Set(fleet.recovery?.without)
+  for (const who of missed) {
+    const [, cluster = "", node] = /^node ([^/]+)\/(.+)$/.exec(who) ?? []
+    if (node !== undefined) asked.set(`${cluster}/${node}`, { cluster, node })
+  }
   for (const cluster of fleet.clusters.values()) {
     const mayHold = [...cluster.nodes.values()].filter(
       ({ node, present }) =>
