@@ -252,5 +252,7 @@ describe("what the machine says", () => {
     assert.strictEqual(await probeTcp({ host: "127.0.0.1", port }, {}), "refused")
     assert.strictEqual(await probeTcp({ host: "127.0.0.1", port, localAddress: "203.0.113.1" }, {}), "unreachable")
     assert.strictEqual(await probeHost({ host: "127.0.0.1", port }), "refused")
+    // A link-local address without its interface: the socket cannot be connected.
+    assert.strictEqual(await probeHost({ host: "fe80::1", port }), "unreachable")
   })
 })

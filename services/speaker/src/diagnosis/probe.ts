@@ -54,9 +54,16 @@ export const probeHost = ({ host, port }: { readonly host: string; readonly port
     const timer = setTimeout(() => end("silent"), probeMsMax)
     let isConnected = false
     socket.on("error", fail)
-    socket.connect(port, host, () => {
-      isConnected = true
-    })
+    // It is called with what failed as well, which its type does not say; so an interface that is down has no route.
+    const onConnect = (error?: Error): void => {
+      if (error === undefined) isConnected = true
+      else fail(error)
+    }
+    try {
+      socket.connect(port, host, onConnect)
+    } catch {
+      end("unreachable")
+    }
   })
 
 /** What the node's link knows of an address: `known` answered lately, `silent` does not answer; undefined: it is not on a link. */
