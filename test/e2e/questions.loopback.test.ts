@@ -144,6 +144,11 @@ it.live(
         Effect.map(centre.rows("select 1 from wire_journal where kind = 'applied'"), ({ length }) => length === 1),
         { deadlineMs: 30_000 }
       )
+      yield* waitUntil(
+        "the state was compared with the log",
+        Effect.map(centre.lowtide("ledger", "status"), ({ stdout }) => !stdout.includes("has not been compared")),
+        { deadlineMs: 60_000, intervalMs: 200 }
+      )
 
       let rendered = ""
       let asked = 0
