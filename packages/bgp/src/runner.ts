@@ -12,11 +12,14 @@ import {
   decodeBody,
   encodeMessage,
   extendedMessageBytesMax,
+  isTimely,
+  type MessageFrame,
   type MessageKind,
   messageBytesMax,
-  takeFrame
+  takeFrame,
+  untimely
 } from "./wire/message.ts"
-import type { BgpNotification, WireFault } from "./wire/notification.ts"
+import type { BgpNotification } from "./wire/notification.ts"
 import type { BgpOpen } from "./wire/open.ts"
 import { refreshSubtypes } from "./wire/route-refresh.ts"
 import type { UpdateChunk } from "./wire/update-packer.ts"
@@ -200,11 +203,16 @@ export const makeRunner = (config: () => SessionConfig, port: RunnerPort): Runne
       if (frame.kind === "Open") opens = { ...opens, received: stream.slice(offset, frame.end) }
       offset = frame.end
       received[frame.kind]++
-      input(happeningOf(decodeBody(frame, contextOf(state))))
+      input(happeningOf(frame))
     }
   }
 
-  const happeningOf = (decoded: Result.Result<BgpMessage, WireFault>): Happening => {
+  const happeningOf = (frame: MessageFrame): Happening => {
+    const tag = state._tag
+    const isConnected = tag === "OpenSent" || tag === "OpenConfirm" || tag === "Established"
+    // What may not come now is not read: its own faults are none of what this state answers (RFC 4271 §8.2.2).
+    if (isConnected && !isTimely(frame.kind, tag)) return { _tag: "FaultFound", fault: untimely(frame.kind, tag) }
+    const decoded = decodeBody(frame, contextOf(state))
     if (Result.isFailure(decoded)) return { _tag: "FaultFound", fault: decoded.failure }
     const message = decoded.success
     const isAcceptable = message._tag === "Open" && state._tag === "OpenSent" && agreesTo(message)

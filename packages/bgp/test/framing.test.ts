@@ -32,7 +32,7 @@ describe("message header, RFC 4271 §4.1 and §6.1", () => {
     ["an OPEN below 29 octets", `${marker} 001c 01`, { code: 1, subcode: 2, data: "001c" }],
     ["an UPDATE below 23 octets", `${marker} 0016 02`, { code: 1, subcode: 2, data: "0016" }],
     ["a NOTIFICATION below 21 octets", `${marker} 0014 03`, { code: 1, subcode: 2, data: "0014" }],
-    ["a ROUTE-REFRESH below 23 octets", `${marker} 0016 05`, { code: 1, subcode: 2, data: "0016" }],
+    ["a ROUTE-REFRESH without a subtype", `${marker} 0015 05`, { code: 1, subcode: 2, data: "0015" }],
     ["type 0", `${marker} 0013 00`, { code: 1, subcode: 3, data: "00" }],
     ["type 6", `${marker} 0013 06`, { code: 1, subcode: 3, data: "06" }],
     ["type 255", `${marker} 0013 ff`, { code: 1, subcode: 3, data: "ff" }]
@@ -52,9 +52,11 @@ describe("message header, RFC 4271 §4.1 and §6.1", () => {
 
   const lengths: ReadonlyArray<readonly [string, string, number, number, string]> = [
     ["a request is 1/2 with the length", "0001 00 01 00", 1, 2, "0018"],
-    ["a mark is 7/1 with the whole message, RFC 7313 §5", "0001 01 01 00", 7, 1, `${marker} 0018 05 0001 01 01 00`]
+    ["a request that is too short is 1/2 as well", "0001 00", 1, 2, "0016"],
+    ["a mark is 7/1 with the whole message, RFC 7313 §5", "0001 01 01 00", 7, 1, `${marker} 0018 05 0001 01 01 00`],
+    ["a mark that is too short is 7/1 as well", "0001 02", 7, 1, `${marker} 0016 05 0001 02`]
   ]
-  it.each(lengths)("a ROUTE-REFRESH that is too long: %s", (_, body, code, subcode, data) => {
+  it.each(lengths)("a ROUTE-REFRESH of a wrong length: %s", (_, body, code, subcode, data) => {
     const fault = Result.getOrThrow(Result.flip(decodeBody({ kind: "RouteRefresh", body: octets(body) }, external)))
     assert.deepStrictEqual(fault.notification, { _tag: "Notification", code, subcode, data: octets(data) })
   })

@@ -102,6 +102,23 @@ describe("what both OPENs agree on", () => {
   })
 })
 
+describe("a capability that is there more than once, RFC 5492 §4", () => {
+  it("of graceful restart the last counts (RFC 4724 §3)", () => {
+    const says = (flags: number) => ({ _tag: "GracefulRestart", flags, restartTimeSeconds: 120, families: [] }) as const
+    const gracefulRestart = { restartTimeSeconds: 120, hasRestarted: false }
+    const kept = (...flags: ReadonlyArray<number>) =>
+      agreed({ gracefulRestart }, withCapabilities(...flags.map(says))).keptAfterNotification
+    assert.isTrue(kept(0, restartFlags.notification))
+    assert.isFalse(kept(restartFlags.notification, 0))
+  })
+  it("of extended next hops each lists some (RFC 8950 §4)", () => {
+    const lists = (safi: number) => ({ _tag: "ExtendedNextHop", encodings: [{ afi: 1, safi, nextHopAfi: 2 }] }) as const
+    const open = withCapabilities(lists(1), lists(128))
+    assert.isTrue(agreed({ offersExtendedNextHop: true }, open).extendedNextHop)
+    assert.isFalse(agreed({ offersExtendedNextHop: true }, withCapabilities(lists(128))).extendedNextHop)
+  })
+})
+
 describe("the node itself has booted", () => {
   it("what it forwarded is gone, and the F bit says so (RFC 4724 §3)", () => {
     const gracefulRestart = { restartTimeSeconds: 120, hasRestarted: true, forwardingPreserved: false }
@@ -151,6 +168,7 @@ describe("roles, RFC 9234 §4.2", () => {
     assert.match(refused({ role: "provider" }, withCapabilities(peer!, customer!)), /customer and peer/)
     assert.match(refused({ role: "provider" }, withCapabilities({ _tag: "Role", code: 9 })), /number 9/)
     assert.isFalse(agreed({ role: "provider" }, withCapabilities(peer!, peer!)).isInternal)
+    assert.match(refused({}, withCapabilities(peer!, customer!)), /^2\/11 it tells several roles: customer and peer/)
   })
   it("a peer without one is taken, unless we are strict", () => {
     assert.strictEqual(agreed({ role: "provider" }, bare).peerAsn, 64501)

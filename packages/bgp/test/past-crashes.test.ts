@@ -50,22 +50,22 @@ const pastCrashes: ReadonlyArray<PastCrash> = [
   {
     title: "MP_REACH_NLRI of three octets (GoBGP 3.10 dies; FRR CVE-2023-46752)",
     message: withAttributes(`${mandatory} 800e03 000201`),
-    outcome: "3/5"
+    outcome: "3/9"
   },
   {
     title: "MP_REACH_NLRI whose next hop runs past its end",
     message: withAttributes(`${mandatory} 800e05 000201 ff 20`),
-    outcome: "3/5"
+    outcome: "3/9"
   },
   {
     title: "MP_UNREACH_NLRI of two octets",
     message: withAttributes(`${mandatory} 800f02 0002`),
-    outcome: "3/5"
+    outcome: "3/9"
   },
   {
     title: "an End-of-RIB with more in it (FRR CVE-2023-47234)",
     message: withAttributes("800f03 000201 400101 09", ""),
-    outcome: "treat-as-withdraw"
+    outcome: "3/6"
   },
   {
     title: "a route with none of the attributes it must have (FRR CVE-2023-46753)",
@@ -133,7 +133,7 @@ const pastCrashes: ReadonlyArray<PastCrash> = [
     title:
       "a NOTIFICATION whose text says that it is longer than the message (BIRD CVE-2019-16159, Quagga CVE-2018-5378)",
     message: messageOctets(3, octets("06 02 ff 41")),
-    outcome: "nothing"
+    outcome: "ignore"
   },
   {
     title: "a ROUTE-REFRESH whose filters end before they began (FRR CVE-2023-41360)",

@@ -279,6 +279,15 @@ describe("ends and returns", () => {
     })
   )
 
+  it.live("a message that may not come yet is told by its type, and not for what is wrong in it (RFC 6608 §4)", () =>
+    Effect.gen(function* () {
+      const heard = yield* scriptedPeer([messageOctets(2, octets("ffff 0000"))])
+      const { event } = yield* startWatched({ port: heard.port })
+      assert.match((yield* event("ConnectFailed")).reason, /UPDATE came in OpenSent \(RFC 6608 §4\); NOTIFICATION 5\/1/)
+      yield* until("5/1 on the wire, with type 2", () => heard.last().endsWith("050102"))
+    })
+  )
+
   it.live("an UPDATE that RFC 7606 treats as withdrawn is counted and the session stays", () =>
     Effect.gen(function* () {
       const update = messageOctets(2, octets("0000 0004 40 01 01 09 18 cb0071")) // ORIGIN 9, 203.0.113.0/24

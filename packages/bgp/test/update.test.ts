@@ -213,8 +213,8 @@ describe("malformed attributes, RFC 7606", () => {
     ["§3 (j) an IPv4 prefix of 33 bits: 3/10", octets("0006 21 c633640100 0000"), 10],
     ["§3 (j) an IPv4 prefix beyond the message: 3/10", octets("0000 0000 20 c63364"), 10],
     ["§3 (g) MP_REACH_NLRI twice: 3/1", withGood(0, "80 0e 05 0001 80 00 00 80 0e 05 0001 80 00 00"), 1],
-    ["§7.11 MP_REACH_NLRI of three octets: 3/5", withGood(0, "80 0e 03 0002 01"), 5],
-    ["§7.11 MP_REACH_NLRI with a next hop beyond it: 3/5", withGood(0, "80 0e 06 0002 01 10 00 00"), 5],
+    ["§7.11 MP_REACH_NLRI of three octets: 3/9", withGood(0, "80 0e 03 0002 01"), 9],
+    ["§7.11 MP_REACH_NLRI with a next hop beyond it: 3/9", withGood(0, "80 0e 06 0002 01 10 00 00"), 9],
     ["§7.11 MP_REACH_NLRI with a next hop of 5 octets: 3/9", withGood(0, "80 0e 0a 0002 01 05 0000000000 00"), 9],
     [
       "§7.11 MP_REACH_NLRI with a prefix of 129 bits: 3/9",
@@ -222,7 +222,7 @@ describe("malformed attributes, RFC 7606", () => {
       9
     ],
     ["§3 (c) MP_REACH_NLRI flagged transitive: 3/4", withGood(0, "c0 0e 05 0001 80 00 00"), 4],
-    ["§7.12 MP_UNREACH_NLRI of two octets: 3/5", withGood(0, "80 0f 02 0002"), 5],
+    ["§7.12 MP_UNREACH_NLRI of two octets: 3/9", withGood(0, "80 0f 02 0002"), 9],
     ["§7.12 MP_UNREACH_NLRI with a prefix beyond it: 3/9", withGood(0, "80 0f 04 0002 01 80"), 9]
   ]
   it.each(resets)("%s", (_, bytes, subcode) => {

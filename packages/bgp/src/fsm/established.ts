@@ -1,9 +1,9 @@
 import { familyOf } from "../wire/family.ts"
-import { type BgpMessage, keepalive } from "../wire/message.ts"
+import { type BgpMessage, keepalive, untimely } from "../wire/message.ts"
 import type { SessionConfig } from "./config.ts"
 import { fail, holdExpired, notified, pathFailed, refuse, sendHoldExpired, stay, stopped } from "./ending.ts"
 import type { Action, Established, Input, Moment, Step } from "./machine.ts"
-import { holdDeadline, keepaliveDeadline, sendHoldDeadline, unexpected } from "./opening.ts"
+import { holdDeadline, keepaliveDeadline, sendHoldDeadline } from "./opening.ts"
 
 /** RFC 4271 §8.2.2, Established. */
 export const established = (config: SessionConfig, state: Established, input: Input): Step => {
@@ -63,6 +63,6 @@ const received = (config: SessionConfig, state: Established, message: BgpMessage
     case "Notification":
       return notified(config, state, at, message)
     case "Open":
-      return refuse(config, state, at, unexpected("Open", "Established", 3))
+      return refuse(config, state, at, untimely("Open", "Established"))
   }
 }

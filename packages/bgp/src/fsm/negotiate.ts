@@ -6,8 +6,8 @@ import { type Capability, encodeCapability, familiesOffered, multiProtocol, rest
 import { afiOf, safiUnicast } from "../wire/family.ts"
 import { extendedMessageBytesMax } from "../wire/message.ts"
 import { notification, type WireFault, wireFault } from "../wire/notification.ts"
-import { type BgpOpen, bgpVersion } from "../wire/open.ts"
-import { counterpart, roleCode, roleOf } from "../wire/role.ts"
+import { type BgpOpen, bgpVersion, rolesTold } from "../wire/open.ts"
+import { roleCode, roleMisfit } from "../wire/role.ts"
 import type { ExpectedAsn, SessionConfig } from "./config.ts"
 
 /** What both OPENs together decided. */
@@ -76,11 +76,14 @@ const gracefulRestart = ({ gracefulRestart, families }: SessionConfig): Readonly
   ]
 }
 
+/** Of several the last counts, as RFC 4724 §3 has it for graceful restart. */
 const capabilityOf = <Tag extends Capability["_tag"]>(
   { capabilities }: BgpOpen,
   tag: Tag
 ): Extract<Capability, { readonly _tag: Tag }> | undefined =>
-  capabilities.find((capability): capability is Extract<Capability, { readonly _tag: Tag }> => capability._tag === tag)
+  capabilities.findLast(
+    (capability): capability is Extract<Capability, { readonly _tag: Tag }> => capability._tag === tag
+  )
 
 /** Judges the peer's OPEN (RFC 4271 §6.2) beyond what the decoder could; a refusal has the NOTIFICATION to send. */
 export const negotiate = (config: SessionConfig, open: BgpOpen): Result.Result<Negotiated, WireFault> => {
@@ -143,25 +146,22 @@ const expectation = ({ peerAsn, localAsn }: { readonly peerAsn: ExpectedAsn; rea
 
 /** Why the roles do not fit; roles are of external sessions alone (RFC 9234 §3). */
 const roleMismatch = (config: SessionConfig, open: BgpOpen, isInternal: boolean): string | undefined => {
-  const own = config.role
-  if (own === undefined || isInternal) return undefined
-  const told = open.capabilities.flatMap((capability) => (capability._tag === "Role" ? capability.code : []))
-  if (told.length === 0) {
-    return config.isRoleStrict === true
-      ? `it tells no role, and our configuration, as ${own}, insists on one`
-      : undefined
+  if (isInternal) return undefined
+  const told = rolesTold(open)
+  if (told.length === 0 && config.role !== undefined && config.isRoleStrict === true) {
+    return `it tells no role, and our configuration, as ${config.role}, insists on one`
   }
-  const fits = told.every((code) => roleOf(code) === counterpart[own])
-  const found = [...new Set(told)].map((code) => roleOf(code) ?? `number ${code}`).join(" and ")
-  return fits ? undefined : `its role is ${found}, our configuration as ${own} expects ${counterpart[own]}`
+  return roleMisfit(told, config.role)
 }
 
 const bothOfferExtendedNextHop = (config: SessionConfig, open: BgpOpen): boolean =>
   extendedNextHop(config).length > 0 &&
-  capabilityOf(open, "ExtendedNextHop")?.encodings.some(
-    ({ afi, safi, nextHopAfi }) =>
-      afi === ipv4ByIpv6.afi && safi === ipv4ByIpv6.safi && nextHopAfi === ipv4ByIpv6.nextHopAfi
-  ) === true
+  open.capabilities
+    .flatMap((capability) => (capability._tag === "ExtendedNextHop" ? capability.encodings : []))
+    .some(
+      ({ afi, safi, nextHopAfi }) =>
+        afi === ipv4ByIpv6.afi && safi === ipv4ByIpv6.safi && nextHopAfi === ipv4ByIpv6.nextHopAfi
+    )
 
 /** Whether the peer helps: it says so by the capability alone, whatever families it lists for itself (RFC 4724 §3). */
 const kept = ({ gracefulRestart }: SessionConfig, open: BgpOpen) => {

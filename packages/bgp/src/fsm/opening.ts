@@ -1,6 +1,5 @@
 import { Result } from "effect"
-import { keepalive } from "../wire/message.ts"
-import { notification, wireFault } from "../wire/notification.ts"
+import { keepalive, untimely } from "../wire/message.ts"
 import { jittered } from "./back-off.ts"
 import type { SessionConfig } from "./config.ts"
 import { fail, holdExpired, notified, refuse, stay, stopped } from "./ending.ts"
@@ -24,17 +23,13 @@ export const sendHoldDeadline = (config: SessionConfig, { holdTimeSeconds }: Neg
   return holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : nowMs + seconds * 1000
 }
 
-/** A message that this state does not expect: 5/1 to 5/3 of RFC 6608 §3. */
-export const unexpected = (kind: string, state: string, subcode: 1 | 2 | 3) =>
-  wireFault(`${kind} came in ${state}`, "RFC 6608 §3", notification(5, subcode))
-
 /** RFC 4271 §8.2.2, OpenSent. */
 export const openSent = (config: SessionConfig, state: OpenSent, input: Input): Step => {
   switch (input._tag) {
     case "MessageReceived": {
       const { message } = input
       if (message._tag === "Notification") return notified(config, state, input, message)
-      if (message._tag !== "Open") return refuse(config, state, input, unexpected(message._tag, "OpenSent", 1))
+      if (message._tag !== "Open") return refuse(config, state, input, untimely(message._tag, "OpenSent"))
       const agreed = negotiate(config, message)
       return Result.isFailure(agreed)
         ? refuse(config, state, input, agreed.failure)
@@ -77,7 +72,7 @@ export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: In
       if (message._tag === "Notification") return notified(config, state, input, message)
       return message._tag === "Keepalive"
         ? establish(state, input)
-        : refuse(config, state, input, unexpected(message._tag, "OpenConfirm", 2))
+        : refuse(config, state, input, untimely(message._tag, "OpenConfirm"))
     }
     case "FaultFound":
       return refuse(config, state, input, input.fault)

@@ -40,7 +40,9 @@ export const decodeAsPath = (
     if (end > value.length) return malformed(`a segment of ${count} AS numbers runs past the end of the path`)
     const read = asnBytes === 2 ? readU16 : readU32
     const start = offset + 2
-    segments.push({ kind, asns: eachOf(value.subarray(start, end), asnBytes, (at) => read(value, start + at)) })
+    const asns = eachOf(value.subarray(start, end), asnBytes, (at) => read(value, start + at))
+    if (asns.includes(0)) return malformed("has AS 0, which RFC 7607 §2 forbids")
+    segments.push({ kind, asns })
     offset = end
   }
   return Result.succeed(segments)
@@ -77,9 +79,13 @@ const formatSegment = ({ kind, asns }: AsPathSegment): string => {
 export const asPathLength = (segments: ReadonlyArray<AsPathSegment>): number =>
   segments.reduce((length, { kind, asns }) => length + (kind === "sequence" ? asns.length : kind === "set" ? 1 : 0), 0)
 
+/** Whether the segment is of a confederation (RFC 5065 §3), which concerns its members alone. */
+export const isConfederation = ({ kind }: AsPathSegment): boolean => kind === "confed-sequence" || kind === "confed-set"
+
 /**
  * The true path of a route from a two-octet peer: the AS_PATH's first AS numbers, as many as AS4_PATH lacks, then
- * AS4_PATH. An AS4_PATH that is longer is ignored: RFC 6793 §4.2.3.
+ * AS4_PATH. An AS4_PATH that is longer is ignored: RFC 6793 §4.2.3. Confederation segments count none: those of AS_PATH stay
+ * that stand first or next to what stays, those of AS4_PATH go (§6).
  */
 export const mergeAs4Path = (
   asPath: ReadonlyArray<AsPathSegment>,
@@ -89,10 +95,11 @@ export const mergeAs4Path = (
   if (missing < 0) return asPath
   const head: Array<AsPathSegment> = []
   for (const segment of asPath) {
-    if (missing <= 0) break
+    if (missing === 0 && !isConfederation(segment)) break
     const kept = segment.kind === "sequence" ? { ...segment, asns: segment.asns.slice(0, missing) } : segment
     head.push(kept)
     missing -= asPathLength([kept])
+    if (kept.asns.length < segment.asns.length) break // what follows is next to what goes
   }
-  return [...head, ...as4Path]
+  return [...head, ...as4Path.filter((segment) => !isConfederation(segment))]
 }

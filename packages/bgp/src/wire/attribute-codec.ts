@@ -38,6 +38,8 @@ export interface AttributeCodec<A> {
   readonly section: string
   /** Only internal peers may send it; from an external one it is discarded unread (RFC 7606 §7.5, §7.9, §7.10). */
   readonly internalOnly?: true
+  /** Only a peer without four-octet AS numbers may send it; from another it is discarded unread (RFC 6793 §6). */
+  readonly twoOctetPeersOnly?: true
   readonly decode: (value: Uint8Array, context: AttributeContext) => Result.Result<A, MalformedValue>
   readonly encode: (attribute: A, context: AttributeContext) => Uint8Array
 }

@@ -7,7 +7,7 @@ import {
   type FaultAction
 } from "./attribute-codec.ts"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
-import { notification, type WireFault, wireFault } from "./notification.ts"
+import { type BgpNotification, notification, type WireFault, wireFault } from "./notification.ts"
 import { attributeCodecs, type KnownAttribute, type PathAttribute } from "./path-attributes.ts"
 
 /** Something malformed that does not end the session: what it was, and what RFC 7606 asks for. */
@@ -16,6 +16,8 @@ export interface AttributeFault {
   readonly reason: string
   readonly section: string
   readonly action: Exclude<FaultAction, "session-reset">
+  /** What RFC 4271 §6.3 answers it with, for where nothing milder can be done. */
+  readonly notification: BgpNotification
 }
 
 /** The attributes that could be read, and what was wrong with the others. */
@@ -72,12 +74,14 @@ export const decodeAttributes = (
   for (let offset = 0; offset < bytes.length; ) {
     const frame = frameAt(bytes, offset)
     if (frame === undefined) {
-      faults.push({
-        attribute: "path attributes",
-        reason: `an attribute at octet ${offset} runs past the end of the list of ${bytes.length} octets`,
-        section: "RFC 7606 §4",
-        action: "treat-as-withdraw"
-      })
+      const reason = `an attribute at octet ${offset} runs past the end of the list of ${bytes.length} octets`
+      const answer = notification(3, 1)
+      const code = bytes[offset + 1]
+      if (code !== undefined && isReachability(code)) {
+        return Result.fail(wireFault(`${attributeName(code)}: ${reason}`, "RFC 7606 §3 (j)", answer))
+      }
+      const section = "RFC 7606 §4"
+      faults.push({ attribute: "path attributes", reason, section, action: "treat-as-withdraw", notification: answer })
       break
     }
     offset = frame.end
@@ -96,6 +100,10 @@ export const decodeAttributes = (
   }
   return Result.succeed({ attributes, faults })
 }
+
+/** MP_REACH_NLRI and MP_UNREACH_NLRI: without them it is not known which routes an UPDATE is about. */
+const isReachability = (code: number): boolean =>
+  code === attributeCodecs.MpReachNlri.code || code === attributeCodecs.MpUnreachNlri.code
 
 interface Frame {
   readonly flags: number
@@ -123,14 +131,15 @@ type Outcome =
 /** RFC 7606 §3 (g): a second MP attribute resets the session, any other repetition is dropped. */
 const repeatedAttribute = ({ code }: Frame): Extract<Outcome, { readonly _tag: "Fault" }> | WireFault => {
   const attribute = attributeName(code)
-  if (code === attributeCodecs.MpReachNlri.code || code === attributeCodecs.MpUnreachNlri.code) {
+  if (isReachability(code)) {
     return wireFault(`${attribute} is there twice`, "RFC 7606 §3 (g)", notification(3, 1))
   }
   const fault = {
     attribute,
     reason: "is there twice",
     section: "RFC 7606 §3 (g)",
-    action: "attribute-discard"
+    action: "attribute-discard",
+    notification: notification(3, 1)
   } as const
   return { _tag: "Fault", fault }
 }
@@ -140,18 +149,23 @@ const decodeFrame = (frame: Frame, context: AttributeContext): Outcome | WireFau
   if (codec === undefined) return unknown(frame)
   const expectedFlags = categoryFlags(codec.category)
   const mask = attributeFlags.optional | attributeFlags.transitive
-  const fault = (reason: string, action: FaultAction, section: string, subcode: number): Outcome | WireFault =>
-    action === "session-reset"
-      ? wireFault(`${codec.name}: ${reason}`, section, notification(3, subcode, frame.whole))
-      : { _tag: "Fault", fault: { attribute: codec.name, reason, section, action } }
-  if (codec.internalOnly && !context.isInternal) {
-    return fault("came from an external peer", "attribute-discard", codec.section, 0)
+  const fault = (reason: string, action: FaultAction, section: string, subcode: number): Outcome | WireFault => {
+    const answer = notification(3, subcode, frame.whole)
+    return action === "session-reset"
+      ? wireFault(`${codec.name}: ${reason}`, section, answer)
+      : { _tag: "Fault", fault: { attribute: codec.name, reason, section, action, notification: answer } }
   }
   if ((frame.flags & mask) !== expectedFlags) {
     const reason = `expected ${codec.category} flags, found 0x${frame.flags.toString(16)}`
     // A discard would hide an attribute that may matter, so §3 (c) withdraws unless the attribute itself says reset.
     const action = codec.onMalformed === "session-reset" ? "session-reset" : "treat-as-withdraw"
     return fault(reason, action, "RFC 7606 §3 (c)", 4)
+  }
+  if (codec.internalOnly && !context.isInternal) {
+    return fault("came from an external peer", "attribute-discard", codec.section, 9)
+  }
+  if (codec.twoOctetPeersOnly && context.fourOctetAs) {
+    return fault("came from a peer with four-octet AS numbers", "attribute-discard", codec.section, 9)
   }
   const decoded = codec.decode(frame.value, context)
   return Result.isFailure(decoded)

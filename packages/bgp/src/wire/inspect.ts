@@ -1,13 +1,35 @@
-import { formatIpAddress, type IpAddress } from "@lowtide/net"
+import { formatIpAddress, formatPrefix, type IpAddress, type Prefix } from "@lowtide/net"
 import { Result } from "effect"
+import { isConfederation } from "./as-path.ts"
 import type { AttributeContext, FaultAction } from "./attribute-codec.ts"
+import { readU16 } from "./bytes.ts"
 import { familyOf } from "./family.ts"
-import { type BgpMessage, decodeBody, type MessageKind, messageBytesMax, takeFrame } from "./message.ts"
+import {
+  type BgpMessage,
+  decodeBody,
+  headerBytes,
+  isTimely,
+  kindOf,
+  type MessageKind,
+  messageBytesMax,
+  messageNames,
+  takeFrame,
+  untimely
+} from "./message.ts"
 import { type MessageFields, messageFields } from "./message-fields.ts"
-import { notification, type WireFault, wireFault } from "./notification.ts"
-import type { BgpOpen } from "./open.ts"
-import { type BgpRole, counterpart, roleOf } from "./role.ts"
-import { type BgpRouteRefresh, refreshSubtypes } from "./route-refresh.ts"
+import {
+  type BgpNotification,
+  hardResetReason,
+  isHardReset,
+  notification,
+  notificationCodes,
+  textFault,
+  type WireFault,
+  wireFault
+} from "./notification.ts"
+import { type BgpOpen, rolesTold } from "./open.ts"
+import { type BgpRole, counterpart, roleMisfit } from "./role.ts"
+import { type BgpRouteRefresh, isUnknownRefresh } from "./route-refresh.ts"
 import { type BgpUpdate, findAttribute, truePath } from "./update.ts"
 
 /** What is known of the session that a message came on. */
@@ -23,18 +45,10 @@ export interface InspectContext extends AttributeContext {
 /** What a receiver does with a message that is not as it should be. */
 export type InspectAction = "notification" | "treat-as-withdraw" | "attribute-discard" | "ignore" | "incomplete"
 
-const typeNames = {
-  Open: "OPEN",
-  Update: "UPDATE",
-  Notification: "NOTIFICATION",
-  Keepalive: "KEEPALIVE",
-  RouteRefresh: "ROUTE-REFRESH"
-} as const satisfies { readonly [Kind in MessageKind]: string }
-
 /** A message as a receiver takes it. */
 export interface Inspection {
   /** The kind of message, as RFC 4271 and RFC 2918 write it; `null` where the header does not say. */
-  readonly type: (typeof typeNames)[MessageKind] | null
+  readonly type: (typeof messageNames)[MessageKind] | null
   /** What could be read; `null` for a message that could not. */
   readonly fields: MessageFields | null
   /** The strongest thing that is wrong, `null` when nothing is. */
@@ -50,28 +64,32 @@ export interface Inspection {
 /** Reads one message, header included, and says what is wrong with it. Total: any octets have an answer. */
 export const inspectMessage = (bytes: Uint8Array, context: InspectContext): Inspection => {
   const frame = takeFrame(bytes, 0, context.messageBytesMax ?? messageBytesMax)
-  if (frame._tag === "WireFault") return refused(null, null, frame)
+  const told = kindOf(bytes)
+  const type = told === undefined ? null : messageNames[told]
   if (frame._tag === "Incomplete") {
     const reason =
-      bytes.length < 19
-        ? `expected a header of 19 octets, found ${bytes.length}`
-        : `the header says ${(bytes[16]! << 8) | bytes[17]!} octets, found ${bytes.length}`
-    return { type: null, fields: null, error: { action: "incomplete", notification: null, reason } }
+      bytes.length < headerBytes
+        ? `expected a header of ${headerBytes} octets, found ${bytes.length}`
+        : `the header says ${readU16(bytes, 16)} octets, found ${bytes.length}`
+    return { type, fields: null, error: { action: "incomplete", notification: null, reason } }
   }
-  const { kind } = frame
-  const type = typeNames[kind]
-  if (frame.end < bytes.length) {
+  const { state } = context
+  const isConnected = state === undefined || state === "OpenSent" || state === "OpenConfirm" || state === "Established"
+  if (frame._tag === "WireFault" && isConnected) return refused(type, null, frame)
+  if (frame._tag === "Frame" && frame.end < bytes.length) {
     const reason = `${bytes.length - frame.end} octets follow the message, which has ${frame.end}`
     return { type, fields: null, error: { action: "incomplete", notification: null, reason } }
   }
-  const untimely = judgeState(kind, context.state)
-  const decoded = decodeBody(frame, context)
-  if (untimely !== undefined && untimely._tag === "WireFault") {
-    return refused(type, Result.isSuccess(decoded) ? messageFields(decoded.success) : null, untimely)
+  const decoded = frame._tag === "WireFault" ? Result.fail(frame) : decodeBody(frame, context)
+  const fields = Result.isSuccess(decoded) ? messageFields(decoded.success) : null
+  if (!isConnected) {
+    const reason = `${type ?? "a message"} came in ${state}, where there is no connection to come on`
+    return { type, fields, error: strongest([fault("ignore", reason, "RFC 4271 §8.2.2")]) }
   }
-  if (Result.isFailure(decoded)) return refused(type, null, decoded.failure)
-  const fields = messageFields(decoded.success)
-  const judged = untimely === undefined ? judge(decoded.success, context) : Result.succeed([untimely])
+  if (told !== undefined && state !== undefined && !isTimely(told, state)) {
+    return refused(type, fields, untimely(told, state))
+  }
+  const judged = Result.flatMap(decoded, (message) => judge(message, context))
   return Result.isFailure(judged)
     ? refused(type, fields, judged.failure)
     : { type, fields, error: strongest(judged.success) }
@@ -113,30 +131,6 @@ const strongest = (faults: ReadonlyArray<Fault>): Inspection["error"] => {
   return { action: first.action, notification: null, reason: faults.map(({ reason }) => reason).join("; ") }
 }
 
-/** RFC 4271 §8.2.2, RFC 6608 §3: what the state makes of a kind of message, whatever it says. */
-const judgeState = (kind: MessageKind, state: InspectContext["state"]): WireFault | Fault | undefined => {
-  const unexpected = (subcode: 1 | 2 | 3) =>
-    wireFault(`${typeNames[kind]} came in ${state}`, "RFC 6608 §3", notification(5, subcode))
-  switch (state) {
-    case undefined:
-      return undefined
-    case "Idle":
-    case "Connect":
-    case "Active":
-      return fault(
-        "ignore",
-        `${typeNames[kind]} came in ${state}, where there is no connection to come on`,
-        "RFC 4271 §8.2.2"
-      )
-    case "OpenSent":
-      return kind === "Open" || kind === "Notification" ? undefined : unexpected(1)
-    case "OpenConfirm":
-      return kind === "Keepalive" || kind === "Notification" ? undefined : unexpected(2)
-    case "Established":
-      return kind === "Open" ? unexpected(3) : undefined
-  }
-}
-
 type Judgement = Result.Result<ReadonlyArray<Fault>, WireFault>
 
 const judge = (message: BgpMessage, context: InspectContext): Judgement => {
@@ -152,38 +146,62 @@ const judge = (message: BgpMessage, context: InspectContext): Judgement => {
       ])
     case "RouteRefresh":
       return Result.succeed(judgeRefresh(message))
-    case "Keepalive":
     case "Notification":
+      return Result.succeed(judgeNotification(message))
+    case "Keepalive":
       return Result.succeed([])
   }
 }
 
+/** What is wrong with a NOTIFICATION is not answered, but for those who run both sides to see: RFC 4271 §6.4. */
+const judgeNotification = (found: BgpNotification): ReadonlyArray<Fault> => {
+  const { code, subcode } = found
+  const known = notificationCodes[code]
+  if (known === undefined) return [fault("ignore", `error code ${code} is not known`, "RFC 4271 §6.4")]
+  if (subcode !== 0 && known.subcodes[subcode] === undefined) {
+    return [fault("ignore", `subcode ${subcode} of ${known.name} is not known`, "RFC 4271 §6.4")]
+  }
+  if (isHardReset(found)) {
+    const within = hardResetReason(found)
+    return within === undefined
+      ? [fault("ignore", "a Hard Reset has no reason within", "RFC 8538 §3.1")]
+      : judgeNotification(within)
+  }
+  const reason = textFault(found)
+  return reason === undefined ? [] : [fault("ignore", reason, "RFC 9003 §4")]
+}
+
 const judgeRefresh = ({ afi, safi, subtype }: BgpRouteRefresh): ReadonlyArray<Fault> => {
+  if (isUnknownRefresh(subtype)) return [fault("ignore", `subtype ${subtype} is not known`, "RFC 7313 §5")]
   if (familyOf(afi, safi) === undefined) {
     return [fault("ignore", `AFI ${afi} SAFI ${safi} is not spoken here`, "RFC 2918 §4")]
   }
-  const isKnown = Object.values<number>(refreshSubtypes).includes(subtype)
-  return isKnown ? [] : [fault("ignore", `subtype ${subtype} is not known`, "RFC 7313 §5")]
+  return []
 }
 
-const judgeOpen = (open: BgpOpen, { peerAsn, localRole, localAsn }: InspectContext): Judgement => {
-  if (peerAsn !== undefined && open.asn !== peerAsn) {
-    const reason = `its AS is ${open.asn}, ${peerAsn} is expected`
+const judgeOpen = (open: BgpOpen, { peerAsn, localRole, localAsn, isInternal }: InspectContext): Judgement => {
+  const expected = peerAsn ?? (isInternal ? localAsn : undefined)
+  if (expected !== undefined && open.asn !== expected) {
+    const reason = `its AS is ${open.asn}, ${expected} is expected`
     return Result.fail(wireFault(reason, "RFC 4271 §6.2", notification(2, 2)))
   }
-  if (localRole === undefined || open.asn === localAsn) return Result.succeed([])
-  const told = open.capabilities.flatMap((capability) => (capability._tag === "Role" ? capability.code : []))
-  const misfit = told.find((code) => roleOf(code) !== counterpart[localRole])
-  if (misfit === undefined) return Result.succeed([])
-  const reason = `its role is ${roleOf(misfit) ?? `number ${misfit}`}, ${counterpart[localRole]} is expected`
-  return Result.fail(wireFault(reason, "RFC 9234 §4.2", notification(2, 11)))
+  if (isInternal || open.asn === localAsn) return Result.succeed([])
+  const reason = roleMisfit(rolesTold(open), localRole)
+  return reason === undefined
+    ? Result.succeed([])
+    : Result.fail(wireFault(reason, "RFC 9234 §4.2", notification(2, 11)))
 }
 
 /** What is wrong with the meaning of an UPDATE whose octets are right. */
 const judgeUpdate = (update: BgpUpdate, context: InspectContext): ReadonlyArray<Fault> => {
   const announces = update.nlri.length > 0 || update.attributes.some(({ _tag }) => _tag === "MpReachNlri")
   return announces
-    ? [...judgePath(update, context), ...judgeNextHops(update), ...judgeOnlyToCustomer(update, context)]
+    ? [
+        ...judgePath(update, context),
+        ...judgeNextHops(update),
+        ...judgePrefixes(update),
+        ...judgeOnlyToCustomer(update, context)
+      ]
     : []
 }
 
@@ -194,15 +212,12 @@ const judgePath = (
   const segments = truePath(attributes)
   const asns = segments.flatMap((segment) => segment.asns)
   const faults: Array<Fault> = []
-  if (asns.includes(0)) faults.push(fault("treat-as-withdraw", "AS_PATH has AS 0", "RFC 7607 §2"))
-  for (const name of ["Aggregator", "As4Aggregator"] as const) {
-    if (findAttribute(attributes, name)?.asn === 0) {
-      faults.push(fault("attribute-discard", "AGGREGATOR has AS 0", "RFC 7607 §2"))
-    }
+  if (findAttribute(attributes, "As4Path")?.segments.some(isConfederation)) {
+    faults.push(fault("attribute-discard", "AS4_PATH has confederation segments, which are dropped", "RFC 6793 §6"))
   }
-  if (!isInternal) {
+  if (!isInternal && findAttribute(attributes, "AsPath") !== undefined) {
     const [first] = segments
-    if (segments.some(({ kind }) => kind === "confed-sequence" || kind === "confed-set")) {
+    if (segments.some(isConfederation)) {
       const reason = "AS_PATH of an external peer has confederation segments"
       faults.push(fault("treat-as-withdraw", reason, "RFC 5065 §5"))
     } else if (first === undefined) {
@@ -231,9 +246,23 @@ const judgeNextHops = ({ attributes, nlri }: BgpUpdate): ReadonlyArray<Fault> =>
   )
 }
 
-/** Not unspecified, not multicast, and in IPv4 not reserved (RFC 1122 §3.2.1.3, RFC 4291 §2.5). */
-const isHost = ({ family, value }: IpAddress): boolean =>
-  family === 4 ? value >> 24n !== 0n && value >> 24n < 224n : value !== 0n && value >> 120n !== 0xffn
+/** Not unspecified, loopback or multicast, and in IPv4 not reserved (RFC 1122 §3.2.1.3, RFC 4291 §2.5). */
+const isHost = ({ family, value }: IpAddress): boolean => {
+  if (family === 6) return value > 1n && value >> 120n !== 0xffn
+  const octet = value >> 24n
+  return octet !== 0n && octet !== 127n && octet < 224n
+}
+
+/** RFC 4271 §6.3: a prefix whose addresses are no hosts' is passed over. */
+const judgePrefixes = ({ attributes, nlri }: BgpUpdate): ReadonlyArray<Fault> => {
+  const reach = findAttribute(attributes, "MpReachNlri")
+  return [...nlri, ...(reach === undefined || reach.family === "other" ? [] : reach.nlri)]
+    .filter(isMulticast)
+    .map((prefix) => fault("ignore", `${formatPrefix(prefix)} is of multicast addresses`, "RFC 4271 §6.3"))
+}
+
+const isMulticast = ({ address: { family, value }, lengthBits }: Prefix): boolean =>
+  family === 4 ? lengthBits >= 4 && value >> 28n === 0xen : lengthBits >= 8 && value >> 120n === 0xffn
 
 /** RFC 9234 §5: ONLY_TO_CUSTOMER from somebody who must not pass such routes on is a leak. */
 const judgeOnlyToCustomer = (
@@ -247,10 +276,12 @@ const judgeOnlyToCustomer = (
     case "customer":
     case "rs-client":
       return leak(`ONLY_TO_CUSTOMER ${marked} came from a ${counterpart[localRole]}`)
-    case "peer":
-      return peerAsn === undefined || marked === peerAsn
+    case "peer": {
+      const asn = peerAsn ?? truePath(attributes)[0]?.asns[0] // who sends a route puts its own AS in front
+      return asn === undefined || marked === asn
         ? []
-        : leak(`ONLY_TO_CUSTOMER ${marked} came from the peer in AS ${peerAsn}`)
+        : leak(`ONLY_TO_CUSTOMER ${marked} came from the peer in AS ${asn}`)
+    }
     case "provider":
     case "rs":
       return []

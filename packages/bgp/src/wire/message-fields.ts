@@ -6,9 +6,10 @@ import { type Capability, capabilityCodecs, restartFlags } from "./capability.ts
 import { familyOf } from "./family.ts"
 import type { BgpMessage } from "./message.ts"
 import type { NlriPrefix } from "./nlri.ts"
-import { notificationName, notificationText } from "./notification.ts"
+import { hardResetReason, isHardReset, notificationName, notificationText } from "./notification.ts"
 import type { PathAttribute } from "./path-attributes.ts"
 import { roleOf } from "./role.ts"
+import { findAttribute, truePath } from "./update.ts"
 
 /** What a message says, as JSON: names and texts as people write them, numbers where the RFC has numbers. */
 export type MessageFields = Readonly<Record<string, unknown>>
@@ -24,12 +25,26 @@ export const messageFields = (message: BgpMessage): MessageFields => {
       return {
         withdrawn: message.withdrawn.map(prefix),
         attributes: message.attributes.map(attribute),
-        nlri: message.nlri.map(prefix)
+        nlri: message.nlri.map(prefix),
+        // What AS_PATH and AS4_PATH say together.
+        ...(findAttribute(message.attributes, "As4Path") !== undefined && {
+          truePath: formatAsPath(truePath(message.attributes))
+        })
       }
     case "Notification": {
       const { code, subcode, data } = message
       const text = notificationText(message)
-      return { code, subcode, name: notificationName(message), ...(text !== undefined && { text }), data: toHex(data) }
+      const within = isHardReset(message) ? hardResetReason(message) : undefined
+      return {
+        code,
+        subcode,
+        name: notificationName(message),
+        ...(within !== undefined && {
+          hardReset: { code: within.code, subcode: within.subcode, name: notificationName(within) }
+        }),
+        ...(text !== undefined && { text }),
+        data: toHex(data)
+      }
     }
     case "Keepalive":
       return {}
@@ -111,6 +126,8 @@ const attributeValue = (found: PathAttribute): MessageFields => {
       return { values: found.values.map((parts) => formatCommunity({ _tag: "LargeCommunity", ...parts })) }
     case "ExtendedCommunities":
       return { values: found.values.map((value) => value.toString(16).padStart(16, "0")) }
+    case "Ipv6ExtendedCommunities":
+      return { values: found.values.map(toHex) }
     case "OriginatorId":
       return { routerId: dotted(found.routerId) }
     case "ClusterList":

@@ -44,10 +44,47 @@ export const messageTypes: {
   Update: { code: 2, bytesMin: 23 },
   Notification: { code: 3, bytesMin: 21 },
   Keepalive: { code: 4, bytesMin: 19, bytesMax: 19 },
-  RouteRefresh: { code: 5, bytesMin: 23 } // the decoder judges a longer one: RFC 7313 §5
+  RouteRefresh: { code: 5, bytesMin: 22 } // what a length other than 23 comes to depends on the subtype: RFC 7313 §5
+}
+
+/** The kind as the RFCs write it. */
+export const messageNames = {
+  Open: "OPEN",
+  Update: "UPDATE",
+  Notification: "NOTIFICATION",
+  Keepalive: "KEEPALIVE",
+  RouteRefresh: "ROUTE-REFRESH"
+} as const satisfies { readonly [Kind in MessageKind]: string }
+
+/** What each state with a connection expects, and the subcode for anything else (RFC 6608 §4). */
+const expectations = {
+  OpenSent: { subcode: 1, kinds: ["Open", "Notification"] },
+  OpenConfirm: { subcode: 2, kinds: ["Keepalive", "Notification"] },
+  Established: { subcode: 3, kinds: ["Update", "Keepalive", "RouteRefresh", "Notification"] }
+} as const satisfies {
+  readonly [State: string]: { readonly subcode: number; readonly kinds: ReadonlyArray<MessageKind> }
+}
+
+/** The states of the machine that have a connection to hear messages on. */
+export type ConnectedState = keyof typeof expectations
+
+/** Whether a message of that kind may come in the state, whatever it says. */
+export const isTimely = (kind: MessageKind, state: ConnectedState): boolean =>
+  (expectations[state].kinds as ReadonlyArray<MessageKind>).includes(kind)
+
+/** The fault of a message that may not; its type is the NOTIFICATION's data (RFC 6608 §4). */
+export const untimely = (kind: MessageKind, state: ConnectedState): WireFault => {
+  const answer = notification(5, expectations[state].subcode, Uint8Array.of(messageTypes[kind].code))
+  return wireFault(`${messageNames[kind]} came in ${state}`, "RFC 6608 §4", answer)
 }
 
 const kindByCode = new Map(Object.entries(messageTypes).map(([kind, { code }]) => [code, kind as MessageKind]))
+
+/** The kind of message that a header says, if it is whole, its marker is one, and the kind is known. */
+export const kindOf = (message: Uint8Array): MessageKind | undefined =>
+  message.length >= headerBytes && message.subarray(0, 16).every((octet) => octet === 0xff)
+    ? kindByCode.get(message[18]!)
+    : undefined
 
 /** One message as octets, header included. */
 export const encodeMessage = (message: BgpMessage, context: AttributeContext): Uint8Array => {
@@ -116,7 +153,8 @@ export const takeFrame = (stream: Uint8Array, offset: number, lengthMax = messag
   }
   const { bytesMin, bytesMax = lengthMax } = messageTypes[kind]
   if (length < bytesMin || length > bytesMax) {
-    return badLength(`expected ${bytesMin}..${bytesMax} octets of ${kind}, found ${length}`, length)
+    const expected = bytesMin === bytesMax ? bytesMin : `${bytesMin}..${bytesMax}`
+    return badLength(`expected ${expected} octets of ${messageNames[kind]}, found ${length}`, length)
   }
   const end = offset + length
   return stream.length < end

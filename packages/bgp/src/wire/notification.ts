@@ -49,6 +49,7 @@ export const notificationCodes: Readonly<
       2: "Bad Peer AS",
       3: "Bad BGP Identifier",
       4: "Unsupported Optional Parameter",
+      5: "Authentication Failure (deprecated)",
       6: "Unacceptable Hold Time",
       7: "Unsupported Capability", // RFC 5492 §5
       11: "Role Mismatch" // RFC 9234 §4.2
@@ -63,6 +64,7 @@ export const notificationCodes: Readonly<
       4: "Attribute Flags Error",
       5: "Attribute Length Error",
       6: "Invalid ORIGIN Attribute",
+      7: "AS Routing Loop (deprecated)",
       8: "Invalid NEXT_HOP Attribute",
       9: "Optional Attribute Error",
       10: "Invalid Network Field",
@@ -136,13 +138,27 @@ export const hardReset = (reason: BgpNotification): BgpNotification => {
   return notification(6, 9, data)
 }
 
+/** What a Hard Reset stands for; `undefined` when its data has no code and subcode. */
+export const hardResetReason = ({ data }: BgpNotification): BgpNotification | undefined =>
+  data.length < 2 ? undefined : notification(data[0]!, data[1]!, data.slice(2))
+
+/** What is wrong with the text of a Cease (RFC 9003 §2), if it may have one; no data at all is no text. */
+export const textFault = ({ code, subcode, data }: BgpNotification): string | undefined => {
+  if (!carriesText(code, subcode) || data.length === 0) return undefined
+  const [said, found] = [data[0]!, data.length - 1]
+  if (said !== found) return `the shutdown text says ${said} octets, ${found} follow`
+  const isText = Result.isSuccess(Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(data.subarray(1))))
+  return isText ? undefined : "the shutdown text is not UTF-8"
+}
+
 /**
  * The text that an operator wrote into a Cease, if there is one and it is valid UTF-8 (RFC 9003 §3), also inside a
  * Hard Reset. Control characters are shown as `\u0007`, since the text goes to logs and terminals.
  */
 export const notificationText = ({ code, subcode, data }: BgpNotification): string | undefined => {
-  if (isHardReset({ code, subcode }) && data.length > 2) {
-    return notificationText(notification(data[0]!, data[1]!, data.subarray(2)))
+  if (isHardReset({ code, subcode })) {
+    const within = hardResetReason({ _tag: "Notification", code, subcode, data })
+    return within === undefined ? undefined : notificationText(within)
   }
   if (!carriesText(code, subcode) || data.length < 2 || data[0]! > data.length - 1) return undefined
   const decoded = Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(data.subarray(1, 1 + data[0]!)))

@@ -19,7 +19,7 @@ export interface BgpOpen {
 export const bgpVersion = 4
 
 const parameterCapabilities = 2 // RFC 5492 §4
-const extendedLength = 255 // RFC 9072 §2: both the length octet and the type of the first parameter
+const extendedLength = 255 // RFC 9072 §2: both the length octet and, which decides, the type of the first parameter
 
 /**
  * The body of an OPEN. An AS number beyond two octets stands in `capabilities` (RFC 6793); AS_TRANS then fills the
@@ -69,9 +69,11 @@ export const decodeOpen = (body: Uint8Array): Result.Result<BgpOpen, WireFault> 
     capabilities.push(...decoded.success)
   }
   const fourOctet = capabilities.find((capability) => capability._tag === "FourOctetAs")
-  const asn = fourOctet?.asn ?? readU16(body, 1)
+  const ownField = readU16(body, 1)
+  const asn = fourOctet?.asn ?? ownField
   const routerId = readU32(body, 5)
-  if (asn === 0) return Result.fail(wireFault("the peer's AS number is 0", "RFC 7607 §2", notification(2, 2)))
+  if (asn === 0 || ownField === 0)
+    return Result.fail(wireFault("the peer's AS number is 0", "RFC 7607 §2", notification(2, 2)))
   if (routerId === 0) {
     return Result.fail(wireFault("the peer's BGP Identifier is 0.0.0.0", "RFC 6286 §2.1", notification(2, 3)))
   }
@@ -83,6 +85,10 @@ export const decodeOpen = (body: Uint8Array): Result.Result<BgpOpen, WireFault> 
   return Result.succeed({ _tag: "Open", version, asn, holdTimeSeconds, routerId, capabilities })
 }
 
+/** The numbers of the roles that the peer says it has; one, if it keeps to RFC 9234 §4.1. */
+export const rolesTold = ({ capabilities }: BgpOpen): ReadonlyArray<number> =>
+  capabilities.flatMap((capability) => (capability._tag === "Role" ? capability.code : []))
+
 /** RFC 4271 §6.2: a malformed optional parameter is subcode 0, unspecific. */
 const malformed = (reason: string): WireFault => wireFault(reason, "RFC 4271 §6.2", notification(2, 0))
 
@@ -91,9 +97,13 @@ interface OptionalParameter {
   readonly value: Uint8Array
 }
 
-/** The parameters in either form: one octet of length (RFC 4271) or two (RFC 9072 §2). */
+/**
+ * The parameters in either form: one octet of length (RFC 4271) or two (RFC 9072 §2). The type alone tells which; the first
+ * length only has to be there.
+ */
 const optionalParameters = (body: Uint8Array): Result.Result<ReadonlyArray<OptionalParameter>, WireFault> => {
-  const isExtended = body[9] === extendedLength && body.length >= 13 && body[10] === extendedLength
+  const isExtended = body[9] !== 0 && body[10] === extendedLength
+  if (isExtended && body.length < 13) return Result.fail(malformed("the length of long optional parameters is cut off"))
   const start = isExtended ? 13 : 10
   const expected = isExtended ? readU16(body, 11) : body[9]!
   if (body.length - start !== expected) {

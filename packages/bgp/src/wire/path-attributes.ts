@@ -32,6 +32,7 @@ export type PathAttribute =
   | MpReachNlri
   | MpUnreachNlri
   | { readonly _tag: "ExtendedCommunities"; readonly values: ReadonlyArray<bigint> }
+  | { readonly _tag: "Ipv6ExtendedCommunities"; readonly values: ReadonlyArray<Uint8Array> }
   | { readonly _tag: "As4Path"; readonly segments: ReadonlyArray<AsPathSegment> }
   | { readonly _tag: "As4Aggregator"; readonly asn: number; readonly address: IpAddress }
   | { readonly _tag: "LargeCommunities"; readonly values: ReadonlyArray<Omit<LargeCommunity, "_tag">> }
@@ -58,7 +59,7 @@ type DecodedAttribute<Tag extends KnownAttribute["_tag"]> = Result.Result<Attrib
 const fourOctets = <A>(value: Uint8Array, read: (value: Uint8Array) => A): Result.Result<A, MalformedValue> =>
   value.length === 4 ? Result.succeed(read(value)) : Result.fail(wrongLength("4 octets", value))
 
-/** Items of `size` octets each, at least one: RFC 7606 §7.8, §7.10, §7.14, RFC 8092 §5. */
+/** Items of `size` octets each, at least one: RFC 7606 §7.8, §7.10, §7.14, §7.15, RFC 8092 §5. */
 const items = <A>(
   value: Uint8Array,
   size: number,
@@ -68,14 +69,13 @@ const items = <A>(
     ? Result.succeed(eachOf(value, size, read))
     : Result.fail(wrongLength(`a multiple of ${size} octets, not none`, value))
 
-const aggregator = <Tag extends "Aggregator" | "As4Aggregator">(_tag: Tag, value: Uint8Array, asnBytes: 2 | 4) =>
-  value.length === asnBytes + 4
-    ? Result.succeed({
-        _tag,
-        asn: asnBytes === 2 ? readU16(value, 0) : readU32(value, 0),
-        address: addressFromBytes(value.subarray(asnBytes))
-      })
-    : Result.fail(wrongLength(`${asnBytes + 4} octets`, value))
+const aggregator = <Tag extends "Aggregator" | "As4Aggregator">(_tag: Tag, value: Uint8Array, asnBytes: 2 | 4) => {
+  if (value.length !== asnBytes + 4) return Result.fail(wrongLength(`${asnBytes + 4} octets`, value))
+  const asn = asnBytes === 2 ? readU16(value, 0) : readU32(value, 0)
+  return asn === 0
+    ? Result.fail({ reason: "has AS 0, which RFC 7607 §2 forbids", subcode: 9 })
+    : Result.succeed({ _tag, asn, address: addressFromBytes(value.subarray(asnBytes)) })
+}
 
 /** One row for each attribute: decoding, encoding, printing and error handling all read it from here. */
 export const attributeCodecs: { readonly [Tag in KnownAttribute["_tag"]]: AttributeCodec<AttributeOf<Tag>> } = {
@@ -241,7 +241,11 @@ export const attributeCodecs: { readonly [Tag in KnownAttribute["_tag"]]: Attrib
     category: "optional-transitive",
     onMalformed: "attribute-discard",
     section: "RFC 6793 §6",
-    decode: (value) => Result.map(decodeAsPath(value, 4), (segments) => ({ _tag: "As4Path", segments })),
+    twoOctetPeersOnly: true,
+    decode: (value) =>
+      value.length < 6
+        ? Result.fail(wrongLength("at least 6 octets", value))
+        : Result.map(decodeAsPath(value, 4), (segments) => ({ _tag: "As4Path", segments })),
     encode: ({ segments }) => encodeAsPath(segments, 4)
   },
   /** RFC 6793 §3. */
@@ -251,8 +255,23 @@ export const attributeCodecs: { readonly [Tag in KnownAttribute["_tag"]]: Attrib
     category: "optional-transitive",
     onMalformed: "attribute-discard",
     section: "RFC 6793 §6",
+    twoOctetPeersOnly: true,
     decode: (value) => aggregator("As4Aggregator", value, 4),
     encode: ({ asn, address }) => concatBytes([u32(asn), addressToBytes(address)])
+  },
+  /** RFC 5701 §2: 20 octets each, an IPv6 address within. */
+  Ipv6ExtendedCommunities: {
+    code: 25,
+    name: "IPv6 EXTENDED COMMUNITIES",
+    category: "optional-transitive",
+    onMalformed: "treat-as-withdraw",
+    section: "RFC 7606 §7.15",
+    decode: (value) =>
+      Result.map(
+        items(value, 20, (offset) => value.slice(offset, offset + 20)),
+        (values) => ({ _tag: "Ipv6ExtendedCommunities", values })
+      ),
+    encode: ({ values }) => concatBytes(values)
   },
   /** RFC 8092 §3. */
   LargeCommunities: {

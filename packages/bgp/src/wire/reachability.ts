@@ -1,6 +1,6 @@
 import { addressFromBytes, addressToBytes, type Family, type IpAddress } from "@lowtide/net"
 import { Result } from "effect"
-import { type AttributeContext, type MalformedValue, wrongLength } from "./attribute-codec.ts"
+import type { AttributeContext, MalformedValue } from "./attribute-codec.ts"
 import { concatBytes, readU16, u16 } from "./bytes.ts"
 import { afiOf, familyOf, safiUnicast } from "./family.ts"
 import { decodeNlri, encodeNlri, type NlriPrefix } from "./nlri.ts"
@@ -35,25 +35,29 @@ export type MpUnreachNlri =
       readonly rest: Uint8Array
     }
 
+/** Whatever is wrong with one of the two is 3/9, Optional Attribute Error: RFC 4760 §7. */
+const incorrect = (reason: string): Result.Result<never, MalformedValue> => Result.fail({ reason, subcode: 9 })
+
 /** RFC 4760 §3: AFI, SAFI, length of the next hop, next hop, a reserved octet, NLRI. */
 export const decodeMpReach = (
   value: Uint8Array,
   context: AttributeContext
 ): Result.Result<MpReachNlri, MalformedValue> => {
-  if (value.length < 5) return Result.fail(wrongLength("at least 5 octets", value))
+  if (value.length < 5) return incorrect(`expected at least 5 octets, found ${value.length}`)
   const [afi, safi, nextHopBytes] = [readU16(value, 0), value[2]!, value[3]!]
+  if (value.length < 5 + nextHopBytes) {
+    return incorrect(`expected ${5 + nextHopBytes} octets for a next hop of ${nextHopBytes}, found ${value.length}`)
+  }
   const family = familyOf(afi, safi)
   if (family === undefined) {
     return Result.succeed({ _tag: "MpReachNlri", family: "other", afi, safi, rest: value.slice(3) })
   }
-  if (value.length < 5 + nextHopBytes) return Result.fail(wrongLength(`a next hop of ${nextHopBytes} octets`, value))
   const lengths = nextHopLengths(family, context)
   if (!lengths.includes(nextHopBytes)) {
-    const expected = lengths.join(" or ")
-    return Result.fail({ reason: `expected a next hop of ${expected} octets, found ${nextHopBytes}`, subcode: 9 })
+    return incorrect(`expected a next hop of ${lengths.join(" or ")} octets, found ${nextHopBytes}`)
   }
   const nlri = decodeNlri(value.subarray(5 + nextHopBytes), family, context)
-  if (Result.isFailure(nlri)) return Result.fail({ reason: nlri.failure, subcode: 9 })
+  if (Result.isFailure(nlri)) return incorrect(nlri.failure)
   const nextHop = addressFromBytes(value.subarray(4, 4 + Math.min(nextHopBytes, 16)))
   const reach = { _tag: "MpReachNlri", family, nextHop, nlri: nlri.success } as const
   return Result.succeed(
@@ -87,7 +91,7 @@ export const decodeMpUnreach = (
   value: Uint8Array,
   context: AttributeContext
 ): Result.Result<MpUnreachNlri, MalformedValue> => {
-  if (value.length < 3) return Result.fail(wrongLength("at least 3 octets", value))
+  if (value.length < 3) return incorrect(`expected at least 3 octets, found ${value.length}`)
   const [afi, safi] = [readU16(value, 0), value[2]!]
   const family = familyOf(afi, safi)
   if (family === undefined) {
@@ -95,7 +99,7 @@ export const decodeMpUnreach = (
   }
   const withdrawn = decodeNlri(value.subarray(3), family, context)
   return Result.isFailure(withdrawn)
-    ? Result.fail({ reason: withdrawn.failure, subcode: 9 })
+    ? incorrect(withdrawn.failure)
     : Result.succeed({ _tag: "MpUnreachNlri", family, withdrawn: withdrawn.success })
 }
 

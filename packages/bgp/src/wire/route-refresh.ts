@@ -19,16 +19,23 @@ export const encodeRouteRefresh = ({ afi, subtype, safi }: BgpRouteRefresh): Uin
 /** Subtypes: a request (RFC 2918), and the marks round a table that is sent again (RFC 7313 §3.2). */
 export const refreshSubtypes = { request: 0, begin: 1, end: 2 } as const
 
-/** Reads a body of four octets or more (the header check made sure of that). */
+/** Whether RFC 7313 §5 asks that it be passed over. */
+export const isUnknownRefresh = (subtype: number): boolean => !Object.values<number>(refreshSubtypes).includes(subtype)
+
+/**
+ * Reads a body of three octets or more (the header check made sure of that). One of another length than four octets is judged by its
+ * subtype; of an unknown subtype whatever it is.
+ */
 export const decodeRouteRefresh = (body: Uint8Array): Result.Result<BgpRouteRefresh, WireFault> => {
-  const [afi, subtype, safi] = [readU16(body, 0), body[2]!, body[3]!]
-  if (body.length === 4) return Result.succeed({ _tag: "RouteRefresh", afi, subtype, safi })
-  const reason = `expected 4 octets of ROUTE-REFRESH, found ${body.length}`
-  const isMark = subtype === refreshSubtypes.begin || subtype === refreshSubtypes.end
+  const [afi, subtype, safi] = [readU16(body, 0), body[2]!, body[3] ?? 0]
+  if (body.length === 4 || isUnknownRefresh(subtype)) {
+    return Result.succeed({ _tag: "RouteRefresh", afi, subtype, safi })
+  }
+  const reason = `expected 4 octets behind the header of ROUTE-REFRESH, found ${body.length}`
   return Result.fail(
-    isMark
-      ? wireFault(reason, "RFC 7313 §5", notification(7, 1, wholeMessage(body)))
-      : wireFault(reason, "RFC 4271 §6.1", notification(1, 2, u16(19 + body.length)))
+    subtype === refreshSubtypes.request
+      ? wireFault(reason, "RFC 4271 §6.1", notification(1, 2, u16(19 + body.length)))
+      : wireFault(reason, "RFC 7313 §5", notification(7, 1, wholeMessage(body)))
   )
 }
 

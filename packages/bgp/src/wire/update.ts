@@ -1,4 +1,4 @@
-import type { Family, Prefix } from "@lowtide/net"
+import { asTrans, type Family, type Prefix } from "@lowtide/net"
 import { Result } from "effect"
 import { type AsPathSegment, mergeAs4Path } from "./as-path.ts"
 import type { AttributeContext } from "./attribute-codec.ts"
@@ -6,7 +6,7 @@ import { type AttributeFault, type AttributeList, decodeAttributes, encodeAttrib
 import { concatBytes, readU16, u16 } from "./bytes.ts"
 import { decodeNlri, encodeNlri, type NlriPrefix } from "./nlri.ts"
 import { notification, type WireFault, wireFault } from "./notification.ts"
-import type { AttributeOf, KnownAttribute, PathAttribute } from "./path-attributes.ts"
+import { type AttributeOf, attributeCodecs, type KnownAttribute, type PathAttribute } from "./path-attributes.ts"
 
 /** UPDATE, RFC 4271 §4.3. `withdrawn` and `nlri` are IPv4 unicast; other families are in the MP attributes. */
 export interface BgpUpdate {
@@ -39,15 +39,21 @@ export const decodeUpdate = (body: Uint8Array, context: AttributeContext): Resul
   if (Result.isFailure(nlri)) return networkFault("NLRI", nlri.failure)
   const list = decodeAttributes(body.subarray(attributesAt, attributesAt + attributesBytes), context)
   if (Result.isFailure(list)) return Result.fail(list.failure)
-  const { attributes, faults } = list.success
-  const missing = missingAttributes(list.success, nlri.success.length > 0, context)
-  return Result.succeed({
-    _tag: "Update",
-    withdrawn: withdrawn.success,
-    attributes,
-    nlri: nlri.success,
-    faults: [...faults, ...missing]
-  })
+  const { attributes } = list.success
+  const faults = [...list.success.faults, ...missingAttributes(list.success, nlri.success.length > 0, context)]
+  const gravest = faults.find(({ action }) => action === "treat-as-withdraw")
+  if (gravest !== undefined && nlri.success.length === 0 && !reachesAnything(attributes)) {
+    const reason = `${gravest.attribute} ${gravest.reason}, and there are no routes that could count as withdrawn`
+    return Result.fail(wireFault(reason, `${gravest.section}, §5.2`, gravest.notification))
+  }
+  return Result.succeed({ _tag: "Update", withdrawn: withdrawn.success, attributes, nlri: nlri.success, faults })
+}
+
+/** Whether MP_REACH_NLRI has routes; of a family that is not read, whether it has octets behind its next hop. */
+const reachesAnything = (attributes: ReadonlyArray<PathAttribute>): boolean => {
+  const reach = findAttribute(attributes, "MpReachNlri")
+  if (reach === undefined) return false
+  return reach.family === "other" ? reach.rest.length > 2 + reach.rest[0]! : reach.nlri.length > 0
 }
 
 /** RFC 7606 §4: when a length is wrong here the prefixes cannot be found, so the session ends. */
@@ -77,11 +83,12 @@ const missingAttributes = (
       const isThere = attributes.some(({ _tag }) => _tag === tag) || faults.some(({ attribute }) => attribute === name)
       return isNeeded && !isThere
     })
-    .map(([, attribute]) => ({
+    .map(([tag, attribute]) => ({
       attribute,
       reason: "is missing",
       section: "RFC 7606 §3 (d)",
-      action: "treat-as-withdraw" as const
+      action: "treat-as-withdraw" as const,
+      notification: notification(3, 3, Uint8Array.of(attributeCodecs[tag].code))
     }))
 }
 
@@ -91,11 +98,17 @@ export const findAttribute = <Tag extends KnownAttribute["_tag"]>(
   tag: Tag
 ): AttributeOf<Tag> | undefined => attributes.find((attribute): attribute is AttributeOf<Tag> => attribute._tag === tag)
 
-/** The AS path a route has, with AS4_PATH taken in (RFC 6793 §4.2.3); empty without an AS_PATH. */
+/**
+ * The AS path a route has, with AS4_PATH taken in (RFC 6793 §4.2.3); empty without an AS_PATH. An AGGREGATOR with a true AS number
+ * beside AS4_AGGREGATOR is of a two-octet speaker that aggregated anew: then AS4_PATH is of the time before.
+ */
 export const truePath = (attributes: ReadonlyArray<PathAttribute>): ReadonlyArray<AsPathSegment> => {
   const asPath = findAttribute(attributes, "AsPath")?.segments ?? []
   const as4Path = findAttribute(attributes, "As4Path")?.segments
-  return as4Path === undefined ? asPath : mergeAs4Path(asPath, as4Path)
+  const aggregator = findAttribute(attributes, "Aggregator")
+  const isOutdated =
+    findAttribute(attributes, "As4Aggregator") !== undefined && aggregator !== undefined && aggregator.asn !== asTrans
+  return as4Path === undefined || isOutdated ? asPath : mergeAs4Path(asPath, as4Path)
 }
 
 /**
