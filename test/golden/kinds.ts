@@ -335,7 +335,11 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
       versions: once(AgentCommand.fields.command.members.map(({ fields }) => fields._tag.schema.literal)),
       samples: [
         ...commands.filter((command) => isOfAgent(commandOf(command))),
-        ...commands.flatMap((command) => (command._tag === "RepublishCluster" ? command.inventory : []))
+        ...commands.flatMap((command) =>
+          command._tag === "RepublishCluster"
+            ? [command.inventory, { ...command.inventory, asOf: { incarnation: 1, seq: 41 } }]
+            : []
+        )
       ].map((command) => ({
         name: command._tag,
         text: commandText(commandOf(command, { words: "to show", observedAt: "2026-11-25T12:00:00.000Z" }), 1)
@@ -350,6 +354,7 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
         [
           { _tag: "Done", seqFrom: 41, seqTo: 42 },
           { _tag: "Done", seqFrom: null, seqTo: null },
+          { _tag: "Done", seqFrom: null, seqTo: null, end: { incarnation: 1, seq: 42 } },
           { _tag: "Refused", code: "LT0507", message: "malformed command" },
           { _tag: "TryAgain", message: "this leadership is over" },
           { _tag: "TryAgain", message: "many commands wait; nothing was done", isBusy: true }

@@ -1,7 +1,7 @@
 import type { CommandReply } from "@lowtide/bus/commands"
-import { type CommandEnvelope, phases } from "@lowtide/domain"
+import { type CommandEnvelope, type LogEnd, phases } from "@lowtide/domain"
 import type { ClusterChange } from "@lowtide/kube"
-import { inventory, type Telling, tellings } from "../../services/agent/src/observations.ts"
+import { further, inventory, type Telling, tellings } from "../../services/agent/src/observations.ts"
 import { outOfSight, type Site } from "./site.ts"
 
 /** A command on its way, with how often it was sent. */
@@ -27,6 +27,7 @@ export class SimAgent {
   #seen: ClusterChange | undefined
   #count = 0
   #isInventoried = false
+  #end: LogEnd | undefined
   #recovery = ""
 
   /** What its source shows nothing of, and says that this is all. */
@@ -46,13 +47,17 @@ export class SimAgent {
   /** Looks at its source, if what it saw before is told, and answers what there is to send. */
   look(nowMs: number): ReadonlyArray<Sent> {
     if (!this.isIdle) return []
-    const change = this.site.isVisible
-      ? this.site.look(nowMs, this.unseenKind)
-      : outOfSight(this.#seen, (name) => this.site.hidden.has(name), nowMs)
+    const change = this.#look(nowMs)
     this.#seen = change
     const news = tellings(this.site.name, change, this.#told)
     this.#phases = phases.map((phase) => news.filter((telling) => telling.phase === phase))
     return this.#next(nowMs)
+  }
+
+  #look(nowMs: number): ClusterChange {
+    return this.site.isVisible
+      ? this.site.look(nowMs, this.unseenKind)
+      : outOfSight(this.#seen, (name) => this.site.hidden.has(name), nowMs)
   }
 
   /** The centre has lost what it was told: telling begins anew, with everything, once in each recovery. */
@@ -79,6 +84,7 @@ export class SimAgent {
     const waiting = this.waiting.get(commandId)
     if (waiting === undefined || reply._tag === "TryAgain") return []
     this.waiting.delete(commandId)
+    if (reply._tag === "Done") this.#end = further(this.#end, reply.end)
     const { telling } = waiting
     if (telling !== undefined) {
       if (telling.text === undefined) this.#told.delete(telling.about)
@@ -92,7 +98,8 @@ export class SimAgent {
       for (const telling of this.#phases.shift() ?? []) this.#wait(telling.command, telling, nowMs)
     }
     if (this.waiting.size === 0 && !this.#isInventoried && this.#seen !== undefined) {
-      const whole = inventory(this.site.name, this.#seen)
+      const later = this.#end && { end: this.#end, change: this.#look(nowMs) }
+      const whole = inventory(this.site.name, this.#seen, later)
       if (whole !== undefined) {
         this.#isInventoried = true
         this.#wait(whole, undefined, nowMs)

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import type { SigningKey } from "@lowtide/bus/envelope"
 import { NodeStatus } from "@lowtide/bus/status"
 import { headKey } from "@lowtide/bus/subjects"
-import { ClusterHead, newestFleetVersion } from "@lowtide/domain"
+import { ClusterHead, type LogEnd, newestFleetVersion } from "@lowtide/domain"
 import { type Batch, type Committed, Ledger } from "@lowtide/ledger"
 import { Effect, Option, Result, Schema } from "effect"
 import type { HeardNode } from "../../services/allocator/src/centre.ts"
@@ -10,7 +10,7 @@ import { decideBatch, type ReceivedCommand } from "../../services/allocator/src/
 import { Effectless } from "../../services/allocator/src/effectless.ts"
 import { isHeldBack } from "../../services/allocator/src/held-back.ts"
 import { headWitness, isLossShown, lossBy } from "../../services/allocator/src/loss.ts"
-import { loadMemory, type Memory } from "../../services/allocator/src/memory.ts"
+import { loadMemory, type Memory, noteCommitted } from "../../services/allocator/src/memory.ts"
 import { Recovery, type RecoveryStanding } from "../../services/allocator/src/recovery.ts"
 import { RollCallAnswers } from "../../services/allocator/src/roll-call-answers.ts"
 import { StampProofs } from "../../services/allocator/src/stamp-proofs.ts"
@@ -233,16 +233,18 @@ export class SimAllocator {
   }
 
   /** A command reached it. */
-  receive(sent: Sent): ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }> {
+  receive(sent: Sent): ReadonlyArray<Answer> {
     const reign = this.#reign
     if (reign === undefined || this.isPaused || !reign.isCompared) return []
     if (sent.attempt > 1) {
       const stored = this.#run(this.#setting.ledger.commandResult(sent.envelope.commandId))
       if (Option.isSome(stored)) {
         const { seqFrom, seqTo } = stored.value
-        return [{ sent, seqs: seqFrom === undefined || seqTo === undefined ? undefined : { seqFrom, seqTo } }]
+        return [
+          this.#answer(reign, sent, seqFrom === undefined || seqTo === undefined ? undefined : { seqFrom, seqTo })
+        ]
       }
-      if (reign.effectless.has(sent.envelope.commandId)) return [{ sent, seqs: undefined }]
+      if (reign.effectless.has(sent.envelope.commandId)) return [this.#answer(reign, sent, undefined)]
     }
     // A second sending of one that waits is decided with it, as the first.
     if (reign.waiting.some(({ received }) => received.envelope.commandId === sent.envelope.commandId)) return []
@@ -250,7 +252,7 @@ export class SimAllocator {
     if (isHeldBack(reign.memory, command)) {
       if (!reign.recovery.noteHeldBack(command)) return []
       reign.effectless.add(sent.envelope.commandId)
-      return [{ sent, seqs: undefined }]
+      return [this.#answer(reign, sent, undefined)]
     }
     reign.recovery.noteTaken(command)
     reign.waiting.push({ received: this.#received(sent.envelope), sent })
@@ -322,11 +324,7 @@ export class SimAllocator {
   }
 
   /** Decides what waits, or a part of it, and commits it; answers what goes back to whom. */
-  async commit(
-    choices: Choices,
-    outcome: CommitOutcome,
-    onDecided: () => void
-  ): Promise<ReadonlyArray<{ readonly sent: Sent; readonly seqs: Seqs }>> {
+  async commit(choices: Choices, outcome: CommitOutcome, onDecided: () => void): Promise<ReadonlyArray<Answer>> {
     const reign = this.#reign
     if (reign === undefined || this.isPaused || !this.hasWork) return []
     const taken = reign.waiting.splice(0, 1 + choices.below(reign.waiting.length))
@@ -340,8 +338,7 @@ export class SimAllocator {
     if (batch.events.length > 0) {
       const written = this.#write(batch)
       if (written === undefined) return this.#gone() // fenced: the process ends
-      memory.head = { ...memory.head, ...written }
-      for (const { stream } of batch.events) memory.recordedAt.set(stream, written.recordedAt)
+      noteCommitted(memory, batch, written)
     }
     if (outcome === "unknown") return this.#forget()
     if (outcome === "crash-after") return this.#gone()
@@ -354,10 +351,14 @@ export class SimAllocator {
       const seqs = seqFrom === null || seqTo === null ? undefined : { seqFrom, seqTo }
       if (seqs === undefined) reign.effectless.add(received.envelope.commandId)
       else this.#setting.witness.acknowledged(received.envelope.commandId, seqs.seqFrom, seqs.seqTo)
-      return sent === undefined ? [] : [{ sent, seqs }]
+      return sent === undefined ? [] : [this.#answer(reign, sent, seqs)]
     })
     if (outcome === "crash-unpublished") this.#gone()
     return answers
+  }
+
+  #answer({ memory: { head } }: Reign, sent: Sent, seqs: Seqs): Answer {
+    return { sent, seqs, end: { incarnation: head.incarnation, seq: head.seq } }
   }
 
   #write(batch: Batch): Committed | undefined {
@@ -441,6 +442,13 @@ const orderOf = (command: ReceivedCommand["envelope"]["command"], actor: string)
 }
 
 const decodeStatus = Schema.decodeUnknownSync(Schema.fromJsonString(NodeStatus))
+
+/** What an agent is answered. */
+export interface Answer {
+  readonly sent: Sent
+  readonly seqs: Seqs
+  readonly end: LogEnd
+}
 
 /** The events of a command; undefined when it led to none. */
 export type Seqs = { readonly seqFrom: number; readonly seqTo: number } | undefined

@@ -1,6 +1,6 @@
 import { generateKey, readSigningKey, seal } from "@lowtide/bus/envelope"
 import { headKey, rollCallKey } from "@lowtide/bus/subjects"
-import { newestFleetVersion, type RollCall, type VipState } from "@lowtide/domain"
+import { type Command, newestFleetVersion, type RollCall, type VipState } from "@lowtide/domain"
 import { Ledger, loadWhole, type StoredEvent } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { copyTables, emptyTables, type MemoryTables, restoreTables } from "@lowtide/testkit/memory-tables"
@@ -8,7 +8,7 @@ import { Context, Effect, Layer } from "effect"
 import { readTrust } from "../../services/speaker/src/trust.ts"
 import { type Sent, SimAgent } from "./agent.ts"
 import { Cable } from "./cable.ts"
-import { type CommitOutcome, type Seqs, SimAllocator } from "./centre.ts"
+import { type Answer, type CommitOutcome, SimAllocator } from "./centre.ts"
 import { Checker } from "./checker.ts"
 import { Choices } from "./choices.ts"
 import { SimNode, settle, trusted } from "./node.ts"
@@ -91,7 +91,7 @@ class Simulation {
   /** Commands on their way. */
   #sent: Array<Sent> = []
   /** Answers on their way. */
-  #answers: Array<{ readonly sent: Sent; readonly seqs: Seqs }> = []
+  #answers: Array<Answer> = []
   #nowMs = 1_700_000_000_000
   #databaseOffsetMs = 0
   readonly #tables = emptyTables(new Date(this.#nowMs).toISOString())
@@ -566,14 +566,17 @@ class Simulation {
     }
   }
 
-  /** What the one before it sent has arrived by now, or does not: a process that is gone does not speak later. */
+  /**
+   * What the one before it sent has arrived by now, or does not: a process that is gone does not speak later. But what it said
+   * last that there is may be on its way for long.
+   */
   #anotherAgent(site: Site, unseenKind?: string): void {
     const before = this.#agents.get(site.name)
     for (const sent of this.#sent.filter(({ agent }) => agent === before)) {
       if (!this.#cable.isUp || this.#choices.oneIn(2)) continue
       for (const allocator of this.#allocators) allocator.receive(sent)
     }
-    this.#sent = this.#sent.filter(({ agent }) => agent !== before)
+    this.#sent = this.#sent.filter(({ agent, envelope: { command } }) => agent !== before || isLate(command))
     this.#agents.set(site.name, new SimAgent(site, ++this.#runs, unseenKind))
   }
 
@@ -594,9 +597,9 @@ class Simulation {
     }
   }
 
-  #answered({ sent, seqs }: { readonly sent: Sent; readonly seqs: Seqs }): void {
+  #answered({ sent, seqs, end }: Answer): void {
     if (this.#agents.get(sent.agent.site.name) !== sent.agent) return // that agent is gone
-    const reply = { _tag: "Done" as const, seqFrom: seqs?.seqFrom ?? null, seqTo: seqs?.seqTo ?? null }
+    const reply = { _tag: "Done" as const, seqFrom: seqs?.seqFrom ?? null, seqTo: seqs?.seqTo ?? null, end }
     this.#sent.push(...sent.agent.answered(sent.envelope.commandId, reply, this.#nowMs))
   }
 
@@ -957,3 +960,6 @@ class Simulation {
 
 const routeText = (router: string, prefix: string, communities: string): string =>
   `${prefix} at ${router}${communities === "" ? "" : ` with ${communities}`}`
+
+/** What a network may bring after another process has taken the place of the one that sent it. */
+const isLate = (command: Command): boolean => command._tag === "ObserveInventory"

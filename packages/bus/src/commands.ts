@@ -9,8 +9,12 @@ import { commandFilter, commandSubject } from "./subjects.ts"
 
 /** What a command led to. */
 export const CommandReply = Schema.Union([
-  /** Carried out; the events from `seqFrom` to `seqTo` are its own, none when both are null. */
-  Schema.TaggedStruct("Done", { seqFrom: Schema.NullOr(Schema.Int), seqTo: Schema.NullOr(Schema.Int) }),
+  /** Carried out; the events from `seqFrom` to `seqTo` are its own, none when both are null. Agents are told where the log ends. */
+  Schema.TaggedStruct("Done", {
+    seqFrom: Schema.NullOr(Schema.Int),
+    seqTo: Schema.NullOr(Schema.Int),
+    end: Schema.optionalKey(Schema.Struct({ incarnation: Schema.Int, seq: Schema.Int }))
+  }),
   /** Will never be carried out as it stands. */
   Schema.TaggedStruct("Refused", { code: Schema.String, message: Schema.String }),
   /** Nothing is known to be done: send it again, with the same id. Nothing is done for certain where it was too busy to look. */

@@ -3,8 +3,10 @@ import {
   type Command,
   endpointTellings,
   type Finding,
+  type LogEnd,
   networkTelling,
   type ObjectRef,
+  type ObserveInventory,
   objectKey,
   objectTelling,
   type Phase,
@@ -198,12 +200,28 @@ const refOfKey = (key: string): ObjectRef => {
   return { kind, ...(namespace === "" ? {} : { namespace }), name: rest.join("/") }
 }
 
-/** Everything that is there, for the centre to drop what went while nobody watched; undefined while that is not known. */
-export const inventory = (cluster: string, change: ClusterChange): Command | undefined => {
+/** A look at the source that was taken after the centre had said how far its log goes. */
+export interface LaterLook {
+  readonly end: LogEnd
+  readonly change: ClusterChange
+}
+
+/** What is known of how far the log goes, once that was heard as well: answers come in any order. */
+export const further = (known: LogEnd | undefined, heard: LogEnd | undefined): LogEnd | undefined => {
+  if (known === undefined || heard === undefined) return heard ?? known
+  if (known.incarnation !== heard.incarnation) return known.incarnation > heard.incarnation ? known : heard
+  return known.seq > heard.seq ? known : heard
+}
+
+/**
+ * Everything that is there, for the centre to drop what went while nobody watched; undefined while that is not known. With a
+ * later look it is as of then, unless that has something more: the centre may have been told of it by another agent.
+ */
+export const inventory = (cluster: string, change: ClusterChange, later?: LaterLook): ObserveInventory | undefined => {
   if (!isComplete(change)) return undefined
   const refs = [...[...change.objects.values()].map(({ ref }) => ref), ...change.refused]
   const namesOf = (kind: string) => refs.filter((ref) => ref.kind === kind)
-  return {
+  const whole: ObserveInventory = {
     _tag: "ObserveInventory",
     cluster,
     services: namesOf("Service").map(({ namespace, name }) => `${namespace}/${name}`),
@@ -212,4 +230,16 @@ export const inventory = (cluster: string, change: ClusterChange): Command | und
     manifests: refs.filter(({ kind }) => configurationKinds.has(kind)).map(objectKey),
     findings: [...new Set(change.findings.filter(isAgents).map((finding) => objectKey(finding.object)))]
   }
+  if (later === undefined) return whole
+  const { end, change: laterChange } = later
+  const now = inventory(cluster, laterChange)
+  return now === undefined || hasMore(now, whole) ? undefined : { ...whole, asOf: end }
 }
+
+const lists = ["services", "nodes", "namespaces", "manifests"] as const
+
+const hasMore = (later: ObserveInventory, earlier: ObserveInventory): boolean =>
+  lists.some((list) => {
+    const known = new Set(earlier[list])
+    return later[list].some((name) => !known.has(name))
+  })

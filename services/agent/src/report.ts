@@ -2,16 +2,19 @@ import { createHash, randomUUID } from "node:crypto"
 import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import { makeSendWindow, type SendWindow } from "@lowtide/bus/send-window"
-import { type Command, type Finding, findingText, phases } from "@lowtide/domain"
+import { type Command, type Finding, findingText, type LogEnd, phases } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
-import { Deferred, Effect, Queue, Stream } from "effect"
-import { inventory, tellings } from "./observations.ts"
+import { Deferred, Effect, Option, Predicate, Queue, Stream } from "effect"
+import { further, inventory, type LaterLook, tellings } from "./observations.ts"
 
 /** Commands under way at once, at most: enough for the centre to commit many together. */
 const commandsInFlight = 64
 
 /** How often an agent says that it is there, at least. */
 const greetEveryMsUnset = 30_000
+
+/** How soon a source is looked at again that had more than was told. */
+const lookAgainMs = 1_000
 
 /** Of two objects that contradict each other the one that came first stays: a repeat must not overtake the one before it. */
 const inOrder: ReadonlySet<string> = new Set(["configuration", "advertisements"])
@@ -28,7 +31,7 @@ export const reportCluster = (
   Effect.gen(function* () {
     const source = yield* ClusterSource
     const told = new Map<string, string>()
-    const way: Way = { ids: commandIds(cluster), window: yield* makeSendWindow(commandsInFlight) }
+    const way: Way = { ids: commandIds(cluster), window: yield* makeSendWindow(commandsInFlight), end: undefined }
     const spoken = new Set<string>()
     let isInventoried = false
     let newest: ClusterChange | undefined
@@ -37,14 +40,17 @@ export const reportCluster = (
         newest = change
         yield* sayFindings(change.findings, spoken)
         yield* tellChange(cluster, change, told, way, isInventoried ? undefined : remembered.statusAddresses)
-        if (isInventoried) return
-        const whole = inventory(cluster, change)
-        if (whole === undefined) return
+        if (isInventoried || inventory(cluster, change) === undefined) return
+        const whole = inventory(cluster, change, yield* lookLater(source, way))
+        if (whole === undefined) return void (yield* Effect.forkIn(tellAgain, scope))
         yield* send(cluster, whole, change, way, randomUUID())
         isInventoried = true
         yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
       })
-    const again = yield* Queue.unbounded<ClusterChange>()
+    const scope = yield* Effect.scope
+    const again = yield* Queue.unbounded<void>()
+    // What is new has been told by then, or is gone.
+    const tellAgain = Effect.delay(Queue.offer(again, undefined), lookAgainMs)
     let forgotten = yield* Deferred.make<void>()
     // A centre that has lost history may hold back for ever what is being told: telling begins anew, with everything.
     yield* remembered.forgotten.pipe(
@@ -55,7 +61,7 @@ export const reportCluster = (
           const before = forgotten
           forgotten = yield* Deferred.make<void>()
           yield* Deferred.succeed(before, undefined)
-          if (newest !== undefined) yield* Queue.offer(again, newest)
+          yield* Queue.offer(again, undefined)
         })
       ),
       Effect.forkScoped
@@ -66,12 +72,27 @@ export const reportCluster = (
       if (text === undefined || newest === undefined) return Effect.void
       return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, way, randomUUID()))
     })
-    const changes = Stream.map(Stream.merge(source.changes, Stream.fromQueue(again)), tell)
+    const looks = Stream.merge(
+      source.changes,
+      Stream.mapEffect(Stream.fromQueue(again), () => Effect.sync(() => newest)).pipe(
+        Stream.filter(Predicate.isNotUndefined)
+      )
+    )
+    const changes = Stream.map(looks, tell)
     const greetings = Stream.as(Stream.tick(greetEveryMs), greet)
     yield* Stream.merge(changes, greetings).pipe(
       Stream.runForEach((say) => Effect.raceFirst(say, Deferred.await(forgotten)))
     )
   }).pipe(Effect.scoped)
+
+/** The source as it is once the centre has said how far its log goes; undefined where it is of a release that does not. */
+const lookLater = ({ changes }: ClusterSource["Service"], { end }: Way): Effect.Effect<LaterLook | undefined> =>
+  end === undefined
+    ? Effect.undefined
+    : Effect.map(
+        Stream.runHead(changes),
+        Option.match({ onNone: () => undefined, onSome: (change) => ({ end, change }) })
+      )
 
 /** What an agent knows of the time before, for a centre that does not. */
 export interface Remembered {
@@ -135,7 +156,10 @@ const send = Effect.fnUntraced(function* (
     command: command as Parameters<typeof sendCommand>[1]["command"]
   }
   const reply = yield* sendCommand(cluster, envelope, way.window)
-  if (reply._tag === "Done") return true
+  if (reply._tag === "Done") {
+    way.end = further(way.end, reply.end)
+    return true
+  }
   yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
   return reply.code !== "LT0506"
 })
@@ -144,6 +168,8 @@ const send = Effect.fnUntraced(function* (
 interface Way {
   readonly ids: CommandIds
   readonly window: SendWindow
+  /** How far the log goes, by the answers that came. */
+  end: LogEnd | undefined
 }
 
 type CommandIds = (command: Command) => string

@@ -1,7 +1,7 @@
 import { finding } from "@lowtide/domain"
 import type { ClusterChange } from "@lowtide/kube"
 import { assert, describe, it } from "vitest"
-import { inventory, type Told, tellings } from "../src/observations.ts"
+import { further, inventory, type Told, tellings } from "../src/observations.ts"
 import { faulty, lookAt, sliceOf, texts } from "./looks.ts"
 
 const pool = { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
@@ -212,6 +212,33 @@ describe("what is told of a cluster", () => {
     const seen = lookAt([], { unreadTexts: undefined })
     assert.deepStrictEqual(say(seen, told).tags, [])
     assert.isUndefined(inventory("east", seen))
+  })
+
+  it("is as of the log's end that was known before a later look, unless that has something more", () => {
+    const end = { incarnation: 1, seq: 9 }
+    const seen = lookAt([texts.pool, texts.node])
+    const as = (later: ClusterChange) => inventory("east", seen, { end, change: later })
+    assert.deepStrictEqual(as(lookAt([texts.pool])), { ...inventory("east", seen)!, asOf: end }, "it may have less")
+    for (const more of [texts.service, texts.namespace])
+      assert.isUndefined(as(lookAt([texts.pool, texts.node, more])), more)
+    assert.isUndefined(as(lookAt([texts.pool, texts.node], { unreadTexts: ["?"] })), "there may be more")
+  })
+
+  it("is as of the furthest end that was heard, in whatever order", () => {
+    const [lower, higher, next] = [
+      { incarnation: 1, seq: 7 },
+      { incarnation: 1, seq: 9 },
+      { incarnation: 2, seq: 3 }
+    ]
+    assert.deepStrictEqual(further(undefined, lower), lower)
+    assert.deepStrictEqual(further(lower, undefined), lower)
+    for (const [one, other, expected] of [
+      [lower, higher, higher],
+      [higher, next, next]
+    ] as const) {
+      assert.deepStrictEqual(further(one, other), expected)
+      assert.deepStrictEqual(further(other, one), expected)
+    }
   })
 })
 

@@ -19,7 +19,11 @@ interface Asked {
 }
 
 /** An agent over looks that the test hands out, and a centre that answers as told. */
-const setting = Effect.fnUntraced(function* (server: NatsServer, greetEveryMs?: number) {
+const setting = Effect.fnUntraced(function* (
+  server: NatsServer,
+  greetEveryMs?: number,
+  changes: (looks: Queue.Queue<ClusterChange>) => Stream.Stream<ClusterChange> = Stream.fromQueue
+) {
   const looks = yield* Queue.unbounded<ClusterChange>()
   const bus = yield* Layer.build(layerBus({ servers: [server.url], name: "test" }))
   const asked: Array<Asked> = []
@@ -36,7 +40,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer, greetEveryMs?: 
     ).pipe(Effect.provideContext(bus))
   yield* reportCluster("east", undefined, greetEveryMs).pipe(
     Effect.provideContext(bus),
-    Effect.provideService(ClusterSource, ClusterSource.of({ changes: Stream.fromQueue(looks) })),
+    Effect.provideService(ClusterSource, ClusterSource.of({ changes: changes(looks) })),
     Effect.forkScoped
   )
   const tags = () => asked.map(({ command }) => command._tag)
@@ -158,5 +162,33 @@ describe("an agent's report", () => {
       yield* given.untilAsked(first.length + 2)
       assert.strictEqual(given.tags().filter((tag) => tag === "ApplyManifest").length, 1)
     })
+  )
+
+  it.live(
+    "comes to the inventory once a look after the centre's answers has nothing more, and says how far the log was",
+    () =>
+      onNats((server) =>
+        Effect.gen(function* () {
+          let runs = 0
+          // What another look finds is not told yet the first time.
+          const laterLooks = [all, [...all, texts.namespace], all]
+          const given = yield* setting(server, undefined, (looks) =>
+            Stream.suspend(() => {
+              const later = laterLooks[runs++]
+              return runs === 1 || later === undefined ? Stream.fromQueue(looks) : Stream.succeed(lookAt(later))
+            })
+          )
+          let seq = 0
+          yield* given.centre(() => ({ ...done, end: { incarnation: 2, seq: ++seq } }))
+          yield* given.see(lookAt(all))
+          yield* given.untilAsked(first.length)
+          assert.sameMembers(given.tags(), first)
+          assert.deepInclude(given.asked.at(-1)?.command, {
+            _tag: "ObserveInventory",
+            asOf: { incarnation: 2, seq: first.length - 1 }
+          })
+          assert.strictEqual(runs, 3, "the first of the other looks had more")
+        })
+      )
   )
 })

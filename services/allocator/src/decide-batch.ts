@@ -60,7 +60,8 @@ export const decideBatch = (
   key: SigningKey,
   nowMs: number
 ): DecidedBatch => {
-  const context = contextOf(memory, nowMs)
+  const uncommitted = new Set<string>()
+  const context = contextOf(memory, nowMs, uncommitted)
   const versionsBefore = new Map<string, number>()
   const caused: Array<CausedEvent> = []
   const replies: Array<CommandReply> = []
@@ -74,7 +75,10 @@ export const decideBatch = (
     }
     const events = decided.success
     const seqFrom = memory.head.seq + caused.length + 1
-    for (const event of events) caused.push({ event, received })
+    for (const event of events) {
+      caused.push({ event, received })
+      uncommitted.add(event.stream)
+    }
     replies.push(
       events.length === 0
         ? { _tag: "Done", seqFrom: null, seqTo: null }

@@ -3,7 +3,7 @@ const rememberedMax = 10_000
 
 /**
  * Commands that were carried out and changed nothing, which the log has no trace of. A repeat that was late is one no more once
- * what was sent after it has come: an inventory would take away what it does not know of yet.
+ * what was sent after it has come: it would set back what is told by now. An inventory minds that by itself, whoever leads (ADR 67).
  */
 export class Effectless {
   readonly #ids = new Set<string>()

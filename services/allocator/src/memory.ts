@@ -15,6 +15,8 @@ import {
   vipKey
 } from "@lowtide/domain"
 import {
+  type Batch,
+  type Committed,
   contentDigest,
   type Head,
   type IntentHeadRow,
@@ -41,7 +43,7 @@ export interface Memory {
   readonly republications: Map<string, Republication>
   /** Up to which of its cluster's messages a node has confirmed withdrawals, by `cluster/node`. */
   readonly confirmed: Map<string, number>
-  /** When the newest event of a stream was recorded, ISO 8601. */
+  /** When the newest event of a stream was recorded, ISO 8601, and its seq. */
   readonly recordedAt: RecordedTimes
   head: Head
   /** The database's clock minus this process's monotonic one, in milliseconds, when it was loaded. */
@@ -94,22 +96,37 @@ export const loadMemory: Effect.Effect<Memory, Unavailable | Unreadable, Ledger>
   }
 })
 
-/** When the newest committed event of each stream was recorded, ISO 8601. */
+/** Of the newest committed event of each stream its seq, and when it was recorded, ISO 8601. */
 export class RecordedTimes {
-  readonly #loaded: Pick<StreamVersions, "recordedAt">
-  readonly #since = new Map<string, string>()
+  readonly #loaded: Pick<StreamVersions, "recordedAt" | "seqOf">
+  readonly #since = new Map<string, { readonly seq: number; readonly recordedAt: string }>()
 
-  constructor(loaded: Pick<StreamVersions, "recordedAt">) {
+  constructor(loaded: Pick<StreamVersions, "recordedAt" | "seqOf">) {
     this.#loaded = loaded
   }
 
   get(stream: string): string | undefined {
-    return this.#since.get(stream) ?? this.#loaded.recordedAt(stream)
+    return this.#since.get(stream)?.recordedAt ?? this.#loaded.recordedAt(stream)
   }
 
-  set(stream: string, recordedAt: string): void {
-    this.#since.set(stream, recordedAt)
+  seqOf(stream: string): number | undefined {
+    return this.#since.get(stream)?.seq ?? this.#loaded.seqOf(stream)
   }
+
+  set(stream: string, seq: number, recordedAt: string): void {
+    this.#since.set(stream, { seq, recordedAt })
+  }
+}
+
+/** Lets the memory know what was committed of what it had decided. */
+export const noteCommitted = (
+  memory: Memory,
+  { expected, events }: Batch,
+  { seq, commitSeq, recordedAt }: Omit<Committed, "leaves">
+): void => {
+  memory.head = { ...memory.head, seq, commitSeq, recordedAt }
+  for (const [index, { stream }] of events.entries())
+    memory.recordedAt.set(stream, expected.seq + 1 + index, recordedAt)
 }
 
 /**
@@ -170,9 +187,17 @@ export const digestOf = (digests: Map<string, SetDigest>, cluster: string): SetD
   return digest
 }
 
-/** What a decision may know beside the fleet. */
-export const contextOf = (memory: Memory, nowMs: number): DecisionContext => ({
+/** What a decision may know beside the fleet, of which these streams have events that are not committed yet. */
+export const contextOf = (
+  memory: Memory,
+  nowMs: number,
+  uncommitted: Pick<ReadonlySet<string>, "has"> = new Set()
+): DecisionContext => ({
   nowMs,
+  log: {
+    incarnation: memory.head.incarnation,
+    seqOf: (stream) => (uncommitted.has(stream) ? undefined : memory.recordedAt.seqOf(stream))
+  },
   recordedAtMs: (stream) => {
     const recordedAt = memory.recordedAt.get(stream)
     return recordedAt === undefined ? undefined : Date.parse(recordedAt)

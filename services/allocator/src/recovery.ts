@@ -122,10 +122,15 @@ export class Recovery {
   /**
    * Hears what has to wait, and answers whether its sender need not wait with it. An agent comes to its inventory after
    * everything else: it has told all that there is. What it says before that is gone is not in the inventory to come, which is
-   * what counts; one from before counts no longer. To have the agent wait would be to wait for each other.
+   * what counts; one from before counts no longer, nor does one that was read before history was lost and comes late: whoever
+   * sent it may have been followed by another agent, which is half way. To have the agent wait would be to wait for each other.
    */
   noteHeldBack(command: Command): boolean {
-    if (command._tag === "ObserveInventory") this.#inventories.set(command.cluster, command)
+    if (command._tag === "ObserveInventory") {
+      const { incarnation } = this.#parts.memory.head
+      if (command.asOf === undefined || command.asOf.incarnation === incarnation)
+        this.#inventories.set(command.cluster, command)
+    }
     if (!isAbsence(command)) return false
     this.#inventories.delete(command.cluster)
     return true

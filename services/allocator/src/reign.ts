@@ -8,6 +8,7 @@ import {
   type CommandEnvelope,
   codes,
   type DomainEvent,
+  type LogEnd,
   newestFleetVersion,
   type Unreadable
 } from "@lowtide/domain"
@@ -30,7 +31,7 @@ import { HeardAgents } from "./heard-agents.ts"
 import { isHeldBack } from "./held-back.ts"
 import type { LeaseTrust } from "./leader.ts"
 import { findLoss, isLossShown, unstorable } from "./loss.ts"
-import { loadMemory, type Memory } from "./memory.ts"
+import { loadMemory, type Memory, noteCommitted } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
@@ -287,18 +288,17 @@ export const beginReign = (
     const underWay = new UnderWay()
     yield* agents.begin
     yield* serveCommands((received) =>
-      agents
-        .note(clusterOf(received.command), received.fleetVersion)
-        .pipe(
-          Effect.andThen(
-            underWay.once(
-              received.commandId,
-              (received.attempt ?? 1) === 1
-                ? noted(received.commandId, answer(asAgent(received)))
-                : answerOnce(received.commandId, answer(asAgent(received)))
-            )
+      agents.note(clusterOf(received.command), received.fleetVersion).pipe(
+        Effect.andThen(
+          underWay.once(
+            received.commandId,
+            (received.attempt ?? 1) === 1
+              ? noted(received.commandId, answer(asAgent(received)))
+              : answerOnce(received.commandId, answer(asAgent(received)))
           )
-        )
+        ),
+        Effect.map((reply) => withEnd(reply, memory.head))
+      )
     ).pipe(Effect.forkScoped)
     const ordering = yield* Semaphore.make(1)
     return {
@@ -357,6 +357,10 @@ const notCompared: CommandReply = {
 /** More wait than are let wait: nothing was looked at. */
 const busy: CommandReply = { _tag: "TryAgain", message: "many commands wait; nothing was done", isBusy: true }
 
+/** Says how far the log goes: what is read from now on is as of there, at the least (ADR 67). */
+const withEnd = (reply: CommandReply, { incarnation, seq }: LogEnd): CommandReply =>
+  reply._tag === "Done" ? { ...reply, end: { incarnation, seq } } : reply
+
 const noEffect: CommandReply = { _tag: "Done", seqFrom: null, seqTo: null }
 
 const heldBack: CommandReply = {
@@ -384,13 +388,10 @@ const writeBatch = (
           ? Effect.die(error)
           : Effect.fail(new MemoryLost({ why: error.message }))
     ),
-    Effect.flatMap(({ seq, commitSeq, recordedAt, leaves }) =>
-      Effect.sync(() => {
-        memory.head = { ...memory.head, seq, commitSeq, recordedAt }
-        for (const { stream } of decided.batch.events) memory.recordedAt.set(stream, recordedAt)
-        return leaves
-      })
-    )
+    Effect.map((committed) => {
+      noteCommitted(memory, decided.batch, committed)
+      return committed.leaves
+    })
   )
 
 /** What the allocator finds wrong goes to its log once, when it is committed. */

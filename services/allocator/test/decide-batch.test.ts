@@ -1,16 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SetDigest } from "@lowtide/bus/digest"
 import { open } from "@lowtide/bus/envelope"
-import { type Command, newestFleetVersion, type VipState } from "@lowtide/domain"
+import { type Command, finding, newestFleetVersion, type ObserveInventory, type VipState } from "@lowtide/domain"
 import { type Batch, Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { Effect, Result } from "effect"
 import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "../src/decide-batch.ts"
-import { loadMemory, type Memory } from "../src/memory.ts"
+import { loadMemory, type Memory, noteCommitted } from "../src/memory.ts"
 import {
   announcing,
   forgetService,
   keyRing,
+  manifest,
+  node,
   payloadOf,
   pool,
   received,
@@ -29,7 +31,7 @@ const leading = Effect.gen(function* () {
   const commit = (commands: ReadonlyArray<ReceivedCommand>) =>
     Effect.gen(function* () {
       const decided = decideBatch(memory, commands, signingKey, 0)
-      memory.head = { ...memory.head, ...(yield* ledger.append(decided.batch)) }
+      noteCommitted(memory, decided.batch, yield* ledger.append(decided.batch))
       return decided
     })
   return {
@@ -288,6 +290,82 @@ describe("the messages of a batch", () => {
   )
 })
 
+describe("an inventory", () => {
+  const given = Effect.gen(function* () {
+    const leader = yield* leading
+    yield* leader.together(...announcing, service("gone"), service("back"))
+    yield* leader.together(forgetService("back"))
+    const { manifests, nodes } = leader.memory().fleet.cluster("east")
+    const { incarnation, seq } = leader.memory().head
+    const inventory: ObserveInventory = {
+      _tag: "ObserveInventory",
+      ...{ cluster: "east", asOf: { incarnation, seq }, services: ["shop/other"], nodes: [...nodes.keys()] },
+      ...{ namespaces: [], manifests: [...manifests.keys()], findings: [] }
+    }
+    const services = () => [...leader.memory().fleet.cluster("east").services.keys()].sort()
+    return { leader, inventory, services }
+  })
+
+  it.effect(
+    "takes away what the log had when it was read, and nothing that came later, in one batch or before it",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const { leader, inventory, services } = yield* given
+          yield* leader.together(service("new"))
+          yield* leader.together(service("back"), inventory)
+          assert.deepStrictEqual(services(), ["shop/back", "shop/new"])
+        })
+      )
+  )
+
+  it.effect("knows after a load as well what came later", () =>
+    run(
+      Effect.gen(function* () {
+        const { leader, inventory, services } = yield* given
+        yield* leader.together(service("new"))
+        yield* leader.reload
+        yield* leader.together(inventory)
+        assert.deepStrictEqual(services(), ["shop/new"])
+      })
+    )
+  )
+
+  it.effect("leaves configuration, nodes and findings as they are told later", () =>
+    run(
+      Effect.gen(function* () {
+        const { leader, inventory } = yield* given
+        const object = { kind: "Service", namespace: "shop", name: "faulty" }
+        const facts = { object, field: "spec.type", expected: "a type", found: "none" }
+        yield* leader.together(
+          node("n9"),
+          { _tag: "ApplyManifest", cluster: "east", manifest: manifest("BGPPeer", "new", newPeer) },
+          { _tag: "ObserveNamespace", cluster: "east", namespace: { name: "new", labels: {} } },
+          { _tag: "ReportFindings", cluster: "east", object, findings: [finding("LT0107", facts)] }
+        )
+        yield* leader.together(inventory)
+        const { manifests, nodes, namespaces, findings } = leader.memory().fleet.cluster("east")
+        assert.isTrue(nodes.get("n9")?.present)
+        assert.isTrue(manifests.has("BGPPeer/metallb-system/new"))
+        assert.isTrue(namespaces.has("new"))
+        assert.isTrue(findings.has("Service/shop/faulty"))
+      })
+    )
+  )
+
+  it.effect("of another incarnation takes nothing away", () =>
+    run(
+      Effect.gen(function* () {
+        const { leader, inventory, services } = yield* given
+        yield* leader.together({ ...inventory, asOf: { ...inventory.asOf!, incarnation: 7 } })
+        assert.deepStrictEqual(services(), ["shop/gone"], "it was read in another history")
+      })
+    )
+  )
+})
+
+const newPeer = { myASN: 64496, peerASN: 64501, peerAddress: "10.1.0.2" }
+
 describe("a command that breaks an invariant", () => {
   it.effect("is named", () =>
     run(
@@ -322,7 +400,7 @@ describe("an address that rests", () => {
           const phase = () => leader.memory().fleet.vips.get(stream)?.phase
           assert.strictEqual(phase(), "quarantined")
           const setForwardMs = 3_600_000
-          leader.memory().recordedAt.set(stream, new Date(setForwardMs).toISOString())
+          leader.memory().recordedAt.set(stream, leader.memory().head.seq, new Date(setForwardMs).toISOString())
           const expireAt = (nowMs: number) =>
             decideBatch(leader.memory(), [received({ _tag: "ExpireQuarantines" }, nowMs)], signingKey, nowMs)
           expireAt(setForwardMs + 599_999)

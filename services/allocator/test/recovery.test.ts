@@ -21,7 +21,7 @@ import { decideBatch } from "../src/decide-batch.ts"
 import { isHeldBack } from "../src/held-back.ts"
 import { signersOf, untoldSigners } from "../src/http/views/signers.ts"
 import { isBeyond, isLost, lossBy, lostEnds } from "../src/loss.ts"
-import { loadMemory } from "../src/memory.ts"
+import { loadMemory, noteCommitted } from "../src/memory.ts"
 import { Recovery } from "../src/recovery.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
 import { StampProofs } from "../src/stamp-proofs.ts"
@@ -52,9 +52,7 @@ const leading = () =>
           0
         )
         batches.push({ intents: batch.intents.length, events: batch.events.length })
-        const { seq, commitSeq, recordedAt } = yield* ledger.append(batch)
-        memory.head = { ...memory.head, seq, commitSeq, recordedAt }
-        for (const { stream } of batch.events) memory.recordedAt.set(stream, recordedAt)
+        noteCommitted(memory, batch, yield* ledger.append(batch))
       }).pipe(Effect.orDie, Effect.provideService(Ledger, ledger))
     const recovery = new Recovery({
       memory,
@@ -399,6 +397,54 @@ describe("an agent in a recovery", () => {
         assert.deepStrictEqual(waitingFor(leader), [])
       })
     )
+  )
+
+  it.effect(
+    "is waited for although an inventory comes that was read before the loss: it is late, and of another agent",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          yield* leader.tell(registered, node("n1"), node("n2"))
+          const { incarnation, seq } = leader.memory.head
+          yield* leader.lose(2)
+          answerEmpty(leader, "n1", "n2")
+          const late = { ...inventory([]), asOf: { incarnation, seq: seq + 100 } }
+          assert.isFalse(leader.recovery.noteHeldBack(late))
+          assert.deepStrictEqual(waitingFor(leader), ["agent of east"])
+          leader.recovery.noteHeldBack({ ...late, asOf: { incarnation: 2, seq } })
+          assert.deepStrictEqual(waitingFor(leader), [])
+          yield* leader.tell(service("new"))
+          yield* leader.tell(late)
+          assert.deepStrictEqual([...leader.memory.fleet.cluster("east").services.keys()], ["shop/new"])
+        })
+      )
+  )
+
+  it.effect(
+    "loses nothing that it tells by the inventory of the one before it, read since the loss and coming late",
+    () =>
+      run(
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          yield* leader.tell(registered, ...announcing, service("gone"))
+          yield* leader.lose(2)
+          answerEmpty(leader, "n1", "n2")
+          const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+          const { incarnation, seq } = leader.memory.head
+          const former = { ...inventory(["shop/web"]), manifests, asOf: { incarnation, seq } }
+          yield* leader.tell(service("web"))
+          leader.recovery.noteTaken(service("new"))
+          yield* leader.tell(service("new"))
+          leader.recovery.noteHeldBack(former)
+          for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+          assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+          assert.deepStrictEqual([...leader.memory.fleet.cluster("east").services.keys()].sort(), [
+            "shop/new",
+            "shop/web"
+          ])
+        })
+      )
   )
 
   it.effect("that says of something that it is gone need not wait with it, and the inventory to come says so", () =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCommand } from "@lowtide/bus"
-import type { Command } from "@lowtide/domain"
+import type { Command, ObserveInventory } from "@lowtide/domain"
 import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
 import { emptyTables } from "@lowtide/testkit/memory-tables"
@@ -84,6 +84,19 @@ const lost = new Unavailable({ operation: "append", cause: new Error("connection
 /** Well formed as a message, and nothing that can be decided: an agent reads addresses before it sends them. */
 const undecidable = service("bad", { requestedAddresses: ["192.0.2.256"] })
 
+/** What is there, but for Services that are not named. */
+const inventoryOf = (leader: Leader, services: ReadonlyArray<string>) =>
+  leader.centre.read(({ fleet }): ObserveInventory => {
+    const { manifests, nodes, namespaces } = fleet.cluster("east")
+    return {
+      _tag: "ObserveInventory",
+      ...{ cluster: "east", services, nodes: [...nodes.keys()], namespaces: [...namespaces.keys()] },
+      ...{ manifests: [...manifests.keys()], findings: [] }
+    }
+  })
+
+const hasNoEffect = (reply: CommandReply) => reply._tag === "Done" && reply.seqFrom === null
+
 const addressesOf = (leader: Leader) =>
   leader.centre.read(({ fleet }) => [...fleet.cluster("east").addressesOf].map(([name]) => name).sort())
 
@@ -114,7 +127,8 @@ describe("a commit", () => {
         })
       const before = (yield* leader.events).length
       const reply = yield* leader.send(service("web"), 100)
-      assert.deepStrictEqual(reply, { _tag: "Done", seqFrom: before + 1, seqTo: before + 2 })
+      const end = { incarnation: 1, seq: before + 2 }
+      assert.deepStrictEqual(reply, { _tag: "Done", seqFrom: before + 1, seqTo: before + 2, end })
       assert.deepStrictEqual(yield* leader.typesOf(100), ["ServiceObserved", "VipAssigned"])
       assert.strictEqual((yield* leader.events).length, before + 2)
     })
@@ -124,18 +138,43 @@ describe("a commit", () => {
     Effect.gen(function* () {
       for (const command of announcing) yield* leader.send(command)
       yield* leader.send(service("web"))
-      const manifests = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").manifests.keys()])
-      const nodes = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").nodes.keys()])
-      const namespaces = yield* leader.centre.read(({ fleet }) => [...fleet.cluster("east").namespaces.keys()])
-      const inventory: Command = {
-        _tag: "ObserveInventory",
-        ...{ cluster: "east", services: ["shop/web"], nodes, namespaces, manifests, findings: [] }
-      }
-      const done = { _tag: "Done", seqFrom: null, seqTo: null } as const
-      assert.deepStrictEqual(yield* leader.ask(inventory, 100), done)
+      const inventory = yield* inventoryOf(leader, ["shop/web"])
+      assert.isTrue(hasNoEffect(yield* leader.ask(inventory, 100)))
       yield* leader.send(service("later"))
-      assert.deepStrictEqual(yield* leader.ask(inventory, 100, 2), done)
+      assert.isTrue(hasNoEffect(yield* leader.ask(inventory, 100, 2)))
       assert.deepStrictEqual(yield* addressesOf(leader), ["shop/later", "shop/web"])
+    })
+  )
+
+  allocating("of an inventory takes nothing away that came after it was read, whoever leads when it comes", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      yield* leader.send(service("gone"))
+      const last = yield* leader.send(service("web"))
+      assert.isDefined(last._tag === "Done" ? last.end : undefined)
+      const inventory: Command = {
+        ...(yield* inventoryOf(leader, ["shop/gone", "shop/web"])),
+        ...(last._tag === "Done" && last.end !== undefined ? { asOf: last.end } : {})
+      }
+      assert.isTrue(hasNoEffect(yield* leader.ask(inventory, 100)))
+      yield* leader.send(service("later"))
+      const { loads } = leader.state
+      leader.state.around = () => Effect.fail(lost)
+      assert.strictEqual((yield* leader.ask(service("unwritten"), 101))._tag, "TryAgain")
+      leader.state.around = (append, batch) => append(batch)
+      yield* until(
+        "another leadership",
+        Effect.sync(() => leader.state.loads > loads)
+      )
+      yield* leader.send(service("newest"))
+      assert.isTrue(hasNoEffect(yield* leader.ask(inventory, 100, 2)), "it comes again, late")
+      assert.deepStrictEqual(yield* addressesOf(leader), ["shop/gone", "shop/later", "shop/newest", "shop/web"])
+      yield* leader.send({ ...inventory, services: ["shop/web"] }, 102)
+      assert.deepStrictEqual(
+        yield* addressesOf(leader),
+        ["shop/later", "shop/newest", "shop/web"],
+        "what it is about goes"
+      )
     })
   )
 
@@ -178,7 +217,7 @@ describe("a commit", () => {
       for (const command of announcing) yield* leader.send(command)
       const { appends } = leader.state
       for (const command of announcing) {
-        assert.deepStrictEqual(yield* leader.send(command), { _tag: "Done", seqFrom: null, seqTo: null })
+        assert.isTrue(hasNoEffect(yield* leader.send(command)))
       }
       assert.strictEqual(leader.state.appends, appends)
     })

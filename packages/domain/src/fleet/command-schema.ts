@@ -51,6 +51,7 @@ const Command = Schema.Union([
   Schema.TaggedStruct("ObserveServingNodes", { cluster, namespace: Text, name: Text, nodes: Texts }),
   Schema.TaggedStruct("ObserveInventory", {
     cluster,
+    asOf: Schema.optionalKey(Schema.Struct({ incarnation: Schema.Int, seq: Schema.Int })),
     services: Texts,
     nodes: Texts,
     namespaces: Texts,

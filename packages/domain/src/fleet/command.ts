@@ -136,13 +136,21 @@ export interface ObserveServingNodes {
   readonly nodes: ReadonlyArray<string>
 }
 
+/** How far the log went: its last event, in the incarnation that it was of. */
+export interface LogEnd {
+  readonly incarnation: number
+  readonly seq: number
+}
+
 /**
- * Everything that is there, by kind, after a complete read. What the log has beyond it is gone. An empty list where the
- * log has members deletes nothing: it raises a finding on the cluster (absence never withdraws).
+ * Everything that is there, by kind, after a complete read. What the log has beyond it is gone, unless it came later. An empty
+ * list where the log has members deletes nothing: it raises a finding on the cluster (absence never withdraws).
  */
 export interface ObserveInventory {
   readonly _tag: "ObserveInventory"
   readonly cluster: string
+  /** How far the log went, at the least, before it was read (ADR 67). Not from a centre of an earlier release. */
+  readonly asOf?: LogEnd
   /** `namespace/name` */
   readonly services: ReadonlyArray<string>
   readonly nodes: ReadonlyArray<string>
@@ -186,7 +194,7 @@ export interface BeginRecovery {
   /** What shows the loss. */
   readonly why: string
   /** Where the log ends now. */
-  readonly lostAfter: { readonly incarnation: number; readonly seq: number }
+  readonly lostAfter: LogEnd
 }
 
 /** A VIP as somebody else remembers it, from an intent that the log has lost. */

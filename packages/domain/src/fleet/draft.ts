@@ -10,6 +10,12 @@ export interface DecisionContext {
   readonly nowMs: number
   /** When the newest event of a stream was written, by the same clock; undefined where the log does not say. */
   readonly recordedAtMs?: (stream: string) => number | undefined
+  /** Where the log is. Without it everything in it counts as old. */
+  readonly log?: {
+    readonly incarnation: number
+    /** Seq of a stream's newest event; undefined of one that is decided and not written yet. */
+    readonly seqOf: (stream: string) => number | undefined
+  }
   /** Who orders it, where it matters who else does. */
   readonly actor?: string
   /** Nodes that may have announced the VIP since its last confirmed withdrawal. */

@@ -247,7 +247,7 @@ export class Fleet {
       this.vips.set(stream, state)
       this.#indexLoaded(stream, state, { seq, stream, vip: state })
     } else if (state !== null) this.#put(stream, null, state)
-    this.versions.setLoaded(stream, { version, recordedAt })
+    this.versions.setLoaded(stream, { version, seq, recordedAt })
     return undefined
   }
 

@@ -1,17 +1,18 @@
 import type { KeptStreams } from "./kept-streams.ts"
 
-/** A stream's version as it was loaded, and when the event was recorded that it is by, ISO 8601. */
+/** A stream's version as it was loaded, and the event that it is by: its seq, and when it was recorded, ISO 8601. */
 export interface LoadedVersion {
   readonly version: number
+  readonly seq: number
   readonly recordedAt: string
 }
 
 /**
- * The version of each stream that ever was: how many events it has. One that was loaded has the time beside it, in the same
- * place: a second map of as many streams would be a tenth of what a load costs.
+ * The version of each stream that ever was: how many events it has. One that was loaded has its event beside it, in the
+ * same place: a second map of as many streams would be a tenth of what a load costs.
  */
 export class StreamVersions {
-  readonly #entries = new Map<string, number | { version: number; recordedAt: string }>()
+  readonly #entries = new Map<string, number | { version: number; seq: number; recordedAt: string }>()
   #kept: KeptStreams | undefined
 
   get isEmpty(): boolean {
@@ -41,12 +42,21 @@ export class StreamVersions {
     else this.#entries.set(stream, version)
   }
 
-  setLoaded(stream: string, { version, recordedAt }: LoadedVersion): void {
+  setLoaded(stream: string, { version, seq, recordedAt }: LoadedVersion): void {
     const entry = this.#entries.get(stream)
     if (typeof entry === "object") {
       entry.version = version
+      entry.seq = seq
       entry.recordedAt = recordedAt
-    } else this.#entries.set(stream, { version, recordedAt })
+    } else this.#entries.set(stream, { version, seq, recordedAt })
+  }
+
+  /** Seq of the event that was the newest of a stream when it was loaded, or followed. */
+  seqOf(stream: string): number | undefined {
+    const entry = this.#entries.get(stream)
+    if (typeof entry === "object") return entry.seq
+    const row = this.#kept?.find(stream)
+    return row === undefined ? undefined : this.#kept?.seq(row)
   }
 
   /** When the event was recorded that was the newest of a stream when it was loaded, or followed. */

@@ -13,7 +13,7 @@ import { Ledger } from "@lowtide/ledger"
 import { Effect, Layer, SubscriptionRef } from "effect"
 import { Centre, type CentreHealth, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
-import { contextOf, loadMemory } from "../../src/memory.ts"
+import { contextOf, loadMemory, noteCommitted } from "../../src/memory.ts"
 import { readReports } from "../../src/wire-journal.ts"
 
 /** The moment from which the sample's clocks count. */
@@ -243,9 +243,7 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
     clock.nowMs = startMs + index * 1000
     const received = { envelope: envelopeOf(command, index), receivedAt: iso(index * 1000 - 2) }
     const { batch } = decideBatch(memory, [received], key, clock.nowMs)
-    const committed = yield* ledger.append(batch)
-    memory.head = { ...memory.head, ...committed }
-    for (const event of batch.events) memory.recordedAt.set(event.stream, committed.recordedAt)
+    noteCommitted(memory, batch, yield* ledger.append(batch))
   }
   const [assigned] = yield* ledger.events({ address: "192.0.2.1", limit: 1, order: "asc" })
   const report = reportOf(assigned?.seq ?? 0)
