@@ -40,6 +40,10 @@ export interface RouterSetup {
   readonly gtsm?: boolean
   /** The router's own role (RFC 9234), where it knows roles. */
   readonly role?: "provider" | "customer" | "peer"
+  /** A neighbour without a role is refused. */
+  readonly requiresRole?: boolean
+  /** Of BIRD: BFD at 300 ms x 3. */
+  readonly hasBfd?: boolean
   /** Prefixes above this number end the session at the router. */
   readonly maximumPrefixes?: number
   /** Of BIRD: the one family that it takes; both unless given. */

@@ -16,6 +16,8 @@ export interface NodeSetup {
   /** The password that is on the node; of a peer that asks for one. */
   readonly password?: string
   readonly prefixes?: ReadonlyArray<string>
+  /** The node's BFD process runs. */
+  readonly hasBfd?: boolean
 }
 
 /** A whole speaker on a node whose centre, NATS and database were never there: what it knows is on its disk. */
@@ -26,6 +28,8 @@ export interface LoneNode {
   readonly explained: (target: string, fits: RegExp) => Promise<string>
   /** The process is killed and begun anew on the same disk. */
   readonly restart: () => Promise<void>
+  /** To the node's BFD process. */
+  readonly signalBfd: (signal: NodeJS.Signals) => void
   readonly close: () => Promise<void>
 }
 
@@ -86,6 +90,9 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
     LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "http.sock")}`
   }
   let log = ""
+  const bfd = setup.hasBfd
+    ? lab.node.start([process.execPath, "packages/bfd/src/main.ts", "--socket", join(state, "bfd.sock")])
+    : undefined
   const start = () => {
     const child = lab.node.start([process.execPath, "services/speaker/src/main.ts"], environment)
     child.stderr?.on("data", (chunk) => {
@@ -119,8 +126,10 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
       await end(speaker)
       speaker = start()
     },
+    signalBfd: (signal) => void bfd?.kill(signal),
     close: async () => {
       await end(speaker)
+      if (bfd !== undefined) await end(bfd)
       await rm(folder, { recursive: true, force: true })
     }
   }

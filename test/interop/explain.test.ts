@@ -90,6 +90,12 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
       assert.match(text, /that we sent it \(.* ago\) was 2\/2 Bad Peer AS: it is in another AS than spec.peerASN/)
     })
 
+    it(`${name} insists on a role (RFC 9234), and the node says none`, async () => {
+      await router({ role: "provider", requiresRole: true }, kind)
+      const { explained } = await node({ peer: {} })
+      await explained("tor-a", /was 2\/11 Role Mismatch: .* insists on one \(strict mode\), and nodes say none/)
+    })
+
     it(`${name} takes fewer prefixes than it is told`, async () => {
       await router({ maximumPrefixes: 1 }, kind)
       const { explained } = await node({ peer: {}, prefixes: ["198.51.100.1", "198.51.100.2", "198.51.100.3"] })
@@ -151,6 +157,74 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
       // What a link that goes down takes away, its own IPv6 address, does not come back by itself.
       await runText("ip", ["-n", lab.router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
     }
+  })
+
+  describe("BFD", () => {
+    const peer = {
+      bfd: {
+        ...{ receiveIntervalMs: 300, transmitIntervalMs: 300, detectMultiplier: 3 },
+        ...{ passiveMode: false, minimumTtl: 254 }
+      }
+    }
+
+    it("is not set up at the router", async () => {
+      await router({})
+      const { explained } = await node({ peer, hasBfd: true })
+      await explained(
+        "tor-a",
+        /is Established .* BFD with it is Down, and only the hold time guards it: see at the router/
+      )
+    })
+
+    it("does not run on the node, or hangs there", async () => {
+      await router({})
+      const without = await node({ peer })
+      await without.explained("tor-a", /is Established .* BFD is not run with it: connect ENOENT .* \(LT0312\)/)
+      await without.close()
+      const { explained, signalBfd, lowtide } = await node({ peer, hasBfd: true })
+      await explained("tor-a", /BFD with it is Down/)
+      signalBfd("SIGSTOP")
+      try {
+        await explained("tor-a", /is Established .* BFD is not run with it: .* answers nothing \(LT0312\)/)
+        const { stdout } = await lowtide(["bgp", "peers", "--node-local"])
+        assert.match(stdout, /Unknown/)
+      } finally {
+        signalBfd("SIGCONT")
+      }
+      await explained("tor-a", /BFD with it is Down/)
+    })
+
+    it("loses the path", async () => {
+      await router({ hasBfd: true })
+      const { explained } = await node({ peer, hasBfd: true })
+      await explained("tor-a", /is Established .* BFD with it is Up/)
+      const link = (state: string) => runText("ip", ["-n", lab.router.namespace, "link", "set", "up0", state])
+      await link("down")
+      try {
+        const text = await explained(
+          "tor-a",
+          /we sent it \(.* ago\) was 6\/10 BFD Down: BFD says that the path is broken/
+        )
+        assert.match(text, /1 x LT0311 .*BFD has lost it: nothing came for 900 ms/)
+      } finally {
+        await link("up")
+        await runText("ip", ["-n", lab.router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
+      }
+      await explained("tor-a", /is Established .* BFD with it is Up/)
+    })
+
+    it("of the node is gone without a word, and the router ends the session", async () => {
+      await router({ hasBfd: true })
+      const { explained, signalBfd } = await node({ peer, hasBfd: true })
+      await explained("tor-a", /is Established .* BFD with it is Up/)
+      signalBfd("SIGKILL")
+      const text = await explained("tor-a", /It went down 1 time/)
+      assert.match(text, /BFD is not run with it: .* \(LT0312\)/)
+      assert.match(
+        text,
+        /was 6\/0 Cease: it ended the session and does not say why: BIRD does so when its BFD loses this node/
+      )
+    })
   })
 
   it("a family that the router did not take up is said of the prefix, and the session is up", async () => {

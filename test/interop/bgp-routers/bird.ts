@@ -50,6 +50,7 @@ const configOf = (setup: RouterSetup, log: string): string => {
   return `log "${log}" all;
 router id 192.0.2.1;
 protocol device {}
+${setup.hasBfd === true ? 'protocol bfd { interface "up0" { interval 300 ms; multiplier 3; }; }' : ""}
 protocol bgp node {
   local as ${setup.localAsn};
   neighbor ${setup.neighbor} as ${setup.neighborAsn};
@@ -57,6 +58,8 @@ protocol bgp node {
   ${setup.password === undefined ? "" : `password "${setup.password}";`}
   ${setup.gtsm === true ? "ttl security on;" : ""}
   ${setup.role === undefined ? "" : `local role ${setup.role};`}
+  ${setup.requiresRole === true ? "require roles on;" : ""}
+  ${setup.hasBfd === true ? "bfd on;" : ""}
   passive ${setup.dials === true ? "off" : "on"};
   connect delay time 1; error wait time 1, 2; connect retry time 1;
   ${setup.onlyFamily === 6 ? "" : `ipv4 { import all; export none; ${limit} ${extended} };`}

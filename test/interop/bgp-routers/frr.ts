@@ -68,7 +68,9 @@ const configOf = (setup: RouterSetup): string => {
     ...(setup.dials === true ? [] : neighbor("passive")),
     ...(setup.password === undefined ? [] : neighbor(`password ${setup.password}`)),
     ...(setup.gtsm === true ? neighbor("ttl-security hops 1") : []),
-    ...(setup.role === undefined ? [] : neighbor(`local-role ${setup.role}`)),
+    ...(setup.role === undefined
+      ? []
+      : neighbor(`local-role ${setup.role}${setup.requiresRole === true ? " strict-mode" : ""}`)),
     ...(setup.extendedNextHop === true ? neighbor("capability extended-nexthop") : []),
     ...[4, 6].flatMap((family) => [
       `address-family ipv${family} unicast`,

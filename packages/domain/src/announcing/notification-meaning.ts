@@ -38,7 +38,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
   },
   "2/11": {
     sent: "its role does not fit ours",
-    received: "our role does not fit its own: a provider's neighbour is a customer"
+    received:
+      "our role does not fit its own, or it insists on one (strict mode), and nodes say none: take that away at it"
   },
   "4/0": {
     sent: "nothing came from it for the hold time: it is down, too busy, or the path from it is broken",
@@ -48,7 +49,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
     sent: "its message did not fit the state of the session",
     received: "a message of ours did not fit the state of its session"
   },
-  "6/0": { sent: "we ended it", received: "it ended the session and does not say why" },
+  "6/0": {
+    sent: "we ended it",
+    received: "it ended the session and does not say why: BIRD does so when its BFD loses this node"
+  },
   "6/1": {
     sent: "it announced more prefixes than we take",
     received: "we announce more prefixes than it takes: raise its limit or announce less, and clear the session there"
