@@ -32,7 +32,12 @@ export const BgpSession = Schema.Struct({
   prefixesReceived: Schema.NullOr(Schema.Int).annotate({
     description: "That it announced to us, all sessions together: counted, never used; null where it is not known"
   }),
-  bfd: Schema.NullOr(Schema.String).annotate({ description: "State of its BFD session; null without one" }),
+  bfd: Schema.NullOr(Schema.String).annotate({
+    description: "State of its BFD session, Unknown while BFD is not run with it; null where none is wanted"
+  }),
+  bfdFault: Schema.optionalKey(Schema.Struct({ code: Schema.String, message: Schema.String })).annotate({
+    description: "What keeps BFD from being run with it; missing where nothing does"
+  }),
   why: Schema.NullOr(
     Schema.Struct({ code: Schema.NullOr(Schema.String), reason: Schema.String, fix: Schema.NullOr(Schema.String) })
   ).annotate({ description: "Why it is not established; null where it is" }),

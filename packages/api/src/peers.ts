@@ -12,6 +12,9 @@ export const PeerSession = Schema.Struct({
   }),
   since: Schema.NullOr(Schema.String).annotate({ description: "RFC 3339, the node's clock" }),
   prefixes: Schema.Int.annotate({ description: "Prefixes on the wire" }),
+  bfd: Schema.optionalKey(Schema.String).annotate({
+    description: "State of its BFD session, Unknown while BFD is not run with it; missing where none is wanted or known"
+  }),
   lastError: Schema.NullOr(Schema.String),
   lastErrorCode: Schema.NullOr(Schema.String),
   sync: NodeSync

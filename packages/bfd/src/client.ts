@@ -15,7 +15,7 @@ import type { SessionChange, SessionStatus } from "./session-status.ts"
 export type BfdEvent =
   /** The sessions are ours, as they are now; events follow. What was set before is set again by itself. */
   | { readonly _tag: "BfdConnected"; readonly state: ControlState }
-  /** Sessions go on without us, and it is tried again; nothing is known of them until then. */
+  /** Sessions go on without us, or the process hangs, and it is tried again; nothing is known of them until then. */
   | { readonly _tag: "BfdDisconnected"; readonly reason: string }
   | ({ readonly _tag: "BfdSessionChanged" } & SessionChange)
   /** A session could not be made; it is tried again as long as it is wanted. Told once for each reason. */
@@ -49,6 +49,12 @@ export interface BfdClientOptions {
 
 const retryMs = { reconnect: 500, refused: 2_000 } as const
 
+/**
+ * A process that hangs keeps its connections. It is asked so often for its status, and hangs once it has not answered for so many
+ * times: times rather than a clock, since after a pause of our own its answer is read only after the timer.
+ */
+const pulse = { everyMs: 2_000, missedMax: 2 } as const
+
 type Answer = Extract<ControlLine, { readonly ok: boolean }>
 
 /** A line with all sessions of a node is longer than any that we send. */
@@ -77,6 +83,8 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
   const known = new Map<string, SessionStatus>()
   let current: { readonly socket: Socket; readonly waiting: Map<number, (answer: Answer) => void> } | undefined
   let isOwner = false
+  /** It does not answer; with the first word from it all begins anew. */
+  let isHanging = false
   let lastReason: string | undefined
   let ids = 0
   let retry: NodeJS.Timeout | undefined
@@ -137,7 +145,15 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
       for (const name of wanted.keys()) tell(name)
     })
 
+  const lose = (reason: string): void => {
+    isOwner = false
+    known.clear()
+    if (reason !== lastReason) onEvent({ _tag: "BfdDisconnected", reason })
+    lastReason = reason
+  }
+
   const onLine = (line: ControlLine): void => {
+    if (isHanging) return void current?.socket.destroy() // it goes on: what it says now may be old
     if ("event" in line) {
       const { from, cause, isPathFailure, session } = line
       note(session)
@@ -153,6 +169,14 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
     const socket = connect(socketPath)
     const reader = makeLineReader(answerBytesMax)
     let reason = "the BFD process has closed the connection"
+    let missed = 0
+    const beat = setInterval(() => {
+      if (current === undefined || isHanging) return
+      if (missed === 0) ask({ request: "status" }, () => (missed = 0))
+      if (missed++ < pulse.missedMax) return
+      isHanging = true
+      lose("the BFD process has the connection open and answers nothing")
+    }, pulse.everyMs)
     socket.on("connect", () => {
       current = { socket, waiting: new Map() }
       takeOver()
@@ -168,14 +192,16 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
       reason = error.message
     })
     socket.on("close", () => {
+      clearInterval(beat)
       const unanswered = [...(current?.waiting.values() ?? [])]
       current = undefined
       isOwner = false
       known.clear()
       for (const answer of unanswered) answer({ version: controlVersion, answer: null, ok: false, error: reason })
       if (isClosed) return
-      if (reason !== lastReason) onEvent({ _tag: "BfdDisconnected", reason })
-      lastReason = reason
+      // One that hung goes on: that it closed the connection, as we asked, is no news.
+      if (!isHanging) lose(reason)
+      isHanging = false
       retry = setTimeout(open, retryMs.reconnect)
     })
     closeSocket = () => socket.destroy()

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs"
-import { connect } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -215,6 +215,60 @@ describe("the client", () => {
       ])
       owner.remove("first")
       yield* isUp(owner, "second")
+    }).pipe(Effect.scoped)
+  )
+})
+
+/** A control socket before another, by which its BFD can be made to say nothing, as one that is stopped does. */
+const startGate = Effect.fnUntraced(function* (behind: string) {
+  const socketPath = join(yield* folder, "gate.sock")
+  let isShut = false
+  const unsaid: Array<() => void> = []
+  const gate = createServer((near) => {
+    const far = connect(behind)
+    near.on("data", (octets) => far.write(octets))
+    near.on("close", () => far.destroy())
+    for (const end of [near, far]) end.on("error", () => far.destroy())
+    far.on("data", (octets) => (isShut ? void unsaid.push(() => near.write(octets)) : near.write(octets)))
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void>((resume) => void gate.listen(socketPath, () => resume(Effect.void))),
+    () => Effect.sync(() => gate.close())
+  )
+  return {
+    socketPath,
+    shut: () => {
+      isShut = true
+    },
+    open: () => {
+      isShut = false
+      for (const say of unsaid.splice(0)) say()
+    }
+  }
+})
+
+describe("a BFD that hangs", () => {
+  it.live("is told of as one that is away, and is asked for its sessions again when it goes on", () =>
+    Effect.gen(function* () {
+      const { left, peer, ours } = yield* pair()
+      const gate = yield* startGate(left.socketPath)
+      const owner = yield* startOwner(gate.socketPath)
+      owner.set("forth", ours)
+      yield* isUp(owner, "forth")
+      gate.shut()
+      yield* happens("it is told of", () => owner.events.some(({ _tag }) => _tag === "BfdDisconnected"))
+      assert.isFalse(owner.isConnected())
+      assert.deepStrictEqual([...owner.sessions()], [])
+      gate.open()
+      yield* isUp(owner, "forth")
+      assert.deepStrictEqual(
+        owner.events.flatMap((event) => (event._tag === "BfdDisconnected" ? [event.reason] : [])),
+        ["the BFD process has the connection open and answers nothing"]
+      )
+      assert.deepStrictEqual(
+        peer.changes("back").filter(({ from, cause }) => from === "Up" && cause !== undefined),
+        []
+      )
     }).pipe(Effect.scoped)
   )
 })

@@ -58,6 +58,11 @@ export const bgpSessions: BgpSessionList = {
       ...{ prefixesReceived: null, bfd: null, localAddress: null, sync: "unknown" },
       why: { code: null, reason: "node east-3 was never heard", fix: null },
       lastErrors: { sent: null, received: null, local: null }
+    },
+    {
+      ...session,
+      ...{ node: "east-4", bfd: "Unknown" },
+      bfdFault: { code: "LT0312", message: "the BFD process has the connection open and answers nothing" }
     }
   ]
 }

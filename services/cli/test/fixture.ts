@@ -173,6 +173,7 @@ const peers: PeerList = {
           node: "east-1",
           state: "Established",
           prefixes: 2,
+          bfd: "Up",
           lastError: "hold timer expired",
           lastErrorCode: "LT0304"
         },
@@ -181,6 +182,7 @@ const peers: PeerList = {
           node: "east-2",
           state: "Idle",
           prefixes: 0,
+          bfd: "Unknown",
           lastError: "NOTIFICATION 2/2 Bad Peer AS",
           lastErrorCode: "LT0302"
         },

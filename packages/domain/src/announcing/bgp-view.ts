@@ -10,6 +10,12 @@ export interface SessionError {
   readonly notification: string | null
 }
 
+/** A code and words. */
+export interface BfdFault {
+  readonly code: string
+  readonly message: string
+}
+
 /** What is known of one session: all of it at the node itself, what its status or its reports have of it at the centre. */
 export interface SessionFacts {
   readonly state: string
@@ -26,6 +32,8 @@ export interface SessionFacts {
   /** By who ended it: the peer told us (`received`), we told it (`sent`), or neither was told anything (`local`). */
   readonly errors: { readonly sent?: SessionError; readonly received?: SessionError; readonly local?: SessionError }
   readonly bfd: string | null
+  /** What keeps BFD from being run with it. */
+  readonly bfdFault?: BfdFault
   /** What was found out about it while it does not come up. */
   readonly evidence: ReadonlyArray<string>
 }
@@ -43,6 +51,7 @@ export interface SessionSaid {
   readonly nextHops?: { readonly 4?: string; readonly 6?: string }
   readonly received?: number
   readonly bfd?: string
+  readonly bfdFault?: BfdFault
   readonly evidence?: ReadonlyArray<string>
   readonly errors?: { readonly sent?: ErrorSaid; readonly received?: ErrorSaid; readonly local?: ErrorSaid }
 }
@@ -65,6 +74,7 @@ export const sessionFacts = (said: SessionSaid): SessionFacts => {
     lastErrorCode,
     errors: Object.fromEntries(Object.entries(errors).map(([side, error]) => [side, { notification: null, ...error }])),
     bfd: said.bfd ?? null,
+    ...(said.bfdFault && { bfdFault: said.bfdFault }),
     evidence: said.evidence ?? []
   }
 }
@@ -123,6 +133,7 @@ export interface SessionView {
   readonly prefixesWanted: number
   readonly prefixesReceived: number | null
   readonly bfd: string | null
+  readonly bfdFault?: BfdFault
   /** Why it is not established; null where it is. */
   readonly why: { readonly code: string | null; readonly reason: string; readonly fix: string | null } | null
   /** What the node found out about one that does not come up, a sentence each. */
@@ -196,6 +207,7 @@ const sessionView = (facts: NodeFacts, peer: NodePeer): SessionView => {
     prefixesWanted: facts.wanted(peer.name).size,
     prefixesReceived: session?.prefixesReceived ?? null,
     bfd: session?.bfd ?? null,
+    ...(session?.bfdFault && { bfdFault: session.bfdFault }),
     why: whyDown(facts, session),
     evidence: isUp(session) ? [] : (session?.evidence ?? []),
     lastErrors: { sent: errors.sent ?? null, received: errors.received ?? null, local: errors.local ?? null },

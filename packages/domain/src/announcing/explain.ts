@@ -1,3 +1,4 @@
+import { codes } from "../config/codes.ts"
 import { listText, plural } from "../words.ts"
 import type { RouteView, SessionError, SessionView } from "./bgp-view.ts"
 import type { FlapView } from "./flaps.ts"
@@ -22,7 +23,7 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
   if (session.evidence.length > 0) {
     sentences.push(`The node looked: ${session.evidence.map(endless).join("; ")}.`)
   }
-  if (session.bfd !== null) sentences.push(`BFD with it is ${session.bfd}.`)
+  if (session.bfd !== null) sentences.push(bfdText(session, session.bfd))
   for (const direction of ["received", "sent"] as const) {
     const error = lastErrors[direction]
     if (error !== null) sentences.push(errorSentence(error, direction, ago))
@@ -33,6 +34,28 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
   if (flap !== undefined) sentences.push(flapSentence(flap, ago))
   if (why?.fix != null) sentences.push(`What to do: ${endless(why.fix)}.`)
   return sentences.join(" ")
+}
+
+/** BFD guards what is up, and whoever is on call must see where it does not. */
+const bfdText = ({ state, bfdFault }: SessionView, bfd: string): string => {
+  const unguarded = state === "Established" ? ", and only the hold time guards it" : ""
+  if (bfdFault !== undefined) {
+    const { code, message } = bfdFault
+    const fix = code in codes ? ` What to do: ${codes[code as keyof typeof codes].fix}.` : ""
+    return `BFD is not run with it: ${endless(message)} (${code})${unguarded}.${fix}`
+  }
+  switch (bfd) {
+    case "Up":
+      return "BFD with it is Up."
+    case "AdminDown":
+      return `BFD with it is out of use at this end (AdminDown)${unguarded}.`
+    case "Unknown":
+      return "BFD is not run with it yet: it begins once TCP has reached the peer."
+    default:
+      return unguarded === ""
+        ? `BFD with it is ${bfd}.`
+        : `BFD with it is ${bfd}${unguarded}: see at the router that BFD is set up with this node, over as many hops, and that nothing on the way drops UDP port 3784 (4784 over several hops).`
+  }
 }
 
 const prefixText = ({ prefixesSent, prefixesWanted }: SessionView): string =>

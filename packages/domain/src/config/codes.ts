@@ -393,8 +393,8 @@ export const codes = {
   ),
   LT0312: error(
     "BFD process away",
-    "Peers of this node are to be watched by BFD, and the node's BFD process does not answer the speaker. No session is taken down for it: a dead peer is noticed by the hold timer, and the speaker connects again by itself.",
-    "See that the node's BFD process runs beside the speaker and makes its socket where LOWTIDE_BFD_SOCKET of the speaker points; its log says why it does not"
+    "Peers of this node are to be watched by BFD, and the node's BFD process does not answer the speaker: it does not run, or it hangs. No session is taken down for it: a dead peer is noticed by the hold timer, and the speaker connects again by itself.",
+    "See that the node's BFD process runs beside the speaker, is not stopped (state T), and makes its socket where LOWTIDE_BFD_SOCKET of the speaker points; its log says why it does not"
   ),
   LT0313: error(
     "BFD session not possible",

@@ -188,7 +188,10 @@ const status = (node: string, more: Partial<NodeStatus>): NodeStatus => ({
 /** What is heard of the nodes at `heardAtMs`: east-1 is well, east-2 has been silent for two minutes, east-3 never spoke. */
 export const sampleNodes = (heardAtMs: number): ReadonlyMap<string, HeardNode> =>
   new Map([
-    ["east/east-1", { status: status("east-1", { announcing: ["192.0.2.1"] }), heardAtMs }],
+    [
+      "east/east-1",
+      { status: status("east-1", { announcing: ["192.0.2.1"], sessions: [session({ bfd: "Up" })] }), heardAtMs }
+    ],
     [
       "east/east-2",
       {

@@ -127,6 +127,7 @@ describe("peers and nodes", () => {
         ["east-2", "Idle", "live", "LT0302"],
         ["east-3", "Unknown", "unknown", null]
       ])
+      expect(peer?.sessions.map(({ bfd }) => bfd)).toEqual(["Up", undefined, undefined])
       expect(peer?.findings.map(({ field, code, fix }) => [field, code, fix !== ""])).toEqual([
         ["session[east-2]", "LT0302", true]
       ])

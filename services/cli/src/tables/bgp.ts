@@ -1,6 +1,6 @@
 import type { BgpFlap, BgpRoute, BgpSession } from "@lowtide/api/bgp"
 import type { Cell, Column } from "../table.ts"
-import { ageCell } from "./standing.ts"
+import { ageCell, bfdCell } from "./standing.ts"
 
 const asnText = (asn: number): string => (asn === 0 ? "" : String(asn))
 
@@ -26,7 +26,7 @@ export const sessionColumns = (nowMs: number): ReadonlyArray<Column<BgpSession>>
   { title: "UPTIME", cell: ({ establishedAt }) => ageCell(establishedAt, nowMs) },
   { title: "SENT", cell: sentCell },
   { title: "RECEIVED", cell: ({ prefixesReceived }) => (prefixesReceived === null ? "" : String(prefixesReceived)) },
-  { title: "BFD", cell: ({ bfd }) => bfd ?? "" },
+  { title: "BFD", cell: ({ bfd }) => bfdCell(bfd) },
   { title: "LOCAL", cell: ({ localAddress }) => localAddress ?? "", isWide: true },
   { title: "HEARD", cell: ({ sync }) => sync, isWide: true },
   { title: "LAST-SENT", cell: ({ lastErrors }) => errorCell(lastErrors.sent) },

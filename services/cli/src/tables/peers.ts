@@ -1,6 +1,6 @@
 import type { PeerSession, PeerView } from "@lowtide/api/peers"
 import type { Cell, Column } from "../table.ts"
-import { ageCell, codesCell } from "./standing.ts"
+import { ageCell, bfdCell, codesCell } from "./standing.ts"
 
 /** One session of a peer; none for a peer that is not in effect, or that no node is to have. */
 export interface PeerRow {
@@ -32,6 +32,7 @@ export const peerColumns = (nowMs: number): ReadonlyArray<Column<PeerRow>> => [
   { title: "STATE", cell: stateCell },
   { title: "FOR", cell: ({ session }) => ageCell(session?.since ?? null, nowMs) },
   { title: "PREFIXES", cell: ({ session }) => String(session?.prefixes ?? 0) },
+  { title: "BFD", cell: ({ session }) => bfdCell(session?.bfd) },
   { title: "HEARD", cell: ({ session }) => session?.sync ?? "", isWide: true },
   { title: "FINDINGS", cell: ({ peer, session }) => codesCell(findingsOf(peer, session)) },
   {

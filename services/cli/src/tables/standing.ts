@@ -9,6 +9,10 @@ export const codesCell = (findings: ReadonlyArray<{ readonly code: string; reado
   return text === "" ? "" : { text, tone: isBad ? "bad" : "warning" }
 }
 
+/** How BFD with a peer stands, empty where none is wanted. */
+export const bfdCell = (state: string | null | undefined): Cell =>
+  state == null ? "" : { text: state, tone: state === "Up" ? "good" : "bad" }
+
 /** How long ago, empty when that is not known. */
 export const ageCell = (instant: string | null, nowMs: number): Cell =>
   instant === null ? "" : formatAge(Date.parse(instant), nowMs)

@@ -84,6 +84,7 @@ const sessionsOf = (
         state: session?.state ?? "Unknown",
         since: session?.since ?? null,
         prefixes: session?.prefixes ?? 0,
+        ...(session?.bfd !== undefined && { bfd: session.bfd }),
         lastError: session?.lastError ?? null,
         lastErrorCode: session?.lastErrorCode ?? null,
         sync: syncOf(heard, nowMs)

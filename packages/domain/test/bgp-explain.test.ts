@@ -1,0 +1,53 @@
+import { assert, describe, it } from "vitest"
+import { type SessionSaid, sessionFacts, sessionViews } from "../src/announcing/bgp-view.ts"
+import { explainSession } from "../src/announcing/explain.ts"
+import type { NodePeer } from "../src/announcing/intent.ts"
+
+const torA = { name: "tor-a", peerAddress: "192.0.2.1", peerPort: 179, peerAsn: 64501, myAsn: 64500 } as NodePeer
+
+/** What is said of a session of which its speaker says this. */
+const explained = (said: Partial<SessionSaid>): string => {
+  const since = "2026-11-23T14:00:00.000Z"
+  const session = { state: "Established", since, peerAsn: 64501, prefixes: 0, lastError: null, lastErrorCode: null }
+  const views = sessionViews({
+    ...{ cluster: "east", node: "east-1", sync: "live", agreedAt: null },
+    intent: { peers: [torA], excluded: null },
+    session: () => sessionFacts({ ...session, ...said }),
+    wanted: () => new Map(),
+    vipsOf: () => [],
+    told: () => undefined,
+    routerHas: () => undefined
+  })
+  return explainSession(views[0]!, [], () => "5m ago")
+}
+
+describe("what is said of a session and BFD", () => {
+  it("is nothing where none is wanted", () => {
+    assert.notInclude(explained({}), "BFD")
+  })
+
+  it("is that it guards the session, or that it does not and what to look at", () => {
+    assert.match(explained({ bfd: "Up" }), /BFD with it is Up\.$/)
+    assert.match(
+      explained({ bfd: "Down" }),
+      /BFD with it is Down, and only the hold time guards it: see at the router /
+    )
+    assert.match(explained({ bfd: "Down", state: "Active" }), /BFD with it is Down\.$/)
+    assert.match(
+      explained({ bfd: "AdminDown" }),
+      /out of use at this end \(AdminDown\), and only the hold time guards it\.$/
+    )
+    assert.match(
+      explained({ bfd: "Unknown" }),
+      /BFD is not run with it yet: it begins once TCP has reached the peer\.$/
+    )
+  })
+
+  it("is what keeps it from being run, by code, with what to do", () => {
+    const bfdFault = { code: "LT0312", message: "the BFD process has the connection open and answers nothing" }
+    assert.match(
+      explained({ bfd: "Unknown", bfdFault }),
+      /BFD is not run with it: the BFD process has .* nothing \(LT0312\), and only the hold time guards it\. What to do: See that the node's BFD process runs /
+    )
+  })
+})
