@@ -5,16 +5,11 @@ import { PrefixMap } from "../src/prefix-map.ts"
 
 const prefix = (text: string): Prefix => Result.getOrThrow(parsePrefix(text))
 
-// Prefixes that only their length, their family or the highest bit of their address tells apart.
-const texts = [
-  "0.0.0.0/0",
-  "10.0.0.0/8",
-  "10.0.0.0/32",
-  "255.255.255.255/32",
-  "127.255.255.255/32",
-  "::/0",
-  "::/32"
-].concat(["::/128", "::ffff/128", "2001:db8::/32", "2001:db8::/128"])
+// Prefixes that only their length, their family, or the highest, the middle or the lowest bits of their address tell apart.
+const lengths = ["0.0.0.0/0", "0.0.0.0/8", "10.0.0.0/8", "10.0.0.0/32", "::/0", "::/32", "::/128", "2001:db8::/32"]
+const hosts4 = ["10.0.0.1", "10.0.8.0", "10.0.16.0", "10.0.16.1", "127.255.255.255", "138.0.0.0", "255.255.255.255"]
+const hosts6 = ["::1", "::ff", "::fff", "::ffff", "::1000", "2001:db8::", "2001:db8::1000", "a001:db8::"]
+const texts = [...lengths, ...hosts4.map((host) => `${host}/32`), ...hosts6.map((host) => `${host}/128`)]
 
 describe("a map by prefix", () => {
   it("tells apart whatever differs in family, length or address", () => {
