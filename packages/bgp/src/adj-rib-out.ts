@@ -58,18 +58,7 @@ export class AdjRibOut {
 
   /** Notes what is wanted from now on. */
   change(changes: ReadonlyArray<RouteChange>): void {
-    for (const { prefix, attributes } of changes) {
-      let entry = this.entries.get(prefix)
-      if (entry === undefined) {
-        if (attributes === undefined) continue
-        entry = { prefix, wanted: undefined, sentKey: undefined, isDirty: false }
-        this.entries.set(prefix, entry)
-      }
-      this.wantedCount += Number(attributes !== undefined) - Number(entry.wanted !== undefined)
-      entry.wanted = attributes
-      if (this.isUp) this.touch(entry)
-      else if (attributes === undefined) this.entries.delete(prefix)
-    }
+    for (const change of changes) this.changeOne(change)
   }
 
   /** A session began: all that is wanted is to be sent. */
@@ -133,31 +122,16 @@ export class AdjRibOut {
 
   /** What to send now; it counts as sent from here on. */
   takeDifference(context: SendContext): Difference {
-    const withdrawn: { readonly 4: Array<Prefix>; readonly 6: Array<Prefix> } = { 4: [], 6: [] }
+    const withdrawn = { 4: [] as Prefix[], 6: [] as Prefix[] }
     const groups = new Groups(context)
-    let withdrawnCount = 0
-    const gone: Array<Prefix> = []
-    for (const entry of this.dirty) {
-      entry.isDirty = false
-      const { prefix, wanted, sentKey } = entry
-      const family = prefix.address.family
-      const key = wanted === undefined ? undefined : attributeSetKey(wanted)
-      if (key !== sentKey) {
-        const isSent = wanted !== undefined && groups.add(prefix, wanted, key!)
-        if (!isSent && sentKey !== undefined) {
-          withdrawn[family].push(prefix)
-          withdrawnCount++
-        }
-        this.sentCount += Number(isSent) - Number(sentKey !== undefined)
-        entry.sentKey = isSent ? key : undefined
-      }
-      if (wanted === undefined) gone.push(prefix)
-    }
-    if (gone.length === this.entries.size) this.entries.clear()
-    else for (const prefix of gone) this.entries.delete(prefix)
+    for (const entry of this.dirty) this.takeOne(entry, withdrawn, groups)
+    // A table that is gone as a whole goes as one.
+    if (this.wantedCount === 0) this.entries.clear()
+    else for (const { prefix, wanted } of this.dirty) if (wanted === undefined) this.entries.delete(prefix)
     this.dirty = []
     this.again.clear()
     const { announced, count, refusals } = groups.finish()
+    const withdrawnCount = withdrawn[4].length + withdrawn[6].length
     return { batch: { withdrawn, announced }, announced: count, withdrawn: withdrawnCount, refusals }
   }
 
@@ -168,6 +142,33 @@ export class AdjRibOut {
       if (sentKey !== undefined && wanted !== undefined && !isDirty) groups.add(prefix, wanted, sentKey)
     }
     return { withdrawn: { 4: [], 6: [] }, announced: groups.finish().announced }
+  }
+
+  // What is done for each route is a method of its own, however short: compiled by itself it is quick after some hundred
+  // routes of the first large change, as the rest of a long loop is not. A speaker's first is often its only one.
+
+  private changeOne({ prefix, attributes }: RouteChange): void {
+    let entry = this.entries.get(prefix)
+    if (entry === undefined) {
+      if (attributes === undefined) return
+      entry = { prefix, wanted: undefined, sentKey: undefined, isDirty: false }
+      this.entries.set(prefix, entry)
+    }
+    this.wantedCount += Number(attributes !== undefined) - Number(entry.wanted !== undefined)
+    entry.wanted = attributes
+    if (this.isUp) this.touch(entry)
+    else if (attributes === undefined) this.entries.delete(prefix)
+  }
+
+  private takeOne(entry: Entry, withdrawn: Record<Family, Array<Prefix>>, groups: Groups): void {
+    const { prefix, wanted, sentKey } = entry
+    const key = wanted === undefined ? undefined : attributeSetKey(wanted)
+    entry.isDirty = false
+    if (key === sentKey) return
+    const isSent = wanted !== undefined && groups.add(prefix, wanted, key!)
+    if (!isSent && sentKey !== undefined) withdrawn[prefix.address.family].push(prefix)
+    this.sentCount += Number(isSent) - Number(sentKey !== undefined)
+    entry.sentKey = isSent ? key : undefined
   }
 
   private touch(entry: Entry): void {

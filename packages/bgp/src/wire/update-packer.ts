@@ -137,13 +137,7 @@ class Chunker {
     // An attribute set too large to leave room for a prefix cannot be sent at all.
     if (prefixesAt + prefixBytesMax > limit) throw new RangeError("the path attributes fill a whole message")
     this.bytes.set(shape.before, start + headerBytes)
-    let offset = prefixesAt
-    let next = first
-    for (; next < prefixes.length; next++) {
-      const prefix = prefixes[next]!
-      if (offset + prefixBytes(prefix) > limit) break
-      offset = writePrefix(this.bytes, offset, prefix)
-    }
+    const { offset, next } = writePrefixes(this.bytes, { offset: prefixesAt, limit }, prefixes, first)
     for (const { at, besides } of shape.lengths) {
       this.bytes.set(u16(besides + offset - prefixesAt), start + headerBytes + at)
     }
@@ -153,4 +147,21 @@ class Chunker {
     this.messages++
     return next
   }
+}
+
+/** Prefixes from index `first` on, as long as they fit before `limit`; answers the offset after them and the first left out. */
+const writePrefixes = (
+  out: Uint8Array,
+  { offset, limit }: { readonly offset: number; readonly limit: number },
+  prefixes: ReadonlyArray<Prefix>,
+  first: number
+) => {
+  let end = offset
+  let next = first
+  for (; next < prefixes.length; next++) {
+    const prefix = prefixes[next]!
+    if (end + prefixBytes(prefix) > limit) break
+    end = writePrefix(out, end, prefix)
+  }
+  return { offset: end, next }
 }
