@@ -29,7 +29,7 @@ export const wellKnownCommunities: Readonly<Record<string, number>> = {
 
 /** Reads `64496:100`, `large:64496:1:2` (MetalLB's spelling), `64496:1:2`, or a well-known name. */
 export const parseCommunity = (text: string): Result.Result<Community, string> => {
-  const wellKnown = wellKnownCommunities[text]
+  const wellKnown = Object.hasOwn(wellKnownCommunities, text) ? wellKnownCommunities[text] : undefined
   if (wellKnown !== undefined) return Result.succeed({ _tag: "StandardCommunity", value: wellKnown })
   const isLarge = text.startsWith("large:")
   const texts = (isLarge ? text.slice("large:".length) : text).split(":")

@@ -40,12 +40,21 @@ describe("communities, RFC 1997 and RFC 8092", () => {
   ])("%s is %s", (text, canonical) => {
     assert.strictEqual(formatCommunity(Result.getOrThrow(parseCommunity(text))), canonical)
   })
-  it.each(["", "64496", "65536:1", "1:65536", "large:1:2", "1:2:4294967296", "1:2:3:4", "a:b", "no-such-name", "1:-1"])(
-    "%s is refused",
-    (text) => {
-      assert.match(Result.getOrThrow(Result.flip(parseCommunity(text))), /^expected a community like .*, found /)
-    }
-  )
+  it.each([
+    "",
+    "64496",
+    "65536:1",
+    "1:65536",
+    "large:1:2",
+    "1:2:4294967296",
+    "1:2:3:4",
+    "a:b",
+    "no-such-name",
+    "1:-1",
+    "toString"
+  ])("%s is refused", (text) => {
+    assert.match(Result.getOrThrow(Result.flip(parseCommunity(text))), /^expected a community like .*, found /)
+  })
   it("a name and its number are the same community", () => {
     for (const [name, value] of Object.entries(wellKnownCommunities)) {
       const community: Community = { _tag: "StandardCommunity", value }
