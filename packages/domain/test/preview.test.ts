@@ -214,6 +214,57 @@ describe("preview", () => {
     assert.deepStrictEqual([codes("front"), codes("back")], [["LT0154 web"], []])
   })
 
+  it("orders announcements by number, names an internal peer's AS, and says why who is being deleted has nothing", () => {
+    const names = Array.from({ length: 11 }, (_, index) => `s${index}`)
+    const objects = [
+      raw("IPAddressPool", "public", { addresses: ["192.0.2.0/28"] }),
+      raw("BGPAdvertisement", "all", {}),
+      raw("BGPAdvertisement", "block", { aggregationLength: 28 }),
+      raw("BGPPeer", "any", { myASN: 64496, dynamicASN: "internal", peerAddress: "10.1.0.1" }),
+      raw("BGPPeer", "other", { myASN: 64496, dynamicASN: "external", peerAddress: "10.1.0.2" }),
+      { apiVersion: "v1", kind: "Node", namespace: "", name: "n1" },
+      ...names.map((name) => ({
+        ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: `${name}-1` },
+        labels: { "kubernetes.io/service-name": name },
+        endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
+      }))
+    ].map(observation)
+    const leaving = serviceOf("leaving", {}, { deletionTimestamp: "2026-01-01T00:00:00Z" })
+    const [shown] = preview([cluster("east", ...objects, leaving, ...names.map((name) => serviceOf(name, {})))])
+    const [internal, external] = shown?.nodes[0]?.peers ?? []
+    assert.deepStrictEqual(
+      internal?.announcements.map(({ prefix }) => prefix),
+      ["192.0.2.0/28", ...names.map((_, index) => `192.0.2.${index}/32`)]
+    )
+    assert.deepStrictEqual([internal?.asn, external?.asn], [64496, 0])
+    assert.strictEqual(shown?.services.find(({ name }) => name === "leaving")?.reason, "it is being deleted")
+  })
+
+  it("tells of each fault of the fleet's objects by itself, as an error, and of what stands twice", () => {
+    const wrong = fleetObject("AddressPool", "wrong", { addresses: ["192.0.2.0/33"], networks: "a", quarantine: "5x" })
+    const typing = fleetObject("AddressPool", "typing", { addresses: ["192.0.2.0/28"], cluster: {} })
+    const first = fleetObject("Quota", "twice", { addresses: 1 })
+    const second = fleetObject("Quota", "twice", { addresses: 0 })
+    const fleet = [wrong, typing, first, second].map((object, index) => ({
+      object,
+      locate: () => ({ file: "fleet.yaml", line: index + 1 })
+    }))
+    const inputs = [cluster("east", ...config, serviceOf("web", {}))]
+    const said = lint(inputs, "native", { fleet }).flatMap(({ findings }) =>
+      findings.map(({ code, severity, object, field, source }) =>
+        [severity, code, source?.line, object.name, field].filter(Boolean).join(" ")
+      )
+    )
+    assert.deepStrictEqual(said, [
+      "error LT0110 1 wrong spec.addresses[0]",
+      "error LT0104 1 wrong spec.networks",
+      "error LT0108 1 wrong spec.quarantine",
+      "error LT0104 2 typing spec.cluster",
+      "error LT0122 4 twice"
+    ])
+    assert.deepStrictEqual(preview(inputs, { fleet })[0]?.services[0]?.addresses, ["192.0.2.0"])
+  })
+
   it("decides as the allocator does that sees the same, one thing after another", () => {
     const world = new World()
     const input = cluster("east", ...config, ...["c", "a", "b"].map((name) => serviceOf(name, {})))

@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import { type Finding, hasError } from "./finding.ts"
+import type { Finding } from "./finding.ts"
 import { defaultNetwork } from "./fleet-cluster.ts"
 import { type FleetPool, readFleetPool } from "./fleet-pool.ts"
 import type { RawObject } from "./raw.ts"
@@ -220,6 +220,9 @@ export const isFleetKind = (kind: string): kind is FleetKind => Object.hasOwn(re
 export const isFleetObject = ({ apiVersion, kind }: Pick<RawObject, "apiVersion" | "kind">): boolean =>
   apiVersion.startsWith("lowtide.dev/") && isFleetKind(kind)
 
+/** An object with an unknown field is not taken at all. */
+const asError = (found: Finding): Finding => ({ ...found, severity: "error" })
+
 /**
  * Reads one of the fleet's own objects, with all its faults at once. Nobody but its author wrote it, so an unknown field,
  * which would be one without effect, is a fault here.
@@ -239,6 +242,5 @@ export const decodeFleetObject = (
   const spec = reader.fields("spec", raw.spec)
   const object = readers[raw.kind](raw, spec)
   spec.reportUnknown()
-  const isWell = !hasError(reader.findings) && reader.findings.length === 0
-  return isWell ? { object, findings: [] } : { findings: reader.findings }
+  return reader.findings.length === 0 ? { object, findings: [] } : { findings: reader.findings.map(asError) }
 }

@@ -11,8 +11,10 @@ import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
 import {
   type AddressPool,
   type Backend,
+  decodeFleetObject,
   type EndpointSliceObject,
   type Finding,
+  finding,
   localPrefUnset
 } from "../config/index.ts"
 import type { Command } from "../fleet/command.ts"
@@ -81,6 +83,7 @@ export interface PreviewedNode {
 export interface PreviewedPeer {
   readonly name: string
   readonly address: string
+  /** 0 where the router's may be any but our own. */
   readonly asn: number
   readonly announcements: ReadonlyArray<Announcement>
 }
@@ -117,12 +120,16 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
   const fleet = new Fleet()
   const events: Array<DomainEvent> = []
   const rejections: Array<Finding> = []
+  const ordered = new Map<string, FleetInput>()
   const say = (command: Command): void => {
     events.push(...Result.getOrThrow(decide(fleet, command, fromNothing))) // no order that is refused
   }
   const order = (isWanted: (kind: string) => boolean): void => {
     for (const { object, locate } of options.fleet ?? []) {
       if (!isWanted(object.kind)) continue
+      const faults = faultsOf({ object, locate }, ordered)
+      rejections.push(...faults)
+      if (faults.length > 0) continue
       const decided = decide(fleet, { _tag: "ApplyFleetObject", manifest: object }, fromNothing)
       if (Result.isSuccess(decided)) events.push(...decided.success)
       else rejections.push({ ...decided.failure, source: locate(decided.failure.field) })
@@ -143,6 +150,24 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
     )
   )
   return { fleet, reasons, options, fleetFindings: [...rejections, ...poolFindings(fleet, clusters, options)] }
+}
+
+/** All that is wrong with one of the fleet's objects by itself, or that it stands in the files a second time. */
+const faultsOf = (input: FleetInput, ordered: Map<string, FleetInput>): ReadonlyArray<Finding> => {
+  const { object, locate } = input
+  const { findings } = decodeFleetObject(object)
+  const first = ordered.get(`${object.kind}/${object.name}`)
+  if (first === undefined) ordered.set(`${object.kind}/${object.name}`, input)
+  const { file, line } = (first ?? input).locate("")
+  const twice = finding("LT0122", {
+    object: { kind: object.kind, name: object.name },
+    expected: "each object once",
+    found: `a second one; the one at ${file}:${line} is in effect`
+  })
+  return [...findings, ...(first === undefined ? [] : [twice])].map((found) => ({
+    ...found,
+    source: locate(found.field)
+  }))
 }
 
 /** What is to be known of the fleet's pools in these clusters. Where none says what it is, none is expected to be selected. */
@@ -173,7 +198,7 @@ export const lint = (
 ): ReadonlyArray<Pick<ClusterPreview, "cluster" | "findings">> => {
   const decided = decideAll(clusters, options)
   return clusters.map((input, index) => {
-    const { services } = previewCluster(input, index, decided)
+    const services = servicesOf(input, decided, { intents: intentsOf(decided.fleet, input), nodes: [] })
     return { cluster: input.name, findings: findingsOf(input, index, { services, decided, backend }) }
   })
 }
@@ -248,23 +273,15 @@ interface Decided {
 }
 
 const previewCluster = (input: ClusterInput, index: number, decided: Decided): ClusterPreview => {
-  const { fleet, reasons, options } = decided
+  const { fleet } = decided
   const cluster = fleet.cluster(input.name)
   const slices = slicesByService(input.observations)
-  const intents = [...cluster.vips].flatMap((stream): ReadonlyArray<VipIntent> => {
-    const vip = fleet.vips.get(stream)
-    return vip?.phase === "assigned" ? [{ ...resolveVip(fleet, cluster, vip, []), ...unnumbered }] : []
-  })
+  const intents = intentsOf(fleet, input)
+  const order = prefixOrder(intents)
   const nodes = [...cluster.nodes.values()]
-    .map((node) => nodeOf({ ...resolveNode(fleet, cluster, node), ...unnumbered }, intents, slices))
+    .map((node) => nodeOf({ ...resolveNode(fleet, cluster, node), ...unnumbered }, { intents, slices, order }))
     .sort((left, right) => (left.shown.name < right.shown.name ? -1 : 1))
-  const byAddress = new Map(intents.map((intent) => [intent.address, intent]))
-  const services = inTellingOrder(input.observations, options).flatMap(({ object }) => {
-    if (object._tag !== "Service" || object.value.type !== "LoadBalancer") return []
-    const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
-    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents: byAddress })
-  })
-  services.push(...faultyServicesOf(fleet, cluster, input))
+  const services = servicesOf(input, decided, { intents, nodes })
   return {
     cluster: input.name,
     network: cluster.network,
@@ -272,6 +289,37 @@ const previewCluster = (input: ClusterInput, index: number, decided: Decided): C
     services,
     nodes: nodes.map(({ shown }) => shown)
   }
+}
+
+/** What would be said of each address that the cluster has. */
+const intentsOf = (fleet: Fleet, { name }: ClusterInput): ReadonlyArray<VipIntent> => {
+  const cluster = fleet.cluster(name)
+  return [...cluster.vips].flatMap((stream): ReadonlyArray<VipIntent> => {
+    const vip = fleet.vips.get(stream)
+    return vip?.phase === "assigned" ? [{ ...resolveVip(fleet, cluster, vip, []), ...unnumbered }] : []
+  })
+}
+
+/** Where each prefix stands among all of the cluster: nodes have mostly the same ones, and reading them takes time. */
+const prefixOrder = (intents: ReadonlyArray<VipIntent>): ReadonlyMap<string, number> => {
+  const prefixes = new Set(intents.flatMap(({ routes }) => routes.map(({ prefix }) => prefix)))
+  return new Map([...prefixes].sort(comparePrefixes).map((prefix, index) => [prefix, index]))
+}
+
+/** The cluster's Services in the order in which they are taken; with what `nodes` make of them. */
+const servicesOf = (
+  input: ClusterInput,
+  { fleet, reasons, options }: Decided,
+  { intents, nodes }: { readonly intents: ReadonlyArray<VipIntent>; readonly nodes: ReadonlyArray<NodeAnswer> }
+): ReadonlyArray<PreviewedService> => {
+  const cluster = fleet.cluster(input.name)
+  const byAddress = new Map(intents.map((intent) => [intent.address, intent]))
+  const services = inTellingOrder(input.observations, options).flatMap(({ object }) => {
+    if (object._tag !== "Service" || object.value.type !== "LoadBalancer") return []
+    const state = cluster.services.get(`${object.value.namespace}/${object.value.name}`)
+    return state === undefined ? [] : serviceOf({ fleet, cluster, state, reasons, nodes, intents: byAddress })
+  })
+  return [...services, ...faultyServicesOf(fleet, cluster, input)]
 }
 
 /** A message that nobody is sent. */
@@ -290,9 +338,17 @@ interface NodeAnswer {
 
 const nodeOf = (
   node: NodeIntent,
-  intents: ReadonlyArray<VipIntent>,
-  slices: ReadonlyMap<string, ReadonlyArray<EndpointSliceObject>>
+  {
+    intents,
+    slices,
+    order
+  }: {
+    readonly intents: ReadonlyArray<VipIntent>
+    readonly slices: ReadonlyMap<string, ReadonlyArray<EndpointSliceObject>>
+    readonly order: ReadonlyMap<string, number>
+  }
 ): NodeAnswer => {
+  const rank = ({ prefix }: Announcement): number => order.get(prefix) ?? 0
   const health = ({ namespace, name }: { readonly namespace: string; readonly name: string }): ServiceHealth =>
     healthOn(node.node, slices.get(`${namespace}/${name}`) ?? [])
   const { byPeer, verdicts } = nodeRoutes(node, intents, health)
@@ -301,10 +357,10 @@ const nodeOf = (
     return {
       name: peer.name,
       address: peer.interface ?? peer.peerAddress,
-      asn: peer.peerAsn,
+      asn: peer.dynamicAsn === "internal" ? peer.myAsn : peer.peerAsn,
       announcements: [...(byPeer.get(peer.name)?.values() ?? [])]
         .map((route) => announcement(route, isInternal))
-        .sort((left, right) => comparePrefixes(left.prefix, right.prefix))
+        .sort((left, right) => rank(left) - rank(right))
     }
   })
   return { shown: { name: node.node, excluded: node.excluded, peers }, verdicts }
@@ -351,12 +407,13 @@ const serviceOf = ({
   const given = [...new Set(addresses.map((address) => reasons.get(`${cluster.name}/${namespace}/${name} ${address}`)))]
   const refused = state.refusal === null ? [] : [`${state.refusal.code} ${state.refusal.message}`]
   const ignored = wantsAddress(state.service, cluster) ? [] : [classText(state.service, cluster)]
+  const deleting = state.service.deleting === true && addresses.length === 0 ? ["it is being deleted"] : []
   return {
     namespace,
     name,
     addresses,
     pool: pools.length === 0 ? null : pools.join(", "),
-    reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored].join("; "),
+    reason: [...given.filter((reason) => reason !== undefined), ...refused, ...ignored, ...deleting].join("; "),
     refusal: state.refusal,
     asked: state.refusal === null ? [] : askedPoolFindings(fleet, cluster, state.service),
     warnings: addresses.flatMap((address) => {

@@ -98,7 +98,7 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
 export const previewRouteColumns = (routes: ReadonlyArray<PreviewedRoute>): ReadonlyArray<Column<PreviewedRoute>> => [
   { title: "PREFIX", cell: ({ prefix }) => prefix },
   { title: "PEER", cell: ({ peer }) => peer },
-  { title: "PEER-AS", cell: ({ asn }) => String(asn) },
+  { title: "PEER-AS", cell: ({ asn }) => (asn === 0 ? "external" : String(asn)) },
   { title: "FROM", cell: ({ nodes }) => nodes.join(" ") },
   { title: "LOCAL-PREF", cell: ({ localPref }) => (localPref === null ? "" : String(localPref)) },
   ...(routes.some(({ asPathPrepend }) => asPathPrepend > 0)
