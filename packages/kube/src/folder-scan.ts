@@ -25,11 +25,11 @@ export interface Scan {
 /** Whether a name is that of a manifest: by its ending, and not hidden nor an editor's. */
 export const isManifestName = (name: string): boolean => /\.(yaml|yml|json)$/.test(name) && !/^[.#]/.test(name)
 
-/** Walks the folder and those in it. Links are followed. */
+/** Walks the folder and those in it. Links are followed, but for one to a folder that it stands in, which would go on for ever. */
 export const scanFolder = (root: string): Scan | undefined => {
   const scan = { files: [] as Array<Seen>, folders: [] as Array<Seen>, unreadable: [] as Array<string> }
   const rootStats = statOf(root)
-  if (rootStats === undefined || !rootStats.isDirectory() || !walk(root, rootStats, scan, 0)) return undefined
+  if (rootStats === undefined || !rootStats.isDirectory() || !walk(root, rootStats, scan, [])) return undefined
   return scan
 }
 
@@ -37,8 +37,9 @@ const walk = (
   folder: string,
   stats: Stats,
   scan: { readonly files: Array<Seen>; readonly folders: Array<Seen>; readonly unreadable: Array<string> },
-  depth: number
+  around: ReadonlyArray<string>
 ): boolean => {
+  const within = [...around, identityOf(stats)]
   let names: ReadonlyArray<string>
   try {
     names = readdirSync(folder).sort()
@@ -51,7 +52,8 @@ const walk = (
     const path = join(folder, name)
     const found = statOf(path)
     if (found?.isDirectory() === true) {
-      if (depth < folderDepthMax && !walk(path, found, scan, depth + 1)) scan.unreadable.push(path)
+      if (within.includes(identityOf(found)) || around.length >= folderDepthMax) continue
+      if (!walk(path, found, scan, within)) scan.unreadable.push(path)
     } else if (found?.isFile() === true && isManifestName(name)) {
       scan.files.push({ path, stamp: `${identityOf(found)}:${found.size}:${found.mtimeMs}:${found.ctimeMs}` })
     }

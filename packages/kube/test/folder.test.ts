@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -29,6 +29,14 @@ describe("Folder, looked at by the test's own clock", () => {
     assert.strictEqual(folder.look("all", 0)?.put.length, 2)
     assert.isUndefined(folder.look("all", 1))
     assert.isUndefined(folder.look(files(), 2))
+  })
+
+  it("reads each file once where a link leads back to a folder that it stands in", () => {
+    mkdirSync(join(root, "x"))
+    symlinkSync("..", join(root, "x", "up"))
+    symlinkSync(".", join(root, "here"))
+    const change = new Folder(root).look("all", 0)
+    assert.deepStrictEqual([change?.objects.size, change?.findings], [2, []])
   })
 
   it("believes a deletion after the settling time, and not a moment before", () => {
