@@ -4,6 +4,9 @@ import { decodeObject, formatManifest, parseManifests } from "../src/config/inde
 const parse = (text: string) => parseManifests(text, { file: "f.yaml" })
 const names = (text: string) => parse(text).manifests.map(({ object }) => object.name)
 const codes = (text: string) => parse(text).findings.map(({ code, source }) => `${code}:${source?.line}`)
+const object = (name: string) => ({ apiVersion: "v1", kind: "Service", metadata: { name } })
+const json = (name: string, indent = 0) => JSON.stringify(object(name), null, indent)
+const list = (...items: ReadonlyArray<object>) => ({ apiVersion: "v1", kind: "List", items })
 const doc = (name: string) => `apiVersion: v1\nkind: Service\nmetadata:\n  name: ${name}\n`
 
 describe("parseManifests", () => {
@@ -23,6 +26,19 @@ describe("parseManifests", () => {
     ["a List", `apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: a}}\n`, ["a"]],
     ["an empty List", "apiVersion: v1\nkind: List\nitems: []\n", []],
     ["anchors and merge keys", `a: &x {name: a}\napiVersion: v1\nkind: Service\nmetadata: {<<: *x}\n`, ["a"]],
+    [
+      "JSON objects one after another, as tools print them",
+      `${json("a")}\n${json("b", 2)}\n${json("c")}\n`,
+      ["a", "b", "c"]
+    ],
+    ["Lists in a List", JSON.stringify(list(list(object("a")), object("b"))), ["a", "b"]],
+    ["a List of null", "apiVersion: v1\nkind: List\nitems:\n", []],
+    ["files that were joined with their byte order marks", `\uFEFF${doc("a")}---\n\uFEFF${doc("b")}`, ["a", "b"]],
+    [
+      "one anchor for more than a hundred items",
+      `apiVersion: v1\nkind: List\nitems:\n- &s ${json("s0")}\n${"- {<<: *s, metadata: {name: s1}}\n".repeat(120)}`,
+      ["s0", ...Array.from({ length: 120 }, () => "s1")]
+    ],
     ["nothing", "", []],
     ["comments alone", "# nothing\n\n", []]
   ])("reads %s", (_, text, expected) => {
@@ -45,8 +61,23 @@ describe("parseManifests", () => {
     )
   })
 
+  it("hides no document behind one that is not UTF-8", () => {
+    const octets = Buffer.concat([
+      Buffer.from(`${doc("a")}---\n${doc("b")}  labels: {a: "`),
+      Buffer.of(0xe9),
+      Buffer.from(`"}\n---\n${doc("c")}`)
+    ])
+    const { manifests, findings } = parse(octets.toString("utf8"))
+    assert.deepStrictEqual(
+      [manifests.map(({ object }) => object.name), findings.map(({ found, source }) => `${source?.line} ${found}`)],
+      [["a", "c"], ["10 octets that are not UTF-8"]]
+    )
+    const [utf16] = parse(Buffer.from(`\uFEFF${doc("a")}`, "utf16le").toString("utf8")).findings
+    assert.deepStrictEqual([utf16?.code, utf16?.found], ["LT0101", "UTF-16"])
+  })
+
   it("refuses a document whose aliases would fill the memory", () => {
-    const levels = Array.from({ length: 12 }, (_, level) =>
+    const levels = Array.from({ length: 20 }, (_, level) =>
       level === 0 ? "a0: &a0 [x, x]" : `a${level}: &a${level} [*a${level - 1}, *a${level - 1}]`
     )
     assert.deepStrictEqual(codes(`${levels.join("\n")}\n`), ["LT0101:1"])
@@ -123,7 +154,19 @@ describe("parseManifests", () => {
       "LT0144:1"
     ],
     ["a key twice", "apiVersion: v1\nkind: Service\nkind: Node\nmetadata: {name: a}\n", "LT0101:3"],
-    ["an unknown alias", "apiVersion: v1\nkind: *nothing\n", "LT0101:1"]
+    ["a key twice in JSON", '{"apiVersion":"v1","kind":"Service",\n"metadata":{"name":"a","name":"b"}}', "LT0101:2"],
+    ["an unknown alias", "apiVersion: v1\nkind: *nothing\n", "LT0101:2"],
+    [
+      "aliases of more than a text can hold",
+      `a: &a ${"x".repeat(1024 ** 2)}\n${doc("a")}spec: [${"*a, ".repeat(600)}]\n`,
+      "LT0144:1"
+    ],
+    [
+      "them where a text should be",
+      `a: &a ${"x".repeat(1024 ** 2)}\nkind: Service\napiVersion: [${"*a, ".repeat(600)}]\n`,
+      "LT0144:1"
+    ],
+    ["what is not UTF-8", `${"# fine\n"}${doc("caf\uFFFD")}`, "LT0101:5"]
   ])("refuses %s", (_, text, expected) => {
     assert.deepStrictEqual([names(text), codes(text)], [[], [expected]])
   })

@@ -1,11 +1,11 @@
-import { type Document, isCollection, isNode, isPair, LineCounter, parseAllDocuments } from "yaml"
+import { type Document, isCollection, isNode, isPair, LineCounter, parseAllDocuments, visit } from "yaml"
 import { type Finding, finding, type Source } from "./finding.ts"
 import type { RawObject } from "./raw.ts"
 import { isRecord, type Locate, show } from "./reader.ts"
 import { storableText, unstorableIn } from "./storable.ts"
 
 /** How many nodes the aliases of one document may expand to; beyond it the document does not parse. */
-export const aliasCountMax = 100
+export const aliasCountMax = 10_000
 
 /** One object of a file, with its place. */
 export interface Manifest {
@@ -24,8 +24,8 @@ export interface ParsedManifests {
 }
 
 /**
- * Reads YAML or JSON as kubectl does: several documents divided by `---`, Lists with their items, fields that a cluster
- * adds. A document that does not parse hides none of the others, since the text is divided before it is parsed.
+ * Reads YAML or JSON as kubectl does: several documents divided by `---`, JSON objects one after another, Lists with their
+ * items, fields that a cluster adds. A document that does not parse hides none of the others, since the text is divided before it is parsed.
  * Scalars follow YAML 1.2: `yes` is a text, `64500:100` is never a number.
  */
 export const parseManifests = (text: string, options: { readonly file: string }): ParsedManifests => {
@@ -59,7 +59,7 @@ const splitDocuments = (text: string): ReadonlyArray<Part> => {
     }
   }
   for (const [number, line] of text
-    .replace(/^\uFEFF/, "")
+    .replace(/^\uFEFF/gm, "") // files that were joined have one each
     .split(/\r?\n/)
     .entries()) {
     if (/^---(\s|$)/.test(line)) {
@@ -81,21 +81,72 @@ interface ParsedDocument {
 }
 
 const parsePart = (part: Part): ReadonlyArray<ParsedDocument> => {
-  const json = parseJson(part.text)
-  if (json !== undefined) return [{ value: json, fault: undefined, lineOf: lazyLineOf(part) }]
+  const foreign = part.text.indexOf("\uFFFD")
+  if (foreign >= 0) return [notUtf8(part, foreign)]
+  const json = parseJson(part)
+  if (json !== undefined) return json
   const lineCounter = new LineCounter()
   const documents = parseAllDocuments(part.text, { lineCounter, merge: true, logLevel: "silent", prettyErrors: false })
   return ("empty" in documents ? [] : documents).map((document) => toParsed(document, lineCounter, part))
 }
 
-/** The fast way for what is JSON, as API servers and tools print it. */
-const parseJson = (text: string): unknown => {
-  if (!/^\s*\{/.test(text)) return undefined
+/** Whoever decoded the file has put U+FFFD in the place of what it could not read: another text than its author's. */
+const notUtf8 = ({ text, linesBefore }: Part, at: number): ParsedDocument => {
+  const line = linesBefore + text.slice(0, at).split("\n").length
+  const isUtf16 = /^\uFFFD\uFFFD.?\0/.test(text) // its byte order mark, and every second octet of ASCII
+  const found = isUtf16 ? "UTF-16" : "octets that are not UTF-8"
+  return { value: undefined, fault: { line, found }, lineOf: () => line }
+}
+
+/** The fast way for what is JSON, as API servers and tools print it: one value, or objects that each begin a line. */
+const parseJson = (part: Part): ReadonlyArray<ParsedDocument> | undefined => {
+  if (!/^\s*\{/.test(part.text)) return undefined
+  const whole = jsonValue(part.text)
+  if (whole !== undefined) return [{ value: whole, fault: undefined, lineOf: lazyLineOf(part) }]
+  const values = linesStartingObjects(part).map((each) => ({ each, value: jsonValue(each.text) }))
+  return values.length > 1 && values.every(({ value }) => value !== undefined)
+    ? values.map(({ each, value }) => ({ value, fault: undefined, lineOf: lazyLineOf(each) }))
+    : undefined // flow-style YAML, or broken: the YAML parser says which
+}
+
+/** Undefined also where a key stands twice, of which the JSON parser would keep the last without a word. */
+const jsonValue = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return writtenKeys(text) === keysOf(value) ? value : undefined
   } catch {
-    return undefined // flow-style YAML, or broken: the YAML parser says which
+    return undefined
   }
+}
+
+const writtenKeys = (json: string): number =>
+  [...json.matchAll(/"(?:[^"\\]+|\\.)*"(\s*:)?/g)].filter(([, colon]) => colon !== undefined).length
+
+const keysOf = (value: unknown): number => {
+  let count = 0
+  for (const inner of parts(value)) if (isRecord(inner)) count += Object.keys(inner).length
+  return count
+}
+
+/** The value and all that is in it, however deep. */
+function* parts(value: unknown): Iterable<unknown> {
+  const waiting = [value]
+  while (waiting.length > 0) {
+    const next = waiting.pop()
+    yield next
+    if (Array.isArray(next)) for (const item of next) waiting.push(item)
+    else if (isRecord(next)) for (const key of Object.keys(next)) waiting.push(next[key])
+  }
+}
+
+const linesStartingObjects = ({ text, linesBefore }: Part): ReadonlyArray<Part> => {
+  const pieces: Array<Part> = []
+  let line = linesBefore
+  for (const piece of text.split(/^(?=\{)/m)) {
+    if (piece.trim() !== "") pieces.push({ text: piece, linesBefore: line })
+    line += piece.split("\n").length - 1
+  }
+  return pieces
 }
 
 /** Lines of a JSON text are wanted only when something is wrong in it. */
@@ -122,10 +173,31 @@ const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Par
   try {
     return { value: document.toJS({ maxAliasCount: aliasCountMax }), fault: undefined, lineOf }
   } catch (cause) {
-    const isAlias = cause instanceof ReferenceError // what the parser throws, for unknown aliases as well
-    const found = isAlias ? `aliases without an anchor, or that expand more than ${aliasCountMax} times` : String(cause)
-    return { value: undefined, fault: { line: lineOf([]), found }, lineOf }
+    if (!(cause instanceof ReferenceError))
+      return { value: undefined, fault: { line: lineOf([]), found: String(cause) }, lineOf }
+    const unknown = aliasWithoutAnchor(document)
+    const found =
+      unknown === undefined
+        ? `aliases that expand more than ${aliasCountMax} times`
+        : `*${unknown.name}, and no anchor &${unknown.name} before it in this document`
+    const line = unknown === undefined ? lineOf([]) : part.linesBefore + lineCounter.linePos(unknown.offset).line
+    return { value: undefined, fault: { line, found }, lineOf }
   }
+}
+
+/** Anchors are of one document each. */
+const aliasWithoutAnchor = (
+  document: Document.Parsed
+): { readonly name: string; readonly offset: number } | undefined => {
+  let found: { readonly name: string; readonly offset: number } | undefined
+  visit(document, {
+    Alias: (_key, node) => {
+      if (node.resolve(document) !== undefined) return undefined
+      found = { name: node.source, offset: node.range?.[0] ?? 0 }
+      return visit.BREAK
+    }
+  })
+  return found
 }
 
 const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/[.:]+$/, "")
@@ -168,15 +240,32 @@ const readDocument = (document: ParsedDocument, place: Place): ParsedManifests =
       findings: [finding("LT0101", { object, expected: "a YAML or JSON document", found, source })]
     }
   }
-  const { value } = document
-  if (value === null || value === undefined) return { manifests: [], findings: [] }
-  if (isRecord(value) && typeof value.kind === "string" && value.kind.endsWith("List") && Array.isArray(value.items)) {
-    const implied = impliedOf(value.kind, value.apiVersion)
-    const read = value.items.map((item, index) => readObject(item, ["items", index], implied, document, place))
-    return { manifests: read.flatMap((one) => one.manifests), findings: read.flatMap((one) => one.findings) }
-  }
-  return readObject(value, [], {}, document, place)
+  return readValue(document.value, [], {}, document, place)
 }
+
+/** The objects of a value: itself, or the items of a List, which may be Lists. */
+const readValue = (
+  value: unknown,
+  path: ReadonlyArray<string | number>,
+  implied: Partial<RawObject>,
+  document: ParsedDocument,
+  place: Place
+): ParsedManifests => {
+  if (path.length === 0 && (value === null || value === undefined)) return { manifests: [], findings: [] }
+  if (!isRecord(value) || typeof value.kind !== "string" || !value.kind.endsWith("List") || !isListOfItems(value)) {
+    return readObject(value, path, implied, document, place)
+  }
+  const ofItems = impliedOf(value.kind, value.apiVersion)
+  const read = (value.items ?? []).map((item, index) =>
+    readValue(item, [...path, "items", index], ofItems, document, place)
+  )
+  return { manifests: read.flatMap((one) => one.manifests), findings: read.flatMap((one) => one.findings) }
+}
+
+const isListOfItems = (
+  value: Readonly<Record<string, unknown>>
+): value is { readonly kind: unknown; readonly apiVersion: unknown; readonly items: ReadonlyArray<unknown> | null } =>
+  Array.isArray(value.items) || (Object.hasOwn(value, "items") && value.items === null)
 
 /** The items of a ServiceList need not say that they are Services; those of a List must. */
 const impliedOf = (kind: string, apiVersion: unknown): Partial<RawObject> =>
@@ -199,6 +288,12 @@ const readObject = (
     const facts = { object, field: [at, field].filter(Boolean).join("."), expected, found: show(found) }
     return { manifests: [], findings: [finding("LT0102", { ...facts, source: locate(field) })] }
   }
+  const tooLarge = (what: string, found: string): ParsedManifests => {
+    const object = { kind: "File", name: place.file }
+    const facts = { object, field: at, expected: `${what} in at most ${objectCharsMax} characters as JSON`, found }
+    return { manifests: [], findings: [finding("LT0144", { ...facts, source: locate("") })] }
+  }
+  if (isFarTooLarge(value)) return tooLarge("an object", "many more")
   if (!isRecord(value)) return refuse("", "a mapping with apiVersion, kind and metadata.name", value)
   const apiVersion = value.apiVersion ?? implied.apiVersion
   const kind = value.kind ?? implied.kind
@@ -213,15 +308,10 @@ const readObject = (
     if (!isShort(text))
       return refuse(field, `at most ${identifierCharsMax} characters, and no control characters`, text)
   }
+  const { length } = JSON.stringify(value)
+  if (length > objectCharsMax) return tooLarge(`${kind} ${metadata.name}`, `${length}`)
   const unstorable = unstorableIn(value)
   if (unstorable !== undefined) return refuse("", storableText, unstorable)
-  const text = JSON.stringify(value)
-  if (text.length > objectCharsMax) {
-    const object = { kind: "File", name: place.file }
-    const expected = `${kind} ${metadata.name} in at most ${objectCharsMax} characters as JSON`
-    const facts = { object, field: at, expected, found: `${text.length}`, source: locate("") }
-    return { manifests: [], findings: [finding("LT0144", facts)] }
-  }
   const object: RawObject = {
     apiVersion,
     kind,
@@ -239,6 +329,16 @@ const identifierCharsMax = 253
 
 /** An etcd takes no object beyond 1.5 MiB; a message of NATS is 1 MiB unless set, and holds more than the object. */
 const objectCharsMax = 512 * 1024
+
+/** What aliases expand to may be more than a text can hold at all. */
+const isFarTooLarge = (value: unknown): boolean => {
+  let charCount = 0
+  for (const part of parts(value)) {
+    charCount += typeof part === "string" ? part.length : 1
+    if (charCount > 8 * objectCharsMax) return true
+  }
+  return false
+}
 
 const identifying = (
   apiVersion: string,
