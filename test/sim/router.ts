@@ -86,7 +86,7 @@ interface Told {
  * until the next `write`.
  */
 export class SimPeer implements BgpPeer {
-  readonly options: PeerOptions
+  options: PeerOptions
   readonly #ends: SessionEnds
   readonly #routers: SimRouters
   readonly #onEvent: (event: PeerEvent) => void
@@ -185,6 +185,10 @@ export class SimPeer implements BgpPeer {
     malformedUpdates: 0,
     lastError: {}
   })
+
+  adjust: BgpPeer["adjust"] = (options) => {
+    this.options = options
+  }
 
   accept: BgpPeer["accept"] = () => false
 

@@ -94,6 +94,14 @@ export class AdjRibOut {
     }
   }
 
+  /** All that is wanted is to be sent once more, and what could not be sent may be by now. */
+  tellAnew(): void {
+    for (const entry of this.entries.values()) {
+      if (entry.sentKey !== undefined) entry.sentKey = staleKey
+      this.touch(entry)
+    }
+  }
+
   /** How many prefixes the peer has been sent and not been told to drop. */
   get sent(): number {
     return this.sentCount

@@ -7,7 +7,7 @@ import type { RouteChange } from "./route.ts"
 import type { MessageCounters } from "./runner.ts"
 import type { BgpRole } from "./wire/role.ts"
 
-/** One BGP peer as configured. Nothing of it changes while the peer runs: stop it and start another. */
+/** One BGP peer as configured. What of it can change while the peer runs says `changesSession`; for the rest, stop it and start another. */
 export interface PeerOptions {
   /** What messages call the peer. */
   readonly name: string
@@ -173,7 +173,13 @@ export interface StopReason {
 
 /** A running peer. */
 export interface BgpPeer {
+  /** As they are now. */
   readonly options: PeerOptions
+  /**
+   * Takes other options up without ending the session: those that `changesSession` names stay as they were. Next hops that
+   * changed are told at once, with every route.
+   */
+  readonly adjust: (options: PeerOptions) => void
   /**
    * Changes what the peer is to have; of several changes of a route the last counts. Changes of one event-loop turn
    * are sent together at the end of that turn. `token` comes back in `RoutesWritten`, and then, unless the session ends before

@@ -86,6 +86,14 @@ export class RouteWriter {
     this.pump()
   }
 
+  /** What routes are sent with is another on the session that is up: all of them are told anew, with no withdrawal between. */
+  change(context: SendContext): void {
+    if (this.context === undefined || isDeepStrictEqual(this.context, context)) return
+    this.context = context
+    this.rib.tellAnew()
+    this.changed()
+  }
+
   /** The session ended or did not come to be: what was not written waits, with its tokens, for the next table. */
   end(): void {
     const unfinished = [...(this.prepared === undefined ? [] : [this.prepared.flush]), ...this.flushes]

@@ -9,6 +9,7 @@ import type { Action, EndCause } from "./fsm/machine.ts"
 import type { Negotiated } from "./fsm/negotiate.ts"
 import { ceaseOfFailedPath } from "./path-failure.ts"
 import type { BgpPeer, NotificationReport, PeerError, PeerEvent, PeerOptions, PeerStatus, StopReason } from "./peer.ts"
+import { changesSession } from "./peer-change.ts"
 import { RouteWriter } from "./route-writer.ts"
 import type { Runner } from "./runner.ts"
 import { type SessionTap, type TappedSession, tappedEnd } from "./tap.ts"
@@ -44,8 +45,9 @@ export const startPeer = (
 /** `connectRetrySeconds` unless it is given. */
 const connectRetrySecondsDefault = 1
 
-const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap: SessionTap | undefined): BgpPeer => {
-  checkSendHoldTime(options)
+const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap: SessionTap | undefined): BgpPeer => {
+  checkSendHoldTime(initial)
+  let options = initial
   const rib = new AdjRibOut()
   const memory = new SessionMemory()
   let { gracefulRestart } = options
@@ -136,7 +138,17 @@ const openPeer = (options: PeerOptions, onEvent: (event: PeerEvent) => void, tap
 
   connections.start()
   return {
-    options,
+    get options() {
+      return options
+    },
+    adjust: (wanted) => {
+      checkSendHoldTime(wanted)
+      const kept = Object.fromEntries(changesSession(options, wanted).map((option) => [option, options[option]]))
+      options = { ...wanted, ...kept }
+      const established = connections.established()
+      if (established === undefined || agreedLast === undefined) return
+      writer.change(sendContext(options, agreedLast, established.transport()?.localAddress))
+    },
     change: (changes, token) => {
       rib.change(changes)
       writer.changed(token)

@@ -25,7 +25,6 @@ const negotiated: Negotiated = {
   isInternal: false,
   fourOctetAs: true,
   holdTimeSeconds: 30,
-  keepaliveTimeSeconds: 10,
   families: [4, 6],
   messageBytesMax: 65_535,
   extendedNextHop: false,

@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import { assert, describe, it, vi } from "@effect/vitest"
+import { formatIpAddress, parsePrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
 import {
   type CollectorOptions,
@@ -204,6 +205,34 @@ describe("a session", () => {
         () => heard!.received.Update === 3 && heard!.received.RouteRefresh === 2
       )
       assert.strictEqual(node.peer.status().messages.sent.RouteRefresh, 2)
+    })
+  )
+
+  it.live("takes other next hops and timers up as it is: its routes are told anew, and none is withdrawn", () =>
+    Effect.gen(function* () {
+      const collector = yield* Effect.orDie(startCollector(collectorOptions))
+      const options = { port: collector.port, families: [4, 6] as const, nextHops: { 4: "192.0.2.21" } }
+      const node = yield* watched(options)
+      const [ipv4] = routes(1)
+      const ipv6 = { prefix: Result.getOrThrow(parsePrefix("2001:db8:1::1/128")), attributes: plain }
+      node.peer.change([ipv4!, ipv6])
+      yield* until("IPv4 there, IPv6 refused", () => node.last("RoutesRefused") !== undefined)
+      const heard = collector.peers()[0]!
+      const hops = () =>
+        [...heard.routes.values()].map(({ attributes }) => {
+          const hop = findAttribute(attributes, "NextHop")?.address
+          const reach = findAttribute(attributes, "MpReachNlri")
+          return formatIpAddress(hop ?? (reach?.family === 6 ? reach.nextHop : { family: 4, value: 0n }))
+        })
+      yield* until("the first next hop", () => hops()[0] === "192.0.2.21")
+      const wanted = { ...node.peer.options, nextHops: { 4: "192.0.2.22", 6: "2001:db8::22" } }
+      node.peer.adjust({ ...wanted, connectRetrySeconds: 9, holdTimeSeconds: 30 })
+      yield* until("both with their new ones", () => hops().sort().join(" ") === "192.0.2.22 2001:db8::22")
+      assert.deepInclude(node.peer.options, { connectRetrySeconds: 9, holdTimeSeconds: 90 })
+      assert.isUndefined(node.last("SessionEnded"))
+      assert.strictEqual(node.peer.status().messages.sent.Open, 1)
+      node.peer.adjust({ ...node.peer.options, nextHops: { 4: "192.0.2.22" } })
+      yield* until("IPv6 withdrawn, which has no next hop any more", () => heard.routes.size === 1)
     })
   )
 

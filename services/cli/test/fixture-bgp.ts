@@ -128,7 +128,7 @@ export const bgpFlaps: BgpFlapList = {
       last: "down",
       reasons: [
         { code: "LT0304", reason: "hold timer expired", count: 4 },
-        { code: null, reason: "session options changed", count: 1 }
+        { code: null, reason: "changed: holdTime from 90 to 30", count: 1 }
       ]
     }
   ]

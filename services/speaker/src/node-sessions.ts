@@ -9,7 +9,7 @@ import type { SpeakerPort } from "./speaker-port.ts"
 
 /** What the sessions of a node ask of its speaker. */
 export interface NodeSessionsPort
-  extends Pick<SpeakerPort, "settings" | "passwordOf" | "mayBegin" | "startPeer" | "monotonicMs" | "neighbors">,
+  extends Pick<SpeakerPort, "settings" | "passwordOf" | "mayBegin" | "startPeer" | "monotonicMs" | "neighbors" | "say">,
     Pick<PeersPort, "onEvent" | "onStopped" | "table"> {
   /** Ends once they are on the disk. */
   readonly save: (records: ReadonlyArray<SavedRecord>) => Promise<unknown>

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto"
 import type { PeerOptions } from "@lowtide/bgp/peer"
+import { changesSession } from "@lowtide/bgp/peer-change"
 import { isInternalPeer, type NodeIntent, type NodePeer } from "@lowtide/domain/announcing/intent"
 import { parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
@@ -113,9 +114,32 @@ export const routerIdOf = (settings: LocalSettings, addresses: ReadonlyArray<str
   return [1 + (first % 223), ...rest].join(".")
 }
 
-/** Whether a session need not be restarted to be as the options say. A password that changes waits for the next session. */
-export const isSamePeer = (left: PeerOptions, right: PeerOptions): boolean =>
-  (left.md5Key === undefined) === (right.md5Key === undefined) && JSON.stringify(left) === JSON.stringify(right)
+/** The options of a session by the fields of the BGPPeer that they come from, as far as they do. */
+const fieldNames: Partial<Readonly<Record<keyof PeerOptions, string>>> = {
+  host: "peerAddress",
+  port: "peerPort",
+  localAddress: "sourceAddress",
+  localAsn: "myASN or localASN",
+  peerAsn: "peerASN",
+  routerId: "routerID",
+  holdTimeSeconds: "holdTime",
+  md5Key: "password",
+  device: "vrf",
+  gracefulRestart: "enableGracefulRestart"
+}
+
+/**
+ * For which fields of its BGPPeer a session has to begin anew, and how they changed: `holdTime from 90 to 30`. None: what
+ * changed, if anything, is taken up while it is up, or waits for the next one, as a password does.
+ */
+export const restartingChanges = (now: PeerOptions, wanted: PeerOptions): ReadonlyArray<string> =>
+  changesSession(now, wanted).map((option) => {
+    const field = fieldNames[option] ?? option
+    const [from, to] = [now[option], wanted[option]].map((value) =>
+      typeof value === "number" || typeof value === "string" ? String(value) : value === undefined ? "none" : "set"
+    )
+    return from === to ? field : `${field} from ${from} to ${to}`
+  })
 
 /** Names a session over restarts of this process and of the peer: its router's address and port, under the peer's name. */
 export const sessionName = ({ name, host, port }: PeerOptions): string => `${name} ${host} ${port}`

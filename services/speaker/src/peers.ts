@@ -5,7 +5,7 @@ import type { startPeer } from "@lowtide/bgp/session"
 import { parsePrefix } from "@lowtide/net"
 import { Effect, Exit, Result, Scope } from "effect"
 import type { SessionTrace } from "./confirm.ts"
-import { isSamePeer, sessionName } from "./peer-options.ts"
+import { restartingChanges, sessionName } from "./peer-options.ts"
 
 /** What the peers ask of their owner. */
 export interface PeersPort {
@@ -17,14 +17,18 @@ export interface PeersPort {
   /** All that the peer is to have. */
   readonly table: (peer: string) => ReadonlyArray<RouteChange>
   readonly monotonicMs: () => number
+  readonly say: (severity: "info" | "warning" | "error", text: string) => void
 }
 
 interface Slot {
   readonly name: string
   /** Undefined when the peer is to go. */
   wanted: PeerOptions | undefined
-  running: { readonly peer: BgpPeer; readonly scope: Scope.Closeable } | undefined
+  /** `begun`: the options that it was started with. */
+  running: { readonly peer: BgpPeer; readonly scope: Scope.Closeable; readonly begun: PeerOptions } | undefined
   isStopping: boolean
+  /** Why it is stopped to begin anew. */
+  why: string | undefined
 }
 
 type Trace = { -readonly [Field in keyof SessionTrace]: SessionTrace[Field] }
@@ -98,10 +102,16 @@ export class Peers {
     this.#slots.get(peer)?.running?.peer.pathFailed(failure)
   }
 
-  /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose options are the same goes on. */
+  /** Starts, stops and restarts peers so that exactly the wanted ones run; one whose session need not change goes on. */
   configure(wanted: ReadonlyMap<string, PeerOptions>): void {
     for (const [name, options] of wanted) {
-      const slot = this.#slots.get(name) ?? { name, wanted: undefined, running: undefined, isStopping: false }
+      const slot = this.#slots.get(name) ?? {
+        name,
+        wanted: undefined,
+        running: undefined,
+        isStopping: false,
+        why: undefined
+      }
       this.#slots.set(name, slot)
       slot.wanted = options
     }
@@ -132,29 +142,36 @@ export class Peers {
     if (running === undefined) {
       if (wanted === undefined) this.#slots.delete(slot.name)
       else this.#start(slot, wanted)
-    } else if (wanted === undefined || !isSamePeer(running.peer.options, wanted)) {
-      slot.isStopping = true
-      const reason: StopReason =
-        wanted === undefined
-          ? { subcode: "peer-de-configured" }
-          : wanted.gracefulRestart !== undefined && running.peer.status().keptForSeconds > 0
-            ? { subcode: "none" } // it keeps our routes until the next session has its table
-            : { subcode: "administrative-shutdown", text: "session options changed" }
-      Effect.runFork(
+    } else if (wanted === undefined) {
+      this.#stop(slot, running, { subcode: "peer-de-configured" })
+    } else {
+      const changes = restartingChanges(running.peer.options, wanted)
+      if (changes.length === 0) return running.peer.adjust(wanted)
+      slot.why = `changed: ${changes.join(", ")}`
+      this.#port.say("info", `peer ${slot.name}: its session begins anew, since its BGPPeer ${slot.why}`)
+      const isKept = wanted.gracefulRestart !== undefined && running.peer.status().keptForSeconds > 0
+      // A router that keeps our routes does so until the next session has its table.
+      this.#stop(slot, running, isKept ? { subcode: "none" } : { subcode: "administrative-shutdown", text: slot.why })
+    }
+  }
+
+  #stop(slot: Slot, { peer, scope }: NonNullable<Slot["running"]>, reason: StopReason): void {
+    slot.isStopping = true
+    Effect.runFork(
+      Effect.andThen(
+        peer.stop(reason),
         Effect.andThen(
-          running.peer.stop(reason),
-          Effect.andThen(
-            Scope.close(running.scope, Exit.void),
-            Effect.sync(() => {
-              slot.isStopping = false
-              slot.running = undefined
-              this.#settle(slot)
-              this.#port.onStopped()
-            })
-          )
+          Scope.close(scope, Exit.void),
+          Effect.sync(() => {
+            slot.isStopping = false
+            slot.running = undefined
+            slot.why = undefined
+            this.#settle(slot)
+            this.#port.onStopped()
+          })
         )
       )
-    }
+    )
   }
 
   #start(slot: Slot, options: PeerOptions): void {
@@ -166,7 +183,7 @@ export class Peers {
         scope
       )
     )
-    slot.running = { peer, scope }
+    slot.running = { peer, scope, begun: options }
     peer.change(this.#port.table(slot.name), this.#turn)
   }
 
@@ -183,9 +200,15 @@ export class Peers {
     return trace
   }
 
+  /** Behind what the session says of its own end: that it is to begin anew, and for what. */
+  #whyRestarted(peer: string): string {
+    const why = this.#slots.get(peer)?.why
+    return why === undefined ? "" : `; it begins anew, since its BGPPeer ${why}`
+  }
+
   #runningWith(options: PeerOptions): BgpPeer | undefined {
-    const peer = this.#slots.get(options.name)?.running?.peer
-    return peer?.options === options ? peer : undefined
+    const running = this.#slots.get(options.name)?.running
+    return running?.begun === options ? running.peer : undefined
   }
 
   #onEvent(options: PeerOptions, event: PeerEvent): void {
@@ -202,7 +225,7 @@ export class Peers {
       case "SessionEnded":
         trace.isUp = false
         trace.downSinceMs = this.#port.monotonicMs()
-        break
+        return this.#port.onEvent(options.name, { ...event, reason: event.reason + this.#whyRestarted(options.name) })
       case "RoutesAcknowledged":
         trace.acknowledgedTurn = Math.max(trace.acknowledgedTurn, event.token)
         break

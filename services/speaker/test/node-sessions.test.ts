@@ -24,12 +24,14 @@ const sessions = () => {
       mayBegin: () => true,
       isTableWhole: () => true,
       monotonicMs: () => 0,
+      say: () => {},
       neighbors: { want: () => {}, tick: () => {}, on: () => state.neighbor, whyNot: () => "nobody is there" },
       startPeer: (options) =>
         Effect.sync(() => {
           running.push(options)
           return {
             options,
+            adjust: () => {},
             change: () => {},
             accept: () => false,
             status: () => ({ state: state.isUp ? "Established" : "Idle" }) as PeerStatus,

@@ -6,7 +6,7 @@ import { Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { lockState } from "../src/lock.ts"
 import { lockNode, nodeSocketName } from "../src/node-lock.ts"
-import { isSamePeer, type LocalSettings, routerIdOf, wantedPeers } from "../src/peer-options.ts"
+import { type LocalSettings, restartingChanges, routerIdOf, wantedPeers } from "../src/peer-options.ts"
 import { RefusalLog, recentMax, repeatMs } from "../src/refusals.ts"
 import { StatusPace } from "../src/status-pace.ts"
 import { HandCentre, nodeIntent, peer } from "./hand-centre.ts"
@@ -79,9 +79,34 @@ describe("wantedPeers", () => {
     assert.deepStrictEqual(gracefulRestart, { restartTimeSeconds: 120, hasRestarted: true })
   })
 
-  it("restarts a session for another hold time, and for nothing that does not concern it", () => {
-    assert.isFalse(isSamePeer(options({}), options({}, { holdTimeSeconds: 30 })))
-    assert.isTrue(isSamePeer(options({}), options({}, {}, ["192.0.2.11", "2001:db8::11", "192.0.2.12"])))
+  it("restarts a session for what stands in its OPEN or is an end of its connection, and says the field", () => {
+    const restarting = (change: Parameters<typeof options>[1]) => restartingChanges(options({}), options({}, change))
+    const cases: ReadonlyArray<readonly [Parameters<typeof options>[1], string]> = [
+      [{ holdTimeSeconds: 30 }, "holdTime from 3 to 30"],
+      [{ peerPort: 1790 }, "peerPort from 179 to 1790"],
+      [{ peerAddress: "192.0.2.9" }, "peerAddress from 127.0.0.1 to 192.0.2.9"],
+      [{ sourceAddress: "192.0.2.12" }, "sourceAddress from none to 192.0.2.12"],
+      [{ myAsn: 64499 }, "myASN or localASN from 64496 to 64499"],
+      [{ peerAsn: 0, dynamicAsn: "external" }, "peerASN from 64511 to external"],
+      [{ routerId: "192.0.2.77" }, "routerID from 192.0.2.11 to 192.0.2.77"],
+      [{ vrf: "red" }, "vrf from none to red"],
+      [{ gracefulRestart: true }, "enableGracefulRestart from none to set"]
+    ]
+    for (const [change, said] of cases) assert.deepStrictEqual(restarting(change), [said])
+    assert.deepStrictEqual(restarting({ holdTimeSeconds: 30, vrf: "red" }), [
+      "holdTime from 3 to 30",
+      "vrf from none to red"
+    ])
+  })
+
+  it("restarts none for what each side has for itself: timers, hops, next hops of routes", () => {
+    const restarting = (change: Parameters<typeof options>[1], addresses?: Array<string>) =>
+      restartingChanges(options({}), options({}, change, addresses))
+    assert.deepStrictEqual(restarting({ keepaliveTimeSeconds: 2, connectTimeSeconds: 7 }), [])
+    assert.deepStrictEqual(restarting({ hops: "one" }), [])
+    assert.deepStrictEqual(restarting({ hops: "many" }), [])
+    assert.deepStrictEqual(restarting({}, ["192.0.2.11", "2001:db8::11", "192.0.2.12"]), [])
+    assert.deepStrictEqual(restarting({}, ["192.0.2.11", "2001:db8::99"]), [])
   })
 })
 

@@ -6,7 +6,7 @@ import { readManifestFile } from "@lowtide/kube/manifest-file"
 import { Result } from "effect"
 import { afterEach, assert, describe, it } from "vitest"
 import { Passwords } from "../src/passwords.ts"
-import { isSamePeer, wantedPeers } from "../src/peer-options.ts"
+import { restartingChanges, wantedPeers } from "../src/peer-options.ts"
 import { HandCentre, nodeIntent, peer } from "./hand-centre.ts"
 import { nothingFound } from "./played.ts"
 
@@ -73,9 +73,9 @@ spec: {myASN: 64496, peerASN: 64511, peerAddress: 192.0.2.1, password: spring ti
       }).get("router")!
     }
     const [none, secret, other] = [options({}), options(inSecret), options({ password: { from: "peer" } })]
-    assert.isFalse(isSamePeer(none, secret))
-    assert.isFalse(isSamePeer(secret, none))
-    assert.isTrue(isSamePeer(secret, other))
-    assert.isTrue(isSamePeer(none, options({})))
+    assert.deepStrictEqual(restartingChanges(none, secret), ["password from none to set"])
+    assert.deepStrictEqual(restartingChanges(secret, none), ["password from set to none"])
+    assert.deepStrictEqual(restartingChanges(secret, other), [])
+    assert.deepStrictEqual(restartingChanges(none, options({})), [])
   })
 })

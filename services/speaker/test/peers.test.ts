@@ -1,4 +1,5 @@
 import type { PeerEvent, PeerOptions } from "@lowtide/bgp/peer"
+import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { Peers } from "../src/peers.ts"
 import { playedPeers } from "./played.ts"
@@ -26,21 +27,27 @@ const acknowledged = (token: number): PeerEvent => ({ _tag: "RoutesAcknowledged"
 
 /** One peer whose session is played by the test, and what it was given. */
 const play = () => {
-  const { startPeer, given, hear } = playedPeers()
+  const { startPeer: startPlayed, given, hear, adjusted } = playedPeers()
+  const said: Array<string> = []
+  const events: Array<PeerEvent> = []
   const clock = { nowMs: 0 }
+  const ended: PeerEvent = { _tag: "SessionEnded", reason: "stopped by us", retryInMs: undefined, keptForSeconds: 0 }
+  const startPeer: typeof startPlayed = (options, onEvent) =>
+    Effect.map(startPlayed(options, onEvent), (peer) => ({ ...peer, stop: () => Effect.sync(() => onEvent(ended)) }))
   const peers = new Peers(
     {
       startPeer,
-      onEvent: () => {},
+      onEvent: (_, event) => void events.push(event),
       onStopped: () => {},
       table: () => [],
-      monotonicMs: () => clock.nowMs
+      monotonicMs: () => clock.nowMs,
+      say: (_, text) => void said.push(text)
     },
     new Map()
   )
   peers.configure(new Map([[options.name, options]]))
   const acknowledgedTurn = () => [...peers.traces].map((trace) => trace.acknowledgedTurn)
-  return { peers, given, hear, acknowledgedTurn, clock }
+  return { peers, given, hear, acknowledgedTurn, clock, adjusted, said, events }
 }
 
 describe("Peers", () => {
@@ -68,6 +75,23 @@ describe("Peers", () => {
     assert.deepStrictEqual(seconds(), [129])
     hear({ ...established, holdTimeSeconds: 0, keptForSeconds: 120 })
     assert.deepStrictEqual(seconds(), [Number.POSITIVE_INFINITY])
+  })
+
+  it("leaves a session up for what it can take up as it is, and says for which field another begins anew", () => {
+    const { peers, hear, adjusted, said, events } = play()
+    hear(established)
+    const eager = { ...options, keepaliveTimeSeconds: 1, connectRetrySeconds: 7, nextHops: { 6: "2001:db8::11" } }
+    peers.configure(new Map([[options.name, eager]]))
+    assert.deepStrictEqual([adjusted.at(-1), said], [eager, []])
+    peers.configure(new Map([[options.name, { ...eager, holdTimeSeconds: 30 }]]))
+    assert.deepStrictEqual(said, [
+      "peer router: its session begins anew, since its BGPPeer changed: holdTime from 9 to 30"
+    ])
+    const last = events.at(-1)
+    assert.strictEqual(
+      last?._tag === "SessionEnded" && last.reason,
+      "stopped by us; it begins anew, since its BGPPeer changed: holdTime from 9 to 30"
+    )
   })
 
   it("hands a session that comes up again the turn of that moment, and takes nothing of before for told", () => {

@@ -1,4 +1,4 @@
-import type { PeerEvent, PeerStatus } from "@lowtide/bgp/peer"
+import type { PeerEvent, PeerOptions, PeerStatus } from "@lowtide/bgp/peer"
 import type { RouteChange } from "@lowtide/bgp/route"
 import { Effect } from "effect"
 import type { SpeakerDiagnosis } from "../src/diagnosis/diagnosis.ts"
@@ -41,10 +41,12 @@ export const nobody: SpeakerPort["neighbors"] = {
 export const playedPeers = () => {
   const given: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
   const heard: Array<(event: PeerEvent) => void> = []
+  const adjusted: Array<PeerOptions> = []
   const startPeer: PeersPort["startPeer"] = (options, onEvent) => {
     heard.push(onEvent)
     return Effect.succeed({
       options,
+      adjust: (wanted) => void adjusted.push(wanted),
       change: (changes, token) => void given.push({ changes, token }),
       accept: () => false,
       status: () =>
@@ -63,5 +65,5 @@ export const playedPeers = () => {
   }
   /** What happened on the session that was begun last. */
   const hear = (event: PeerEvent) => heard.at(-1)?.(event)
-  return { startPeer, given, hear }
+  return { startPeer, given, hear, adjusted }
 }

@@ -21,7 +21,7 @@ export const established = (config: SessionConfig, state: Established, input: In
       if (input.nowMs >= state.holdDeadlineMs) return holdExpired(config, state, input)
       if (input.nowMs >= state.sendHoldDeadlineMs) return sendHoldExpired(config, state, input)
       if (input.nowMs < state.keepaliveDeadlineMs) return stay(state)
-      return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(state.negotiated, input) }, [
+      return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(config, state.negotiated, input) }, [
         { _tag: "Send", message: keepalive }
       ])
     case "Stop":

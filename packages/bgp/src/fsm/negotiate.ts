@@ -16,7 +16,6 @@ export interface Negotiated extends AttributeContext {
   readonly peerRouterId: number
   /** The smaller of both; 0: neither hold timer nor keepalives (RFC 4271 §4.2). */
   readonly holdTimeSeconds: number
-  readonly keepaliveTimeSeconds: number
   /** The unicast families both sides offered. */
   readonly families: ReadonlyArray<Family>
   /** IPv4 routes may have IPv6 next hops (RFC 8950). */
@@ -113,8 +112,6 @@ export const negotiate = (config: SessionConfig, open: BgpOpen): Result.Result<N
     isInternal,
     fourOctetAs: open.capabilities.some(({ _tag }) => _tag === "FourOctetAs"),
     holdTimeSeconds,
-    // RFC 4271 §4.4: a third of the hold time is the most that makes sense.
-    keepaliveTimeSeconds: Math.min(config.keepaliveTimeSeconds ?? Number.POSITIVE_INFINITY, holdTimeSeconds / 3),
     families,
     ...(capabilityOf(open, "ExtendedMessage") !== undefined && { messageBytesMax: extendedMessageBytesMax }),
     extendedNextHop: bothOfferExtendedNextHop(config, open),

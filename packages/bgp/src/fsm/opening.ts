@@ -10,9 +10,11 @@ import { type Negotiated, negotiate } from "./negotiate.ts"
 export const holdDeadline = ({ holdTimeSeconds }: Negotiated, { nowMs }: Moment): number =>
   holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : nowMs + holdTimeSeconds * 1000
 
-/** When our next KEEPALIVE is due, jittered as RFC 4271 §10 says. */
-export const keepaliveDeadline = ({ holdTimeSeconds, keepaliveTimeSeconds }: Negotiated, at: Moment): number =>
-  holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : at.nowMs + jittered(keepaliveTimeSeconds * 1000, at.jitter)
+/** When our next KEEPALIVE is due: after a third of the hold time, or sooner if so configured (RFC 4271 §4.4), jittered (§10). */
+export const keepaliveDeadline = (config: SessionConfig, { holdTimeSeconds }: Negotiated, at: Moment): number => {
+  const seconds = Math.min(config.keepaliveTimeSeconds ?? Number.POSITIVE_INFINITY, holdTimeSeconds / 3)
+  return holdTimeSeconds === 0 ? Number.POSITIVE_INFINITY : at.nowMs + jittered(seconds * 1000, at.jitter)
+}
 
 /** The least time that octets may wait for the peer to take them: RFC 9687 §6 recommends eight minutes, or twice the hold time. */
 const sendHoldSecondsDefault = 480
@@ -33,7 +35,7 @@ export const openSent = (config: SessionConfig, state: OpenSent, input: Input): 
       const agreed = negotiate(config, message)
       return Result.isFailure(agreed)
         ? refuse(config, state, input, agreed.failure)
-        : confirm(state, agreed.success, input)
+        : confirm(config, state, agreed.success, input)
     }
     case "FaultFound":
       return refuse(config, state, input, input.fault)
@@ -53,13 +55,13 @@ export const openSent = (config: SessionConfig, state: OpenSent, input: Input): 
   }
 }
 
-const confirm = (state: OpenSent, negotiated: Negotiated, at: Moment): Step => ({
+const confirm = (config: SessionConfig, state: OpenSent, negotiated: Negotiated, at: Moment): Step => ({
   state: {
     _tag: "OpenConfirm",
     backOff: state.backOff,
     negotiated,
     holdDeadlineMs: holdDeadline(negotiated, at),
-    keepaliveDeadlineMs: keepaliveDeadline(negotiated, at)
+    keepaliveDeadlineMs: keepaliveDeadline(config, negotiated, at)
   },
   actions: [{ _tag: "Send", message: keepalive }]
 })
@@ -82,7 +84,7 @@ export const openConfirm = (config: SessionConfig, state: OpenConfirm, input: In
     case "Tick":
       if (input.nowMs >= state.holdDeadlineMs) return holdExpired(config, state, input)
       if (input.nowMs < state.keepaliveDeadlineMs) return stay(state)
-      return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(state.negotiated, input) }, [
+      return stay({ ...state, keepaliveDeadlineMs: keepaliveDeadline(config, state.negotiated, input) }, [
         { _tag: "Send", message: keepalive }
       ])
     case "Stop":
