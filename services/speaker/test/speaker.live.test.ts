@@ -1,9 +1,6 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { request } from "node:http"
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import {
   type BgpCollector,
@@ -15,71 +12,16 @@ import {
   startPeer,
   truePath
 } from "@lowtide/bgp"
-import { type Bus, layerBus } from "@lowtide/bus/connection"
+import type { Bus } from "@lowtide/bus/connection"
 import { readStored } from "@lowtide/bus/read-stream"
 import type { NodeStatus, WireEntry, WireReport } from "@lowtide/bus/status"
-import { ensureStreams, publishAll, readLast } from "@lowtide/bus/streams"
-import { stateSubject, statusStream, statusSubject, wireStream, wireSubject } from "@lowtide/bus/subjects"
-import { startProcess } from "@lowtide/testkit/lab/processes"
+import { readLast } from "@lowtide/bus/streams"
+import { statusStream, statusSubject, wireStream, wireSubject } from "@lowtide/bus/subjects"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
-import { startNats } from "@lowtide/testkit/nats"
 import { Effect, Result } from "effect"
 import { encodeBatch } from "../src/journal-record.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-
-const mainFile = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-
-const endpointSlice = (service: string, nodes: ReadonlyArray<string>): string =>
-  JSON.stringify({
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { name: `${service}-1`, namespace: "shop", labels: { "kubernetes.io/service-name": service } },
-    addressType: "IPv4",
-    endpoints: nodes.map((node) => ({ addresses: ["10.0.0.1"], nodeName: node, conditions: { ready: true } }))
-  })
-
-/** A node: its files, and its speaker as a process. */
-const makeNode = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lowtide-speaker-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-  )
-  const centre = new HandCentre()
-  const file = (name: string) => join(folder, name)
-  writeFileSync(file("trust.json"), centre.trustText)
-  writeFileSync(file("allowed.json"), centre.allowedText())
-  const manifests = mkdtempSync(join(folder, "manifests-"))
-  const setEndpoints = (nodes: ReadonlyArray<string>) =>
-    writeFileSync(join(manifests, "web.yaml"), endpointSlice("web", nodes))
-  setEndpoints([nodeName])
-  const httpSocket = file("http.sock")
-  let runs = 0
-  const start = (natsUrl: string, env: Readonly<Record<string, string>> = {}) =>
-    startProcess({
-      name: `speaker run ${++runs}`,
-      command: [process.execPath, mainFile],
-      logFile: file(`speaker-${runs}.log`),
-      env: {
-        LOWTIDE_CLUSTER: clusterName,
-        LOWTIDE_NODE: nodeName,
-        LOWTIDE_NATS_URL: natsUrl,
-        LOWTIDE_STATE_DIR: file("state"),
-        LOWTIDE_MANIFESTS: manifests,
-        LOWTIDE_TRUST_FILE: file("trust.json"),
-        LOWTIDE_ALLOWED_PREFIXES_FILE: file("allowed.json"),
-        LOWTIDE_HTTP_LISTEN: `unix:${httpSocket}`,
-        LOWTIDE_NEXT_HOP_IPV6: "2001:db8::11",
-        ...env
-      }
-    })
-  return { folder, centre, setEndpoints, start, httpSocket, manifests }
-})
-
-const router = (events: Array<CollectorEvent> = [], port = 0) =>
-  startCollector(
-    { host: "127.0.0.1", port, localAsn: 64511, routerId: "203.0.113.1", holdTimeSeconds: 3, families: [4, 6] },
-    (event) => void events.push(event)
-  )
+import { beginNode, get, publish, startRouter } from "./live-node.ts"
 
 const prefixesAt = (collector: BgpCollector): ReadonlyArray<string> =>
   collector
@@ -93,9 +35,6 @@ const waitForPrefixes = (collector: BgpCollector, expected: ReadonlyArray<string
     Effect.sync(() => prefixesAt(collector).join(" ") === expected.join(" ")),
     { deadlineMs: 15_000 }
   ).pipe(Effect.mapError((error) => new Error(`${error.message}; found ${prefixesAt(collector).join(" ") || "none"}`)))
-
-const publish = (texts: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) =>
-  publishAll(texts.map(({ key, envelope }) => ({ subject: stateSubject(clusterName, key), text: envelope })))
 
 const newestStatus: Effect.Effect<NodeStatus | undefined, unknown, Bus> = Effect.map(
   readLast(statusStream, statusSubject(clusterName, nodeName)),
@@ -121,30 +60,13 @@ const wireEntries: Effect.Effect<ReadonlyArray<WireEntry>, unknown, Bus> = Effec
   (stored) => stored.flatMap(({ text }) => (JSON.parse(text) as WireReport).entries)
 )
 
-const get = (socketPath: string, path: string) =>
-  Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
-    request({ socketPath, path }, (response) => {
-      let text = ""
-      response.setEncoding("utf8").on("data", (chunk) => (text += chunk))
-      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
-    }).end()
-  })
-
 describe("speaker", () => {
   it.live("announces signed intents, and refuses what is forged, foreign, not allowed or older", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const collector = yield* router()
-      const { centre } = node
+      const { nats, node, centre, collector, own, onBus } = yield* beginNode
       yield* Effect.gen(function* () {
-        yield* ensureStreams
         const old = centre.say(vip("198.51.100.10", { services: [] }))
-        const messages = [
-          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
-          centre.say(vip("198.51.100.10")),
-          centre.say(vip("2001:db8::10"))
-        ]
+        const messages = [centre.say(own), centre.say(vip("198.51.100.10")), centre.say(vip("2001:db8::10"))]
         yield* publish([...messages, centre.head()])
         const speaker = yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.10/32", "2001:db8::10/128"])
@@ -200,15 +122,13 @@ describe("speaker", () => {
         const times = [eleventh?.receivedAt, eleventh?.savedAt, eleventh?.peers[0]?.writtenAt]
         assert.deepStrictEqual(times, [...times].sort(), "received, saved, written in this order")
         assert.isTrue(entries.some((entry) => entry._tag === "Session" && entry.change === "up"))
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
   it.live("connects with the password of a Secret once that is on the node, and says so until then", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const { centre } = node
+      const { nats, node, say, onBus } = yield* beginNode
       const listener = yield* startListener({ host: "127.0.0.1", port: 0 }, () => {})
       const own = {
         localAsn: 64511,
@@ -224,42 +144,26 @@ describe("speaker", () => {
       )
       listener.setPeers([waiting])
       yield* Effect.gen(function* () {
-        yield* ensureStreams
         const password = { from: "secret", namespace: "shop", name: "tor" } as const
-        yield* publish([
-          centre.say(nodeIntent([peer({ peerPort: listener.port, password })])),
-          centre.say(vip("198.51.100.10")),
-          centre.head()
-        ])
-        const secrets = join(node.folder, "secrets/shop/tor")
-        yield* node.start(nats.url, { LOWTIDE_SECRETS_DIR: join(node.folder, "secrets") })
+        yield* say(nodeIntent([peer({ peerPort: listener.port, password })]), vip("198.51.100.10"))
+        yield* node.start(nats.url, { LOWTIDE_SECRETS_DIR: node.secrets })
         const without = yield* waitForStatus("no password", ({ sessions }) => sessions[0]?.lastErrorCode === "LT0308")
         assert.match(without.sessions[0]?.lastError ?? "", /expected that of Secret shop\/tor in .*found ENOENT/)
-        mkdirSync(secrets, { recursive: true })
-        writeFileSync(join(secrets, "password"), "spring tide\n")
+        node.setPassword("spring tide\n")
         yield* waitUntil(
           "the route",
           Effect.sync(() => waiting.status().prefixesReceived === 1),
           { deadlineMs: 15_000 }
         )
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
   it.live("leaves at its end where it is told to: its routes are the last choice first, then gone", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const events: Array<CollectorEvent> = []
-      const collector = yield* router(events)
-      const { centre } = node
+      const { nats, node, collector, events, own, say, onBus } = yield* beginNode
       yield* Effect.gen(function* () {
-        yield* ensureStreams
-        yield* publish([
-          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
-          centre.say(vip("198.51.100.10")),
-          centre.head()
-        ])
+        yield* say(own, vip("198.51.100.10"))
         const speaker = yield* node.start(nats.url, { LOWTIDE_LEAVE_SECONDS: "3" })
         yield* waitForPrefixes(collector, ["198.51.100.10/32"])
         const communities = () => {
@@ -282,7 +186,7 @@ describe("speaker", () => {
         )
         const down = events.find((event) => event._tag === "PeerDown")
         assert.match(down?._tag === "PeerDown" ? down.reason : "", /Administrative Shutdown .*"node leaves"/)
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
@@ -290,11 +194,7 @@ describe("speaker", () => {
     "follows whom it is to believe without a restart: no route goes by a rotation of keys, and none stays by a list that is narrower",
     () =>
       Effect.gen(function* () {
-        const nats = yield* startNats()
-        const node = yield* makeNode
-        const events: Array<CollectorEvent> = []
-        const collector = yield* router(events)
-        const { centre } = node
+        const { nats, node, centre, collector, events, own, say, onBus } = yield* beginNode
         const logFile = join(node.folder, "speaker-1.log")
         const said = (text: string, times = 1) =>
           waitUntil(
@@ -313,9 +213,7 @@ describe("speaker", () => {
             (event) => event._tag === "PeerDown" || (event._tag === "PeerUpdate" && event.update.withdrawn.length > 0)
           ).length
         yield* Effect.gen(function* () {
-          yield* ensureStreams
-          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
-          yield* publish([own, centre.say(vip("198.51.100.30")), centre.say(vip("198.51.100.131")), centre.head()])
+          yield* say(own, vip("198.51.100.30"), vip("198.51.100.131"))
           yield* node.start(nats.url)
           yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32"])
 
@@ -324,12 +222,11 @@ describe("speaker", () => {
           yield* write("trust.json", centre.trustText)
           yield* said("trust is read anew: keys [centre-1, centre-2]")
           centre.key = next
-          yield* publish([centre.say(vip("198.51.100.32")), centre.head()])
+          yield* say(vip("198.51.100.32"))
           yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
           yield* waitForStatus("both keys in use", ({ signers }) => `${signers}` === "centre-1,centre-2")
           // 3. What was signed by the old key is said anew in time; 4. the old key is believed no more.
-          const again = [nodeIntent([peer({ peerPort: collector.port })]), vip("198.51.100.30"), vip("198.51.100.131")]
-          yield* publish([...again.map((message) => centre.say(message)), centre.head()])
+          yield* say(own, vip("198.51.100.30"), vip("198.51.100.131"))
           const anew = yield* waitForStatus("all that was said anew", (status) => status.cseq === centre.cseq)
           assert.deepStrictEqual([anew.sync, anew.signers], ["live", ["centre-2"]])
           centre.believed.delete("centre-1")
@@ -354,7 +251,7 @@ describe("speaker", () => {
           yield* write("allowed.json", centre.allowedText())
           yield* waitForPrefixes(collector, ["198.51.100.131/32", "198.51.100.30/32", "198.51.100.32/32"])
           assert.strictEqual(events.filter(({ _tag }) => _tag === "PeerDown").length, 0)
-        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+        }).pipe(onBus)
       }).pipe(Effect.scoped)
   )
 
@@ -362,16 +259,9 @@ describe("speaker", () => {
     "comes back after a whole rotation of keys with what it had, says whom it does not believe, and loses no route by the new trust",
     () =>
       Effect.gen(function* () {
-        const nats = yield* startNats()
-        const node = yield* makeNode
-        const events: Array<CollectorEvent> = []
-        const collector = yield* router(events)
-        const { centre } = node
-        const own = () => nodeIntent([peer({ peerPort: collector.port })])
+        const { nats, node, centre, collector, events, own, say, onBus } = yield* beginNode
         yield* Effect.gen(function* () {
-          yield* ensureStreams
-          const said = [own(), vip("198.51.100.40"), vip("198.51.100.41")].map((message) => centre.say(message))
-          yield* publish([...said, centre.head()])
+          yield* say(own, vip("198.51.100.40"), vip("198.51.100.41"))
           const first = yield* node.start(nats.url)
           yield* waitForPrefixes(collector, ["198.51.100.40/32", "198.51.100.41/32"])
           yield* first.stop
@@ -379,8 +269,7 @@ describe("speaker", () => {
           // The rotation is over before the node is back, with the trust file that it had.
           centre.key = centre.newKey("centre-2")
           centre.believed.delete("centre-1")
-          const anew = [own(), vip("198.51.100.40"), tombstone("198.51.100.41"), vip("198.51.100.42")]
-          yield* publish([...anew.map((message) => centre.say(message)), centre.head()])
+          yield* say(own, vip("198.51.100.40"), tombstone("198.51.100.41"), vip("198.51.100.42"))
           yield* node.start(nats.url)
           yield* waitForPrefixes(collector, ["198.51.100.40/32", "198.51.100.41/32"])
           const refusing = yield* waitForStatus("a refusal", ({ refused }) => refused.length > 0)
@@ -404,7 +293,7 @@ describe("speaker", () => {
             [1],
             "what the centre withdrew meanwhile, and nothing else"
           )
-        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+        }).pipe(onBus)
       }).pipe(Effect.scoped)
   )
 
@@ -412,19 +301,13 @@ describe("speaker", () => {
     "comes back from SIGKILL with the same routes, and withdraws what lost its endpoints, while NATS is down",
     () =>
       Effect.gen(function* () {
-        const nats = yield* startNats()
-        const node = yield* makeNode
-        const events: Array<CollectorEvent> = []
-        const collector = yield* router(events)
-        const { centre } = node
+        const { nats, node, collector, events, own, say, onBus } = yield* beginNode
         const local = vip("198.51.100.20", {
           services: [{ namespace: "shop", name: "web", uid: "uid-web", trafficPolicy: "Local" }]
         })
         yield* Effect.gen(function* () {
-          yield* ensureStreams
-          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
-          yield* publish([own, centre.say(local), centre.say(vip("198.51.100.21")), centre.head()])
-        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+          yield* say(own, local, vip("198.51.100.21"))
+        }).pipe(onBus)
         const first = yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.20/32", "198.51.100.21/32"])
         yield* nats.kill
@@ -454,22 +337,18 @@ describe("speaker", () => {
 
   it.live("withdraws by a tombstone, and confirms it when a silent peer's hold time has passed", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const collector = yield* router()
+      const { nats, node, centre, collector, say, onBus } = yield* beginNode
       const silentPort = yield* refusingPort
-      const { centre } = node
       yield* Effect.gen(function* () {
-        yield* ensureStreams
         const peers = [
           peer({ peerPort: collector.port }),
           peer({ name: "silent", peerPort: silentPort, holdTimeSeconds: 6 })
         ]
-        yield* publish([centre.say(nodeIntent(peers)), centre.say(vip("198.51.100.30")), centre.head()])
+        yield* say(nodeIntent(peers), vip("198.51.100.30"))
         const startedAtMs = Date.now()
         yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.30/32"])
-        yield* publish([centre.say(tombstone("198.51.100.30")), centre.head()])
+        yield* say(tombstone("198.51.100.30"))
         yield* waitForPrefixes(collector, [])
         const withdrawn = yield* waitForStatus("the tombstone is known", ({ cseq }) => cseq === centre.cseq)
         assert.isBelow(withdrawn.confirmedCseq, centre.cseq, "the silent peer may still believe an earlier run")
@@ -478,33 +357,29 @@ describe("speaker", () => {
         const status = yield* newestStatus
         const silent = status?.sessions.find((session) => session.peer === "silent")
         assert.strictEqual(silent?.lastErrorCode, "LT0301")
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
   it.live("announces nothing from a disk that lost something, until NATS brings everything again", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const collector = yield* router()
-      const { centre } = node
-      const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+      const { nats, node, centre, collector, own, say, onBus } = yield* beginNode
+      const message = centre.say(own)
       yield* Effect.gen(function* () {
-        yield* ensureStreams
-        yield* publish([own, centre.say(vip("198.51.100.50"))])
+        yield* publish([message, centre.say(vip("198.51.100.50"))])
         const speaker = yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.50/32"])
-        yield* publish([centre.say(tombstone("198.51.100.50")), centre.say(vip("198.51.100.51")), centre.head()])
+        yield* say(tombstone("198.51.100.50"), vip("198.51.100.51"))
         yield* waitForPrefixes(collector, ["198.51.100.51/32"])
-        yield* publish([centre.say(vip("198.51.100.52")), centre.head()])
+        yield* say(vip("198.51.100.52"))
         yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
         yield* speaker.kill
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
       yield* nats.stop
       const journal = join(node.folder, "state", "journal-0")
       damageFirstBatch(journal)
       // The sessions are known from a batch behind the damage.
-      appendFileSync(journal, encodeBatch([{ _tag: "Message", ...own }]))
+      appendFileSync(journal, encodeBatch([{ _tag: "Message", ...message }]))
       yield* node.start(nats.url)
       yield* waitUntil(
         "a session with an empty table",
@@ -520,24 +395,16 @@ describe("speaker", () => {
 
   it.live("holds what would withdraw too much at once, over its own restart, until it is said as an order", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const collector = yield* router()
-      const { centre } = node
+      const { nats, node, centre, collector, own, say, onBus } = yield* beginNode
       const addresses = Array.from({ length: 20 }, (_, index) => `198.51.100.${index + 1}`)
       yield* Effect.gen(function* () {
-        yield* ensureStreams
-        yield* publish([
-          centre.say(nodeIntent([peer({ peerPort: collector.port })])),
-          ...addresses.map((address) => centre.say(vip(address))),
-          centre.head()
-        ])
+        yield* say(own, ...addresses.map((address) => vip(address)))
         const speaker = yield* node.start(nats.url)
         yield* waitUntil(
           "twenty routes",
           Effect.sync(() => prefixesAt(collector).length === 20)
         )
-        yield* publish([...addresses.map((address) => centre.say(tombstone(address))), centre.head()])
+        yield* say(...addresses.map((address) => tombstone(address)))
         const held = yield* waitForStatus(
           "the brake holds",
           ({ brake, sync }) => brake !== undefined && sync === "live"
@@ -560,27 +427,23 @@ describe("speaker", () => {
         assert.strictEqual(after.brake?.held, 11)
         assert.isBelow(after.confirmedCseq, centre.cseq)
         const massWithdraw = { reason: "the shop is closed", cause: 9 }
-        yield* publish([
-          ...addresses.map((address) => centre.say({ ...tombstone(address), massWithdraw })),
-          centre.head()
-        ])
+        yield* say(...addresses.map((address) => ({ ...tombstone(address), massWithdraw })))
         yield* waitForPrefixes(collector, [])
         yield* waitForStatus(
           "all is confirmed",
           ({ brake, confirmedCseq }) => brake === undefined && confirmedCseq === centre.cseq
         )
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
   it.live("begins, ends and restarts the sessions that changed, and leaves the others alone", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
+      const { nats, node, say, onBus } = yield* beginNode
       const first: Array<CollectorEvent> = []
       const second: Array<CollectorEvent> = []
-      const firstRouter = yield* router(first)
-      const secondRouter = yield* router(second)
+      const firstRouter = yield* startRouter(first)
+      const secondRouter = yield* startRouter(second)
       const strict = yield* startCollector({
         host: "127.0.0.1",
         port: 0,
@@ -590,21 +453,15 @@ describe("speaker", () => {
         families: [4, 6],
         peerAsn: 64500
       })
-      const { centre } = node
       const downs = (events: ReadonlyArray<CollectorEvent>) =>
         events.flatMap((event) => (event._tag === "PeerDown" ? event.reason : []))
       yield* Effect.gen(function* () {
-        yield* ensureStreams
         const stable = peer({ peerPort: firstRouter.port })
         const changing = peer({ name: "second", peerPort: secondRouter.port })
         const refusing = peer({ name: "strict", peerPort: strict.port })
         const [route] = vip("198.51.100.60").routes
         const routes = route === undefined ? [] : [{ ...route, peers: ["router", "second"] }]
-        yield* publish([
-          centre.say(nodeIntent([stable, changing, refusing])),
-          centre.say(vip("198.51.100.60", { routes })),
-          centre.head()
-        ])
+        yield* say(nodeIntent([stable, changing, refusing]), vip("198.51.100.60", { routes }))
         const speaker = yield* node.start(nats.url)
         yield* waitForPrefixes(firstRouter, ["198.51.100.60/32"])
         yield* waitForPrefixes(secondRouter, ["198.51.100.60/32"])
@@ -614,12 +471,12 @@ describe("speaker", () => {
         assert.deepStrictEqual(status.sessions.find(({ peer: name }) => name === "strict")?.prefixes, 0)
         assert.strictEqual((yield* speaker.log).split("LT0302").length - 1, 1, "one line for one fault")
 
-        yield* publish([centre.say(nodeIntent([stable, { ...changing, holdTimeSeconds: 9 }])), centre.head()])
+        yield* say(nodeIntent([stable, { ...changing, holdTimeSeconds: 9 }]))
         yield* waitUntil(
           "the session is restarted",
           Effect.sync(() => downs(second).length === 1 && prefixesAt(secondRouter).length === 1)
         )
-        yield* publish([centre.say(nodeIntent([stable])), centre.head()])
+        yield* say(nodeIntent([stable]))
         yield* waitUntil(
           "the session is ended",
           Effect.sync(() => downs(second).length === 2)
@@ -629,43 +486,36 @@ describe("speaker", () => {
         assert.deepStrictEqual(last.announcing, ["198.51.100.60"])
         assert.deepStrictEqual(downs(first), [])
         assert.deepStrictEqual(prefixesAt(firstRouter), ["198.51.100.60/32"])
-      }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
   it.live("keeps its routes while NATS is away, comes back wiped and empty, and takes the new when it is there", () =>
     Effect.gen(function* () {
-      const nats = yield* startNats()
-      const node = yield* makeNode
-      const events: Array<CollectorEvent> = []
-      const collector = yield* router(events)
-      const { centre } = node
-      const bus = Effect.provide(layerBus({ servers: [nats.url], name: "test" }))
-      const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
+      const { nats, node, centre, collector, events, own, onBus } = yield* beginNode
+      const message = centre.say(own)
       const first = centre.say(vip("198.51.100.70"))
       const updates = () => events.filter(({ _tag }) => _tag !== "PeerUp").length
       yield* Effect.gen(function* () {
-        yield* ensureStreams
-        yield* publish([own, first, centre.head()])
+        yield* publish([message, first, centre.head()])
         yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.70/32"])
         yield* waitForStatus("live", ({ sync }) => sync === "live")
-      }).pipe(bus)
+      }).pipe(onBus)
       const before = updates()
       yield* nats.kill
       yield* nats.wipe
       yield* nats.restart
       yield* Effect.gen(function* () {
-        yield* ensureStreams
         // A status in the new store shows that the speaker is back; the state stream has nothing for it.
         const status = yield* waitForStatus("a status after the wipe", () => true)
         assert.deepStrictEqual(status.announcing, ["198.51.100.70"])
         assert.strictEqual(updates(), before, "no UPDATE and no lost session")
         yield* publish([centre.say(vip("198.51.100.71"))])
         yield* waitForPrefixes(collector, ["198.51.100.70/32", "198.51.100.71/32"])
-        yield* publish([own, first, centre.head()])
+        yield* publish([message, first, centre.head()])
         yield* waitForStatus("live", ({ sync, cseq }) => sync === "live" && cseq === centre.cseq)
-      }).pipe(bus)
+      }).pipe(onBus)
     }).pipe(Effect.scoped)
   )
 
@@ -673,16 +523,10 @@ describe("speaker", () => {
     "announces without NATS ever having been there, tells its router when it stops, and is alone on its folder and node",
     () =>
       Effect.gen(function* () {
-        const nats = yield* startNats()
-        const node = yield* makeNode
-        const events: Array<CollectorEvent> = []
-        const collector = yield* router(events)
-        const { centre } = node
+        const { nats, node, collector, events, own, say, onBus } = yield* beginNode
         yield* Effect.gen(function* () {
-          yield* ensureStreams
-          const own = centre.say(nodeIntent([peer({ peerPort: collector.port })]))
-          yield* publish([own, centre.say(vip("198.51.100.40")), centre.head()])
-        }).pipe(Effect.provide(layerBus({ servers: [nats.url], name: "test" })))
+          yield* say(own, vip("198.51.100.40"))
+        }).pipe(onBus)
         const first = yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.40/32"])
         yield* first.stop
