@@ -501,6 +501,10 @@ describe("speaker", () => {
         yield* node.start(nats.url)
         yield* waitForPrefixes(collector, ["198.51.100.70/32"])
         yield* waitForStatus("live", ({ sync }) => sync === "live")
+        yield* waitUntil(
+          "the router has the whole table",
+          Effect.sync(() => collector.peers()[0]?.endOfRib.size === 2)
+        )
       }).pipe(onBus)
       const before = updates()
       yield* nats.kill
