@@ -52,6 +52,14 @@ const done: NodeOrderAnswer = {
   withheld: [order]
 }
 
+const notWithheld = {
+  status: 404,
+  body: {
+    ...{ type: "https://lowtide.dev/problems/not-found", title: "Not Found", status: 404 },
+    detail: "prefix: expected one of [192.0.2.1/32], or --all, found 192.0.2.2/32"
+  }
+}
+
 /** What the speaker answers, by path; an order for 192.0.2.99 meets a full disk, and one for 192.0.2.98 a router that does not read. */
 const answerOf = (url: string, body: string): { readonly status: number; readonly body: unknown } => {
   const { pathname } = new URL(url, "http://localhost")
@@ -63,18 +71,18 @@ const answerOf = (url: string, body: string): { readonly status: number; readonl
       return { status: 200, body: truth }
     case "/v1/node/withdraw":
       return { status: 200, body: done }
+    case "/v1/node/restore": {
+      if (body.includes("192.0.2.2")) return notWithheld
+      const everything = { ...order, prefix: null, reason: "bad card" }
+      const withheld = [{ ...order, prefix: "192.0.2.0/24" }, everything, { ...order, prefix: "198.51.100.1/32" }]
+      return { status: 200, body: { ...done, prefixes: [], peers: [], aggregates: [], withheld } }
+    }
     case "/v1/bgp/peers":
       return { status: 200, body: bgpSessions }
     case "/v1/bgp/routes":
       return { status: 200, body: bgpRoutes }
     default:
-      return {
-        status: 404,
-        body: {
-          ...{ type: "https://lowtide.dev/problems/not-found", title: "Not Found", status: 404 },
-          detail: "prefix: expected one of [192.0.2.1/32], or --all, found 192.0.2.2/32"
-        }
-      }
+      return notWithheld
   }
 }
 
@@ -117,6 +125,11 @@ describe("at the node", () => {
     expect(heard.at(-1)).toBe('ada POST /v1/node/withdraw {"prefix":"192.0.2.1","reason":"attack, INC-42"}')
     await atNode(["node", "withdraw", "--all", "--reason", "bad card"])
     expect(heard.at(-1)).toBe('ada POST /v1/node/withdraw {"prefix":null,"reason":"bad card"}')
+  })
+
+  it("what is given back says which other orders keep some of it away", async () => {
+    const ran = await atNode(["node", "restore", "192.0.2.1", "--reason", "INC-42 is over"])
+    await expect(shown(ran)).toMatchFileSnapshot("golden/node-restore.txt")
   })
 
   it("what is not as it should be has its own exit status", async () => {

@@ -1,6 +1,6 @@
 import type { NodeOrderAnswer, NodeTruth, WithheldOrder } from "@lowtide/api/node-truth"
 import { plural } from "@lowtide/domain/words"
-import { parseAddresses } from "@lowtide/net"
+import { parseAddresses, prefixesMeet } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { askNode, socketFlag } from "../ask-node.ts"
@@ -179,6 +179,14 @@ const withdraw = Command.make(
   ])
 )
 
+/** Whether an order, null: of everything, keeps something of a prefix away. */
+const meets = (order: string | null, prefix: string): boolean =>
+  order === null ||
+  Result.getOrElse(
+    Result.map(Result.all([parseAddresses(order), parseAddresses(prefix)]), ([held, asked]) => prefixesMeet(held, asked)),
+    () => false
+  )
+
 const restore = Command.make(
   "restore",
   orderFlags,
@@ -186,6 +194,12 @@ const restore = Command.make(
     const prefix = yield* readPrefix("restore", text, all)
     const answer = yield* askNode(socket, ({ node }) => node.restore({ payload: { prefix, reason } }))
     yield* showOrder(answer, "restored")
+    const { err } = yield* Surroundings
+    for (const order of answer.withheld) {
+      if (prefix === null || !meets(order.prefix, prefix)) continue
+      const [what, name] = order.prefix === null ? ["everything", "--all"] : [order.prefix, order.prefix]
+      err(`note: ${what} is withheld by another order (${order.reason}) until \`lowtide node restore ${name}\``)
+    }
   })
 ).pipe(
   Command.withDescription(
