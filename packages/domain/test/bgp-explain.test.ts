@@ -21,6 +21,21 @@ const explained = (said: Partial<SessionSaid>): string => {
   return explainSession(views[0]!, [], () => "5m ago")
 }
 
+describe("what is said of a session that does not come up", () => {
+  it("is what it waits for, whatever ended the one before", () => {
+    const text = explained({
+      state: "OpenSent",
+      lastError: "nothing was heard for the hold time",
+      lastErrorCode: "LT0304"
+    })
+    assert.match(
+      text,
+      /OpenSent \(entered 5m ago\): TCP is up, and its OPEN has not come; .* Nothing was heard for the hold/
+    )
+    assert.match(explained({ state: "Active" }), /not established: Active \(entered 5m ago\)\. /)
+  })
+})
+
 describe("what is said of a session and BFD", () => {
   it("is nothing where none is wanted", () => {
     assert.notInclude(explained({}), "BFD")

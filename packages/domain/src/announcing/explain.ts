@@ -17,7 +17,7 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
     why === null
       ? [`${who} is Established${forText}: ${prefixText(session)}.`]
       : [
-          `${who} is not established: ${state}${forText}.`,
+          `${who} is not established: ${state}${forText}${stateTexts[state] ?? ""}.`,
           `${capital(endless(why.reason))}${why.code === null ? "" : ` (${why.code})`}.`
         ]
   if (session.evidence.length > 0) {
@@ -34,6 +34,13 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
   if (flap !== undefined) sentences.push(flapSentence(flap, ago))
   if (why?.fix != null) sentences.push(`What to do: ${endless(why.fix)}.`)
   return sentences.join(" ")
+}
+
+/** What a session waits for in a state (RFC 4271 §8.2.2), where a router that hangs would keep it. */
+const stateTexts: Readonly<Record<string, string>> = {
+  Connect: ": TCP to it is being opened",
+  OpenSent: ": TCP is up, and its OPEN has not come; a BGP process that hangs does so, while its kernel answers",
+  OpenConfirm: ": OPENs are exchanged, and its KEEPALIVE has not come"
 }
 
 /** BFD guards what is up, and whoever is on call must see where it does not. */
