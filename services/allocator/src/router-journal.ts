@@ -4,7 +4,7 @@ import { Ledger, type WireRow } from "@lowtide/ledger"
 import { formatIpAddress, type Prefix } from "@lowtide/net"
 import { Clock, Effect } from "effect"
 import type { HeardNode } from "./centre.ts"
-import { RouterReports } from "./router-reports.ts"
+import { type LostRouter, RouterReports } from "./router-reports.ts"
 
 /** The kind of the rows that say what routers reported. */
 export const routerKind = "router"
@@ -12,7 +12,7 @@ export const routerKind = "router"
 /** What a row of it holds: who said what of the row's session, and of its address where it has one. Times are RFC 3339. */
 export interface RouterDetail {
   readonly router: string
-  readonly change: "has" | "let-go" | "session-up" | "session-down"
+  readonly change: "has" | "let-go" | "session-up" | "session-down" | "silent"
   readonly at: string
   readonly reason?: string
 }
@@ -28,6 +28,8 @@ interface Pending {
   readonly router: ReportingRouter
   readonly ends: { readonly nodeAddress: string; readonly routerAddress: string }
   readonly prefix: Prefix | undefined
+  /** It reports no more, of the session neither. */
+  readonly lost?: Pick<LostRouter, "atMs" | "reason">
 }
 
 /** Whose session it is, as nodes tell of them. */
@@ -38,7 +40,8 @@ interface Owner {
 }
 
 /**
- * Writes into the wire journal what routers say anew of nodes' sessions and of VIPs, for as long as it runs: the leader does.
+ * Writes into the wire journal what routers say anew of nodes' sessions and of VIPs, and which of them report no more, for as long
+ * as it runs: the leader does.
  * What a router has when it begins to tell is no change.
  */
 export const keepRouterJournal = (
@@ -52,14 +55,17 @@ export const keepRouterJournal = (
     const written = new Written()
     yield* Effect.acquireRelease(
       Effect.sync(() =>
-        heard.watch((router, changes) => {
-          const { networks } = fleetOf()
-          const isVip = ({ address }: Prefix) => {
-            const text = formatIpAddress(address)
-            return [...networks.keys()].some((network) => fleetOf().vipsAt(network, text).length > 0)
-          }
-          note(pending, { router, changes, isVip })
-        })
+        heard.watch(
+          (router, changes) => {
+            const { networks } = fleetOf()
+            const isVip = ({ address }: Prefix) => {
+              const text = formatIpAddress(address)
+              return [...networks.keys()].some((network) => fleetOf().vipsAt(network, text).length > 0)
+            }
+            note(pending, { router, changes, isVip })
+          },
+          (router, lost) => noteLost(pending, router, lost)
+        )
       ),
       (stop) => Effect.sync(stop)
     )
@@ -73,6 +79,8 @@ export const keepRouterJournal = (
       })
       if (rows.length > 0) yield* ledger.appendWire(rows.map(({ row }) => row))
       for (const { key, row } of rows) written.note(key, row.detail)
+      // What a router says when it reports again is news, though it may be what it said before.
+      for (const [, { router, lost }] of taken) if (lost !== undefined) written.forget(router.address)
       for (const [key, change] of taken) if (pending.get(key) === change) pending.delete(key)
     }).pipe(Effect.catch((error) => Effect.logWarning(`what routers report is written later: ${error.message}`)))
     return yield* Effect.forever(Effect.andThen(Effect.sleep(gatherMs), write))
@@ -84,6 +92,11 @@ class Written {
 
   isNew(key: string, detail: string): boolean {
     return this.#details.get(key) !== detail
+  }
+
+  /** Of a router, by its address. */
+  forget(router: string): void {
+    for (const key of this.#details.keys()) if (key.startsWith(`${router} `)) this.#details.delete(key)
   }
 
   note(key: string, detail: string): void {
@@ -128,6 +141,19 @@ const note = (
   }
 }
 
+/** The end of what a router says is told of each session that it spoke of, after the last that it said of it. */
+const noteLost = (pending: Map<string, Pending>, router: ReportingRouter, lost: LostRouter): void => {
+  for (const peer of router.view.peers) {
+    if (pending.size >= pendingMax) return
+    const ends = endsOf(peer)
+    if (ends === undefined) continue
+    pending.set(`${router.address} ${ends.nodeAddress} ${ends.routerAddress} silent`, {
+      ...{ router, ends, prefix: undefined },
+      lost
+    })
+  }
+}
+
 const isHost = ({ address, lengthBits }: Prefix): boolean => lengthBits === (address.family === 4 ? 32 : 128)
 
 /** A router that did not tell its own address leaves open whose session it is. */
@@ -147,7 +173,7 @@ const ownersOf = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyMap<string, Ow
 }
 
 const rowOf = (
-  { router, ends, prefix }: Pending,
+  { router, ends, prefix, lost }: Pending,
   owners: ReadonlyMap<string, Owner>,
   fleet: Fleet,
   nowMs: number
@@ -155,6 +181,10 @@ const rowOf = (
   const owner = owners.get(`${ends.nodeAddress} ${ends.routerAddress}`)
   if (owner === undefined) return undefined
   const name = router.view.name || router.address
+  if (lost !== undefined) {
+    const detail: RouterDetail = { router: name, change: "silent", at: iso(lost.atMs), reason: lost.reason }
+    return { ...owner, kind: routerKind, detail: JSON.stringify(detail) }
+  }
   if (prefix === undefined) {
     const detail = sessionDetail(router, ends, name)
     return detail && { ...owner, kind: routerKind, detail: JSON.stringify(detail) }

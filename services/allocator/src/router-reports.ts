@@ -28,12 +28,15 @@ export interface RoutersHeard {
   readonly routers: () => ReadonlyArray<ReportingRouter>
   /** Routers that reported and do not any more, the latest first. */
   readonly lost: () => ReadonlyArray<LostRouter>
-  /** Calls with each change, on its turn, until the answer is called: it must be short and must not throw. */
-  readonly watch: (onChanged: OnChanged) => () => void
+  /** Calls with each change, and with routers that report no more, on their turn, until the answer is called: both must be short and must not throw. */
+  readonly watch: (onChanged: OnChanged, onLost: OnLost) => () => void
 }
 
 /** What a router said anew. */
 type OnChanged = (router: ReportingRouter, changes: ReadonlyArray<ViewChange>) => void
+
+/** A router reports no more: what it had said is in its view as it was last. */
+type OnLost = (router: ReportingRouter, lost: LostRouter) => void
 
 /** An allocator that hears no routers. */
 export const noRouters: RoutersHeard = { isListening: false, routers: () => [], lost: () => [], watch: () => () => {} }
@@ -131,7 +134,7 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const lost = new Map<string, LostRouter>()
   const said = new Map<string, number>()
-  const watchers = new Set<OnChanged>()
+  const watchers = new Set<{ readonly onChanged: OnChanged; readonly onLost: OnLost }>()
   for (const reason of ["refused", "fault", "closed"]) {
     yield* Metric.update(Metric.withAttributes(ended, { reason }), 0)
   }
@@ -156,7 +159,9 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
         const { address, view } = router
         lost.delete(address)
         for (const oldest of lost.keys()) if (lost.size >= lostMax) lost.delete(oldest)
-        lost.set(address, { address, name: view.name, atMs: nowMs(), reason, isFault })
+        const found: LostRouter = { address, name: view.name, atMs: nowMs(), reason, isFault }
+        lost.set(address, found)
+        for (const { onLost } of watchers) onLost(router, found)
         count(isFault ? "fault" : "closed")
         const who = named(address, view.name)
         if (isFault)
@@ -172,7 +177,7 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
         warn(event.address, `a BMP connection from ${event.address} was refused: ${event.reason}`)
         return
       case "Changed":
-        for (const watcher of watchers) watcher(event.router, event.changes)
+        for (const { onChanged } of watchers) onChanged(event.router, event.changes)
         for (const change of event.changes) {
           if (change._tag !== "Doubt") continue
           const who = named(event.router.address, event.router.view.name)
@@ -190,9 +195,10 @@ const hear = Effect.fnUntraced(function* (settings: StationSettings, nowMs: () =
     isListening: true,
     routers: station.routers,
     lost: () => [...lost.values()].reverse(),
-    watch: (onChanged) => {
-      watchers.add(onChanged)
-      return () => watchers.delete(onChanged)
+    watch: (onChanged, onLost) => {
+      const watcher = { onChanged, onLost }
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
     }
   }
   return heard

@@ -27,13 +27,13 @@ const open = encodeMessage(
 
 /** A router that can be made to say things, and the allocator's ear for it. */
 const talkative = () => {
-  const watchers = new Set<Parameters<RoutersHeard["watch"]>[0]>()
+  const watchers = new Set<Parameters<RoutersHeard["watch"]>>()
   const view = new RouterView({ routesMax: 100, peersMax: 8, isWanted: () => true })
   view.name = "tor-a.example"
   const router: ReportingRouter = { address: routerAddress, view, connectedAtMs: 0, heardAtMs: 0, messages: 1 }
   const take = (message: Parameters<RouterView["take"]>[0], atMs: number) => {
     const changes = view.take(message, atMs)
-    for (const watcher of watchers) watcher(router, changes)
+    for (const [onChanged] of watchers) onChanged(router, changes)
   }
   const peer = (name: PeerHeader["view"]): PeerHeader => ({
     ...{ peerType: 0, view: name, legacyAsPath: false, isFiltered: false, distinguisher: 0n },
@@ -48,7 +48,7 @@ const talkative = () => {
     ...noRouters,
     isListening: true,
     routers: () => [router],
-    watch: (watcher) => {
+    watch: (...watcher) => {
       watchers.add(watcher)
       return () => watchers.delete(watcher)
     }
@@ -66,6 +66,10 @@ const talkative = () => {
       ),
     down: (atMs: number) =>
       take({ _tag: "PeerDown", peer: peer("adj-rib-in-pre"), reason: 4, data: new Uint8Array(0) }, atMs),
+    hangUp: (atMs: number) => {
+      const lost = { address: routerAddress, name: view.name, atMs, reason: "the router closed it", isFault: false }
+      for (const [, onLost] of watchers) onLost(router, lost)
+    },
     endOfRib: (atMs: number) => {
       for (const view of views) update(atMs, view, {})
     },
@@ -122,6 +126,24 @@ const withJournal = (
 const session = "the session of east-1 with tor-a"
 
 describe("what routers say anew, in the wire journal", () => {
+  it.effect("that one reports no more, after the last that it said, and again when it does", () =>
+    withJournal(({ router, later }) =>
+      Effect.gen(function* () {
+        router.up(1_000)
+        router.endOfRib(1_000)
+        const up = `router tor-a.example says of ${session}: up`
+        assert.deepStrictEqual(yield* later, [up])
+        router.announce(2_000, "192.0.2.1/32")
+        router.hangUp(2_500)
+        const has = `router tor-a.example has 192.0.2.1 by ${session}`
+        const silent = `router tor-a.example reports no more of ${session}: the router closed it`
+        assert.deepStrictEqual(yield* later, [up, has, silent])
+        router.up(1_000)
+        assert.deepStrictEqual(yield* later, [up, has, silent, up])
+      })
+    )
+  )
+
   it.effect("a route that came and went, once, whatever number of views tells of it", () =>
     withJournal(({ router, later }) =>
       Effect.gen(function* () {

@@ -183,7 +183,9 @@ const withdraw = Command.make(
 const meets = (order: string | null, prefix: string): boolean =>
   order === null ||
   Result.getOrElse(
-    Result.map(Result.all([parseAddresses(order), parseAddresses(prefix)]), ([held, asked]) => prefixesMeet(held, asked)),
+    Result.map(Result.all([parseAddresses(order), parseAddresses(prefix)]), ([held, asked]) =>
+      prefixesMeet(held, asked)
+    ),
     () => false
   )
 

@@ -99,6 +99,8 @@ export const describeWire = (row: StoredWire, node: string | undefined): Describ
           return plain(`router ${router} has ${row.address ?? "?"} by ${session}`)
         case "let-go":
           return plain(`router ${router} let ${row.address ?? "?"} go from ${session}`)
+        case "silent":
+          return plain(`router ${router} reports no more of ${session}: ${reason}`)
         default:
           return plain(
             `router ${router} says of ${session}: ${change === "session-up" ? "up" : "down"}${reason === "" ? "" : `, ${reason}`}`
