@@ -32,6 +32,12 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
       samples: peers.map(({ peer, status }) => [{ peer }, status.state === "Established" ? 1 : 0])
     },
     {
+      name: "lowtide_bgp_session_down_events_total",
+      type: "counter",
+      help: "Times the session went down since the process began, also where it was back before anybody looked.",
+      samples: peers.map(({ peer }) => [{ peer }, speaker.reporter.downs(peer)])
+    },
+    {
       name: "lowtide_bgp_prefixes",
       type: "gauge",
       help: "Prefixes announced on the session.",

@@ -26,6 +26,7 @@ export class Reporter {
   readonly memory: WireMemory
   readonly #port: ReporterPort
   readonly #turns: TurnReports
+  readonly #downs = new Map<string, number>()
   #saidDropAtMs = Number.NEGATIVE_INFINITY
 
   constructor(port: ReporterPort) {
@@ -34,13 +35,21 @@ export class Reporter {
     this.#turns = new TurnReports(port.isSent, (entries) => this.#add(entries))
   }
 
+  /** How often the peer's session went down since the process began. */
+  downs(peer: string): number {
+    return this.#downs.get(peer) ?? 0
+  }
+
   /** Whether the event was news. */
   onPeerEvent(peer: string, event: PeerEvent): boolean {
     const { line, entries } = this.notes.note(peer, event, this.#port.unixMs())
     if (line !== undefined) this.#port.say(line.severity, line.text)
     this.#add(entries)
     if (event._tag === "RoutesWritten") this.#turns.written(event.token, peer, this.#port.unixMs())
-    if (event._tag === "SessionEnded") this.#turns.ended(peer)
+    if (event._tag === "SessionEnded") {
+      this.#downs.set(peer, this.downs(peer) + 1)
+      this.#turns.ended(peer)
+    }
     return line !== undefined
   }
 
