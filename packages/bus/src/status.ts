@@ -173,7 +173,9 @@ export const WireEntry = Schema.Union([
         /** Refused: the peer is to have it, and the session cannot carry it. */
         action: Schema.Literals(["announced", "withdrawn", "unchanged", "refused"]),
         /** When the message's octets were handed to the kernel. */
-        writtenAt: Schema.String
+        writtenAt: Schema.String,
+        /** Announced as standby; missing of an equal, and of an older release. */
+        standby: Schema.optionalKey(Schema.Literal(true))
       })
     )
   }),

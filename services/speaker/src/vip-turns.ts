@@ -54,13 +54,26 @@ export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTu
   })
 }
 
-const identity = (table: RouteTable, { network, address, stamp, cseq }: VipIntent) => ({
-  network,
-  address,
-  stamp,
-  cseq,
-  verdict: table.verdicts.get(address)?._tag ?? "Unknown"
-})
+const identity = (table: RouteTable, intent: VipIntent) => {
+  const { network, address, stamp, cseq, admission } = intent
+  const verdict = table.verdicts.get(address)?._tag ?? "Unknown"
+  return {
+    ...{ network, address, stamp, cseq, verdict },
+    ...(admission._tag === "Listed" && { standby: standbyOf(table, intent) })
+  }
+}
+
+/** Peers that are to have the VIP as standby, by every one of its routes: all of a standby, and those that have lost it. */
+const standbyOf = (table: RouteTable, { routes }: VipIntent): ReadonlySet<string> => {
+  const wanted = routes.flatMap(({ prefix, peers }) =>
+    peers.flatMap((peer) => {
+      const route = table.wanted(peer).get(prefix)
+      return route === undefined ? [] : { peer, isStandby: route.isStandby }
+    })
+  )
+  const equals = new Set(wanted.filter(({ isStandby }) => !isStandby).map(({ peer }) => peer))
+  return new Set(wanted.map(({ peer }) => peer).filter((peer) => !equals.has(peer)))
+}
 
 /** An aggregate that others still hold up is unchanged for the VIP that left it. */
 const actionsOf = (

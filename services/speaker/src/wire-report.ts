@@ -15,6 +15,8 @@ export interface VipTurn {
   readonly receivedAtMs?: number
   readonly savedAtMs?: number
   readonly actions: ReadonlyMap<string, Applied["peers"][number]["action"]>
+  /** Peers that are to have it as standby. */
+  readonly standby?: ReadonlySet<string>
   /** The order of a person at the node that caused the turn. */
   readonly byHand?: Applied["byHand"] & {}
 }
@@ -94,10 +96,12 @@ const appliedEntry = (
   receivedAt: timeText(vip.receivedAtMs),
   savedAt: timeText(vip.savedAtMs),
   ...(vip.byHand !== undefined && { byHand: vip.byHand }),
-  peers: [...vip.actions].flatMap(([peer, action]) => {
+  peers: [...vip.actions].flatMap(([peer, action]): Applied["peers"] => {
     const at = writtenAt.get(peer)
     if (at === undefined) return []
-    return [{ peer, action: action === "announced" && !isSent(peer, vip.address) ? "refused" : action, writtenAt: at }]
+    if (action !== "announced") return [{ peer, action, writtenAt: at }]
+    if (!isSent(peer, vip.address)) return [{ peer, action: "refused", writtenAt: at }]
+    return [{ peer, action, writtenAt: at, ...(vip.standby?.has(peer) === true && { standby: true as const }) }]
   })
 })
 

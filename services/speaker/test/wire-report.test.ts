@@ -14,13 +14,13 @@ const turn = (actions: Record<string, "announced" | "withdrawn" | "unchanged">):
   actions: new Map(Object.entries(actions))
 })
 
+const wordsOf = ({ peer, action, standby }: Extract<WireEntry, { readonly _tag: "Applied" }>["peers"][number]) =>
+  `${peer} ${action}${standby === true ? " as standby" : ""}`
+
 const collect = (isSent: (peer: string, address: string) => boolean = () => true) => {
   const ready: Array<WireEntry> = []
   const reports = new TurnReports(isSent, (entries) => void ready.push(...entries))
-  const told = () =>
-    ready
-      .splice(0)
-      .flatMap((entry) => (entry._tag === "Applied" ? [entry.peers.map((one) => `${one.peer} ${one.action}`)] : []))
+  const told = () => ready.splice(0).flatMap((entry) => (entry._tag === "Applied" ? [entry.peers.map(wordsOf)] : []))
   return { reports, told }
 }
 
@@ -49,6 +49,14 @@ describe("TurnReports", () => {
     assert.deepStrictEqual(told(), [])
     reports.expire(1_500)
     assert.deepStrictEqual(told(), [[]])
+  })
+
+  it("tells where a route was announced as standby", () => {
+    const { reports, told } = collect()
+    const actions = { a: "announced", b: "announced", c: "withdrawn" } as const
+    reports.begin(1, [{ ...turn(actions), standby: new Set(["a", "c"]) }], ["a", "b", "c"], 0)
+    for (const session of ["a", "b", "c"]) reports.written(1, session, 3_000)
+    assert.deepStrictEqual(told(), [["a announced as standby", "b announced", "c withdrawn"]])
   })
 
   it("does not tell that a route was announced which the session could not carry", () => {

@@ -98,13 +98,16 @@ export const nodeRoutes = (
   return { byPeer, verdicts }
 }
 
-/** What every configured peer of a node is to have, where it is known already which VIPs the node announces, and as what. */
+/** What every configured peer of a node is to have, where it is known already which VIPs the node announces, and as what to whom. */
 export const routesOf = (
   node: Pick<NodeIntent, "node" | "peers">,
-  announced: Iterable<{ readonly intent: Pick<VipIntent, "routes">; readonly isStandby: boolean }>
+  announced: Iterable<{
+    readonly intent: Pick<VipIntent, "routes">
+    readonly isStandby: (peer: string) => boolean
+  }>
 ): NodeRoutes["byPeer"] => {
   const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
-  for (const { intent, isStandby } of announced) addRoutes(byPeer, node.node, intent.routes, () => isStandby)
+  for (const { intent, isStandby } of announced) addRoutes(byPeer, node.node, intent.routes, isStandby)
   return byPeer
 }
 

@@ -88,7 +88,12 @@ export const nodeFacts = (
   const { cluster, node, sync, intent, status, vips } = heard
   const verdicts = vips.map((vip) => ({ vip, verdict: verdictOf(heard, facts, vip) }))
   const announced = verdicts.flatMap(({ vip, verdict }) =>
-    isOnTheWire({ _tag: verdict }) ? { intent: vip, isStandby: verdict === "Standby" } : []
+    isOnTheWire({ _tag: verdict })
+      ? {
+          intent: vip,
+          isStandby: (peer: string) => verdict === "Standby" || facts.isStandby({ ...vip, cluster }, { node, peer })
+        }
+      : []
   )
   const byPeer = routesOf(intent, announced)
   const byPrefix = new Map<string, Array<RoutedVip>>()

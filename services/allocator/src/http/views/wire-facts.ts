@@ -13,7 +13,10 @@ interface Told {
   readonly verdict: string
   /** The seq of the stamp that it rests on; undefined where the row has none. */
   readonly seq: number | undefined
-  readonly peers: ReadonlyMap<string, { readonly action: "announced" | "withdrawn"; readonly writtenAt: string }>
+  readonly peers: ReadonlyMap<
+    string,
+    { readonly action: "announced" | "withdrawn"; readonly writtenAt: string; readonly isStandby: boolean }
+  >
 }
 
 /** What the wire journal has of some VIPs and sessions at one moment, by the nodes' own clocks. */
@@ -50,6 +53,11 @@ export class WireFacts {
     return this.#told.get(`${vipKey(vip)} ${node}`)?.seq
   }
 
+  /** Whether the node told the peer last of the VIP as standby: as one, or since the peer had lost it. */
+  isStandby(vip: VipName, { node, peer }: { readonly node: string; readonly peer: string }): boolean {
+    return this.#told.get(`${vipKey(vip)} ${node}`)?.peers.get(peer)?.isStandby ?? false
+  }
+
   /** What the node had told its peers of the VIP, by the peers' names. */
   announcements(vip: VipName, node: string): ReadonlyArray<Announcement> {
     const told = this.#told.get(`${vipKey(vip)} ${node}`)
@@ -74,10 +82,12 @@ export class WireFacts {
     const vip = vipKey({ cluster, network, address })
     const key = `${vip} ${entry.node}`
     const peers = new Map(this.#told.get(key)?.peers)
-    for (const { peer, action, writtenAt } of written) {
+    for (const { peer, action, writtenAt, standby = false } of written) {
       // What a session cannot carry it takes back, if it had it.
-      if (action === "announced") peers.set(peer, { action, writtenAt })
-      else if (action === "withdrawn" || action === "refused") peers.set(peer, { action: "withdrawn", writtenAt })
+      if (action === "announced") peers.set(peer, { action, writtenAt, isStandby: standby })
+      else if (action === "withdrawn" || action === "refused") {
+        peers.set(peer, { action: "withdrawn", writtenAt, isStandby: false })
+      }
     }
     this.#told.set(key, { verdict: entry.verdict, seq: stampSeq, peers })
     const nodes = this.#nodes.get(vip)

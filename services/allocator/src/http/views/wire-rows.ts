@@ -12,7 +12,12 @@ export const AppliedEntry = Schema.Struct({
   receivedAt: Schema.NullOr(Schema.String),
   savedAt: Schema.NullOr(Schema.String),
   byHand: Schema.optionalKey(Schema.Struct({ order: Schema.String, reason: Schema.String, actor: Schema.String })),
-  peers: Schema.Array(Schema.Struct({ peer: Schema.String, action: Schema.String, writtenAt: Schema.String }))
+  peers: Schema.Array(
+    Schema.Struct({
+      ...{ peer: Schema.String, action: Schema.String, writtenAt: Schema.String },
+      standby: Schema.optionalKey(Schema.Boolean)
+    })
+  )
 })
 export type AppliedEntry = typeof AppliedEntry.Type
 
@@ -145,6 +150,7 @@ const describeEntry = (address: string, { verdict, trigger, byHand, peers }: App
 
 const toldAs: Readonly<Record<string, string>> = {
   announced: "announced to",
+  standby: "announced as standby to",
   withdrawn: "withdrawn from",
   refused: "not carried by the session with"
 }
@@ -152,8 +158,9 @@ const toldAs: Readonly<Record<string, string>> = {
 /** `announced to tor-a, tor-b, withdrawn from tor-c`; empty when no peer was told anything new. */
 export const toldWords = (peers: AppliedEntry["peers"]): string => {
   const byAction = new Map<string, Array<string>>()
-  for (const { peer, action } of peers) {
-    if (action !== "unchanged") byAction.set(action, [...(byAction.get(action) ?? []), peer])
+  for (const { peer, action, standby } of peers) {
+    const told = action === "announced" && standby === true ? "standby" : action
+    if (told !== "unchanged") byAction.set(told, [...(byAction.get(told) ?? []), peer])
   }
   return [...byAction].map(([action, names]) => `${toldAs[action] ?? `${action} to`} ${names.join(", ")}`).join(", ")
 }

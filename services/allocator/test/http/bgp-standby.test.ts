@@ -1,0 +1,55 @@
+import { routeViews } from "@lowtide/domain/announcing/bgp-view"
+import type { StoredWire } from "@lowtide/ledger"
+import { assert, describe, it } from "vitest"
+import { type HeardNode, nodeFacts } from "../../src/http/views/bgp.ts"
+import { WireFacts } from "../../src/http/views/wire-facts.ts"
+import { describeWire } from "../../src/http/views/wire-rows.ts"
+
+const address = "192.0.2.1"
+const writtenAt = "2026-11-23T14:05:00.000Z"
+const route = {
+  ...{ advertisement: "all", prefix: `${address}/32`, peers: ["tor-a", "tor-b"], nodes: ["east-1"] },
+  ...{ localPref: null, communities: [] }
+}
+const peerOf = (name: string) => ({ name, peerAddress: "192.0.2.254", peerPort: 179, peerAsn: 64501, myAsn: 64500 })
+
+const heard = {
+  ...{ cluster: "east", node: "east-1", sync: "live", status: undefined },
+  intent: { node: "east-1", peers: [peerOf("tor-a"), peerOf("tor-b")], excluded: null },
+  vips: [{ network: "backbone", address, state: "announced", services: [], routes: [route] }]
+} as unknown as HeardNode
+
+/** What a node said that it told its peers, as the wire journal has it. */
+const applied = (id: number, verdict: string, ...peers: ReadonlyArray<object>): StoredWire => ({
+  ...{ id, cluster: "east", network: "backbone", address, kind: "applied", recordedAt: writtenAt },
+  detail: JSON.stringify({
+    entries: [{ node: "east-1", verdict, trigger: "session", receivedAt: null, savedAt: null, peers }]
+  })
+})
+const told = (peer: string, more: object = {}) => ({ peer, action: "announced", writtenAt, ...more })
+
+const pathsBy = (...rows: ReadonlyArray<StoredWire>) =>
+  routeViews(nodeFacts(heard, new WireFacts(rows, Date.parse(writtenAt)), new Map())).map(
+    ({ peer, isStandby, asPath }) => `${peer} ${isStandby ? "standby" : "equal"} ${asPath.length}`
+  )
+
+describe("a path that a node was told to a peer as standby", () => {
+  it("is one at the centre as well: of a node that came back to one peer, until it is an equal there again", () => {
+    const before = applied(1, "Announced", told("tor-a"), told("tor-b"))
+    const back = applied(2, "Announced", told("tor-a", { standby: true }))
+    assert.deepStrictEqual(pathsBy(before), ["tor-a equal 1", "tor-b equal 1"])
+    assert.deepStrictEqual(pathsBy(before, back), ["tor-a standby 4", "tor-b equal 1"])
+    assert.strictEqual(
+      describeWire(back, undefined)?.what,
+      `on east-1: ${address} announced as standby to tor-a on session`
+    )
+    assert.deepStrictEqual(pathsBy(before, back, applied(3, "Announced", told("tor-a"))), [
+      "tor-a equal 1",
+      "tor-b equal 1"
+    ])
+  })
+
+  it("is to every peer where the node is a standby, also by the report of a release that does not say it of each", () => {
+    assert.deepStrictEqual(pathsBy(applied(1, "Standby", told("tor-a"))), ["tor-a standby 4", "tor-b standby 4"])
+  })
+})
