@@ -249,7 +249,7 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     obligedOf,
     (cluster) => republicationOf(memory, cluster).takeLacking()
   )
-  const isLeftUnsaid = unsaidIn(memory.fleet, (cluster) => memory.book.entries(cluster))
+  const isLeftUnsaid = unsaidIn(memory.fleet, (cluster) => memory.book.said(cluster, memory.head.incarnation))
   return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
     const cause = caused[eventIndex]
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []

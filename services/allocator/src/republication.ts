@@ -65,13 +65,13 @@ export class Republication {
   }
 
   get #unsaid() {
-    return unsaidIn(this.#fleet, (cluster) => this.#book.entries(cluster))
+    return unsaidIn(this.#fleet, (cluster) => this.#book.said(cluster, this.#incarnation))
   }
 
   /** Takes from the end what nothing will be said of. */
   #passOver(isLeftUnsaid = this.#unsaid): void {
     for (let last = this.#lacking.at(-1); last !== undefined; last = this.#lacking.at(-1)) {
-      if (this.#book.entries(this.#cluster).has(last.key)) return
+      if (this.#book.said(this.#cluster, this.#incarnation).has(last.key)) return
       const content = contentOf(this.#fleet, this.#services, last)
       if (content === undefined || !isLeftUnsaid(content)) return
       this.#lacking.pop()
@@ -145,14 +145,14 @@ const contentOf = (fleet: Fleet, cluster: ClusterMemory, subject: PublishedSubje
 
 /** Streams of VIPs of which nothing is said since history was lost, lest it takes what nodes announce of them. */
 export const unsaidVips = (
-  { fleet, book }: Pick<Memory, "fleet" | "book">,
+  { fleet, book, head }: Pick<Memory, "fleet" | "book" | "head">,
   cluster: ClusterMemory
 ): ReadonlyArray<string> => {
-  const entries = book.entries(cluster.name)
-  const isLeftUnsaid = unsaidIn(fleet, () => entries)
+  const said = book.said(cluster.name, head.incarnation)
+  const isLeftUnsaid = unsaidIn(fleet, () => said)
   return [...cluster.vips].filter((stream) => {
     const vip = fleet.vips.get(stream)
-    if (vip === undefined || vip.obliged.length === 0 || isReserved(cluster, vip) || entries.has(vipKey(vip.address)))
+    if (vip === undefined || vip.obliged.length === 0 || isReserved(cluster, vip) || said.has(vipKey(vip.address)))
       return false
     return isLeftUnsaid(resolveVip(fleet, cluster, vip, []))
   })

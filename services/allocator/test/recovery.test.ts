@@ -902,6 +902,29 @@ describe("an address that was taken over, and for which the configuration has no
     })
   })
 
+  it.effect("stays as well where the log has a tombstone of it, from before it was given again", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.tell(registered, node("n1"), pool(["192.0.2.7/32"]), service("old"), forgetService("old"))
+        assert.isTrue(leader.memory.book.entries("east").get(adv)?.withdraws)
+        yield* leader.lose(2)
+        yield* leader.tell(service("web"))
+        leader.hear(answerOf(2, held("192.0.2.7", stampOf(1, 40))))
+        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        leader.recovery.noteHeldBack({ ...inventory(["shop/web"], ["n1"]), manifests })
+        for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
+        assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+        assert.strictEqual(leader.memory.fleet.vip("default", "192.0.2.7")?.phase, "assigned")
+        assert.deepStrictEqual(said(leader), [])
+        assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
+        const { seq } = leader.memory.head
+        yield* leader.recovery.look(3_400)
+        assert.strictEqual(leader.memory.head.seq, seq, "nothing is left to publish anew")
+      })
+    )
+  )
+
   it.effect("is published with the configuration that has one", () =>
     run(
       Effect.gen(function* () {

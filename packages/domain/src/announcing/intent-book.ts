@@ -35,6 +35,20 @@ export class IntentBook {
     return this.#entries(cluster) ?? new Map()
   }
 
+  /**
+   * What something is said of, by key. A tombstone from before a loss of history is none of these: what has the address now was
+   * given it since, and nobody knows any more what was said of that.
+   */
+  said(cluster: string, incarnation: number): Pick<ReadonlySet<string>, "has"> {
+    const entries = this.entries(cluster)
+    return {
+      has: (key) => {
+        const entry = entries.get(key)
+        return entry !== undefined && (entry.incarnation === incarnation || !entry.withdraws)
+      }
+    }
+  }
+
   obligedOf(cluster: string, key: string): ReadonlyArray<string> {
     return this.#entries(cluster)?.get(key)?.obliged ?? []
   }
