@@ -114,6 +114,19 @@ describe("configuration that takes routes from more addresses than the budget al
     assert.deepStrictEqual(others, [])
   })
 
+  it("is approved for all nodes where the brake of one is released with it, which what is not changed is said to alone", () => {
+    const it = serving(20)
+    it.do(remove(all))
+    const since = it.messages.length
+    it.doAll([approve(it), { _tag: "ReleaseBrake", cluster: "east", node: "east-2" }])
+    const said = it.messages.slice(since).flatMap((message) => {
+      if (message._tag !== "VipIntent" && message._tag !== "NodeIntent") return []
+      const { massWithdraw } = message
+      return [[message._tag, massWithdraw === undefined ? "none" : (massWithdraw.nodes?.join() ?? "all")].join(" to ")]
+    })
+    assert.deepStrictEqual(said, ["NodeIntent to east-2", ...Array.from({ length: 20 }, () => "VipIntent to all")])
+  })
+
   it("is not what is within the budget, which is counted for its period", () => {
     const it = serving(4)
     it.do(remove(all))

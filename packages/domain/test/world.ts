@@ -30,22 +30,19 @@ export class World {
     const affected = affectedContents(this.fleet, events, (cluster, address) =>
       this.book.obligedOf(cluster, vipKey(address))
     )
-    for (const { content, eventIndex, massWithdraw } of affected) {
+    for (const { content, eventIndex, massWithdraw, again } of affected) {
       const seq = this.log.length + 1 + eventIndex
       const event = events[eventIndex]
       const cause = { seq, type: event?.type ?? "", reason: event?.reason ?? "", actor: "test" }
-      const order = massWithdraw && {
-        reason: "test",
-        cause: this.log.length + 1 + massWithdraw.eventIndex,
-        ...(massWithdraw.nodes === undefined ? {} : { nodes: massWithdraw.nodes })
-      }
-      const message = this.book.number(
-        content,
-        { incarnation: 1, epoch: 1, seq },
-        cause,
-        order,
-        massWithdraw?.changesOnly
+      const [ofNew, ofAll] = [massWithdraw, again].map(
+        (order) =>
+          order && {
+            reason: "test",
+            cause: this.log.length + 1 + order.eventIndex,
+            ...(order.nodes === undefined ? {} : { nodes: order.nodes })
+          }
       )
+      const message = this.book.number(content, { incarnation: 1, epoch: 1, seq }, cause, ofNew, ofAll)
       if (message !== undefined) this.messages.push(message)
     }
     this.log.push(...events)

@@ -1,7 +1,6 @@
 import type { CommandReply } from "@lowtide/bus/commands"
 import { type SigningKey, seal } from "@lowtide/bus/envelope"
 import {
-  type AffectedContent,
   affectedContents,
   type ClusterHead,
   type CommandEnvelope,
@@ -12,6 +11,7 @@ import {
   type Fleet,
   isForWholeCluster,
   type MassWithdraw,
+  type MassWithdrawal,
   messageKey,
   type NumberedMessage,
   type Stamp,
@@ -250,7 +250,7 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
     (cluster) => republicationOf(memory, cluster).takeLacking()
   )
   const isLeftUnsaid = unsaidIn(memory.fleet, (cluster) => memory.book.said(cluster, memory.head.incarnation))
-  return affected.flatMap(({ content, eventIndex, massWithdraw }) => {
+  return affected.flatMap(({ content, eventIndex, massWithdraw, again }) => {
     const cause = caused[eventIndex]
     if (cause === undefined || memory.fleet.isFrozen(memory.fleet.cluster(content.cluster))) return []
     const key = messageKey(content)
@@ -265,8 +265,8 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
       reason: cause.event.reason,
       actor: cause.received.envelope.actor
     }
-    const order = massWithdraw && orderedBy(memory, caused, massWithdraw)
-    const message = memory.book.number(content, stamp, why, order, massWithdraw?.changesOnly)
+    const [ofNew, ofAll] = [massWithdraw, again].map((order) => order && orderedBy(memory, caused, order))
+    const message = memory.book.number(content, stamp, why, ofNew, ofAll)
     if (message === undefined) return []
     const digest = digestOf(memory.digests, content.cluster)
     if (cseqBefore !== undefined) digest.remove(key, cseqBefore)
@@ -279,7 +279,7 @@ const numberMessages = (memory: Memory, caused: ReadonlyArray<CausedEvent>): Rea
 const orderedBy = (
   memory: Memory,
   caused: ReadonlyArray<CausedEvent>,
-  { eventIndex, nodes }: NonNullable<AffectedContent["massWithdraw"]>
+  { eventIndex, nodes }: MassWithdrawal
 ): MassWithdraw => {
   const order = caused[eventIndex]
   const reason = order?.received.envelope.words ?? order?.event.reason ?? ""

@@ -9,8 +9,10 @@ import { messageKey, vipKey } from "./subject.ts"
 export interface AffectedContent {
   readonly content: Content
   readonly eventIndex: number
-  /** What it withdraws was ordered by this event: it is said even where it says nothing new, unless that is said here. */
+  /** What it withdraws, where it says something new, was ordered by this event. */
   readonly massWithdraw?: MassWithdrawal
+  /** By order of this event it is said even where it says nothing new. */
+  readonly again?: MassWithdrawal
 }
 
 /**
@@ -106,20 +108,24 @@ const ordered = (affected: AffectedContent, orders: ReadonlyArray<MassWithdrawal
     if (content._tag === "VipIntent") return address === undefined || address === content.address
     return content._tag === "NodeIntent" && address === undefined && (nodes ?? [content.node]).includes(content.node)
   })
-  const order = joined(fitting)
-  return order === undefined ? affected : { ...affected, massWithdraw: order }
+  return { ...affected, ...joined(fitting) }
 }
 
-/** What the orders of one batch come to for one message: one for all nodes is not made less, and of several nodes each is meant. */
-const joined = (orders: ReadonlyArray<MassWithdrawal>): MassWithdrawal | undefined => {
+/**
+ * What the orders of one batch come to for one message: one for all nodes is not made less, also not one of what changes alone,
+ * and of several nodes each is meant.
+ */
+const joined = (orders: ReadonlyArray<MassWithdrawal>): Pick<AffectedContent, "massWithdraw" | "again"> => {
   const forAll =
     orders.findLast(isForWholeCluster) ??
     orders.findLast(({ nodes, changesOnly }) => nodes === undefined && changesOnly === undefined)
-  if (forAll !== undefined) return forAll
+  if (forAll !== undefined) return { massWithdraw: forAll, again: forAll }
+  const ofChanges = orders.findLast(({ changesOnly }) => changesOnly === true)
   const forNodes = orders.filter(({ nodes }) => nodes !== undefined)
   const last = forNodes.at(-1)
-  if (last === undefined) return orders.at(-1)
-  return { ...last, nodes: [...new Set(forNodes.flatMap(({ nodes = [] }) => nodes))] }
+  if (last === undefined) return ofChanges === undefined ? {} : { massWithdraw: ofChanges }
+  const again = { ...last, nodes: [...new Set(forNodes.flatMap(({ nodes = [] }) => nodes))] }
+  return { massWithdraw: ofChanges ?? again, again }
 }
 
 /** Streams of which a message is to be resolved anew, with the index of the last event that says so. */

@@ -68,15 +68,15 @@ export class IntentBook {
   }
 
   /**
-   * The message with its number, or undefined when the one in effect says the same and nothing is ordered of it, or
-   * only of what changes.
+   * The message with its number, or undefined when the one in effect says the same and is not ordered to be said again. It is by
+   * the one order where it says something new, and by the other where it does not.
    */
   number(
     content: Content,
     stamp: Stamp,
     cause: Cause,
-    massWithdraw?: MassWithdraw,
-    changesOnly?: true
+    ofNew?: MassWithdraw,
+    again?: MassWithdraw
   ): NumberedMessage | undefined {
     const book = this.#book(content.cluster)
     const key = messageKey(content)
@@ -84,7 +84,8 @@ export class IntentBook {
     const entries = this.#enter(book)
     const before = entries.get(key)
     const isNew = before?.incarnation !== stamp.incarnation || before.content !== digest
-    if (!isNew && (massWithdraw === undefined || changesOnly === true)) return undefined
+    const massWithdraw = isNew ? ofNew : again
+    if (!isNew && massWithdraw === undefined) return undefined
     const { _tag, ...rest } = content
     const why = massWithdraw === undefined ? { cause } : { massWithdraw, cause }
     const numbered = { _tag, stamp, cseq: book.cseq + 1, prevCseq: book.cseq, ...rest, ...why } as NumberedMessage
