@@ -428,14 +428,15 @@ describe("Speaker", () => {
     const health = { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true } as const
     const ordered = { massWithdraw: { reason: "the shop is closed", cause: 9 } }
 
-    /** Twenty VIPs are wanted, and all of them are to be withdrawn at once: nine are. */
-    const braked = async () => {
+    /** Twenty VIPs are wanted, and all of them are to be withdrawn at once: nine are. `before` the tombstones are said. */
+    const braked = async (before: (centre: HandCentre) => void = () => {}) => {
       const centre = new HandCentre()
       const records = [
         { _tag: "Message" as const, ...centre.say(unreachable) },
         ...addresses.map((address) => ({ _tag: "Message" as const, ...centre.say(vip(address)) })),
         health
       ]
+      before(centre)
       const made = make(centre, records)
       await made.take(...addresses.map((address) => centre.say(tombstone(address))), centre.head())
       return { centre, records, ...made }
@@ -483,6 +484,27 @@ describe("Speaker", () => {
       speaker.takeTrust(Result.getOrThrow(readTrust(none)))
       await settle()
       assert.deepStrictEqual([wanted(speaker), speaker.status().brake], [[0], undefined])
+    })
+
+    it("lets a tombstone go by which trust has ended what it kept, and that is confirmed once routers have it", async () => {
+      const { centre, records, saved, speaker, clock, settle } = await braked((centre) => {
+        centre.key = centre.newKey("centre-2")
+      })
+      assert.deepStrictEqual([wanted(speaker), speaker.status().brake?.held], [[11], 11])
+      centre.believed.delete("centre-1")
+      const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
+      const trust = Result.getOrThrow(readTrust(files))
+      clock.nowMs = 89_000
+      speaker.takeTrust(trust)
+      assert.strictEqual(speaker.status().confirmedCseq, 21, "none of the tombstones: the hold time is not over")
+      await settle()
+      assert.deepStrictEqual([wanted(speaker), speaker.status().brake], [[0], undefined])
+      clock.nowMs = 90_000
+      assert.strictEqual(speaker.status().confirmedCseq, centre.cseq)
+
+      const { held, kept } = restoreState(trust, nodeName, [...records, ...saved])
+      const states = [...held.vips.values()].map(({ message }) => message.state)
+      assert.deepStrictEqual([states, kept.size], [addresses.map(() => "withdrawn"), 0], "so it is in the next process")
     })
 
     it("holds what endpoints made too much while the disk was waited for", async () => {
