@@ -1,9 +1,11 @@
-// Checks a proof of Lowtide's ledger as ledger-proofs.md describes it, with Node's standard library alone and without
-// any code of Lowtide. Exit code: 0 proved, 1 not proved, 2 wrong use.
+// Checks a proof, or a whole export, of Lowtide's ledger as ledger-proofs.md describes them, with Node's standard library
+// alone and without any code of Lowtide. Exit code: 0 proved, 1 not proved, 2 wrong use or a file that cannot be read.
 //
-//   node verify-proof.mjs PROOF.json KEYS.txt        KEYS.txt: verifier keys NAME+ID+KEY, one a line
+//   node verify-proof.mjs PROOF.json KEYS.txt                     KEYS.txt: verifier keys NAME+ID+KEY, one a line
+//   node verify-proof.mjs LOG.ndjson KEYS.txt CHECKPOINTS.txt     CHECKPOINTS.txt: signed notes, one after the other
 import { createHash, createPublicKey, verify } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { createReadStream, readFileSync } from "node:fs"
+import { createInterface } from "node:readline"
 
 const sha256 = (...parts) => {
   const hash = createHash("sha256")
@@ -18,6 +20,20 @@ const refuse = (why) => {
 // "The leaf"
 const field = (value) => (value === undefined ? "-" : `${Buffer.byteLength(String(value), "utf8")}:${String(value)},`)
 const hashOf = (text) => sha256(Buffer.from(text, "utf8")).toString("hex")
+const fieldsOfEvent = [
+  ...["seq", "epoch", "commitSeq", "eventId", "recordedAt", "stream", "version", "type", "schema", "observedAt"],
+  ...["network", "address", "pool", "cluster", "namespace", "service", "serviceUid", "actor", "actorKind", "commandId"],
+  ...["correlationId", "causationSeq", "reasonCode", "data", "meta", "leafHash"]
+]
+/** What the leaf does not cover proves nothing, however it looks; `text` is where the event was read, for keys that stand there twice. */
+const refuseStrayFields = (e, text) => {
+  const stray = Object.keys(e).find((key) => !fieldsOfEvent.includes(key))
+  if (stray !== undefined) refuse(`event ${e.seq} has a field that no event has: ${stray}`)
+  const keys = [...text.matchAll(/"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?/g)].filter(([, , colon]) => colon !== undefined)
+  for (const key of fieldsOfEvent) {
+    if (keys.filter(([, name]) => name === key).length > 1) refuse(`event ${e.seq} has ${key} twice`)
+  }
+}
 const leafOf = (e) => {
   const content = hashOf(
     [
@@ -60,8 +76,9 @@ const openNote = (note, keys) => {
     if (!verify(null, Buffer.from(text, "utf8"), known.key, blob.subarray(4)))
       refuse(`the signature by ${name} is wrong`)
     if (!/^[1-9][0-9]{0,15}$/.test(size)) refuse(`the checkpoint has no size: ${size}`)
-    const signed = more.find((line) => line.startsWith("signed "))?.slice(7)
-    return { origin, size: BigInt(size), root: Buffer.from(root, "base64"), name, signed }
+    const said = (word) => more.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1)
+    const incarnation = Number(said("incarnation"))
+    return { origin, size: BigInt(size), root: Buffer.from(root, "base64"), name, signed: said("signed"), incarnation }
   }
   return refuse("no known key signed the checkpoint")
 }
@@ -127,17 +144,21 @@ const checkConsistency = (first, second, firstRoot, secondRoot, proof) => {
 const hashes = (texts) =>
   texts.map((text) => (/^[0-9a-f]{64}$/.test(text) ? Buffer.from(text, "hex") : refuse(`no hash: ${text}`)))
 
-const [proofFile, keysFile] = process.argv.slice(2)
-if (keysFile === undefined) {
-  console.error("usage: node verify-proof.mjs PROOF.json KEYS.txt")
-  process.exit(2)
+const jsonIn = (text, what) => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    return refuse(`${what} is no JSON: ${error.message}`)
+  }
 }
-try {
-  const proof = JSON.parse(readFileSync(proofFile, "utf8"))
+
+const checkProof = (text, keys) => {
+  const proof = jsonIn(text, "the proof")
   if (proof.kind !== "lowtide.dev/proof/v1")
     refuse(`expected a proof of kind lowtide.dev/proof/v1, found ${proof.kind}`)
-  const keys = keysIn(readFileSync(keysFile, "utf8"))
+  for (const part of ["event", "inclusion", "checkpoint"]) if (proof[part] === undefined) refuse(`it has no ${part}`)
   const checkpoint = openNote(proof.checkpoint, keys)
+  refuseStrayFields(proof.event, text)
   const leaf = leafOf(proof.event)
   if (leaf.toString("hex") !== proof.event.leafHash) refuse("the event does not have the leaf that it names")
   checkInclusion(BigInt(proof.event.seq) - 1n, checkpoint.size, leaf, hashes(proof.inclusion), checkpoint.root)
@@ -146,11 +167,100 @@ try {
     if (older.origin !== checkpoint.origin) refuse("the two checkpoints are of different logs")
     checkConsistency(older.size, checkpoint.size, older.root, checkpoint.root, hashes(proof.consistency.path))
   }
+  return `event ${proof.event.seq} is in ${checkpoint.origin}, ${checkpoint.size} events, signed ${checkpoint.signed} by ${checkpoint.name}`
+}
+
+/** Notes of keys that are known; those of an incarnation before the newest are of a history that was lost since. */
+const openNotes = (text, keys) => {
+  const notes = text.match(/^[^\n]+\n[0-9]+\n[^\n]+\n(?:[^\n]+\n)*\n(?:\u2014 [^\n]+\n?)+/gm) ?? []
+  const opened = notes.map((note) => openNote(note, keys))
+  const newest = Math.max(0, ...opened.map(({ incarnation }) => incarnation))
+  const current = opened.filter(({ incarnation }) => incarnation === newest).sort((a, b) => Number(a.size - b.size))
+  if (current.length === 0) refuse("no checkpoint of a known key was found")
+  if (new Set(current.map(({ origin }) => origin)).size > 1) refuse("the checkpoints are of different logs")
+  return current
+}
+
+/** A tree as its complete subtrees from the left, the largest first. */
+const append = (subtrees, leaf) => {
+  subtrees.push({ size: 1, hash: leaf })
+  while (subtrees.length > 1 && subtrees.at(-1).size === subtrees.at(-2).size) {
+    const [left, right] = subtrees.splice(-2)
+    subtrees.push({ size: left.size + right.size, hash: sha256(octet(1), left.hash, right.hash) })
+  }
+}
+const rootOf = (subtrees) =>
+  subtrees.map(({ hash }) => hash).reduceRight((right, left) => sha256(octet(1), left, right))
+
+/** The export's first line where the events before are archived: their subtrees stand for them. */
+const beginAfter = ({ untilSeq, left }) => {
+  let rest = untilSeq
+  return hashes(left).map((hash) => {
+    const size = 2 ** Math.floor(Math.log2(rest))
+    rest -= size
+    return { size, hash }
+  })
+}
+
+const checkLog = async (file, notes, keys) => {
+  const checkpoints = openNotes(notes, keys)
+  let subtrees = []
+  let count = 0
+  let last
+  let fits
+  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    if (line.trim() === "") continue
+    const event = jsonIn(line, `event ${count + 1}`)
+    if (event.kind === "lowtide.dev/archived/v1" && count === 0) {
+      subtrees = beginAfter(event)
+      count = event.untilSeq
+      continue
+    }
+    count += 1
+    if (event.seq !== count) refuse(`event ${count} is not where it should be: found event ${event.seq}`)
+    refuseStrayFields(event, line)
+    const leaf = leafOf(event)
+    if (leaf.toString("hex") !== event.leafHash) refuse(`event ${count} was changed`)
+    append(subtrees, leaf)
+    last = event
+    for (const checkpoint of checkpoints.filter(({ size }) => size === BigInt(count))) {
+      if (!rootOf(subtrees).equals(checkpoint.root))
+        refuse(`event ${count}, or one before, was changed: the checkpoint over ${count} events has another root`)
+      fits = checkpoint
+    }
+  }
+  // A whole export ends with the event that tells of it; whatever was signed before then is about events that it has.
+  const isDated = last?.type === "AuditExported"
+  const cut = checkpoints.find(
+    ({ size, signed }) =>
+      size > BigInt(count) && !(isDated && Date.parse(signed) >= Date.parse(last.recordedAt) - 10_000)
+  )
+  if (cut !== undefined) refuse(`event ${count + 1} is missing: the checkpoint signed ${cut.signed} covers ${cut.size}`)
+  if (fits === undefined) refuse(`no checkpoint is over ${count} events or fewer`)
+  return `events 1 to ${fits.size} are those of ${fits.origin}, signed ${fits.signed} by ${fits.name}; ${count} were read`
+}
+
+const [file, keysFile, notesFile] = process.argv.slice(2)
+if (keysFile === undefined) {
+  console.error(
+    "usage: node verify-proof.mjs PROOF.json KEYS.txt\n       node verify-proof.mjs LOG.ndjson KEYS.txt CHECKPOINTS.txt"
+  )
+  process.exit(2)
+}
+try {
+  const keys = keysIn(readFileSync(keysFile, "utf8"))
   console.log(
-    `proved: event ${proof.event.seq} is in ${checkpoint.origin}, ${checkpoint.size} events, ` +
-      `signed ${checkpoint.signed} by ${checkpoint.name}`
+    `proved: ${
+      notesFile === undefined
+        ? checkProof(readFileSync(file, "utf8"), keys)
+        : await checkLog(file, readFileSync(notesFile, "utf8"), keys)
+    }`
   )
 } catch (error) {
+  if (error.syscall !== undefined) {
+    console.error(`cannot be read: ${error.message}`)
+    process.exit(2)
+  }
   console.log(`NOT proved: ${error.message}`)
   process.exitCode = 1
 }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { readVerifierKeys } from "@lowtide/ledger/proofs/checkpoint"
-import { readProof, verifyProof } from "@lowtide/ledger/proofs/proof"
+import { verifyProofText } from "@lowtide/ledger/proofs/proof"
 import type { LabProcess } from "@lowtide/testkit/lab/index"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect, Result } from "effect"
@@ -67,6 +67,29 @@ describe("the ledger's proofs", () => {
           /^GREEN: event 300 \(NodeObserved of node:east\/n-\d+, by agent:east, .* goes on unchanged from its /
         )
         const script = join(root, "docs/reference/verify-proof.mjs")
+        const notes = centre.path("notes.txt")
+        writeFileSync(notes, files)
+        const logByDocs = (lines: ReadonlyArray<string>) => {
+          writeFileSync(centre.path("by-docs.ndjson"), `${lines.join("\n")}\n`)
+          return run(script, centre.path("by-docs.ndjson"), centre.keys, notes)
+        }
+        const whole = readFileSync(centre.path("log.ndjson"), "utf8").trimEnd().split("\n")
+        const asDocsSay = yield* logByDocs(whole)
+        assert.match(asDocsSay.stdout, /^proved: events 1 to \d+ are those of lowtide\/ledger, signed /)
+        const damagedLogs = {
+          changed: whole.with(41, (whole[41] ?? "").replace("agent:east", "agent:west")),
+          missing: whole.toSpliced(41, 1),
+          "out of order": whole.with(41, whole[42] ?? "").with(42, whole[41] ?? ""),
+          "cut off": whole.slice(0, 200),
+          "a field more": whole.with(41, (whole[41] ?? "").replace("{", '{"approvedBy":"ada",')),
+          "a field twice": whole.with(41, (whole[41] ?? "").replace("{", '{"actor":"ada",')),
+          "no JSON": whole.with(41, "{")
+        }
+        for (const [name, lines] of Object.entries(damagedLogs)) {
+          const { code, stdout } = yield* logByDocs(lines)
+          assert.deepStrictEqual([code, stdout.slice(0, 12)], [1, "NOT proved: "], name)
+        }
+        assert.strictEqual((yield* run(script, centre.path("none"), centre.keys)).code, 2)
         const byDocs = yield* run(script, proofFile, centre.keys)
         assert.match(byDocs.stdout, /^proved: event 300 is in lowtide\/ledger/)
         assert.strictEqual(byDocs.code, 0)
@@ -83,6 +106,7 @@ describe("the ledger's proofs", () => {
           short: { ...proof, inclusion: proof.inclusion.slice(1) },
           checkpoint: { ...proof, checkpoint: proof.checkpoint.replace("incarnation 1", "incarnation 2") },
           older: { ...proof, consistency: { ...proof.consistency, path: proof.consistency.path.slice(1) } },
+          more: { ...proof, event: { ...proof.event, approvedBy: "ada" } },
           newer: { ...proof, consistency: { ...proof.consistency, path: proof.consistency.path.with(0, other) } }
         }
         for (const [name, value] of Object.entries(damaged)) {
@@ -90,8 +114,7 @@ describe("the ledger's proofs", () => {
           const docs = yield* run(script, proofFile, centre.keys)
           assert.deepStrictEqual([docs.code, docs.stdout.slice(0, 12)], [1, "NOT proved: "], name)
           const known = Result.getOrThrow(readVerifierKeys(readFileSync(centre.keys, "utf8")))
-          const read = readProof(readFileSync(proofFile, "utf8"))
-          assert.isFalse(read !== undefined && verifyProof(read, known).isProved, name)
+          assert.isNotTrue(verifyProofText(readFileSync(proofFile, "utf8"), known)?.isProved, name)
         }
         const damagedOne = yield* centre.lowtide("audit", "verify", proofFile, "--key", centre.keys)
         assert.match(damagedOne.stdout, /^RED: it is NOT proved that event 300 is in the ledger: /)

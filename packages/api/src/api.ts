@@ -169,7 +169,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
         )
       },
       success: CheckpointList,
-      error: [NotFoundProblem, UnavailableProblem]
+      error: [NotFoundProblem, NotLeaderProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "Signed checkpoints of the ledger"),
     HttpApiEndpoint.get("proof", "/audit/proofs/:seq", {
       params: { seq: SeqText },
@@ -179,7 +179,7 @@ export class AuditGroup extends HttpApiGroup.make("audit")
         )
       },
       success: ProofDocument,
-      error: [InvalidQueryProblem, NotFoundProblem, UnavailableProblem]
+      error: [InvalidQueryProblem, NotFoundProblem, NotLeaderProblem, UnavailableProblem]
     }).annotate(OpenApi.Summary, "A proof that an event is in the ledger, to be checked without it"),
     HttpApiEndpoint.get("reads", "/audit/reads", {
       query: auditReadsQuery,
@@ -323,9 +323,12 @@ export class CentreGroup extends HttpApiGroup.make("centre")
       success: SegmentAnswer,
       error: orderErrors
     }).annotate(OpenApi.Summary, "Record that the events of a segment are back, when they are; role admin"),
-    HttpApiEndpoint.get("recovery", "/recovery", { success: RecoveryAnswer, error: UnavailableProblem }).annotate(
+    HttpApiEndpoint.get("recovery", "/recovery", {
+      success: RecoveryAnswer,
+      error: [NotLeaderProblem, UnavailableProblem]
+    }).annotate(
       OpenApi.Summary,
-      "How the recovery from a loss of history stands, and what it keeps reserved"
+      "How the recovery from a loss of history stands, and what it keeps reserved; answered by the leader, who carries it out"
     ),
     HttpApiEndpoint.post("beginRecovery", "/recovery", {
       payload: BeginRecoveryOrder,

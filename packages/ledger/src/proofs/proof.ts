@@ -3,6 +3,7 @@ import { type CheckpointKeys, openCheckpoint, type SignedCheckpoint } from "./ch
 import { EventRecord } from "./event-record.ts"
 import { leafHash } from "./leaf.ts"
 import { areEqual, isConsistent, rootOfInclusion } from "./merkle.ts"
+import { hasStrayKey } from "./stray-keys.ts"
 
 /** What a file is that holds a proof. */
 export const proofKind = "lowtide.dev/proof/v1"
@@ -42,7 +43,15 @@ const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Proof))
 /** Reads a proof file; undefined when it is none. */
 export const readProof = (text: string): Proof | undefined => Option.getOrUndefined(decode(text))
 
-/** Checks a proof against public keys, and nothing else. */
+/** Checks a proof file against public keys, and nothing else; undefined when it is none. */
+export const verifyProofText = (text: string, keys: CheckpointKeys): ProofVerdict | undefined => {
+  const proof = readProof(text)
+  if (proof === undefined || !hasStrayKey(text, proof)) return proof && verifyProof(proof, keys)
+  const why = "the file says more than it proves: it has a field that no proof has, or one twice"
+  return { isProved: false, event: proof.event, why }
+}
+
+/** Checks what was read of a proof file. */
 export const verifyProof = (proof: Proof, keys: CheckpointKeys): ProofVerdict => {
   const { event } = proof
   const fails = (why: string): ProofVerdict => ({ isProved: false, event, why })

@@ -3,6 +3,7 @@ import { type EventRecord, readEventRecord } from "./event-record.ts"
 import { leafHash } from "./leaf.ts"
 import { areEqual, Frontier } from "./merkle.ts"
 import { type ArchivedLine, readArchivedLine } from "./segment.ts"
+import { hasStrayKey } from "./stray-keys.ts"
 
 /** What does not fit, and the first event that is known not to. */
 export interface LogFault {
@@ -81,6 +82,9 @@ export class LogVerifier {
     if (leaf === undefined || !areEqual(leaf, Buffer.from(event.leafHash, "hex"))) {
       const found = leaf === undefined ? "it cannot be computed" : Buffer.from(leaf).toString("hex")
       this.#fault(seq, `was changed: expected leaf ${event.leafHash}, found ${found}`)
+    }
+    if (hasStrayKey(line, event)) {
+      this.#fault(seq, "was changed: it has a field that no event has, or one twice")
     }
     const stored = Buffer.from(event.leafHash, "hex")
     this.#tree.append(stored.length === 32 ? stored : (leaf ?? new Uint8Array(32)))

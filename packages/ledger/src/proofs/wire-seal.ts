@@ -4,6 +4,7 @@ import type { StoredWire } from "../wire.ts"
 import type { EventRecord } from "./event-record.ts"
 import { hashLeaf, netstring, sha256Hex } from "./leaf.ts"
 import { Frontier } from "./merkle.ts"
+import { hasStrayKey } from "./stray-keys.ts"
 
 const Text = Schema.String
 
@@ -110,6 +111,7 @@ export class WireVerifier {
     if (line.trim() === "") return
     const row = readWireRecord(line)
     if (row === undefined) return this.#fault(`after row ${this.#lastId}: expected a row of the journal, found none`)
+    if (hasStrayKey(line, row)) this.#fault(`row ${row.id} has a field that no row has, or one twice`)
     if (row.id <= this.#lastId) this.#fault(`row ${row.id} stands after row ${this.#lastId}`)
     this.#lastId = row.id
     for (let past = this.#seals[this.#at]; past !== undefined && row.id > past.untilId; past = this.#seals[this.#at]) {

@@ -64,6 +64,8 @@ describe("verifying an export", () => {
   const damages: ReadonlyArray<readonly [string, ReadonlyArray<unknown>, number]> = [
     ["a changed payload", whole.with(41, { ...whole[41]!, data: '{"n": 43}' }), 42],
     ["a changed column", whole.with(41, { ...whole[41]!, actor: "agent:b" }), 42],
+    ["a field that no leaf covers", whole.with(41, { ...whole[41]!, approvedBy: "ada" } as never), 42],
+    ["a field twice", lines.with(41, JSON.stringify(whole[41]).replace("{", '{"actor":"ada",')), 42],
     ["a changed event after the newest checkpoint", whole.with(90, { ...whole[90]!, meta: "[]" }), 91],
     ["a changed leaf, after checkpoint 40", whole.with(41, { ...whole[41]!, leafHash: "00".repeat(32) }), 41],
     ["an event and its leaf, after checkpoint 40", whole.with(59, forge(whole[59]!, { actor: "x" })), 41],

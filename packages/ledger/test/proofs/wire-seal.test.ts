@@ -32,6 +32,11 @@ describe("the wire journal beside its seals", () => {
     assert.deepInclude(verify(rows), { isIntact: true, sealsFitting: 2, sealsWithoutRows: 0, rowsUnsealed: 10 })
   })
 
+  it("does not when a row says what no leaf covers", () => {
+    const more = rows.map((row) => (row.id === 5 ? { ...row, approvedBy: "ada" } : row))
+    assert.deepStrictEqual(verify(more).faults, ["wire journal: row 5 has a field that no row has, or one twice"])
+  })
+
   it("of which the oldest rows are no longer kept says so, and fits", () => {
     const kept = rows.filter(({ id }) => id > 19)
     assert.deepInclude(verify(kept, 19), { isIntact: true, sealsFitting: 1, sealsWithoutRows: 1 })

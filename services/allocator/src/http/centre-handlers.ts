@@ -40,7 +40,8 @@ export const CentreHandlers = HttpApiBuilder.group(
       archiveSegment: ({ params, payload }) => asked(archiveSegment(params.fromSeq, payload)),
       dropSegment: ({ params, payload }) => asked(dropSegment(params.fromSeq, payload.reason)),
       restoreSegment: ({ params, payload }) => asked(restoredSegment(params.fromSeq, payload.reason)),
-      recovery: () => standing(centre),
+      // A follower hears neither who is waited for nor that it goes on: its null would say that nothing was lost.
+      recovery: () => Effect.andThen(refuseUnlessLeader(centre), standing(centre)),
       beginRecovery: Effect.fnUntraced(function* ({ payload }) {
         const caller = yield* Caller
         const forbidden = forbids(caller, [fleetAdmin])

@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import { Centre } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
+import { refuseUnlessLeader } from "./currency.ts"
 import { readingOf } from "./views/reading.ts"
 
 /** Checkpoints that one page has. */
@@ -71,8 +72,10 @@ export const askProof = Effect.fnUntraced(function* (query: { readonly seq: numb
   return whole
 })
 
+/** The leader alone signs. */
 const checkpointOver = Effect.fnUntraced(function* (size: number) {
   const centre = yield* Centre
+  yield* refuseUnlessLeader(centre)
   const checkpoint = yield* orUnavailable(centre.checkpointOver(size))
   if (checkpoint !== undefined) return checkpoint
   const detail = "checkpoint: this allocator signs none: it has no key for them, or does not believe its ledger"

@@ -430,6 +430,10 @@ describe("the API", () => {
       expect(JSON.parse(asked.text)).toMatchObject(problem)
       expect(JSON.parse(ordered.text)).toMatchObject(problem)
       expect(JSON.parse(ready.text)).toMatchObject({ role: "follower", lagEvents: 2, lagSeconds: 0.3 })
+      // What a follower cannot know, or make, it does not answer with nothing.
+      for (const path of ["/v1/recovery", "/v1/audit/checkpoints?fresh=true", "/v1/audit/proofs/1"]) {
+        expect(JSON.parse((yield* get(path).pipe(Effect.provide(follower))).text), path).toMatchObject(problem)
+      }
     }).pipe(Effect.provide(local()))
   )
 

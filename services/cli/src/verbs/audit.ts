@@ -4,7 +4,7 @@ import { auditReadsQuery, exportQuery } from "@lowtide/api/audit"
 import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
-import { readProof, verifyProof } from "@lowtide/ledger/proofs/proof"
+import { verifyProofText } from "@lowtide/ledger/proofs/proof"
 import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
 import { dropIn, sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Stream } from "effect"
@@ -180,13 +180,12 @@ const isProofFile = (path: string): Effect.Effect<boolean, CliFault> =>
   })
 
 const verifyProofFile = Effect.fnUntraced(function* (keys: CheckpointKeys, path: string) {
-  const proof = readProof(yield* readInput("file", path))
-  if (proof === undefined) {
+  const verdict = verifyProofText(yield* readInput("file", path), keys)
+  if (verdict === undefined) {
     return yield* usageFault(`file ${path}: expected a proof as \`lowtide audit prove\` writes it`, "make it again")
   }
-  const verdict = verifyProof(proof, keys)
   const sentence = proofSentence(verdict)
-  yield* print({ isProved: verdict.isProved, event: proof.event, sentence }, () => sentence)
+  yield* print({ isProved: verdict.isProved, event: verdict.event, sentence }, () => sentence)
   if (!verdict.isProved) return yield* new Unmet()
 })
 
