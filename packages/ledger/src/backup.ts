@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { createWriteStream, existsSync } from "node:fs"
+import { createWriteStream, existsSync, writeFileSync } from "node:fs"
 import { rename, rm } from "node:fs/promises"
 import { pipeline } from "node:stream/promises"
 import { createGzip } from "node:zlib"
@@ -22,7 +22,7 @@ export const backupFormat = "lowtide-backup/1"
 
 /** Why a backup could not be made or used; the database, or the file, is as it was. */
 export class BackupFault extends Data.TaggedError("BackupFault")<{
-  readonly reason: "exists" | "damaged" | "newer" | "not-empty" | "unavailable"
+  readonly reason: "exists" | "unwritable" | "damaged" | "newer" | "not-empty" | "unavailable"
   readonly detail: string
 }> {
   override get message() {
@@ -72,9 +72,12 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and no
   and c.relname !~ '^kysely_' and c.relname !~ '${rebuildLeftovers}' and c.relname <> all ($1::text[])
 order by c.relname`
 
+/** RFC 3339 in UTC, as every answer has times. */
+const utc = (time: string): string => `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
 const headQuery = `
-select incarnation, epoch, seq::float8 as seq, commit_seq::float8 as "commitSeq", recorded_at::text as "recordedAt",
-  clock_timestamp()::text as "takenAt", (select max(name) from kysely_migration) as schema
+select incarnation, epoch, seq::float8 as seq, commit_seq::float8 as "commitSeq", ${utc("recorded_at")} as "recordedAt",
+  ${utc("clock_timestamp()")} as "takenAt", (select max(name) from kysely_migration) as schema
 from log_head`
 
 /** Writes everything that the ledger holds to a file that is not there yet: whole, and synced, or not at all. */
@@ -84,6 +87,16 @@ export const writeBackup = (url: string, path: string): Effect.Effect<BackupSumm
       throw new BackupFault({ reason: "exists", detail: `${path}: expected no such file, found one` })
     }
     const draft = `${path}.part`
+    try {
+      // Before anything is asked of the database, whose fault it is not.
+      writeFileSync(draft, "", { flag: "wx", mode: 0o600 })
+    } catch (cause) {
+      const found = cause instanceof Error ? cause.message : String(cause)
+      throw new BackupFault({
+        reason: "unwritable",
+        detail: `${path}: expected a file that can be written, found ${found}`
+      })
+    }
     try {
       const summary = await withClient(url, (client) => writeDraft(client, draft))
       await rename(draft, path)
@@ -110,7 +123,7 @@ const writeDraft = async (client: pg.Client, draft: string): Promise<BackupSumma
     trailer = { rows, sha256: hash.digest("hex") }
     yield `#${JSON.stringify(trailer)}\n`
   }
-  await pipeline(text, createGzip(), createWriteStream(draft, { flags: "wx", mode: 0o600, flush: true }))
+  await pipeline(text, createGzip(), createWriteStream(draft, { flush: true }))
   await client.query("commit")
   return { ...header, ...trailer }
 }

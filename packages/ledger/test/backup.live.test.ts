@@ -102,6 +102,9 @@ describe("a backup", () => {
     Effect.gen(function* () {
       const { file, url } = yield* backedUp
       assert.strictEqual((yield* Effect.flip(writeBackup(url, file))).reason, "exists")
+      const nowhere = yield* Effect.flip(writeBackup(url, join(file, "ledger.gz")))
+      assert.strictEqual(nowhere.reason, "unwritable")
+      assert.match(nowhere.message, /ledger\.gz: expected a file that can be written, found ENOTDIR/)
     }).pipe(Effect.scoped)
   )
 

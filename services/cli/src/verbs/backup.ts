@@ -10,6 +10,7 @@ const file = (description: string) => Argument.String("file").pipe(Argument.with
 
 const exitOf: { readonly [Reason in BackupFault["reason"]]: number } = {
   exists: exitCodes.conflict,
+  unwritable: exitCodes.usage,
   damaged: exitCodes.usage,
   newer: exitCodes.usage,
   "not-empty": exitCodes.conflict,
@@ -18,6 +19,7 @@ const exitOf: { readonly [Reason in BackupFault["reason"]]: number } = {
 
 const nextOf: { readonly [Reason in BackupFault["reason"]]: string } = {
   exists: "name another file",
+  unwritable: "name another file, or remove the .part file of a backup that was broken off",
   damaged: "nothing was restored; use another backup",
   newer: "nothing was restored",
   "not-empty": "nothing was restored",
