@@ -72,15 +72,22 @@ export const HistoryTypeText = wordOf(
   "Event type, `VipAssigned`, or kind of wire report"
 )
 
+/** Whether the calendar has the day that a text begins with: JavaScript takes 30 February for 2 March. */
+export const isCalendarDay = (text: string): boolean => {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split("-").map(Number)
+  return new Date(Date.UTC(year, month - 1, day)).toISOString().startsWith(text.slice(0, 10))
+}
+
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
+
+const isRfc3339 = (text: string): boolean =>
+  rfc3339.test(text) && !Number.isNaN(Date.parse(text)) && isCalendarDay(text)
 
 /** A moment as a request may write it: RFC 3339 with its offset. */
 export const InstantText = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) =>
-      rfc3339.test(text) && !Number.isNaN(Date.parse(text))
-        ? true
-        : `expected a time like 2026-11-23T14:05:01Z, found ${JSON.stringify(text)}`
+      isRfc3339(text) ? true : `expected a time like 2026-11-23T14:05:01Z, found ${JSON.stringify(text)}`
     )
   )
 ).annotate({ description: "RFC 3339, with offset" })
@@ -89,7 +96,7 @@ export const InstantText = Schema.String.pipe(
 export const AtText = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) =>
-      isSeqText(text) || (rfc3339.test(text) && !Number.isNaN(Date.parse(text)))
+      isSeqText(text) || isRfc3339(text)
         ? true
         : `expected a time like 2026-11-23T14:05:01Z or the seq of an event, found ${JSON.stringify(text)}`
     )

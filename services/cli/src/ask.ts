@@ -52,6 +52,17 @@ const startHint = "start the demo with `npm run demo`, or name the server with -
 /** Its table has clusters, networks and Services. */
 const listHint = "list what there is with `lowtide get services -o wide`"
 
+/** Where one sees what there is, by what was not found. */
+const nextOfMissing: Readonly<Record<string, string>> = {
+  seq: "`lowtide history --limit 1` shows the last event",
+  from: "`lowtide audit checkpoints` shows their sizes",
+  checkpoint: "its log says why (docs/reference/ledger-proofs.md)",
+  pool: "list what there is with `lowtide get pools`",
+  node: "list what there is with `lowtide get nodes`",
+  recovery: "`lowtide recover` says how it stands",
+  address: "`lowtide recover` lists what is reserved, `lowtide get vips` what is not free"
+}
+
 /** The fault that a failed question amounts to. */
 export const faultOf = (
   error: { readonly _tag: string; readonly message: string },
@@ -63,7 +74,7 @@ export const faultOf = (
       return new CliFault({
         exitCode: exitCodes.notFound,
         what: error.message,
-        next: error.message.startsWith("seq:") ? "`lowtide history --limit 1` shows the last event" : listHint
+        next: nextOfMissing[/^[a-z]+/.exec(error.message)?.[0] ?? ""] ?? listHint
       })
     case "AmbiguousProblem": {
       const { candidates } = error as unknown as { readonly candidates: ReadonlyArray<string> }
@@ -110,8 +121,13 @@ const asTyped = (text: string, args: ReadonlyArray<string>): string => {
   return args.some((arg) => arg === `--${field}` || arg.startsWith(`--${field}=`)) ? `--${text}` : text
 }
 
-const helpHint = (args: ReadonlyArray<string>): string =>
-  `see \`${["lowtide", ...args.filter((arg) => /^[a-z]+$/.test(arg)).slice(0, 1)].join(" ")} --help\``
+const helpHint = (args: ReadonlyArray<string>): string => {
+  const words = args.filter((arg) => /^[a-z-]+$/.test(arg) && !arg.startsWith("-"))
+  return `see \`${["lowtide", ...words.slice(0, groups.has(words[0] ?? "") ? 2 : 1)].join(" ")} --help\``
+}
+
+/** Words that are followed by the verb. */
+const groups: ReadonlySet<string> = new Set(["audit", "bgp", "fleet", "ledger", "node", "vip", "brake"])
 
 /** A problem that says by which rule, and what to do. */
 const ruled = (error: { readonly message: string }, exitCode: number): CliFault => {
@@ -149,6 +165,10 @@ const httpFault = (error: { readonly message: string }, server: string): CliFaul
       what,
       next: isDistrust(reason?.cause) ? trustHint : isNoTls(reason?.cause) ? plainHint : startHint
     })
+  }
+  if (status < 300) {
+    const what = `${server}: its answer broke off: ${causeText(reason?.cause) ?? firstLine(error.message)}`
+    return new CliFault({ exitCode: exitCodes.unreachable, what, next: "try again; what has come is not all of it" })
   }
   return new CliFault({ exitCode: exitOfStatus(status), what: `${server} answered ${status}`, next: startHint })
 }

@@ -1,3 +1,4 @@
+import { isCalendarDay } from "@lowtide/api/parameters"
 import { Result } from "effect"
 
 const unitsMs: Readonly<Record<string, number>> = {
@@ -51,6 +52,7 @@ export const parseMoment = (text: string, nowMs: number): Result.Result<string, 
     return isoOf(nowMs - Number(ago[1]) * (unitsMs[ago[2] ?? ""] ?? Number.NaN)) ?? fault
   }
   if (!/^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/i.test(text.trim())) return fault
+  if (!Number.isNaN(Date.parse(text.trim().slice(0, 10))) && !isCalendarDay(text.trim())) return fault
   const hasTime = text.includes(":")
   return isoOf(Date.parse(hasTime ? text.trim() : `${text.trim()}T00:00`)) ?? fault
 }

@@ -115,6 +115,11 @@ describe("exit codes", () => {
       "trace service/shop/none",
       "error: service: expected one that the log knows, found shop/none; list what there is with `lowtide get services -o wide`\n"
     ],
+    [
+      2,
+      "who 192.0.2.0/24",
+      'error: address: expected an IPv4 or IPv6 address, found "192.0.2.0/24"; `lowtide history 192.0.2.0/24` tells of all its addresses\n'
+    ],
     [1, "diff --from 12", ""],
     [2, "diff", "error: --from: expected a time or the seq of an event, found nothing; see `lowtide diff --help`\n"],
     [2, "diff --from 12 --address 192.0.2", ""],

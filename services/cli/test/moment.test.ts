@@ -43,6 +43,9 @@ describe("parseMoment", () => {
     ["2026-11-23", new Date("2026-11-23T00:00").toISOString()],
     ["yesterday", "refused"],
     ["2026-13-01T00:00:00Z", "refused"],
+    ["2026-02-30T00:00:00Z", "refused"],
+    ["2026-11-31", "refused"],
+    ["2028-02-29T00:00:00Z", "2028-02-29T00:00:00.000Z"],
     ["5", "refused"],
     ["99999999999 weeks ago", "refused"],
     ["", "refused"]

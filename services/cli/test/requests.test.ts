@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -189,4 +189,37 @@ describe("which server is asked", () => {
       rmSync(folder, { recursive: true })
     }
   })
+})
+
+describe("audit export --out", () => {
+  const withFolder = async (act: (path: string) => Promise<void>) => {
+    const folder = mkdtempSync(join(tmpdir(), "lowtide-export-"))
+    try {
+      await act(join(folder, "log.ndjson"))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  it("leaves what is there as it is until all of it has come", () =>
+    withFolder(async (path) => {
+      writeFileSync(path, "of yesterday")
+      const half = new ReadableStream({
+        pull: (controller) => {
+          controller.enqueue(Buffer.from("half"))
+          controller.error(new Error("cut off"))
+        }
+      })
+      const answers = [() => Promise.reject(new TypeError("fetch failed")), async () => new Response(half)]
+      for (const fetch of answers) {
+        const { exitCode, stderr } = await lowtide(`audit export --out ${path}`, { fetch })
+        expect([exitCode, stderr]).toEqual([
+          7,
+          expect.stringMatching(/^error: .*(no answer from|its answer broke off: cut off)/)
+        ])
+        expect([readFileSync(path, "utf8"), existsSync(`${path}.part`)]).toEqual(["of yesterday", false])
+      }
+      const { exitCode } = await lowtide(`audit export --out ${path}`, { fetch: async () => new Response("whole\n") })
+      expect([exitCode, readFileSync(path, "utf8"), existsSync(`${path}.part`)]).toEqual([0, "whole\n", false])
+    }))
 })

@@ -11,7 +11,7 @@ export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<C
   { title: "AGO", cell: ({ time }) => ageCell(time, nowMs) },
   { title: "SEQ", cell: ({ seq }) => (seq === null ? "" : String(seq)) },
   { title: "ACTOR", cell: actorCell },
-  { title: "REASON", cell: ({ reason }) => reason ?? "" },
+  { title: "REASON", cell: reasonCell },
   { title: "CORRELATION", cell: ({ correlationId }) => correlationId ?? "", isWide: true },
   { title: "WHAT", cell: historyWords }
 ]
@@ -28,6 +28,10 @@ export const readColumns = (nowMs: number, timeZone: string): ReadonlyArray<Colu
 /** An actor that nobody checked stands out. */
 const actorCell = ({ actor, unauthenticated }: Pick<HistoryEntry, "actor" | "unauthenticated">): Cell =>
   unauthenticated ? { text: `${actor}?`, tone: "warning" } : actor
+
+/** Where a person answered for what nodes had not confirmed, the reader is to stop. */
+const reasonCell = ({ reason }: HistoryEntry): Cell =>
+  reason === "force-released" ? { text: reason, tone: "bad" } : (reason ?? "")
 
 const historyWords = ({ what, code, fix, words }: HistoryEntry): string => {
   const said = words === null ? what : `${what}: ${JSON.stringify(words)}`

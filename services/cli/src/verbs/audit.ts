@@ -1,5 +1,15 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
-import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
 import { auditReadsQuery, exportQuery } from "@lowtide/api/audit"
 import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
@@ -359,23 +369,27 @@ const exportVerb = Command.make(
       format
     }
     yield* judgeRequest("audit export", exportQuery, query)
-    const file = Option.isNone(out) ? undefined : yield* writing(out.value, () => openSync(out.value, "w"))
-    const put = (octets: Uint8Array) =>
-      file === undefined
-        ? Effect.promise(() => write(octets))
-        : writing(
-            Option.getOrElse(out, () => ""),
-            () => void writeSync(file, octets)
-          )
-    yield* ask(
-      yield* serverFlags,
-      (client) =>
-        client.audit
-          .export({ query, headers: { "x-lowtide-user": user } })
-          .pipe(Effect.flatMap(Stream.runForEach(put))),
-      true
+    const server = yield* serverFlags
+    const readAll = (put: (octets: Uint8Array) => Effect.Effect<void, CliFault>) =>
+      ask(
+        server,
+        (client) =>
+          client.audit
+            .export({ query, headers: { "x-lowtide-user": user } })
+            .pipe(Effect.flatMap(Stream.runForEach(put))),
+        true
+      )
+    if (Option.isNone(out)) return yield* readAll((octets) => Effect.promise(() => write(octets)))
+    const path = out.value
+    // What was there stays until all of it has come, and half an export is none. A device or a pipe takes it as it comes.
+    const isPlain = !existsSync(path) || statSync(path).isFile()
+    const draft = isPlain ? `${path}.part` : path
+    const file = yield* writing(path, () => openSync(draft, "w"))
+    yield* readAll((octets) => writing(path, () => void writeSync(file, octets))).pipe(
+      Effect.ensuring(Effect.sync(() => closeSync(file))),
+      Effect.tapError(() => Effect.sync(() => isPlain && rmSync(draft, { force: true })))
     )
-    if (file !== undefined) closeSync(file)
+    if (isPlain) yield* writing(path, () => renameSync(draft, path))
   })
 ).pipe(
   Command.withDescription("Write the ledger's events, the oldest first; that they were read is an event itself"),

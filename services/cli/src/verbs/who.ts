@@ -1,4 +1,4 @@
-import { parseIpAddress } from "@lowtide/net"
+import { parseIpAddress, parsePrefix } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
@@ -22,7 +22,10 @@ export const who = Command.make(
   Effect.fnUntraced(function* ({ address, at, network }) {
     const parsed = parseIpAddress(address)
     if (Result.isFailure(parsed)) {
-      return yield* usageFault(`address: ${parsed.failure}`, "for example `lowtide who 192.0.2.10`")
+      const next = Result.isSuccess(parsePrefix(address))
+        ? `\`lowtide history ${address}\` tells of all its addresses`
+        : "for example `lowtide who 192.0.2.10`"
+      return yield* usageFault(`address: ${parsed.failure}`, next)
     }
     const query = {
       ...(yield* readMoment("who", "at", at)),
