@@ -9,3 +9,41 @@ export const listText = (names: ReadonlyArray<string>, most = Number.POSITIVE_IN
   if (names.length > most) return `${names.slice(0, most).join(", ")} and ${names.length - most} more`
   return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 }
+
+/** ` (did you mean shop/web?)` where one of the names is likely to be meant, else nothing. */
+export const didYouMean = (found: string, names: Iterable<string>): string => {
+  const nearest = nearestName(found, names)
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`
+}
+
+/** The one of the names that takes the fewest edits, of a quarter of its letters at most; undefined when none is that near, or it is there. */
+const nearestName = (found: string, names: Iterable<string>): string | undefined => {
+  let nearest: string | undefined
+  let least = Math.max(1, Math.floor(found.length / 4)) + 1
+  for (const name of names) {
+    if (Math.abs(name.length - found.length) >= least) continue
+    const count = editsBetween(found, name)
+    if (count === 0) return undefined
+    if (count < least) [nearest, least] = [name, count]
+  }
+  return nearest
+}
+
+/** How many letters are to be put in, taken out, exchanged, or swapped with the next one (optimal string alignment). */
+const editsBetween = (left: string, right: string): number => {
+  let twoAbove: ReadonlyArray<number> = []
+  let above = Array.from({ length: right.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= left.length; row++) {
+    const here = [row]
+    for (let column = 1; column <= right.length; column++) {
+      const isSame = left[row - 1] === right[column - 1]
+      const isSwapped = left[row - 2] === right[column - 1] && left[row - 1] === right[column - 2]
+      const swapped = row > 1 && column > 1 && isSwapped ? (twoAbove[column - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY
+      const exchanged = (above[column - 1] ?? 0) + (isSame ? 0 : 1)
+      here.push(Math.min(swapped, exchanged, (above[column] ?? 0) + 1, (here[column - 1] ?? 0) + 1))
+    }
+    twoAbove = above
+    above = here
+  }
+  return above.at(-1) ?? 0
+}

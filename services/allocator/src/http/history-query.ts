@@ -1,6 +1,8 @@
 import type { HistoryPage, historyQuery } from "@lowtide/api/history"
 import { addressFilter, historyLimitDefault, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
+import { streamOf } from "@lowtide/domain"
+import { didYouMean } from "@lowtide/domain/words"
 import { type EventFilter, Ledger, type StoredEvent, type StoredWire, type WireFilter } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -8,8 +10,9 @@ import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
 import { type Moment, momentOf, momentUnchecked } from "./past.ts"
-import { networkNames, unknownCluster, unknownNetwork } from "./views/clusters.ts"
+import { networkNames, unknownCluster, unknownNetwork, unknownService } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
+import { poolList } from "./views/pools.ts"
 import { readingOf } from "./views/reading.ts"
 import { appliedOf, statusWrittenOf } from "./views/wire-rows.ts"
 
@@ -72,9 +75,9 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
     endsAt,
     node: query.node
   })
-  if (items.length === 0 && !(yield* isKnown(query))) {
-    const detail = `service: expected one that the log knows, found ${query.cluster}/${query.namespace}/${query.service}`
-    return yield* new NotFoundProblem({ detail })
+  const unknown = items.length === 0 ? yield* unknownIn(query) : undefined
+  if (unknown !== undefined) {
+    return yield* new NotFoundProblem({ detail: unknown })
   }
   const answer: HistoryPage = {
     ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
@@ -108,12 +111,27 @@ const removedReports = Effect.fnUntraced(function* (since: string | undefined) {
   return [`what routers were told before ${removed.before} was removed`]
 })
 
-/** A Service of which nothing was ever written is told from one of which nothing is in the stretch that was asked for. */
-const isKnown = Effect.fnUntraced(function* ({ cluster, namespace, service }: HistoryQuery) {
-  if (service === undefined) return true
+/** What is misspelt, or was never there, is told from what has nothing in the stretch that was asked for. */
+const unknownIn = Effect.fnUntraced(function* ({ cluster, namespace, service, pool, node }: HistoryQuery) {
   const ledger = yield* Ledger
-  const ever = yield* orUnavailable(ledger.events({ cluster, namespace, service, limit: 1, order: "desc" }))
-  return ever.length > 0
+  const centre = yield* Centre
+  const isNever = (filter: Omit<EventFilter, "limit" | "order">) =>
+    Effect.map(orUnavailable(ledger.events({ ...filter, limit: 1, order: "desc" })), ({ length }) => length === 0)
+  const look = <A>(project: (view: CommittedView) => A) => orUnavailable(centre.read(project))
+  if (namespace !== undefined && service !== undefined && (yield* isNever({ cluster, namespace, service }))) {
+    const named = { namespace, name: service, ...(cluster === undefined ? {} : { cluster }) }
+    return yield* look((view) => unknownService(view, named))
+  }
+  if (pool !== undefined && (yield* isNever({ pool }))) {
+    const known = yield* look((view) => new Set(poolList(view, {}).items.map(({ name }) => name)))
+    if (!known.has(pool)) return `pool: expected one that the log knows, found ${pool}${didYouMean(pool, known)}`
+  }
+  if (cluster !== undefined && node !== undefined) {
+    if ((yield* orUnavailable(ledger.streamState(streamOf.node(cluster, node)))) !== null) return undefined
+    const known = yield* look(({ fleet }) => [...fleet.cluster(cluster).nodes.keys()])
+    return `node: expected one that the log knows, found ${cluster}/${node}${didYouMean(node, known)}`
+  }
+  return undefined
 })
 
 const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQueryProblem> => {

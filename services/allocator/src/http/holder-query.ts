@@ -11,6 +11,7 @@ import {
   streamOfVip,
   type VipState
 } from "@lowtide/domain"
+import { poolsHolding } from "@lowtide/domain/allocation/pool-choice"
 import { Ledger } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -53,9 +54,10 @@ export const askHolder = Effect.fnUntraced(function* (query: {
     })
   )
   // A network that only kept the address for somebody then, and does no more, knew it as well.
-  const { kept, releases, routes } =
+  const { kept, pools, releases, routes } =
     archived === undefined
       ? yield* readAt(moment, ({ fleet }) => ({
+          pools: poolsWith(fleet, address, query.network),
           kept: keepersOf(fleet, address),
           releases: ordersOf(fleet, address, ({ heldRelease }) => heldRelease?.order ?? []),
           routes: ordersOf(
@@ -64,10 +66,16 @@ export const askHolder = Effect.fnUntraced(function* (query: {
             (vip) => routesWaiting(fleet, fleet.cluster(vip.cluster)).get(streamOfVip(vip)) ?? []
           )
         }))
-      : { kept: new Map<string, Keepers>(), releases: noOrders, routes: noOrders }
+      : { kept: new Map<string, Keepers>(), pools: undefined, releases: noOrders, routes: noOrders }
   const networks = [...new Set([...present, ...kept.keys()])].sort()
   const keepers = kept.get(query.network ?? networks[0] ?? "") ?? {}
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: `network: ${fault}` })
+  const logBegins = moment?.position === 0 ? (yield* orUnavailable(ledger.firstEvent))?.recordedAt : undefined
+  const named = {
+    ...{ address, at, logBegins, ...keepers },
+    ...(pools === undefined ? {} : { pools }),
+    ...(moment?.isSeq === true ? { seq: moment.position } : {})
+  }
   const [network, ...others] = query.network === undefined ? networks : [query.network]
   if (others.length > 0) {
     return yield* new AmbiguousProblem({
@@ -77,7 +85,7 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   }
   if (network === undefined) {
     const nobody: HolderAnswer = {
-      ...neverGivenOut({ address, at, ...keepers }, known, reading),
+      ...neverGivenOut(named, known, reading),
       announcers: [],
       announcement: archivedWords(archived, at)
     }
@@ -91,10 +99,9 @@ export const askHolder = Effect.fnUntraced(function* (query: {
       : yield* orUnavailable(ledger.events({ sinceSeq: overriding, untilSeq: overriding, limit: 1, order: "asc" }))
   const words = events.map(eventEntry)[0]?.words ?? null
   const question = {
-    ...{ network, address, at, awaiting, quarantineEnd, ...keepers, words },
+    ...{ ...named, network, awaiting, quarantineEnd, words },
     approvals: releases.get(network) ?? [],
-    routeApprovals: routes.get(network) ?? [],
-    ...(moment?.isSeq === true ? { seq: moment.position } : {})
+    routeApprovals: routes.get(network) ?? []
   }
   const held = holderAnswer(question, stretches, reading)
   if (archived !== undefined) return { ...held, announcers: [], announcement: archivedWords(archived, at) }
@@ -182,6 +189,15 @@ const keepersOf = ({ networks }: Fleet, address: string): ReadonlyMap<string, Ke
       return keepers.reservation === undefined && keepers.shared === undefined ? [] : [[network, keepers] as const]
     })
   )
+
+/** `pool public of east`: the pools of clusters that have the address, of one network or of all. */
+const poolsWith = (fleet: Fleet, address: string, network: string | undefined): ReadonlyArray<string> =>
+  [...fleet.clusters.values()]
+    .filter((cluster) => network === undefined || cluster.network === network)
+    .flatMap((cluster) =>
+      poolsHolding(fleet.config(cluster).pools, address).map(({ name }) => `pool ${name} of ${cluster.name}`)
+    )
+    .sort()
 
 /** The orders that something of the address waits for, by network: several where clusters share it. */
 const ordersOf = (

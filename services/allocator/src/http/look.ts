@@ -15,8 +15,8 @@ export const look = <A>(
 ) =>
   Effect.gen(function* () {
     const centre = yield* Centre
-    const answer = (view: CommittedView, nowMs: number) => {
-      const fault = unknownCluster(view, cluster)
+    const answer = (view: CommittedView, nowMs: number, then?: string) => {
+      const fault = unknownCluster(view, cluster, then)
       return fault === undefined ? { answer: project(view, nowMs) } : { fault }
     }
     const nowMs = yield* Clock.currentTimeMillis
@@ -25,7 +25,7 @@ export const look = <A>(
         ? yield* orUnavailable(centre.read((view) => answer(view, nowMs)))
         : yield* Effect.gen(function* () {
             const moment = yield* momentOf(at, "at")
-            return answer(yield* (yield* Past).viewAt(moment), Date.parse(moment.at))
+            return answer(yield* (yield* Past).viewAt(moment), Date.parse(moment.at), moment.at)
           })
     return "answer" in seen ? seen.answer : yield* new NotFoundProblem({ detail: `cluster: ${seen.fault}` })
   })

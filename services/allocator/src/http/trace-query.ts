@@ -4,8 +4,10 @@ import { type Bus, Envelope, readLast, stateStream, stateSubject } from "@lowtid
 import { messageKey, ServiceAnswer, VipIntent, vipKey } from "@lowtide/domain"
 import { Ledger, type StoredEvent } from "@lowtide/ledger"
 import { Effect, Option, Schema } from "effect"
+import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { momentOf, readAt } from "./past.ts"
+import { unknownService } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
 import { type Publication, traceAnswer } from "./views/trace.ts"
 
@@ -55,9 +57,9 @@ export const askTraceIn = Effect.fnUntraced(function* (query: ServiceName & { re
   )
   const events = changeIn(newest)
   if (events.length === 0) {
-    return yield* new NotFoundProblem({
-      detail: `service: expected one that the log ${moment === undefined ? "knows" : `knew at ${moment.at}`}, found ${cluster}/${namespace}/${name}`
-    })
+    const centre = yield* Centre
+    const detail = yield* orUnavailable(centre.read((view) => unknownService(view, query, moment?.at)))
+    return yield* new NotFoundProblem({ detail })
   }
   const { reading, held, network } = yield* readAt(moment, (view) => {
     const memory = view.fleet.clusters.get(cluster)
@@ -113,9 +115,9 @@ export const clusterOfService = Effect.fnUntraced(function* ({
   const candidates = [...new Set(clusters)].sort()
   const [cluster, ...others] = candidates
   if (cluster === undefined) {
-    return yield* new NotFoundProblem({
-      detail: `service: expected one that the log knows, found ${namespace}/${name}`
-    })
+    const centre = yield* Centre
+    const detail = yield* orUnavailable(centre.read((view) => unknownService(view, { namespace, name }, moment?.at)))
+    return yield* new NotFoundProblem({ detail })
   }
   if (others.length > 0) {
     return yield* new AmbiguousProblem({

@@ -2,11 +2,11 @@ import { NotFoundProblem } from "@lowtide/api/problems"
 import type { EventType } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
-import type { CommittedView } from "../centre.ts"
+import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { momentOf, readAt } from "./past.ts"
 import { clusterOfService, type ServiceName } from "./trace-query.ts"
-import { unknownCluster } from "./views/clusters.ts"
+import { unknownCluster, unknownService } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
 import { whyAnswer } from "./views/why.ts"
 
@@ -31,10 +31,18 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
         ...{ limit: eventsMax, order: "desc" }
       })
     )
-  const events = [...(yield* newest("VipAssigned")), ...(yield* newest("AssignmentRefused"))]
+  const centre = yield* Centre
+  const known = yield* orUnavailable(
+    centre.read((view) => ({ fault: unknownCluster(view, cluster), service: unknownService(view, query) }))
+  )
+  if (known.fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${known.fault}` })
+  const ever = yield* orUnavailable(ledger.events({ cluster, namespace, service: name, limit: 1, order: "desc" }))
+  const events = [
+    ...(yield* newest("VipAssigned")),
+    ...(yield* newest("VipAdopted")),
+    ...(yield* newest("AssignmentRefused"))
+  ]
   const answer = (view: CommittedView) => {
-    const fault = unknownCluster(view, cluster)
-    if (fault !== undefined) return { fault }
     const facts = {
       fleet: view.fleet,
       cluster: view.fleet.cluster(cluster),
@@ -43,8 +51,9 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
       at: moment?.at ?? null,
       events
     }
-    return { answer: whyAnswer(facts, readingOf(view)) }
+    return whyAnswer(facts, readingOf(view))
   }
   const said = yield* readAt(moment, answer)
-  return "answer" in said ? said.answer : yield* new NotFoundProblem({ detail: `cluster: ${said.fault}` })
+  // One that was never there is told from one that is gone, or was not there yet.
+  return said.standing === "absent" && ever.length === 0 ? yield* new NotFoundProblem({ detail: known.service }) : said
 })

@@ -68,7 +68,9 @@ describe("a read at an earlier time", () => {
         expect(refused).toMatchObject({ _tag: "InvalidQueryProblem", field: "at" })
       }
       const west = yield* Effect.flip(api.fleet.pools({ query: { at: "1", cluster: "west" } }))
-      expect(west.message).toBe('cluster: expected one of the clusters [east], found "west"')
+      expect(west.message).toBe(
+        'cluster: expected one of the clusters that were known at 2026-11-23T14:05:00.000Z, [east], found "west"'
+      )
     }).pipe(Effect.provide(local()))
   )
 })
@@ -289,7 +291,9 @@ describe("why a Service has what it has", () => {
       )
       expect(yield* why("inner")).toMatchObject({ standing: "unasked" })
       expect((yield* why("broken")).sentence).toMatch(/^Service east shop\/broken is not understood: LT0107 /)
-      expect((yield* why("none")).sentence).toBe("Service east shop/none is not there.")
+      expect((yield* Effect.flip(why("none"))).message).toBe(
+        "service: expected one that the log knows, found east/shop/none"
+      )
       const seq = (web.addresses[0]?.seq ?? 0) - 2
       expect(yield* why("web", String(seq))).toMatchObject({
         standing: "absent",

@@ -100,6 +100,35 @@ describe("who holds a VIP", () => {
     )
     expect(unnamed(at(9))).toBe(`192.0.2.9 had not been given out in any network by ${at(9)} (known: blue, default).`)
   })
+
+  it("is said as of the event that is asked about, since others of its batch have the same time", () => {
+    const one = { network: "default", address: "192.0.2.1", at: at(10), seq: 9 }
+    expect(holderAnswer(one, life, reading).sentence).toBe(
+      `192.0.2.1 (network default) had not been given out by event 9 (${at(10)}).`
+    )
+    expect(holderAnswer({ ...one, at: at(42), seq: 42 }, life, reading).sentence).toContain(
+      `was held by nobody at event 42 (${at(42)}): withdrawing since`
+    )
+  })
+
+  it("is said beside the pools that have the address, and when the ledger begins", () => {
+    const never = { network: "default", address: "192.0.2.9", at: null }
+    const said = (more: object) => holderAnswer({ ...never, ...more }, [], reading).sentence
+    expect(said({ pools: [] })).toBe("192.0.2.9 (network default) has never been given out. It is in no pool.")
+    expect(said({ pools: ["pool a of east", "pool b of west"] })).toContain(
+      " It is in pool a of east and pool b of west."
+    )
+    expect(said({ at: at(1), logBegins: at(9), pools: [] })).toBe(
+      `192.0.2.9 (network default) had not been given out by ${at(1)}; the ledger begins at ${at(9)}.`
+    )
+  })
+
+  it("has it from a pool that may not be known yet, where it was taken over", () => {
+    const adopted = [stretch(10, "assigned", ["web"], { pool: "-", reasonCode: "status-says" })]
+    expect(holderAnswer({ network: "default", address: "192.0.2.1", at: null }, adopted, reading).sentence).toContain(
+      ", from a pool that is not known, because the Service's status named it already (event 10 "
+    )
+  })
 })
 
 const event = (seq: number, type: string, data: object, more: Partial<StoredEvent> = {}): StoredEvent => ({
@@ -447,7 +476,7 @@ describe("what differs between two times", () => {
     expect(items.map(({ kind, change, cluster, name, sentence }) => [kind, change, cluster, name, sentence])).toEqual([
       [
         ...["configuration", "changed", "", "Fleet//prod"],
-        `Fleet prod changed: blastRadius.maxWithdrawRoutes (event 3 at ${at(3)}).`
+        `Fleet prod changed: blastRadius.maxWithdrawRoutes is 60, and was 50 (event 3 at ${at(3)}).`
       ],
       [
         ...["approval", "added", "east", "w-1"],

@@ -116,7 +116,9 @@ describe("the API", () => {
       const never = yield* api.audit.holder({ params: { address: "2001:0DB8::00ff" }, query: {} })
       expect(never.address).toBe("2001:db8::ff")
       expect(never).toMatchObject({ holder: null, network: null })
-      expect(never.sentence).toBe("2001:db8::ff has never been given out in any network (known: default).")
+      expect(never.sentence).toBe(
+        "2001:db8::ff has never been given out in any network (known: default). It is in pool wide of east."
+      )
       const mapped = yield* api.audit.holder({ params: { address: "::ffff:192.0.2.1" }, query: {} })
       expect(mapped).toEqual(now)
     }).pipe(Effect.provide(local()))
@@ -335,6 +337,22 @@ describe("the API", () => {
       })
       const unknown = yield* Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "none" }, query: {} }))
       expect(unknown._tag).toBe("NotFoundProblem")
+      const misspelt = yield* Effect.all([
+        Effect.flip(api.audit.trace({ params: { namespace: "shop", name: "wbe" }, query: {} })),
+        Effect.flip(api.audit.whyIn({ params: { cluster: "east", namespace: "shop", name: "weeb" }, query: {} })),
+        Effect.flip(api.audit.whyIn({ params: { cluster: "eest", namespace: "shop", name: "web" }, query: {} })),
+        Effect.flip(api.audit.history({ query: { cluster: "east", node: "eats-1" } })),
+        Effect.flip(api.audit.history({ query: { pool: "pubic" } }))
+      ])
+      expect(misspelt.map(({ message }) => message)).toEqual([
+        "service: expected one that the log knows, found shop/wbe (did you mean shop/web?)",
+        "service: expected one that the log knows, found east/shop/weeb (did you mean shop/web?)",
+        'cluster: expected one of the clusters [east, west], found "eest" (did you mean east?)',
+        "node: expected one that the log knows, found east/eats-1 (did you mean east-1?)",
+        "pool: expected one that the log knows, found pubic (did you mean public?)"
+      ])
+      const asked = { params: { cluster: "west", namespace: "shop", name: "web" }, query: { at: "1" } }
+      expect(yield* api.audit.whyIn(asked)).toMatchObject({ standing: "absent" })
       const cluster = yield* Effect.flip(api.fleet.services({ query: { cluster: "north" } }))
       expect(cluster._tag).toBe("NotFoundProblem")
       expect(cluster.message).toBe('cluster: expected one of the clusters [east, west], found "north"')
@@ -346,6 +364,7 @@ describe("the API", () => {
       const fields = [
         ["/v1/vips/192.0.2.256/holder", "params.address"],
         ["/v1/vips/192.0.2.1/holder?at=yesterday", "query.at"],
+        ["/v1/vips/192.0.2.1/holder?at=2026-02-30T00:00:00Z", "query.at"],
         ["/v1/history?limit=0", "query.limit"],
         ["/v1/history?actor=a%00b", "query.actor"],
         ["/v1/history?type=VipGiven", "query.type"],

@@ -13,6 +13,7 @@ import type { StoredCurrent } from "@lowtide/ledger"
 import { parseIpAddress, parsePrefix, prefixContains } from "@lowtide/net"
 import { Result } from "effect"
 import { byText } from "./reading.ts"
+import { poolText } from "./reasons.ts"
 
 /** What is compared of a fleet; with none of them all of it. */
 export interface DiffFilter {
@@ -228,7 +229,7 @@ const sayVip = (before: VipState | null, after: VipState): Said => {
   const holds = holdersOf(after)
   const of = { kind: "address", name } as const
   if (held === "" && holds !== "") {
-    return { ...of, change: "added", sentence: `${subject} was given to ${holds}, from pool ${after.pool}` }
+    return { ...of, change: "added", sentence: `${subject} was given to ${holds}, from ${poolText(after.pool)}` }
   }
   if (held !== "" && holds === "") {
     return { ...of, change: "removed", sentence: `${subject} was released by ${held} and is ${after.phase}` }
@@ -292,14 +293,35 @@ const sayPresence = ({ before, after }: Difference, named: Presence): Said & Pre
   return { ...named, change: "changed", sentence: `${named.subject} changed: ${changedFields(before, after)}` }
 }
 
-/** `service.externalTrafficPolicy`, `servingNodes`, `refusal`: fields that differ, one level into what was observed. */
+/**
+ * `service.externalTrafficPolicy is Local, and was Cluster`, `servingNodes is [a, b], and was []`: fields that differ, one
+ * level into what was observed; of a long one the name alone.
+ */
 const changedFields = (before: StreamState | null, after: StreamState | null): string => {
   const [old, young] = [flat(before), flat(after)]
   return [...new Set([...old.keys(), ...young.keys()])]
     .filter((field) => old.get(field) !== young.get(field))
     .sort()
-    .join(", ")
+    .map((field) => {
+      const [is, was] = [plainText(young.get(field)), plainText(old.get(field))]
+      return is === undefined || was === undefined ? field : `${field} is ${is}, and was ${was}`
+    })
+    .join("; ")
 }
+
+/** A value that a sentence has room for: a text, a number, or a list of them. */
+const plainText = (json: string | undefined): string | undefined => {
+  if (json === undefined) return "unset"
+  const value: unknown = JSON.parse(json)
+  if (value === null) return "none"
+  const parts: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
+  if (parts.some((part) => typeof part === "object")) return undefined
+  const text = parts.map(String).join(", ")
+  if (text.length > plainLengthMax) return undefined
+  return Array.isArray(value) ? `[${text}]` : text
+}
+
+const plainLengthMax = 80
 
 const flat = (state: object | null): ReadonlyMap<string, string> =>
   new Map(

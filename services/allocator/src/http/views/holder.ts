@@ -3,30 +3,48 @@ import type { Reading } from "@lowtide/api/reading"
 import type { ReservationState, SharedAddressState } from "@lowtide/domain"
 import { listText } from "@lowtide/domain/words"
 import type { StoredHistory } from "@lowtide/ledger"
-import { heldReason, restReason } from "./reasons.ts"
+import { heldReason, poolText, restReason } from "./reasons.ts"
 
 /** The part of the answer that the log has: who held it. Who announced it is the wire journal's to say. */
 export type HeldAnswer = Omit<HolderAnswer, "announcers" | "announcement">
 
 /** What is said of an address that no network has ever given out, where none was named. */
 export const neverGivenOut = (
-  { address, at, reservation, shared }: Omit<HolderQuestion, "network">,
+  question: Omit<HolderQuestion, "network">,
   networks: ReadonlyArray<string>,
   reading: Reading
 ): HeldAnswer => ({
   ...reading,
   network: null,
-  address,
-  at,
+  address: question.address,
+  at: question.at,
   phase: "unknown",
   holder: null,
   quarantineEnd: null,
   approval: null,
   routeApproval: null,
-  reservation: reservationOf(reservation),
+  reservation: reservationOf(question.reservation),
   awaiting: [],
-  sentence: `${address} ${at === null ? "has never been given out in any network" : `had not been given out in any network by ${at}`} (known: ${networks.join(", ") || "none"}).${keptSentence({ at, reservation, shared })}`
+  sentence: `${question.address} ${question.at === null ? "has never been given out in any network" : `had not been given out in any network by ${momentText(question)}`} (known: ${networks.join(", ") || "none"})${beginsWords(question)}.${poolSentence(question)}${keptSentence(question)}`
 })
+
+/** A moment as a record has it: by an event where one was named, since others of its batch have the same time. */
+const momentText = ({ at, seq }: Pick<HolderQuestion, "at" | "seq">): string =>
+  seq === undefined ? `${at}` : `event ${seq} (${at})`
+
+/** Of a moment before the first event the log knows nothing, which is not to say that nothing was. */
+const beginsWords = ({ logBegins }: Pick<HolderQuestion, "logBegins">): string =>
+  logBegins === undefined ? "" : `; the ledger begins at ${logBegins}`
+
+/** Which pools have, or had, an address that nobody was ever given. */
+const poolSentence = ({ at, pools, logBegins }: Pick<HolderQuestion, "at" | "pools" | "logBegins">): string => {
+  if (pools === undefined || logBegins !== undefined) return ""
+  const verb = at === null ? "is" : "was"
+  return pools.length === 0 ? ` It ${verb} in no pool.` : ` It ${verb} in ${listText(pools, poolsMax)}.`
+}
+
+/** Pools that a sentence names; of more it has their number. */
+const poolsMax = 4
 
 /** For whom an address is kept, or was at that moment, that nobody holds. */
 const keptSentence = ({ at, reservation, shared }: Pick<HolderQuestion, "at" | "reservation" | "shared">): string => {
@@ -65,6 +83,10 @@ export interface HolderQuestion {
   readonly routeApprovals?: ReadonlyArray<WaitingOrder>
   /** What the person said who ended a withdrawal without a node's confirmation. */
   readonly words?: string | null
+  /** `pool public of east`, by cluster, that have the address, or had it at that moment; undefined where it was given out. */
+  readonly pools?: ReadonlyArray<string>
+  /** When the first event was recorded, RFC 3339, where the moment is before it. */
+  readonly logBegins?: string | undefined
   /** The event asked about, where one was named: of what its moment brought, what came after it is not counted. */
   readonly seq?: number
 }
@@ -129,7 +151,7 @@ const partAnswer = (
       ...answer,
       phase: "unknown",
       holder: null,
-      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${question.at}`}.${keptSentence(question)}`
+      sentence: `${subjectOf(question)} ${question.at === null ? "has never been given out" : `had not been given out by ${momentText(question)}`}${beginsWords(question)}.${poolSentence(question)}${keptSentence(question)}`
     }
   }
   const phase = phaseOf(stretch.state)
@@ -161,7 +183,7 @@ const heldSentence = (question: HolderQuestion, holder: HolderView): string => {
     holder.until === null
       ? `is held by ${services} since ${holder.since}`
       : `was held by ${services} from ${holder.since} until ${holder.until}`
-  return `${subjectOf(question)} ${held}, from pool ${holder.pool}, because ${heldReason(holder.reason)} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}${routeSentence(question)}`
+  return `${subjectOf(question)} ${held}, from ${poolText(holder.pool)}, because ${heldReason(holder.reason)} (event ${holder.seq} by ${holder.actor}).${approvalSentence(question)}${routeSentence(question)}`
 }
 
 /** Said of an address whose holder has let go of it, and that is announced as before all the same. */
@@ -193,7 +215,7 @@ const restingSentence = (question: HolderQuestion, stretches: ReadonlyArray<Stor
   const names = before === undefined ? [] : holdersOf(before)
   const after = names.length === 0 ? "" : `, after ${names.map(fullName).join(" and ")}`
   const verb = question.at === null ? "is" : "was"
-  return `${subjectOf(question)} ${verb} held by nobody${atWords(question.at)}: ${stretch?.state} since ${stretch?.validFrom}${after}${becauseWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${keptSentence(question)}`
+  return `${subjectOf(question)} ${verb} held by nobody${atWords(question)}: ${stretch?.state} since ${stretch?.validFrom}${after}${becauseWords(stretch, question.words ?? null)} (event ${stretch?.fromSeq} by ${stretch?.actor})${awaitingWords(question.awaiting ?? [])}${quarantineWords(question)}.${keptSentence(question)}`
 }
 
 /** Why nobody holds it; where a person answers for that, in their own words as well. */
@@ -223,7 +245,7 @@ const quarantineWords = ({ quarantineEnd }: HolderQuestion): string =>
 
 const subjectOf = ({ address, network }: HolderQuestion): string => `${address} (network ${network})`
 
-const atWords = (at: string | null): string => (at === null ? "" : ` at ${at}`)
+const atWords = (question: HolderQuestion): string => (question.at === null ? "" : ` at ${momentText(question)}`)
 
 const fullName = ({ cluster, namespace, name }: Omit<HolderName, "uid">): string => `${cluster} ${namespace}/${name}`
 

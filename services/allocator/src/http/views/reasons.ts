@@ -1,4 +1,5 @@
 import type { ReasonCode } from "@lowtide/domain"
+import { unknownPool } from "@lowtide/domain/fleet/recovery"
 
 /** Why an address is held, behind "because": an event's reason code (docs/reference/events.md) in words. */
 export const heldReason = (reason: string): string => wordsOf(held, reason)
@@ -41,3 +42,6 @@ const resting: Reasons = {
   "quarantine-over": "its quarantine is over",
   approved: "a second person approved its withdrawal"
 }
+
+/** `pool public`; of an address that was taken over it may not be known before its Service is seen. */
+export const poolText = (pool: string): string => (pool === unknownPool ? "a pool that is not known" : `pool ${pool}`)

@@ -5,7 +5,7 @@ import { explainPools } from "@lowtide/domain/allocation/explain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
 import type { StoredEvent } from "@lowtide/ledger"
 import { findingsOn, isLeaving } from "./findings.ts"
-import { heldReason } from "./reasons.ts"
+import { heldReason, poolText } from "./reasons.ts"
 
 /** Everything that the answer is made from. */
 export interface WhyFacts {
@@ -82,7 +82,11 @@ const isAboutPools: ReadonlySet<string> = new Set(["LT0201", "LT0205", "LT0208"]
 
 const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState): WhyAnswer["addresses"] =>
   addressesOf(cluster, state).map((address) => {
-    const event = events.find((event) => event.type === "VipAssigned" && event.address === address)
+    const given = events.filter((event) => event.type !== "AssignmentRefused" && event.address === address)
+    const event = given.reduce<StoredEvent | undefined>(
+      (last, one) => (one.seq > (last?.seq ?? 0) ? one : last),
+      undefined
+    )
     return {
       address,
       pool: fleet.vip(cluster.network, address, cluster.name)?.pool ?? "",
@@ -94,9 +98,9 @@ const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState
   })
 
 const sayAddress = ({ address, pool, leaving, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
-  if (leaving) return `${address} of pool ${pool} until nodes announce what takes its place`
+  if (leaving) return `${address} of ${poolText(pool)} until nodes announce what takes its place`
   const because = reason === null ? "" : ` since ${since}, because ${heldReason(reason)} (event ${seq})`
-  return `${address} of pool ${pool}${because}`
+  return `${address} of ${poolText(pool)}${because}`
 }
 
 /** Pools in effect, and those that errors keep out of effect. */
