@@ -33,6 +33,34 @@ const isOneHopAway = (peer: NodePeer, isOnLink: (address: string) => boolean): b
   isUnnumbered(peer) ||
   (isInternalPeer(peer) || peer.hops === undefined ? isOnLink(peer.peerAddress) : peer.hops === "one")
 
+/**
+ * Which addresses are on a network of the node's own, as it was when it was asked first, and when their peer was met last. An interface
+ * that is down has no networks, and a path that fails would look like one over hops.
+ */
+export class LinkMemory {
+  readonly #isOnLink: (address: string) => boolean
+  readonly #known = new Map<string, boolean>()
+
+  constructor(isOnLink: (address: string) => boolean) {
+    this.#isOnLink = isOnLink
+  }
+
+  readonly isOnLink = (address: string): boolean => {
+    const known = this.#known.get(address) ?? this.#isOnLink(address)
+    this.#known.set(address, known)
+    return known
+  }
+
+  /** Looks again where an address is that was asked for; whether it is somewhere else now. */
+  judgeAnew(address: string): boolean {
+    const before = this.#known.get(address)
+    if (before === undefined) return false
+    const now = this.#isOnLink(address)
+    this.#known.set(address, now)
+    return now !== before
+  }
+}
+
 /** A session of the node's BFD, and the peers that share it. */
 export interface SharedSession {
   readonly request: SessionRequest

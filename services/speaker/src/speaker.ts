@@ -9,7 +9,7 @@ import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import { Effect } from "effect"
 import { RouteTranslator } from "./announce.ts"
 import { BfdGuard } from "./bfd-guard.ts"
-import { wantedBfd } from "./bfd-sessions.ts"
+import { LinkMemory, wantedBfd } from "./bfd-sessions.ts"
 import { Brake, brakeLimit, type Kept, type Proposed } from "./brake.ts"
 import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
@@ -60,6 +60,7 @@ export class Speaker {
   readonly #intake: Intake
   readonly #sessions: NodeSessions
   readonly #bfd: BfdGuard
+  readonly #links: LinkMemory
   readonly #trustChange: TrustChange
   readonly #translator = new RouteTranslator()
   readonly #saver: Saver
@@ -126,6 +127,7 @@ export class Speaker {
       },
       sessions
     )
+    this.#links = new LinkMemory(port.isOnLink)
     this.#bfd = new BfdGuard({
       bfd: port.bfd,
       localAddressOf: (peer) => this.peers.localAddress(peer),
@@ -462,9 +464,21 @@ export class Speaker {
 
   #configureSessions(node: NodeIntent): void {
     // Before their sessions: a router is told first that BFD is out of use, and takes its end for no failure of the path.
-    this.#bfd.configure(wantedBfd(this.#port.settings, this.#sessions.located(node), this.#port.isOnLink))
+    this.#configureBfd(node)
     this.#sessions.configure(node)
     this.#changed("now")
+  }
+
+  #configureBfd(node: NodeIntent): void {
+    this.#bfd.configure(wantedBfd(this.#port.settings, this.#sessions.located(node), this.#links.isOnLink))
+  }
+
+  /** A peer is met: the node's interfaces are as its session needs them, and say where BFD is to look for it. */
+  #guardAnew(peer: string): void {
+    const node = this.#sessions.configured
+    const met = node?.peers.find(({ name }) => name === peer)
+    if (node === undefined || met === undefined || !this.#links.judgeAnew(met.peerAddress)) return this.#bfd.look()
+    this.#configureBfd(node)
   }
 
   /** Something that sessions waited for is there, such as passwords, or a table that is whole. */
@@ -512,7 +526,7 @@ export class Speaker {
         this.#settleLosses() // before the table is told
         this.#losses.up(peer)
         this.#sessions.rememberHoldTime(peer, event)
-        this.#bfd.look()
+        this.#guardAnew(peer)
         this.#changed("now")
         break
       case "TableWritten": {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { wantedBfd } from "../src/bfd-sessions.ts"
+import { LinkMemory, wantedBfd } from "../src/bfd-sessions.ts"
 import { isOnLink } from "../src/on-link.ts"
 import { clusterName, nodeName, peer } from "./hand-centre.ts"
 
@@ -51,6 +51,21 @@ describe("where BFD runs", () => {
     assert.deepStrictEqual(paths(""), [])
     const path = { peerAddress: "fe80::1%eth0", localAddress: undefined, hops: "single" } as const
     assert.deepStrictEqual(paths("fe80::1%eth0"), [path])
+  })
+
+  it("stays what it was while an interface is down, and is looked at again when the peer is met", () => {
+    let networks: Parameters<typeof isOnLink>[0] = {}
+    const links = new LinkMemory((address) => isOnLink(networks, address))
+    const internal = peer({ peerAddress: "192.0.2.1", peerAsn: 64496, bfd })
+    const hops = () => wantedBfd(settings, { peers: [internal] }, links.isOnLink)[0]?.path.hops
+    assert.strictEqual(hops(), "multi") // the speaker began before the interface had its address
+    networks = interfaces
+    assert.strictEqual(hops(), "multi")
+    assert.deepStrictEqual([links.judgeAnew("192.0.2.1"), hops()], [true, "single"])
+    assert.isFalse(links.judgeAnew("192.0.2.1"))
+    networks = {}
+    assert.strictEqual(hops(), "single", "its link went down: no reason to look over hops")
+    assert.isFalse(links.judgeAnew("203.0.113.9"), "nobody asked for it")
   })
 
   it("is on the link for what is in a network of an interface, and for link-local addresses", () => {
