@@ -50,6 +50,15 @@ export class Losses {
     return gone.map(([peer]) => peer)
   }
 
+  /**
+   * The peer is back, and says that it keeps no routes over a restart: then it has kept none of the session before, whatever that was
+   * taken to have agreed. An earlier process leaves no word of what its routers did.
+   */
+  keepsNothing(peer: string): void {
+    const down = this.#down.get(peer)
+    if (down !== undefined) this.#down.set(peer, { ...down, keptUntilMs: Number.NEGATIVE_INFINITY })
+  }
+
   /** The session is up again, in time or not: `take` comes before. */
   up(peer: string): void {
     this.#down.delete(peer)

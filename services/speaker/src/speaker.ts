@@ -523,6 +523,7 @@ export class Speaker {
     if (options !== undefined) this.#port.diagnosis.note(options, event)
     switch (event._tag) {
       case "SessionEstablished":
+        if (event.keptForSeconds === 0) this.#losses.keepsNothing(peer)
         this.#settleLosses() // before the table is told
         this.#losses.up(peer)
         this.#sessions.rememberHoldTime(peer, event)

@@ -226,6 +226,34 @@ describe("Speaker", () => {
       )
     })
 
+    it("comes back as standby after its process was killed, where the router turns out to keep nothing over a restart", async () => {
+      const former = { bootId: "1", agreedAtMs: null, lost: {}, aliveAtMs: -1_000 }
+      const before = await announcing()
+      const records = [
+        ...before.saved,
+        { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
+      ] as const
+      const metWith = async (keptForSeconds: number) => {
+        const peers = playedPeers()
+        const kept: Array<ReadonlyMap<string, Stamp>> = []
+        const life = {
+          ...firstLife,
+          former,
+          hasBooted: false,
+          keepLost: (lost: (typeof kept)[number]) => void kept.push(lost)
+        }
+        const { settle } = make(before.centre, records, "none", { startPeer: peers.startPeer, life })
+        peers.hear({ ...established, keptForSeconds })
+        await settle()
+        const change = peers.given
+          .flatMap(({ changes }) => changes)
+          .findLast(({ prefix }) => formatPrefix(prefix) === "198.51.100.1/32")
+        return [change?.attributes?.asPathPrepend === 0 ? "equal" : "standby", kept.length]
+      }
+      assert.deepStrictEqual(await metWith(120), ["equal", 0])
+      assert.deepStrictEqual(await metWith(0), ["standby", 1])
+    })
+
     it("is remembered from the process before", async () => {
       const former = {
         bootId: "1",
