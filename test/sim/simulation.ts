@@ -306,7 +306,9 @@ class Simulation {
     )
     const isRecovering = this.#allocators.some(({ recovering }) => recovering !== undefined)
     const isUp = this.#peersOf(site).every((peer) => peer.isUp)
-    if (isKept || isRecovering || !isUp || !this.#knowsAll(site)) return
+    // What was taken over stays at nodes that configuration has no route for (ADR 65).
+    const isUnrouted = this.#allocators.some(({ unrouted }) => unrouted.includes(site.name))
+    if (isKept || isRecovering || isUnrouted || !isUp || !this.#knowsAll(site)) return
     const [wrong] = this.#wrongRoutes(site)
     if (wrong !== undefined) fail("configuration", wrong)
   }
