@@ -10,7 +10,7 @@ import { waitUntil } from "./wait.ts"
 
 /** A set of network namespaces with one prefix, and a folder for what runs in them. Both end with the scope. */
 export interface Lab {
-  /** `lt` and four hexadecimal digits; a namespace is called PREFIX-NAME. */
+  /** `lt` and eight hexadecimal digits, which no other lab has; a namespace is called PREFIX-NAME. */
   readonly prefix: string
   readonly folder: string
   /** Makes a namespace with `lo` up and answers its full name. */
@@ -50,7 +50,7 @@ export const makeLab = (options: { readonly folder?: string } = {}): Effect.Effe
       try: (): Lab => {
         const folder = options.folder ?? mkdtempSync(join(tmpdir(), "lowtide-lab-"))
         chmodSync(folder, 0o711) // FRR reads its part of it as a user of its own
-        const prefix = `lt${randomBytes(2).toString("hex")}`
+        const prefix = `lt${randomBytes(4).toString("hex")}`
         recordOwner({ prefix, folder: options.folder === undefined ? folder : "" })
         return { prefix, folder, addNamespace: (name, settings) => addNamespace(`${prefix}-${name}`, settings) }
       },
