@@ -93,7 +93,7 @@ export interface Router {
 export interface Speaker {
   readonly send: (line: object) => void
   readonly events: ReadonlyArray<PeerEvent>
-  /** The first event from index `from` on that fits; fails after 20 s with what came instead. */
+  /** The first event from index `from` on that fits; fails after a minute with what came instead. */
   readonly event: <Tag extends PeerEvent["_tag"]>(
     tag: Tag,
     from?: number
@@ -121,7 +121,7 @@ export const eventually = async <A>(
   ask: () => Promise<A>,
   fits: (answer: A) => boolean,
   what: string,
-  timeoutMs = 30_000
+  timeoutMs = 60_000
 ): Promise<A> => {
   const deadline = performance.now() + timeoutMs
   for (;;) {
@@ -225,8 +225,7 @@ const speaker = (child: ChildProcess): Speaker => {
       const found = await eventually(
         async () => ({ event: find() }),
         ({ event }) => event !== undefined,
-        `${tag} (${JSON.stringify(events)})`,
-        20_000
+        `${tag} (${JSON.stringify(events)})`
       )
       return found.event as Extract<PeerEvent, { readonly _tag: typeof tag }>
     },
@@ -234,7 +233,7 @@ const speaker = (child: ChildProcess): Speaker => {
       const next = statuses.length
       send({})
       const read = async () => ({ status: statuses[next] })
-      const found = await eventually(read, ({ status }) => status !== undefined, "the speaker's status", 20_000)
+      const found = await eventually(read, ({ status }) => status !== undefined, "the speaker's status")
       return found.status as PeerStatus
     },
     signal: (signal) => void child.kill(signal),

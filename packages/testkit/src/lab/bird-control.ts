@@ -14,7 +14,7 @@ export const birdCommand = (socketFile: string, command: string): Effect.Effect<
     let replyFrom = -1
     const fail = (detail: string) =>
       resume(Effect.fail(new LabError({ operation: `birdc ${command.slice(0, 60)}`, detail })))
-    socket.setTimeout(10_000, () => socket.destroy(new Error("no answer in 10 s")))
+    socket.setTimeout(30_000, () => socket.destroy(new Error("no answer in 30 s")))
     socket.on("error", (error) => fail(error.message))
     socket.on("close", () => fail("the control socket was closed"))
     socket.on("data", (chunk: Buffer) => {

@@ -3,7 +3,7 @@ import { dirname, isAbsolute } from "node:path"
 import { Effect } from "effect"
 import { LabError } from "./lab-error.ts"
 
-/** How a command is run. `timeoutMs` is 10 s unless set; `namespace` is the full name of a network namespace. */
+/** How a command is run. `timeoutMs` is a minute unless set; `namespace` is the full name of a network namespace. */
 export interface ExecuteOptions {
   readonly namespace?: string
   readonly input?: string
@@ -50,7 +50,7 @@ export const execute = (
     const child = execFile(
       file,
       args,
-      { timeout: options.timeoutMs ?? 10_000, maxBuffer: 256 * 1024 * 1024, env: labEnvironment },
+      { timeout: options.timeoutMs ?? 60_000, maxBuffer: 256 * 1024 * 1024, env: labEnvironment },
       (error, stdout, stderr) => {
         if (error === null) resume(Effect.succeed(stdout))
         else {

@@ -24,7 +24,7 @@ export const vtyCommands = (
       resume(Effect.succeed(answers))
       return socket.destroy()
     }
-    socket.setTimeout(10_000, () => fail("no answer in 10 s"))
+    socket.setTimeout(30_000, () => fail("no answer in 30 s"))
     socket.on("connect", next)
     socket.on("error", (error) => fail(error.message))
     socket.on("close", () => fail("the vty socket was closed"))

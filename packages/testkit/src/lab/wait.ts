@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { LabError } from "./lab-error.ts"
 
-/** How long to wait, and how often to look: 10 s and 20 ms unless set. */
+/** How long to wait, and how often to look: 30 s, which a busy machine may need for what takes one, and 20 ms unless set. */
 export interface WaitOptions {
   readonly deadlineMs?: number
   readonly intervalMs?: number
@@ -25,7 +25,7 @@ export const waitFor = <A, E, R>(
   read: Effect.Effect<A | undefined, E, R>,
   options: WaitOptions = {}
 ): Effect.Effect<A, E | LabError, R> => {
-  const deadlineMs = options.deadlineMs ?? 10_000
+  const deadlineMs = options.deadlineMs ?? 30_000
   const look = Effect.gen(function* () {
     for (;;) {
       const value = yield* read
