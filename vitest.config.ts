@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { LongFirst } from "./test/long-first.ts"
 
 /** Files at a time. By itself vitest leaves a core to somebody who waits, which on two cores is half of them. */
 const maxWorkers = availableParallelism()
@@ -9,13 +10,14 @@ const hangMs = 180_000
 
 /**
  * Four tiers. `unit` needs nothing but Node; `live` talks to a real Postgres, NATS or promtool that the test starts; `loopback`
- * runs whole processes as any user, two files at a time; `system` makes network namespaces and runs real routers, one file at
- * a time, since their deadlines are the machine's to keep.
+ * runs whole processes as any user, two files at a time; `system` makes network namespaces and runs real routers, one file more
+ * than there are cores, since each waits for most of its time: for hold times, and for who comes back.
  */
 export default defineConfig({
   test: {
     reporters: ["default", "./test/tally-reporter.ts"],
     maxWorkers,
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         test: {
@@ -56,7 +58,7 @@ export default defineConfig({
           exclude: ["**/*.loopback.test.ts", "**/node_modules/**"],
           testTimeout: hangMs,
           hookTimeout: hangMs,
-          fileParallelism: false,
+          maxWorkers: maxWorkers + 1,
           sequence: { groupOrder: 3 }
         }
       }
