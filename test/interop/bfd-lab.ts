@@ -1,20 +1,11 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { SessionState } from "@lowtide/bfd"
 import { type BfdClient, type BfdEvent, connectBfd } from "@lowtide/bfd/client"
 import { encodeControlPacket } from "@lowtide/bfd/packet/encode"
-import { birdCommand } from "@lowtide/testkit/lab/bird-control"
-import { vtyCommands } from "@lowtide/testkit/lab/frr-vty"
-import {
-  execute,
-  ipBatch,
-  type LabError,
-  type LabProcess,
-  makeLab,
-  setSysctls,
-  startReady,
-  waitFor
-} from "@lowtide/testkit/lab/index"
+import { askBird, startBirdDaemon, writeBird } from "@lowtide/testkit/lab/bird-daemon"
+import { askFrr, startFrrDaemons } from "@lowtide/testkit/lab/frr-daemons"
+import { execute, ipBatch, type LabError, makeLab, setSysctls, startReady, waitFor } from "@lowtide/testkit/lab/index"
 import { Effect, type Scope } from "effect"
 
 /**
@@ -199,27 +190,16 @@ export const nodeAddress = (name: LabSession): string => sessionsOfLab[name].loc
 
 export const startBirdBfd = (lab: BfdLab, plan: BfdRouterPlan): Effect.Effect<BfdRouter, LabError, Scope.Scope> =>
   Effect.gen(function* () {
-    const folder = join(lab.folder, "bird")
-    mkdirSync(folder, { recursive: true })
-    const file = (name: string) => join(folder, name)
-    const write = (intervalMs: number) => writeFileSync(file("bird.conf"), birdConfiguration({ ...plan, intervalMs }))
-    write(plan.intervalMs)
-    const command = (text: string) => birdCommand(file("bird.ctl"), text)
-    const child = yield* startReady(
-      {
-        name: "bird",
-        namespace: lab.router,
-        command: ["bird", "-f", "-c", file("bird.conf"), "-s", file("bird.ctl"), "-P", file("bird.pid")],
-        logFile: file("bird.log")
-      },
-      () => Effect.as(command("show status"), true)
-    )
+    const place = { folder: join(lab.folder, "bird"), namespace: lab.router }
+    const write = (intervalMs: number) => writeBird(place, birdConfiguration({ ...plan, intervalMs }))
+    yield* write(plan.intervalMs)
+    const child = yield* startBirdDaemon(place)
     return {
-      sessions: Effect.map(command("show bfd sessions"), readBird),
+      sessions: Effect.map(askBird(place, "show bfd sessions"), readBird),
       signal: child.signal,
       shutdown: undefined,
       farTtl: 63,
-      setInterval: (ms) => Effect.sync(() => write(ms)).pipe(Effect.andThen(command("configure")), Effect.asVoid)
+      setInterval: (ms) => Effect.asVoid(Effect.andThen(write(ms), askBird(place, "configure")))
     }
   })
 
@@ -253,31 +233,9 @@ const readBird = (text: string): RouterBfd =>
 
 export const startFrrBfd = (lab: BfdLab, plan: BfdRouterPlan): Effect.Effect<BfdRouter, LabError, Scope.Scope> =>
   Effect.gen(function* () {
-    const folder = join(lab.folder, "frr")
-    const file = (name: string) => join(folder, name)
-    yield* Effect.sync(() => {
-      const [, , uid = "", gid = ""] = /^frr:.*$/m.exec(readFileSync("/etc/passwd", "utf8"))?.[0].split(":") ?? []
-      mkdirSync(folder, { recursive: true })
-      writeFileSync(file("zebra.conf"), "")
-      writeFileSync(file("bfdd.conf"), frrConfiguration(plan))
-      for (const name of ["", "zebra.conf", "bfdd.conf"]) chownSync(file(name), Number(uid), Number(gid))
-    })
-    const sockets = ["--vty_socket", folder, "-z", file("zserv.api"), "-P", "0", "-u", "frr", "-g", "frr"]
-    const daemon = (name: "zebra" | "bfdd"): Effect.Effect<LabProcess, LabError, Scope.Scope> =>
-      startReady(
-        {
-          name,
-          namespace: lab.router,
-          command: [`/usr/lib/frr/${name}`, "-f", file(`${name}.conf`), "-i", file(`${name}.pid`), "--log", "stdout"]
-            .concat(sockets)
-            .concat(name === "bfdd" ? ["--bfdctl", file("bfdd.sock")] : []),
-          logFile: file(`${name}.log`)
-        },
-        () => Effect.as(vtyCommands(file(`${name}.vty`), ["show version"]), true)
-      )
-    yield* daemon("zebra")
-    const bfdd = yield* daemon("bfdd")
-    const vty = (...commands: ReadonlyArray<string>) => vtyCommands(file("bfdd.vty"), ["enable", ...commands])
+    const place = { folder: join(lab.folder, "frr"), namespace: lab.router }
+    const { bfdd } = yield* startFrrDaemons(place, { zebra: "", bfdd: frrConfiguration(plan) })
+    const vty = (...commands: ReadonlyArray<string>) => askFrr(place, "bfdd", ...commands)
     return {
       sessions: Effect.map(vty("show bfd peers json"), (answers) => readFrr(answers.at(-1) ?? "[]")),
       signal: bfdd.signal,

@@ -1,9 +1,9 @@
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { birdCommand } from "@lowtide/testkit/lab/bird-control"
-import { vtyCommands } from "@lowtide/testkit/lab/frr-vty"
-import { execute, type LabError, type LabProcess, startReady } from "@lowtide/testkit/lab/index"
-import { Effect, type Scope } from "effect"
+import { askBird, startBirdDaemon, writeBird } from "@lowtide/testkit/lab/bird-daemon"
+import { askFrr, startFrrDaemons } from "@lowtide/testkit/lab/frr-daemons"
+import { execute } from "@lowtide/testkit/lab/index"
+import { Effect } from "effect"
 import { asns, type GuardPlan, type StartGuarded, ways } from "./guard-lab.ts"
 
 /** Its BFD runs in real time, as the node's does: a router does not share the node's processors. */
@@ -12,20 +12,11 @@ const asRouter = (pidFile: string) => execute(["sh", "-c", `chrt -a -r -p 1 "$(c
 /** BIRD, with BGP and BFD in the one process. */
 export const startGuardedBird: StartGuarded = (lab, plan) =>
   Effect.gen(function* () {
-    const folder = join(lab.folder, "bird")
-    mkdirSync(folder, { recursive: true })
-    const file = (name: string) => join(folder, name)
-    writeFileSync(file("bird.conf"), birdConfiguration(plan, file("own.log")))
-    const command = (text: string) => birdCommand(file("bird.ctl"), text)
-    const child = yield* startReady(
-      {
-        name: "bird",
-        namespace: lab.router,
-        command: ["bird", "-f", "-c", file("bird.conf"), "-s", file("bird.ctl"), "-P", file("bird.pid")],
-        logFile: file("bird.log")
-      },
-      () => Effect.as(command("show status"), true)
-    )
+    const place = { folder: join(lab.folder, "bird"), namespace: lab.router }
+    const file = (name: string) => join(place.folder, name)
+    const command = (text: string) => askBird(place, text)
+    yield* writeBird(place, birdConfiguration(plan, file("own.log")))
+    const child = yield* startBirdDaemon(place)
     yield* asRouter(file("bird.pid"))
     const log = Effect.sync(() => readFileSync(file("own.log"), "utf8"))
     return {
@@ -78,32 +69,16 @@ protocol bgp node {
  */
 export const startGuardedFrr: StartGuarded = (lab, plan) =>
   Effect.gen(function* () {
-    const folder = join(lab.folder, "frr")
-    const file = (name: string) => join(folder, name)
-    yield* Effect.sync(() => {
-      const [, , uid = "", gid = ""] = /^frr:.*$/m.exec(readFileSync("/etc/passwd", "utf8"))?.[0].split(":") ?? []
-      mkdirSync(folder, { recursive: true })
-      writeFileSync(file("zebra.conf"), "")
-      writeFileSync(file("bfdd.conf"), frrBfdConfiguration(plan))
-      writeFileSync(file("bgpd.conf"), frrBgpConfiguration(plan))
-      for (const name of ["", "zebra.conf", "bfdd.conf", "bgpd.conf"]) chownSync(file(name), Number(uid), Number(gid))
+    const place = { folder: join(lab.folder, "frr"), namespace: lab.router }
+    const file = (name: string) => join(place.folder, name)
+    const daemons = yield* startFrrDaemons(place, {
+      zebra: "",
+      bfdd: frrBfdConfiguration(plan),
+      bgpd: frrBgpConfiguration(plan)
     })
-    const daemon = (name: "zebra" | "bfdd" | "bgpd"): Effect.Effect<LabProcess, LabError, Scope.Scope> =>
-      startReady(
-        {
-          name,
-          namespace: lab.router,
-          command: [`/usr/lib/frr/${name}`, "-f", file(`${name}.conf`), "-i", file(`${name}.pid`), "--log", "stdout"]
-            .concat(["--vty_socket", folder, "-z", file("zserv.api"), "-P", "0", "-u", "frr", "-g", "frr"])
-            .concat(name === "bfdd" ? ["--bfdctl", file("bfdd.sock")] : []),
-          logFile: file(`${name}.log`)
-        },
-        () => Effect.as(vtyCommands(file(`${name}.vty`), ["show version"]), true)
-      )
-    const daemons = [yield* daemon("zebra"), yield* daemon("bfdd"), yield* daemon("bgpd")]
     yield* asRouter(file("bfdd.pid"))
     const show = (name: "bgpd" | "bfdd", command: string) =>
-      Effect.map(vtyCommands(file(`${name}.vty`), ["enable", command]), (answers) => {
+      Effect.map(askFrr(place, name, command), (answers) => {
         const text = answers.at(-1) ?? ""
         return JSON.parse(text.slice(text.search(/[[{]/))) as unknown
       })
@@ -132,7 +107,7 @@ export const startGuardedFrr: StartGuarded = (lab, plan) =>
         (all) => (all as ReadonlyArray<{ peer: string; status: string }>).find((each) => each.peer === node)?.status
       ),
       log,
-      signal: (signal) => Effect.forEach(daemons, (child) => child.signal(signal), { discard: true })
+      signal: (signal) => Effect.forEach(Object.values(daemons), (child) => child.signal(signal), { discard: true })
     }
   })
 

@@ -1,18 +1,18 @@
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { join } from "node:path"
 import type { NodePeer } from "@lowtide/domain/announcing/intent"
-import { vtyCommands } from "@lowtide/testkit/lab/frr-vty"
+import { askFrr, startFrrDaemons } from "@lowtide/testkit/lab/frr-daemons"
 import {
   execute,
   ipBatch,
   type KernelRoute,
   kernelRoutes,
   type LabError,
+  type LabProcess,
   makeLab,
   setSysctls,
   startProcess,
-  startReady,
   waitFor
 } from "@lowtide/testkit/lab/index"
 import { Effect, type Scope } from "effect"
@@ -150,21 +150,16 @@ const metrics = (socketPath: string): Effect.Effect<string> =>
 
 /** FRR, that takes whoever is on its `eth0` for a neighbour. */
 export const startUnnumberedFrr = Effect.fnUntraced(function* (lab: UnnumberedLab) {
-  const start = (yield* prepareFrr(lab, "router", frrBgp))("zebra", "bgpd")
+  const place = { folder: join(lab.folder, "frr-router"), namespace: lab.router }
+  const start = Effect.map(startFrrDaemons(place, { zebra: "", bgpd: frrBgp }), Object.values<LabProcess>)
   const daemons = yield* start
-  const vty = (command: string) =>
-    Effect.map(
-      vtyCommands(join(lab.folder, "frr-router/bgpd.vty"), ["enable", command]),
-      (answers) => answers.at(-1) ?? ""
-    )
+  const vty = (command: string) => Effect.map(askFrr(place, "bgpd", command), ([answer = ""]) => answer)
   return { daemons, start, vty }
 })
 
 /** A router that does nothing but say that it is one. */
 export const startOtherRouter = (lab: UnnumberedLab) =>
-  Effect.gen(function* () {
-    return yield* (yield* prepareFrr(lab, "other", []))("zebra")
-  })
+  startFrrDaemons({ folder: join(lab.folder, "frr-other"), namespace: lab.other }, { zebra: advertising })
 
 const frrBgp = [
   "router bgp 64511",
@@ -174,43 +169,11 @@ const frrBgp = [
   " neighbor eth0 interface remote-as external",
   " neighbor eth0 timers connect 1",
   " address-family ipv6 unicast",
-  "  neighbor eth0 activate"
-]
+  "  neighbor eth0 activate",
+  ""
+].join("\n")
 
-const advertising = ["interface eth0", " no ipv6 nd suppress-ra", " ipv6 nd ra-interval 3", "exit"]
-
-type Daemon = "zebra" | "bgpd"
-
-const prepareFrr = (lab: UnnumberedLab, end: "router" | "other", bgp: ReadonlyArray<string>) =>
-  Effect.sync(() => {
-    const folder = join(lab.folder, `frr-${end}`)
-    const file = (name: string) => join(folder, name)
-    const [, , uid = "", gid = ""] = /^frr:.*$/m.exec(readFileSync("/etc/passwd", "utf8"))?.[0].split(":") ?? []
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(file("zebra.conf"), bgp.length === 0 ? `${advertising.join("\n")}\n` : "")
-    writeFileSync(file("bgpd.conf"), `${bgp.join("\n")}\n`)
-    for (const name of ["", "zebra.conf", "bgpd.conf"]) chownSync(file(name), Number(uid), Number(gid))
-    const sockets = ["--vty_socket", folder, "-z", file("zserv.api"), "-P", "0", "-u", "frr", "-g", "frr"]
-    const daemon = (name: Daemon) =>
-      startReady(
-        {
-          name,
-          namespace: lab[end],
-          command: [
-            `/usr/lib/frr/${name}`,
-            "-f",
-            file(`${name}.conf`),
-            "-i",
-            file(`${name}.pid`),
-            "--log",
-            "stdout"
-          ].concat(sockets),
-          logFile: file(`${name}.log`)
-        },
-        () => Effect.as(vtyCommands(file(`${name}.vty`), ["show version"]), true)
-      )
-    return (...names: ReadonlyArray<Daemon>) => Effect.forEach(names, daemon)
-  })
+const advertising = ["interface eth0", " no ipv6 nd suppress-ra", " ipv6 nd ra-interval 3", "exit", ""].join("\n")
 
 /** Waits until the router's kernel has both VIPs by the node's link-local address, and no other. */
 export const untilRouted = (

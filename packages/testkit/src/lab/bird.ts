@@ -1,10 +1,7 @@
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect, type Scope } from "effect"
-import { birdCommand } from "./bird-control.ts"
+import { askBird, startBirdDaemon, writeBird } from "./bird-daemon.ts"
 import { parseBirdProtocols, parseBirdRoutes } from "./bird-output.ts"
-import { LabError } from "./lab-error.ts"
-import { startReady } from "./processes.ts"
+import type { LabError } from "./lab-error.ts"
 import { isIpv6, type Router, type RouterNeighbor, type SessionFamily } from "./router.ts"
 import { makeService } from "./router-service.ts"
 
@@ -33,25 +30,11 @@ export interface BirdPlan {
 export const startBird = (plan: BirdPlan): Effect.Effect<Router, LabError, Scope.Scope> =>
   Effect.gen(function* () {
     let originated = plan.originate ?? []
-    const control = join(plan.folder, "bird.ctl")
-    const configFile = join(plan.folder, "bird.conf")
-    const command = (text: string) => birdCommand(control, text)
-    const write = Effect.try({
-      try: () => writeFileSync(configFile, renderBird(plan, originated)),
-      catch: (cause) => new LabError({ operation: "write bird.conf", detail: String(cause) })
-    })
+    const command = (text: string) => askBird(plan, text)
+    const write = Effect.suspend(() => writeBird(plan, renderBird(plan, originated)))
     const service = yield* makeService(
       plan.folder,
-      Effect.gen(function* () {
-        yield* write
-        const spec = {
-          name: "bird",
-          command: ["bird", "-f", "-c", configFile, "-s", control, "-P", join(plan.folder, "bird.pid")],
-          logFile: join(plan.folder, "bird.log"),
-          ...(plan.namespace === undefined ? {} : { namespace: plan.namespace })
-        }
-        return [yield* startReady(spec, () => Effect.as(command("show status"), true))]
-      })
+      Effect.map(Effect.andThen(write, startBirdDaemon(plan)), (child) => [child])
     )
     const protocols = Effect.map(command("show protocols all"), parseBirdProtocols)
     const neighborOf = (protocol: string) => plan.neighbors[Number(/^peer(\d+)$/.exec(protocol)?.[1])]?.address

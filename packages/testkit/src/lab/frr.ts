@@ -1,10 +1,7 @@
-import { chownSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect, type Scope } from "effect"
+import { askFrr, startFrrDaemons } from "./frr-daemons.ts"
 import { type FrrNeighbor, type FrrTable, readFrrSessions, readFrrTable, readFrrUpdateCounts } from "./frr-output.ts"
-import { vtyCommands } from "./frr-vty.ts"
-import { LabError } from "./lab-error.ts"
-import { startReady } from "./processes.ts"
+import type { LabError } from "./lab-error.ts"
 import { isIpv6, parseJson, type Router, type RouterNeighbor, type SessionFamily, sortRoutes } from "./router.ts"
 import { makeService } from "./router-service.ts"
 
@@ -24,17 +21,14 @@ export interface FrrPlan {
 export const startFrr = (plan: FrrPlan): Effect.Effect<Router, LabError, Scope.Scope> =>
   Effect.gen(function* () {
     let originated = plan.originate ?? []
-    const bgpd = (...commands: ReadonlyArray<string>) =>
-      vtyCommands(join(plan.folder, "bgpd.vty"), ["enable", ...commands])
+    const bgpd = (...commands: ReadonlyArray<string>) => askFrr(plan, "bgpd", ...commands)
     const show = (command: string) =>
       Effect.flatMap(bgpd(command), (answers) => parseJson(command, answers.at(-1) ?? ""))
     const service = yield* makeService(
       plan.folder,
-      Effect.gen(function* () {
-        yield* prepare(plan, renderFrr(plan, originated))
-        const zebra = yield* startDaemon(plan, "zebra")
-        return [zebra, yield* startDaemon(plan, "bgpd")]
-      })
+      Effect.suspend(() => startFrrDaemons(plan, { zebra: "", bgpd: renderFrr(plan, originated) })).pipe(
+        Effect.map(({ zebra, bgpd: child }) => [zebra, child])
+      )
     )
     const neighbors = Effect.map(
       show("show bgp neighbors json"),
@@ -127,47 +121,3 @@ const networkLines = (prefix: string, no: "" | "no "): ReadonlyArray<string> => 
   `${no}network ${prefix}`,
   "exit-address-family"
 ]
-
-/** Both daemons drop to user `frr`, so the folder and what they read must be theirs. An old socket would look like a start. */
-const prepare = (plan: FrrPlan, config: string): Effect.Effect<void, LabError> =>
-  Effect.try({
-    try: () => {
-      const [, , uid = "", gid = ""] = /^frr:.*$/m.exec(readFileSync("/etc/passwd", "utf8"))?.[0].split(":") ?? []
-      for (const name of ["zebra.vty", "bgpd.vty", "zserv.api"]) rmSync(join(plan.folder, name), { force: true })
-      for (const [name, text] of [
-        ["zebra.conf", ""],
-        ["bgpd.conf", config]
-      ] as const) {
-        writeFileSync(join(plan.folder, name), text)
-        chownSync(join(plan.folder, name), Number(uid), Number(gid))
-      }
-      chownSync(plan.folder, Number(uid), Number(gid))
-    },
-    catch: (cause) => new LabError({ operation: "prepare FRR's folder", detail: String(cause) })
-  })
-
-/** Ready when the vty answers: bgpd started before zebra listens would come up without the kernel. */
-const startDaemon = (plan: FrrPlan, daemon: "zebra" | "bgpd") => {
-  const file = (suffix: string) => join(plan.folder, `${daemon}.${suffix}`)
-  const sockets = ["--vty_socket", plan.folder, "-z", join(plan.folder, "zserv.api"), "-P", "0"]
-  const spec = {
-    name: daemon,
-    namespace: plan.namespace,
-    command: [
-      `/usr/lib/frr/${daemon}`,
-      "-f",
-      file("conf"),
-      "-i",
-      file("pid"),
-      ...sockets,
-      "-u",
-      "frr",
-      "-g",
-      "frr",
-      "--log",
-      "stdout"
-    ],
-    logFile: file("log")
-  }
-  return startReady(spec, () => Effect.as(vtyCommands(file("vty"), ["show version"]), true))
-}
