@@ -1,4 +1,4 @@
-import type { LabContext, Router, RouterSetup } from "./bgp-lab.ts"
+import type { StartRouter } from "./bgp-lab.ts"
 import { startBird } from "./bgp-routers/bird.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
 import { startGobgp } from "./bgp-routers/gobgp.ts"
@@ -10,7 +10,7 @@ export const bgpRouters = {
   FRR: startFrr,
   GoBGP: startGobgp,
   OpenBGPD: startOpenbgpd
-} as const satisfies Readonly<Record<string, (at: LabContext, setup: RouterSetup) => Promise<Router>>>
+} as const satisfies Readonly<Record<string, StartRouter>>
 
 export type BgpRouterName = keyof typeof bgpRouters
 

@@ -89,6 +89,9 @@ export interface Router {
   readonly kill: () => Promise<void>
 }
 
+/** Starts a router of one kind, and answers when it takes questions. */
+export type StartRouter = (at: LabContext, setup: RouterSetup) => Promise<Router>
+
 /** A running `bgp-speak.ts`. */
 export interface Speaker {
   readonly send: (line: object) => void

@@ -5,12 +5,12 @@ import type { RouteEvidence } from "@lowtide/bmp"
 import {
   type BgpLab,
   eventually,
-  type LabContext,
   linkAddresses,
   makeBgpLab,
   type Router,
   type RouterSetup,
-  type Speaker
+  type Speaker,
+  type StartRouter
 } from "./bgp-lab.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
 import { startGobgp } from "./bgp-routers/gobgp.ts"
@@ -59,7 +59,7 @@ const says = (station: Listener, prefix: string, tag: RouteEvidence["_tag"]) =>
 const reporters: ReadonlyArray<{
   readonly name: string
   readonly version: RegExp
-  readonly start: (at: LabContext, setup: RouterSetup) => Promise<Router>
+  readonly start: StartRouter
   /** Whether it says which of the routes it uses. */
   readonly tellsLocRib: boolean
 }> = [

@@ -2,17 +2,16 @@ import { rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
-  type LabContext,
   numberField,
-  type Router,
   type RouterRoute,
   type RouterSetup,
   routerOf,
-  runText
+  runText,
+  type StartRouter
 } from "../bgp-lab.ts"
 
 /** BIRD 2. Its log has a line for each route that comes and goes. */
-export const startBird = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
+export const startBird: StartRouter = async ({ folder, start }, setup) => {
   const control = join(folder, "bird.ctl")
   const config = join(folder, "bird.conf")
   const log = join(folder, "bird.log")

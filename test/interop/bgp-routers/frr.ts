@@ -2,17 +2,16 @@ import { chown, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
-  type LabContext,
   numberField,
-  type Router,
   type RouterRoute,
   type RouterSetup,
   routerOf,
-  runText
+  runText,
+  type StartRouter
 } from "../bgp-lab.ts"
 
 /** FRR's bgpd alone: its BGP table, without the kernel. */
-export const startFrr = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
+export const startFrr: StartRouter = async ({ folder, start }, setup) => {
   const config = join(folder, "bgpd.conf")
   const log = join(folder, "bgpd.log")
   await rm(log, { force: true })

@@ -3,17 +3,16 @@ import { join } from "node:path"
 import { inNamespace } from "@lowtide/testkit/lab/index"
 import {
   eventually,
-  type LabContext,
   numberField,
-  type Router,
   type RouterRoute,
   type RouterSetup,
   routerOf,
-  runText
+  runText,
+  type StartRouter
 } from "../bgp-lab.ts"
 
 /** GoBGP, which never touches the kernel. */
-export const startGobgp = async ({ folder, start, namespace }: LabContext, setup: RouterSetup): Promise<Router> => {
+export const startGobgp: StartRouter = async ({ folder, start, namespace }, setup) => {
   const config = join(folder, "gobgpd.toml")
   const log = join(folder, "gobgpd.log")
   await rm(log, { force: true })

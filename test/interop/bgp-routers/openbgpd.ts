@@ -2,20 +2,19 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
-  type LabContext,
   numberField,
-  type Router,
   type RouterRoute,
   type RouterSetup,
   routerOf,
-  runText
+  runText,
+  type StartRouter
 } from "../bgp-lab.ts"
 
 /** Where its processes lock themselves in. Nothing is written there. */
 const chrootFolder = "/run/openbgpd"
 
 /** OpenBGPD. It routes nothing into the kernel here. */
-export const startOpenbgpd = async ({ folder, start }: LabContext, setup: RouterSetup): Promise<Router> => {
+export const startOpenbgpd: StartRouter = async ({ folder, start }, setup) => {
   const config = join(folder, "openbgpd.conf")
   const control = join(folder, "openbgpd.ctl")
   const log = join(folder, "openbgpd.log")
