@@ -7,23 +7,29 @@ interface Down {
   readonly stamp: Stamp
 }
 
+/** What the losses are told by, and where they are kept. */
+export interface LossesPort {
+  readonly life: SpeakerLife
+  readonly monotonicMs: () => number
+  readonly unixMs: () => number
+  /** The newest stamp that is held. */
+  readonly newestStamp: () => Stamp | undefined
+}
+
 /**
  * What peers have lost of this node's routes. Flows went to other nodes then, and would move once more if the node were an
  * equal again at once: where the centre lists who is, the node comes back as a standby, until a word of the centre that is
  * newer than the loss.
  */
 export class Losses {
+  readonly #port: LossesPort
+  /** By peer, the newest stamp that was held at the loss; it begins with what an earlier process noted. */
   readonly #lost: Map<string, Stamp>
   readonly #down = new Map<string, Down>()
 
-  /** `saved`: what an earlier process noted. */
-  constructor(saved: ReadonlyMap<string, Stamp>) {
-    this.#lost = new Map(saved)
-  }
-
-  /** By peer, the newest stamp that was held at the loss. */
-  get stamps(): ReadonlyMap<string, Stamp> {
-    return this.#lost
+  constructor(port: LossesPort) {
+    this.#port = port
+    this.#lost = new Map(Object.entries(port.life.former?.lost ?? {}))
   }
 
   /** Whether the peer lost the VIP since the centre last spoke of it. */
@@ -32,22 +38,39 @@ export class Losses {
     return lost !== undefined && admission._tag === "Listed" && compareStamps(stamp, lost) <= 0
   }
 
-  /** A session ended; its peer keeps the routes for so long, 0: not at all. Milliseconds of a clock that never goes back. */
-  ended(
-    peer: string,
-    at: { readonly nowMs: number; readonly keptMs: number; readonly stamp: Stamp | undefined }
-  ): void {
-    if (at.stamp !== undefined) this.#down.set(peer, { keptUntilMs: at.nowMs + at.keptMs, stamp: at.stamp })
+  /** What peers have lost of this node while no process of it ran; the next process is to know of it as well. */
+  noteRestart(node: NodeIntent): void {
+    const { life, unixMs } = this.#port
+    if (life.former === undefined) return
+    const nowMs = unixMs()
+    const lost = new Set(lostByRestart(node, life, nowMs))
+    // Who may keep them still has lost them unless it is met in time.
+    const leftSeconds = restartTimeSeconds - (nowMs - life.former.aliveAtMs) / 1000
+    for (const { name } of node.peers) this.ended(name, lost.has(name) ? 0 : Math.max(0, leftSeconds))
+    if (this.take()) this.keep()
   }
 
-  /** Peers that have lost everything by now, and had not when this was last asked. */
-  take(nowMs: number): ReadonlyArray<string> {
+  /** A session ended; its peer keeps the routes for so long, 0: not at all. */
+  ended(peer: string, keptForSeconds: number): void {
+    const stamp = this.#port.newestStamp()
+    if (stamp === undefined) return
+    this.#down.set(peer, { keptUntilMs: this.#port.monotonicMs() + keptForSeconds * 1000, stamp })
+  }
+
+  /** Whether there are peers that have lost everything by now, and had not when this was last asked. */
+  take(): boolean {
+    const nowMs = this.#port.monotonicMs()
     const gone = [...this.#down].filter(([, { keptUntilMs }]) => nowMs >= keptUntilMs)
     for (const [peer, { stamp }] of gone) {
       this.#down.delete(peer)
       this.#lost.set(peer, stamp)
     }
-    return gone.map(([peer]) => peer)
+    return gone.length > 0
+  }
+
+  /** Leaves what was lost to the next process. */
+  keep(): void {
+    this.#port.life.keepLost(this.#lost, this.#port.unixMs())
   }
 
   /**
@@ -66,7 +89,7 @@ export class Losses {
 }
 
 /** Peers that have lost everything since the process before this one: the node was down, or they did not keep it so long. */
-export const lostByRestart = ({ peers }: NodeIntent, { former, hasBooted }: SpeakerLife, unixMs: number) => {
+const lostByRestart = ({ peers }: NodeIntent, { former, hasBooted }: SpeakerLife, unixMs: number) => {
   if (former === undefined) return []
   const isLate = unixMs - former.aliveAtMs > restartTimeSeconds * 1000
   const hasLost = hasBooted === true || isLate

@@ -15,7 +15,7 @@ import { EndpointView, type SliceChange } from "./endpoints.ts"
 import { formatFault } from "./fault-line.ts"
 import { type Accepted, type AcceptedVip, Intake } from "./intake.ts"
 import type { SavedRecord } from "./journal-record.ts"
-import { Losses, lostByRestart } from "./losses.ts"
+import { Losses } from "./losses.ts"
 import { NodeSessions } from "./node-sessions.ts"
 import { NodeView } from "./node-view.ts"
 import { restartTimeSeconds } from "./peer-options.ts"
@@ -96,7 +96,7 @@ export class Speaker {
     this.#saved = restoreState(trust, settings.node, loaded.records)
     this.#oldMs = port.life.tooOldMs(port.unixMs())
     this.#isQuiet = loaded.damage === "lost" || this.#oldMs !== undefined
-    this.#losses = new Losses(new Map(Object.entries(port.life.former?.lost ?? {})))
+    this.#losses = new Losses({ ...port, newestStamp: () => this.#saved.held.newestStamp })
     this.#endpoints = new EndpointView(settings.node, this.#saved.health)
     this.#table = new RouteTable(
       (service) => this.#endpoints.health(service),
@@ -220,7 +220,7 @@ export class Speaker {
     const own = held.nodeIntent
     const keptOwn = own === undefined ? undefined : this.#brake.kept.get(own.key)?.inEffect.message
     const node = keptOwn?._tag === "NodeIntent" ? keptOwn : own?.message
-    if (node !== undefined) this.#noteRestart(node)
+    if (node !== undefined) this.#losses.noteRestart(node)
     this.#table.update({ node, vips })
     if (node !== undefined) this.#configureSessions(node)
     if (this.#brake.kept.size > 0) this.#sayBrake(`${this.#brake.kept.size} messages`, "still ")
@@ -488,31 +488,13 @@ export class Speaker {
     this.#changed("now")
   }
 
-  /** What routers have lost of this node while no process of it ran. */
-  #noteRestart(node: NodeIntent): void {
-    const { life, unixMs } = this.#port
-    const nowMs = unixMs()
-    const lost = new Set(lostByRestart(node, life, nowMs))
-    // Who may keep them still has lost them unless it is met in time.
-    const leftSeconds = restartTimeSeconds - (nowMs - (life.former?.aliveAtMs ?? nowMs)) / 1000
-    const isFirst = life.former === undefined
-    for (const { name } of isFirst ? [] : node.peers) this.#lose(name, lost.has(name) ? 0 : Math.max(0, leftSeconds))
-    if (this.#losses.take(this.#port.monotonicMs()).length > 0) life.keepLost(this.#losses.stamps, unixMs())
-  }
-
-  #lose(peer: string, keptForSeconds: number): void {
-    const nowMs = this.#port.monotonicMs()
-    this.#losses.ended(peer, { nowMs, keptMs: keptForSeconds * 1000, stamp: this.#saved.held.newestStamp })
-  }
-
   /** Peers that have lost this node's routes by now get them as the centre's admission says. */
   #settleLosses(): void {
-    const { life, monotonicMs, unixMs } = this.#port
-    if (this.#losses.take(monotonicMs()).length === 0) return
+    if (!this.#losses.take()) return
     const { listed } = this.#table
     if (listed.length === 0) return
-    const nowMs = unixMs()
-    life.keepLost(this.#losses.stamps, nowMs)
+    this.#losses.keep()
+    const nowMs = this.#port.unixMs()
     this.#change().vips.push(...listed.map((message) => ({ message, receivedAtMs: nowMs, savedAtMs: nowMs })))
     this.#runTurn()
   }
@@ -538,7 +520,7 @@ export class Speaker {
         break
       }
       case "SessionEnded":
-        this.#lose(peer, event.keptForSeconds)
+        this.#losses.ended(peer, event.keptForSeconds)
         this.#changed("now")
         break
       case "RoutesAcknowledged":
