@@ -102,7 +102,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "taken-forgotten",
     breaks: "an address that somebody has is given to somebody else",
-    file: "packages/domain/src/fleet/fleet.ts",
+    file: "packages/domain/src/fleet/occupied.ts",
     from: 'phase !== "free")) taken.add(address)',
     to: 'phase !== "free")) taken.delete(address)',
     check: histories
@@ -174,7 +174,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "reservation-forgotten",
     breaks: "a reserved address is given to whoever asks by chance",
-    file: "packages/domain/src/fleet/fleet.ts",
+    file: "packages/domain/src/fleet/occupied.ts",
     from: "const isKept = reserved.has(text) || shared.has(text)",
     to: "const isKept = shared.has(text)",
     check: tests("unit", "packages/domain/test/fleet-history.test.ts")

@@ -1,5 +1,4 @@
 import { Result } from "effect"
-import { toAddress } from "../config/canonical.ts"
 import type { ClusterConfig, SharedMember } from "../config/index.ts"
 import type { DomainEvent, EventType } from "./event.ts"
 import { type Feature, featuresSince, newestFleetVersion } from "./fleet-version.ts"
@@ -14,6 +13,7 @@ import {
   type NetworkMemory,
   putCluster
 } from "./memory.ts"
+import { indexChangedVip, indexLoadedVip, putReservation, putSharedAddress } from "./occupied.ts"
 import { isKnown, readEvent, readState } from "./state-shapes.ts"
 import type { StoredPayload, Unreadable } from "./stored.ts"
 import type {
@@ -42,7 +42,7 @@ import type {
 } from "./stream.ts"
 import { streamOf } from "./stream.ts"
 import { type LoadedVersion, StreamVersions } from "./stream-versions.ts"
-import { countHeldIn, indexRest, indexVip, unindexVip } from "./vip-index.ts"
+import { countHeldIn } from "./vip-index.ts"
 import {
   type IndexedVip,
   indexedOf,
@@ -289,14 +289,14 @@ export class Fleet {
         this.recovery = after as RecoveryState
         return
       case "Reservation":
-        return this.#putReservation(this.reservations.get(state.name), after as ReservationState | null)
+        return putReservation(this, this.reservations.get(state.name), after as ReservationState | null)
       case "Quota":
         return put(this.quotas, state.quota.name, after as QuotaState | null)
       case "AddressPool":
         for (const cluster of this.clusters.values()) forgetJudged(cluster)
         return put(this.addressPools, state.pool.name, after as AddressPoolState | null)
       case "SharedAddress":
-        return this.#putSharedAddress(this.sharedAddresses.get(state.shared.name), after as SharedAddressState | null)
+        return putSharedAddress(this, this.sharedAddresses.get(state.shared.name), after as SharedAddressState | null)
       case "Export":
         this.lastExport = state
         return
@@ -354,66 +354,9 @@ export class Fleet {
     cluster.preferring.delete(key)
   }
 
-  #putReservation(before: ReservationState | undefined, after: ReservationState | null): void {
-    if (before !== undefined) {
-      this.network(before.network).reserved.delete(before.address)
-      this.reservations.delete(before.name)
-      this.cluster(before.cluster).reservations.delete(before.name)
-      this.#occupy(before.network, before.address)
-    }
-    if (after === null) return
-    this.network(after.network).reserved.set(after.address, after)
-    this.reservations.set(after.name, after)
-    this.cluster(after.cluster).reservations.set(after.name, after)
-    this.#occupy(after.network, after.address)
-  }
-
-  #putSharedAddress(before: SharedAddressState | undefined, after: SharedAddressState | null): void {
-    if (before !== undefined) {
-      const { name, network, addresses } = before.shared
-      this.sharedAddresses.delete(name)
-      for (const member of before.shared.members) {
-        const states = this.sharedOf.get(memberKey(member))
-        // Also what was loaded as another object of the same state.
-        for (const state of states ?? []) if (state.shared.name === name) states?.delete(state)
-        if (states?.size === 0) this.sharedOf.delete(memberKey(member))
-      }
-      for (const address of addresses) {
-        this.network(network).shared.delete(address)
-        this.#occupy(network, address)
-      }
-    }
-    if (after === null) return
-    const { name, network, addresses } = after.shared
-    this.sharedAddresses.set(name, after)
-    for (const member of after.shared.members) {
-      const states = this.sharedOf.get(memberKey(member)) ?? new Set()
-      this.sharedOf.set(memberKey(member), states.add(after))
-    }
-    for (const address of addresses) {
-      this.network(network).shared.set(address, after)
-      this.#occupy(network, address)
-    }
-  }
-
-  /** A fleet's pool that the cluster no longer selects is in its configuration for as long as it has addresses of it. */
-  #countHeld(vip: IndexedVip | undefined, change: 1 | -1): void {
-    if (vip?.phase !== "assigned") return
-    const { pool } = vip
-    const cluster = this.cluster(vip.cluster)
-    const before = cluster.heldOf.get(pool) ?? 0
-    const count = before + change
-    if (count === 0) cluster.heldOf.delete(pool)
-    else cluster.heldOf.set(pool, count)
-    if ((before === 0 || count === 0) && this.addressPools.has(pool)) forgetJudged(cluster)
-  }
-
   /** A VIP of which nothing was known. */
   #indexLoaded(stream: string, vip: IndexedVip, loaded: LoadedVip): void {
-    indexRest(this, stream, vip)
-    this.#putMember(stream, undefined, vip)
-    this.#countHeld(vip, 1)
-    this.#occupy(vip.network, vip.address, vip)
+    indexLoadedVip(this, stream, vip)
     this.#loaded.add(this.cluster(vip.cluster), loaded)
   }
 
@@ -421,7 +364,7 @@ export class Fleet {
     const before = this.indexedVip(stream)
     if (after === undefined) this.vips.delete(stream)
     else this.vips.set(stream, after)
-    this.#indexChanged(stream, before, after)
+    indexChangedVip(this, stream, before, after)
   }
 
   /** One that a Service has, and nothing else to say of it. Mostly what is indexed of it is what it was before. */
@@ -430,49 +373,7 @@ export class Fleet {
     const isSame = text !== undefined && indexedPart(text) === indexedPart(row.state)
     const before = isSame ? undefined : this.indexedVip(stream)
     this.vips.setLater(stream, row)
-    if (!isSame) this.#indexChanged(stream, before, indexedOf(row.state))
-  }
-
-  #indexChanged(stream: string, before: IndexedVip | undefined, after: IndexedVip | undefined): void {
-    if (before !== undefined) unindexVip(this, stream, before)
-    this.#putMember(stream, before, after)
-    if (after !== undefined) indexVip(this, stream, after)
-    const isHeldAlike =
-      before?.phase === after?.phase && before?.pool === after?.pool && before?.cluster === after?.cluster
-    if (!isHeldAlike) {
-      this.#countHeld(before, -1)
-      this.#countHeld(after, 1)
-    }
-    const vip = after ?? before
-    const isSame = (before === undefined) === (after === undefined) && isFree(before) === isFree(after)
-    if (vip !== undefined && !isSame) this.#occupy(vip.network, vip.address, after)
-  }
-
-  #putMember(stream: string, before: IndexedVip | undefined, after: IndexedVip | undefined): void {
-    const vip = after ?? before
-    if (vip?.member !== true) return
-    const { memberStreams } = this.network(vip.network)
-    const streams = memberStreams.get(vip.address) ?? new Set<string>()
-    if (after === undefined) streams.delete(stream)
-    else streams.add(stream)
-    memberStreams.set(vip.address, streams)
-  }
-
-  /** Whether an address of the network is taken and remembered, from all that is known of it; one VIP that holds it is enough. */
-  #occupy(networkName: string, text: string, vip?: IndexedVip): void {
-    const { taken, remembered, reserved, shared } = this.network(networkName)
-    const address = toAddress(text)
-    if (!isFree(vip)) {
-      taken.add(address)
-      remembered.add(address)
-      return
-    }
-    const vips = this.vipsAt(networkName, text)
-    const isKept = reserved.has(text) || shared.has(text)
-    if (isKept || vips.some(({ phase }) => phase !== "free")) taken.add(address)
-    else taken.delete(address)
-    if (isKept || vips.length > 0) remembered.add(address)
-    else remembered.delete(address)
+    if (!isSame) indexChangedVip(this, stream, before, indexedOf(row.state))
   }
 }
 
@@ -485,10 +386,6 @@ export const isUnseen = (
 /** Whether a VIP is kept, and left as speakers hold it, for a Service that nobody has seen since a loss of history. */
 export const isReserved = (cluster: Pick<ClusterMemory, "services">, { holders }: Pick<VipState, "holders">): boolean =>
   holders.some((holder) => isUnseen(cluster, holder))
-
-const memberKey = ({ cluster, namespace, name }: SharedMember): string => `${cluster}/${namespace}/${name}`
-
-const isFree = (vip: Pick<VipState, "phase"> | undefined): boolean => vip === undefined || vip.phase === "free"
 
 /** The name part of a stream: what follows the cluster. */
 const clusterOf = (stream: string): string => stream.slice(stream.indexOf(":") + 1, stream.indexOf("/"))
