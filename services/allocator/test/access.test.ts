@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto"
 import type { Caller } from "@lowtide/api/access"
-import { Fleet } from "@lowtide/domain"
 import { Effect, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { callerOf } from "../src/access/access.ts"
 import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
 import { readTokens } from "../src/access/tokens.ts"
+import { fleetWithdrawing } from "./orders.ts"
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
 const ada = { name: "ada", kind: "person", sha256: sha256("a-secret"), roles: [{ role: "admin" }] }
@@ -56,19 +56,7 @@ it("the caller of a token has the names that its person had", async () => {
 })
 
 describe("who may give an order", () => {
-  const fleet = new Fleet()
-  fleet.restore("vip:default/192.0.2.1", 1, {
-    _tag: "Vip",
-    network: "default",
-    address: "192.0.2.1",
-    pool: "public",
-    cluster: "east",
-    phase: "withdrawing",
-    holders: [],
-    lastHolders: ["shop/web"],
-    obliged: ["east-1"],
-    quarantineEndMs: null
-  })
+  const fleet = fleetWithdrawing()
   const retire = needsOf(fleet, { _tag: "RetireNode", cluster: "east", node: "east-1" })
   const force = needsOf(fleet, { _tag: "ForceRelease", network: "default", address: "192.0.2.1" })
   const caller = (grants: Caller["Service"]["grants"], more: Partial<WhoAsks> = {}): WhoAsks => ({

@@ -1,5 +1,5 @@
 import { type Envelope, generateKey, readKeyRing, readSigningKey } from "@lowtide/bus/envelope"
-import type { Command, CommandEnvelope, NumberedMessage, ServiceObject } from "@lowtide/domain"
+import { type Command, type CommandEnvelope, Fleet, type NumberedMessage, type ServiceObject } from "@lowtide/domain"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import type { ReceivedCommand } from "../src/decide-batch.ts"
 
@@ -62,3 +62,21 @@ export const received = (command: Command, n: number, more: Partial<CommandEnvel
 /** What an envelope says, unread by its reader. */
 export const payloadOf = (envelope: string): NumberedMessage =>
   JSON.parse((JSON.parse(envelope) as Envelope).payload) as NumberedMessage
+
+/** A fleet of one address, of cluster east and pool public, that is being withdrawn. */
+export const fleetWithdrawing = (): Fleet => {
+  const fleet = new Fleet()
+  fleet.restore("vip:default/192.0.2.1", 1, {
+    _tag: "Vip",
+    network: "default",
+    address: "192.0.2.1",
+    pool: "public",
+    cluster: "east",
+    phase: "withdrawing",
+    holders: [],
+    lastHolders: ["shop/web"],
+    obliged: ["east-1"],
+    quarantineEndMs: null
+  })
+  return fleet
+}

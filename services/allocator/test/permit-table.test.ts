@@ -1,22 +1,11 @@
 import type { Grant } from "@lowtide/api/access"
-import { type Command, Fleet } from "@lowtide/domain"
+import type { Command } from "@lowtide/domain"
 import { describe, expect, it } from "vitest"
 import { forbids, needsOf, type WhoAsks } from "../src/access/permit.ts"
+import { fleetWithdrawing } from "./orders.ts"
 
 /** A withdrawing address of cluster east, pool public, and a reservation of the same. */
-const fleet = new Fleet()
-fleet.restore("vip:default/192.0.2.1", 1, {
-  _tag: "Vip",
-  network: "default",
-  address: "192.0.2.1",
-  pool: "public",
-  cluster: "east",
-  phase: "withdrawing",
-  holders: [],
-  lastHolders: ["shop/web"],
-  obliged: ["east-1"],
-  quarantineEndMs: null
-})
+const fleet = fleetWithdrawing()
 fleet.restore("reservation:kept", 1, {
   _tag: "Reservation",
   cluster: "east",

@@ -109,6 +109,23 @@ const answerEmpty = (leader: Leader, ...names: ReadonlyArray<string>) => {
 
 type Leader = Effect.Success<ReturnType<typeof leading>>
 
+/** A leader of a log that has these, and lost history, whose nodes hold nothing. */
+const havingLost = Effect.fnUntraced(function* (...commands: ReadonlyArray<Command>) {
+  const leader = yield* leading()
+  yield* leader.tell(registered, ...commands)
+  yield* leader.lose(2)
+  answerEmpty(leader, "n1", "n2")
+  return leader
+})
+
+/** Has the time pass in which everybody is asked; what is there is published anew. */
+const merge = Effect.fnUntraced(function* ({ recovery, memory: { fleet } }: Leader) {
+  for (const nowMs of [0, 3_000, 3_200]) yield* recovery.look(nowMs)
+  assert.isFalse(fleet.isFrozen(fleet.cluster("east")))
+})
+
+const manifestsOf = ({ memory }: Leader) => [...memory.fleet.cluster("east").manifests.keys()]
+
 const inventory = (services: ReadonlyArray<string>, nodes: ReadonlyArray<string> = ["n1", "n2"]): ObserveInventory => ({
   _tag: "ObserveInventory",
   cluster: "east",
@@ -322,7 +339,7 @@ describe("a node in a recovery", () => {
         leader.heads.push({ _tag: "ClusterHead", stamp: stampOf(1, 1), cseq: 1, cluster: "east", digest: "", count: 0 })
         leader.hear(answerOf(2))
         yield* leader.recovery.look(0)
-        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        const manifests = manifestsOf(leader)
         leader.recovery.noteHeldBack({ ...inventory([]), manifests })
         for (const nowMs of [4_000, 4_200]) yield* leader.recovery.look(nowMs)
         assert.deepStrictEqual(waitingFor(leader), ["node east/n2"])
@@ -345,10 +362,7 @@ describe("an agent in a recovery", () => {
     () =>
       run(
         Effect.gen(function* () {
-          const leader = yield* leading()
-          yield* leader.tell(registered)
-          yield* leader.lose(2)
-          answerEmpty(leader, "n1", "n2")
+          const leader = yield* havingLost()
           yield* leader.tell(service("web"))
           leader.recovery.noteHeldBack(inventory(["shop/web"]))
           assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "its nodes are not known")
@@ -365,10 +379,7 @@ describe("an agent in a recovery", () => {
   it.effect("is not waited for because of a Service with errors, which the log never has", () =>
     run(
       Effect.gen(function* () {
-        const leader = yield* leading()
-        yield* leader.tell(registered)
-        yield* leader.lose(2)
-        answerEmpty(leader, "n1", "n2")
+        const leader = yield* havingLost()
         yield* leader.tell(node("n1"), node("n2"), service("web"))
         leader.recovery.noteHeldBack(inventory(["shop/faulty", "shop/web"]))
         assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "nothing was told of it")
@@ -383,10 +394,7 @@ describe("an agent in a recovery", () => {
   it.effect("that has begun to tell anew is waited for until it comes to its inventory again", () =>
     run(
       Effect.gen(function* () {
-        const leader = yield* leading()
-        yield* leader.tell(registered)
-        yield* leader.lose(2)
-        answerEmpty(leader, "n1", "n2")
+        const leader = yield* havingLost()
         yield* leader.tell(node("n1"), node("n2"))
         leader.recovery.noteHeldBack(inventory([]))
         assert.deepStrictEqual(waitingFor(leader), [])
@@ -426,19 +434,15 @@ describe("an agent in a recovery", () => {
     () =>
       run(
         Effect.gen(function* () {
-          const leader = yield* leading()
-          yield* leader.tell(registered, ...announcing, service("gone"))
-          yield* leader.lose(2)
-          answerEmpty(leader, "n1", "n2")
-          const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+          const leader = yield* havingLost(...announcing, service("gone"))
+          const manifests = manifestsOf(leader)
           const { incarnation, seq } = leader.memory.head
           const former = { ...inventory(["shop/web"]), manifests, asOf: { incarnation, seq } }
           yield* leader.tell(service("web"))
           leader.recovery.noteTaken(service("new"))
           yield* leader.tell(service("new"))
           leader.recovery.noteHeldBack(former)
-          for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
-          assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+          yield* merge(leader)
           assert.deepStrictEqual([...leader.memory.fleet.cluster("east").services.keys()].sort(), [
             "shop/new",
             "shop/web"
@@ -450,10 +454,7 @@ describe("an agent in a recovery", () => {
   it.effect("that says of something that it is gone need not wait with it, and the inventory to come says so", () =>
     run(
       Effect.gen(function* () {
-        const leader = yield* leading()
-        yield* leader.tell(registered, ...announcing, service("web"), service("old"))
-        yield* leader.lose(2)
-        answerEmpty(leader, "n1", "n2")
+        const leader = yield* havingLost(...announcing, service("web"), service("old"))
         const whole = inventory(["shop/old", "shop/web"])
         assert.isFalse(leader.recovery.noteHeldBack(whole), "it waits with the inventory")
         assert.deepStrictEqual(waitingFor(leader), [])
@@ -462,7 +463,7 @@ describe("an agent in a recovery", () => {
         assert.isTrue(leader.recovery.noteHeldBack(gone))
         assert.isTrue(leader.memory.fleet.cluster("east").services.has("shop/old"), "nothing is taken away yet")
         assert.deepStrictEqual(waitingFor(leader), ["agent of east"], "what it listed before is not so any more")
-        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        const manifests = manifestsOf(leader)
         leader.recovery.noteHeldBack({ ...inventory(["shop/web"]), manifests })
         yield* leader.recovery.look(0)
         yield* leader.recovery.look(3_000)
@@ -848,8 +849,7 @@ describe("an address that was taken over, and for which the configuration has no
         ["n1"]
       )
     )
-    for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
-    assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+    yield* merge(leader)
     return leader
   })
   const unrouted = merged("web")
@@ -911,10 +911,9 @@ describe("an address that was taken over, and for which the configuration has no
         yield* leader.lose(2)
         yield* leader.tell(service("web"))
         leader.hear(answerOf(2, held("192.0.2.7", stampOf(1, 40))))
-        const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+        const manifests = manifestsOf(leader)
         leader.recovery.noteHeldBack({ ...inventory(["shop/web"], ["n1"]), manifests })
-        for (const nowMs of [0, 3_000, 3_200]) yield* leader.recovery.look(nowMs)
-        assert.isFalse(leader.memory.fleet.isFrozen(leader.memory.fleet.cluster("east")))
+        yield* merge(leader)
         assert.strictEqual(leader.memory.fleet.vip("default", "192.0.2.7")?.phase, "assigned")
         assert.deepStrictEqual(said(leader), [])
         assert.deepStrictEqual(found(leader), [{ cluster: "east", addresses: 1 }])
@@ -1127,7 +1126,7 @@ describe("a cluster with more than one batch is to publish", () => {
     }
     yield* leader.lose(2)
     answerEmpty(leader, "n1", "n2")
-    const manifests = [...leader.memory.fleet.cluster("east").manifests.keys()]
+    const manifests = manifestsOf(leader)
     leader.recovery.noteHeldBack({ ...inventory(keys), manifests })
     leader.batches.length = 0
     return leader
