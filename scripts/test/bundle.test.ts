@@ -25,6 +25,27 @@ describe("the bundle of a service", () => {
     assert.deepInclude(await bundle("a", { root }), { built: true })
   })
 
+  it("is one octet a character, whatever its sources have, and says what they say", async () => {
+    const plain =
+      "const name = 'µ→😀' // →\nconsole.log(name, name + 'µ', /^µ→😀$/.test(name), /^µ→.$/u.test(name), { µ: 1 }.µ)"
+    const planted = { "package-lock.json": "{}", "services/a/src/main.ts": plain }
+    const root = plantTree({ ...planted, "services/b/src/main.ts": "console.log(String.raw`\\u00b5µ`, 'µ')" })
+    const { file = "" } = (await bundle("a", { root })) ?? {}
+    assert.strictEqual(output(file), "µ→😀 µ→😀µ true true 1\n")
+    assert.isFalse(readFileSync(file).some((octet) => octet > 127))
+    const raw = await bundle("b", { root })
+    assert.strictEqual(output(raw?.file ?? ""), "\\u00b5µ µ\n", "where it would say something else it stays")
+  })
+
+  it("does not load Node's fetch because it serves HTTP", async () => {
+    const loaded = 'process.moduleLoadList.some((module) => module.includes("undici"))'
+    const program = `import { createServer, STATUS_CODES } from "node:http"\nimport * as http from "http"\n
+createServer().listen(0, "127.0.0.1", function () { this.close(); console.log(STATUS_CODES[200], typeof http.request, ${loaded}) })`
+    const root = plantTree({ "package-lock.json": "{}", "services/a/src/main.ts": program })
+    const { file = "" } = (await bundle("a", { root })) ?? {}
+    assert.strictEqual(output(file), "OK function false\n")
+  })
+
   it("of the speaker has at most 25 packages of others in it", async () => {
     await bundle("speaker")
     const record = new URL("../../services/speaker/dist/inputs.json", import.meta.url)
