@@ -119,7 +119,8 @@ export class HeldState {
 
   /** Whether this very text is what was last seen under the key, so that nothing of it needs checking again. */
   isKnown(key: string, envelope: string): boolean {
-    return !this.#withheld.has(key) && this.#seen.get(key)?.fingerprint === fingerprintOf(envelope)
+    const seen = this.#seen.get(key)
+    return seen !== undefined && !this.#withheld.has(key) && seen.fingerprint === fingerprintOf(envelope)
   }
 
   /** Whether the VIP's message went out of effect and did not come again since. */

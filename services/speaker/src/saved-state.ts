@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { Kept } from "./brake.ts"
 import { HeldState, signerOf } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
-import { judgeMessage, type Refusal, type Trust } from "./trust.ts"
+import { type Judged, judgeMessage, judgeMessages, type Refusal, type Trust } from "./trust.ts"
 
 /** What a node knows when its process begins, judged anew: the disk is believed no more than the wire. */
 export interface SavedState {
@@ -18,8 +18,43 @@ export interface SavedState {
   readonly refusals: ReadonlyArray<Refusal>
 }
 
+/** What is found of one saved message. */
+export type JudgeSaved = (key: string, envelope: string) => Judged
+
+/** Messages whose signatures are checked at a time: what is made of each for it is not there for all at once. */
+const judgedAtOnceMax = 500
+
+/**
+ * Judges a disk's messages beforehand, for `restoreState`: their signatures are most of a start, and so every processor checks
+ * its share. Of each message it is told once what was found.
+ */
+export const judgeAside = async (trust: Trust, records: ReadonlyArray<SavedRecord>): Promise<JudgeSaved> => {
+  const keys = new Map<string, string>()
+  for (const record of records) {
+    if (record._tag !== "Message") continue
+    keys.set(record.envelope, record.key)
+    if (record.inEffect !== undefined) keys.set(record.inEffect.envelope, record.key)
+  }
+  const texts = [...keys].map(([envelope, key]) => ({ key, envelope }))
+  const found = new Map<string, Judged>()
+  for (let first = 0; first < texts.length; first += judgedAtOnceMax) {
+    const some = await judgeMessages(trust, texts.slice(first, first + judgedAtOnceMax))
+    for (const { text, judged } of some) found.set(text.envelope, judged)
+  }
+  return (key, envelope) => {
+    const judged = keys.get(envelope) === key ? found.get(envelope) : undefined
+    found.delete(envelope)
+    return judged ?? judgeMessage(trust, key, envelope)
+  }
+}
+
 /** Rebuilds the state from its records. */
-export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<SavedRecord>): SavedState => {
+export const restoreState = (
+  trust: Trust,
+  node: string,
+  records: ReadonlyArray<SavedRecord>,
+  judge: JudgeSaved = (key, envelope) => judgeMessage(trust, key, envelope)
+): SavedState => {
   const held = new HeldState(node)
   const health = new Map<string, ServiceHealth>()
   const sessions = new Map<string, number>()
@@ -28,8 +63,8 @@ export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<
   for (const record of records) {
     switch (record._tag) {
       case "Message":
-        refusals.push(...restoreMessage(trust, held, record))
-        restoreKept(trust, held, kept, record)
+        refusals.push(...restoreMessage(judge, held, record))
+        restoreKept(judge, held, kept, record)
         break
       case "Health":
         if (record.servesAnywhere) health.set(record.service, record)
@@ -44,12 +79,12 @@ export const restoreState = (trust: Trust, node: string, records: ReadonlyArray<
 
 /** An older message after a newer one is no fault here: two generations overlap. */
 const restoreMessage = (
-  trust: Trust,
+  judge: JudgeSaved,
   held: HeldState,
   { key, envelope }: { readonly key: string; readonly envelope: string }
 ): ReadonlyArray<Refusal> => {
   if (held.isKnown(key, envelope)) return []
-  const judged = judgeMessage(trust, key, envelope)
+  const judged = judge(key, envelope)
   if (Result.isFailure(judged)) return [judged.failure]
   const accepted = held.accept(judged.success)
   return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
@@ -57,7 +92,7 @@ const restoreMessage = (
 
 /** What a message that was held back left in effect, if that is believed still; of one message the last record counts. */
 const restoreKept = (
-  trust: Trust,
+  judge: JudgeSaved,
   held: HeldState,
   kept: Map<string, Kept>,
   { key, envelope, inEffect }: Extract<SavedRecord, { readonly _tag: "Message" }>
@@ -65,7 +100,7 @@ const restoreKept = (
   const newest = held.nodeIntent?.key === key ? held.nodeIntent : held.vips.get(key)
   if (newest?.envelope !== envelope) return
   kept.delete(key)
-  const judged = inEffect === undefined ? undefined : Result.getOrUndefined(judgeMessage(trust, key, inEffect.envelope))
+  const judged = inEffect === undefined ? undefined : Result.getOrUndefined(judge(key, inEffect.envelope))
   const message = judged?.notAllowed === undefined ? judged?.message : undefined
   if (inEffect === undefined || (message?._tag !== "VipIntent" && message?._tag !== "NodeIntent")) return
   const { envelope: text, sinceMs } = inEffect

@@ -7,6 +7,7 @@ import type { SpeakerLife } from "./life.ts"
 import type { PasswordLookup } from "./passwords.ts"
 import type { LocalSettings } from "./peer-options.ts"
 import type { PeersPort } from "./peers.ts"
+import type { JudgeSaved } from "./saved-state.ts"
 import type { Trust } from "./trust.ts"
 import type { Neighbors } from "./unnumbered/neighbors.ts"
 import type { Withheld } from "./withheld.ts"
@@ -17,6 +18,8 @@ export interface SpeakerPort {
   readonly trust: Trust
   readonly journal: Journal
   readonly loaded: LoadedRecords
+  /** What was found of its messages beforehand; missing: they are judged one after the other. */
+  readonly judgeSaved?: JudgeSaved
   /** What the process before left of itself, and what this one leaves. */
   readonly life: SpeakerLife
   /** Looks for the cause where a peer does not answer. */

@@ -93,7 +93,7 @@ export class Speaker {
     const { settings, trust, loaded } = port
     this.#port = port
     this.reporter = new Reporter({ ...port, isSent: (peer, address) => this.#isSent(peer, address) })
-    this.#saved = restoreState(trust, settings.node, loaded.records)
+    this.#saved = restoreState(trust, settings.node, loaded.records, port.judgeSaved)
     this.#oldMs = port.life.tooOldMs(port.unixMs())
     this.#isQuiet = loaded.damage === "lost" || this.#oldMs !== undefined
     this.#losses = new Losses({ ...port, newestStamp: () => this.#saved.held.newestStamp })

@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import type { SavedRecord } from "../src/journal-record.ts"
-import { lostSession, recordsOf, restoreState, withLostSession } from "../src/saved-state.ts"
+import { judgeAside, lostSession, recordsOf, restoreState, withLostSession } from "../src/saved-state.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -56,6 +56,45 @@ describe("restoreState", () => {
       ["LT0402", "LT0401"]
     )
     assert.strictEqual(state.held.vips.size, 0)
+  })
+})
+
+describe("judgeAside", () => {
+  it("finds of every message what is found of it alone, however many there are and in whatever order", async () => {
+    const centre = new HandCentre()
+    const said = Array.from({ length: 600 }, (_, index) =>
+      centre.say(vip(`198.51.${100 + (index >> 8)}.${index & 255}`))
+    )
+    const [one, two, three] = said as [(typeof said)[0], (typeof said)[0], (typeof said)[0]]
+    const records: ReadonlyArray<SavedRecord> = [
+      ...said.map(saved),
+      saved(one),
+      saved({ key: two.key, envelope: one.envelope }), // under another's key
+      saved({ key: one.key, envelope: three.envelope }),
+      saved(new HandCentre().say(vip("198.51.100.2"))),
+      saved({ key: "adv.4-198-51-100-3", envelope: "{" }),
+      {
+        _tag: "Message",
+        ...centre.say(tombstone("198.51.100.1")),
+        inEffect: { envelope: said[1]!.envelope, sinceMs: 5 }
+      },
+      { _tag: "Health", service: "shop/web", servesHere: false, servesAnywhere: true },
+      saved(centre.head())
+    ]
+    const trust = trustOf(centre)
+    for (const order of [records, records.toReversed()]) {
+      const alone = restoreState(trust, nodeName, order)
+      const aside = restoreState(trust, nodeName, order, await judgeAside(trust, order))
+      assert.deepStrictEqual(
+        aside.refusals.map(({ message }) => message),
+        alone.refusals.map(({ message }) => message)
+      )
+      assert.isAtLeast(alone.refusals.length, 4)
+      assert.deepStrictEqual([...aside.held.vips], [...alone.held.vips])
+      assert.strictEqual(aside.held.digest, alone.held.digest)
+      assert.deepStrictEqual([...aside.kept], [...alone.kept])
+      assert.strictEqual(aside.kept.size, 1)
+    }
   })
 })
 
