@@ -42,6 +42,7 @@ const decodeTrustFile = Schema.decodeUnknownResult(Schema.fromJsonString(TrustFi
 const decodeEnvelope = Schema.decodeUnknownResult(Schema.fromJsonString(Envelope))
 const decodeAllowed = Schema.decodeUnknownResult(Schema.fromJsonString(AllowedPrefixes))
 const decodeMessage = Schema.decodeUnknownResult(Schema.fromJsonString(StateMessage))
+const isMessage = Schema.is(StateMessage)
 
 /**
  * Reads the trust file and the allowed prefixes, an envelope signed by the install's key. The failures are sentences, all
@@ -148,7 +149,7 @@ const judgeOpened = (
     const fault = reason === "unknown-key" ? { fault: message } : {}
     return Result.fail({ code: "LT0401", message: `${key}: ${message}`, ...fault })
   }
-  const decoded = decodeMessage(payload.success)
+  const decoded = readMessage(payload.success)
   if (Result.isFailure(decoded)) return refuse("LT0404", `${key}: ${oneLine(decoded.failure.message)}`)
   const message = decoded.success
   if (message.cluster !== trust.cluster) {
@@ -159,6 +160,17 @@ const judgeOpened = (
     return refuse("LT0404", `${key}: expected a message of this subject, found one of ${ownKey ?? "none"}`)
   const notAllowed = message._tag === "VipIntent" ? judgePrefixes(trust.allowedPrefixes, message) : undefined
   return Result.succeed({ key, envelope, message, notAllowed })
+}
+
+/** As it was parsed, where it fits: what decoding makes of it is a copy, whose lists keep room to grow for as long as it is held. */
+const readMessage = (payload: string): ReturnType<typeof decodeMessage> => {
+  try {
+    const parsed: unknown = JSON.parse(payload)
+    if (isMessage(parsed)) return Result.succeed(parsed)
+  } catch {
+    // Decoding says what is wrong.
+  }
+  return decodeMessage(payload)
 }
 
 /** The subject key that a message belongs under; undefined when it names no address. */

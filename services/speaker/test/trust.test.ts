@@ -47,6 +47,16 @@ describe("judgeMessage", () => {
       () => judge("adv.4-198-51-100-99", centre.say(vip("198.51.100.10")).envelope),
       "LT0404"
     ],
+    [
+      "a VIP in a state that nobody knows",
+      () => judge("adv.4-198-51-100-10", centre.sealed({ ...centre.number(vip("198.51.100.10")), state: "resting" })),
+      "LT0404"
+    ],
+    [
+      "a VIP with more than this release knows",
+      () => judge("adv.4-198-51-100-10", centre.sealed({ ...centre.number(vip("198.51.100.10")), weight: 3 })),
+      "accepted"
+    ],
     ["a payload that is no message", () => judge("adv.4-198-51-100-10", centre.sealed({ hello: 1 })), "LT0404"],
     [
       "a key that nobody trusts",
