@@ -56,6 +56,11 @@ describe("IPAddressPool", () => {
     )
   })
 
+  it("takes one address for no range, and says how it is written as one", () => {
+    const fixes = ["192.0.2.7", "2001:DB8::7"].map((text) => decodeObject(pool({ addresses: [text] })).findings[0]?.fix)
+    assert.deepStrictEqual(fixes, ["Write 192.0.2.7/32", "Write 2001:db8::7/128"])
+  })
+
   it("rests its addresses for what the annotation says, and for what is a duration only", () => {
     const resting = (text: unknown) =>
       raw(
@@ -438,6 +443,8 @@ describe("other kinds", () => {
 
   it.each([
     ["metallb.io/v1beta1", "L2Advertisement", "LT0153"],
+    ["metallb.io/v1beta1", "AddressPool", "LT0153"],
+    ["metallb.io/v1beta1", "toString", "LT0153"],
     ["metallb.io/v1beta1", "IpAddressPool", "LT0153"],
     ["lowtide.dev/v1alpha1", "Clutser", "LT0153"],
     ["metallb.io/v1beta1", "ServiceBGPStatus", undefined],

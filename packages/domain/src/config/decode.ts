@@ -114,13 +114,7 @@ export const unreadKind = (raw: RawObject, locate?: Locate): Finding | undefined
   if (!ownGroups.has(group) || othersStatus.has(raw.kind) || isKindRead(raw)) return undefined
   const known = Object.entries(kinds).flatMap(([kind, entry]) => (entry.group === group ? [kind] : []))
   const near = known.find((kind) => kind.toLowerCase() === raw.kind.toLowerCase())
-  const fix = isFleetObject(raw)
-    ? fleetFix
-    : near !== undefined
-      ? `Write ${near}`
-      : raw.kind === "L2Advertisement"
-        ? layer2Fix
-        : undefined
+  const fix = isFleetObject(raw) ? fleetFix : near !== undefined ? `Write ${near}` : ownFixes.get(raw.kind)
   return finding("LT0153", {
     object: rawRef(raw),
     field: "kind",
@@ -133,7 +127,10 @@ export const unreadKind = (raw: RawObject, locate?: Locate): Finding | undefined
 
 const fleetFix = "Give it to the allocator by `lowtide apply -f`: it is of the whole fleet"
 
-const layer2Fix = "Announce the pools by a BGPAdvertisement: Lowtide announces by BGP alone"
+const ownFixes: ReadonlyMap<string, string> = new Map([
+  ["L2Advertisement", "Announce the pools by a BGPAdvertisement: Lowtide announces by BGP alone"],
+  ["AddressPool", "Write an IPAddressPool, and a BGPAdvertisement for what stood under bgpAdvertisements"]
+])
 
 const kindOf = (
   object: Pick<RawObject, "apiVersion" | "kind">

@@ -4,7 +4,7 @@ import type { RawObject } from "./raw.ts"
 import { type Fields, type ObjectReader, parseAt, show } from "./reader.ts"
 import { readSelectors } from "./selector-reader.ts"
 import type { LabelSelector, Labels } from "./selectors.ts"
-import { canonicalRange, parseQuarantineMs, quarantineSyntax, rangeSyntax } from "./syntax.ts"
+import { canonicalAddress, canonicalRange, parseQuarantineMs, quarantineSyntax, rangeSyntax } from "./syntax.ts"
 
 /** An IPAddressPool: addresses that may be given out, and to whom. */
 export interface AddressPool {
@@ -85,11 +85,25 @@ const readRanges = (spec: Fields): ReadonlyArray<string> => {
   for (const { path, value } of items) {
     if (typeof value !== "string") spec.reader.report("LT0105", path, "text", show(value))
     else {
-      const range = parseAt(spec.reader, path, value, rangeSyntax, canonicalRange)
+      const range = readRange(spec.reader, path, value)
       if (range !== undefined && isNew(spec.reader, path, range, ranges)) ranges.push(range)
     }
   }
   return ranges
+}
+
+/** One address alone is none to MetalLB, though what is meant is plain. */
+const readRange = (reader: ObjectReader, path: string, text: string): string | undefined => {
+  const single = Result.getOrUndefined(canonicalAddress(text.trim()))
+  if (single === undefined) return parseAt(reader, path, text, rangeSyntax, canonicalRange)
+  reader.report(
+    rangeSyntax.code,
+    path,
+    rangeSyntax.expected,
+    show(text),
+    `Write ${single}/${single.includes(":") ? 128 : 32}`
+  )
+  return undefined
 }
 
 const isNew = (reader: ObjectReader, path: string, range: string, before: ReadonlyArray<string>): boolean => {
