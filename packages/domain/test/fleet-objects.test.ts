@@ -60,6 +60,17 @@ describe("a reserved address", () => {
     assert.deepStrictEqual(it.do(drop("Reservation", "web")), [])
   })
 
+  it("is ordered a second time without harm, also when its pool has it no more", () => {
+    const it = world(pool("public", ["192.0.2.0/30"]))
+    it.do(reservation("web", { address: "192.0.2.1" }))
+    it.do(observe("east", service("web")))
+    it.do(apply("east", pool("public", ["192.0.2.2/31"])))
+    assert.deepStrictEqual(it.do(reservation("web", { address: "192.0.2.1" })), [])
+    assert.isUndefined(it.rejection)
+    it.do(reservation("other", { address: "192.0.2.0" }, "other"))
+    assert.strictEqual(it.rejection?.code, "LT0202")
+  })
+
   it("stays with its Service when the reservation is deleted", () => {
     const it = world(pool("public", ["192.0.2.0/32"]))
     it.do(reservation("web", { address: "192.0.2.0" }))

@@ -128,6 +128,7 @@ const addressFor = (
   wanted: Reservation,
   before: ReservationState | undefined
 ): Result.Result<Found, Finding> => {
+  if (before !== undefined && isSoAlready(before, cluster, wanted)) return Result.succeed(before)
   const object: ObjectRef = { kind: "Reservation", name: wanted.name }
   const open = fleet.config(cluster).pools.filter(({ retired }) => retired !== true)
   const names = open.map(({ name }) => name).join(", ")
@@ -160,6 +161,15 @@ const addressFor = (
     ? Result.fail(exhausted(object, wanted))
     : Result.succeed({ address: formatIpAddress(address), pool: only.name })
 }
+
+/** An order that was carried out is harmless again, whatever the pools have by now. */
+const isSoAlready = (before: ReservationState, cluster: ClusterMemory, wanted: Reservation): boolean =>
+  before.address === wanted.address &&
+  before.pool === (wanted.pool ?? before.pool) &&
+  before.network === cluster.network &&
+  before.cluster === cluster.name &&
+  before.namespace === wanted.namespace &&
+  before.service === wanted.service
 
 const exhausted = (object: ObjectRef, { pool, ipFamily }: Reservation): Finding =>
   finding("LT0201", {
