@@ -15,8 +15,12 @@ export const CommandReply = Schema.Union([
     seqTo: Schema.NullOr(Schema.Int),
     end: Schema.optionalKey(Schema.Struct({ incarnation: Schema.Int, seq: Schema.Int }))
   }),
-  /** Will never be carried out as it stands. */
-  Schema.TaggedStruct("Refused", { code: Schema.String, message: Schema.String }),
+  /** Will never be carried out as it stands; `fix` where that is another than the code's own. */
+  Schema.TaggedStruct("Refused", {
+    code: Schema.String,
+    message: Schema.String,
+    fix: Schema.optionalKey(Schema.String)
+  }),
   /** Nothing is known to be done: send it again, with the same id. Nothing is done for certain where it was too busy to look. */
   Schema.TaggedStruct("TryAgain", { message: Schema.String, isBusy: Schema.optionalKey(Schema.Boolean) })
 ])

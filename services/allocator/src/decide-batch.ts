@@ -4,6 +4,7 @@ import {
   affectedContents,
   type ClusterHead,
   type CommandEnvelope,
+  codes,
   type DecisionContext,
   type DomainEvent,
   decide,
@@ -69,8 +70,8 @@ export const decideBatch = (
     noteConfirmation(memory, received.envelope)
     const decided = decideOne(memory, received, context)
     if (Result.isFailure(decided)) {
-      const { code, message } = decided.failure
-      replies.push({ _tag: "Refused", code, message })
+      const { code, message, fix } = decided.failure
+      replies.push({ _tag: "Refused", code, message, ...(fix === codes[code].fix ? {} : { fix }) })
       continue
     }
     const events = decided.success

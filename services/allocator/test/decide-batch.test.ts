@@ -6,6 +6,7 @@ import { type Batch, Ledger } from "@lowtide/ledger"
 import { memoryLedger } from "@lowtide/testkit"
 import { Effect, Result } from "effect"
 import { type DecidedBatch, DecisionDefect, decideBatch, type ReceivedCommand } from "../src/decide-batch.ts"
+import { problemOf } from "../src/http/refused.ts"
 import { loadMemory, type Memory, noteCommitted } from "../src/memory.ts"
 import {
   announcing,
@@ -62,6 +63,28 @@ const headFromScratch = (cluster: string) =>
     for (const { subject, cseq } of yield* (yield* Ledger).intentsSince(cluster, 0)) digest.add(subject, cseq)
     return { digest: `${digest}`, count: digest.count }
   })
+
+describe("a refused order", () => {
+  it.effect("is answered with the fix of the object that it is about, not with that of all which have its code", () =>
+    run(
+      Effect.gen(function* () {
+        const leader = yield* leading
+        const object = (kind: string, name: string, spec: object): Command => ({
+          _tag: "ApplyFleetObject",
+          manifest: { apiVersion: "lowtide.dev/v1alpha1", kind, namespace: "", name, spec }
+        })
+        const pool = (name: string) =>
+          object("AddressPool", name, { addresses: ["192.0.2.0/28"], clusterSelector: { matchLabels: { a: "b" } } })
+        const { replies } = yield* leader.together(pool("first"), pool("second"), object("Quota", "none", {}))
+        const problems = replies.flatMap((reply) => (reply._tag === "Refused" ? [problemOf(reply)] : []))
+        assert.deepStrictEqual(
+          problems.map((problem) => ("fix" in problem ? problem.fix : "")),
+          ["Take 192.0.2.0/28 out of one of the two", "Add the field"]
+        )
+      })
+    )
+  )
+})
 
 describe("the rows of a batch", () => {
   it.effect("number the events of a stream on from its version, several in one batch as well", () =>

@@ -5,10 +5,11 @@ import { codes, type Finding, type FindingCode } from "@lowtide/domain"
 export const problemOf = (reply: {
   readonly code: string
   readonly message: string
+  readonly fix?: string
 }): NotFoundProblem | ForbiddenProblem | RefusedProblem => {
   const { message: detail } = reply
   const code = reply.code as FindingCode // of our own findings
-  const { fix } = codes[code]
+  const fix = reply.fix ?? codes[code].fix
   switch (code) {
     case "LT0602":
     case "LT0603":
