@@ -77,6 +77,11 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
       (nowMs - sync.agreedAtMs) / 1000
     ),
     gauge("lowtide_sync_live", "Whether everything the centre speaks of is held.", sync.state === "live" ? 1 : 0),
+    gauge(
+      "lowtide_quiet",
+      "Whether nothing is announced before the centre has spoken: what the disk has is old, or some of it is lost.",
+      speaker.view.isQuiet ? 1 : 0
+    ),
     gauge("lowtide_brake_held_intents", "Messages that the brake holds back.", speaker.brake.kept.size),
     {
       name: "lowtide_brake_held_total",

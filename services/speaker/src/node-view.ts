@@ -20,6 +20,9 @@ export interface NodeViewPort extends Pick<SpeakerPort, "settings" | "withheld">
   readonly intentCount: () => number
 }
 
+/** Why a node announces nothing of what it is to. */
+const quiet = "LT0409 the node announces nothing before the centre has spoken: `lowtide node status` there says why"
+
 /** What a node itself knows, for a person who asks it with nothing else there. */
 export class NodeView {
   readonly #port: NodeViewPort
@@ -31,6 +34,11 @@ export class NodeView {
   /** What went up and down in this process. */
   get memory(): WireMemory {
     return this.#port.memory
+  }
+
+  /** Whether it announces nothing before the centre has spoken. */
+  get isQuiet(): boolean {
+    return this.#port.isQuiet()
   }
 
   /** Orders of a person at the node that stand. */
@@ -53,7 +61,8 @@ export class NodeView {
         const session = byPeer.get(name)
         return session && sessionFacts(session)
       },
-      wanted: (peer) => (isQuiet() ? new Map() : table.wanted(peer)),
+      ...(isQuiet() && { quiet }),
+      wanted: (peer) => table.wanted(peer),
       vipsOf: (prefix) => table.vipsOf(prefix).map((vip) => ({ ...vip, event: vip.cause })),
       told: (vip, peer) => memory.told(vip, peer),
       routerHas: () => undefined
@@ -62,11 +71,11 @@ export class NodeView {
 
   /** VIPs that the centre wants announced and that no peer is to have, each with the verdict why. */
   unannounced(): ReadonlyArray<{ readonly vip: VipIntent; readonly why: string }> {
-    const { table, isQuiet } = this.#port
+    const { table } = this.#port
     return [...table.verdicts].flatMap(([address, verdict]) => {
       const vip = table.vip(address)
-      if (vip?.state !== "announced" || (isOnTheWire(verdict) && !isQuiet())) return []
-      return { vip, why: isQuiet() ? "Quiet" : verdict._tag }
+      if (vip?.state !== "announced" || isOnTheWire(verdict)) return []
+      return { vip, why: verdict._tag }
     })
   }
 

@@ -210,7 +210,8 @@ export class Speaker {
   start(): void {
     const { held, refusals } = this.#saved
     for (const fault of this.#port.loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
-    if (this.#isQuiet) this.#port.say("error", `saved state: ${this.#whyQuiet}`)
+    if (this.#isQuiet)
+      this.#port.say("error", formatFault({ code: "LT0409", message: `saved state: ${this.#whyQuiet}` }))
     for (const refusal of refusals) this.#onRefused(refusal)
     const vips = [...held.vips.values()].map(({ key, message }) => {
       const kept = this.#brake.kept.get(key)?.inEffect.message

@@ -237,6 +237,11 @@ describe("a person at the node", () => {
     await until(() => collector.peers().length === 1, "the session is up")
     const truth = Schema.decodeUnknownSync(NodeTruth)((await ask(path, "GET", "/v1/node")).body)
     assert.deepInclude(truth, { isQuiet: true, prefixes: 0, agreedAt: "1970-01-01T00:00:00.000Z" })
+    const routes = Schema.decodeUnknownSync(BgpRouteList)((await ask(path, "GET", "/v1/bgp/routes")).body)
+    assert.lengthOf(routes.items, 2, "what it would announce")
+    for (const { confirmed } of routes.items) assert.match(confirmed.by === null ? confirmed.reason : "", /LT0409/)
+    const peers = Schema.decodeUnknownSync(BgpSessionList)((await ask(path, "GET", "/v1/bgp/peers")).body)
+    assert.deepInclude(peers.items[0], { prefixesSent: 0, prefixesWanted: 2 })
     // What is withheld, and given back by its name, is no word about the rest.
     await order(path, "withdraw", webV4)
     await order(path, "withdraw", dnsV4)

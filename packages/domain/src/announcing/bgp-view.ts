@@ -101,6 +101,8 @@ export interface NodeFacts {
   /** Undefined where the node was told of no sessions. */
   readonly intent: Pick<NodeIntent, "peers" | "excluded"> | undefined
   readonly session: (peer: string) => SessionFacts | undefined
+  /** Why the node announces nothing of what it is to; missing where it does. */
+  readonly quiet?: string
   /** What a peer is to have, by prefix. */
   readonly wanted: (peer: string) => ReadonlyMap<string, WantedRoute>
   /** VIPs with one of whose routes a prefix is. */
@@ -303,6 +305,7 @@ const confirmationOf = (
   }
 ): Confirmation => {
   const { session, told } = route
+  if (facts.quiet !== undefined) return { by: null, reason: facts.quiet }
   const evidence = facts.routerHas(route.peer, route.prefix)
   if (evidence?.has === true) return { by: "bmp", router: evidence.router, at: evidence.at }
   if (evidence?.has === false) return { by: null, reason: `the router ${evidence.router} ${evidence.reason}` }

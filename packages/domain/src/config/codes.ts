@@ -449,6 +449,11 @@ export const codes = {
     "A person at the node took routes away with `lowtide node withdraw`. The node keeps them away over restarts, whatever the centre says; the addresses stay with their Services, and other nodes announce them. Where nobody can read what was taken away, everything is.",
     "Once the reason is gone: `lowtide node restore PREFIX --reason R` at the node, or `--all`; `lowtide node status` there says what is withheld, by whom and why"
   ),
+  LT0409: error(
+    "a node announces nothing before the centre has spoken",
+    "The node booted, and what its disk has is older than a day; or some of what was in effect is lost from its disk. What it knows may be another's by now, so it announces none of it until NATS brings a head of the centre that agrees. Other nodes announce on.",
+    "See that NATS and a leading allocator are up, and that the node reaches NATS; with the centre away, a person who knows that its addresses are still this cluster's says so at the node: `lowtide node restore --all --reason R`, which old state heeds and lost state does not"
+  ),
 
   LT0501: error(
     "database unavailable",

@@ -189,6 +189,7 @@ const aggregatesOf = (speaker: Speaker, text: string): ReadonlyArray<string> => 
   const asked = Result.getOrUndefined(parsePrefix(text))
   if (asked === undefined) return []
   const facts = speaker.view.facts()
+  if (facts.quiet !== undefined) return []
   const wanted = new Set((facts.intent?.peers ?? []).flatMap(({ name }) => [...facts.wanted(name).keys()]))
   return [...wanted].filter((prefix) => {
     const held = Result.getOrUndefined(parsePrefix(prefix))
