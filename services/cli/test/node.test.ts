@@ -134,7 +134,7 @@ describe("at the node", () => {
 
   it("what is not as it should be has its own exit status", async () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, number, string]> = [
-      [["node", "restore", "192.0.2.2", "--reason", "x"], 3, "expected one of [192.0.2.1/32]"],
+      [["node", "restore", "192.0.2.2", "--reason", "x"], 3, "found 192.0.2.2/32; `lowtide node status` shows"],
       [["node", "withdraw", "--reason", "x"], 2, "expected PREFIX or --all, found neither"],
       [["node", "withdraw", "192.0.2.1", "--all", "--reason", "x"], 2, "found both"],
       [["node", "withdraw", "192.0.2.1/24", "--reason", "x"], 2, "did you mean 192.0.2.0/24"],

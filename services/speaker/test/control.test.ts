@@ -54,7 +54,8 @@ describe("a person at the node", () => {
   /** A process on the folder, with what the centre said so far; it and its socket end with the answered function. */
   const begin = async (
     records: ReadonlyArray<{ readonly key: string; readonly envelope: string }>,
-    life: SpeakerLife = firstLife
+    life: SpeakerLife = firstLife,
+    damage: "none" | "lost" = "none"
   ) => {
     const own = Scope.makeUnsafe()
     const withheld = new Withheld(withheldFiles(folder), new Date().toISOString())
@@ -65,7 +66,7 @@ describe("a person at the node", () => {
       journal: { append: async () => {}, isLong: () => false, compact: () => {}, close: async () => {} },
       loaded: {
         records: records.map((each) => ({ _tag: "Message" as const, ...each })),
-        damage: "none",
+        damage,
         faults: []
       },
       life,
@@ -252,6 +253,16 @@ describe("a person at the node", () => {
     assert.lengthOf(answer.prefixes, 2, "what is announced by it")
     assert.isFalse(speaker.view.truth().isQuiet)
     await until(() => routesAtRouter().length === 2, "both routes are at the router")
+  })
+
+  it("cannot vouch for what the disk has lost", async () => {
+    const { path } = await begin(saidTo(), firstLife, "lost")
+    const { status, body } = await ask(path, "POST", "/v1/node/restore", { prefix: null, reason: "it is ours" })
+    assert.strictEqual(status, 404)
+    assert.match(
+      (body as { readonly detail: string }).detail,
+      /the disk has lost some \(LT0409\): it waits for the centre/
+    )
   })
 
   it("is told what is wrong with a question or an order, and nothing changes", async () => {

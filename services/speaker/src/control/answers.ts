@@ -154,7 +154,9 @@ export const carryOut = async (
   const { reason } = decoded.success
   const prefix = decoded.success.prefix === null ? null : canonical(decoded.success.prefix)
   if (kind === "withdraw") withheld.add({ prefix, reason, actor, since: new Date(unixMs()).toISOString() })
-  else if (!withheld.remove(prefix) && !(prefix === null && speaker.isQuiet)) return notWithheld(withheld, prefix)
+  else if (!withheld.remove(prefix) && !(prefix === null && speaker.isQuiet)) {
+    return prefix === null && speaker.view.isQuiet ? lostState : notWithheld(withheld, prefix)
+  }
   const { turn, prefixes, peers } = speaker.byHand({ order: kind, reason, actor }, prefix === null)
   const isSaved = withheld.save()
   const stateOf = (peer: string) => speaker.toldState(peer, turn)
@@ -175,6 +177,14 @@ export const carryOut = async (
 }
 
 const canonical = (text: string): string => Result.getOrElse(Result.map(parseAddresses(text), formatPrefix), () => text)
+
+/** What nobody at the node knows nobody there can vouch for. */
+const lostState: Answer<never> = Result.fail({
+  kind: "not-found",
+  field: "prefix",
+  detail:
+    "prefix: expected something that is withheld, or old state to vouch for, found state of which the disk has lost some (LT0409): it waits for the centre"
+})
 
 const notWithheld = ({ orders }: Withheld, prefix: string | null): Answer<never> => {
   const known = orders.map((order) => order.prefix ?? "--all")
