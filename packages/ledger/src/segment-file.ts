@@ -17,7 +17,7 @@ import { SegmentProver } from "./proofs/segment-proof.ts"
 
 /** Why an archive could not be written, believed or loaded; what was there is as it was. */
 export class SegmentFault extends Data.TaggedError("SegmentFault")<{
-  readonly reason: "exists" | "damaged" | "unknown" | "order" | "unavailable"
+  readonly reason: "exists" | "unreadable" | "damaged" | "unknown" | "order" | "unavailable"
   readonly detail: string
 }> {
   override get message() {
@@ -82,6 +82,10 @@ export const verifySegment = (
         if (event !== undefined) take(event)
       }
     } catch (cause) {
+      if (cause instanceof Error && "syscall" in cause) {
+        const detail = `${path}: expected a file that can be read, found ${cause.message}`
+        throw new SegmentFault({ reason: "unreadable", detail })
+      }
       throw damaged(cause instanceof Error ? cause.message : String(cause))
     }
     const verdict = verifier.finish()

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { writeSegment } from "../src/segment-file.ts"
+import { verifySegment, writeSegment } from "../src/segment-file.ts"
 
 describe("the file of an archive", () => {
   it.live("is written by one of those who write it at once, and the others leave nothing", () =>
@@ -28,5 +28,13 @@ describe("the file of an archive", () => {
       const later = yield* Effect.flip(writeSegment(path, lines("d")))
       assert.strictEqual(later.reason, "exists")
     }).pipe(Effect.scoped)
+  )
+
+  it.live("that is not there is told from one that is damaged", () =>
+    Effect.gen(function* () {
+      const { reason, message } = yield* Effect.flip(verifySegment("/nowhere/segment.ndjson.gz", new Map() as never))
+      assert.strictEqual(reason, "unreadable")
+      assert.match(message, /^\/nowhere\/segment\.ndjson\.gz: expected a file that can be read, found ENOENT/)
+    })
   )
 })

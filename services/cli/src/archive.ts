@@ -4,6 +4,7 @@ import { CliFault, exitCodes } from "./fault.ts"
 
 const exitOf: { readonly [Reason in SegmentFault["reason"]]: number } = {
   exists: exitCodes.conflict,
+  unreadable: exitCodes.usage,
   damaged: exitCodes.unmet,
   unknown: exitCodes.conflict,
   order: exitCodes.conflict,
@@ -12,6 +13,7 @@ const exitOf: { readonly [Reason in SegmentFault["reason"]]: number } = {
 
 const nextOf: { readonly [Reason in SegmentFault["reason"]]: string } = {
   exists: "name another folder",
+  unreadable: "check the path",
   damaged: "nothing was recorded, dropped or loaded; use another copy",
   unknown: "nothing was loaded; name the database that it was archived from",
   order: "nothing was loaded; load the segment that comes after it first",

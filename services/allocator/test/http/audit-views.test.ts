@@ -7,7 +7,7 @@ import { diffItems } from "../../src/http/views/diff.ts"
 import { historyEntries } from "../../src/http/views/history.ts"
 import { holderAnswer, neverGivenOut } from "../../src/http/views/holder.ts"
 import { traceAnswer } from "../../src/http/views/trace.ts"
-import { announcementSentence } from "../../src/http/views/wire-facts.ts"
+import { announcementSentence, WireFacts } from "../../src/http/views/wire-facts.ts"
 
 const reading = { position: 40, asOf: "2026-11-23T14:09:00.000Z" }
 const at = (second: number) => `2026-11-23T14:05:${String(second).padStart(2, "0")}.000Z`
@@ -499,5 +499,46 @@ describe("who announced it", () => {
     expect(announcementSentence(announcers, { at: at(2), reportsSince: null, isHeld: false })).toBe(
       `At ${at(2)}, by their reports, east-1 had reported nothing of it: by the log its withdrawal was not confirmed there, but whether it was announced is not known.`
     )
+  })
+})
+
+describe("what nodes report that nothing was to be told anew", () => {
+  const vip = { cluster: "east", network: "default", address: "192.0.2.1" }
+  const wire = (id: number, kind: string, detail: object): StoredWire => ({
+    ...{ ...vip, id, kind, recordedAt: at(id), node: "east-1", peer: "tor-a", detail: JSON.stringify(detail) }
+  })
+  const applied = (id: number, verdict: string, action: string) =>
+    wire(id, "applied", {
+      entries: [
+        {
+          ...{ node: "east-1", verdict, trigger: "intent", receivedAt: at(id), savedAt: at(id) },
+          peers: [{ peer: "tor-a", action, writtenAt: at(id) }]
+        }
+      ]
+    })
+  const session = (id: number, change: string) => wire(id, "session", { change, at: at(id), code: null, detail: "" })
+  const told = (...rows: ReadonlyArray<StoredWire>) =>
+    new WireFacts(rows, Date.parse(at(59))).announcements(vip, "east-1")
+
+  it("is that the peer has it, where the report of its announcement is gone", () => {
+    expect(told(applied(5, "Announced", "unchanged"))).toEqual([{ peer: "tor-a", state: "announced", since: at(5) }])
+    expect(told(applied(5, "Withdrawn", "unchanged"))).toEqual([])
+  })
+
+  it("moves nothing that is known, but for a session that came up since", () => {
+    const announced = applied(2, "Announced", "announced")
+    const again = applied(5, "Announced", "unchanged")
+    expect(told(announced, again)).toEqual([{ peer: "tor-a", state: "announced", since: at(2) }])
+    expect(told(announced, session(3, "up"))).toEqual([{ peer: "tor-a", state: "unknown", since: at(3) }])
+    expect(told(announced, session(3, "up"), again)).toEqual([{ peer: "tor-a", state: "announced", since: at(5) }])
+    expect(told(announced, again, session(6, "down"))).toEqual([{ peer: "tor-a", state: "lost", since: at(6) }])
+  })
+
+  it("reads so in a history", () => {
+    const items = historyEntries({
+      ...{ events: [], hasOlder: false, endsAt: undefined, node: undefined },
+      wire: [applied(5, "Announced", "unchanged")]
+    })
+    expect(items.map(({ what }) => what)).toEqual(["on east-1: 192.0.2.1 announced to tor-a as before on intent"])
   })
 })

@@ -13,10 +13,13 @@ interface Told {
   readonly verdict: string
   /** The seq of the stamp that it rests on; undefined where the row has none. */
   readonly seq: number | undefined
-  readonly peers: ReadonlyMap<
-    string,
-    { readonly action: "announced" | "withdrawn"; readonly writtenAt: string; readonly isStandby: boolean }
-  >
+  readonly peers: ReadonlyMap<string, ToldPeer>
+}
+
+interface ToldPeer {
+  readonly action: "announced" | "withdrawn"
+  readonly writtenAt: string
+  readonly isStandby: boolean
 }
 
 /** What the wire journal has of some VIPs and sessions at one moment, by the nodes' own clocks. */
@@ -87,6 +90,9 @@ export class WireFacts {
       if (action === "announced") peers.set(peer, { action, writtenAt, isStandby: standby })
       else if (action === "withdrawn" || action === "refused") {
         peers.set(peer, { action: "withdrawn", writtenAt, isStandby: false })
+      } else if (entry.verdict === "Announced" && isNews(peers.get(peer), this.session(cluster, entry.node, peer))) {
+        // It has it as before, where the report of that is gone, or was of the session before this one.
+        peers.set(peer, { action: "announced", writtenAt, isStandby: standby })
       }
     }
     this.#told.set(key, { verdict: entry.verdict, seq: stampSeq, peers })
@@ -95,6 +101,10 @@ export class WireFacts {
     else nodes.add(entry.node)
   }
 }
+
+/** Whether that a peer has it says more than what it was told last. */
+const isNews = (told: ToldPeer | undefined, session: SessionChange | undefined): boolean =>
+  told?.action !== "announced" || (session?.change === "up" && session.at > told.writtenAt)
 
 /** A VIP in a cluster. */
 export interface VipName {

@@ -145,7 +145,12 @@ const describeEntry = (address: string, { verdict, trigger, byHand, peers }: App
     byHand === undefined
       ? `on ${trigger}`
       : `by hand: ${byHand.order} by ${byHand.actor} at the node (${byHand.reason})`
-  return `${address} ${told === "" ? `told to no peer (${verdict})` : told} ${why}`
+  const kept = verdict === "Announced" ? peers.filter(({ action }) => action === "unchanged") : []
+  const nothing =
+    kept.length === 0
+      ? `told to no peer (${verdict})`
+      : `announced to ${kept.map(({ peer }) => peer).join(", ")} as before`
+  return `${address} ${told === "" ? nothing : told} ${why}`
 }
 
 const toldAs: Readonly<Record<string, string>> = {
