@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto"
 import { Caller } from "@lowtide/api/access"
 import { LowtideApi } from "@lowtide/api/api"
 import { canonicalIp } from "@lowtide/api/parameters"
-import { NotFoundProblem } from "@lowtide/api/problems"
+import { NotFoundProblem, UnavailableProblem } from "@lowtide/api/problems"
 import type { Command } from "@lowtide/domain"
 import type { Ledger } from "@lowtide/ledger"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { fleetAdmin, forbids } from "../access/permit.ts"
 import { Centre } from "../centre.ts"
@@ -46,8 +46,9 @@ export const CentreHandlers = HttpApiBuilder.group(
         const caller = yield* Caller
         const forbidden = forbids(caller, [fleetAdmin])
         if (forbidden !== undefined) return yield* forbiddenProblem(forbidden)
+        const { recovery: before } = yield* centre.health
         yield* orUnavailable(centre.orderRecovery(`ordered by ${caller.actor}: ${payload.reason}`))
-        return yield* standing(centre)
+        return yield* begun(centre, before?.incarnation)
       }),
       finishRecovery: Effect.fnUntraced(function* ({ payload }) {
         const { recovery } = yield* centre.health
@@ -71,6 +72,24 @@ export const CentreHandlers = HttpApiBuilder.group(
     })
   })
 )
+
+/** How long who ordered a recovery waits for it to begin: the leader loads its state again meanwhile. */
+const beginWaitMs = 8_000
+
+const beginLookMs = 100
+
+/** How a recovery stands that was ordered. That it is not begun yet is not said as a failure, or people would order another. */
+const begun = Effect.fnUntraced(function* (centre: Centre["Service"], before: number | undefined) {
+  for (let waitedMs = 0; waitedMs < beginWaitMs; waitedMs += beginLookMs) {
+    const seen = yield* Effect.option(standing(centre))
+    if (Option.isSome(seen) && seen.value.recovery !== null && seen.value.recovery.incarnation !== before) {
+      return seen.value
+    }
+    yield* Effect.sleep(beginLookMs)
+  }
+  const detail = "the recovery is ordered and not begun yet: `lowtide recover` says how it stands; order no other one"
+  return yield* new UnavailableProblem({ detail, code: "LT0501" })
+})
 
 const standing = Effect.fnUntraced(function* (centre: Centre["Service"]) {
   const { recovery } = yield* centre.health

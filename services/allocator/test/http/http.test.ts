@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { type ExportQuery, LowtideClient } from "@lowtide/api"
+import { Unavailable } from "@lowtide/ledger"
 import { readEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { leafHash } from "@lowtide/ledger/proofs/leaf"
 import { Effect, Result, Stream } from "effect"
@@ -454,6 +455,33 @@ describe("the API", () => {
         expect(JSON.parse((yield* get(path).pipe(Effect.provide(follower))).text), path).toMatchObject(problem)
       }
     }).pipe(Effect.provide(local()))
+  )
+
+  it.live("answers who orders a recovery once it is begun, and the leader has loaded its state again", () =>
+    Effect.gen(function* () {
+      const { status, text } = yield* post("/v1/recovery", { user: "ada", reason: "a test" })
+      expect([status, JSON.parse(text).recovery?.incarnation]).toEqual([200, 2])
+    }).pipe(
+      Effect.provide(
+        served("127.0.0.1:0", leaderHealth, (view) => {
+          let ordered = false
+          let looks = 0
+          const lists = { frozen: [], waitingFor: [], republishing: [], unrouted: [], contested: [] }
+          const recovery = { incarnation: 2, phase: "recovering" as const, why: "a test", reserved: 0, ...lists }
+          return {
+            orderRecovery: () =>
+              Effect.sync(() => {
+                ordered = true
+              }),
+            health: Effect.sync(() => ({ ...leaderHealth, recovery: ordered && ++looks > 3 ? recovery : null })),
+            read: (look) =>
+              ordered && looks < 2
+                ? Effect.fail(new Unavailable({ operation: "read", cause: new Error("not read yet") }))
+                : Effect.sync(() => look(view))
+          }
+        })
+      )
+    )
   )
 
   it.live("gives metrics without addresses or Services as labels, and its own description", () =>

@@ -2,19 +2,23 @@ import { layerClient, type ServerAddress } from "@lowtide/api"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
-import type { CentreHealth } from "../../src/centre.ts"
+import type { Centre, CentreHealth, CommittedView } from "../../src/centre.ts"
 import { layerHttp } from "../../src/http/index.ts"
 import { commitSample, deafBus, fixedCentre, sampleNodes, startMs } from "./sample.ts"
 
 /** The API over the sample, served for the time of a test. */
-export const served = (listen: string, health?: CentreHealth) => {
+export const served = (
+  listen: string,
+  health?: CentreHealth,
+  more: (view: CommittedView) => Partial<Centre["Service"]> = () => ({})
+) => {
   const clock = { nowMs: startMs }
   const ledger = memoryLedger({ nowMs: () => clock.nowMs })
   const centre = Layer.unwrap(
     Effect.map(commitSample(clock), (view) =>
       fixedCentre(
         { ...view, nodes: sampleNodes(Date.now()) },
-        health === undefined ? {} : { health: Effect.succeed(health) }
+        { ...(health === undefined ? {} : { health: Effect.succeed(health) }), ...more(view) }
       )
     )
   )

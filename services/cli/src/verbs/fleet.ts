@@ -37,7 +37,7 @@ const version = Command.make("version", {}, () =>
 const sentences = ({ version, newest, finalised, off, processes }: FleetVersionAnswer): ReadonlyArray<string> => {
   const since =
     finalised === null
-      ? "which no event says: the log is older than fleet versions."
+      ? "which no event says: the log is older than fleet versions, or began with a recovery."
       : `by ${finalised.actor ?? "an event in an archive"} on ${finalised.time} (event ${finalised.seq})${finalised.words === null ? (finalised.actor === null ? "." : ", as the log began.") : `: ${finalised.words}.`}`
   const held = processes.filter(({ holdsBack }) => holdsBack).map(({ kind, name }) => `${kind} ${name}`)
   const next =
