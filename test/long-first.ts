@@ -10,14 +10,19 @@ const longFiles: ReadonlyArray<string> = [
   "test/e2e/recovery.test.ts",
   "test/interop/unnumbered-frr.test.ts",
   "test/interop/guard-bird.test.ts",
-  "test/interop/guard-frr.test.ts",
   "test/e2e/bad-input.test.ts",
+  "test/interop/guard-frr.test.ts",
   "test/interop/bgp-frr.test.ts",
   "test/interop/explain.test.ts",
-  "test/interop/bgp-bird.test.ts",
   "test/e2e/faults.test.ts",
+  "test/interop/bgp-bird.test.ts",
   "test/interop/bgp-openbgpd.test.ts",
-  "test/interop/bgp-gobgp.test.ts"
+  "test/e2e/benches.test.ts",
+  "test/interop/bgp-gobgp.test.ts",
+  "test/e2e/demo.test.ts",
+  "test/interop/bmp-reporters.test.ts",
+  "test/e2e/demo-database.test.ts",
+  "test/interop/lab-routers.test.ts"
 ]
 
 /** vitest's own order, but for these. */

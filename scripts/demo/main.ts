@@ -17,7 +17,7 @@ const keptFolder = join(projectFolder, ".lowtide/demo")
 const pointerFile = join(projectFolder, ".lowtide/demo.json")
 
 /** How long everything may take until the routers have it. */
-const settleDeadlineMs = 60_000
+const settleDeadlineMs = 120_000
 
 const startTime = Date.now()
 const say = (line: string): void => {

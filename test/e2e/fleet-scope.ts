@@ -25,7 +25,7 @@ export const runningFleetOn = Effect.fnUntraced(function* (
     say: () => {}
   })
   yield* Effect.addFinalizer((exit) => (Exit.isSuccess(exit) ? Effect.void : sayLogs(fleet)))
-  yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 60_000 })
+  yield* waitUntil("the routers have every route", isSettled(fleet), { deadlineMs: 120_000 })
   return fleet
 })
 
