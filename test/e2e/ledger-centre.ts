@@ -12,6 +12,7 @@ import { startProcess } from "@lowtide/testkit/lab/index"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { freePort, serverFolder } from "@lowtide/testkit/scratch-folder"
 import { Effect, Layer } from "effect"
+import { mainOf } from "./processes.ts"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -56,7 +57,7 @@ export const startCentre = Effect.gen(function* () {
   const allocate = Effect.gen(function* () {
     const child = yield* startProcess({
       name: "allocator",
-      command: [process.execPath, join(root, "services/allocator/src/main.ts")],
+      command: [process.execPath, mainOf("allocator")],
       logFile: join(folder, "allocator.log"),
       env
     })
@@ -76,7 +77,7 @@ export const startCentre = Effect.gen(function* () {
   const bus = yield* Layer.build(layerBus({ servers: [nats.url], name: "test" }))
   const within = Effect.provideContext(bus)
   const lowtide = (...args: ReadonlyArray<string>) =>
-    run(join(root, "services/cli/src/main.ts"), ...args, "--server", `http://127.0.0.1:${port}`)
+    run(mainOf("cli"), ...args, "--server", `http://127.0.0.1:${port}`)
   let nodes = 0
   return {
     ...{ folder, keys, postgres, nats, allocate, lowtide },

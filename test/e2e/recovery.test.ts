@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { superviseComponent } from "../../scripts/demo/component.ts"
 import type { Fleet } from "../../scripts/demo/fleet.ts"
 import { component, getsRoute, hopsOf, isSettled, newService, runningFleet, services, tables } from "./fleet-scope.ts"
+import { mainOf } from "./processes.ts"
 
 /** The ledger's URL, over the socket that its server has in its folder. */
 const databaseOf = (fleet: Fleet): string => {
@@ -61,7 +62,7 @@ const lowtideEnding = (exitCode: number, fleet: Fleet, ...args: ReadonlyArray<st
     rmSync(logFile, { force: true }) // what it said the last time
     const ran = yield* startProcess({
       name: "lowtide",
-      command: [process.execPath, join(import.meta.dirname, "../../services/cli/src/main.ts"), ...args],
+      command: [process.execPath, mainOf("cli"), ...args],
       logFile,
       env: { DATABASE_URL: databaseOf(fleet), LOWTIDE_SERVER: fleet.apiUrl }
     })

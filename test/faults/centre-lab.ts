@@ -11,8 +11,7 @@ import type { ClusterHead, Command, NumberedMessage } from "@lowtide/domain"
 import { execute, type NatsServer, type PostgresServer, startNats, startPostgres } from "@lowtide/testkit"
 import { type LabProcess, startProcess, waitFor, waitUntil } from "@lowtide/testkit/lab/index"
 import { Context, Effect, Layer, type Scope } from "effect"
-
-const program = join(import.meta.dirname, "../../services/allocator/src/main.ts")
+import { mainOf } from "../e2e/processes.ts"
 
 /** A running allocator, as its process and its API. */
 export interface RunningAllocator {
@@ -80,7 +79,7 @@ export const makeCentreLabIn: (postgresFolder: string | undefined) => Effect.Eff
         const socket = join(folder, `${name}-${runs}.sock`)
         const process = yield* startProcess({
           name,
-          command: [globalThis.process.execPath, program],
+          command: [globalThis.process.execPath, mainOf("allocator")],
           logFile: join(folder, `${name}-${runs}.log`),
           env: {
             DATABASE_URL: postgres.url,
