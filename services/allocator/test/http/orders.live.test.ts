@@ -411,7 +411,7 @@ describe("orders over the API", () => {
       const kept = yield* who()
       assert.strictEqual(
         kept.sentence,
-        "192.0.2.9 (network default) has never been given out. It is reserved for east shop/next by reservation next."
+        "192.0.2.9 (network default) has never been given out. It is in pool public of east. It is reserved for east shop/next by reservation next."
       )
       assert.deepInclude(kept.reservation, { name: "next", service: "next" })
       const pools = yield* it.as(ci, (api) => api.fleet.pools({ query: {} }))
