@@ -454,7 +454,7 @@ describe("orders over the API", () => {
       const shared = yield* it.as(ci, (api) => api.audit.holder({ params: { address: "192.0.2.10" }, query: {} }))
       assert.strictEqual(
         shared.sentence,
-        "192.0.2.10 (network default) has never been given out. It is kept for east shop/both by SharedAddress both."
+        "192.0.2.10 (network default) has never been given out. It is in pool public of east. It is kept for east shop/both by SharedAddress both."
       )
       const earlier = yield* it.as(ci, (api) =>
         api.audit.holder({ params: { address: "192.0.2.9" }, query: { at: String(Number(reservedAt) - 1) } })
