@@ -48,6 +48,7 @@ import * as auditWordsOfKeptVersions from "./0061-audit-words-of-kept-versions.t
 import * as auditReadsWhatJsonCannot from "./0068-audit-reads-what-json-cannot.ts"
 import * as auditReads from "./0069-audit-reads.ts"
 import * as auditReadsGoByAge from "./0070-audit-reads-go-by-age.ts"
+import * as auditAnnouncedAsBefore from "./0071-audit-announced-as-before.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -95,5 +96,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0061-audit-words-of-kept-versions": auditWordsOfKeptVersions,
   "0068-audit-reads-what-json-cannot": auditReadsWhatJsonCannot,
   "0069-audit-reads": auditReads,
-  "0070-audit-reads-go-by-age": auditReadsGoByAge
+  "0070-audit-reads-go-by-age": auditReadsGoByAge,
+  "0071-audit-announced-as-before": auditAnnouncedAsBefore
 }

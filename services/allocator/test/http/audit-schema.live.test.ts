@@ -1,11 +1,12 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { EventType } from "@lowtide/domain"
-import { Ledger, ledgerPostgres, migrate } from "@lowtide/ledger"
+import { Ledger, ledgerPostgres, migrate, type StoredWire } from "@lowtide/ledger"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
 import { sqlSession } from "@lowtide/testkit/sql"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
 import { describeEvent } from "../../src/http/views/describe.ts"
 import { diffItems } from "../../src/http/views/diff.ts"
+import { WireFacts } from "../../src/http/views/wire-facts.ts"
 import { commitSample, startMs } from "./sample.ts"
 
 const scope = Scope.makeUnsafe()
@@ -31,6 +32,43 @@ beforeAll(async () => {
   )
 })
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+type Step = (node: string, at: string) => { readonly kind: string; readonly detail: object }
+
+const session =
+  (change: string): Step =>
+  (_, moment) => ({ kind: "session", detail: { change, at: moment, code: null, detail: "" } })
+
+const applied =
+  (verdict: string, action: string): Step =>
+  (node, moment) => ({
+    kind: "applied",
+    detail: {
+      entries: [
+        {
+          ...{ node, verdict, trigger: "intent", receivedAt: moment, savedAt: moment },
+          peers: [{ peer: "tor-a", action, writtenAt: moment }]
+        }
+      ]
+    }
+  })
+
+const reports: ReadonlyArray<Step> = [
+  session("up"),
+  session("down"),
+  applied("Announced", "announced"),
+  applied("Announced", "unchanged"),
+  applied("Announced", "refused"),
+  applied("NoLocalEndpoint", "withdrawn"),
+  applied("NoLocalEndpoint", "unchanged")
+]
+
+/** All that a node and its peer may report in four steps, and in fewer. */
+const histories = [1, 2, 3, 4].flatMap((length) =>
+  Array.from({ length: reports.length ** length }, (_, index) =>
+    Array.from({ length }, (_step, place) => reports[Math.floor(index / reports.length ** place) % reports.length]!)
+  )
+)
 
 const holder = { namespace: "shop", name: "web", uid: "u1", sharingKey: "", ports: [], backendKey: "" }
 const vip = {
@@ -469,6 +507,46 @@ describe("schema audit", () => {
         assert.deepStrictEqual(session, {
           ...{ node: "east-1", peer: "tor-a", change: "down", code: "LT0304", detail: "hold timer expired" }
         })
+      })
+    )
+  )
+
+  it.live("answers that as the API does, whatever was reported, also where what came before is gone", () =>
+    asked((sql) =>
+      Effect.gen(function* () {
+        const vip = { cluster: "east", network: "default", address: "192.0.2.200" }
+        const rows = histories.flatMap((steps, index) =>
+          steps.map((step, place) => ({
+            ...vip,
+            node: `n${index}`,
+            peer: "tor-a",
+            ...step(`n${index}`, at(60_000 + place))
+          }))
+        )
+        yield* sql(
+          `insert into wire_journal (recorded_at, cluster, network, address, kind, node, peer, detail)
+          select $2::timestamptz, r.cluster, case r.kind when 'applied' then r.network end,
+            case r.kind when 'applied' then r.address end, r.kind, case r.kind when 'session' then r.node end,
+            case r.kind when 'session' then r.peer end, r.detail
+          from json_to_recordset($1::json)
+            as r (cluster text, network text, address inet, kind text, node text, peer text, detail json, place bigint)
+          order by r.place`,
+          [JSON.stringify(rows.map((row, place) => ({ ...row, place }))), at(70_000)]
+        )
+        const stored = rows.map(
+          (row, id): StoredWire => ({ ...row, id, recordedAt: at(70_000), detail: JSON.stringify(row.detail) })
+        )
+        const facts = new WireFacts(stored, Date.parse(at(70_000)))
+        const answered = yield* sql("select * from audit.announced_at('default', '192.0.2.200', $1)", [at(70_000)])
+        const told = histories.flatMap((_, index) => {
+          const node = `n${index}`
+          return facts
+            .announcements(vip, node)
+            .map(({ peer, state, since }) => ({ cluster: "east", node, peer, state, since: new Date(since) }))
+        })
+        const sorted = (list: ReadonlyArray<Record<string, unknown>>) => new Map(list.map((row) => [row.node, row]))
+        assert.isAbove(told.length, 100)
+        assert.deepStrictEqual(sorted(answered), sorted(told))
       })
     )
   )
