@@ -250,7 +250,15 @@ export const commands: ReadonlyArray<Command> = [
   zonePool("b"),
   removeFleet("Fleet", "prod"),
   remove("BGPAdvertisement", "zone"),
-  zonePool("c")
+  zonePool("c"),
+  apply(
+    manifestObject(
+      "BGPPeer",
+      "guarded",
+      { myASN: 64496, peerASN: 64502, peerAddress: "10.1.0.4" },
+      { annotations: { "lowtide.dev/ttl-security-hops": "2" } }
+    )
+  )
 ]
 
 /**

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import type { NodePeer } from "@lowtide/domain/announcing/intent"
+import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
 import { bundle } from "../../scripts/bundle.mjs"
 import { openJournal } from "../../services/speaker/src/journal.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, vip } from "../../services/speaker/test/hand-centre.ts"
@@ -17,6 +17,8 @@ export interface NodeSetup {
   /** The password that is on the node; of a peer that asks for one. */
   readonly password?: string
   readonly prefixes?: ReadonlyArray<string>
+  /** How the prefixes are announced. */
+  readonly route?: Partial<AdvertisedRoute>
   /** The node's BFD process runs. */
   readonly hasBfd?: boolean
 }
@@ -63,7 +65,7 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
   })
   const prefixes = setup.prefixes ?? ["198.51.100.1"]
   const addresses = [linkAddresses.node[4], linkAddresses.node[6]]
-  const routes = (address: string) => [{ ...vip(address).routes[0]!, peers: ["tor-a"] }]
+  const routes = (address: string) => [{ ...vip(address).routes[0]!, ...setup.route, peers: ["tor-a"] }]
   const said = [
     centre.say(nodeIntent([router], { addresses })),
     ...prefixes.map((address) => centre.say(vip(address, { routes: routes(address) })))

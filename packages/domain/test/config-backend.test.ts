@@ -67,6 +67,18 @@ describe("what a backend cannot do of one peer", () => {
   }
 })
 
+describe("what an FRRConfiguration has no field for", () => {
+  const settings = [["BGPPeer", "lowtide.dev/ttl-security-hops", "1"]] as const
+  it.each(settings)("%s %s", (kind, annotation, text) => {
+    const annotated = (raw: RawObject) => (raw.kind === kind ? { ...raw, annotations: { [annotation]: text } } : raw)
+    for (const backend of backends) {
+      const { findings, peers } = judged(backend, annotated(peer("p")))
+      const expected = backend === "frr-k8s" ? [`LT0134 p metadata.annotations[${annotation}]`] : []
+      assert.deepStrictEqual([findings, peers], [expected, ["p"]])
+    }
+  })
+})
+
 describe("what FRR cannot do of several peers on a node", () => {
   const other = (spec: object) => peer("q", { peerAddress: "10.1.0.2", ...spec })
   const rows: ReadonlyArray<

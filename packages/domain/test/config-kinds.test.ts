@@ -206,6 +206,53 @@ describe("BGPPeer", () => {
   })
 })
 
+describe("annotations of a BGPPeer", () => {
+  const annotated = (annotations: object, spec: object = {}) => {
+    const { spec: usual } = peer(spec)
+    return raw("metallb.io/v1beta2", "BGPPeer", usual, { annotations })
+  }
+
+  it.each([
+    [{ "lowtide.dev/ttl-security-hops": "1" }, { ttlSecurityHops: 1 }],
+    [{ "lowtide.dev/ttl-security-hops": "254" }, { ttlSecurityHops: 254 }],
+    [{ "example.com/ttl-security-hops": "0" }, {}]
+  ])("reads %j", (annotations, expected) => {
+    assert.deepStrictEqual(good("BGPPeer", annotated(annotations)), { ...good("BGPPeer", peer({})), ...expected })
+  })
+
+  const hops = "metadata.annotations[lowtide.dev/ttl-security-hops]"
+  const wrong: ReadonlyArray<readonly [annotations: object, spec: object, expected: string]> = [
+    ...["0", "255", "-1", "1.5", "0x1", " 1", "one"].map((text): readonly [object, object, string] => [
+      { "lowtide.dev/ttl-security-hops": text },
+      {},
+      `LT0108 ${hops}: a whole number in 1..254, in quotation marks | "${text}"`
+    ]),
+    [
+      { "lowtide.dev/ttl-security-hops": 1 },
+      {},
+      `LT0105 ${hops}: text: a whole number in 1..254, in quotation marks | 1`
+    ],
+    [
+      { "lowtide.dev/ttl-security-hops": "2" },
+      { ebgpMultiHop: true },
+      `LT0115 ${hops}: ebgpMultiHop or a number of hops, which lets the peer be so far away | both`
+    ]
+  ]
+  it.each(wrong)("refuses %j with %j", (annotations, spec, expected) => {
+    assert.deepStrictEqual(faults(annotated(annotations, spec)), [expected])
+    assert.isUndefined(decodeObject(annotated(annotations, spec)).object)
+  })
+
+  it("of ours that are not known are warned of", () => {
+    const { object, findings } = decodeObject(annotated({ "lowtide.dev/ttl-security-hop": "1" }))
+    assert.isDefined(object)
+    assert.deepStrictEqual(
+      findings.map(({ code, fix }) => [code, fix]),
+      [["LT0104", "Write lowtide.dev/ttl-security-hops"]]
+    )
+  })
+})
+
 describe("BGPAdvertisement", () => {
   it("announces host routes of everything to everyone by default", () => {
     assert.deepStrictEqual(good("BGPAdvertisement", advertisement(undefined)), {

@@ -22,6 +22,9 @@ export interface LocalSettings {
 /** How long routers are asked to keep a node's routes while it has no session: what FRR and BIRD ask for as well. */
 export const restartTimeSeconds = 120
 
+/** The most that the field holds, which each hop takes one from. */
+const ttlMax = 255
+
 /** What a node finds out about its peers by itself. */
 export interface Found {
   /** Undefined for a peer without a password. */
@@ -83,6 +86,8 @@ const peerOptions = (
     ...(peer.vrf !== undefined && { device: peer.vrf }),
     // RFC 4271 §5.1.3 takes an external peer to be on the same link, and routers send to it with TTL 1 as well.
     ...(!isInternalPeer(peer) && peer.hops === "one" && { ttl: 1 }),
+    // Nobody further away can send what arrives with more than this (RFC 5082 §3).
+    ...(peer.ttlSecurityHops !== undefined && { ttl: ttlMax, ttlMin: ttlMax + 1 - peer.ttlSecurityHops }),
     // To a router every process of ours is a restart: it may keep what one before has told it.
     ...(peer.gracefulRestart === true && {
       gracefulRestart: {
@@ -125,7 +130,8 @@ const fieldNames: Partial<Readonly<Record<keyof PeerOptions, string>>> = {
   holdTimeSeconds: "holdTime",
   md5Key: "password",
   device: "vrf",
-  gracefulRestart: "enableGracefulRestart"
+  gracefulRestart: "enableGracefulRestart",
+  ttlMin: "least TTL, by lowtide.dev/ttl-security-hops,"
 }
 
 /**

@@ -73,6 +73,16 @@ describe("wantedPeers", () => {
     assert.isUndefined(internal.ttl)
   })
 
+  it("sends with TTL 255 and takes what came so many hops at most, where the peer says how many", () => {
+    assert.isUndefined(options({}, { hops: "one" }).ttlMin)
+    const one = options({}, { hops: "one", ttlSecurityHops: 1 })
+    assert.deepStrictEqual([one.ttl, one.ttlMin], [255, 255])
+    const two = options({}, { hops: "many", ttlSecurityHops: 2 })
+    assert.deepStrictEqual([two.ttl, two.ttlMin], [255, 254])
+    const internal = options({}, { peerAsn: 64496, myAsn: 64496, hops: "many", ttlSecurityHops: 254 })
+    assert.deepStrictEqual([internal.ttl, internal.ttlMin], [255, 2])
+  })
+
   it("asks a router to keep routes where the peer says so, as one that has restarted", () => {
     assert.isUndefined(options({}).gracefulRestart)
     const { gracefulRestart } = options({}, { gracefulRestart: true })
@@ -90,7 +100,8 @@ describe("wantedPeers", () => {
       [{ peerAsn: 0, dynamicAsn: "external" }, "peerASN from 64511 to external"],
       [{ routerId: "192.0.2.77" }, "routerID from 192.0.2.11 to 192.0.2.77"],
       [{ vrf: "red" }, "vrf from none to red"],
-      [{ gracefulRestart: true }, "enableGracefulRestart from none to set"]
+      [{ gracefulRestart: true }, "enableGracefulRestart from none to set"],
+      [{ ttlSecurityHops: 2 }, "least TTL, by lowtide.dev/ttl-security-hops, from none to 254"]
     ]
     for (const [change, said] of cases) assert.deepStrictEqual(restarting(change), [said])
     assert.deepStrictEqual(restarting({ holdTimeSeconds: 30, vrf: "red" }), [

@@ -130,6 +130,8 @@ export const NodePeer = Schema.Struct({
   vrf: Schema.optionalKey(Schema.String),
   /** Whether an external peer is on the node's link. Missing in what was said before it could be: it may be anywhere. */
   hops: Schema.optionalKey(Schema.Literals(["one", "many"])),
+  /** What has come further than so many hops is dropped, 1..254 (GTSM, RFC 5082). */
+  ttlSecurityHops: Schema.optionalKey(Schema.Int),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
   gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
   /** The session ends when BFD loses the peer (RFC 5882); missing: no BFD is run with it. */

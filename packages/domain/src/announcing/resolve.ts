@@ -191,7 +191,8 @@ const peersToldOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Peer> 
           peer.vrf === undefined &&
           peer.interface === undefined &&
           peer.dynamicAsn === undefined &&
-          peer.localAsn === undefined
+          peer.localAsn === undefined &&
+          peer.ttlSecurityHops === undefined
       )
 }
 
@@ -217,7 +218,8 @@ const nodePeer = (peer: Peer, profile: BfdProfile | undefined): NodePeer => ({
   keepaliveTimeSeconds: peer.keepaliveTimeSeconds ?? null,
   connectTimeSeconds: peer.connectTimeSeconds ?? null,
   ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
-  hops: peer.ebgpMultiHop ? "many" : "one",
+  hops: peer.ebgpMultiHop || (peer.ttlSecurityHops ?? 1) > 1 ? "many" : "one",
+  ...(peer.ttlSecurityHops === undefined ? {} : { ttlSecurityHops: peer.ttlSecurityHops }),
   ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
   ...(profile === undefined ? {} : { bfd: peerBfd(profile) }),
   ...(peer.password === undefined ? {} : { password: peer.password })

@@ -1,5 +1,5 @@
 import type { FindingCode } from "./codes.ts"
-import type { Peer } from "./peer.ts"
+import { type Peer, peerAnnotations } from "./peer.ts"
 
 /** What turns intents into BGP on a node: Lowtide's own BGP-4, the FRR on the node, or FRR-K8s. */
 export const backends = ["native", "frr", "frr-k8s"] as const
@@ -28,17 +28,7 @@ export const peerLimits = (peer: Peer, backend: Backend): ReadonlyArray<BackendL
     case "frr":
       return frrLimits(peer)
     case "frr-k8s":
-      return peer.peerPort <= frrK8sPortMax
-        ? frrLimits(peer)
-        : [
-            ...frrLimits(peer),
-            {
-              code: "LT0108",
-              field: "spec.peerPort",
-              expected: `a whole number in 1..${frrK8sPortMax}, which is all that an FRRConfiguration holds`,
-              found: String(peer.peerPort)
-            }
-          ]
+      return [...frrLimits(peer), ...frrK8sLimits(peer)]
   }
 }
 
@@ -60,3 +50,23 @@ const frrLimits = (peer: Peer): ReadonlyArray<BackendLimit> =>
   peer.disableMP === true
     ? [{ code: "LT0134", field: "spec.disableMP", expected: "nothing", found: "true", fix: "Remove it" }]
     : []
+
+const frrK8sLimits = (peer: Peer): ReadonlyArray<BackendLimit> => [
+  ...(peer.peerPort <= frrK8sPortMax
+    ? []
+    : [
+        {
+          ...{ code: "LT0108" as const, field: "spec.peerPort", found: String(peer.peerPort) },
+          expected: `a whole number in 1..${frrK8sPortMax}, which is all that an FRRConfiguration holds`
+        }
+      ]),
+  ...(Object.keys(peerAnnotations) as ReadonlyArray<keyof typeof peerAnnotations>).flatMap((setting) =>
+    peer[setting] === undefined ? [] : notInFrrK8s(peerAnnotations[setting], String(peer[setting]))
+  )
+]
+
+/** An FRRConfiguration has no field for any annotation of ours. */
+export const notInFrrK8s = (annotation: string, found: string): BackendLimit => ({
+  ...{ code: "LT0134", field: `metadata.annotations[${annotation}]`, found, fix: "Remove it, or set it in FRR itself" },
+  expected: "nothing: an FRRConfiguration has no field for it"
+})

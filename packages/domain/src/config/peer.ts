@@ -55,7 +55,14 @@ export interface Peer {
   readonly disableMP?: boolean
   /** Both IP versions over the one session. */
   readonly dualStackAddressFamily?: boolean
+  /** 1..254: what has come further than so many hops is dropped (GTSM, RFC 5082). */
+  readonly ttlSecurityHops?: number
 }
+
+/** The annotations of a BGPPeer: settings for which MetalLB has no field. */
+export const peerAnnotations = {
+  ttlSecurityHops: "lowtide.dev/ttl-security-hops"
+} as const
 
 /** In the BGPPeer itself, or under the key `password` of a Secret. */
 export type PasswordPlace =
@@ -101,7 +108,8 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
     ...present("enableGracefulRestart", spec.boolean("enableGracefulRestart")),
     ...present("password", password),
     ...present("disableMP", spec.boolean("disableMP")),
-    ...present("dualStackAddressFamily", spec.boolean("dualStackAddressFamily"))
+    ...present("dualStackAddressFamily", spec.boolean("dualStackAddressFamily")),
+    ...readAnnotations(reader, raw, { ebgpMultiHop })
   }
   spec.reportUnknown()
   return peer
@@ -110,6 +118,22 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
 /** The field, or nothing at all where it is not set. */
 const present = <Name extends keyof Peer>(name: Name, value: Peer[Name] | undefined): Partial<Pick<Peer, Name>> =>
   value === undefined ? {} : ({ [name]: value } as unknown as Pick<Peer, Name>)
+
+const readAnnotations = (
+  reader: ObjectReader,
+  raw: RawObject,
+  { ebgpMultiHop }: Pick<Peer, "ebgpMultiHop">
+): Partial<Pick<Peer, keyof typeof peerAnnotations>> => {
+  const names = peerAnnotations
+  const annotations = reader.fields("metadata", { annotations: raw.annotations }).nested("annotations")
+  const ttlSecurityHops = annotations.integerText(names.ttlSecurityHops, { min: 1, max: 254 })
+  if (ttlSecurityHops !== undefined && ebgpMultiHop) {
+    const expected = "ebgpMultiHop or a number of hops, which lets the peer be so far away"
+    reader.report("LT0115", annotations.at(names.ttlSecurityHops), expected, "both")
+  }
+  annotations.reportUnknownOf({ prefixes: ["lowtide.dev/"], known: Object.values(names) })
+  return { ...present("ttlSecurityHops", ttlSecurityHops) }
+}
 
 /** Whether there is a password, and where; its text is neither kept nor shown. */
 const readPassword = (spec: Fields, peerNamespace: string): PasswordPlace | undefined => {

@@ -121,6 +121,15 @@ export class Fields {
     return undefined
   }
 
+  /** A whole number that is written as text, as in an annotation. */
+  integerText(name: string, { min, max }: Bounds): number | undefined {
+    const syntax = { code: "LT0108", expected: `a whole number in ${min}..${max}, in quotation marks` } as const
+    return this.parsed(name, syntax, (text) => {
+      const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+      return value >= min && value <= max ? R.succeed(value) : R.fail(`expected ${syntax.expected}`)
+    })
+  }
+
   /** The items of a list, each with its path; a single item is not a list of one. */
   items(name: string): ReadonlyArray<{ readonly path: string; readonly value: unknown }> {
     const value = this.get(name)

@@ -69,12 +69,12 @@ const fromProbes = ({ unsigned, ordinaryTtl, fullTtl, end, ttl }: Evidence): Rea
   }
   if (end === "silent" && answers(fullTtl)) {
     return [
-      "it answers with TTL 255 alone: it asks for that (GTSM, `ttl-security`), which is for a neighbour on its own link"
+      "it answers with TTL 255 alone: it asks for that (GTSM, `ttl-security`), which lowtide.dev/ttl-security-hops of the BGPPeer has us send"
     ]
   }
   if (end === "unheard") {
     return [
-      "it takes the connection and what we say on it does not reach it: most often it asks for TTL 255 (GTSM, `ttl-security`), or a filter in between lets no data through"
+      "it takes the connection and what we say on it does not reach it: most often it asks for TTL 255 (GTSM, `ttl-security`), which lowtide.dev/ttl-security-hops of the BGPPeer has us send, or a filter in between lets no data through"
     ]
   }
   return []

@@ -1,0 +1,103 @@
+import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
+import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
+import { apply, begun, observe, raw, service } from "../../packages/domain/test/world.ts"
+import { hasRoute } from "./bgp-cases.ts"
+import {
+  type BgpLab,
+  eventually,
+  linkAddresses,
+  makeBgpLab,
+  type Router,
+  type RouterSetup,
+  runText
+} from "./bgp-lab.ts"
+import { startBird } from "./bgp-routers/bird.ts"
+import { startFrr } from "./bgp-routers/frr.ts"
+import { autonomousSystems, type LoneNode, startLoneNode } from "./explain-lab.ts"
+
+/** Annotations without their prefix. */
+type Settings = Readonly<Record<string, string>>
+
+const annotated = (settings: Settings) => ({
+  annotations: Object.fromEntries(Object.entries(settings).map(([name, text]) => [`lowtide.dev/${name}`, text]))
+})
+
+/** What a node of a cluster is told of a BGPPeer and a BGPAdvertisement with these annotations. */
+const told = (ofPeer: Settings, ofRoute: Settings): { readonly peer: NodePeer; readonly route: AdvertisedRoute } => {
+  const { node, router } = autonomousSystems
+  const spec = { myASN: node, peerASN: router, peerAddress: linkAddresses.router[4], holdTime: "9s" }
+  const world = begun(
+    apply("east", raw("BGPPeer", "tor", spec, annotated(ofPeer))),
+    apply("east", raw("BGPAdvertisement", "all", {}, annotated(ofRoute))),
+    observe("east", service("web"))
+  )
+  const intent = world.message("east", "node.east-1")
+  const vip = world.messages.findLast((message) => message._tag === "VipIntent")
+  if (intent?._tag !== "NodeIntent" || vip === undefined) return assert.fail("nothing is told")
+  const [peer] = intent.peers
+  const [route] = vip.routes
+  return { peer: peer ?? assert.fail("no peer"), route: route ?? assert.fail("no route") }
+}
+
+/** Segments that the kernel dropped for their TTL. */
+const minTtlDrop = async (namespace: string): Promise<number> => {
+  const counters = await runText("ip", ["netns", "exec", namespace, "cat", "/proc/net/netstat"])
+  const [names = [], values = []] = counters
+    .split("\n")
+    .flatMap((line) => (line.startsWith("TcpExt: ") ? [line.split(" ")] : []))
+  return Number(values[names.indexOf("TCPMinTTLDrop")])
+}
+
+const prefix = "198.51.100.1/32"
+
+for (const [name, start] of [
+  ["BIRD", startBird],
+  ["FRR", startFrr]
+] as const) {
+  describe(`what annotations of configuration set, with ${name}`, () => {
+    let lab: BgpLab
+    const open: Array<() => Promise<void>> = []
+    beforeAll(async () => {
+      lab = await makeBgpLab()
+    })
+    const closeAll = async () => {
+      for (const close of open.splice(0).reverse()) await close()
+    }
+    afterEach(closeAll)
+    afterAll(() => lab.close())
+
+    const router = async (setup: Partial<RouterSetup> = {}): Promise<Router> => {
+      const started = await start(lab.router, {
+        localAsn: autonomousSystems.router,
+        neighborAsn: autonomousSystems.node,
+        neighbor: linkAddresses.node[4],
+        ...setup
+      })
+      open.push(started.kill)
+      return started
+    }
+    const node = async (ofPeer: Settings, ofRoute: Settings = {}): Promise<LoneNode> => {
+      const { peer, route } = told(ofPeer, ofRoute)
+      const { nodes: _nodes, prefix: _prefix, ...attributes } = route
+      const started = await startLoneNode(lab, { peer: { ...peer, name: "tor-a" }, route: attributes })
+      open.push(started.close)
+      return started
+    }
+
+    it("ttl-security-hops: a router that asks for TTL 255 has it, and one that sends less is not heard", async () => {
+      const strict = await router({ gtsm: true })
+      await node({ "ttl-security-hops": "1" })
+      await hasRoute(strict, 4, prefix)
+      await closeAll()
+      const lax = await router()
+      const before = await minTtlDrop(lab.node.namespace)
+      await node({ "ttl-security-hops": "1" })
+      await eventually(
+        () => minTtlDrop(lab.node.namespace),
+        (dropped) => dropped > before,
+        "the node's kernel drops what the router sends"
+      )
+      assert.isFalse(await lax.isUp())
+    })
+  })
+}
