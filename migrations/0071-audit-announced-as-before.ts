@@ -14,7 +14,7 @@ export const up = async (db: Kysely<unknown>) => {
           case w.action when 'unchanged' then 'as before' when 'refused' then 'withdrawn' else w.action end as action
         from audit.wire_reports w
         where w.network = announced_at.network and w.address = announced_at.address and w.written_at <= announced_at.at
-          and (w.action in ('announced', 'withdrawn', 'refused') or (w.action = 'unchanged' and w.verdict = 'Announced'))
+          and (w.action in ('announced', 'withdrawn', 'refused') or (w.action = 'unchanged' and w.verdict in ('Announced', 'Standby')))
       ), session as not materialized (
         select c.id, c.cluster, c.node, c.peer, c.change, c.at from audit.sessions c
         where c.change in ('up', 'down') and c.at <= announced_at.at

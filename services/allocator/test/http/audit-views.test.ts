@@ -522,6 +522,7 @@ describe("what nodes report that nothing was to be told anew", () => {
 
   it("is that the peer has it, where the report of its announcement is gone", () => {
     expect(told(applied(5, "Announced", "unchanged"))).toEqual([{ peer: "tor-a", state: "announced", since: at(5) }])
+    expect(told(applied(5, "Standby", "unchanged"))).toEqual([{ peer: "tor-a", state: "announced", since: at(5) }])
     expect(told(applied(5, "Withdrawn", "unchanged"))).toEqual([])
   })
 

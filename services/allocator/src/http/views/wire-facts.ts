@@ -1,5 +1,6 @@
 import type { Announcement, Announcer } from "@lowtide/api/holder"
 import { standing } from "@lowtide/domain/announcing/flaps"
+import { isOnTheWire } from "@lowtide/domain/announcing/node-routes"
 import { listText } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { byText } from "./reading.ts"
@@ -90,7 +91,10 @@ export class WireFacts {
       if (action === "announced") peers.set(peer, { action, writtenAt, isStandby: standby })
       else if (action === "withdrawn" || action === "refused") {
         peers.set(peer, { action: "withdrawn", writtenAt, isStandby: false })
-      } else if (entry.verdict === "Announced" && isNews(peers.get(peer), this.session(cluster, entry.node, peer))) {
+      } else if (
+        isOnTheWire({ _tag: entry.verdict }) &&
+        isNews(peers.get(peer), this.session(cluster, entry.node, peer))
+      ) {
         // It has it as before, where the report of that is gone, or was of the session before this one.
         peers.set(peer, { action: "announced", writtenAt, isStandby: standby })
       }

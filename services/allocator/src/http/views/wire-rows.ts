@@ -1,4 +1,5 @@
 import { codes } from "@lowtide/domain"
+import { isOnTheWire } from "@lowtide/domain/announcing/node-routes"
 import { listText, plural } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { Option, Schema } from "effect"
@@ -145,7 +146,7 @@ const describeEntry = (address: string, { verdict, trigger, byHand, peers }: App
     byHand === undefined
       ? `on ${trigger}`
       : `by hand: ${byHand.order} by ${byHand.actor} at the node (${byHand.reason})`
-  const kept = verdict === "Announced" ? peers.filter(({ action }) => action === "unchanged") : []
+  const kept = isOnTheWire({ _tag: verdict }) ? peers.filter(({ action }) => action === "unchanged") : []
   const nothing =
     kept.length === 0
       ? `told to no peer (${verdict})`
