@@ -4,6 +4,7 @@ import { Ledger, type WireRow } from "@lowtide/ledger"
 import { formatIpAddress, type Prefix } from "@lowtide/net"
 import { Clock, Effect } from "effect"
 import type { HeardNode } from "./centre.ts"
+import { monotonicMs } from "./monotonic-clock.ts"
 import { type LostRouter, RouterReports } from "./router-reports.ts"
 
 /** The kind of the rows that say what routers reported. */
@@ -23,13 +24,31 @@ const gatherMs = 1_000
 /** Rows that are written at a time; what is beyond waits for the next time, and is written as it stands then. */
 const rowsMax = 1_000
 
+/**
+ * A router that is away for so long reports no more. One whose connection breaks and comes again is taken to be as it was: else
+ * each time would write rows for each of its sessions.
+ */
+const awayMs = 30_000
+
+/** The addresses of a session, as a router tells of it. */
+interface Ends {
+  readonly nodeAddress: string
+  readonly routerAddress: string
+}
+
 /** A session, or a route of one, of which a router said something new. */
 interface Pending {
   readonly router: ReportingRouter
-  readonly ends: { readonly nodeAddress: string; readonly routerAddress: string }
+  readonly ends: Ends
   readonly prefix: Prefix | undefined
-  /** It reports no more, of the session neither. */
-  readonly lost?: Pick<LostRouter, "atMs" | "reason">
+}
+
+/** A router whose connection ended, and the sessions that it spoke of. */
+interface Away extends Pick<LostRouter, "atMs" | "reason"> {
+  readonly name: string
+  readonly sessions: ReadonlyArray<Ends>
+  /** By the clock that only goes forward; undefined until the next time that something is written. */
+  readonly sinceMs: number | undefined
 }
 
 /** Whose session it is, as nodes tell of them. */
@@ -52,6 +71,8 @@ export const keepRouterJournal = (
     const heard = yield* RouterReports
     const ledger = yield* Ledger
     const pending = new Map<string, Pending>()
+    /** By the router's address. */
+    const away = new Map<string, Away>()
     const written = new Written()
     yield* Effect.acquireRelease(
       Effect.sync(() =>
@@ -64,7 +85,7 @@ export const keepRouterJournal = (
             }
             note(pending, { router, changes, isVip })
           },
-          (router, lost) => noteLost(pending, router, lost)
+          (router, lost) => away.set(router.address, awayOf(router, lost))
         )
       ),
       (stop) => Effect.sync(stop)
@@ -75,34 +96,68 @@ export const keepRouterJournal = (
       const taken = [...pending].slice(0, rowsMax)
       const rows = taken.flatMap(([key, change]) => {
         const row = rowOf(change, owners, fleetOf(), nowMs)
-        return row !== undefined && written.isNew(key, row.detail) ? { key, row } : []
+        return row === undefined ? [] : { key, row, router: change.router }
       })
-      if (rows.length > 0) yield* ledger.appendWire(rows.map(({ row }) => row))
-      for (const { key, row } of rows) written.note(key, row.detail)
-      // What a router says when it reports again is news, though it may be what it said before.
-      for (const [, { router, lost }] of taken) if (lost !== undefined) written.forget(router.address)
+      const news = rows.filter((row) => written.isNew(row)).map(({ row }) => row)
+      const over = takeOver(away, new Set(heard.routers().map(({ address }) => address)), yield* monotonicMs)
+      const silent = over.flatMap(([, router]) => silentRows(router, owners))
+      if (news.length + silent.length > 0) yield* ledger.appendWire([...news, ...silent])
+      for (const row of rows) written.note(row)
+      for (const [address, router] of over) {
+        // What a router says when it reports again is news, though it may be what it said before.
+        written.forget(address)
+        if (away.get(address) === router) away.delete(address)
+      }
       for (const [key, change] of taken) if (pending.get(key) === change) pending.delete(key)
     }).pipe(Effect.catch((error) => Effect.logWarning(`what routers report is written later: ${error.message}`)))
     return yield* Effect.forever(Effect.andThen(Effect.sleep(gatherMs), write))
   }).pipe(Effect.scoped)
 
-/** What was written last of each route: two views of a router tell the same thing twice. */
-class Written {
-  readonly #details = new Map<string, string>()
+/** A row, and of what and by whom it is. */
+interface Said {
+  readonly key: string
+  readonly row: WireRow
+  readonly router: Pick<ReportingRouter, "address" | "connectedAtMs">
+}
 
-  isNew(key: string, detail: string): boolean {
-    return this.#details.get(key) !== detail
+/** Details that are remembered, over all routers. */
+const detailsMax = 200_000
+
+/** What each router said last of each route and session: two views of a router tell the same thing twice. */
+class Written {
+  /** By the router's address, and by key. */
+  readonly #said = new Map<string, Map<string, { readonly detail: string; readonly connectedAtMs: number }>>()
+  #size = 0
+
+  isNew({ key, row, router: { address, connectedAtMs } }: Said): boolean {
+    const last = this.#said.get(address)?.get(key)
+    if (last === undefined) return true
+    // On a connection anew a router tells how its sessions are, as if it was so from now on.
+    const isTold = row.address === undefined && last.connectedAtMs !== connectedAtMs
+    return isTold ? timeless(last.detail) !== timeless(row.detail) : last.detail !== row.detail
   }
 
   /** Of a router, by its address. */
   forget(router: string): void {
-    for (const key of this.#details.keys()) if (key.startsWith(`${router} `)) this.#details.delete(key)
+    this.#size -= this.#said.get(router)?.size ?? 0
+    this.#said.delete(router)
   }
 
-  note(key: string, detail: string): void {
-    if (this.#details.size >= 200_000) this.#details.clear()
-    this.#details.set(key, detail)
+  note({ key, row: { detail }, router: { address, connectedAtMs } }: Said): void {
+    if (this.#size >= detailsMax) {
+      this.#said.clear()
+      this.#size = 0
+    }
+    const said = this.#said.get(address) ?? new Map()
+    this.#said.set(address, said)
+    if (!said.has(key)) this.#size++
+    said.set(key, { detail, connectedAtMs })
   }
+}
+
+const timeless = (detail: string): string => {
+  const { at: _, ...rest } = JSON.parse(detail) as RouterDetail
+  return JSON.stringify(rest)
 }
 
 /** Changes that may wait while the ledger refuses: those of every VIP that a large fleet has. Later ones are passed over. */
@@ -141,23 +196,47 @@ const note = (
   }
 }
 
-/** The end of what a router says is told of each session that it spoke of, after the last that it said of it. */
-const noteLost = (pending: Map<string, Pending>, router: ReportingRouter, lost: LostRouter): void => {
-  for (const peer of router.view.peers) {
-    if (pending.size >= pendingMax) return
-    const ends = endsOf(peer)
-    if (ends === undefined) continue
-    pending.set(`${router.address} ${ends.nodeAddress} ${ends.routerAddress} silent`, {
-      ...{ router, ends, prefix: undefined },
-      lost
-    })
+const awayOf = ({ address, view }: ReportingRouter, { atMs, reason }: LostRouter): Away => ({
+  name: view.name || address,
+  sessions: view.peers.flatMap((peer) => endsOf(peer) ?? []),
+  ...{ atMs, reason, sinceMs: undefined }
+})
+
+/** Routers that report no more, by address, as many as have some `rowsMax` sessions; those that are back are away no longer. */
+const takeOver = (
+  away: Map<string, Away>,
+  back: ReadonlySet<string>,
+  nowMs: number
+): ReadonlyArray<readonly [string, Away]> => {
+  const over: Array<readonly [string, Away]> = []
+  let sessions = 0
+  for (const [address, router] of away) {
+    if (back.has(address)) away.delete(address)
+    else if (router.sinceMs === undefined) away.set(address, { ...router, sinceMs: nowMs })
+    else if (nowMs - router.sinceMs >= awayMs && sessions < rowsMax) {
+      over.push([address, router])
+      sessions += router.sessions.length
+    }
   }
+  return over
+}
+
+/** The end of what a router says is told of each session that it spoke of. */
+const silentRows = (
+  { name, sessions, atMs, reason }: Away,
+  owners: ReadonlyMap<string, Owner>
+): ReadonlyArray<WireRow> => {
+  const detail: RouterDetail = { router: name, change: "silent", at: iso(atMs), reason }
+  return sessions.flatMap((ends) => {
+    const owner = owners.get(`${ends.nodeAddress} ${ends.routerAddress}`)
+    return owner === undefined ? [] : { ...owner, kind: routerKind, detail: JSON.stringify(detail) }
+  })
 }
 
 const isHost = ({ address, lengthBits }: Prefix): boolean => lengthBits === (address.family === 4 ? 32 : 128)
 
 /** A router that did not tell its own address leaves open whose session it is. */
-const endsOf = ({ address, localAddress }: ReportedPeer): Pending["ends"] | undefined =>
+const endsOf = ({ address, localAddress }: ReportedPeer): Ends | undefined =>
   localAddress === undefined ? undefined : { nodeAddress: address, routerAddress: localAddress }
 
 const ownersOf = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyMap<string, Owner> => {
@@ -173,7 +252,7 @@ const ownersOf = (nodes: ReadonlyMap<string, HeardNode>): ReadonlyMap<string, Ow
 }
 
 const rowOf = (
-  { router, ends, prefix, lost }: Pending,
+  { router, ends, prefix }: Pending,
   owners: ReadonlyMap<string, Owner>,
   fleet: Fleet,
   nowMs: number
@@ -181,10 +260,6 @@ const rowOf = (
   const owner = owners.get(`${ends.nodeAddress} ${ends.routerAddress}`)
   if (owner === undefined) return undefined
   const name = router.view.name || router.address
-  if (lost !== undefined) {
-    const detail: RouterDetail = { router: name, change: "silent", at: iso(lost.atMs), reason: lost.reason }
-    return { ...owner, kind: routerKind, detail: JSON.stringify(detail) }
-  }
   if (prefix === undefined) {
     const detail = sessionDetail(router, ends, name)
     return detail && { ...owner, kind: routerKind, detail: JSON.stringify(detail) }
@@ -201,7 +276,7 @@ const isKnown = (fleet: Fleet, cluster: string, network: string, address: string
   return vip !== undefined && vip.phase !== "free"
 }
 
-const sessionDetail = (router: ReportingRouter, ends: Pending["ends"], name: string): RouterDetail | undefined => {
+const sessionDetail = (router: ReportingRouter, ends: Ends, name: string): RouterDetail | undefined => {
   const found = router.view.peers.find(
     ({ address, localAddress }) => address === ends.nodeAddress && localAddress === ends.routerAddress
   )

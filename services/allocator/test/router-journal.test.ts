@@ -28,11 +28,15 @@ const open = encodeMessage(
 /** A router that can be made to say things, and the allocator's ear for it. */
 const talkative = () => {
   const watchers = new Set<Parameters<RoutersHeard["watch"]>>()
-  const view = new RouterView({ routesMax: 100, peersMax: 8, isWanted: () => true })
-  view.name = "tor-a.example"
-  const router: ReportingRouter = { address: routerAddress, view, connectedAtMs: 0, heardAtMs: 0, messages: 1 }
+  const connect = (connectedAtMs: number): ReportingRouter => {
+    const view = new RouterView({ routesMax: 100, peersMax: 8, isWanted: () => true })
+    view.name = "tor-a.example"
+    return { address: routerAddress, view, connectedAtMs, heardAtMs: connectedAtMs, messages: 1 }
+  }
+  let router = connect(0)
+  let isConnected = true
   const take = (message: Parameters<RouterView["take"]>[0], atMs: number) => {
-    const changes = view.take(message, atMs)
+    const changes = router.view.take(message, atMs)
     for (const [onChanged] of watchers) onChanged(router, changes)
   }
   const peer = (name: PeerHeader["view"]): PeerHeader => ({
@@ -47,7 +51,7 @@ const talkative = () => {
   const heard: RoutersHeard = {
     ...noRouters,
     isListening: true,
-    routers: () => [router],
+    routers: () => (isConnected ? [router] : []),
     watch: (...watcher) => {
       watchers.add(watcher)
       return () => watchers.delete(watcher)
@@ -67,8 +71,14 @@ const talkative = () => {
     down: (atMs: number) =>
       take({ _tag: "PeerDown", peer: peer("adj-rib-in-pre"), reason: 4, data: new Uint8Array(0) }, atMs),
     hangUp: (atMs: number) => {
-      const lost = { address: routerAddress, name: view.name, atMs, reason: "the router closed it", isFault: false }
+      isConnected = false
+      const { name } = router.view
+      const lost = { address: routerAddress, name, atMs, reason: "the router closed it", isFault: false }
       for (const [, onLost] of watchers) onLost(router, lost)
+    },
+    connectAnew: (atMs: number) => {
+      router = connect(atMs)
+      isConnected = true
     },
     endOfRib: (atMs: number) => {
       for (const view of views) update(atMs, view, {})
@@ -94,6 +104,8 @@ const withJournal = (
     readonly router: ReturnType<typeof talkative>
     /** A second later: what the journal has of routers, in words. */
     readonly later: Effect.Effect<ReadonlyArray<string>, unknown, Ledger>
+    /** The same after so many seconds. */
+    readonly after: (seconds: number) => Effect.Effect<ReadonlyArray<string>, unknown, Ledger>
   }) => Effect.Effect<void, unknown, Ledger>
 ) =>
   Effect.gen(function* () {
@@ -113,12 +125,12 @@ const withJournal = (
         keepRouterJournal(() => view.fleet, nodes).pipe(Effect.provideService(RouterReports, router.heard))
       )
       yield* Effect.yieldNow
-      const later = Effect.gen(function* () {
-        yield* TestClock.adjust(1_000)
+      const after = Effect.fn(function* (seconds: number) {
+        for (let second = 0; second < seconds; second++) yield* TestClock.adjust(1_000)
         const rows = yield* ledger.wire({ kind: routerKind, limit: 100, order: "asc" })
         return rows.map((row) => describeWire(row, undefined)?.what ?? "")
       })
-      yield* test({ router, later })
+      yield* test({ router, later: after(1), after })
       yield* Fiber.interrupt(keeping)
     }).pipe(Effect.provide(memoryLedger({ nowMs: () => clock.nowMs })))
   })
@@ -127,7 +139,7 @@ const session = "the session of east-1 with tor-a"
 
 describe("what routers say anew, in the wire journal", () => {
   it.effect("that one reports no more, after the last that it said, and again when it does", () =>
-    withJournal(({ router, later }) =>
+    withJournal(({ router, later, after }) =>
       Effect.gen(function* () {
         router.up(1_000)
         router.endOfRib(1_000)
@@ -137,11 +149,41 @@ describe("what routers say anew, in the wire journal", () => {
         router.hangUp(2_500)
         const has = `router tor-a.example has 192.0.2.1 by ${session}`
         const silent = `router tor-a.example reports no more of ${session}: the router closed it`
-        assert.deepStrictEqual(yield* later, [up, has, silent])
-        router.up(1_000)
+        assert.deepStrictEqual(yield* after(25), [up, has])
+        assert.deepStrictEqual(yield* after(10), [up, has, silent])
+        router.connectAnew(40_000)
+        router.up(40_000)
         assert.deepStrictEqual(yield* later, [up, has, silent, up])
       })
     )
+  )
+
+  it.effect(
+    "not that a connection broke and came again, however often; a session that is another then is told of",
+    () =>
+      withJournal(({ router, later, after }) =>
+        Effect.gen(function* () {
+          const up = `router tor-a.example says of ${session}: up`
+          router.up(1_000)
+          router.endOfRib(1_000)
+          for (let atMs = 2_000; atMs < 80_000; atMs += 4_000) {
+            assert.deepStrictEqual(yield* after(2), [up])
+            router.hangUp(atMs)
+            assert.deepStrictEqual(yield* after(2), [up])
+            router.connectAnew(atMs + 2_000)
+            router.up(atMs + 2_000)
+            router.endOfRib(atMs + 2_000)
+          }
+          assert.deepStrictEqual(yield* after(40), [up])
+          router.up(130_000)
+          assert.deepStrictEqual(yield* later, [up, up], "a session that begins anew is news on one connection")
+          router.hangUp(131_000)
+          router.connectAnew(132_000)
+          router.down(132_000)
+          const down = `router tor-a.example says of ${session}: down, the peer ended it without a NOTIFICATION`
+          assert.deepStrictEqual(yield* later, [up, up, down])
+        })
+      )
   )
 
   it.effect("a route that came and went, once, whatever number of views tells of it", () =>
