@@ -43,14 +43,7 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
     ...(yield* newest("AssignmentRefused"))
   ]
   const answer = (view: CommittedView) => {
-    const facts = {
-      fleet: view.fleet,
-      cluster: view.fleet.cluster(cluster),
-      namespace,
-      name,
-      at: moment?.at ?? null,
-      events
-    }
+    const facts = { fleet: view.fleet, cluster, namespace, name, at: moment?.at ?? null, events }
     return whyAnswer(facts, readingOf(view))
   }
   const said = yield* readAt(moment, answer)

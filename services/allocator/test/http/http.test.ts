@@ -354,6 +354,9 @@ describe("the API", () => {
       ])
       const asked = { params: { cluster: "west", namespace: "shop", name: "web" }, query: { at: "1" } }
       expect(yield* api.audit.whyIn(asked)).toMatchObject({ standing: "absent" })
+      // What is kept of that place is as it was: the question has made no cluster there.
+      const then = yield* Effect.flip(api.fleet.pools({ query: { at: "1", cluster: "west" } }))
+      expect(then).toMatchObject({ _tag: "NotFoundProblem", message: expect.stringMatching(/\[east\], found "west"/) })
       const cluster = yield* Effect.flip(api.fleet.services({ query: { cluster: "north" } }))
       expect(cluster._tag).toBe("NotFoundProblem")
       expect(cluster.message).toBe('cluster: expected one of the clusters [east, west], found "north"')

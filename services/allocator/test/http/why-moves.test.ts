@@ -30,7 +30,7 @@ it("why says that an address is being left, and that a move to where no advertis
   ]) {
     assert.isTrue(Result.isSuccess(decide(fleet, command, context)))
   }
-  const facts = { ...{ fleet, cluster: fleet.cluster(cluster), namespace: "shop", name: "web" }, at: null, events: [] }
+  const facts = { ...{ fleet, cluster, namespace: "shop", name: "web" }, at: null, events: [] }
   const { addresses, sentence } = whyAnswer(facts, { position: 1, asOf: "2026-11-25T00:00:00.000Z" } as never)
   assert.deepStrictEqual(
     addresses.map(({ address, leaving }) => [address, leaving]),

@@ -10,7 +10,8 @@ import { heldReason, poolText } from "./reasons.ts"
 /** Everything that the answer is made from. */
 export interface WhyFacts {
   readonly fleet: Fleet
-  readonly cluster: ClusterMemory
+  /** By its name: the fleet of an earlier time need not know it. */
+  readonly cluster: string
   readonly namespace: string
   readonly name: string
   readonly at: string | null
@@ -20,15 +21,17 @@ export interface WhyFacts {
 
 /** Why a Service has the addresses that it has, or none. */
 export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
-  const { cluster, namespace, name, at } = facts
-  const state = cluster.services.get(`${namespace}/${name}`)
-  const named = { ...reading, cluster: cluster.name, namespace, name, at }
-  const subject = `Service ${cluster.name} ${namespace}/${name}`
+  const { fleet, namespace, name, at } = facts
+  // To look is not to make one: a past fleet is kept for the next question.
+  const cluster = fleet.clusters.get(facts.cluster)
+  const state = cluster?.services.get(`${namespace}/${name}`)
+  const named = { ...reading, cluster: facts.cluster, namespace, name, at }
+  const subject = `Service ${facts.cluster} ${namespace}/${name}`
   const was = at === null ? "is" : "was"
   const then = at === null ? "" : ` at ${at}`
   const nothing = { ...named, addresses: [], refusal: null, pools: [] }
-  if (state === undefined) {
-    const [finding] = findingsOn(cluster, { kind: "Service", namespace, name })
+  if (cluster === undefined || state === undefined) {
+    const [finding] = cluster === undefined ? [] : findingsOn(cluster, { kind: "Service", namespace, name })
     return finding === undefined
       ? { ...nothing, standing: "absent", sentence: `${subject} ${was} not there${then}.` }
       : {
@@ -37,7 +40,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
           sentence: `${subject} ${was} not understood${then}: ${finding.code} ${finding.message}. Fix: ${finding.fix}.`
         }
   }
-  const addresses = addressesHeld(facts, state)
+  const addresses = addressesHeld(facts, cluster, state)
   const held = addresses.map(sayAddress).join("; ")
   const warnings = findingsOn(cluster, { kind: "Service", namespace, name })
     .map(({ code, message, fix }) => ` ${code} ${message}. Fix: ${fix}.`)
@@ -51,7 +54,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
       sentence: `${subject} wanted no address of Lowtide${then}: ${why}.`
     }
   }
-  const pools = poolsOf(facts, state)
+  const pools = poolsOf(fleet, cluster, state)
   if (state.refusal === null) {
     const sentence =
       held === ""
@@ -80,7 +83,11 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
 /** No pool had an address for it, or none serves it. */
 const isAboutPools: ReadonlySet<string> = new Set(["LT0201", "LT0205", "LT0208"])
 
-const addressesHeld = ({ fleet, cluster, events }: WhyFacts, state: ServiceState): WhyAnswer["addresses"] =>
+const addressesHeld = (
+  { fleet, events }: WhyFacts,
+  cluster: ClusterMemory,
+  state: ServiceState
+): WhyAnswer["addresses"] =>
   addressesOf(cluster, state).map((address) => {
     const given = events.filter((event) => event.type !== "AssignmentRefused" && event.address === address)
     const event = given.reduce<StoredEvent | undefined>(
@@ -104,7 +111,7 @@ const sayAddress = ({ address, pool, leaving, reason, since, seq }: WhyAnswer["a
 }
 
 /** Pools in effect, and those that errors keep out of effect. */
-const poolsOf = ({ fleet, cluster }: WhyFacts, { service }: ServiceState): WhyAnswer["pools"] => {
+const poolsOf = (fleet: Fleet, cluster: ClusterMemory, { service }: ServiceState): WhyAnswer["pools"] => {
   const inEffect = explainPools(fleet, cluster, service)
   const invalid = [...cluster.findings.values()].flatMap(({ object, findings }) => {
     const error = findings.find(({ severity }) => severity === "error")
