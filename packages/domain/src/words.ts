@@ -16,10 +16,16 @@ export const didYouMean = (found: string, names: Iterable<string>): string => {
   return nearest === undefined ? "" : ` (did you mean ${nearest}?)`
 }
 
+/** Whether so few edits may lead from one to the other that it is worth counting them. */
+export const isNearInLength = (found: string, name: string): boolean =>
+  Math.abs(name.length - found.length) <= editsMax(found)
+
+const editsMax = (found: string): number => Math.max(1, Math.floor(found.length / 4))
+
 /** The one of the names that takes the fewest edits, of a quarter of its letters at most; undefined when none is that near, or it is there. */
 const nearestName = (found: string, names: Iterable<string>): string | undefined => {
   let nearest: string | undefined
-  let least = Math.max(1, Math.floor(found.length / 4)) + 1
+  let least = editsMax(found) + 1
   for (const name of names) {
     if (Math.abs(name.length - found.length) >= least) continue
     const count = editsBetween(found, name)

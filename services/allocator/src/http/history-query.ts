@@ -10,7 +10,8 @@ import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
 import { type Moment, momentOf, momentUnchecked } from "./past.ts"
-import { networkNames, unknownCluster, unknownNetwork, unknownService } from "./views/clusters.ts"
+import { unknownDetail } from "./trace-query.ts"
+import { networkNames, unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { poolList } from "./views/pools.ts"
 import { readingOf } from "./views/reading.ts"
@@ -120,7 +121,7 @@ const unknownIn = Effect.fnUntraced(function* ({ cluster, namespace, service, po
   const look = <A>(project: (view: CommittedView) => A) => orUnavailable(centre.read(project))
   if (namespace !== undefined && service !== undefined && (yield* isNever({ cluster, namespace, service }))) {
     const named = { namespace, name: service, ...(cluster === undefined ? {} : { cluster }) }
-    return yield* look((view) => unknownService(view, named))
+    return yield* unknownDetail(named)
   }
   if (pool !== undefined && (yield* isNever({ pool }))) {
     const known = yield* look((view) => new Set(poolList(view, {}).items.map(({ name }) => name)))

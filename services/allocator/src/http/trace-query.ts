@@ -7,7 +7,7 @@ import { Effect, Option, Schema } from "effect"
 import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { momentOf, readAt } from "./past.ts"
-import { unknownService } from "./views/clusters.ts"
+import { likelyServices, type ServiceAsked, unknownService } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
 import { type Publication, traceAnswer } from "./views/trace.ts"
 
@@ -57,9 +57,7 @@ export const askTraceIn = Effect.fnUntraced(function* (query: ServiceName & { re
   )
   const events = changeIn(newest)
   if (events.length === 0) {
-    const centre = yield* Centre
-    const detail = yield* orUnavailable(centre.read((view) => unknownService(view, query, moment?.at)))
-    return yield* new NotFoundProblem({ detail })
+    return yield* new NotFoundProblem({ detail: yield* unknownDetail({ cluster, namespace, name }, moment?.at) })
   }
   const { reading, held, network } = yield* readAt(moment, (view) => {
     const memory = view.fleet.clusters.get(cluster)
@@ -115,9 +113,7 @@ export const clusterOfService = Effect.fnUntraced(function* ({
   const candidates = [...new Set(clusters)].sort()
   const [cluster, ...others] = candidates
   if (cluster === undefined) {
-    const centre = yield* Centre
-    const detail = yield* orUnavailable(centre.read((view) => unknownService(view, { namespace, name }, moment?.at)))
-    return yield* new NotFoundProblem({ detail })
+    return yield* new NotFoundProblem({ detail: yield* unknownDetail({ namespace, name }, moment?.at) })
   }
   if (others.length > 0) {
     return yield* new AmbiguousProblem({
@@ -126,6 +122,12 @@ export const clusterOfService = Effect.fnUntraced(function* ({
     })
   }
   return cluster
+})
+
+/** What is said of a Service that nobody knows. Commits wait while the fleet is read: names are compared after it. */
+export const unknownDetail = Effect.fnUntraced(function* (asked: ServiceAsked, at?: string) {
+  const centre = yield* Centre
+  return unknownService(asked, yield* orUnavailable(centre.read((view) => likelyServices(view, asked))), at)
 })
 
 const decodeEnvelope = Schema.decodeUnknownOption(Schema.fromJsonString(Envelope))

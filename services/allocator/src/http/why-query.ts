@@ -5,8 +5,8 @@ import { Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { momentOf, readAt } from "./past.ts"
-import { clusterOfService, type ServiceName } from "./trace-query.ts"
-import { unknownCluster, unknownService } from "./views/clusters.ts"
+import { clusterOfService, type ServiceName, unknownDetail } from "./trace-query.ts"
+import { unknownCluster } from "./views/clusters.ts"
 import { readingOf } from "./views/reading.ts"
 import { whyAnswer } from "./views/why.ts"
 
@@ -32,10 +32,8 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
       })
     )
   const centre = yield* Centre
-  const known = yield* orUnavailable(
-    centre.read((view) => ({ fault: unknownCluster(view, cluster), service: unknownService(view, query) }))
-  )
-  if (known.fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${known.fault}` })
+  const fault = yield* orUnavailable(centre.read((view) => unknownCluster(view, cluster)))
+  if (fault !== undefined) return yield* new NotFoundProblem({ detail: `cluster: ${fault}` })
   const ever = yield* orUnavailable(ledger.events({ cluster, namespace, service: name, limit: 1, order: "desc" }))
   const events = [
     ...(yield* newest("VipAssigned")),
@@ -48,5 +46,6 @@ export const askWhyIn = Effect.fnUntraced(function* (query: ServiceName & { read
   }
   const said = yield* readAt(moment, answer)
   // One that was never there is told from one that is gone, or was not there yet.
-  return said.standing === "absent" && ever.length === 0 ? yield* new NotFoundProblem({ detail: known.service }) : said
+  if (said.standing !== "absent" || ever.length > 0) return said
+  return yield* new NotFoundProblem({ detail: yield* unknownDetail({ cluster, namespace, name }) })
 })

@@ -1,6 +1,6 @@
 import type { ListFilter } from "@lowtide/api/parameters"
 import type { ClusterMemory } from "@lowtide/domain"
-import { didYouMean } from "@lowtide/domain/words"
+import { didYouMean, isNearInLength } from "@lowtide/domain/words"
 import type { CommittedView } from "../../centre.ts"
 import { byText } from "./reading.ts"
 
@@ -29,16 +29,42 @@ export const unknownCluster = (view: CommittedView, cluster: string | undefined,
   return `expected ${those} [${namesText(known)}], found ${JSON.stringify(cluster)}${didYouMean(cluster, known)}`
 }
 
+/** A Service by its name, in one cluster or in whichever has it. */
+export interface ServiceAsked {
+  readonly cluster?: string
+  readonly namespace: string
+  readonly name: string
+}
+
+/** Services that a misspelt name is compared with: to compare takes a thousand times as long as to look. */
+const likelyMax = 200
+
+/** Services that may be meant by a name that none has: of that namespace, or called so in another. */
+export const likelyServices = (
+  { fleet }: CommittedView,
+  { cluster, namespace, name }: ServiceAsked
+): ReadonlyArray<string> => {
+  const found = `${namespace}/${name}`
+  const likely = new Set<string>()
+  for (const one of fleet.clusters.values()) {
+    if (cluster !== undefined && one.name !== cluster) continue
+    for (const key of one.services.keys()) {
+      if (!key.startsWith(`${namespace}/`) && !key.endsWith(`/${name}`)) continue
+      if (isNearInLength(found, key)) likely.add(key)
+      if (likely.size === likelyMax) return [...likely]
+    }
+  }
+  return [...likely]
+}
+
 /** Why there is no answer about a Service of which nothing was ever written, or nothing by the time `at`. */
 export const unknownService = (
-  { fleet }: CommittedView,
-  { cluster, namespace, name }: { readonly cluster?: string; readonly namespace: string; readonly name: string },
+  { cluster, namespace, name }: ServiceAsked,
+  likely: ReadonlyArray<string>,
   at?: string
 ): string => {
   const found = `${namespace}/${name}`
-  const clusters = [...fleet.clusters.values()].filter((one) => cluster === undefined || one.name === cluster)
-  const near = didYouMean(found, new Set(clusters.flatMap(({ services }) => [...services.keys()])))
-  return `service: expected one that the log ${at === undefined ? "knows" : `knew at ${at}`}, found ${cluster === undefined ? "" : `${cluster}/`}${found}${near}`
+  return `service: expected one that the log ${at === undefined ? "knows" : `knew at ${at}`}, found ${cluster === undefined ? "" : `${cluster}/`}${found}${didYouMean(found, likely)}`
 }
 
 /** Names that a line has room for. */
