@@ -57,7 +57,8 @@ export const askHolder = Effect.fnUntraced(function* (query: {
   const { kept, pools, releases, routes } =
     archived === undefined
       ? yield* readAt(moment, ({ fleet }) => ({
-          pools: poolsWith(fleet, address, query.network),
+          // They are said of an address that was never given out, and take a look at every cluster's configuration.
+          pools: isGivenOut(fleet, address, query.network) ? undefined : poolsWith(fleet, address, query.network),
           kept: keepersOf(fleet, address),
           releases: ordersOf(fleet, address, ({ heldRelease }) => heldRelease?.order ?? []),
           routes: ordersOf(
@@ -188,6 +189,12 @@ const keepersOf = ({ networks }: Fleet, address: string): ReadonlyMap<string, Ke
       const keepers: Keepers = { reservation: memory.reserved.get(address), shared: memory.shared.get(address) }
       return keepers.reservation === undefined && keepers.shared === undefined ? [] : [[network, keepers] as const]
     })
+  )
+
+/** Whether anybody was ever given the address, in one network or in any. */
+const isGivenOut = (fleet: Fleet, address: string, network: string | undefined): boolean =>
+  (network === undefined ? [...fleet.networks.keys()] : [network]).some(
+    (name) => fleet.vipsAt(name, address).length > 0
   )
 
 /** `pool public of east`: the pools of clusters that have the address, of one network or of all. */

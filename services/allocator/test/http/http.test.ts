@@ -3,10 +3,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { type ExportQuery, LowtideClient } from "@lowtide/api"
+import { Fleet } from "@lowtide/domain"
+import { WaitingStates } from "@lowtide/domain/fleet/waiting-states"
 import { Unavailable } from "@lowtide/ledger"
 import { readEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { leafHash } from "@lowtide/ledger/proofs/leaf"
 import { Effect, Result, Stream } from "effect"
+import { vi } from "vitest"
 import { parseApiListen } from "../../src/http/index.ts"
 import { leaderHealth } from "./sample.ts"
 import { addressOf, local, served, withClient } from "./served.ts"
@@ -360,6 +363,23 @@ describe("the API", () => {
       const cluster = yield* Effect.flip(api.fleet.services({ query: { cluster: "north" } }))
       expect(cluster._tag).toBe("NotFoundProblem")
       expect(cluster.message).toBe('cluster: expected one of the clusters [east, west], found "north"')
+    }).pipe(Effect.provide(local()))
+  )
+
+  it.live("looks at neither other Services nor other clusters for an answer that is about one", () =>
+    Effect.gen(function* () {
+      const api = yield* LowtideClient
+      const named = vi.spyOn(WaitingStates.prototype, "keys")
+      const judged = vi.spyOn(Fleet.prototype, "config")
+      try {
+        yield* api.audit.whyIn({ params: { cluster: "east", namespace: "shop", name: "web" }, query: {} })
+        expect(named).not.toHaveBeenCalled()
+        const holder = yield* api.audit.holder({ params: { address: "192.0.2.1" }, query: {} })
+        expect(holder.phase).toBe("assigned")
+        expect(judged.mock.calls.map(([cluster]) => cluster.name)).not.toContain("west")
+      } finally {
+        vi.restoreAllMocks()
+      }
     }).pipe(Effect.provide(local()))
   )
 
