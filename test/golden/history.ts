@@ -258,6 +258,14 @@ export const commands: ReadonlyArray<Command> = [
       { myASN: 64496, peerASN: 64502, peerAddress: "10.1.0.4" },
       { annotations: { "lowtide.dev/ttl-security-hops": "2" } }
     )
+  ),
+  apply(
+    manifestObject(
+      "BGPAdvertisement",
+      "preferred",
+      {},
+      { annotations: { "lowtide.dev/med": "50", "lowtide.dev/as-path-prepend": "2" } }
+    )
   )
 ]
 

@@ -84,6 +84,14 @@ for (const [name, start] of [
       return started
     }
 
+    it("med, as-path-prepend: the router has both with the route", async () => {
+      const running = await router()
+      await node({}, { med: "50", "as-path-prepend": "2" })
+      const { med, asPath } = await hasRoute(running, 4, prefix)
+      const own = autonomousSystems.node
+      assert.deepStrictEqual([med, asPath], [50, [own, own, own]])
+    })
+
     it("ttl-security-hops: a router that asks for TTL 255 has it, and one that sends less is not heard", async () => {
       const strict = await router({ gtsm: true })
       await node({ "ttl-security-hops": "1" })

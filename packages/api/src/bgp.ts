@@ -72,6 +72,7 @@ export const BgpRoute = Schema.Struct({
   nextHop: Schema.NullOr(Schema.String).annotate({ description: "Null while the session is down, or not known" }),
   asPath: Schema.Array(Schema.Int),
   localPref: Schema.NullOr(Schema.Int).annotate({ description: "Null to external peers, which are sent none" }),
+  med: Schema.NullOr(Schema.Int).annotate({ description: "Null where none is sent" }),
   communities: Schema.Array(Schema.String),
   largeCommunities: Schema.Array(Schema.String),
   vips: Schema.Array(

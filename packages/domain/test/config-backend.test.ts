@@ -68,13 +68,18 @@ describe("what a backend cannot do of one peer", () => {
 })
 
 describe("what an FRRConfiguration has no field for", () => {
-  const settings = [["BGPPeer", "lowtide.dev/ttl-security-hops", "1"]] as const
+  const settings = [
+    ["BGPPeer", "lowtide.dev/ttl-security-hops", "1"],
+    ["BGPAdvertisement", "lowtide.dev/med", "10"],
+    ["BGPAdvertisement", "lowtide.dev/as-path-prepend", "2"]
+  ] as const
   it.each(settings)("%s %s", (kind, annotation, text) => {
     const annotated = (raw: RawObject) => (raw.kind === kind ? { ...raw, annotations: { [annotation]: text } } : raw)
     for (const backend of backends) {
-      const { findings, peers } = judged(backend, annotated(peer("p")))
-      const expected = backend === "frr-k8s" ? [`LT0134 p metadata.annotations[${annotation}]`] : []
-      assert.deepStrictEqual([findings, peers], [expected, ["p"]])
+      const objects = [peer("x"), raw("BGPAdvertisement", "x", {})].map(annotated)
+      const { findings, peers } = judged(backend, ...objects)
+      const expected = backend === "frr-k8s" ? [`LT0134 x metadata.annotations[${annotation}]`] : []
+      assert.deepStrictEqual([findings, peers], [expected, ["x"]])
     }
   })
 })

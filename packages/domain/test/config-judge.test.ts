@@ -1,13 +1,15 @@
 import { assert, describe, it } from "vitest"
 import { type ClusterObject, decodeObject, judge, parseManifests } from "../src/config/index.ts"
 
-/** Objects from one line each: `pool a {addresses: [192.0.2.0/24]} 2020`, the year of creation at will. */
+/** Objects from one line each: `pool a {addresses: [192.0.2.0/24]} 2020`, the year of creation at will, `@key: text` an annotation. */
 const objects = (...lines: ReadonlyArray<string>): ReadonlyArray<ClusterObject> =>
   lines.map((line) => {
-    const [, short = "", name = "", body = "{}", year] = /^(\w+) (\S+)(?: (\{.*\}))?(?: (\d{4}))?$/.exec(line) ?? []
+    const [, short = "", name = "", body = "{}", year, annotation] =
+      /^(\w+) (\S+)(?: (\{.*\}))?(?: (\d{4}))?(?: @(.*))?$/.exec(line) ?? []
     const [apiVersion, kind] = kinds[short] ?? ["", ""]
     const created = year === undefined ? "" : `, creationTimestamp: "${year}-01-01T00:00:00Z"`
-    const top = short === "node" ? `, labels: ${body}` : created
+    const annotations = annotation === undefined ? "" : `, annotations: {${annotation}}`
+    const top = short === "node" ? `, labels: ${body}` : created + annotations
     const text = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}${top}}\nspec: ${short === "node" ? "{}" : body}\n`
     const [manifest] = parseManifests(text, { file: name }).manifests
     const decoded = manifest === undefined ? undefined : decodeObject(manifest.object)
@@ -180,12 +182,32 @@ describe("judge: advertisements", () => {
       "{localPref: 2, nodeSelectors: [{matchLabels: {on: y}}]}",
       true
     ],
-    ["a node in common", "{localPref: 1, nodeSelectors: [{matchLabels: {on: x}}]}", "{localPref: 2}", false]
-  ])("one local preference for one route: %s", (_, first, second, areBothKept) => {
+    ["a node in common", "{localPref: 1, nodeSelectors: [{matchLabels: {on: x}}]}", "{localPref: 2}", false],
+    ["other MED", "{} @lowtide.dev/med: '1'", "{} @lowtide.dev/med: '2'", false],
+    ["no MED is 0", "{} @lowtide.dev/med: '0'", "{}", true],
+    ["a MED and none", "{} @lowtide.dev/med: '1'", "{}", false],
+    ["equal paths", "{} @lowtide.dev/as-path-prepend: '1'", "{} @lowtide.dev/as-path-prepend: '1'", true],
+    ["a longer path", "{}", "{} @lowtide.dev/as-path-prepend: '1'", false],
+    ["a longer path of other pools", "{ipAddressPools: [b]}", "{ipAddressPools: [a]} @lowtide.dev/med: '1'", true]
+  ])("one preference for one route: %s", (_, first, second, areBothKept) => {
     const result = judged(...base, "node n {on: x}", `adv v ${first}`, `adv w ${second}`)
     assert.deepStrictEqual(
       [result.advertisements, result.codes],
       areBothKept ? [["v", "w"], []] : [["v"], ["LT0128 w"]]
+    )
+  })
+
+  it("is told of each preference that differs, by the field", () => {
+    const { findings } = judge(
+      objects(...base, "adv v {localPref: 1}", "adv w {} @lowtide.dev/med: '7', lowtide.dev/as-path-prepend: '2'")
+    )
+    assert.deepStrictEqual(
+      findings.map(({ field, found }) => `${field} ${found}`),
+      [
+        "spec.localPref nothing",
+        "metadata.annotations[lowtide.dev/med] 7",
+        "metadata.annotations[lowtide.dev/as-path-prepend] 2"
+      ]
     )
   })
 

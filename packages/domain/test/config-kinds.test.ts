@@ -277,6 +277,34 @@ describe("BGPAdvertisement", () => {
     assert.deepStrictEqual(faults(advertisement({ communities: some(100) })), [])
   })
 
+  const annotated = (annotations: object) => raw("metallb.io/v1beta1", "BGPAdvertisement", undefined, { annotations })
+
+  it.each([
+    [{ "lowtide.dev/med": "0" }, { med: 0 }],
+    [{ "lowtide.dev/med": "4294967295" }, { med: 4_294_967_295 }],
+    [{ "lowtide.dev/as-path-prepend": "1" }, { asPathPrepend: 1 }],
+    [{ "lowtide.dev/as-path-prepend": "10" }, { asPathPrepend: 10 }],
+    [{ "example.com/med": "x" }, {}]
+  ])("reads the annotations %j", (annotations, expected) => {
+    const plain = good("BGPAdvertisement", advertisement(undefined))
+    assert.deepStrictEqual(good("BGPAdvertisement", annotated(annotations)), { ...plain, ...expected })
+  })
+
+  it.each([
+    ["med", "4294967296", "0..4294967295"],
+    ["med", "-1", "0..4294967295"],
+    ["med", "low", "0..4294967295"],
+    ["as-path-prepend", "0", "1..10"],
+    ["as-path-prepend", "11", "1..10"],
+    ["as-path-prepend", "64496 64496", "1..10"]
+  ])("refuses the annotation %s of %s", (name, text, bounds) => {
+    const wrong = annotated({ [`lowtide.dev/${name}`]: text })
+    assert.deepStrictEqual(faults(wrong), [
+      `LT0108 metadata.annotations[lowtide.dev/${name}]: a whole number in ${bounds}, in quotation marks | "${text}"`
+    ])
+    assert.isUndefined(decodeObject(wrong).object)
+  })
+
   it("keeps aggregation, preference 0 and aliases as they are", () => {
     const spec = { aggregationLength: 24, localPref: 0, communities: ["my-alias", "64500:1"], peers: ["a"] }
     const value = good("BGPAdvertisement", advertisement(spec))

@@ -1,5 +1,6 @@
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
+import { vipKey } from "../src/announcing/index.ts"
 import {
   type DomainEvent,
   Draft,
@@ -130,6 +131,24 @@ describe("a peer that an older speaker would misread", () => {
     assert.deepStrictEqual(told(), ["tor"])
     world.do(finalise(2))
     assert.deepStrictEqual(told(), ["any", "by-interface", "hidden", "in-a-vrf", "secret", "tor", "ttl-security-hops"])
+  })
+})
+
+describe("what an older speaker would tell a route without", () => {
+  it("is not told before its version is finalised, and is then", () => {
+    const world = atVersion(1)
+    announcing(world, "east")
+    const annotations = { "lowtide.dev/med": "50", "lowtide.dev/as-path-prepend": "2" }
+    world.do(apply("east", raw("BGPAdvertisement", "all", {}, { annotations })))
+    for (const command of [apply("east", pool("public", ["192.0.2.0/32"])), observe("east", service("web"))])
+      world.do(command)
+    const told = () => {
+      const message = world.message("east", vipKey("192.0.2.0"))
+      return message?._tag === "VipIntent" ? message.routes.map(({ med, prepend }) => [med, prepend]) : []
+    }
+    assert.deepStrictEqual(told(), [[undefined, undefined]])
+    world.do(finalise(2))
+    assert.deepStrictEqual(told(), [[50, 2]])
   })
 })
 

@@ -79,6 +79,15 @@ describe("an object with an error of its own, beside the others", () => {
       ["LT0128 b spec.localPref"]
     ],
     [
+      "may have another MED than none",
+      [
+        pool("a", ["192.0.2.0/24"]),
+        { ...advertisement("a", {}), annotations: { "lowtide.dev/med": "1" } },
+        { ...advertisement("b", {}), annotations: { "lowtide.dev/med": "one" } }
+      ],
+      []
+    ],
+    [
       "may cover other pools than those that were read",
       [
         pool("a", ["192.0.2.0/24"]),

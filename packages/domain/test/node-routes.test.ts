@@ -209,6 +209,26 @@ describe("what a node announces to its peers", () => {
     assert.strictEqual(routes["tor-b"]?.[0]?.localPref, first, "each peer has its own")
   })
 
+  it.each([
+    [{ med: 20 }, { med: 10 }, { med: 10 }],
+    [{ med: 20 }, {}, {}],
+    [{ prepend: 3 }, { prepend: 2 }, { prepend: 2 }],
+    [{ prepend: 3 }, {}, {}],
+    [
+      { med: 5, prepend: 1 },
+      { med: 5, prepend: 1 },
+      { med: 5, prepend: 1 }
+    ]
+  ])("is as good a path as the better of two Advertisements' of one prefix: %j and %j is %j", (first, second, best) => {
+    for (const [left, right] of [
+      [first, second],
+      [second, first]
+    ]) {
+      const both = [route({ advertisement: "a", ...left }), route({ advertisement: "b", ...right })]
+      assert.deepStrictEqual(wanted([vip({ routes: both })]).routes["tor-a"], [{ ...plain, ...best }])
+    }
+  })
+
   it("unites the VIPs of one aggregate, whatever their order, and keeps it while one is left", () => {
     const aggregate = (address: string, community: string) =>
       vip({ address, routes: [route({ prefix: "192.0.2.0/24", communities: [community] })] })

@@ -41,7 +41,7 @@ const clashing = (): World => {
   return world
 }
 
-describe("a Service of which advertisements give one route two local preferences", () => {
+describe("a Service of which advertisements give one route two preferences", () => {
   it("is told so, for as long as both select it", () => {
     const world = clashing()
     assert.deepStrictEqual([findings(world), told(world)], [clash, ["LT0154"]])
@@ -58,6 +58,18 @@ describe("a Service of which advertisements give one route two local preferences
   ])("is not when %s", (_, change) => {
     const world = clashing()
     world.do(change())
+    assert.isUndefined(findings(world))
+  })
+
+  it("is told of a MED and of a path as well", () => {
+    const world = clashing()
+    const annotations = { "lowtide.dev/med": "5", "lowtide.dev/as-path-prepend": "2" }
+    world.do(apply("east", { ...advertisement("b", 200, "web"), annotations }))
+    assert.deepStrictEqual(findings(world), [
+      "LT0154 0 of advertisement a and 5 of b",
+      "LT0154 0 of advertisement a and 2 of b"
+    ])
+    world.do(apply("east", { ...advertisement("a", 200), annotations }))
     assert.isUndefined(findings(world))
   })
 

@@ -202,6 +202,28 @@ describe("preview", () => {
     )
   })
 
+  it("has the MED of an advertisement, and the longer path to external peers", () => {
+    const annotations = { "lowtide.dev/med": "50", "lowtide.dev/as-path-prepend": "2" }
+    const preferred = observation(raw("BGPAdvertisement", "all", {}, { annotations }))
+    const objects = config.filter(({ object }) => object._tag !== "BGPAdvertisement")
+    const internal = observation(raw("BGPPeer", "inner", { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" }))
+    const node = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const slice = observation({
+      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },
+      labels: { "kubernetes.io/service-name": "web" },
+      endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
+    })
+    const [shown] = preview([cluster("east", ...objects, preferred, internal, node, slice, serviceOf("web", {}))])
+    const route = { prefix: "192.0.2.0/32", communities: [], largeCommunities: [], med: 50 }
+    assert.deepStrictEqual(
+      shown?.nodes[0]?.peers.map(({ announcements }) => announcements[0]),
+      [
+        { ...route, localPref: 100 },
+        { ...route, localPref: null, asPathPrepend: 2 }
+      ]
+    )
+  })
+
   it("warns of two local preferences that only the Service brings together", () => {
     const advertisement = (name: string, spec: object) => observation(raw("BGPAdvertisement", name, spec))
     const nodes = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })

@@ -76,6 +76,7 @@ const route: BgpRoute = {
   nextHop: "192.0.2.11",
   asPath: [64500],
   localPref: null,
+  med: null,
   communities: ["64500:100"],
   largeCommunities: ["64500:1:2"],
   vips: [

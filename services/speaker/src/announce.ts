@@ -22,7 +22,7 @@ export class RouteTranslator {
   }
 
   #attributesOf(wanted: WantedRoute): RouteAttributes {
-    const key = `${this.isLeaving}|${wanted.isStandby}|${wanted.prepend ?? 0}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
+    const key = `${this.isLeaving}|${wanted.isStandby}|${wanted.prepend ?? 0}|${wanted.med ?? ""}|${wanted.localPref ?? ""}|${wanted.communities.join(",")}`
     let attributes = this.#attributes.get(key)
     if (attributes === undefined) {
       // Attribute sets come from a handful of Advertisements; past any sensible number the memory is given back.
@@ -50,7 +50,13 @@ const lastChoice = (attributes: RouteAttributes): RouteAttributes => ({
 const gracefulShutdown: StandardCommunity = { _tag: "StandardCommunity", value: 0xffff_0000 }
 
 /** Texts that are no community were refused where the Advertisement was read, and are left out. */
-const routeAttributes = ({ isStandby, prepend = 0, localPref, communities: texts }: WantedRoute): RouteAttributes => {
+const routeAttributes = ({
+  isStandby,
+  prepend = 0,
+  localPref,
+  med,
+  communities: texts
+}: WantedRoute): RouteAttributes => {
   const communities: Array<StandardCommunity> = []
   const largeCommunities: Array<LargeCommunity> = []
   for (const text of texts) {
@@ -63,6 +69,7 @@ const routeAttributes = ({ isStandby, prepend = 0, localPref, communities: texts
     asPathPrepend: prepend + (isStandby ? standbyPrepend : 0),
     communities,
     largeCommunities,
+    ...(med === undefined ? {} : { med }),
     ...(preference === null ? {} : { localPref: preference })
   }
 }

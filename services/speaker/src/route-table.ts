@@ -250,6 +250,7 @@ const isSameRoute = (left: WantedRoute | undefined, right: WantedRoute | undefin
     left.localPref === right.localPref &&
     left.isStandby === right.isStandby &&
     left.prepend === right.prepend &&
+    left.med === right.med &&
     left.communities.join(" ") === right.communities.join(" "))
 
 const isSameVerdict = (left: Verdict | undefined, right: Verdict): boolean =>

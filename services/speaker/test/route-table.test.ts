@@ -24,7 +24,9 @@ const arbitraryVip = (pick: (below: number) => number) => {
     peers: peerNames.slice(0, 1 + pick(2)),
     nodes: pick(5) === 0 ? [] : ["east-1"],
     localPref: pick(2) === 0 ? null : 100 + pick(3),
-    communities: [`64496:${pick(3)}`]
+    communities: [`64496:${pick(3)}`],
+    ...(pick(2) === 0 ? {} : { med: pick(2) }),
+    ...(pick(2) === 0 ? {} : { prepend: pick(2) })
   })
   return vip(address, {
     services: [

@@ -191,9 +191,13 @@ const touch = (
       return
     case "Kept":
       return touchCluster(fleet, touched, state.cluster, index)
-    case "FleetVersion": // peers that speakers could not be told of before
-      for (const { name, nodes } of fleet.clusters.values()) {
+    case "FleetVersion": // peers and attributes of routes that speakers could not be told of before
+      for (const cluster of fleet.clusters.values()) {
+        const { name, nodes, vips } = cluster
         for (const node of nodes.keys()) touched.nodes.set(streamOf.node(name, node), index)
+        const { advertisements } = fleet.announced(cluster)
+        if (advertisements.some(({ med, asPathPrepend }) => (med ?? asPathPrepend) !== undefined))
+          for (const stream of vips) touched.vips.set(stream, index)
       }
       return
     case "FleetSettings":

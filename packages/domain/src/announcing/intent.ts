@@ -42,7 +42,9 @@ export const AdvertisedRoute = Schema.Struct({
   localPref: Schema.NullOr(Schema.Int),
   /** `64496:100`, or `64496:1:2` for a large community. */
   communities: Schema.Array(Schema.String),
-  /** How often the own AS is named once more, so that routers prefer another cluster that shares the address. */
+  /** None unless written; to internal and external peers. */
+  med: Schema.optionalKey(Schema.Int),
+  /** How often the own AS is named once more: as the Advertisement asks for, and so that routers prefer another cluster that shares the address. */
   prepend: Schema.optionalKey(Schema.Int)
 })
 export type AdvertisedRoute = typeof AdvertisedRoute.Type

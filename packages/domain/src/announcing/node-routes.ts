@@ -18,6 +18,8 @@ export interface WantedRoute {
   readonly prefix: string
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
+  /** Absent: none is sent. */
+  readonly med?: number
   /** How often the own AS is to be named once more to an external peer; absent: not at all. */
   readonly prepend?: number
   /** To be a worse path than the same route of an admitted node. */
@@ -128,11 +130,12 @@ const addRoutes = (
     for (const peerName of route.peers) {
       const wanted = byPeer.get(peerName)
       if (wanted === undefined) continue
-      const { prefix, localPref, communities, prepend } = route
+      const { prefix, localPref, communities, med, prepend } = route
       wanted.set(
         prefix,
         union(wanted.get(prefix), {
           ...{ prefix, localPref, communities, isStandby: isStandby(peerName) },
+          ...(med === undefined ? {} : { med }),
           ...prepended(prepend)
         })
       )
@@ -143,8 +146,8 @@ const addRoutes = (
 }
 
 /**
- * One prefix wanted twice (an aggregate, or two Advertisements): communities are united, the higher preference wins, and
- * it is as good a path as the better of the two.
+ * One prefix wanted twice (an aggregate, or two Advertisements): communities are united, and the higher preference, the lower
+ * MED (none is 0, RFC 4271 §9.1.2.2 c) and the shorter path win: it is as good a path as the better of the two.
  */
 const union = (present: WantedRoute | undefined, route: WantedRoute): WantedRoute => {
   if (present === undefined) return route
@@ -156,6 +159,7 @@ const union = (present: WantedRoute | undefined, route: WantedRoute): WantedRout
   return {
     ...{ prefix: route.prefix, localPref, communities },
     isStandby: present.isStandby && route.isStandby,
+    ...(present.med === undefined || route.med === undefined ? {} : { med: Math.min(present.med, route.med) }),
     ...prepended(Math.min(present.prepend ?? 0, route.prepend ?? 0))
   }
 }

@@ -20,6 +20,8 @@ export interface PathAttributes {
   readonly asPath: ReadonlyArray<number>
   /** Null to external peers, which are sent none. */
   readonly localPref: number | null
+  /** Null where none is sent. */
+  readonly med: number | null
   readonly communities: ReadonlyArray<string>
   readonly largeCommunities: ReadonlyArray<string>
 }
@@ -38,6 +40,7 @@ export const attributesTo = (
     nextHop: (family && nextHops?.[family]) ?? null,
     asPath: isInternal ? [] : Array.from({ length: named }, () => peer.myAsn),
     localPref: isInternal ? (route.isStandby ? standbyLocalPref : (route.localPref ?? localPrefDefault)) : null,
+    med: route.med ?? null,
     communities: route.communities.filter((text) => !isLarge(text)),
     largeCommunities: route.communities.filter(isLarge)
   }

@@ -92,6 +92,8 @@ const routesOf = (
     const nodes = presentNodes(cluster).filter(({ node }) => carries(node, { advertisement, peers }))
     if (nodes.length === 0) return []
     const rank = rankOf(fleet, cluster, vip)
+    const { med, asPathPrepend = 0 } = fleet.allows("routePreferences") ? advertisement : {}
+    const prepend = asPathPrepend + rank * prependARank
     const lengthBits = address.family === 4 ? advertisement.aggregationLength : advertisement.aggregationLengthV6
     return {
       advertisement: advertisement.name,
@@ -100,7 +102,8 @@ const routesOf = (
       nodes: nodes.map(({ node }) => node.name),
       localPref: rank === 0 ? (advertisement.localPref ?? null) : rankedLocalPref(advertisement, rank),
       communities: advertisement.communities,
-      ...(rank === 0 ? {} : { prepend: rank * prependARank })
+      ...(med === undefined ? {} : { med }),
+      ...(prepend === 0 ? {} : { prepend })
     }
   })
 }

@@ -14,6 +14,10 @@ export interface Advertisement {
   readonly aggregationLengthV6: number
   /** 0..4294967295; sent to internal peers only. */
   readonly localPref?: number
+  /** 0..4294967295; routers count none as 0, which they prefer. */
+  readonly med?: number
+  /** 1..10: how often the own AS is named once more, to external peers only. */
+  readonly asPathPrepend?: number
   /**
    * As decoded: texts as written, a literal community or an alias. In a judged ClusterConfig: canonical literals only,
    * sorted, without duplicates.
@@ -31,6 +35,12 @@ export interface Advertisement {
   readonly serviceSelectors: ReadonlyArray<LabelSelector>
 }
 
+/** The annotations of a BGPAdvertisement: settings for which MetalLB has no field. */
+export const advertisementAnnotations = {
+  med: "lowtide.dev/med",
+  asPathPrepend: "lowtide.dev/as-path-prepend"
+} as const
+
 /** Reads a BGPAdvertisement of metallb.io/v1beta1. Aliases of communities are left for `judge`. */
 export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Advertisement => {
   const spec = reader.fields("spec", raw.spec)
@@ -41,6 +51,7 @@ export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Adverti
     aggregationLength: spec.integer("aggregationLength", { min: 1, max: 32 }) ?? 32,
     aggregationLengthV6: spec.integer("aggregationLengthV6", { min: 1, max: 128 }) ?? 128,
     ...(localPref === undefined ? {} : { localPref }),
+    ...readAnnotations(reader, raw),
     communities: readCommunities(spec),
     pools: spec.strings("ipAddressPools"),
     poolSelectors: readSelectors(spec, "ipAddressPoolSelectors"),
@@ -55,6 +66,18 @@ export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Adverti
   }
   spec.reportUnknown()
   return advertisement
+}
+
+const readAnnotations = (reader: ObjectReader, raw: RawObject): Pick<Advertisement, "med" | "asPathPrepend"> => {
+  const names = advertisementAnnotations
+  const annotations = reader.fields("metadata", { annotations: raw.annotations }).nested("annotations")
+  const med = annotations.integerText(names.med, { min: 0, max: 0xffff_ffff })
+  const asPathPrepend = annotations.integerText(names.asPathPrepend, { min: 1, max: 10 })
+  annotations.reportUnknownOf({ prefixes: ["lowtide.dev/"], known: Object.values(names) })
+  return {
+    ...(med === undefined ? {} : { med }),
+    ...(asPathPrepend === undefined ? {} : { asPathPrepend })
+  }
 }
 
 /** As large communities they take 1,200 octets: three Advertisements of one prefix fit a message of 4,096 together. */

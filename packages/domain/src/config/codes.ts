@@ -143,9 +143,9 @@ export const codes = {
     "Keep the name in one object only"
   ),
   LT0128: error(
-    "two local preferences for one route",
-    "Two advertisements of one pool, aggregation length, node and peer ask for different localPref. The older stays in effect, the other is refused.",
-    "Give both the same localPref, or make pools, nodes or peers disjoint"
+    "two preferences for one route",
+    "Two advertisements of one pool, aggregation length, node and peer ask for different localPref, MED or AS path. The older stays in effect, the other is refused.",
+    "Give both the same, or make pools, nodes or peers disjoint"
   ),
   LT0129: error(
     "aggregate wider than the pool",
@@ -225,9 +225,9 @@ export const codes = {
     "Correct the kind, or remove the object"
   ),
   LT0154: warning(
-    "two local preferences for a Service's route",
-    "Two advertisements, one of them with serviceSelectors, cover the Service's address on one node and peer and ask for different localPref. The route is announced with the higher one.",
-    "Give both the same localPref, or make their Services, nodes or peers disjoint"
+    "two preferences for a Service's route",
+    "Two advertisements, one of them with serviceSelectors, cover the Service's address on one node and peer and ask for different localPref, MED or AS path. The route is announced with what routers prefer: the higher localPref, the lower MED, the shorter path.",
+    "Give both the same, or make their Services, nodes or peers disjoint"
   ),
 
   LT0160: error(

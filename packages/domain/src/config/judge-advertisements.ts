@@ -1,6 +1,7 @@
 import { addressBits, parseAddressRange, rangeSize } from "@lowtide/net"
 import { Result } from "effect"
-import type { Advertisement } from "./advertisement.ts"
+import { type Advertisement, advertisementAnnotations } from "./advertisement.ts"
+import { type Backend, notInFrrK8s } from "./backend.ts"
 import type { Candidate, Report, Stands } from "./judge.ts"
 import { known, meeting } from "./judge-peers.ts"
 import type { NodeObject } from "./node.ts"
@@ -15,12 +16,27 @@ export interface AdvertisementContext {
   readonly pools: ReadonlyArray<AddressPool>
   readonly peers: ReadonlyArray<Peer>
   readonly communities: Readonly<Record<string, string>>
+  readonly backend: Backend
   readonly report: Report
   readonly stands: Stands
 }
 
 /** The LOCAL_PREF of a route to an internal peer that has none of its own; routers assume it as well. */
 export const localPrefUnset = 100
+
+/** What makes a router prefer one of two routes to a prefix; `unset` is what a route without it has. */
+export const preferences = [
+  { name: "localPref", field: "spec.localPref", unset: localPrefUnset },
+  { name: "med", field: `metadata.annotations[${advertisementAnnotations.med}]`, unset: 0 },
+  { name: "asPathPrepend", field: `metadata.annotations[${advertisementAnnotations.asPathPrepend}]`, unset: 0 }
+] as const
+
+/** Those of which two advertisements have another each. */
+export const differingPreferences = (
+  left: Pick<Advertisement, (typeof preferences)[number]["name"]>,
+  right: Pick<Advertisement, (typeof preferences)[number]["name"]>
+): ReadonlyArray<(typeof preferences)[number]> =>
+  preferences.filter(({ name, unset }) => (left[name] ?? unset) !== (right[name] ?? unset))
 
 /** The advertisements that take effect, with names that exist and communities resolved. */
 export const judgeAdvertisements = (
@@ -33,11 +49,11 @@ export const judgeAdvertisements = (
     if (resolved === undefined || !aggregatesFit(candidate, resolved, context)) continue
     const other = kept.find((before) => preferencesClash(before, resolved, context))
     if (other === undefined) kept.push(resolved)
-    else {
+    for (const { name, field } of other === undefined ? [] : differingPreferences(other, resolved)) {
       context.report(candidate, "LT0128", {
-        field: "spec.localPref",
-        expected: `${other.localPref ?? "nothing"}, as advertisement ${other.name} has it${context.stands("BGPAdvertisement", other.name)}`,
-        found: String(resolved.localPref ?? "nothing")
+        field,
+        expected: `${other?.[name] ?? "nothing"}, as advertisement ${other?.name} has it${context.stands("BGPAdvertisement", other?.name ?? "")}`,
+        found: String(resolved[name] ?? "nothing")
       })
     }
   }
@@ -62,9 +78,14 @@ export const coveredPools = (
  */
 const resolve = (
   candidate: Candidate<"BGPAdvertisement">,
-  { pools, peers, communities, report }: AdvertisementContext
+  { pools, peers, communities, backend, report }: AdvertisementContext
 ): Advertisement | undefined => {
   const { value } = candidate
+  for (const setting of backend === "frr-k8s" ? (["med", "asPathPrepend"] as const) : []) {
+    if (value[setting] === undefined) continue
+    const { code, ...facts } = notInFrrK8s(advertisementAnnotations[setting], String(value[setting]))
+    report(candidate, code, facts)
+  }
   const poolNames = new Set(pools.map((pool) => pool.name))
   const peerNames = new Set(peers.map((peer) => peer.name))
   for (const [index, name] of value.pools.entries()) {
@@ -132,7 +153,7 @@ const aggregatesFit = (
 /** Whether some route would have two preferences. With serviceSelectors it depends on the Service, and is left to it. */
 const preferencesClash = (left: Advertisement, right: Advertisement, context: AdvertisementContext): boolean => {
   if (left.serviceSelectors.length > 0 || right.serviceSelectors.length > 0) return false
-  if ((left.localPref ?? localPrefUnset) === (right.localPref ?? localPrefUnset)) return false
+  if (differingPreferences(left, right).length === 0) return false
   if (left.peers.length > 0 && right.peers.length > 0 && !left.peers.some((name) => right.peers.includes(name)))
     return false
   if (meeting(left, right, context.nodes) === undefined) return false

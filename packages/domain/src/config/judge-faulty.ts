@@ -2,6 +2,7 @@ import { type ClusterObject, type Kind, objectKey, refOf } from "./cluster-objec
 import type { FindingCode } from "./codes.ts"
 import { type Finding, finding } from "./finding.ts"
 import { type JudgeOptions, judge } from "./judge.ts"
+import { preferences } from "./judge-advertisements.ts"
 
 /** An object with errors of its own: what could be read of it, and its findings. */
 export interface FaultyObject {
@@ -54,17 +55,20 @@ const comparing: ReadonlySet<FindingCode> = new Set([
   ...(["LT0128", "LT0129"] as const) // advertisements
 ])
 
-/** What of a spec those codes compare. */
+const ofSpec = (...names: ReadonlyArray<string>): ReadonlyArray<string> => names.map((name) => `spec.${name}`)
+
+/** What of an object those codes compare. */
 const compared: Partial<Readonly<Record<Kind, ReadonlyArray<string>>>> = {
-  BGPPeer: ["myASN", "peerAddress", "interface", "peerPort", "vrf", "routerID", "nodeSelectors", "bfdProfile"],
+  BGPPeer: ofSpec("myASN", "peerAddress", "interface", "peerPort", "vrf", "routerID", "nodeSelectors", "bfdProfile"),
   BGPAdvertisement: [
-    ...["aggregationLength", "aggregationLengthV6", "localPref", "peers", "nodeSelectors"],
-    ...["ipAddressPools", "ipAddressPoolSelectors", "serviceSelectors"]
+    ...ofSpec("aggregationLength", "aggregationLengthV6", "peers", "nodeSelectors"),
+    ...ofSpec("ipAddressPools", "ipAddressPoolSelectors", "serviceSelectors"),
+    ...preferences.map(({ field }) => field)
   ]
 }
 
 const isInDoubt = (subject: FaultyObject): boolean => {
-  const fields = (compared[subject.object._tag] ?? []).map((name) => `spec.${name}`)
+  const fields = compared[subject.object._tag] ?? []
   return errorsOf(subject).some(({ field }) => field === "spec") || isInDoubtOf(subject, fields)
 }
 

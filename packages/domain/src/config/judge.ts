@@ -76,7 +76,7 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
   const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report, stands })
   const advertisements = judgeAdvertisements(of("BGPAdvertisement"), {
     ...{ nodes, pools, peers: held, communities },
-    ...{ report, stands }
+    ...{ backend, report, stands }
   })
   const echoing =
     backend === "native" ? [] : echoOverIpv6({ candidates, peers: held, bfdProfiles, advertisements, pools, report })

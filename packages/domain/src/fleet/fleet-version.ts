@@ -46,7 +46,9 @@ export const featuresSince = {
   /** Speakers prove the stamps that they say; one that is not proven shows no loss of history. */
   provenStamps: 2,
   /** Peers with a password, a VRF, an interface in place of an address, an AS of their own kind, or a least TTL: a speaker of before would set up another session than is asked for. */
-  peerSettings: 2
+  peerSettings: 2,
+  /** Routes have a MED, or a longer AS path, by their advertisement: a speaker of before would tell them without. */
+  routePreferences: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

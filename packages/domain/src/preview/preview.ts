@@ -95,7 +95,9 @@ export interface Announcement {
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
   readonly largeCommunities: ReadonlyArray<string>
-  /** How often the own AS is named once more, of a shared address, to an external peer; absent: not at all. */
+  /** Absent: none is sent. */
+  readonly med?: number
+  /** How often the own AS is named once more to an external peer; absent: not at all. */
   readonly asPathPrepend?: number
 }
 
@@ -367,7 +369,7 @@ const nodeOf = (
 }
 
 const announcement = (
-  { prefix, localPref, communities, prepend = 0 }: WantedRoute,
+  { prefix, localPref, communities, med, prepend = 0 }: WantedRoute,
   isInternal: boolean
 ): Announcement => {
   const isLarge = (community: string): boolean => community.split(":").length === 3
@@ -376,6 +378,7 @@ const announcement = (
     localPref: isInternal ? (localPref ?? localPrefUnset) : null,
     communities: communities.filter((community) => !isLarge(community)),
     largeCommunities: communities.filter(isLarge),
+    ...(med === undefined ? {} : { med }),
     ...(isInternal || prepend === 0 ? {} : { asPathPrepend: prepend })
   }
 }

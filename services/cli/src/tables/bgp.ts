@@ -74,6 +74,7 @@ export const routeColumns = (nowMs: number): ReadonlyArray<Column<BgpRoute>> => 
   { title: "NEXT-HOP", cell: ({ nextHop }) => nextHop ?? "" },
   { title: "AS-PATH", cell: ({ asPath }) => asPath.join(" ") },
   { title: "LOCAL-PREF", cell: ({ localPref }) => (localPref === null ? "" : String(localPref)) },
+  { title: "MED", cell: ({ med }) => (med === null ? "" : String(med)) },
   { title: "COMMUNITIES", cell: ({ communities }) => communities.join(" ") },
   { title: "LARGE", cell: ({ largeCommunities }) => largeCommunities.join(" ") },
   { title: "SINCE", cell: ({ since }) => ageCell(since, nowMs) },

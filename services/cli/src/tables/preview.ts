@@ -71,6 +71,7 @@ interface PreviewedRoute {
   readonly nodes: ReadonlyArray<string>
   readonly localPref: number | null
   readonly communities: ReadonlyArray<string>
+  readonly med: number | null
   readonly asPathPrepend: number
 }
 
@@ -79,13 +80,13 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
   const routes = new Map<string, PreviewedRoute>()
   for (const node of nodes) {
     for (const { name, address, asn, announcements } of node.peers) {
-      for (const { prefix, localPref, communities, largeCommunities, asPathPrepend = 0 } of announcements) {
+      for (const { prefix, localPref, communities, largeCommunities, med = null, asPathPrepend = 0 } of announcements) {
         const all = [...communities, ...largeCommunities]
-        const key = JSON.stringify([prefix, name, localPref, all, asPathPrepend])
+        const key = JSON.stringify([prefix, name, localPref, all, med, asPathPrepend])
         const present = routes.get(key)
         const peer = address === "" ? name : `${name} ${address}`
         routes.set(key, {
-          ...{ prefix, peer, asn, localPref, communities: all, asPathPrepend },
+          ...{ prefix, peer, asn, localPref, communities: all, med, asPathPrepend },
           nodes: [...(present?.nodes ?? []), node.name]
         })
       }
@@ -94,13 +95,16 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
   return [...routes.values()].sort((left, right) => comparePrefixes(left.prefix, right.prefix))
 }
 
-/** Routes of a preview; PREPEND, how often the own AS is named once more, where some route has it. */
+/** Routes of a preview; MED, and PREPEND, how often the own AS is named once more, where some route has it. */
 export const previewRouteColumns = (routes: ReadonlyArray<PreviewedRoute>): ReadonlyArray<Column<PreviewedRoute>> => [
   { title: "PREFIX", cell: ({ prefix }) => prefix },
   { title: "PEER", cell: ({ peer }) => peer },
   { title: "PEER-AS", cell: ({ asn }) => (asn === 0 ? "external" : String(asn)) },
   { title: "FROM", cell: ({ nodes }) => nodes.join(" ") },
   { title: "LOCAL-PREF", cell: ({ localPref }) => (localPref === null ? "" : String(localPref)) },
+  ...(routes.some(({ med }) => med !== null)
+    ? [{ title: "MED", cell: ({ med }: PreviewedRoute) => (med === null ? "" : String(med)) }]
+    : []),
   ...(routes.some(({ asPathPrepend }) => asPathPrepend > 0)
     ? [{ title: "PREPEND", cell: ({ asPathPrepend }: PreviewedRoute) => String(asPathPrepend || "") }]
     : []),
