@@ -179,7 +179,8 @@ describe("what routers say anew, in the wire journal", () => {
           assert.deepStrictEqual(yield* later, [up, up], "a session that begins anew is news on one connection")
           router.hangUp(131_000)
           router.connectAnew(132_000)
-          router.down(132_000)
+          router.up(132_000)
+          router.down(132_500)
           const down = `router tor-a.example says of ${session}: down, the peer ended it without a NOTIFICATION`
           assert.deepStrictEqual(yield* later, [up, up, down])
         })
