@@ -1,6 +1,17 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { lowtide } from "./fixture.ts"
 
@@ -201,6 +212,9 @@ describe("audit export --out", () => {
     }
   }
 
+  const whole = async () => new Response("whole\n")
+  const filesBeside = (path: string) => readdirSync(dirname(path)).sort()
+
   it("leaves what is there as it is until all of it has come", () =>
     withFolder(async (path) => {
       writeFileSync(path, "of yesterday")
@@ -217,9 +231,53 @@ describe("audit export --out", () => {
           7,
           expect.stringMatching(/^error: .*(no answer from|its answer broke off: cut off)/)
         ])
-        expect([readFileSync(path, "utf8"), existsSync(`${path}.part`)]).toEqual(["of yesterday", false])
+        expect([readFileSync(path, "utf8"), filesBeside(path)]).toEqual(["of yesterday", ["log.ndjson"]])
       }
-      const { exitCode } = await lowtide(`audit export --out ${path}`, { fetch: async () => new Response("whole\n") })
-      expect([exitCode, readFileSync(path, "utf8"), existsSync(`${path}.part`)]).toEqual([0, "whole\n", false])
+      const { exitCode } = await lowtide(`audit export --out ${path}`, { fetch: whole })
+      expect([exitCode, readFileSync(path, "utf8"), filesBeside(path)]).toEqual([0, "whole\n", ["log.ndjson"]])
+    }))
+
+  it("keeps who may read a file that is there", () =>
+    withFolder(async (path) => {
+      for (const mode of [0o600, 0o666]) {
+        writeFileSync(path, "")
+        chmodSync(path, mode)
+        expect((await lowtide(`audit export --out ${path}`, { fetch: whole })).exitCode).toBe(0)
+        expect([readFileSync(path, "utf8"), statSync(path).mode & 0o777]).toEqual(["whole\n", mode])
+      }
+    }))
+
+  it("writes through a link, as /dev/stdout is one", () =>
+    withFolder(async (path) => {
+      const link = join(dirname(path), "link")
+      writeFileSync(path, "of yesterday")
+      symlinkSync(path, link)
+      expect((await lowtide(`audit export --out ${link}`, { fetch: whole })).exitCode).toBe(0)
+      expect([readFileSync(path, "utf8"), lstatSync(link).isSymbolicLink()]).toEqual(["whole\n", true])
+      expect(filesBeside(path)).toEqual(["link", "log.ndjson"])
+    }))
+
+  it("does not mix with another that goes to the same file", () =>
+    withFolder(async (path) => {
+      const rest = Promise.withResolvers<void>()
+      const begun = Promise.withResolvers<void>()
+      let parts = 0
+      const slow = new ReadableStream({
+        pull: async (controller) => {
+          parts += 1
+          if (parts === 1) return controller.enqueue(Buffer.from("the "))
+          begun.resolve()
+          await rest.promise
+          controller.enqueue(Buffer.from("other\n"))
+          controller.close()
+        }
+      })
+      const other = lowtide(`audit export --out ${path}`, { fetch: async () => new Response(slow) })
+      await begun.promise
+      expect((await lowtide(`audit export --out ${path}`, { fetch: whole })).exitCode).toBe(0)
+      expect(readFileSync(path, "utf8")).toBe("whole\n")
+      rest.resolve()
+      expect((await other).exitCode).toBe(0)
+      expect([readFileSync(path, "utf8"), filesBeside(path)]).toEqual(["the other\n", ["log.ndjson"]])
     }))
 })

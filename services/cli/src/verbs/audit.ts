@@ -1,12 +1,12 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto"
 import {
   closeSync,
-  existsSync,
+  fchmodSync,
+  lstatSync,
   openSync,
   readSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
   writeSync
 } from "node:fs"
@@ -381,15 +381,12 @@ const exportVerb = Command.make(
       )
     if (Option.isNone(out)) return yield* readAll((octets) => Effect.promise(() => write(octets)))
     const path = out.value
-    // What was there stays until all of it has come, and half an export is none. A device or a pipe takes it as it comes.
-    const isPlain = !existsSync(path) || statSync(path).isFile()
-    const draft = isPlain ? `${path}.part` : path
-    const file = yield* writing(path, () => openSync(draft, "w"))
+    const { file, draft } = yield* writing(path, () => openOut(path))
     yield* readAll((octets) => writing(path, () => void writeSync(file, octets))).pipe(
       Effect.ensuring(Effect.sync(() => closeSync(file))),
-      Effect.tapError(() => Effect.sync(() => isPlain && rmSync(draft, { force: true })))
+      Effect.andThen(draft === undefined ? Effect.void : writing(path, () => renameSync(draft, path))),
+      Effect.onError(() => Effect.sync(() => draft !== undefined && rmSync(draft, { force: true })))
     )
-    if (isPlain) yield* writing(path, () => renameSync(draft, path))
   })
 ).pipe(
   Command.withDescription("Write the ledger's events, the oldest first; that they were read is an event itself"),
@@ -398,6 +395,20 @@ const exportVerb = Command.make(
     { command: "lowtide audit export --cluster east --since 24h --format csv", description: "A day of one cluster" }
   ])
 )
+
+/**
+ * Where an export goes. A plain file stays as it was until all of it has come, since half an export is none, and may then be read by
+ * those who might before. A device, a pipe and what a link leads to take it as it comes.
+ */
+const openOut = (path: string): { readonly file: number; readonly draft: string | undefined } => {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found !== undefined && !found.isFile()) return { file: openSync(path, "w"), draft: undefined }
+  const draft = `${path}.${randomBytes(6).toString("hex")}.part`
+  if (found === undefined) return { file: openSync(draft, "wx"), draft }
+  const file = openSync(draft, "wx", 0o600)
+  fchmodSync(file, found.mode & 0o777)
+  return { file, draft }
+}
 
 const writing = <A>(path: string, write: () => A): Effect.Effect<A, CliFault> =>
   Effect.try({
