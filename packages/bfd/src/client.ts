@@ -15,8 +15,11 @@ import type { SessionChange, SessionStatus } from "./session-status.ts"
 export type BfdEvent =
   /** The sessions are ours, as they are now; events follow. What was set before is set again by itself. */
   | { readonly _tag: "BfdConnected"; readonly state: ControlState }
-  /** Sessions go on without us, or the process hangs, and it is tried again; nothing is known of them until then. */
-  | { readonly _tag: "BfdDisconnected"; readonly reason: string }
+  /**
+   * Sessions go on without us, or the process hangs, and it is tried again; nothing is known of them until then. One that hangs
+   * watches nothing meanwhile.
+   */
+  | { readonly _tag: "BfdDisconnected"; readonly reason: string; readonly isHanging: boolean }
   | ({ readonly _tag: "BfdSessionChanged" } & SessionChange)
   /** A session could not be made; it is tried again as long as it is wanted. Told once for each reason. */
   | { readonly _tag: "BfdSessionRefused"; readonly name: string; readonly reason: string }
@@ -148,7 +151,7 @@ const openClient = ({ socketPath, owner }: BfdClientOptions, onEvent: (event: Bf
   const lose = (reason: string): void => {
     isOwner = false
     known.clear()
-    if (reason !== lastReason) onEvent({ _tag: "BfdDisconnected", reason })
+    if (reason !== lastReason) onEvent({ _tag: "BfdDisconnected", reason, isHanging })
     lastReason = reason
   }
 

@@ -177,7 +177,8 @@ describe("a speaker that restarts", () => {
       assert.deepStrictEqual(events, [
         {
           _tag: "BfdDisconnected",
-          reason: "a test has the sessions; expected one owner at a time, so end that one first"
+          reason: "a test has the sessions; expected one owner at a time, so end that one first",
+          isHanging: false
         }
       ])
     }).pipe(Effect.scoped)
@@ -262,8 +263,8 @@ describe("a BFD that hangs", () => {
       gate.open()
       yield* isUp(owner, "forth")
       assert.deepStrictEqual(
-        owner.events.flatMap((event) => (event._tag === "BfdDisconnected" ? [event.reason] : [])),
-        ["the BFD process has the connection open and answers nothing"]
+        owner.events.flatMap((event) => (event._tag === "BfdDisconnected" ? [[event.reason, event.isHanging]] : [])),
+        [["the BFD process has the connection open and answers nothing", true]]
       )
       assert.deepStrictEqual(
         peer.changes("back").filter(({ from, cause }) => from === "Up" && cause !== undefined),

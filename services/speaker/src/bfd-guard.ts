@@ -92,6 +92,8 @@ export class BfdGuard {
         break
       case "BfdDisconnected":
         this.#away = event.reason
+        // While it hung BGP sessions may have ended and come up again: what BFD finds lost afterwards is none of theirs.
+        if (event.isHanging) this.#memory.clear()
         if (this.#wanted.length > 0) this.#sayAway(event.reason)
         break
       case "BfdSessionChanged":

@@ -176,7 +176,7 @@ describe("a BGP session that BFD guards", () => {
     guard.take(connected([]))
     guard.take(up())
     link.isConnected = false
-    guard.take({ _tag: "BfdDisconnected", reason: "connect ENOENT" })
+    guard.take({ _tag: "BfdDisconnected", reason: "connect ENOENT", isHanging: false })
     assert.isTrue(guard.isAway)
     assert.include(guard.of("tor-a"), { state: "Unknown", code: "LT0312", detail: "connect ENOENT" })
     assert.match(
@@ -194,9 +194,24 @@ describe("a BGP session that BFD guards", () => {
     guard.configure([watched("tor-a")])
     guard.take(connected([]))
     guard.take(up())
-    guard.take({ _tag: "BfdDisconnected", reason: "closed" })
+    guard.take({ _tag: "BfdDisconnected", reason: "closed", isHanging: false })
     const lastDown = { atUnixMs: 2, cause: "detection-time-expired", diagnostic: 1 } as const
     guard.take(connected([session({ state: "Init", cause: "handshake", lastDown })]))
+    assert.deepStrictEqual(failures, ["tor-a: BFD has lost it: nothing came for 900 ms"])
+  })
+
+  it("does not end for what the same process finds lost once it has hung and goes on, and is guarded again once it is up", () => {
+    const { guard, failures } = make()
+    guard.configure([watched("tor-a")])
+    guard.take(connected([]))
+    guard.take(up())
+    guard.take({ _tag: "BfdDisconnected", reason: "it answers nothing", isHanging: true })
+    const lastDown = { atUnixMs: 2, cause: "detection-time-expired", diagnostic: 1 } as const
+    guard.take(connected([session({ state: "Down", cause: "detection-time-expired", lastDown })]))
+    guard.take(changed("Down", "neighbor-down", { state: "Down", lastDown }))
+    assert.deepStrictEqual(failures, [])
+    guard.take(up({ lastDown }))
+    guard.take(expired)
     assert.deepStrictEqual(failures, ["tor-a: BFD has lost it: nothing came for 900 ms"])
   })
 
@@ -214,7 +229,7 @@ describe("a BGP session that BFD guards", () => {
   it("is nobody's business where no BFD is wanted: the process may be away", () => {
     const { guard, said, link } = make()
     link.isConnected = false
-    guard.take({ _tag: "BfdDisconnected", reason: "connect ENOENT" })
+    guard.take({ _tag: "BfdDisconnected", reason: "connect ENOENT", isHanging: false })
     assert.deepStrictEqual([guard.isAway, said], [false, []])
     guard.configure([watched("tor-a")])
     assert.match(said[0] ?? "", /^error LT0312/)
