@@ -38,6 +38,10 @@ describe("OPEN, RFC 4271 §4.2, RFC 5492, RFC 6793 §4.1", () => {
   })
   it("is written as it was read", () => assert.deepStrictEqual(encodeOpen(sampleOpen), sample))
 
+  it("with two four-octet AS numbers is of the last, as all that is told twice", () => {
+    const twice = "04 5ba0 00b4 c0000201 0e 02 0c 41 04 00010000 41 04 0001000f"
+    assert.strictEqual(Result.getOrThrow(decoded(twice)).asn, 65551)
+  })
   it("from an old speaker has no parameters, and offers IPv4 alone", () => {
     const open = Result.getOrThrow(decoded("04 fbf0 00b4 c0000201 00"))
     assert.deepInclude(open, { asn: 64496, capabilities: [] })

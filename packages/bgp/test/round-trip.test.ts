@@ -124,7 +124,7 @@ describe("decode(encode(x)) = x for each message", () => {
     "OPEN",
     [Arbitrary.all([between(1, 0xffff), between(3, 0xffff), between(1, 0xffff_ffff), some(capability, 0, 30)])],
     ([[asn, holdTimeSeconds, routerId, capabilities]]) => {
-      const trueAsn = capabilities.find((each) => each._tag === "FourOctetAs")?.asn ?? asn
+      const trueAsn = capabilities.findLast((each) => each._tag === "FourOctetAs")?.asn ?? asn
       const open = { _tag: "Open", version: 4, asn: trueAsn, holdTimeSeconds, routerId, capabilities } as const
       assert.deepStrictEqual(roundTrip(open), open)
     }

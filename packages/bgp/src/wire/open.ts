@@ -68,7 +68,7 @@ export const decodeOpen = (body: Uint8Array): Result.Result<BgpOpen, WireFault> 
     if (Result.isFailure(decoded)) return Result.fail(malformed(decoded.failure))
     capabilities.push(...decoded.success)
   }
-  const fourOctet = capabilities.find((capability) => capability._tag === "FourOctetAs")
+  const fourOctet = capabilities.findLast((capability) => capability._tag === "FourOctetAs")
   const ownField = readU16(body, 1)
   const asn = fourOctet?.asn ?? ownField
   const routerId = readU32(body, 5)
