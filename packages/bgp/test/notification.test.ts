@@ -61,5 +61,6 @@ describe("the text of a Cease, RFC 9003", () => {
     const reset = hardReset(ceaseWithText(2, "bye"))
     assert.deepStrictEqual(reset, notification(6, 9, octets("06 02 03 62 79 65")))
     assert.strictEqual(notificationText(reset), "bye")
+    assert.isUndefined(notificationText(hardReset(reset)), "one within another is not looked into")
   })
 })

@@ -523,6 +523,7 @@ table("NOTIFICATION, RFC 4271 §6.4, RFC 9003, RFC 8538: it is never answered", 
   ["Hard Reset with an expired hold timer within", notice("06 09 04 00"), "ok"],
   ["Hard Reset with a text within that is not UTF-8", notice("06 09 06 02 02 c328"), "ignore"],
   ["Hard Reset with an unknown code within", notice("06 09 63 00"), "ignore"],
+  ["Hard Reset with a Hard Reset within", notice("06 09 06 09 06 02 03 627965"), "ignore"],
   ["Hard Reset with nothing within", notice("06 09"), "ignore"],
   ["Hard Reset with a code alone within", notice("06 09 06"), "ignore"]
 ])

@@ -155,17 +155,20 @@ const judge = (message: BgpMessage, context: InspectContext): Judgement => {
 
 /** What is wrong with a NOTIFICATION is not answered, but for those who run both sides to see: RFC 4271 §6.4. */
 const judgeNotification = (found: BgpNotification): ReadonlyArray<Fault> => {
+  if (!isHardReset(found)) return judgeReason(found)
+  const within = hardResetReason(found)
+  if (within === undefined) return [fault("ignore", "a Hard Reset has no reason within", "RFC 8538 §3.1")]
+  // Nothing is looked for further in: there may be as many as the message is long.
+  if (isHardReset(within)) return [fault("ignore", "a Hard Reset is the reason of a Hard Reset", "RFC 8538 §3.1")]
+  return judgeReason(within)
+}
+
+const judgeReason = (found: BgpNotification): ReadonlyArray<Fault> => {
   const { code, subcode } = found
   const known = notificationCodes[code]
   if (known === undefined) return [fault("ignore", `error code ${code} is not known`, "RFC 4271 §6.4")]
   if (subcode !== 0 && known.subcodes[subcode] === undefined) {
     return [fault("ignore", `subcode ${subcode} of ${known.name} is not known`, "RFC 4271 §6.4")]
-  }
-  if (isHardReset(found)) {
-    const within = hardResetReason(found)
-    return within === undefined
-      ? [fault("ignore", "a Hard Reset has no reason within", "RFC 8538 §3.1")]
-      : judgeNotification(within)
   }
   const reason = textFault(found)
   return reason === undefined ? [] : [fault("ignore", reason, "RFC 9003 §4")]

@@ -138,9 +138,13 @@ export const hardReset = (reason: BgpNotification): BgpNotification => {
   return notification(6, 9, data)
 }
 
-/** What a Hard Reset stands for; `undefined` when its data has no code and subcode. */
+/** What a Hard Reset stands for; `undefined` when its data has no code and subcode. One within it stands for nothing further. */
 export const hardResetReason = ({ data }: BgpNotification): BgpNotification | undefined =>
-  data.length < 2 ? undefined : notification(data[0]!, data[1]!, data.slice(2))
+  data.length < 2 ? undefined : notification(data[0]!, data[1]!, data.subarray(2))
+
+/** What a NOTIFICATION says in the end: of a Hard Reset its reason, if it has one. */
+const innermost = (found: BgpNotification): BgpNotification =>
+  isHardReset(found) ? (hardResetReason(found) ?? found) : found
 
 /** What is wrong with the text of a Cease (RFC 9003 §2), if it may have one; no data at all is no text. */
 export const textFault = ({ code, subcode, data }: BgpNotification): string | undefined => {
@@ -155,11 +159,8 @@ export const textFault = ({ code, subcode, data }: BgpNotification): string | un
  * The text that an operator wrote into a Cease, if there is one and it is valid UTF-8 (RFC 9003 §3), also inside a
  * Hard Reset. Control characters are shown as `\u0007`, since the text goes to logs and terminals.
  */
-export const notificationText = ({ code, subcode, data }: BgpNotification): string | undefined => {
-  if (isHardReset({ code, subcode })) {
-    const within = hardResetReason({ _tag: "Notification", code, subcode, data })
-    return within === undefined ? undefined : notificationText(within)
-  }
+export const notificationText = (found: BgpNotification): string | undefined => {
+  const { code, subcode, data } = innermost(found)
   if (!carriesText(code, subcode) || data.length < 2 || data[0]! > data.length - 1) return undefined
   const decoded = Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(data.subarray(1, 1 + data[0]!)))
   if (Result.isFailure(decoded)) return `(not UTF-8) ${toHex(data.subarray(1))}`
