@@ -53,8 +53,12 @@ describe("what is said of a session and BFD", () => {
       /out of use at this end \(AdminDown\), and only the hold time guards it\.$/
     )
     assert.match(
-      explained({ bfd: "Unknown" }),
+      explained({ bfd: "Unknown", state: "Active" }),
       /BFD is not run with it yet: it begins once TCP has reached the peer\.$/
+    )
+    assert.match(
+      explained({ bfd: "Unknown" }),
+      /BFD is not run with it yet: it is being set up, and only the hold time guards it\.$/
     )
   })
 

@@ -57,7 +57,9 @@ const bfdText = ({ state, bfdFault }: SessionView, bfd: string): string => {
     case "AdminDown":
       return `BFD with it is out of use at this end (AdminDown)${unguarded}.`
     case "Unknown":
-      return "BFD is not run with it yet: it begins once TCP has reached the peer."
+      return unguarded === ""
+        ? "BFD is not run with it yet: it begins once TCP has reached the peer."
+        : `BFD is not run with it yet: it is being set up${unguarded}.`
     default:
       return unguarded === ""
         ? `BFD with it is ${bfd}.`
