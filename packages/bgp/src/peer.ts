@@ -132,6 +132,8 @@ export type PeerEvent =
       readonly notification?: NotificationReport
       /** Something beside the session, such as BFD, has found that the peer can no longer be reached. */
       readonly isPathFailure?: true
+      /** It was ended by `stop`. */
+      readonly isStopped?: true
       /** `undefined`: it was stopped, or the peer is to connect. */
       readonly retryInMs: number | undefined
       /** How long the peer keeps our routes from now on; 0: it has dropped them (RFC 4724 §4.2, RFC 8538 §4). */
@@ -166,8 +168,8 @@ export type PeerEvent =
  * restart keeps them; after `peer-de-configured` and `hard-reset` none does.
  */
 export interface StopReason {
-  readonly subcode: "administrative-shutdown" | "peer-de-configured" | "hard-reset" | "none"
-  /** Goes to the peer's operator with a shutdown or a hard reset (RFC 9003): at most 255 octets of UTF-8. */
+  readonly subcode: "administrative-shutdown" | "administrative-reset" | "peer-de-configured" | "hard-reset" | "none"
+  /** Goes to the peer's operator with a shutdown or a reset (RFC 9003): at most 255 octets of UTF-8. */
   readonly text?: string
 }
 

@@ -118,10 +118,13 @@ const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         if (action.from === "Established") tap?.onDown(tappedEnd(action.cause))
         const ended = { reason, ...(report && { notification: report }), retryInMs: connections.retryInMs() }
-        const isPathFailure = action.cause._tag === "PathFailed" ? { isPathFailure: true as const } : {}
+        const ofCause = {
+          ...(action.cause._tag === "PathFailed" && { isPathFailure: true as const }),
+          ...(action.cause._tag === "Stopped" && { isStopped: true as const })
+        }
         onEvent(
           action.from === "Established"
-            ? { _tag: "SessionEnded", ...ended, ...isPathFailure, keptForSeconds }
+            ? { _tag: "SessionEnded", ...ended, ...ofCause, keptForSeconds }
             : { _tag: "ConnectFailed", ...ended }
         )
         return
@@ -329,6 +332,8 @@ const ceaseOf = ({ subcode, text }: StopReason, keepsAfterNotification: boolean)
   switch (subcode) {
     case "administrative-shutdown":
       return ceaseWithText(2, text)
+    case "administrative-reset": // the session comes back at once (RFC 4486 §4)
+      return ceaseWithText(4, text)
     case "peer-de-configured":
       return dropped(notification(6, 3))
     case "hard-reset":

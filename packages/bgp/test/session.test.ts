@@ -203,8 +203,22 @@ describe("ends and returns", () => {
       yield* until("the peer was told", () => downs.length === 1)
       // A collector keeps nothing, so that a plain Cease is enough (RFC 8538 §3).
       assert.match(downs[0]!, /6\/2 Administrative Shutdown sent by the peer with the text "node is drained"/)
-      assert.deepInclude(yield* event("SessionEnded"), { retryInMs: undefined })
+      assert.deepInclude(yield* event("SessionEnded"), { retryInMs: undefined, isStopped: true })
       assert.strictEqual(peer.status().state, "Idle")
+    })
+  )
+
+  it.live("a stop to begin anew tells the peer that it is a reset, and why", () =>
+    Effect.gen(function* () {
+      const downs: Array<string> = []
+      const collector = yield* Effect.orDie(
+        startCollector(collectorOptions, (event) => event._tag === "PeerDown" && downs.push(event.reason))
+      )
+      const { peer, event } = yield* startWatched({ port: collector.port })
+      yield* event("TableWritten")
+      yield* peer.stop({ subcode: "administrative-reset", text: "holdTime from 9 to 30" })
+      yield* until("the peer was told", () => downs.length === 1)
+      assert.match(downs[0]!, /6\/4 Administrative Reset sent by the peer with the text "holdTime from 9 to 30"/)
     })
   )
 

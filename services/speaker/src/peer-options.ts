@@ -119,14 +119,13 @@ export const routerIdOf = (settings: LocalSettings, addresses: ReadonlyArray<str
   return [1 + (first % 223), ...rest].join(".")
 }
 
-/** The options of a session by the fields of the BGPPeer that they come from, as far as they do. */
+/** The options of a session by the fields of the BGPPeer that they come from, and what else they do. */
 const fieldNames: Partial<Readonly<Record<keyof PeerOptions, string>>> = {
-  host: "peerAddress",
   port: "peerPort",
   localAddress: "sourceAddress",
   localAsn: "myASN or localASN",
   peerAsn: "peerASN",
-  routerId: "routerID",
+  routerId: "routerID, else the node's first IPv4 address,",
   holdTimeSeconds: "holdTime",
   md5Key: "password",
   device: "vrf",
@@ -134,13 +133,22 @@ const fieldNames: Partial<Readonly<Record<keyof PeerOptions, string>>> = {
   ttlMin: "least TTL, by lowtide.dev/ttl-security-hops,"
 }
 
+/** Who is on an interface is found out (`neighborOf`): another router there is no change of the BGPPeer. */
+const hostName = (now: PeerOptions, wanted: PeerOptions): string => {
+  const [before, after] = [now, wanted].map(({ host, whyNoAddress }) =>
+    whyNoAddress === undefined ? undefined : (host.split("%")[1] ?? host)
+  )
+  if (before === undefined && after === undefined) return "peerAddress"
+  return before === after ? "address of the router on the interface" : "peerAddress or interface"
+}
+
 /**
- * For which fields of its BGPPeer a session has to begin anew, and how they changed: `holdTime from 90 to 30`. None: what
- * changed, if anything, is taken up while it is up, or waits for the next one, as a password does.
+ * For what a session has to begin anew, by the fields of its BGPPeer or what else it comes from, and how that changed: `holdTime from
+ * 90 to 30`. None: what changed, if anything, is taken up while it is up, or waits for the next one, as a password does.
  */
 export const restartingChanges = (now: PeerOptions, wanted: PeerOptions): ReadonlyArray<string> =>
   changesSession(now, wanted).map((option) => {
-    const field = fieldNames[option] ?? option
+    const field = option === "host" ? hostName(now, wanted) : (fieldNames[option] ?? option)
     const [from, to] = [now[option], wanted[option]].map((value) =>
       typeof value === "number" || typeof value === "string" ? String(value) : value === undefined ? "none" : "set"
     )

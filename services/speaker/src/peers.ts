@@ -148,10 +148,10 @@ export class Peers {
       const changes = restartingChanges(running.peer.options, wanted)
       if (changes.length === 0) return running.peer.adjust(wanted)
       slot.why = `changed: ${changes.join(", ")}`
-      this.#port.say("info", `peer ${slot.name}: its session begins anew, since its BGPPeer ${slot.why}`)
+      this.#port.say("info", `peer ${slot.name}: its session begins anew, for what ${slot.why}`)
       const isKept = wanted.gracefulRestart !== undefined && running.peer.status().keptForSeconds > 0
-      // A router that keeps our routes does so until the next session has its table.
-      this.#stop(slot, running, isKept ? { subcode: "none" } : { subcode: "administrative-shutdown", text: slot.why })
+      // A router that keeps our routes does so until the next session has its table, and a NOTIFICATION would have it drop them.
+      this.#stop(slot, running, isKept ? { subcode: "none" } : { subcode: "administrative-reset", text: slot.why })
     }
   }
 
@@ -203,7 +203,7 @@ export class Peers {
   /** Behind what the session says of its own end: that it is to begin anew, and for what. */
   #whyRestarted(peer: string): string {
     const why = this.#slots.get(peer)?.why
-    return why === undefined ? "" : `; it begins anew, since its BGPPeer ${why}`
+    return why === undefined ? "" : `; it begins anew, for what ${why}`
   }
 
   #runningWith(options: PeerOptions): BgpPeer | undefined {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { PeerOptions } from "@lowtide/bgp/peer"
 import type { NodeIntent } from "@lowtide/domain/announcing/intent"
 import { Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
@@ -98,7 +99,7 @@ describe("wantedPeers", () => {
       [{ sourceAddress: "192.0.2.12" }, "sourceAddress from none to 192.0.2.12"],
       [{ myAsn: 64499 }, "myASN or localASN from 64496 to 64499"],
       [{ peerAsn: 0, dynamicAsn: "external" }, "peerASN from 64511 to external"],
-      [{ routerId: "192.0.2.77" }, "routerID from 192.0.2.11 to 192.0.2.77"],
+      [{ routerId: "192.0.2.77" }, "routerID, else the node's first IPv4 address, from 192.0.2.11 to 192.0.2.77"],
       [{ vrf: "red" }, "vrf from none to red"],
       [{ gracefulRestart: true }, "enableGracefulRestart from none to set"],
       [{ ttlSecurityHops: 2 }, "least TTL, by lowtide.dev/ttl-security-hops, from none to 254"]
@@ -107,6 +108,27 @@ describe("wantedPeers", () => {
     assert.deepStrictEqual(restarting({ holdTimeSeconds: 30, vrf: "red" }), [
       "holdTime from 3 to 30",
       "vrf from none to red"
+    ])
+  })
+
+  it("says what else a session restarts for: who is on its interface, and the node's address in the router id", () => {
+    const unnumbered = (host: string, device = "eth0") => {
+      const found = { passwordOf: () => undefined, neighborOf: () => ({ host, whyNoAddress: () => "nobody is there" }) }
+      const intent = nodeIntent([peer({ peerAddress: "", interface: device })])
+      return wantedPeers(settings, new HandCentre().number(intent) as NodeIntent, found).get("router")!
+    }
+    const changes = (from: string, to: PeerOptions) => restartingChanges(unnumbered(from), to)
+    assert.deepStrictEqual(changes("fe80::1%eth0", unnumbered("fe80::2%eth0")), [
+      "address of the router on the interface from fe80::1%eth0 to fe80::2%eth0"
+    ])
+    assert.deepStrictEqual(changes("eth0", unnumbered("fe80::2%eth0")), [
+      "address of the router on the interface from eth0 to fe80::2%eth0"
+    ])
+    assert.deepStrictEqual(changes("fe80::1%eth0", unnumbered("fe80::1%eth1", "eth1")), [
+      "peerAddress or interface from fe80::1%eth0 to fe80::1%eth1"
+    ])
+    assert.deepStrictEqual(restartingChanges(options({}, {}, ["2001:db8::11"]), options({})), [
+      `routerID, else the node's first IPv4 address, from ${routerIdOf(settings, [])} to 192.0.2.11`
     ])
   })
 

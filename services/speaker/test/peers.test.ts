@@ -1,4 +1,4 @@
-import type { PeerEvent, PeerOptions } from "@lowtide/bgp/peer"
+import type { PeerEvent, PeerOptions, StopReason } from "@lowtide/bgp/peer"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { Peers } from "../src/peers.ts"
@@ -32,8 +32,16 @@ const play = () => {
   const events: Array<PeerEvent> = []
   const clock = { nowMs: 0 }
   const ended: PeerEvent = { _tag: "SessionEnded", reason: "stopped by us", retryInMs: undefined, keptForSeconds: 0 }
+  const stops: Array<StopReason> = []
   const startPeer: typeof startPlayed = (options, onEvent) =>
-    Effect.map(startPlayed(options, onEvent), (peer) => ({ ...peer, stop: () => Effect.sync(() => onEvent(ended)) }))
+    Effect.map(startPlayed(options, onEvent), (peer) => ({
+      ...peer,
+      stop: (reason) =>
+        Effect.sync(() => {
+          stops.push(reason)
+          onEvent(ended)
+        })
+    }))
   const peers = new Peers(
     {
       startPeer,
@@ -47,7 +55,7 @@ const play = () => {
   )
   peers.configure(new Map([[options.name, options]]))
   const acknowledgedTurn = () => [...peers.traces].map((trace) => trace.acknowledgedTurn)
-  return { peers, given, hear, acknowledgedTurn, clock, adjusted, said, events }
+  return { peers, given, hear, acknowledgedTurn, clock, adjusted, said, events, stops }
 }
 
 describe("Peers", () => {
@@ -78,19 +86,19 @@ describe("Peers", () => {
   })
 
   it("leaves a session up for what it can take up as it is, and says for which field another begins anew", () => {
-    const { peers, hear, adjusted, said, events } = play()
+    const { peers, hear, adjusted, said, events, stops } = play()
     hear(established)
     const eager = { ...options, keepaliveTimeSeconds: 1, connectRetrySeconds: 7, nextHops: { 6: "2001:db8::11" } }
     peers.configure(new Map([[options.name, eager]]))
     assert.deepStrictEqual([adjusted.at(-1), said], [eager, []])
     peers.configure(new Map([[options.name, { ...eager, holdTimeSeconds: 30 }]]))
-    assert.deepStrictEqual(said, [
-      "peer router: its session begins anew, since its BGPPeer changed: holdTime from 9 to 30"
-    ])
+    assert.deepStrictEqual(said, ["peer router: its session begins anew, for what changed: holdTime from 9 to 30"])
+    // RFC 4486 §4: it comes back at once, so it is no shutdown.
+    assert.deepStrictEqual(stops, [{ subcode: "administrative-reset", text: "changed: holdTime from 9 to 30" }])
     const last = events.at(-1)
     assert.strictEqual(
       last?._tag === "SessionEnded" && last.reason,
-      "stopped by us; it begins anew, since its BGPPeer changed: holdTime from 9 to 30"
+      "stopped by us; it begins anew, for what changed: holdTime from 9 to 30"
     )
   })
 
