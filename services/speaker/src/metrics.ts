@@ -34,7 +34,7 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
     {
       name: "lowtide_bgp_session_down_events_total",
       type: "counter",
-      help: "Times the session went down since the process began, also where it was back before anybody looked.",
+      help: "Times the session was lost since the process began, also where it was back before anybody looked; not where we ended it.",
       samples: peers.map(({ peer }) => [{ peer }, speaker.reporter.downs(peer)])
     },
     {

@@ -35,7 +35,7 @@ export class Reporter {
     this.#turns = new TurnReports(port.isSent, (entries) => this.#add(entries))
   }
 
-  /** How often the peer's session went down since the process began. */
+  /** How often the peer's session was lost since the process began; one that we ended ourselves, such as to begin anew, was not. */
   downs(peer: string): number {
     return this.#downs.get(peer) ?? 0
   }
@@ -47,7 +47,7 @@ export class Reporter {
     this.#add(entries)
     if (event._tag === "RoutesWritten") this.#turns.written(event.token, peer, this.#port.unixMs())
     if (event._tag === "SessionEnded") {
-      this.#downs.set(peer, this.downs(peer) + 1)
+      if (event.isStopped !== true) this.#downs.set(peer, this.downs(peer) + 1)
       this.#turns.ended(peer)
     }
     return line !== undefined

@@ -1,5 +1,6 @@
 import type { WireEntry } from "@lowtide/bus/status"
 import { assert, describe, it } from "vitest"
+import { Reporter } from "../src/reporter.ts"
 import { entriesMax, entriesPerReportMax, ReportOutbox, TurnReports, type VipTurn } from "../src/wire-report.ts"
 
 const turn = (actions: Record<string, "announced" | "withdrawn" | "unchanged">): VipTurn => ({
@@ -23,6 +24,25 @@ const collect = (isSent: (peer: string, address: string) => boolean = () => true
   const told = () => ready.splice(0).flatMap((entry) => (entry._tag === "Applied" ? [entry.peers.map(wordsOf)] : []))
   return { reports, told }
 }
+
+describe("Reporter", () => {
+  it("counts a session as down where it was lost, and not where we ended it, such as to begin it anew", () => {
+    const reporter = new Reporter({
+      settings: { cluster: "east", node: "east-1" },
+      say: () => {},
+      isSent: () => true,
+      wake: () => {},
+      monotonicMs: () => 0,
+      unixMs: () => 0
+    })
+    const ended = { _tag: "SessionEnded", reason: "why", keptForSeconds: 0 } as const
+    reporter.onPeerEvent("router", { ...ended, retryInMs: undefined, isStopped: true })
+    assert.strictEqual(reporter.downs("router"), 0)
+    reporter.onPeerEvent("router", { ...ended, retryInMs: 1_000 })
+    reporter.onPeerEvent("router", { ...ended, retryInMs: undefined }) // the router has restarted and is to connect
+    assert.strictEqual(reporter.downs("router"), 2)
+  })
+})
 
 describe("TurnReports", () => {
   it("waits for the sessions that are up and concerned", () => {
