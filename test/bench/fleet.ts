@@ -11,7 +11,7 @@ import { Bus, followState, layerBus } from "@lowtide/bus"
 import type { ServiceAnswer } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import { startTcpProxy } from "@lowtide/testkit/tcp-proxy"
-import { Context, Deferred, Effect, Layer, Queue, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Predicate, Queue, Stream, SubscriptionRef } from "effect"
 import { lookAt } from "../../services/agent/test/looks.ts"
 import { leads, makeCentreLab } from "../faults/centre-lab.ts"
 import { argument, cpuMs, cpuMsOf, figuresOf, median, runBenchmark, timed } from "./kit/figures.ts"
@@ -101,7 +101,8 @@ const share = (place: number) =>
 /** An agent, and a reader of what its cluster is told. `see` answers when all Services have their addresses. */
 const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) {
   const bus = Context.get(yield* Layer.build(layerBus({ servers: [url], name: cluster })), Bus)
-  const looks = yield* Queue.unbounded<ClusterChange>()
+  // Whoever looks begins with what there is, as with a folder.
+  const seen = yield* SubscriptionRef.make<ClusterChange | undefined>(undefined)
   const served = new Set<string>()
   let heads = 0
   let awaited: { readonly count: number; readonly isThere: Deferred.Deferred<void> } | undefined
@@ -122,7 +123,10 @@ const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) 
     Effect.provideService(Bus, bus)
   )
   yield* reportCluster(cluster).pipe(
-    Effect.provideService(ClusterSource, ClusterSource.of({ changes: Stream.fromQueue(looks) })),
+    Effect.provideService(
+      ClusterSource,
+      ClusterSource.of({ changes: Stream.filter(SubscriptionRef.changes(seen), Predicate.isNotUndefined) })
+    ),
     Effect.provideService(Bus, bus),
     Effect.forkScoped
   )
@@ -130,7 +134,7 @@ const startCluster = Effect.fnUntraced(function* (cluster: string, url: string) 
     Effect.gen(function* () {
       const isThere = yield* Deferred.make<void>()
       awaited = { count: services, isThere }
-      yield* Queue.offer(looks, change)
+      yield* SubscriptionRef.set(seen, change)
       // A node that sees a gap reads everything again; this reader looks for none, and does so when it has to wait long.
       const readAgain = Effect.forever(Effect.delay(Queue.offer(again, undefined), readAgainMs))
       yield* Effect.raceFirst(Deferred.await(isThere), readAgain)

@@ -57,7 +57,7 @@ const isCarriedOutOnce = Effect.fnUntraced(function* (lab: CentreLab) {
   const [stored] = yield* lab.sql(
     `select min(seq)::int as "seqFrom", max(seq)::int as "seqTo" from events where command_id = '${uuid(webCommand)}'`
   )
-  assert.deepStrictEqual(reply, { _tag: "Done", ...stored }, "the answer is the one of its events")
+  assert.deepInclude(reply, { _tag: "Done", ...stored }, "the answer is the one of its events")
   const { vips } = yield* waitFor(
     "the set in NATS is whole",
     Effect.map(published(lab), (now) => (now.isWhole && now.vips.size === 1 ? now : undefined)),
