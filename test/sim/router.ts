@@ -188,6 +188,7 @@ export class SimPeer implements BgpPeer {
 
   adjust: BgpPeer["adjust"] = (options) => {
     this.options = options
+    return false // these routers know no next hops
   }
 
   accept: BgpPeer["accept"] = () => false

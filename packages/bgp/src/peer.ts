@@ -179,9 +179,9 @@ export interface BgpPeer {
   readonly options: PeerOptions
   /**
    * Takes other options up without ending the session: those that `changesSession` names stay as they were. Next hops that
-   * changed are told at once, with every route.
+   * changed are told at once, with every route: answers whether they are. A route may have one now that had none, or none any more.
    */
-  readonly adjust: (options: PeerOptions) => void
+  readonly adjust: (options: PeerOptions) => boolean
   /**
    * Changes what the peer is to have; of several changes of a route the last counts. Changes of one event-loop turn
    * are sent together at the end of that turn. `token` comes back in `RoutesWritten`, and then, unless the session ends before

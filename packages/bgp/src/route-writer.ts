@@ -86,12 +86,13 @@ export class RouteWriter {
     this.pump()
   }
 
-  /** What routes are sent with is another on the session that is up: all of them are told anew, with no withdrawal between. */
-  change(context: SendContext): void {
-    if (this.context === undefined || isDeepStrictEqual(this.context, context)) return
+  /** What routes are sent with is another on the session that is up: all of them are told anew, with no withdrawal between. Answers whether it is. */
+  change(context: SendContext): boolean {
+    if (this.context === undefined || isDeepStrictEqual(this.context, context)) return false
     this.context = context
     this.rib.tellAnew()
     this.changed()
+    return true
   }
 
   /** The session ended or did not come to be: what was not written waits, with its tokens, for the next table. */

@@ -149,8 +149,8 @@ const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap
       const kept = Object.fromEntries(changesSession(options, wanted).map((option) => [option, options[option]]))
       options = { ...wanted, ...kept }
       const established = connections.established()
-      if (established === undefined || agreedLast === undefined) return
-      writer.change(sendContext(options, agreedLast, established.transport()?.localAddress))
+      if (established === undefined || agreedLast === undefined) return false
+      return writer.change(sendContext(options, agreedLast, established.transport()?.localAddress))
     },
     change: (changes, token) => {
       rib.change(changes)

@@ -226,7 +226,8 @@ describe("a session", () => {
         })
       yield* until("the first next hop", () => hops()[0] === "192.0.2.21")
       const wanted = { ...node.peer.options, nextHops: { 4: "192.0.2.22", 6: "2001:db8::22" } }
-      node.peer.adjust({ ...wanted, connectRetrySeconds: 9, holdTimeSeconds: 30 })
+      assert.isTrue(node.peer.adjust({ ...wanted, connectRetrySeconds: 9, holdTimeSeconds: 30 }))
+      assert.isFalse(node.peer.adjust(node.peer.options), "nothing is told anew where nothing is another")
       yield* until("both with their new ones", () => hops().sort().join(" ") === "192.0.2.22 2001:db8::22")
       assert.deepInclude(node.peer.options, { connectRetrySeconds: 9, holdTimeSeconds: 90 })
       assert.isUndefined(node.last("SessionEnded"))

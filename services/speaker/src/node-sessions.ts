@@ -10,7 +10,7 @@ import type { SpeakerPort } from "./speaker-port.ts"
 /** What the sessions of a node ask of its speaker. */
 export interface NodeSessionsPort
   extends Pick<SpeakerPort, "settings" | "passwordOf" | "mayBegin" | "startPeer" | "monotonicMs" | "neighbors" | "say">,
-    Pick<PeersPort, "onEvent" | "onStopped" | "table"> {
+    Pick<PeersPort, "onEvent" | "onStopped" | "onToldAnew" | "table"> {
   /** Ends once they are on the disk. */
   readonly save: (records: ReadonlyArray<SavedRecord>) => Promise<unknown>
   /** An unnumbered peer is somewhere else now: the sessions are to be configured anew. */

@@ -14,6 +14,8 @@ export interface PeersPort {
   readonly onEvent: (peer: string, event: PeerEvent) => void
   /** A session that was stopped is gone, or begun anew. */
   readonly onStopped: () => void
+  /** A session that is up is about to be told every route anew, with other next hops. */
+  readonly onToldAnew: (peer: string) => void
   /** All that the peer is to have. */
   readonly table: (peer: string) => ReadonlyArray<RouteChange>
   readonly monotonicMs: () => number
@@ -127,6 +129,12 @@ export class Peers {
     for (const { name, running } of this.#slots.values()) running?.peer.change(changes.get(name) ?? [], turn)
   }
 
+  /** Asks one peer for `RoutesWritten` once it has all that is told it now. */
+  mark(peer: string, turn: number): void {
+    this.#turn = turn
+    this.#slots.get(peer)?.running?.peer.change([], turn)
+  }
+
   /** Ends all sessions for good. */
   stopAll(reasonFor: (peer: BgpPeer) => StopReason): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -146,7 +154,10 @@ export class Peers {
       this.#stop(slot, running, { subcode: "peer-de-configured" })
     } else {
       const changes = restartingChanges(running.peer.options, wanted)
-      if (changes.length === 0) return running.peer.adjust(wanted)
+      if (changes.length === 0) {
+        if (running.peer.adjust(wanted)) this.#port.onToldAnew(slot.name)
+        return
+      }
       slot.why = `changed: ${changes.join(", ")}`
       this.#port.say("info", `peer ${slot.name}: its session begins anew, for what ${slot.why}`)
       const isKept = wanted.gracefulRestart !== undefined && running.peer.status().keptForSeconds > 0

@@ -8,8 +8,8 @@ import { ReportOutbox, TurnReports, type VipTurn } from "./wire-report.ts"
 export interface ReporterPort {
   readonly settings: { readonly cluster: string; readonly node: string }
   readonly say: (severity: "info" | "warning" | "error", text: string) => void
-  /** Whether a peer has a route that a VIP is covered by: what its session cannot carry it has not. */
-  readonly isSent: (peer: string, address: string) => boolean
+  /** Whether a peer has a route that a VIP is covered by: what its session cannot carry it has not. Undefined: it is to have none. */
+  readonly isSent: (peer: string, address: string) => boolean | undefined
   /** There is something in the outbox. */
   readonly wake: () => void
   readonly monotonicMs: () => number

@@ -120,6 +120,7 @@ export class Speaker {
         settings: { ...settings, hasBooted: port.life.hasBooted },
         onEvent: (peer, event) => this.#onPeerEvent(peer, event),
         onStopped: () => this.#changed("now"),
+        onToldAnew: (peer) => this.#toldAnew(peer),
         table: (peer) => (this.#isQuiet ? [] : this.#translator.changes(this.#table.wanted(peer))),
         save: (records) => this.#saver.save(records),
         onNeighbors: (node) => this.#configureSessions(node),
@@ -407,10 +408,11 @@ export class Speaker {
     })
   }
 
-  /** Whether a peer has a route of ours that a VIP is covered by. */
-  #isSent(peer: string, address: string): boolean {
-    const routes = this.#table.vip(address)?.routes ?? []
-    return routes.some(({ prefix, peers }) => peers.includes(peer) && this.peers.isSent(peer, prefix))
+  /** Whether a peer has a route of ours that a VIP is covered by; undefined where it is to have none. */
+  #isSent(peer: string, address: string): boolean | undefined {
+    const routes = this.#table.vip(address)?.routes.filter(({ peers }) => peers.includes(peer)) ?? []
+    if (routes.some(({ prefix }) => this.peers.isSent(peer, prefix))) return true
+    return routes.some(({ prefix }) => this.#table.wanted(peer).has(prefix)) ? false : undefined
   }
 
   /** What the next turn is to bring; the turn is run at the end of this turn of the event loop. */
@@ -468,6 +470,13 @@ export class Speaker {
     this.#configureBfd(node)
     this.#sessions.configure(node)
     this.#changed("now")
+  }
+
+  /** What a peer has is told anew: a route that its session could not carry it may have now, and the other way round. */
+  #toldAnew(peer: string): void {
+    const turn = ++this.#turn
+    this.peers.mark(peer, turn)
+    this.reporter.begin(turn, this.#isQuiet ? [] : tableTurns(this.#table, peer), [peer])
   }
 
   #configureBfd(node: NodeIntent): void {

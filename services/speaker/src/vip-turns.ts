@@ -63,16 +63,20 @@ const identity = (table: RouteTable, intent: VipIntent) => {
   }
 }
 
-/** Peers that are to have the VIP as standby, by every one of its routes: all of a standby, and those that have lost it. */
-const standbyOf = (table: RouteTable, { routes }: VipIntent): ReadonlySet<string> => {
-  const wanted = routes.flatMap(({ prefix, peers }) =>
-    peers.flatMap((peer) => {
-      const route = table.wanted(peer).get(prefix)
-      return route === undefined ? [] : { peer, isStandby: route.isStandby }
-    })
-  )
-  const equals = new Set(wanted.filter(({ isStandby }) => !isStandby).map(({ peer }) => peer))
-  return new Set(wanted.map(({ peer }) => peer).filter((peer) => !equals.has(peer)))
+/**
+ * Peers that are to have the VIP as standby: all of a standby, and those that have lost it. Its own route says so where it has
+ * one, since routers prefer it to an aggregate, which others may hold up as equals; of aggregates every one.
+ */
+const standbyOf = (table: RouteTable, { address, routes }: VipIntent): ReadonlySet<string> => {
+  const own = `${address}/${address.includes(":") ? 128 : 32}`
+  const isStandby = (peer: string): boolean => {
+    const wanted = table.wanted(peer)
+    const alone = wanted.get(own)
+    if (alone !== undefined) return alone.isStandby
+    const covering = routes.flatMap(({ prefix, peers }) => (peers.includes(peer) ? (wanted.get(prefix) ?? []) : []))
+    return covering.length > 0 && covering.every((route) => route.isStandby)
+  }
+  return new Set(routes.flatMap(({ peers }) => peers).filter(isStandby))
 }
 
 /** An aggregate that others still hold up is unchanged for the VIP that left it. */

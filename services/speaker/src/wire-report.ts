@@ -34,11 +34,11 @@ interface OpenTurn {
 /** Joins what turns did with when it was written, and gives the entries when they are as complete as they will be. */
 export class TurnReports {
   readonly #open = new Map<number, OpenTurn>()
-  readonly #isSent: (peer: string, address: string) => boolean
+  readonly #isSent: (peer: string, address: string) => boolean | undefined
   readonly #onReady: (entries: ReadonlyArray<WireEntry>) => void
 
   constructor(
-    isSent: (peer: string, address: string) => boolean,
+    isSent: (peer: string, address: string) => boolean | undefined,
     onReady: (entries: ReadonlyArray<WireEntry>) => void
   ) {
     this.#isSent = isSent
@@ -84,7 +84,7 @@ export class TurnReports {
 const appliedEntry = (
   vip: VipTurn,
   writtenAt: ReadonlyMap<string, string>,
-  isSent: (peer: string, address: string) => boolean
+  isSent: (peer: string, address: string) => boolean | undefined
 ): Applied => ({
   _tag: "Applied",
   network: vip.network,
@@ -99,8 +99,12 @@ const appliedEntry = (
   peers: [...vip.actions].flatMap(([peer, action]): Applied["peers"] => {
     const at = writtenAt.get(peer)
     if (at === undefined) return []
-    if (action !== "announced") return [{ peer, action, writtenAt: at }]
-    if (!isSent(peer, vip.address)) return [{ peer, action: "refused", writtenAt: at }]
+    if (action === "withdrawn") return [{ peer, action, writtenAt: at }]
+    const sent = isSent(peer, vip.address)
+    // What a session cannot carry is wanted as before. Of an aggregate that others hold up a VIP that left it has no route.
+    if (sent === false || (sent === undefined && action === "announced")) {
+      return [{ peer, action: "refused", writtenAt: at }]
+    }
     return [{ peer, action, writtenAt: at, ...(vip.standby?.has(peer) === true && { standby: true as const }) }]
   })
 })

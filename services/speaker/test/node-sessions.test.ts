@@ -31,7 +31,7 @@ const sessions = () => {
           running.push(options)
           return {
             options,
-            adjust: () => {},
+            adjust: () => false,
             change: () => {},
             accept: () => false,
             status: () => ({ state: state.isUp ? "Established" : "Idle" }) as PeerStatus,
@@ -43,6 +43,7 @@ const sessions = () => {
         }),
       onEvent: () => {},
       onStopped: () => {},
+      onToldAnew: () => {},
       onNeighbors: (intent) => node.configure(intent),
       table: () => [],
       save: (records) => {

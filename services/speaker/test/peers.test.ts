@@ -47,6 +47,7 @@ const play = () => {
       startPeer,
       onEvent: (_, event) => void events.push(event),
       onStopped: () => {},
+      onToldAnew: () => {},
       table: () => [],
       monotonicMs: () => clock.nowMs,
       say: (_, text) => void said.push(text)

@@ -42,11 +42,15 @@ export const playedPeers = () => {
   const given: Array<{ readonly changes: ReadonlyArray<RouteChange>; readonly token: number | undefined }> = []
   const heard: Array<(event: PeerEvent) => void> = []
   const adjusted: Array<PeerOptions> = []
+  const answers = { isToldAnew: false }
   const startPeer: PeersPort["startPeer"] = (options, onEvent) => {
     heard.push(onEvent)
     return Effect.succeed({
       options,
-      adjust: (wanted) => void adjusted.push(wanted),
+      adjust: (wanted) => {
+        adjusted.push(wanted)
+        return answers.isToldAnew
+      },
       change: (changes, token) => void given.push({ changes, token }),
       accept: () => false,
       status: () =>
@@ -65,5 +69,5 @@ export const playedPeers = () => {
   }
   /** What happened on the session that was begun last. */
   const hear = (event: PeerEvent) => heard.at(-1)?.(event)
-  return { startPeer, given, hear, adjusted }
+  return { startPeer, given, hear, adjusted, answers }
 }

@@ -127,6 +127,41 @@ describe("Speaker", () => {
     })
   })
 
+  it("reports each VIP of a session that is told everything anew, which may have no next hop for some any more", async () => {
+    const centre = new HandCentre()
+    const { startPeer, hear, given, answers } = playedPeers()
+    const { speaker, take } = make(centre, [], "none", { startPeer })
+    speaker.takeEndpoints({
+      put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [{ addresses: [], nodeName }] }],
+      deleted: [],
+      isComplete: true
+    })
+    await take(
+      centre.say(unreachable),
+      centre.say(vip("198.51.100.1")),
+      centre.say(vip("2001:db8:1::1")),
+      centre.head()
+    )
+    speaker.reporter.outbox.acknowledge(speaker.reporter.outbox.peek())
+    answers.isToldAnew = true
+    const before = given.length
+    await take(centre.say(nodeIntent(unreachable.peers, { addresses: ["192.0.2.11", "2001:db8::11"] })), centre.head())
+    for (const { token = 0 } of given.slice(before)) {
+      hear({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
+    }
+    const reported = speaker.reporter.outbox
+      .peek()
+      .flatMap((entry) => (entry._tag === "Applied" && entry.trigger === "session" ? [entry] : []))
+    assert.deepStrictEqual(
+      reported.map(({ address, peers }) => [address, ...peers.map(({ peer, action }) => `${peer} ${action}`)]),
+      [
+        ["198.51.100.1", "router refused"],
+        ["2001:db8:1::1", "router refused"]
+      ],
+      "as it is at the end of the turn: these played sessions carry nothing"
+    )
+  })
+
   describe("whose routes a router has lost", () => {
     const router = nodeIntent([peer({ gracefulRestart: true })])
     const serving = {

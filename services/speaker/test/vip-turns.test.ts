@@ -26,4 +26,21 @@ describe("what is reported of a turn", () => {
     assert.deepStrictEqual(standbyOf([nodeName]), [["Announced", "tor-a"]])
     assert.deepStrictEqual(standbyOf(["east-2"]), [["Standby", "tor-a", "tor-b"]])
   })
+
+  it("has a VIP as standby by its own route, whoever else holds its aggregate up, and by the aggregate where it has none else", () => {
+    const aggregate = { ...vip("198.51.100.1").routes[0]!, prefix: "198.51.100.0/24", peers: ["tor-a", "tor-b"] }
+    const admission = { _tag: "Listed", nodes: ["east-2"], candidates: [nodeName, "east-2"] } as const
+    const own = { ...vip("198.51.100.1").routes[0]!, peers: ["tor-a"] }
+    const table = new RouteTable(() => ({ servesHere: true, servesAnywhere: true }))
+    const standby = centre.number(vip("198.51.100.1", { admission, routes: [own, aggregate] })) as VipIntent
+    const equal = centre.number(vip("198.51.100.2", { routes: [aggregate] })) as VipIntent
+    const standbyOf = () =>
+      tableTurns(table, "tor-a").flatMap(({ address, standby }) =>
+        address === "198.51.100.1" ? [...(standby ?? [])] : []
+      )
+    table.update({ node, vips: [standby, equal] })
+    assert.deepStrictEqual(standbyOf(), ["tor-a"])
+    table.update({ vips: [centre.number(vip("198.51.100.2", { state: "withdrawn", routes: [] })) as VipIntent] })
+    assert.deepStrictEqual(standbyOf(), ["tor-a", "tor-b"])
+  })
 })

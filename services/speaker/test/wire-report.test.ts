@@ -18,7 +18,7 @@ const turn = (actions: Record<string, "announced" | "withdrawn" | "unchanged">):
 const wordsOf = ({ peer, action, standby }: Extract<WireEntry, { readonly _tag: "Applied" }>["peers"][number]) =>
   `${peer} ${action}${standby === true ? " as standby" : ""}`
 
-const collect = (isSent: (peer: string, address: string) => boolean = () => true) => {
+const collect = (isSent: (peer: string, address: string) => boolean | undefined = () => true) => {
   const ready: Array<WireEntry> = []
   const reports = new TurnReports(isSent, (entries) => void ready.push(...entries))
   const told = () => ready.splice(0).flatMap((entry) => (entry._tag === "Applied" ? [entry.peers.map(wordsOf)] : []))
@@ -73,10 +73,10 @@ describe("TurnReports", () => {
 
   it("tells where a route was announced as standby", () => {
     const { reports, told } = collect()
-    const actions = { a: "announced", b: "announced", c: "withdrawn" } as const
-    reports.begin(1, [{ ...turn(actions), standby: new Set(["a", "c"]) }], ["a", "b", "c"], 0)
-    for (const session of ["a", "b", "c"]) reports.written(1, session, 3_000)
-    assert.deepStrictEqual(told(), [["a announced as standby", "b announced", "c withdrawn"]])
+    const actions = { a: "announced", b: "announced", c: "withdrawn", d: "unchanged" } as const
+    reports.begin(1, [{ ...turn(actions), standby: new Set(["a", "c", "d"]) }], Object.keys(actions), 0)
+    for (const session of Object.keys(actions)) reports.written(1, session, 3_000)
+    assert.deepStrictEqual(told(), [["a announced as standby", "b announced", "c withdrawn", "d unchanged as standby"]])
   })
 
   it("does not tell that a route was announced which the session could not carry", () => {
@@ -84,6 +84,13 @@ describe("TurnReports", () => {
     reports.begin(1, [turn({ a: "announced", b: "announced", c: "withdrawn" })], ["a", "b", "c"], 0)
     for (const session of ["a", "b", "c"]) reports.written(1, session, 3_000)
     assert.deepStrictEqual(told(), [["a announced", "b refused", "c withdrawn"]])
+  })
+
+  it("tells of a route that the session cannot carry again at each turn, and not of an aggregate that a VIP left", () => {
+    const { reports, told } = collect((peer) => ({ a: true, b: false })[peer])
+    reports.begin(1, [turn({ a: "unchanged", b: "unchanged", c: "unchanged" })], ["a", "b", "c"], 0)
+    for (const session of ["a", "b", "c"]) reports.written(1, session, 3_000)
+    assert.deepStrictEqual(told(), [["a unchanged", "b refused", "c unchanged"]])
   })
 
   it("tells at once what no session is concerned with", () => {
