@@ -1,6 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type ClusterObject, decodeObject, judge, type Peer, parseManifests, servingNodes } from "@lowtide/domain"
+import {
+  type ClusterObject,
+  decodeManifest,
+  decodeObject,
+  judge,
+  type Peer,
+  parseManifests,
+  servingNodes
+} from "@lowtide/domain"
 import type { RouterNeighbor } from "@lowtide/testkit/lab/index"
 
 /** A cluster of the demo: where its manifests are, and the network that is made for it. */
@@ -32,7 +40,7 @@ export interface ClusterFacts {
 /** Reads a cluster's folder once, as the lab's builder needs it; the processes read it for themselves. */
 export const readClusterFacts = (folder: string): ClusterFacts => {
   const objects = manifestFiles(folder).flatMap((file) =>
-    parseManifests(readFileSync(join(folder, file), "utf8"), { file }).manifests.flatMap(
+    parseManifests(decodeManifest(readFileSync(join(folder, file))), { file }).manifests.flatMap(
       ({ object }): ReadonlyArray<ClusterObject> => {
         const decoded = decodeObject(object).object
         return decoded === undefined ? [] : [decoded]

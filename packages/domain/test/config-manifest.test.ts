@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { decodeObject, formatManifest, parseManifests } from "../src/config/index.ts"
+import { decodeManifest, decodeObject, formatManifest, parseManifests } from "../src/config/index.ts"
 
 const parse = (text: string) => parseManifests(text, { file: "f.yaml" })
 const names = (text: string) => parse(text).manifests.map(({ object }) => object.name)
@@ -67,13 +67,87 @@ describe("parseManifests", () => {
       Buffer.of(0xe9),
       Buffer.from(`"}\n---\n${doc("c")}`)
     ])
-    const { manifests, findings } = parse(octets.toString("utf8"))
+    const { manifests, findings } = parse(decodeManifest(octets))
     assert.deepStrictEqual(
       [manifests.map(({ object }) => object.name), findings.map(({ found, source }) => `${source?.line} ${found}`)],
       [["a", "c"], ["10 octets that are not UTF-8"]]
     )
-    const [utf16] = parse(Buffer.from(`\uFEFF${doc("a")}`, "utf16le").toString("utf8")).findings
-    assert.deepStrictEqual([utf16?.code, utf16?.found], ["LT0101", "UTF-16"])
+    const [utf16] = parse(decodeManifest(Buffer.from(`\uFEFF${doc("a")}`, "utf16le"))).findings
+    assert.deepStrictEqual([utf16?.code, utf16?.found, utf16?.fix], ["LT0101", "UTF-16", "Save the file as UTF-8"])
+  })
+
+  it("takes U+FFFD that is written as such, also beside octets that are not UTF-8", () => {
+    const written = `${doc("a")}  labels: {a: "\uFFFD"}\n`
+    const octets = Buffer.concat([
+      Buffer.from(`\uFEFF${written}---\n${doc("b")}  labels: {a: "\uFFFD`),
+      Buffer.of(0xed, 0xa0, 0x80), // U+D800 as three octets, which is no UTF-8
+      Buffer.from(`"}\n---\n${doc("c")}`)
+    ])
+    assert.deepStrictEqual(parse(decodeManifest(Buffer.from(written))).manifests[0]?.object.labels, { a: "\uFFFD" })
+    const text = decodeManifest(octets)
+    assert.deepStrictEqual([names(text), codes(text)], [["a", "c"], ["LT0101:11"]])
+  })
+
+  it.each([
+    ["a key that stands twice", json("b").replace("{", '{"kind":"Node",'), "LT0101:3"],
+    ["one that is cut off", '{"apiVersion":"v1","kind":"Service","metadata":{"name":"b"', "LT0101:3"],
+    ["one without a name", '{"apiVersion":"v1","kind":"Service"}', "LT0102:3"]
+  ])("hides no JSON object behind %s", (_, broken, expected) => {
+    const text = `${json("a")}\n\n${broken}\n${json("c")}\n`
+    assert.deepStrictEqual([names(text), codes(text)], [["a", "c"], [expected]])
+    const first = `${broken}\n${json("c")}\n`
+    assert.deepStrictEqual([names(first), codes(first)], [["c"], [expected.replace("3", "1")]])
+  })
+
+  it("takes no line of a text for an object", () => {
+    const inText = `{apiVersion: v1, kind: Service, metadata: {name: a, labels: {x: '\n${json("b")}\n${json("c")}\n'}}}\n`
+    assert.deepStrictEqual([names(inText), codes(inText)], [["a"], []])
+  })
+
+  it("counts the weight of aliases in keys as well, and of merged keys", () => {
+    const key = "k".repeat(1024 ** 2)
+    const longKey = `a: &a\n  ? ${key}\n  : 1\n${doc("a")}spec: [${"*a, ".repeat(600)}]\n`
+    assert.deepStrictEqual([names(longKey), codes(longKey)], [[], ["LT0144:1"]])
+    const where = `a: &a\n  ? ${key}\n  : 1\nkind: Service\napiVersion: [${"*a, ".repeat(600)}]\n`
+    assert.deepStrictEqual(codes(where), ["LT0144:1"])
+    const keys = Array.from({ length: 1000 }, (_, index) => `k${index}: 1`).join(", ")
+    const merged = `a: &a {${keys}}\n${doc("a")}spec:\n${"- {<<: *a}\n".repeat(600)}`
+    assert.deepStrictEqual(codes(merged), ["LT0101:1"])
+  })
+
+  it("takes as many aliases as kubectl takes, each for the last anchor of its name before it", () => {
+    const many = `a: &a 1\n${doc("a")}spec: [${"*a, ".repeat(20_000)} &a 2, *a]\n`
+    assert.deepStrictEqual(parse(many).manifests[0]?.object.spec, [...new Array(20_000).fill(1), 2, 2])
+    const merged = `${doc("a")}spec: [{<<: &m {x: &x 1}}, *m, *x, {<<: [*m, {y: &y 2}]}, *y]\n`
+    assert.deepStrictEqual(parse(merged).manifests[0]?.object.spec, [{ x: 1 }, { x: 1 }, 1, { x: 1, y: 2 }, 2])
+  })
+
+  it("refuses an alias within what it names", () => {
+    const [fault] = parse(`${doc("a")}spec: &a [*a]\n`).findings
+    assert.deepStrictEqual(
+      [fault?.code, fault?.found, fault?.fix],
+      [
+        "LT0101",
+        "aliases that expand to more than 400000 nodes",
+        "Write the values out, or divide the document with ---"
+      ]
+    )
+  })
+
+  it.each([
+    ["JSON", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":DEEP}`],
+    ["YAML", `${doc("a")}spec: DEEP\n`]
+  ])("says of %s that is nested too deep what is wrong", (_, text) => {
+    const nested = (levels: number) => text.replace("DEEP", "[".repeat(levels) + "]".repeat(levels))
+    assert.deepStrictEqual([names(nested(150)), codes(nested(150))], [["a"], []])
+    for (const levels of [300, 50_000]) {
+      const [fault] = parse(nested(levels)).findings
+      assert.deepStrictEqual(
+        [fault?.code, fault?.found],
+        ["LT0101", "lists and mappings more than 200 deep in each other"]
+      )
+      assert.include(fault?.fix, "Take levels out")
+    }
   })
 
   it("refuses a document whose aliases would fill the memory", () => {
@@ -166,7 +240,7 @@ describe("parseManifests", () => {
       `a: &a ${"x".repeat(1024 ** 2)}\nkind: Service\napiVersion: [${"*a, ".repeat(600)}]\n`,
       "LT0144:1"
     ],
-    ["what is not UTF-8", `${"# fine\n"}${doc("caf\uFFFD")}`, "LT0101:5"]
+    ["what is not UTF-8", `${"# fine\n"}${doc("caf\uD800")}`, "LT0101:5"]
   ])("refuses %s", (_, text, expected) => {
     assert.deepStrictEqual([names(text), codes(text)], [[], [expected]])
   })

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs"
 import { join } from "node:path"
+import { decodeManifest } from "@lowtide/domain/config/index"
 
 /** Largest manifest that is read, in bytes. */
 export const fileBytesMax = 64 * 1024 * 1024
@@ -87,7 +88,7 @@ export const readContent = (path: string): FileContent => {
     if (!stats.isFile()) return { _tag: "Absent" }
     if (stats.size > fileBytesMax)
       return { _tag: "Unreadable", reason: `${stats.size} bytes, of at most ${fileBytesMax}` }
-    const text = readFileSync(path, "utf8")
+    const text = decodeManifest(readFileSync(path))
     const stamp = `${identityOf(stats)}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`
     return { _tag: "Text", text, mtimeMs: stats.mtimeMs, stamp }
   } catch (cause) {

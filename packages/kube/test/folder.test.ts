@@ -39,6 +39,22 @@ describe("Folder, looked at by the test's own clock", () => {
     assert.deepStrictEqual([change?.objects.size, change?.findings], [2, []])
   })
 
+  it("is complete with a file that holds U+FFFD, and not with one that is not UTF-8", () => {
+    writeFileSync(join(root, "a.yaml"), `# \uFFFD\n${service("one")}`)
+    const change = new Folder(root).look("all", 0)
+    assert.deepStrictEqual([change?.findings, change && isComplete(change)], [[], true])
+    const octets = Buffer.from(service("one").replace("shop", "\uFFFD"))
+    octets[octets.indexOf(0xbf)] = 0x20
+    writeFileSync(join(root, "a.yaml"), octets)
+    const folder = new Folder(root)
+    folder.look("all", 0)
+    const settled = folder.look("all", settleMs)
+    assert.deepStrictEqual(
+      [settled?.findings.map(({ found }) => found), settled && isComplete(settled)],
+      [["octets that are not UTF-8"], false]
+    )
+  })
+
   it("believes a deletion after the settling time, and not a moment before", () => {
     const folder = new Folder(root)
     folder.look("all", 0)

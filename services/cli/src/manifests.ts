@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { join, relative, resolve } from "node:path"
 import {
   type ClusterInput,
+  decodeManifest,
   type Finding,
   type FleetInput,
   isFleetKind,
@@ -84,7 +85,7 @@ const fleetObjects = ({ findings }: ManifestReading, folder: string): ReadonlyAr
     code === "LT0153" && isFleetKind(object.kind) ? (source?.file ?? []) : []
   )
   return [...new Set(files)].sort().flatMap((file) =>
-    parseManifests(readFileSync(join(folder, file), "utf8"), { file })
+    parseManifests(decodeManifest(readFileSync(join(folder, file))), { file })
       .manifests.filter(({ object }) => isFleetObject(object))
       .map(({ object, locate }) => ({ object, locate }))
   )

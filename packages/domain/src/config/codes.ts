@@ -21,7 +21,7 @@ const warning = (title: string, cause: string, fix: string): CodeEntry => ({ sev
 export const codes = {
   LT0101: error(
     "the document does not parse",
-    "A YAML or JSON document is malformed, not UTF-8, repeats a key, or expands aliases beyond the bound. The other documents of the file are read all the same; objects read from the file before stay in effect until it parses again.",
+    "A YAML or JSON document is malformed, not UTF-8, repeats a key, is nested deeper than 200 levels, or has aliases that expand to more than 400,000 nodes. The other documents of the file are read all the same; objects read from the file before stay in effect until it parses again.",
     "Correct the syntax at the line named"
   ),
   LT0102: error(

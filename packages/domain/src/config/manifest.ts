@@ -1,11 +1,24 @@
-import { type Document, isCollection, isNode, isPair, LineCounter, parseAllDocuments, visit } from "yaml"
+import {
+  Alias,
+  type Document,
+  isAlias,
+  isCollection,
+  isNode,
+  isPair,
+  LineCounter,
+  type Node,
+  parseAllDocuments
+} from "yaml"
 import { type Finding, finding, type Source } from "./finding.ts"
 import type { RawObject } from "./raw.ts"
 import { isRecord, type Locate, show } from "./reader.ts"
 import { storableText, unstorableIn } from "./storable.ts"
 
-/** How many nodes the aliases of one document may expand to; beyond it the document does not parse. */
-export const aliasCountMax = 10_000
+/** How many nodes the aliases of one document may expand to, as kubectl has it; beyond it the document does not parse. */
+export const expandedNodesMax = 400_000
+
+/** How deep lists and mappings may lie in each other; what is deeper does not parse. */
+export const nestingMax = 200
 
 /** One object of a file, with its place. */
 export interface Manifest {
@@ -42,6 +55,36 @@ export const parseManifests = (text: string, options: { readonly file: string })
   return { manifests, findings }
 }
 
+/**
+ * The text of a file, for `parseManifests`. Halves of surrogate pairs, which UTF-8 has none of (RFC 3629 §3), stand where
+ * octets are not UTF-8: such a line is told from one that rightly holds U+FFFD.
+ */
+export const decodeManifest = (octets: Uint8Array): string => {
+  if (isUtf8(octets)) return utf8.decode(octets)
+  const lines: Array<string> = []
+  for (let start = 0, end = 0; start <= octets.length; start = end + 1) {
+    const found = octets.indexOf(lineFeed, start) // an octet of nothing else
+    end = found < 0 ? octets.length : found
+    const line = octets.subarray(start, end)
+    const text = utf8.decode(line)
+    lines.push(isUtf8(line) ? text : text.replaceAll("\uFFFD", "\uD800"))
+  }
+  return lines.join("\n")
+}
+
+const isUtf8 = (octets: Uint8Array): boolean => {
+  try {
+    strictUtf8.decode(octets)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true })
+const lineFeed = 0x0a
+
 /** A piece of the text, and how many lines come before it. */
 interface Part {
   readonly text: string
@@ -73,40 +116,59 @@ const splitDocuments = (text: string): ReadonlyArray<Part> => {
   return parts
 }
 
+/** Why a document does not parse; `fix` is that of the code unless given. */
+interface Fault {
+  readonly found: string
+  readonly fix?: string
+}
+
 /** One YAML document, parsed or with the reason why not. */
 interface ParsedDocument {
   readonly value: unknown
-  readonly fault: { readonly line: number; readonly found: string } | undefined
+  readonly fault: (Fault & { readonly line: number }) | undefined
   readonly lineOf: (path: ReadonlyArray<string | number>) => number
 }
 
 const parsePart = (part: Part): ReadonlyArray<ParsedDocument> => {
-  const foreign = part.text.indexOf("\uFFFD")
+  const foreign = part.text.search(/\p{Surrogate}/u)
   if (foreign >= 0) return [notUtf8(part, foreign)]
-  const json = parseJson(part)
-  if (json !== undefined) return json
+  return parseJson(part) ?? parseObjects(part) ?? parseYaml(part)
+}
+
+/** What `decodeManifest` could not read. */
+const notUtf8 = ({ text, linesBefore }: Part, at: number): ParsedDocument => {
+  const line = linesBefore + text.slice(0, at).split("\n").length
+  const isUtf16 = /^\p{Surrogate}{2}.?\0/u.test(text) // its byte order mark, and every second octet of ASCII
+  const found = isUtf16 ? "UTF-16" : "octets that are not UTF-8"
+  return { value: undefined, fault: { line, found, fix: "Save the file as UTF-8" }, lineOf: () => line }
+}
+
+const parseYaml = (part: Part): ReadonlyArray<ParsedDocument> => {
   const lineCounter = new LineCounter()
   const documents = parseAllDocuments(part.text, { lineCounter, merge: true, logLevel: "silent", prettyErrors: false })
   return ("empty" in documents ? [] : documents).map((document) => toParsed(document, lineCounter, part))
 }
 
-/** Whoever decoded the file has put U+FFFD in the place of what it could not read: another text than its author's. */
-const notUtf8 = ({ text, linesBefore }: Part, at: number): ParsedDocument => {
-  const line = linesBefore + text.slice(0, at).split("\n").length
-  const isUtf16 = /^\uFFFD\uFFFD.?\0/.test(text) // its byte order mark, and every second octet of ASCII
-  const found = isUtf16 ? "UTF-16" : "octets that are not UTF-8"
-  return { value: undefined, fault: { line, found }, lineOf: () => line }
+const startsAsObject = /^\s*\{/
+
+/** The fast way for what is JSON, as API servers and tools print it: one value. */
+const parseJson = (part: Part): ReadonlyArray<ParsedDocument> | undefined => {
+  const value = startsAsObject.test(part.text) ? jsonValue(part.text) : undefined
+  return value === undefined ? undefined : [{ value, fault: undefined, lineOf: lazyLineOf(part) }]
 }
 
-/** The fast way for what is JSON, as API servers and tools print it: one value, or objects that each begin a line. */
-const parseJson = (part: Part): ReadonlyArray<ParsedDocument> | undefined => {
-  if (!/^\s*\{/.test(part.text)) return undefined
-  const whole = jsonValue(part.text)
-  if (whole !== undefined) return [{ value: whole, fault: undefined, lineOf: lazyLineOf(part) }]
-  const values = linesStartingObjects(part).map((each) => ({ each, value: jsonValue(each.text) }))
-  return values.length > 1 && values.every(({ value }) => value !== undefined)
-    ? values.map(({ each, value }) => ({ value, fault: undefined, lineOf: lazyLineOf(each) }))
-    : undefined // flow-style YAML, or broken: the YAML parser says which
+/**
+ * JSON objects that each begin a line, of which a broken one hides no other. Undefined where no piece is an object by itself:
+ * those of one in flow style end in a comma or a bracket. A text in quotation marks may have lines that look like some;
+ * then the whole is YAML without a fault.
+ */
+const parseObjects = (part: Part): ReadonlyArray<ParsedDocument> | undefined => {
+  if (!startsAsObject.test(part.text)) return undefined
+  const pieces = linesStartingObjects(part).map((piece) => ({ piece, json: parseJson(piece) }))
+  if (pieces.length < 2 || pieces.every(({ json }) => json === undefined)) return undefined
+  const whole = pieces[0]?.json === undefined ? parseYaml(part) : undefined // nothing may follow an object that ends
+  if (whole?.every(({ fault }) => fault === undefined) === true) return whole
+  return pieces.flatMap(({ piece, json }) => json ?? parseYaml(piece))
 }
 
 /** Undefined also where a key stands twice, of which the JSON parser would keep the last without a word. */
@@ -168,36 +230,76 @@ const toParsed = (document: Document.Parsed, lineCounter: LineCounter, part: Par
   if (error !== undefined) {
     const offset = Math.min(error.pos[0], part.text.trimEnd().length - 1) // what is never closed is noticed behind the end
     const line = part.linesBefore + lineCounter.linePos(offset).line
-    return { value: undefined, fault: { line, found: firstLine(error.message) }, lineOf }
+    const fault = error.code === "RESOURCE_EXHAUSTION" ? tooDeep : { found: firstLine(error.message) }
+    return { value: undefined, fault: { line, ...fault }, lineOf }
+  }
+  const excess = settleAliases(document)
+  if (excess !== undefined) {
+    const { offset, ...fault } = excess
+    const line = offset === undefined ? lineOf([]) : part.linesBefore + lineCounter.linePos(offset).line
+    return { value: undefined, fault: { line, ...fault }, lineOf }
   }
   try {
-    return { value: document.toJS({ maxAliasCount: aliasCountMax }), fault: undefined, lineOf }
+    return { value: document.toJS({ maxAliasCount: -1 }), fault: undefined, lineOf } // it was counted above
   } catch (cause) {
-    if (!(cause instanceof ReferenceError))
-      return { value: undefined, fault: { line: lineOf([]), found: String(cause) }, lineOf }
-    const unknown = aliasWithoutAnchor(document)
-    const found =
-      unknown === undefined
-        ? `aliases that expand more than ${aliasCountMax} times`
-        : `*${unknown.name}, and no anchor &${unknown.name} before it in this document`
-    const line = unknown === undefined ? lineOf([]) : part.linesBefore + lineCounter.linePos(unknown.offset).line
-    return { value: undefined, fault: { line, found }, lineOf }
+    return { value: undefined, fault: { line: lineOf([]), found: String(cause) }, lineOf }
   }
 }
 
-/** Anchors are of one document each. */
-const aliasWithoutAnchor = (
-  document: Document.Parsed
-): { readonly name: string; readonly offset: number } | undefined => {
-  let found: { readonly name: string; readonly offset: number } | undefined
-  visit(document, {
-    Alias: (_key, node) => {
-      if (node.resolve(document) !== undefined) return undefined
-      found = { name: node.source, offset: node.range?.[0] ?? 0 }
-      return visit.BREAK
+interface AliasFault extends Fault {
+  /** Where in the text, if at one place. */
+  readonly offset: number | undefined
+}
+
+/**
+ * Tells each alias what it stands for, and what is wrong with them: one of no anchor, or more than may be. One walk in the
+ * order of the text, in which an anchor's name may be given again; left to itself each alias looks for its anchor anew.
+ */
+const settleAliases = (document: Document.Parsed): AliasFault | undefined => {
+  const anchored = new Map<string, { readonly node: Node; readonly weight: number }>()
+  let writtenCount = 0
+  let unknown: AliasFault | undefined
+  /** How many nodes it expands to. */
+  const weigh = (node: unknown): number => {
+    if (isPair(node)) return weigh(node.key) + weigh(node.value)
+    writtenCount++
+    if (isAlias(node)) {
+      const target = anchored.get(node.source)
+      const found = `*${node.source}, and no anchor &${node.source} before it in this document`
+      if (target === undefined) unknown ??= { offset: node.range?.[0], found }
+      else resolveTo(node, target.node)
+      return target?.weight ?? 1
     }
-  })
-  return found
+    const name = (weight: number): void => {
+      if (isNode(node) && node.anchor !== undefined) anchored.set(node.anchor, { node, weight })
+    }
+    name(Number.POSITIVE_INFINITY) // what is within itself has no end
+    let weight = 1
+    if (isCollection(node)) for (const item of node.items) weight += weigh(item)
+    name(weight)
+    return weight
+  }
+  const addedCount = weigh(document.contents) - writtenCount
+  if (unknown !== undefined) return unknown
+  return addedCount > expandedNodesMax
+    ? {
+        offset: undefined,
+        found: `aliases that expand to more than ${expandedNodesMax} nodes`,
+        fix: "Write the values out, or divide the document with ---"
+      }
+    : undefined
+}
+
+const resolveTo = (alias: Alias, target: Node): void => {
+  alias.resolve = (document, context) => {
+    if (context !== undefined) context.aliasResolveCache = [target]
+    return Alias.prototype.resolve.call(alias, document, context)
+  }
+}
+
+const tooDeep: Fault = {
+  found: `lists and mappings more than ${nestingMax} deep in each other`,
+  fix: "Take levels out; look for a bracket that is never closed, or a program that wrapped its own output again and again"
 }
 
 const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/[.:]+$/, "")
@@ -231,13 +333,14 @@ interface Place {
 
 /** The object of a document, or the items of a List. */
 const readDocument = (document: ParsedDocument, place: Place): ParsedManifests => {
-  if (document.fault !== undefined) {
-    const { line, found } = document.fault
+  const fault = document.fault ?? (isTooDeep(document.value) ? { ...tooDeep, line: document.lineOf([]) } : undefined)
+  if (fault !== undefined) {
+    const { line, ...said } = fault
     const object = { kind: "File", name: place.file }
     const source = { file: place.file, line }
     return {
       manifests: [],
-      findings: [finding("LT0101", { object, expected: "a YAML or JSON document", found, source })]
+      findings: [finding("LT0101", { object, expected: "a YAML or JSON document", ...said, source })]
     }
   }
   return readValue(document.value, [], {}, document, place)
@@ -324,6 +427,16 @@ const readObject = (
   return { manifests: [{ object, document: place.document, locate }], findings: [] }
 }
 
+/** What is written as JSON again, as an object is at many places, takes a frame of the stack for each level. */
+const isTooDeep = (value: unknown): boolean => {
+  let level: ReadonlyArray<unknown> = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > nestingMax) return true
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []))
+  }
+  return false
+}
+
 /** What objects are known and found by is bounded: names of Kubernetes are no longer (RFC 1123 §2.1 with its limit of 253). */
 const identifierCharsMax = 253
 
@@ -335,6 +448,7 @@ const isFarTooLarge = (value: unknown): boolean => {
   let charCount = 0
   for (const part of parts(value)) {
     charCount += typeof part === "string" ? part.length : 1
+    if (isRecord(part)) for (const key of Object.keys(part)) charCount += key.length
     if (charCount > 8 * objectCharsMax) return true
   }
   return false
