@@ -287,6 +287,22 @@ describe("preview", () => {
     assert.deepStrictEqual(preview(inputs, { fleet })[0]?.services[0]?.addresses, ["192.0.2.0"])
   })
 
+  it("holds no object against another of its name that is refused", () => {
+    const wrong = fleetObject("Quota", "twice", { addresses: "none" })
+    const right = fleetObject("Quota", "twice", { addresses: 0 })
+    const third = fleetObject("Quota", "twice", { addresses: 5 })
+    const fleet = [wrong, right, third].map((object, index) => ({
+      object,
+      locate: () => ({ file: "fleet.yaml", line: index + 1 })
+    }))
+    const [shown] = preview([cluster("east", ...config, serviceOf("web", {}))], { fleet })
+    assert.deepStrictEqual(
+      shown?.findings.filter(({ object }) => object.kind === "Quota").map(({ code, found }) => `${code} ${found}`),
+      ['LT0105 "none"', "LT0122 a second one; the one at fleet.yaml:2 is in effect"]
+    )
+    assert.strictEqual(shown?.services[0]?.refusal?.code, "LT0213")
+  })
+
   it("decides as the allocator does that sees the same, one thing after another", () => {
     const world = new World()
     const input = cluster("east", ...config, ...["c", "a", "b"].map((name) => serviceOf(name, {})))

@@ -112,6 +112,11 @@ describe("what is asked", () => {
       const refused = await lowtide(["apply", "-f", file])
       expect(refused).toMatchObject({ exitCode: 2, asked: [] })
       expect(refused.stderr).toContain("Quota b spec.addresses")
+      writeFileSync(file, `${head}a}\nspec: {addresses: 1}\n---\n${head}a}\nspec: {addresses: 2}\n`)
+      const twice = await lowtide(["apply", "-f", file])
+      expect(twice).toMatchObject({ exitCode: 2, asked: [] })
+      expect(twice.stderr).toContain(`LT0122 ${file}:6 Quota a: object defined twice`)
+      expect(twice.stderr).toContain("found a second one; the first is at line 1. Fix:")
     } finally {
       rmSync(folder, { recursive: true })
     }

@@ -133,8 +133,10 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
       rejections.push(...faults)
       if (faults.length > 0) continue
       const decided = decide(fleet, { _tag: "ApplyFleetObject", manifest: object }, fromNothing)
-      if (Result.isSuccess(decided)) events.push(...decided.success)
-      else rejections.push({ ...decided.failure, source: locate(decided.failure.field) })
+      if (Result.isSuccess(decided)) {
+        events.push(...decided.success)
+        ordered.set(`${object.kind}/${object.name}`, { object, locate })
+      } else rejections.push({ ...decided.failure, source: locate(decided.failure.field) })
     }
   }
   for (const cluster of clusters) say(networkTelling(cluster.name, cluster.observations))
@@ -154,22 +156,14 @@ const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOption
   return { fleet, reasons, options, fleetFindings: [...rejections, ...poolFindings(fleet, clusters, options)] }
 }
 
-/** All that is wrong with one of the fleet's objects by itself, or that it stands in the files a second time. */
-const faultsOf = (input: FleetInput, ordered: Map<string, FleetInput>): ReadonlyArray<Finding> => {
-  const { object, locate } = input
+/** All that is wrong with one of the fleet's objects by itself, or that there is one of its name in effect already. */
+const faultsOf = ({ object, locate }: FleetInput, ordered: ReadonlyMap<string, FleetInput>): ReadonlyArray<Finding> => {
   const { findings } = decodeFleetObject(object)
-  const first = ordered.get(`${object.kind}/${object.name}`)
-  if (first === undefined) ordered.set(`${object.kind}/${object.name}`, input)
-  const { file, line } = (first ?? input).locate("")
-  const twice = finding("LT0122", {
-    object: { kind: object.kind, name: object.name },
-    expected: "each object once",
-    found: `a second one; the one at ${file}:${line} is in effect`
-  })
-  return [...findings, ...(first === undefined ? [] : [twice])].map((found) => ({
-    ...found,
-    source: locate(found.field)
-  }))
+  const first = ordered.get(`${object.kind}/${object.name}`)?.locate("")
+  const ref = { kind: object.kind, name: object.name }
+  const found = `a second one; the one at ${first?.file}:${first?.line} is in effect`
+  const twice = first === undefined ? [] : [finding("LT0122", { object: ref, expected: "each object once", found })]
+  return [...findings, ...twice].map((fault) => ({ ...fault, source: locate(fault.field) }))
 }
 
 /** What is to be known of the fleet's pools in these clusters. Where none says what it is, none is expected to be selected. */

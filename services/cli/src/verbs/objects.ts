@@ -52,13 +52,24 @@ export const apply = Command.make(
 
 /** The objects of a file. Whatever is wrong with one of them is told before the first is applied. */
 const readObjects = Effect.fnUntraced(function* (file: string) {
-  const text = yield* Effect.try({
-    try: () => readFileSync(file === "-" ? 0 : file, "utf8"),
+  const octets = yield* Effect.try({
+    try: () => readFileSync(file === "-" ? 0 : file),
     catch: (cause) => usageFault(`--file: expected a readable file, found ${String(cause)}`, "name another file")
   })
   const domain = yield* Effect.promise(() => import("@lowtide/domain/config/index"))
-  const { manifests, findings } = domain.parseManifests(text, { file })
-  const faults = [...findings, ...manifests.flatMap(({ object }) => domain.decodeFleetObject(object).findings)]
+  const { manifests, findings } = domain.parseManifests(domain.decodeManifest(octets), { file })
+  const faults = [
+    ...findings,
+    ...manifests.flatMap(({ object }) => domain.decodeFleetObject(object).findings),
+    ...manifests.flatMap((manifest) => {
+      const { kind, name } = manifest.object
+      const first = manifests.find(({ object }) => object.kind === kind && object.name === name)
+      if (first === undefined || first === manifest) return []
+      const found = `a second one; the first is at line ${first.locate("").line}`
+      const facts = { object: { kind, name }, expected: "each object once", found, source: manifest.locate("") }
+      return [domain.finding("LT0122", facts)]
+    })
+  ]
   if (faults.length > 0) {
     const told = faults.map(domain.findingText).join("; ")
     return yield* usageFault(told, "nothing was applied; objects of one cluster go into its folder of manifests")
