@@ -159,6 +159,8 @@ describe("a quota", () => {
     assert.deepStrictEqual(it.addresses("east", "shop/b"), ["192.0.2.9"])
     it.do(observe("east", service("c")))
     assert.strictEqual(it.refusal("east", "shop/c"), "LT0213")
+    const said = it.fleet.cluster("east").services.get("shop/c")?.refusal?.expected
+    assert.strictEqual(said, "at most 1 address of cluster east, by quota small")
     it.do(quota("small", { cluster: "east", addresses: 3 }))
     assert.lengthOf(it.addresses("east", "shop/c"), 1)
   })

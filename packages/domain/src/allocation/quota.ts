@@ -1,6 +1,7 @@
 import type { Finding, ServiceObject } from "../config/index.ts"
 import type { ClusterMemory } from "../fleet/fleet.ts"
 import type { QuotaState } from "../fleet/stream.ts"
+import { plural } from "../words.ts"
 import type { Choice, Chooser } from "./chooser.ts"
 import { keepAll } from "./held.ts"
 import { refusal } from "./refusal.ts"
@@ -56,7 +57,7 @@ const exceeds = (
   const of = quota.namespace === null ? "" : `, namespace ${quota.namespace}`
   return refusal(service, "LT0213", {
     field: "spec.type",
-    expected: `at most ${quota.addresses} addresses of cluster ${cluster.name}${of}, by quota ${quota.name}`,
+    expected: `at most ${plural(quota.addresses, "address", "addresses")} of cluster ${cluster.name}${of}, by quota ${quota.name}`,
     found: `${present} used, and ${after - present} more asked for`
   })
 }
