@@ -122,6 +122,18 @@ describe("an installation's folder", () => {
     expect(await run(`cluster allow east 192.0.2.0/24 --install-key ${foreign}`)).toMatchObject({ exitCode: 4 })
   })
 
+  it("says so when a list is signed for a cluster that has no credentials beside others that have", async () => {
+    await good("key new install", "key new 2026-1")
+    expect((await run("cluster allow esat 192.0.2.0/24")).stdout).not.toContain("no credentials")
+    await good("cluster add east", "cluster add west")
+    const { exitCode, stdout } = await run("cluster allow esat 192.0.2.0/24")
+    expect([exitCode, stdout.split("\n")[1]]).toEqual([
+      0,
+      `esat has no credentials in ${folder}, only east and west have: delete the file if the name is mistyped, else run: lowtide cluster add esat --out ${folder}`
+    ])
+    expect((await run("cluster allow east 192.0.2.0/24")).stdout).not.toContain("no credentials")
+  })
+
   it.each([
     ["cluster add East", [], 2, "error: name: expected"],
     ["cluster add east", [], 2, "found 0 for intents and none of the installation"],

@@ -154,6 +154,8 @@ export interface AllowedChange {
   readonly prefixes: ReadonlyArray<string>
   /** Prefixes of the former list that are not wholly allowed any more. */
   readonly narrowed: ReadonlyArray<string>
+  /** The clusters that have credentials in the folder, where this one has none: its name may be mistyped. Else empty. */
+  readonly onlyKnown: ReadonlyArray<string>
 }
 
 /** Signs what a cluster may announce. */
@@ -203,7 +205,9 @@ export const allowPrefixes = (wanted: {
     (old) => !prefixes.some((prefix) => prefixCovers(prefix, old))
   )
   replaceFile(file, `${envelope}\n`)
-  return { file, prefixes: texts, narrowed: narrowed.map(formatPrefix) }
+  const known = namesIn(paths.clusters).filter((name) => existsSync(paths.trust(name)))
+  const onlyKnown = known.includes(cluster) ? [] : known // none where the install key is kept apart from everything
+  return { file, prefixes: texts, narrowed: narrowed.map(formatPrefix), onlyKnown }
 }
 
 /** What a list allowed that is about to be replaced; it was signed by us, or is none. */

@@ -1,4 +1,5 @@
 import { parseName } from "@lowtide/domain/config/syntax"
+import { listText } from "@lowtide/domain/words"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
@@ -189,6 +190,11 @@ const allow = Command.make(
           ? []
           : [
               `no longer allowed as a whole: ${answer.narrowed.join(", ")}; a node withdraws what is outside as soon as it reads the file`
+            ]),
+        ...(answer.onlyKnown.length === 0
+          ? []
+          : [
+              `${name} has no credentials in ${out}, only ${listText(answer.onlyKnown)} ${answer.onlyKnown.length === 1 ? "has" : "have"}: delete the file if the name is mistyped, else run: lowtide cluster add ${name} --out ${out}`
             ])
       ].join("\n")
     )
