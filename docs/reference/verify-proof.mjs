@@ -188,6 +188,10 @@ const openNotes = (text, keys) => {
   })
   opened.sort((a, b) => a.incarnation - b.incarnation || Number(a.size - b.size))
   const newest = opened.at(-1) ?? refuse("no checkpoint of a known key was found")
+  for (const origin of new Set(opened.map(({ origin }) => origin))) {
+    if (origin !== newest.origin)
+      console.error(`warning: checkpoints of ${origin} are passed over: this is about ${newest.origin}`)
+  }
   return opened.filter(({ origin, incarnation }) => origin === newest.origin && incarnation === newest.incarnation)
 }
 
