@@ -45,10 +45,13 @@ export const RecoveryView = Schema.Struct({
 }).annotate({ identifier: "Recovery" })
 export type RecoveryView = typeof RecoveryView.Type
 
-/** Answer of `GET /v1/recovery`. */
+/** Answer of `GET /v1/recovery`, and of orders about one. */
 export const RecoveryAnswer = Schema.Struct({
   ...reading,
-  recovery: Schema.NullOr(RecoveryView).annotate({ description: "Null: history was never lost" }),
+  recovery: Schema.NullOr(RecoveryView).annotate({
+    description: "Null: history was never lost, or `sentence` says that one was ordered and is not begun yet"
+  }),
+  sentence: Schema.optional(Schema.String).annotate({ description: "What is to be known of an order that was taken" }),
   reserved: Schema.Array(
     Schema.Struct({
       network: Schema.String,

@@ -207,6 +207,20 @@ describe("which server is asked", () => {
   })
 })
 
+describe("what is said of an answer", () => {
+  const answering = (answer: object) => async () =>
+    new Response(JSON.stringify({ position: 7, asOf: "2026-11-23T14:05:00.000Z", ...answer }), {
+      headers: { "content-type": "application/json" }
+    })
+
+  it("says of a recovery that is not begun yet that it was ordered", async () => {
+    const sentence = "The recovery is ordered and not begun yet: `lowtide recover` says how it stands."
+    const fetch = answering({ recovery: null, reserved: [], sentence })
+    const { exitCode, stdout } = await lowtide("recover --reason restored", { fetch })
+    expect([exitCode, stdout]).toEqual([0, `${sentence}\n`])
+  })
+})
+
 describe("audit export --out", () => {
   const withFolder = async (act: (path: string) => Promise<void>) => {
     const folder = mkdtempSync(join(tmpdir(), "lowtide-export-"))

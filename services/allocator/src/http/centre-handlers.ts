@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto"
 import { Caller } from "@lowtide/api/access"
 import { LowtideApi } from "@lowtide/api/api"
 import { canonicalIp } from "@lowtide/api/parameters"
-import { NotFoundProblem, UnavailableProblem } from "@lowtide/api/problems"
+import { NotFoundProblem } from "@lowtide/api/problems"
+import type { RecoveryAnswer } from "@lowtide/api/recovery"
 import type { Command } from "@lowtide/domain"
 import type { Ledger } from "@lowtide/ledger"
 import { Effect, Option } from "effect"
@@ -46,9 +47,9 @@ export const CentreHandlers = HttpApiBuilder.group(
         const caller = yield* Caller
         const forbidden = forbids(caller, [fleetAdmin])
         if (forbidden !== undefined) return yield* forbiddenProblem(forbidden)
-        const { recovery: before } = yield* centre.health
+        const before = yield* standing(centre)
         yield* orUnavailable(centre.orderRecovery(`ordered by ${caller.actor}: ${payload.reason}`))
-        return yield* begun(centre, before?.incarnation)
+        return yield* begun(centre, before)
       }),
       finishRecovery: Effect.fnUntraced(function* ({ payload }) {
         const { recovery } = yield* centre.health
@@ -78,17 +79,26 @@ const beginWaitMs = 8_000
 
 const beginLookMs = 100
 
-/** How a recovery stands that was ordered. That it is not begun yet is not said as a failure, or people would order another. */
-const begun = Effect.fnUntraced(function* (centre: Centre["Service"], before: number | undefined) {
-  for (let waitedMs = 0; waitedMs < beginWaitMs; waitedMs += beginLookMs) {
-    const seen = yield* Effect.option(standing(centre))
-    if (Option.isSome(seen) && seen.value.recovery !== null && seen.value.recovery.incarnation !== before) {
-      return seen.value
+/**
+ * How a recovery stands that was ordered, from how it stood before. That it is not begun yet is not said as a failure, or people
+ * would order another: the order was taken.
+ */
+export const begun = (centre: Centre["Service"], before: RecoveryAnswer): Effect.Effect<RecoveryAnswer> =>
+  Effect.gen(function* () {
+    for (;;) {
+      const seen = yield* Effect.option(standing(centre))
+      if (Option.isSome(seen) && seen.value.recovery !== null) {
+        if (seen.value.recovery.incarnation !== before.recovery?.incarnation) return seen.value
+      }
+      yield* Effect.sleep(beginLookMs)
     }
-    yield* Effect.sleep(beginLookMs)
-  }
-  const detail = "the recovery is ordered and not begun yet: `lowtide recover` says how it stands; order no other one"
-  return yield* new UnavailableProblem({ detail, code: "LT0501" })
+  }).pipe(Effect.timeoutOrElse({ duration: beginWaitMs, orElse: () => Effect.succeed(orderedFrom(before)) }))
+
+const orderedFrom = (before: RecoveryAnswer): RecoveryAnswer => ({
+  ...before,
+  recovery: null,
+  sentence:
+    "The recovery is ordered and not begun yet: `lowtide recover` says how it stands; there is no need to order another."
 })
 
 const standing = Effect.fnUntraced(function* (centre: Centre["Service"]) {

@@ -74,8 +74,8 @@ const isFirst = (
   node !== null ||
   index === all.findIndex((other) => other.node === null && other.network === network && other.address === address)
 
-const sentences = ({ recovery, reserved }: RecoveryAnswer): string => {
-  if (recovery === null) return "No recovery: no history was lost that is known of."
+const sentences = ({ recovery, reserved, sentence }: RecoveryAnswer): string => {
+  if (recovery === null) return sentence ?? "No recovery: no history was lost that is known of."
   const { incarnation, phase, why, frozen, waitingFor, republishing, unrouted, contested } = recovery
   return [
     `Incarnation ${incarnation}, ${phase}, because ${why}.`,
