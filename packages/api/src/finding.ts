@@ -32,5 +32,15 @@ export const ClusterFinding = Schema.Struct({
 export type ClusterFinding = typeof ClusterFinding.Type
 
 /** Answer of `GET /v1/findings`. */
-export const FindingList = Schema.Struct({ ...reading, items: Schema.Array(ClusterFinding) })
+export const FindingList = Schema.Struct({
+  ...reading,
+  // Allocators of the release before do not say it.
+  lacks: Schema.optional(
+    Schema.Array(Schema.String).annotate({
+      description:
+        "Codes of which there may be more, that the allocator which answers cannot know: the leader does, who answers with `read=leader`"
+    })
+  ),
+  items: Schema.Array(ClusterFinding)
+})
 export type FindingList = typeof FindingList.Type

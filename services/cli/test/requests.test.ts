@@ -219,6 +219,12 @@ describe("what is said of an answer", () => {
     const { exitCode, stdout } = await lowtide("recover --reason restored", { fetch })
     expect([exitCode, stdout]).toEqual([0, `${sentence}\n`])
   })
+
+  it("says of findings which of them the leader alone knows", async () => {
+    const { exitCode, stderr } = await lowtide("get findings", { fetch: answering({ items: [], lacks: ["LT0522"] }) })
+    expect(exitCode).toBe(0)
+    expect(stderr).toMatch(/^note: there may be more of LT0522: .*`lowtide recover` asks it$/m)
+  })
 })
 
 describe("audit export --out", () => {

@@ -54,8 +54,9 @@ export const FleetHandlers = HttpApiBuilder.group(
       vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
       findings: Effect.fnUntraced(function* ({ query }) {
         // Of times before nothing is known but what the log says.
-        const { recovery } = query.at === undefined ? yield* centre.health : { recovery: null }
-        return yield* asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs, recovery?.contested)))
+        const { recovery, role } = query.at === undefined ? yield* centre.health : { recovery: null, role: "leader" }
+        const contested = role === "leader" ? recovery?.contested : "unknown"
+        return yield* asked(withUnread(query, (view, nowMs) => findingList(view, query, nowMs, contested)))
       }),
       evidence: ({ query }) => asked(look(query, (view, nowMs) => evidenceList(view, routers, query, nowMs))),
       peers: ({ query }) => asked(look(query, (view, nowMs) => peerList(view, query, nowMs))),

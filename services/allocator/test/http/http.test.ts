@@ -10,6 +10,7 @@ import { readEventRecord } from "@lowtide/ledger/proofs/event-record"
 import { leafHash } from "@lowtide/ledger/proofs/leaf"
 import { Effect, Result, Stream } from "effect"
 import { vi } from "vitest"
+import type { Centre, CommittedView, HeardNode } from "../../src/centre.ts"
 import { parseApiListen } from "../../src/http/index.ts"
 import { leaderHealth } from "./sample.ts"
 import { addressOf, local, served, withClient } from "./served.ts"
@@ -505,6 +506,26 @@ describe("the API", () => {
         })
       )
     )
+  )
+
+  it.live("says of a follower's findings what the leader alone knows, of now alone and where there may be some", () =>
+    Effect.gen(function* () {
+      const lost = (view: CommittedView): Partial<Centre["Service"]> => {
+        const fleet: typeof view.fleet = Object.create(view.fleet, { recovery: { value: { _tag: "Recovery" } } })
+        const former = ([key, heard]: readonly [string, HeardNode]) =>
+          [key, { ...heard, status: { ...heard.status, former: 1 } }] as const
+        const nodes = new Map([...view.nodes].map(former))
+        return { read: (look) => Effect.sync(() => look({ ...view, fleet, nodes })) }
+      }
+      const lacks = (role: "leader" | "follower", path: string) =>
+        Effect.map(
+          get(path).pipe(Effect.provide(served("127.0.0.1:0", { ...leaderHealth, role }, lost))),
+          ({ text }) => (JSON.parse(text) as { readonly lacks?: unknown }).lacks
+        )
+      expect(yield* lacks("follower", "/v1/findings")).toEqual(["LT0522"])
+      expect(yield* lacks("leader", "/v1/findings")).toBeUndefined()
+      expect(yield* lacks("follower", "/v1/findings?at=1")).toBeUndefined()
+    })
   )
 
   it.live("gives metrics without addresses or Services as labels, and its own description", () =>

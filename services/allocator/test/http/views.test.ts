@@ -149,6 +149,21 @@ describe("peers and nodes", () => {
 })
 
 describe("findings", () => {
+  it.effect("of a follower say that those of the leader lack, where a node holds something from before the loss", () =>
+    viewed((view) => {
+      const nodes = new Map(
+        [...view.nodes].map(([key, heard]) => [key, { ...heard, status: { ...heard.status, former: 1 } }])
+      )
+      const lost = Object.create(view.fleet, { recovery: { value: { _tag: "Recovery" } } }) as typeof view.fleet
+      const lacks = (seen: CommittedView, filter = {}) => findingList(seen, filter, nowMs, "unknown").lacks
+      expect(lacks({ ...view, fleet: lost, nodes })).toEqual(["LT0522"])
+      expect(lacks({ ...view, fleet: lost, nodes }, { cluster: "west" })).toBeUndefined()
+      expect(lacks({ ...view, fleet: lost })).toBeUndefined()
+      expect(lacks({ ...view, nodes })).toBeUndefined()
+      expect(findingList({ ...view, fleet: lost, nodes }, {}, nowMs).lacks).toBeUndefined()
+    })
+  )
+
   it.effect("are those of objects, of refused Services and of sessions", () =>
     viewed((view) => {
       const found = findingList(view, {}, earlierMs).items.map(

@@ -165,11 +165,14 @@ const list = Effect.fnUntraced(function* (target: ListTarget, scope: Scope) {
     }
     case "findings": {
       const answer = yield* fetchList(target, (client) => client.fleet.findings({ query: scope }), findingName)
-      yield* show(answer, findingColumns(thenMs(answer)), answer.items, [])
+      yield* show(answer, findingColumns(thenMs(answer)), answer.items, (answer.lacks ?? []).map(lackNote))
       if (answer.items.length > 0) return yield* new Unmet()
     }
   }
 })
+
+const lackNote = (code: string): string =>
+  `note: there may be more of ${code}: an allocator answered that does not lead, and the leader alone knows all of them; \`lowtide recover\` asks it`
 
 interface ClusterObject {
   readonly cluster: string

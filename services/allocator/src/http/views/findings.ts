@@ -42,17 +42,18 @@ export const findingList = (
   view: CommittedView,
   filter: ListFilter,
   nowMs: number,
-  /** What a leader that recovers knows besides of addresses that two clusters hold. */
-  contested: ReadonlyArray<ContestedAddress> = []
+  /** What a leader that recovers knows besides of addresses that two clusters hold; "unknown" in a follower. */
+  contested: ReadonlyArray<ContestedAddress> | "unknown" = []
 ): FindingList => ({
   ...readingOf(view),
+  ...(contested === "unknown" && mayLackContested(view, filter) ? { lacks: ["LT0522"] } : {}),
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
       ...objectFindings(view, cluster),
       ...poolFindings(view, cluster),
       ...refusals(view, cluster),
       ...reservations(view, cluster),
-      ...contestedIn(view, cluster, [...doublyHeld(view.fleet), ...contested.filter(({ node }) => node !== null)]),
+      ...contestedIn(view, cluster, [...doublyHeld(view.fleet), ...heldByNodes(contested)]),
       ...sessionFindings(view, cluster, nowMs),
       ...silences(view, cluster, nowMs),
       ...brakes(view, cluster, nowMs),
@@ -65,6 +66,17 @@ export const findingList = (
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
     .sort(byText(sortKey))
 })
+
+const heldByNodes = (contested: ReadonlyArray<ContestedAddress> | "unknown"): ReadonlyArray<ContestedAddress> =>
+  contested === "unknown" ? [] : contested.filter(({ node }) => node !== null)
+
+/** Whether a node says that it holds something from before history was lost: the leader asks it what, and nobody else. */
+const mayLackContested = ({ fleet, nodes }: CommittedView, { cluster, namespace }: ListFilter): boolean =>
+  fleet.recovery !== undefined &&
+  namespace === undefined &&
+  [...nodes.values()].some(
+    ({ status }) => (status.former ?? 0) > 0 && (cluster === undefined || status.cluster === cluster)
+  )
 
 const sortKey = ({ cluster, object, field, code }: ClusterFinding): string =>
   [cluster, object.kind, object.namespace ?? "", object.name, field, code].join("\u0000")
