@@ -1,7 +1,14 @@
 import type { CommandReply } from "@lowtide/bus/commands"
 import { type CommandEnvelope, type LogEnd, phases } from "@lowtide/domain"
-import type { ClusterChange } from "@lowtide/kube"
-import { further, inventory, type Telling, tellings } from "../../services/agent/src/observations.ts"
+import { type ClusterChange, isComplete } from "@lowtide/kube"
+import {
+  further,
+  inventory,
+  type LaterLook,
+  lookedLater,
+  type Telling,
+  tellings
+} from "../../services/agent/src/observations.ts"
 import { outOfSight, type Site } from "./site.ts"
 
 /** A command on its way, with how often it was sent. */
@@ -28,6 +35,8 @@ export class SimAgent {
   #count = 0
   #isInventoried = false
   #end: LogEnd | undefined
+  #later: LaterLook | undefined
+  #isRepeat = false
   #recovery = ""
 
   /** What its source shows nothing of, and says that this is all. */
@@ -44,10 +53,19 @@ export class SimAgent {
     return this.waiting.size === 0 && this.#phases.length === 0
   }
 
-  /** Looks at its source, if what it saw before is told, and answers what there is to send. */
+  /** Whether it has told everything that it saw, and once that this is all. */
+  get isDone(): boolean {
+    return this.isIdle && this.#isInventoried
+  }
+
+  /**
+   * Looks at its source, if what it saw before is told, and answers what there is to send. One that is before its inventory does
+   * so in turn with a repeat, for which what it saw stays: a source may be late with what another look finds.
+   */
   look(nowMs: number): ReadonlyArray<Sent> {
     if (!this.isIdle) return []
-    const change = this.#look(nowMs)
+    this.#isRepeat = this.#later !== undefined && !this.#isInventoried && !this.#isRepeat
+    const change = this.#isRepeat && this.#seen !== undefined ? this.#seen : this.#look(nowMs)
     this.#seen = change
     const news = tellings(this.site.name, change, this.#told)
     this.#phases = phases.map((phase) => news.filter((telling) => telling.phase === phase))
@@ -68,6 +86,9 @@ export class SimAgent {
     this.waiting.clear()
     this.#phases = []
     this.#isInventoried = false
+    this.#isRepeat = false
+    this.#end = undefined
+    this.#later = undefined
     return true
   }
 
@@ -97,9 +118,10 @@ export class SimAgent {
     while (this.waiting.size === 0 && this.#phases.length > 0) {
       for (const telling of this.#phases.shift() ?? []) this.#wait(telling.command, telling, nowMs)
     }
-    if (this.waiting.size === 0 && !this.#isInventoried && this.#seen !== undefined) {
-      const later = this.#end && { end: this.#end, change: this.#look(nowMs) }
-      const whole = inventory(this.site.name, this.#seen, later)
+    if (this.waiting.size === 0 && !this.#isInventoried && this.#seen !== undefined && isComplete(this.#seen)) {
+      if (this.#end !== undefined && (this.#later === undefined || this.#isRepeat))
+        this.#later = lookedLater(this.site.name, this.#later, { end: this.#end, change: this.#look(nowMs) })
+      const whole = inventory(this.site.name, this.#seen, this.#later)
       if (whole !== undefined) {
         this.#isInventoried = true
         this.#wait(whole, undefined, nowMs)

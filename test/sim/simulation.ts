@@ -472,7 +472,7 @@ class Simulation {
       agent.unseenKind === undefined &&
       areLive &&
       isDone &&
-      agent.isIdle &&
+      agent.isDone &&
       !this.#checker.isLossUnsaid
     )
   }

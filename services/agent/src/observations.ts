@@ -200,10 +200,25 @@ const refOfKey = (key: string): ObjectRef => {
   return { kind, ...(namespace === "" ? {} : { namespace }), name: rest.join("/") }
 }
 
-/** A look at the source that was taken after the centre had said how far its log goes. */
+/** What was there once the centre had said how far its log goes, and has been there in each look since. */
 export interface LaterLook {
   readonly end: LogEnd
-  readonly change: ClusterChange
+  /** Undefined while that is not known. */
+  readonly there: ObserveInventory | undefined
+}
+
+/**
+ * A look at the source from nothing, taken when the log was known to go to `end`. What it lacks of an earlier one has gone
+ * again: nobody need be told of it.
+ */
+export const lookedLater = (
+  cluster: string,
+  before: LaterLook | undefined,
+  { end, change }: { readonly end: LogEnd; readonly change: ClusterChange | undefined }
+): LaterLook => {
+  const now = change === undefined ? undefined : inventory(cluster, change)
+  if (before?.there === undefined) return { end, there: now }
+  return now === undefined ? before : { end: before.end, there: common(before.there, now) }
 }
 
 /** What is known of how far the log goes, once that was heard as well: answers come in any order. */
@@ -231,15 +246,22 @@ export const inventory = (cluster: string, change: ClusterChange, later?: LaterL
     findings: [...new Set(change.findings.filter(isAgents).map((finding) => objectKey(finding.object)))]
   }
   if (later === undefined) return whole
-  const { end, change: laterChange } = later
-  const now = inventory(cluster, laterChange)
-  return now === undefined || hasMore(now, whole) ? undefined : { ...whole, asOf: end }
+  const { end, there } = later
+  return there === undefined || hasMore(there, whole) ? undefined : { ...whole, asOf: end }
 }
-
-const lists = ["services", "nodes", "namespaces", "manifests"] as const
 
 const hasMore = (later: ObserveInventory, earlier: ObserveInventory): boolean =>
   lists.some((list) => {
     const known = new Set(earlier[list])
     return later[list].some((name) => !known.has(name))
   })
+
+const common = (one: ObserveInventory, other: ObserveInventory): ObserveInventory => {
+  const both = lists.map((list) => {
+    const names = new Set(other[list])
+    return [list, one[list].filter((name) => names.has(name))] as const
+  })
+  return { ...one, ...Object.fromEntries(both) }
+}
+
+const lists = ["services", "nodes", "namespaces", "manifests"] as const

@@ -3,9 +3,9 @@ import { sendCommand } from "@lowtide/bus/commands"
 import type { Bus } from "@lowtide/bus/connection"
 import { makeSendWindow, type SendWindow } from "@lowtide/bus/send-window"
 import { type Command, type Finding, findingText, type LogEnd, phases } from "@lowtide/domain"
-import { type ClusterChange, ClusterSource } from "@lowtide/kube"
-import { Deferred, Effect, Option, Predicate, Queue, Stream } from "effect"
-import { further, inventory, type LaterLook, tellings } from "./observations.ts"
+import { type ClusterChange, ClusterSource, isComplete } from "@lowtide/kube"
+import { Deferred, Effect, Option, Queue, Stream } from "effect"
+import { further, inventory, type LaterLook, lookedLater, tellings } from "./observations.ts"
 
 /** Commands under way at once, at most: enough for the centre to commit many together. */
 const commandsInFlight = 64
@@ -30,69 +30,75 @@ export const reportCluster = (
 ): Effect.Effect<void, never, ClusterSource | Bus> =>
   Effect.gen(function* () {
     const source = yield* ClusterSource
-    const told = new Map<string, string>()
-    const way: Way = { ids: commandIds(cluster), window: yield* makeSendWindow(commandsInFlight), end: undefined }
+    const ids = commandIds(cluster)
+    const window = yield* makeSendWindow(commandsInFlight)
+    const begin = (): Life => ({ ids, window, told: new Map(), end: undefined, later: undefined, step: "telling" })
+    let life = begin()
     const spoken = new Set<string>()
-    let isInventoried = false
     let newest: ClusterChange | undefined
-    const tell = (change: ClusterChange): Effect.Effect<void, never, Bus> =>
+    const scope = yield* Effect.scope
+    const again = yield* Queue.unbounded<Effect.Effect<void, never, Bus>>()
+    const tell = (change: ClusterChange, isRepeat = false): Effect.Effect<void, never, Bus> =>
       Effect.gen(function* () {
+        const own = life
         newest = change
         yield* sayFindings(change.findings, spoken)
-        yield* tellChange(cluster, change, told, way, isInventoried ? undefined : remembered.statusAddresses)
-        if (isInventoried || inventory(cluster, change) === undefined) return
-        const whole = inventory(cluster, change, yield* lookLater(source, way))
-        if (whole === undefined) return void (yield* Effect.forkIn(tellAgain, scope))
-        yield* send(cluster, whole, change, way, randomUUID())
-        isInventoried = true
+        yield* tellChange(cluster, change, own, own.step === "inventoried" ? undefined : remembered.statusAddresses)
+        if (own.step === "inventoried" || !isComplete(change)) return
+        if (own.end !== undefined && (own.later === undefined || isRepeat))
+          own.later = lookedLater(cluster, own.later, { end: own.end, change: yield* lookFromNothing(source) })
+        const whole = inventory(cluster, change, own.later)
+        if (whole === undefined) return yield* repeatLater(own)
+        yield* send(cluster, whole, change, own, randomUUID())
+        own.step = "inventoried"
         yield* Effect.logInfo(`cluster ${cluster}: ${change.objects.size} objects reported`)
       })
-    const scope = yield* Effect.scope
-    const again = yield* Queue.unbounded<void>()
-    // What is new has been told by then, or is gone.
-    const tellAgain = Effect.delay(Queue.offer(again, undefined), lookAgainMs)
+    /** Only one repeat waits at a time: however often the source changes meanwhile, it is read no more often for it. */
+    const repeatLater = (own: Life) =>
+      Effect.suspend(() => {
+        if (own.step === "repeating") return Effect.void
+        own.step = "repeating"
+        return Effect.asVoid(Effect.forkIn(Effect.delay(Queue.offer(again, repeat(own)), lookAgainMs), scope))
+      })
+    const repeat = (own: Life) =>
+      Effect.suspend(() => {
+        if (own !== life || own.step !== "repeating" || newest === undefined) return Effect.void
+        own.step = "telling"
+        return tell(newest, true)
+      })
     let forgotten = yield* Deferred.make<void>()
     // A centre that has lost history may hold back for ever what is being told: telling begins anew, with everything.
     yield* remembered.forgotten.pipe(
       Stream.runForEach(() =>
         Effect.gen(function* () {
-          told.clear()
-          isInventoried = false
+          life = begin()
           const before = forgotten
           forgotten = yield* Deferred.make<void>()
           yield* Deferred.succeed(before, undefined)
-          yield* Queue.offer(again, undefined)
+          yield* Queue.offer(
+            again,
+            Effect.suspend(() => (newest === undefined ? Effect.void : tell(newest)))
+          )
         })
       ),
       Effect.forkScoped
     )
     /** What the centre was told of the cluster is said again, so that it hears that the agent is there, and its version. */
     const greet = Effect.suspend(() => {
-      const text = told.get("cluster")
+      const text = life.told.get("cluster")
       if (text === undefined || newest === undefined) return Effect.void
-      return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, way, randomUUID()))
+      return Effect.asVoid(send(cluster, JSON.parse(text) as Command, newest, life, randomUUID()))
     })
-    const looks = Stream.merge(
-      source.changes,
-      Stream.mapEffect(Stream.fromQueue(again), () => Effect.sync(() => newest)).pipe(
-        Stream.filter(Predicate.isNotUndefined)
-      )
-    )
-    const changes = Stream.map(looks, tell)
+    const changes = Stream.map(source.changes, (change) => tell(change))
     const greetings = Stream.as(Stream.tick(greetEveryMs), greet)
-    yield* Stream.merge(changes, greetings).pipe(
+    yield* Stream.merge(Stream.merge(changes, Stream.fromQueue(again)), greetings).pipe(
       Stream.runForEach((say) => Effect.raceFirst(say, Deferred.await(forgotten)))
     )
   }).pipe(Effect.scoped)
 
-/** The source as it is once the centre has said how far its log goes; undefined where it is of a release that does not. */
-const lookLater = ({ changes }: ClusterSource["Service"], { end }: Way): Effect.Effect<LaterLook | undefined> =>
-  end === undefined
-    ? Effect.undefined
-    : Effect.map(
-        Stream.runHead(changes),
-        Option.match({ onNone: () => undefined, onSome: (change) => ({ end, change }) })
-      )
+/** The source as another run of it begins, which rests on nothing that was read before. */
+const lookFromNothing = ({ changes }: ClusterSource["Service"]): Effect.Effect<ClusterChange | undefined> =>
+  Effect.map(Stream.runHead(changes), Option.getOrUndefined)
 
 /** What an agent knows of the time before, for a centre that does not. */
 export interface Remembered {
@@ -107,17 +113,17 @@ const nothingRemembered: Remembered = { forgotten: Stream.never, statusAddresses
 const tellChange = Effect.fnUntraced(function* (
   cluster: string,
   change: ClusterChange,
-  told: Map<string, string>,
-  way: Way,
+  life: Life,
   statusAddresses: Remembered["statusAddresses"] | undefined
 ) {
+  const { told } = life
   const news = tellings(cluster, change, told)
   const correlationId = randomUUID()
   for (const phase of phases) {
     yield* Effect.forEach(
       news.filter((telling) => telling.phase === phase),
       (telling) =>
-        send(cluster, withStatus(telling.command, statusAddresses), change, way, correlationId).pipe(
+        send(cluster, withStatus(telling.command, statusAddresses), change, life, correlationId).pipe(
           Effect.andThen((isTold) =>
             Effect.sync(() => {
               if (!isTold) return
@@ -146,30 +152,35 @@ const send = Effect.fnUntraced(function* (
   cluster: string,
   command: Command,
   change: ClusterChange,
-  way: Way,
+  life: Life,
   correlationId: string
 ) {
   const envelope = {
-    commandId: way.ids(command),
+    commandId: life.ids(command),
     correlationId,
     observedAt: new Date(change.changedAtMs).toISOString(),
     command: command as Parameters<typeof sendCommand>[1]["command"]
   }
-  const reply = yield* sendCommand(cluster, envelope, way.window)
+  const reply = yield* sendCommand(cluster, envelope, life.window)
   if (reply._tag === "Done") {
-    way.end = further(way.end, reply.end)
+    life.end = further(life.end, reply.end)
     return true
   }
   yield* Effect.logError(`${reply.code} ${command._tag} was refused: ${reply.message}`)
   return reply.code !== "LT0506"
 })
 
-/** By which commands go, all of one run. */
-interface Way {
+/** From the time that nothing counts as told: once when the agent starts, and once in each recovery. */
+interface Life {
   readonly ids: CommandIds
   readonly window: SendWindow
+  /** What the centre has acknowledged; see `Told`. */
+  readonly told: Map<string, string>
   /** How far the log goes, by the answers that came. */
   end: LogEnd | undefined
+  later: LaterLook | undefined
+  /** Whether the inventory is sent, or a repeat waits that may come to it. */
+  step: "telling" | "repeating" | "inventoried"
 }
 
 type CommandIds = (command: Command) => string

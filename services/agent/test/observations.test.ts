@@ -1,7 +1,7 @@
-import { finding } from "@lowtide/domain"
+import { finding, type LogEnd } from "@lowtide/domain"
 import type { ClusterChange } from "@lowtide/kube"
 import { assert, describe, it } from "vitest"
-import { further, inventory, type Told, tellings } from "../src/observations.ts"
+import { further, inventory, type LaterLook, lookedLater, type Told, tellings } from "../src/observations.ts"
 import { faulty, lookAt, sliceOf, texts } from "./looks.ts"
 
 const pool = { kind: "IPAddressPool", namespace: "metallb-system", name: "public" }
@@ -217,11 +217,36 @@ describe("what is told of a cluster", () => {
   it("is as of the log's end that was known before a later look, unless that has something more", () => {
     const end = { incarnation: 1, seq: 9 }
     const seen = lookAt([texts.pool, texts.node])
-    const as = (later: ClusterChange) => inventory("east", seen, { end, change: later })
+    const as = (later: ClusterChange) => inventory("east", seen, lookedLater("east", undefined, { end, change: later }))
     assert.deepStrictEqual(as(lookAt([texts.pool])), { ...inventory("east", seen)!, asOf: end }, "it may have less")
     for (const more of [texts.service, texts.namespace])
       assert.isUndefined(as(lookAt([texts.pool, texts.node, more])), more)
     assert.isUndefined(as(lookAt([texts.pool, texts.node], { unreadTexts: ["?"] })), "there may be more")
+  })
+
+  it("lacks of a later look only what a look since then lacks as well, and stays as of the first", () => {
+    const [first, second] = [
+      { incarnation: 1, seq: 9 },
+      { incarnation: 1, seq: 30 }
+    ]
+    const seen = lookAt([texts.pool, texts.node])
+    const more = lookAt([texts.pool, texts.node, texts.namespace])
+    const looked = (before: LaterLook | undefined, end: LogEnd, change: ClusterChange) =>
+      lookedLater("east", before, { end, change })
+    const later = looked(undefined, first, more)
+    assert.isUndefined(inventory("east", seen, later))
+    assert.isUndefined(inventory("east", seen, looked(later, second, more)), "it is there still")
+    assert.deepInclude(inventory("east", more, later), { namespaces: ["shop"], asOf: first }, "it is told")
+    const unlike = lookAt([texts.pool, texts.node, texts.service])
+    assert.deepStrictEqual(
+      inventory("east", seen, looked(later, second, unlike)),
+      { ...inventory("east", seen)!, asOf: first },
+      "it has gone, and what came later is told later"
+    )
+    const unread = lookAt([], { unreadTexts: ["?"] })
+    assert.isUndefined(inventory("east", seen, looked(later, second, unread)), "it may be there")
+    const begun = looked(looked(undefined, first, unread), second, seen)
+    assert.deepInclude(inventory("east", seen, begun), { asOf: second }, "the first look showed nothing")
   })
 
   it("is as of the furthest end that was heard, in whatever order", () => {

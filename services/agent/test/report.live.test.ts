@@ -4,6 +4,7 @@ import { type Command, newestFleetVersion } from "@lowtide/domain"
 import { type ClusterChange, ClusterSource } from "@lowtide/kube"
 import type { NatsServer } from "@lowtide/testkit"
 import { Effect, Exit, Layer, Queue, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { reportCluster } from "../src/report.ts"
 import { onNats, until } from "./live.ts"
 import { lookAt, texts } from "./looks.ts"
@@ -190,5 +191,54 @@ describe("an agent's report", () => {
           assert.strictEqual(runs, 3, "the first of the other looks had more")
         })
       )
+  )
+
+  it.live("looks again after a time, and not with each change, while the source has more than was told", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        let runs = 0
+        // The agent's time stands still.
+        const given = yield* setting(server, undefined, (looks) =>
+          Stream.suspend(() =>
+            ++runs === 1 ? Stream.fromQueue(looks) : Stream.succeed(lookAt([...all, texts.namespace]))
+          )
+        ).pipe(Effect.provide(TestClock.layer()))
+        yield* given.centre(() => ({ ...done, end: { incarnation: 2, seq: 5 } }))
+        yield* given.see(lookAt(all))
+        yield* given.untilAsked(first.length - 1)
+        for (const [index, text] of [[], [texts.network], [], [texts.network]].entries()) {
+          yield* given.see(lookAt([...all, ...text]))
+          yield* given.untilAsked(first.length - 1 + index)
+        }
+        assert.strictEqual(runs, 2)
+      })
+    )
+  )
+
+  it.live("comes to the inventory although every other look has something that was never there before", () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        let runs = 0
+        const namespace = (name: string) => `{ apiVersion: v1, kind: Namespace, metadata: { name: ${name} } }`
+        const given = yield* setting(server, undefined, (looks) =>
+          Stream.suspend(() =>
+            ++runs === 1
+              ? Stream.fromQueue(looks)
+              : Stream.succeed(lookAt([...all, texts.namespace, namespace(`run-${runs}`)]))
+          )
+        )
+        let seq = 0
+        yield* given.centre(() => ({ ...done, end: { incarnation: 2, seq: ++seq } }))
+        yield* given.see(lookAt(all))
+        yield* given.untilAsked(first.length - 1)
+        yield* given.see(lookAt([...all, texts.namespace]))
+        yield* given.untilAsked(first.length + 1)
+        assert.deepStrictEqual(given.tags().slice(first.length - 1), ["ObserveNamespace", "ObserveInventory"])
+        assert.deepInclude(given.asked.at(-1)?.command, {
+          namespaces: ["shop"],
+          asOf: { incarnation: 2, seq: first.length - 1 }
+        })
+      })
+    )
   )
 })
