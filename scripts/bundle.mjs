@@ -26,7 +26,7 @@ export const bundle = async (name, { root = projectRoot } = {}) => {
   const file = join(folder, "dist/main.mjs")
   const recordFile = join(folder, "dist/inputs.json")
   if (stampOf(file) !== undefined && isCurrent(root, recordFile)) return { file, built: false }
-  const { build } = await import("esbuild")
+  const { build, transform } = await import("esbuild")
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
@@ -46,11 +46,20 @@ export const bundle = async (name, { root = projectRoot } = {}) => {
     },
     logLevel: "silent"
   })
+  const texts = new Map(outputFiles.map(({ path, text }) => [path, text]))
+  texts.set(file, await inAscii(texts.get(file), transform))
   mkdirSync(join(folder, "dist"), { recursive: true })
-  for (const { path, text } of outputFiles) writeWhole(path, path === file ? inAscii(text) : text)
+  for (const [path, text] of texts) writeWhole(path, text)
   const inputs = ["package-lock.json", relative(root, fileURLToPath(import.meta.url)), ...Object.keys(metafile.inputs)]
   writeWhole(recordFile, JSON.stringify(inputs.map((input) => [input, stampOf(resolve(root, input)) ?? null])))
   return { file, built: true }
+}
+
+/** The bundle of a program that is to be there; fails where it has no src/main.ts. */
+export const bundled = async (name, options) => {
+  const built = await bundle(name, options)
+  if (built === undefined) throw new Error(`expected ${folderOf(name)}/src/main.ts, found no such file`)
+  return built.file
 }
 
 /**
@@ -67,8 +76,25 @@ const withoutFetch = {
   }
 }
 
-/** The same program: V8 keeps its text, and all of it in two octets a character where a single one is beyond ASCII. Raw texts stay. */
-const inAscii = (text) =>
+/**
+ * The same program: V8 keeps its text, and all of it in two octets a character where a single one is beyond ASCII. Raw texts stay.
+ * Fails where it would say something else: strings esbuild has written so already, which leaves regular expressions and templates.
+ */
+const inAscii = async (text, transform) => {
+  const escaped = /\\[^\0-\x7f]/.exec(text)
+  if (escaped !== null) throw new Error(`expected no backslash before a character beyond ASCII, found ${escaped[0]}`)
+  const ascii = withNumbers(text)
+  // With its templates written as strings, what they say raw is seen.
+  const asStrings = async (program) =>
+    (await transform(program, { target: "node24", supported: { "template-literal": false } })).code
+  const [was, is] = await Promise.all([asStrings(text), asStrings(ascii)])
+  if (withNumbers(was) !== withNumbers(is))
+    throw new Error("expected no tag that reads a raw text beyond ASCII, but String.raw")
+  return ascii
+}
+
+/** Each character beyond ASCII by its number, but in what String.raw reads. */
+const withNumbers = (text) =>
   text.replace(
     /(String\.raw`[^`]*`)|[^\0-\x7f]/g,
     (found, raw) => raw ?? `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`

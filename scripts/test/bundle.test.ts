@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { bundle } from "../bundle.mjs"
+import { bundle, bundled } from "../bundle.mjs"
 import { plantTree } from "./planted-tree.ts"
 
 const output = (file: string) => spawnSync(process.execPath, [file], { encoding: "utf8" }).stdout
@@ -35,6 +35,24 @@ describe("the bundle of a service", () => {
     assert.isFalse(readFileSync(file).some((octet) => octet > 127))
     const raw = await bundle("b", { root })
     assert.strictEqual(output(raw?.file ?? ""), "\\u00b5µ µ\n", "where it would say something else it stays")
+  })
+
+  it("fails where that would have it say something else", async () => {
+    for (const program of [
+      "console.log(/\\µ/.test('µ'))",
+      "const own = (strings) => strings.raw[0]\nconsole.log(own`µ`)",
+      `console.log(String.raw\`a\${[1].map((x) => \`b\` + x)}µ\`)`
+    ]) {
+      const root = plantTree({ "package-lock.json": "{}", "services/a/src/main.ts": program })
+      const error = await bundle("a", { root }).catch((cause: Error) => cause.message)
+      assert.match(String(error), /^expected no (backslash|tag)/, program)
+    }
+  })
+
+  it("of what is no program fails where it has to be there", async () => {
+    const root = plantTree({ "services/a/package.json": "{}" })
+    const error = await bundled("a", { root }).catch((cause: Error) => cause.message)
+    assert.strictEqual(error, "expected services/a/src/main.ts, found no such file")
   })
 
   it("does not load Node's fetch because it serves HTTP", async () => {

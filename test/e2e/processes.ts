@@ -4,16 +4,20 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startProcess } from "@lowtide/testkit/lab/processes"
 import { Effect } from "effect"
-import { bundle } from "../../scripts/bundle.mjs"
+import { bundled } from "../../scripts/bundle.mjs"
 
 const programs = new Map(
   await Promise.all(
-    ["allocator", "agent", "speaker", "cli"].map(async (service) => [service, (await bundle(service))?.file] as const)
+    ["allocator", "agent", "speaker", "cli"].map(async (service) => [service, await bundled(service)] as const)
   )
 )
 
 /** The program of a service, bundled: it starts in a third of the time that the sources take. */
-export const mainOf = (service: string): string => programs.get(service) ?? ""
+export const mainOf = (service: string): string => {
+  const file = programs.get(service)
+  if (file === undefined) throw new Error(`expected a service that is bundled, found ${service}`)
+  return file
+}
 
 /** A folder of a test, which goes with the scope, and files in it, by their paths. */
 export const testFolder = (name: string) =>

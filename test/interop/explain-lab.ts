@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
-import { bundle } from "../../scripts/bundle.mjs"
+import { bundled } from "../../scripts/bundle.mjs"
 import { openJournal } from "../../services/speaker/src/journal.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, vip } from "../../services/speaker/test/hand-centre.ts"
 import { type BgpLab, end, eventually, linkAddresses } from "./bgp-lab.ts"
@@ -93,9 +93,7 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
     LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "http.sock")}`
   }
   // Bundled, both start in half the time, and each question is a process.
-  const [speakerFile = "", lowtideFile = ""] = await Promise.all(
-    ["speaker", "cli"].map(async (name) => (await bundle(name))?.file)
-  )
+  const [speakerFile, lowtideFile] = await Promise.all([bundled("speaker"), bundled("cli")])
   let log = ""
   const bfd = setup.hasBfd
     ? lab.node.start([process.execPath, "packages/bfd/src/main.ts", "--socket", join(state, "bfd.sock")])

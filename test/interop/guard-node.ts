@@ -6,7 +6,7 @@ import type { ControlState } from "@lowtide/bfd"
 import type { NodePeer, PeerBfd, VipIntent } from "@lowtide/domain/announcing/intent"
 import { LabError, type LabProcess, startReady } from "@lowtide/testkit/lab/index"
 import { Effect, type Scope } from "effect"
-import { bundle } from "../../scripts/bundle.mjs"
+import { bundled } from "../../scripts/bundle.mjs"
 import { encodeBatch } from "../../services/speaker/src/journal-record.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, vip } from "../../services/speaker/test/hand-centre.ts"
 import type { BfdLab } from "./bfd-lab.ts"
@@ -34,7 +34,7 @@ export const makeGuardedNode = (
 ): Effect.Effect<GuardedNode, LabError> =>
   Effect.gen(function* () {
     const [bfdFile, speakerFile] = yield* Effect.tryPromise({
-      try: () => Promise.all(["bfd", "speaker"].map(async (name) => (await bundle(name))?.file ?? "")),
+      try: () => Promise.all([bundled("bfd"), bundled("speaker")]),
       catch: (cause) => new LabError({ operation: "bundle", detail: String(cause) })
     })
     const folder = join(lab.folder, "node")
