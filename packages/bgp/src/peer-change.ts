@@ -22,7 +22,7 @@ const effective: { readonly [Option in keyof Required<PeerOptions>]: Effective }
   gracefulRestart: "new-session",
   role: "new-session",
   isRoleStrict: "next-connection",
-  prefixesReceivedMax: "at-once",
+  prefixesReceivedMax: "at-once", // where there was one; without any nothing was counted: below
   sendHoldTimeSeconds: "at-once",
   isDialled: "new-session",
   keepaliveTimeSeconds: "at-once", // a matter of each side alone, which the OPEN does not tell (RFC 4271 §4.4)
@@ -35,8 +35,8 @@ const optionNames = Object.keys(effective) as ReadonlyArray<keyof PeerOptions>
 
 /** The options for whose change the session has to end and begin anew; the order is that of `PeerOptions`. */
 export const changesSession = (now: PeerOptions, wanted: PeerOptions): ReadonlyArray<keyof PeerOptions> =>
-  optionNames.filter((option) =>
-    option === "md5Key"
-      ? (now.md5Key === undefined) !== (wanted.md5Key === undefined)
-      : effective[option] === "new-session" && !isDeepStrictEqual(now[option], wanted[option])
-  )
+  optionNames.filter((option) => {
+    if (option === "md5Key") return (now.md5Key === undefined) !== (wanted.md5Key === undefined)
+    if (option === "prefixesReceivedMax") return now[option] === undefined && wanted[option] !== undefined
+    return effective[option] === "new-session" && !isDeepStrictEqual(now[option], wanted[option])
+  })

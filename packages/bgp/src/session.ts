@@ -150,6 +150,11 @@ const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap
       options = { ...wanted, ...kept }
       const established = connections.established()
       if (established === undefined || agreedLast === undefined) return false
+      const excess = memory.excess(options.prefixesReceivedMax)
+      if (excess !== undefined) {
+        established.input({ _tag: "FaultFound", fault: excess })
+        return false
+      }
       return writer.change(sendContext(options, agreedLast, established.transport()?.localAddress))
     },
     change: (changes, token) => {
@@ -386,7 +391,12 @@ class SessionMemory {
     if (prefixesMax === undefined) return undefined
     for (const prefix of withdrawn) this.received.delete(formatPrefix(prefix))
     for (const prefix of announced) this.received.add(formatPrefix(prefix))
-    if (this.received.size <= prefixesMax) return undefined
+    return this.excess(prefixesMax)
+  }
+
+  /** What to end the session with where the peer has announced more than this, as far as was counted. */
+  excess(prefixesMax: number | undefined): WireFault | undefined {
+    if (prefixesMax === undefined || this.received.size <= prefixesMax) return undefined
     const reason = `it announced ${this.received.size} prefixes, our configuration takes at most ${prefixesMax}`
     return wireFault(reason, "RFC 4486 §4", notification(6, 1))
   }

@@ -12,6 +12,7 @@ import {
   startListener,
   startPeer
 } from "../src/index.ts"
+import { changesSession } from "../src/peer-change.ts"
 import { plain, routes, until } from "./live.ts"
 import { messageOctets, octets } from "./octets.ts"
 
@@ -123,6 +124,29 @@ describe("a session", () => {
       assert.isDefined(node.last("ConnectFailed")!.retryInMs)
     })
   )
+
+  it.live("ends with 6/1 when the peer may announce less than it has, and goes on when it may announce more", () =>
+    Effect.gen(function* () {
+      const { router, node } = yield* twoSpeakers({}, { prefixesReceivedMax: 10 })
+      router.peer.change(routes(10))
+      yield* until("ten are taken", () => node.peer.status().prefixesReceived === 10)
+      node.peer.adjust({ ...node.peer.options, prefixesReceivedMax: 11 })
+      assert.isTrue(node.isUp())
+      node.peer.adjust({ ...node.peer.options, prefixesReceivedMax: 9 })
+      yield* until("it ended", () => node.last("SessionEnded") !== undefined)
+      assert.match(node.last("SessionEnded")!.reason, /it announced 10 prefixes, our configuration takes at most 9/)
+    })
+  )
+
+  it("has to begin anew for a first bound of what it takes, since what there is was not counted", () => {
+    const { prefixesReceivedMax: _, ...none } = { ...base, prefixesReceivedMax: 10 }
+    const some = { ...none, prefixesReceivedMax: 10 }
+    assert.deepStrictEqual(changesSession(none, some), ["prefixesReceivedMax"])
+    assert.deepStrictEqual(
+      [changesSession(some, none), changesSession(some, { ...some, prefixesReceivedMax: 9 })],
+      [[], []]
+    )
+  })
 
   it.live("ends with 6/1 when the peer announces more than it may", () =>
     Effect.gen(function* () {
