@@ -36,7 +36,11 @@ const nearestName = (found: string, names: Iterable<string>): string | undefined
 }
 
 /** How many letters are to be put in, taken out, exchanged, or swapped with the next one (optimal string alignment). */
-const editsBetween = (left: string, right: string): number => {
+const editsBetween = (one: string, other: string): number => {
+  // Names of one namespace begin alike, and that is most of the work.
+  let alike = 0
+  while (alike < one.length && one[alike] === other[alike]) alike += 1
+  const [left, right] = [one.slice(alike), other.slice(alike)]
   let twoAbove: ReadonlyArray<number> = []
   let above = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let row = 1; row <= left.length; row++) {
