@@ -266,6 +266,19 @@ export const commands: ReadonlyArray<Command> = [
       {},
       { annotations: { "lowtide.dev/med": "50", "lowtide.dev/as-path-prepend": "2" } }
     )
+  ),
+  apply(
+    manifestObject(
+      "BGPPeer",
+      "upstream",
+      { myASN: 64496, peerASN: 64503, peerAddress: "10.1.0.5" },
+      {
+        annotations: {
+          ...{ "lowtide.dev/maximum-prefixes": "1000" },
+          ...{ "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true" }
+        }
+      }
+    )
   )
 ]
 

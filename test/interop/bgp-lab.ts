@@ -42,6 +42,8 @@ export interface RouterSetup {
   readonly role?: "provider" | "customer" | "peer"
   /** A neighbour without a role is refused. */
   readonly requiresRole?: boolean
+  /** Of BIRD and FRR: IPv4 prefixes that it announces; none unless given. */
+  readonly announces?: ReadonlyArray<string>
   /** Of BIRD: BFD at 300 ms x 3. */
   readonly hasBfd?: boolean
   /** Prefixes above this number end the session at the router. */

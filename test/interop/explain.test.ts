@@ -93,7 +93,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
     it(`${name} insists on a role (RFC 9234), and the node says none`, async () => {
       await router({ role: "provider", requiresRole: true }, kind)
       const { explained } = await node({ peer: {} })
-      await explained("tor-a", /was 2\/11 Role Mismatch: .* insists on one \(strict mode\), and nodes say none/)
+      await explained("tor-a", /was 2\/11 Role Mismatch: .* insists on one \(strict mode\) and the BGPPeer has none/)
     })
 
     it(`${name} takes fewer prefixes than it is told`, async () => {

@@ -92,6 +92,34 @@ for (const [name, start] of [
       assert.deepStrictEqual([med, asPath], [50, [own, own, own]])
     })
 
+    it("maximum-prefixes: what is within it is taken, and more ends the session, with the reason", async () => {
+      const running = await router({ announces: ["203.0.113.0/25", "203.0.113.128/25"] })
+      const enough = await node({ "maximum-prefixes": "3" }) // FRR tells us our own route as well
+      await enough.explained("tor-a", /is Established /)
+      await hasRoute(running, 4, prefix)
+      await enough.close()
+      const { explained } = await node({ "maximum-prefixes": "1" })
+      await explained("tor-a", /it announced [23] prefixes, our configuration takes at most 1 .*NOTIFICATION 6\/1/)
+      await eventually(
+        () => running.routes(4),
+        (found) => !found.has(prefix),
+        "the session is over at the router"
+      )
+    })
+
+    it("role, role-strict: roles that fit come up, others do not, and a router without one is refused", async () => {
+      const provider = await router({ role: "provider", requiresRole: true })
+      const customer = await node({ role: "customer", "role-strict": "true" })
+      await hasRoute(provider, 4, prefix)
+      await customer.close()
+      const peer = await node({ role: "peer" })
+      await peer.explained("tor-a", /2\/11 Role Mismatch/)
+      await closeAll()
+      await router()
+      const strict = await node({ role: "customer", "role-strict": "true" })
+      await strict.explained("tor-a", /it tells no role, and our configuration, as customer, insists on one/)
+    })
+
     it("ttl-security-hops: a router that asks for TTL 255 has it, and one that sends less is not heard", async () => {
       const strict = await router({ gtsm: true })
       await node({ "ttl-security-hops": "1" })

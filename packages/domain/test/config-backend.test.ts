@@ -70,6 +70,8 @@ describe("what a backend cannot do of one peer", () => {
 describe("what an FRRConfiguration has no field for", () => {
   const settings = [
     ["BGPPeer", "lowtide.dev/ttl-security-hops", "1"],
+    ["BGPPeer", "lowtide.dev/maximum-prefixes", "10"],
+    ["BGPPeer", "lowtide.dev/role", "customer"],
     ["BGPAdvertisement", "lowtide.dev/med", "10"],
     ["BGPAdvertisement", "lowtide.dev/as-path-prepend", "2"]
   ] as const

@@ -212,11 +212,21 @@ describe("annotations of a BGPPeer", () => {
     return raw("metallb.io/v1beta2", "BGPPeer", usual, { annotations })
   }
 
-  it.each([
+  const read: ReadonlyArray<readonly [annotations: object, expected: object]> = [
     [{ "lowtide.dev/ttl-security-hops": "1" }, { ttlSecurityHops: 1 }],
     [{ "lowtide.dev/ttl-security-hops": "254" }, { ttlSecurityHops: 254 }],
-    [{ "example.com/ttl-security-hops": "0" }, {}]
-  ])("reads %j", (annotations, expected) => {
+    [{ "example.com/ttl-security-hops": "0" }, {}],
+    [{ "lowtide.dev/maximum-prefixes": "1" }, { maximumPrefixes: 1 }],
+    [{ "lowtide.dev/maximum-prefixes": "10000000" }, { maximumPrefixes: 10_000_000 }],
+    ...["provider", "customer", "peer", "route-server", "route-server-client"].map(
+      (role): readonly [object, object] => [{ "lowtide.dev/role": role, "lowtide.dev/role-strict": "false" }, { role }]
+    ),
+    [
+      { "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true" },
+      { role: "customer", roleStrict: true }
+    ]
+  ]
+  it.each(read)("reads %j", (annotations, expected) => {
     assert.deepStrictEqual(good("BGPPeer", annotated(annotations)), { ...good("BGPPeer", peer({})), ...expected })
   })
 
@@ -238,7 +248,48 @@ describe("annotations of a BGPPeer", () => {
       `LT0115 ${hops}: ebgpMultiHop or a number of hops, which lets the peer be so far away | both`
     ]
   ]
-  it.each(wrong)("refuses %j with %j", (annotations, spec, expected) => {
+  const role = "metadata.annotations[lowtide.dev/role]"
+  const words = "provider or customer or peer or route-server or route-server-client"
+  const alsoWrong: typeof wrong = [
+    [
+      { "lowtide.dev/maximum-prefixes": "0" },
+      {},
+      'LT0108 metadata.annotations[lowtide.dev/maximum-prefixes]: a whole number in 1..10000000, in quotation marks | "0"'
+    ],
+    [{ "lowtide.dev/role": "rs" }, {}, `LT0107 ${role}: ${words} | "rs"`],
+    [
+      { "lowtide.dev/role": "peer" },
+      { peerASN: 64496 },
+      `LT0117 ${role}: nothing on a peer of our own AS (RFC 9234 §4) | peer`
+    ],
+    [
+      { "lowtide.dev/role": "peer" },
+      { peerASN: null, dynamicASN: "internal" },
+      `LT0117 ${role}: nothing on a peer of our own AS (RFC 9234 §4) | peer`
+    ],
+    [
+      { "lowtide.dev/role": "peer" },
+      { localASN: 64500 },
+      `LT0117 ${role}: nothing on a peer of our own AS (RFC 9234 §4) | peer`
+    ],
+    [
+      { "lowtide.dev/role-strict": "true" },
+      {},
+      `LT0106 ${role}: a role, which lowtide.dev/role-strict is about | nothing`
+    ],
+    [
+      { "lowtide.dev/role": "peer", "lowtide.dev/role-strict": "yes" },
+      {},
+      'LT0107 metadata.annotations[lowtide.dev/role-strict]: true or false | "yes"'
+    ]
+  ]
+
+  it("has a role towards a peer that is in another AS than the one it is shown", () => {
+    const shown = annotated({ "lowtide.dev/role": "peer" }, { peerASN: 64_496, localASN: 64_510 })
+    assert.strictEqual(good("BGPPeer", shown).role, "peer")
+  })
+
+  it.each([...wrong, ...alsoWrong])("refuses %j with %j", (annotations, spec, expected) => {
     assert.deepStrictEqual(faults(annotated(annotations, spec)), [expected])
     assert.isUndefined(decodeObject(annotated(annotations, spec)).object)
   })

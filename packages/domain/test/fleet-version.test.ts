@@ -124,13 +124,18 @@ describe("a peer that an older speaker would misread", () => {
       const message = world.message("east", "node.east-1")
       return message?._tag === "NodeIntent" ? message.peers.map(({ name }) => name).sort() : []
     }
-    for (const [index, [name, text]] of Object.entries({ "ttl-security-hops": "1" }).entries()) {
+    for (const [index, [name, text]] of Object.entries({
+      ...{ "ttl-security-hops": "1", "maximum-prefixes": "1000", role: "customer" }
+    }).entries()) {
       const manifest = raw("BGPPeer", name, { ...spec, peerAddress: `10.1.1.${index}` })
       world.do(apply("east", { ...manifest, annotations: { [`lowtide.dev/${name}`]: text } }))
     }
     assert.deepStrictEqual(told(), ["tor"])
     world.do(finalise(2))
-    assert.deepStrictEqual(told(), ["any", "by-interface", "hidden", "in-a-vrf", "secret", "tor", "ttl-security-hops"])
+    assert.deepStrictEqual(told(), [
+      ...["any", "by-interface", "hidden", "in-a-vrf", "maximum-prefixes"],
+      ...["role", "secret", "tor", "ttl-security-hops"]
+    ])
   })
 })
 

@@ -25,6 +25,12 @@ export const restartTimeSeconds = 120
 /** The most that the field holds, which each hop takes one from. */
 const ttlMax = 255
 
+/** Roles as the session calls them. */
+const roles: Readonly<Record<NonNullable<NodePeer["role"]>, NonNullable<PeerOptions["role"]>>> = {
+  ...{ provider: "provider", customer: "customer", peer: "peer" },
+  ...{ "route-server": "rs", "route-server-client": "rs-client" }
+}
+
 /** What a node finds out about its peers by itself. */
 export interface Found {
   /** Undefined for a peer without a password. */
@@ -88,6 +94,8 @@ const peerOptions = (
     ...(!isInternalPeer(peer) && peer.hops === "one" && { ttl: 1 }),
     // Nobody further away can send what arrives with more than this (RFC 5082 §3).
     ...(peer.ttlSecurityHops !== undefined && { ttl: ttlMax, ttlMin: ttlMax + 1 - peer.ttlSecurityHops }),
+    ...(peer.maximumPrefixes !== undefined && { prefixesReceivedMax: peer.maximumPrefixes }),
+    ...(peer.role !== undefined && { role: roles[peer.role], isRoleStrict: peer.roleStrict === true }),
     // To a router every process of ours is a restart: it may keep what one before has told it.
     ...(peer.gracefulRestart === true && {
       gracefulRestart: {
@@ -130,6 +138,8 @@ const fieldNames: Partial<Readonly<Record<keyof PeerOptions, string>>> = {
   md5Key: "password",
   device: "vrf",
   gracefulRestart: "enableGracefulRestart",
+  prefixesReceivedMax: "lowtide.dev/maximum-prefixes",
+  role: "lowtide.dev/role",
   ttlMin: "least TTL, by lowtide.dev/ttl-security-hops,"
 }
 

@@ -84,6 +84,17 @@ describe("wantedPeers", () => {
     assert.deepStrictEqual([internal.ttl, internal.ttlMin], [255, 2])
   })
 
+  it("takes so many prefixes at most, and has the role, that the peer says", () => {
+    const { prefixesReceivedMax, role, isRoleStrict } = options({})
+    assert.deepStrictEqual([prefixesReceivedMax, role, isRoleStrict], [undefined, undefined, undefined])
+    assert.deepInclude(options({}, { maximumPrefixes: 5, role: "customer" }), {
+      ...{ prefixesReceivedMax: 5, role: "customer", isRoleStrict: false }
+    })
+    const strict = options({}, { role: "route-server-client", roleStrict: true })
+    assert.deepInclude(strict, { role: "rs-client", isRoleStrict: true })
+    assert.strictEqual(options({}, { role: "route-server" }).role, "rs")
+  })
+
   it("asks a router to keep routes where the peer says so, as one that has restarted", () => {
     assert.isUndefined(options({}).gracefulRestart)
     const { gracefulRestart } = options({}, { gracefulRestart: true })
@@ -102,6 +113,8 @@ describe("wantedPeers", () => {
       [{ routerId: "192.0.2.77" }, "routerID, else the node's first IPv4 address, from 192.0.2.11 to 192.0.2.77"],
       [{ vrf: "red" }, "vrf from none to red"],
       [{ gracefulRestart: true }, "enableGracefulRestart from none to set"],
+      [{ maximumPrefixes: 5 }, "lowtide.dev/maximum-prefixes from none to 5"],
+      [{ role: "peer" }, "lowtide.dev/role from none to peer"],
       [{ ttlSecurityHops: 2 }, "least TTL, by lowtide.dev/ttl-security-hops, from none to 254"]
     ]
     for (const [change, said] of cases) assert.deepStrictEqual(restarting(change), [said])

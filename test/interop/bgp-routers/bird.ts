@@ -49,6 +49,7 @@ const configOf = (setup: RouterSetup, log: string): string => {
   return `log "${log}" all;
 router id 192.0.2.1;
 protocol device {}
+protocol static { ipv4; ${(setup.announces ?? []).map((prefix) => `route ${prefix} blackhole;`).join(" ")} }
 ${setup.hasBfd === true ? 'protocol bfd { interface "up0" { interval 300 ms; multiplier 3; }; }' : ""}
 protocol bgp node {
   local as ${setup.localAsn};
@@ -61,7 +62,7 @@ protocol bgp node {
   ${setup.hasBfd === true ? "bfd on;" : ""}
   passive ${setup.dials === true ? "off" : "on"};
   connect delay time 1; error wait time 1, 2; connect retry time 1;
-  ${setup.onlyFamily === 6 ? "" : `ipv4 { import all; export none; ${limit} ${extended} };`}
+  ${setup.onlyFamily === 6 ? "" : `ipv4 { import all; export where source = RTS_STATIC; ${limit} ${extended} };`}
   ${setup.onlyFamily === 4 ? "" : `ipv6 { import all; export none; ${limit} };`}
 }
 `

@@ -74,6 +74,7 @@ const configOf = (setup: RouterSetup): string => {
     ...[4, 6].flatMap((family) => [
       `address-family ipv${family} unicast`,
       ...neighbor("activate", ...limit),
+      ...(family === 4 ? (setup.announces ?? []).map((prefix) => `network ${prefix}`) : []),
       "exit-address-family"
     ]),
     ...(setup.bmp === undefined ? [] : bmpLines(setup.bmp)),

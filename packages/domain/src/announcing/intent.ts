@@ -134,6 +134,11 @@ export const NodePeer = Schema.Struct({
   hops: Schema.optionalKey(Schema.Literals(["one", "many"])),
   /** What has come further than so many hops is dropped, 1..254 (GTSM, RFC 5082). */
   ttlSecurityHops: Schema.optionalKey(Schema.Int),
+  /** More prefixes at a time from the peer end the session. */
+  maximumPrefixes: Schema.optionalKey(Schema.Int),
+  /** What the node is to an external peer (RFC 9234), and whether the peer has to say what it is. */
+  role: Schema.optionalKey(Schema.Literals(["provider", "customer", "peer", "route-server", "route-server-client"])),
+  roleStrict: Schema.optionalKey(Schema.Literal(true)),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
   gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
   /** The session ends when BFD loses the peer (RFC 5882); missing: no BFD is run with it. */

@@ -39,7 +39,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   "2/11": {
     sent: "its role does not fit ours",
     received:
-      "our role does not fit its own, or it insists on one (strict mode), and nodes say none: take that away at it"
+      "our role does not fit its own, or it insists on one (strict mode) and the BGPPeer has none: its annotation lowtide.dev/role says it"
   },
   "4/0": {
     sent: "nothing came from it for the hold time: it is down, too busy, or the path from it is broken",

@@ -195,7 +195,9 @@ const peersToldOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Peer> 
           peer.interface === undefined &&
           peer.dynamicAsn === undefined &&
           peer.localAsn === undefined &&
-          peer.ttlSecurityHops === undefined
+          peer.ttlSecurityHops === undefined &&
+          peer.maximumPrefixes === undefined &&
+          peer.role === undefined
       )
 }
 
@@ -223,6 +225,9 @@ const nodePeer = (peer: Peer, profile: BfdProfile | undefined): NodePeer => ({
   ...(peer.vrf === undefined ? {} : { vrf: peer.vrf }),
   hops: peer.ebgpMultiHop || (peer.ttlSecurityHops ?? 1) > 1 ? "many" : "one",
   ...(peer.ttlSecurityHops === undefined ? {} : { ttlSecurityHops: peer.ttlSecurityHops }),
+  ...(peer.maximumPrefixes === undefined ? {} : { maximumPrefixes: peer.maximumPrefixes }),
+  ...(peer.role === undefined ? {} : { role: peer.role }),
+  ...(peer.roleStrict === undefined ? {} : { roleStrict: peer.roleStrict }),
   ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
   ...(profile === undefined ? {} : { bfd: peerBfd(profile) }),
   ...(peer.password === undefined ? {} : { password: peer.password })

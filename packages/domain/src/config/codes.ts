@@ -88,9 +88,9 @@ export const codes = {
     "Make keepaliveTime at most holdTime, best a third of it"
   ),
   LT0117: error(
-    "ebgpMultiHop on an internal peer",
-    "myASN and peerASN are equal: an internal session has no hop limit to lift.",
-    "Remove ebgpMultiHop, or correct the AS numbers"
+    "setting of external peers on an internal one",
+    "The peer is in our own AS: an internal session has no hop limit that ebgpMultiHop could lift, and no role (RFC 9234).",
+    "Remove the setting, or correct the AS numbers"
   ),
   LT0118: error(
     "serviceSelectors with an aggregate",

@@ -57,11 +57,24 @@ export interface Peer {
   readonly dualStackAddressFamily?: boolean
   /** 1..254: what has come further than so many hops is dropped (GTSM, RFC 5082). */
   readonly ttlSecurityHops?: number
+  /** More prefixes at a time from the peer end the session, 1..10000000. */
+  readonly maximumPrefixes?: number
+  /** What the nodes are to the peer (RFC 9234), to external peers only. */
+  readonly role?: PeerRole
+  /** A peer that tells no role of its own is refused. */
+  readonly roleStrict?: true
 }
+
+/** What an AS is to its neighbour, as RFC 9234 §3 calls it; the route server is `route-server`. */
+export const peerRoles = ["provider", "customer", "peer", "route-server", "route-server-client"] as const
+export type PeerRole = (typeof peerRoles)[number]
 
 /** The annotations of a BGPPeer: settings for which MetalLB has no field. */
 export const peerAnnotations = {
-  ttlSecurityHops: "lowtide.dev/ttl-security-hops"
+  ttlSecurityHops: "lowtide.dev/ttl-security-hops",
+  maximumPrefixes: "lowtide.dev/maximum-prefixes",
+  role: "lowtide.dev/role",
+  roleStrict: "lowtide.dev/role-strict"
 } as const
 
 /** In the BGPPeer itself, or under the key `password` of a Secret. */
@@ -84,6 +97,7 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
   const password = readPassword(spec, raw.namespace)
   const myAsn = readAsn(spec, "myASN")
   const remote = readRemoteAs(spec)
+  const { localAsn } = readLocalAsn(spec, myAsn)
   const ebgpMultiHop = spec.boolean("ebgpMultiHop") ?? false
   if (ebgpMultiHop && myAsn !== undefined && myAsn === remote.peerAsn) {
     reader.report("LT0117", spec.at("ebgpMultiHop"), "false or nothing when myASN equals peerASN", "true")
@@ -96,7 +110,7 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
     namespace: raw.namespace,
     myAsn: myAsn ?? 0,
     ...remote,
-    ...readLocalAsn(spec, myAsn),
+    ...present("localAsn", localAsn),
     ...readAddresses(spec),
     ...present("vrf", spec.string("vrf")),
     peerPort: spec.integer("peerPort", { min: 1, max: 65535 }) ?? 179,
@@ -109,7 +123,7 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
     ...present("password", password),
     ...present("disableMP", spec.boolean("disableMP")),
     ...present("dualStackAddressFamily", spec.boolean("dualStackAddressFamily")),
-    ...readAnnotations(reader, raw, { ebgpMultiHop })
+    ...readAnnotations(reader, raw, { ebgpMultiHop, isInternal: isInternal(remote, localAsn ?? myAsn) })
   }
   spec.reportUnknown()
   return peer
@@ -122,7 +136,7 @@ const present = <Name extends keyof Peer>(name: Name, value: Peer[Name] | undefi
 const readAnnotations = (
   reader: ObjectReader,
   raw: RawObject,
-  { ebgpMultiHop }: Pick<Peer, "ebgpMultiHop">
+  { ebgpMultiHop, isInternal }: Pick<Peer, "ebgpMultiHop"> & { readonly isInternal: boolean }
 ): Partial<Pick<Peer, keyof typeof peerAnnotations>> => {
   const names = peerAnnotations
   const annotations = reader.fields("metadata", { annotations: raw.annotations }).nested("annotations")
@@ -131,9 +145,25 @@ const readAnnotations = (
     const expected = "ebgpMultiHop or a number of hops, which lets the peer be so far away"
     reader.report("LT0115", annotations.at(names.ttlSecurityHops), expected, "both")
   }
+  const maximumPrefixes = annotations.integerText(names.maximumPrefixes, { min: 1, max: 10_000_000 })
+  const role = annotations.oneOf(names.role, peerRoles)
+  const roleStrict = annotations.oneOf(names.roleStrict, ["true", "false"]) === "true"
+  if (role !== undefined && isInternal) {
+    reader.report("LT0117", annotations.at(names.role), "nothing on a peer of our own AS (RFC 9234 §4)", role)
+  }
+  if (roleStrict) annotations.require(names.role, `a role, which ${names.roleStrict} is about`)
   annotations.reportUnknownOf({ prefixes: ["lowtide.dev/"], known: Object.values(names) })
-  return { ...present("ttlSecurityHops", ttlSecurityHops) }
+  return {
+    ...present("ttlSecurityHops", ttlSecurityHops),
+    ...present("maximumPrefixes", maximumPrefixes),
+    ...present("role", role),
+    ...(roleStrict ? { roleStrict } : {})
+  }
 }
+
+/** A session in one AS, as the peer is shown ours. */
+const isInternal = ({ peerAsn, dynamicAsn }: Pick<Peer, "peerAsn" | "dynamicAsn">, ownAsn: number | undefined) =>
+  dynamicAsn === undefined ? ownAsn !== undefined && ownAsn === peerAsn : dynamicAsn === "internal"
 
 /** Whether there is a password, and where; its text is neither kept nor shown. */
 const readPassword = (spec: Fields, peerNamespace: string): PasswordPlace | undefined => {
