@@ -28,7 +28,7 @@ import { Passwords } from "./passwords.ts"
 import { judgeAside } from "./saved-state.ts"
 import { Speaker, tickMs } from "./speaker.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
-import { judgeMessages, readTrust } from "./trust.ts"
+import { judgeMessages, readTrust, type Trust } from "./trust.ts"
 import { Neighbors, neighborsPort } from "./unnumbered/neighbors.ts"
 import { runUplink } from "./uplink.ts"
 import { Withheld, withheldFiles } from "./withheld.ts"
@@ -84,8 +84,7 @@ const RunningLive = Layer.effect(
     const passwords = yield* PasswordsOfNode
     yield* lockState(stateFolder)
     yield* lockNode(settings.cluster, settings.node)
-    const { journal, loaded } = openJournal(stateFolder)
-    const judgeSaved = yield* Effect.promise(() => judgeAside(trust, loaded.records))
+    const saved = yield* Effect.promise(() => readSaved(stateFolder, trust))
     const resync = yield* Queue.sliding<void>(1)
     const statusWake = yield* Queue.sliding<void>(1)
     const wireWake = yield* Queue.sliding<void>(1)
@@ -105,9 +104,7 @@ const RunningLive = Layer.effect(
       diagnosis,
       settings,
       trust,
-      journal,
-      loaded,
-      judgeSaved,
+      ...saved,
       life,
       withheld,
       startPeer: (options, onEvent) => startPeer(options, onEvent, exporter?.tap()),
@@ -144,6 +141,12 @@ const RunningLive = Layer.effect(
     return Running.of({ speaker, bfd, moreMetrics, say, withheld, resync, statusWake, wireWake })
   })
 )
+
+/** Apart, so that nothing which outlives the start has hold of what was read. */
+const readSaved = async (stateFolder: string, trust: Trust) => {
+  const { journal, loaded } = openJournal(stateFolder)
+  return { journal, loaded, judgeSaved: await judgeAside(trust, loaded.records) }
+}
 
 const logAt = { info: Effect.logInfo, warning: Effect.logWarning, error: Effect.logError } as const
 

@@ -29,23 +29,35 @@ const judgedAtOnceMax = 500
  * its share. Of each message it is told once what was found.
  */
 export const judgeAside = async (trust: Trust, records: ReadonlyArray<SavedRecord>): Promise<JudgeSaved> => {
-  const keys = new Map<string, string>()
-  for (const record of records) {
-    if (record._tag !== "Message") continue
-    keys.set(record.envelope, record.key)
-    if (record.inEffect !== undefined) keys.set(record.inEffect.envelope, record.key)
-  }
-  const texts = [...keys].map(([envelope, key]) => ({ key, envelope }))
-  const found = new Map<string, Judged>()
+  const texts = textsOf(records)
+  const found = new Map<string, Map<string, Judged>>() // by key, and by text
   for (let first = 0; first < texts.length; first += judgedAtOnceMax) {
-    const some = await judgeMessages(trust, texts.slice(first, first + judgedAtOnceMax))
-    for (const { text, judged } of some) found.set(text.envelope, judged)
+    for (const { text, judged } of await judgeMessages(trust, texts.slice(first, first + judgedAtOnceMax))) {
+      const ofKey = found.get(text.key) ?? new Map<string, Judged>()
+      found.set(text.key, ofKey.set(text.envelope, judged))
+    }
   }
   return (key, envelope) => {
-    const judged = keys.get(envelope) === key ? found.get(envelope) : undefined
-    found.delete(envelope)
+    const judged = found.get(key)?.get(envelope)
+    found.get(key)?.delete(envelope)
     return judged ?? judgeMessage(trust, key, envelope)
   }
+}
+
+/** Each text of the records once; of one that is saved under several keys, under each. */
+const textsOf = (records: ReadonlyArray<SavedRecord>) => {
+  const keys = new Map<string, Array<string>>()
+  const note = (envelope: string, key: string) => {
+    const known = keys.get(envelope)
+    if (known === undefined) keys.set(envelope, [key])
+    else if (!known.includes(key)) known.push(key)
+  }
+  for (const record of records) {
+    if (record._tag !== "Message") continue
+    note(record.envelope, record.key)
+    if (record.inEffect !== undefined) note(record.inEffect.envelope, record.key)
+  }
+  return [...keys].flatMap(([envelope, of]) => of.map((key) => ({ key, envelope })))
 }
 
 /** Rebuilds the state from its records. */

@@ -52,7 +52,8 @@ export const tickMs = 500
  * endpoints at once.
  */
 export class Speaker {
-  readonly #port: SpeakerPort
+  readonly #port: Omit<SpeakerPort, "judgeSaved" | "loaded">
+  readonly #loaded: Omit<SpeakerPort["loaded"], "records">
   readonly #saved: SavedState
   readonly #endpoints: EndpointView
   readonly #table: RouteTable
@@ -89,11 +90,13 @@ export class Speaker {
   /** What the intake says of its last agreement before there was any. */
   readonly #beganAgreedMs: number
 
-  constructor(port: SpeakerPort) {
-    const { settings, trust, loaded } = port
+  /** What the disk had is let go of once the state is made of it: it has every text of two generations. */
+  constructor({ judgeSaved, loaded: { records, ...loaded }, ...port }: SpeakerPort) {
+    const { settings, trust } = port
     this.#port = port
+    this.#loaded = loaded
     this.reporter = new Reporter({ ...port, isSent: (peer, address) => this.#isSent(peer, address) })
-    this.#saved = restoreState(trust, settings.node, loaded.records, port.judgeSaved)
+    this.#saved = restoreState(trust, settings.node, records, judgeSaved)
     this.#oldMs = port.life.tooOldMs(port.unixMs())
     this.#isQuiet = loaded.damage === "lost" || this.#oldMs !== undefined
     this.#losses = new Losses({ ...port, newestStamp: () => this.#saved.held.newestStamp })
@@ -204,13 +207,13 @@ export class Speaker {
 
   /** Whether what the disk has waits to be vouched for because it is old; what is lost a person cannot vouch for. */
   get isQuiet(): boolean {
-    return this.#isQuiet && this.#oldMs !== undefined && this.#port.loaded.damage !== "lost"
+    return this.#isQuiet && this.#oldMs !== undefined && this.#loaded.damage !== "lost"
   }
 
   /** Announces what the disk has, with nothing else needed. */
   start(): void {
     const { held, refusals } = this.#saved
-    for (const fault of this.#port.loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
+    for (const fault of this.#loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
     if (this.#isQuiet)
       this.#port.say("error", formatFault({ code: "LT0409", message: `saved state: ${this.#whyQuiet}` }))
     for (const refusal of refusals) this.#onRefused(refusal)
@@ -226,7 +229,7 @@ export class Speaker {
     this.#table.update({ node, vips })
     if (node !== undefined) this.#configureSessions(node)
     if (this.#brake.kept.size > 0) this.#sayBrake(`${this.#brake.kept.size} messages`, "still ")
-    if (this.#port.loaded.damage === "repaired") this.#saver.compact()
+    if (this.#loaded.damage === "repaired") this.#saver.compact()
     const from = node === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
     this.#port.say(
       "info",

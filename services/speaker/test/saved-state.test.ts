@@ -98,6 +98,25 @@ describe("judgeAside", () => {
   })
 })
 
+describe("judgeAside of a text that is saved under two keys", () => {
+  it("has it of each, whatever the order, and lets go of what it has told", async () => {
+    const centre = new HandCentre()
+    const [one, two] = [centre.say(vip("198.51.100.1")), centre.say(vip("198.51.100.2"))]
+    const elsewhere = { key: two.key, envelope: one.envelope }
+    for (const records of [
+      [saved(one), saved(elsewhere)],
+      [saved(elsewhere), saved(one)]
+    ]) {
+      const trust = { ...trustOf(centre) }
+      const judge = await judgeAside(trust, records)
+      trust.intentKeys = trustOf(new HandCentre()).intentKeys // who is judged from now on is not believed
+      assert.isTrue(Result.isFailure(judge(elsewhere.key, elsewhere.envelope)))
+      assert.isTrue(Result.isSuccess(judge(one.key, one.envelope)))
+      assert.isTrue(Result.isFailure(judge(one.key, one.envelope)))
+    }
+  })
+})
+
 describe("withLostSession", () => {
   it("takes a lost session's hold time for the longest known, and for 180 s when none is", () => {
     const hold = (...known: ReadonlyArray<number>) =>

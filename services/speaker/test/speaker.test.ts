@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import type { PeerEvent } from "@lowtide/bgp/peer"
 import { startPeer } from "@lowtide/bgp/session"
 import type { Stamp } from "@lowtide/domain/announcing/intent"
@@ -125,6 +127,21 @@ describe("Speaker", () => {
       servesHere: true,
       servesAnywhere: true
     })
+  })
+
+  it("lets go of what the disk had, and of what was found of it, once it is begun", async () => {
+    const begin = () => {
+      const centre = new HandCentre()
+      const records: ReadonlyArray<SavedRecord> = [{ _tag: "Message", ...centre.say(vip("198.51.100.1")) }]
+      const { speaker, settle } = make(centre, records)
+      return { speaker, settle, records: new WeakRef(records) }
+    }
+    const { speaker, settle, records } = begin()
+    await settle()
+    setFlagsFromString("--expose-gc")
+    runInNewContext("gc")()
+    assert.isUndefined(records.deref())
+    assert.strictEqual(speaker.intentCount, 1)
   })
 
   it("reports each VIP of a session that is told everything anew, which may have no next hop for some any more", async () => {
