@@ -117,7 +117,9 @@ export const routeCases = {
     )
     speaker.send({ announce: ["198.51.100.1/32"] })
     await hasRoute(router, 4, "198.51.100.1/32") // after what was sent again
-    assert.deepStrictEqual((await watch.stop()).least, { 4: 1_000, 6: 500 })
+    const { least } = await watch.stop()
+    assert.isAtLeast(least[4], 1_000) // or one more, where it did not come to look before
+    assert.strictEqual(least[6], 500)
     const { messages, prefixesSent } = await speaker.status()
     assert.isAtLeast(messages.sent.Update - sentBefore, 3) // one a family at the least, and the last route
     assert.strictEqual(prefixesSent, 1_501)

@@ -13,13 +13,16 @@ import {
 /** Where its processes lock themselves in. Nothing is written there. */
 const chrootFolder = "/run/openbgpd"
 
+/** Each has a socket of its own: one that ends late takes its socket away, and would take that of the next. */
+let started = 0
+
 /** OpenBGPD. It routes nothing into the kernel here. */
 export const startOpenbgpd: StartRouter = async ({ folder, start }, setup) => {
   const config = join(folder, "openbgpd.conf")
-  const control = join(folder, "openbgpd.ctl")
+  const control = join(folder, `openbgpd-${++started}.ctl`)
   const log = join(folder, "openbgpd.log")
   await mkdir(chrootFolder, { recursive: true })
-  for (const file of [control, log]) await rm(file, { force: true })
+  await rm(log, { force: true })
   await writeFile(config, configOf(setup, control))
   await chmod(config, 0o600) // it refuses one that others may read
   const child = start(["sh", "-c", `exec /usr/sbin/bgpd -d -f ${config} > ${log} 2>&1`])
