@@ -6,7 +6,7 @@ import type { Kept, Proposed } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { messageRecord } from "./saved-state.ts"
-import { nextSyncDeadlineMs, onHead, onLive, onTick, type Sync, startSync } from "./sync.ts"
+import { nextSyncDeadlineMs, onHead, onIncarnation, onLive, onTick, type Sync, startSync } from "./sync.ts"
 import { type Judged, judgeMessage, type judgeMessages, type Refusal, type Trust } from "./trust.ts"
 
 /** A VIP's message on its way to the wire; times in milliseconds since 1970. */
@@ -242,6 +242,10 @@ export class Intake {
     const previous = this.#port.inEffect(key) ?? (own?.key === key ? own : this.#held.vips.get(key))
     const acceptance = this.#held.accept(judged.success)
     if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
+    if (this.#held.newest.incarnation > last.incarnation) {
+      this.#sync = onIncarnation(this.#sync)
+      this.#completeBefore = 0
+    }
     if (message._tag === "ClusterHead") {
       if (acceptance._tag !== "Refused") this.#sync = onHead(this.#sync, message, this.#held, this.#at())
       return []

@@ -76,6 +76,9 @@ export const onLive = (
   return message.prevCseq === sync.completeCseq ? { ...sync, completeCseq: message.cseq } : sync
 }
 
+/** A newer incarnation speaks, which numbers anew: what is held up to a number of the one before says nothing of its messages. */
+export const onIncarnation = (sync: Sync): Sync => ({ ...sync, completeCseq: 0 })
+
 /** Time passed. `resync` is true when everything is to be read again now. */
 export const onTick = (sync: Sync, at: At): { readonly sync: Sync; readonly resync: boolean } => {
   const isOld = at.nowMs - sync.agreedAtMs >= headAgeMsMax

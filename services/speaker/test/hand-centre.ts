@@ -79,7 +79,7 @@ export class HandCentre {
   key: SigningKey = readSigningKey("centre-1", this.intentPair.privatePem)
   /** Public keys of the trust file, PEM by id. */
   readonly believed = new Map([["centre-1", this.intentPair.publicPem]])
-  readonly digest = new SetDigest()
+  digest = new SetDigest()
   readonly #numbers = new Map<string, number>()
   stamp: Stamp = { incarnation: 1, epoch: 1, seq: 0 }
   cseq = 0
@@ -118,6 +118,15 @@ export class HandCentre {
     this.digest.add(key, message.cseq)
     this.#numbers.set(key, message.cseq)
     return message
+  }
+
+  /** History is lost: what comes is of a new incarnation, and numbered from here on. */
+  loseHistory(cseq: number): void {
+    const { incarnation, epoch } = this.stamp
+    this.stamp = { incarnation: incarnation + 1, epoch: epoch + 1, seq: 0 }
+    this.cseq = cseq
+    this.digest = new SetDigest()
+    this.#numbers.clear()
   }
 
   /** A message as it travels. */

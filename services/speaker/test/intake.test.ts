@@ -110,6 +110,22 @@ describe("Intake", () => {
     assert.strictEqual(intake.completeCseq, 3)
   })
 
+  it("holds nothing of a new incarnation by the numbers of the one before, which may be higher", async () => {
+    const centre = new HandCentre()
+    const { take, intake } = make(centre)
+    const many = Array.from({ length: 9 }, (_, n) => centre.say(vip(`198.51.100.${n + 1}`)))
+    await take(snapshot(...many, centre.head()))
+    assert.strictEqual(intake.completeCseq, 9)
+    centre.loseHistory(2)
+    const node = centre.say(nodeIntent([peer()]))
+    const lost = centre.say(tombstone("198.51.100.1"))
+    const other = centre.say(vip("198.51.100.2"))
+    await take(live(node), live(other))
+    assert.strictEqual(intake.completeCseq, 0, "the tombstone between is not confirmed")
+    await take(snapshot(node, lost, other, centre.head()))
+    assert.strictEqual(intake.completeCseq, 5)
+  })
+
   it("finds a lost last message by the head", async () => {
     const centre = new HandCentre()
     const { take } = make(centre)
