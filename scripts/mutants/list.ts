@@ -68,6 +68,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: histories
   },
   {
+    name: "confirm-by-former-numbers",
+    breaks: "what a node held by the numbers of one incarnation confirms withdrawals of the next",
+    file: "services/speaker/src/sync.ts",
+    from: "({ ...sync, completeCseq: 0 })",
+    to: "({ ...sync })",
+    check: ["node", "scripts/sim.ts", "--seed", "771276", "--count", "1", "--steps", "300", "--losses"]
+  },
+  {
     name: "forgotten-sessions",
     breaks: "a speaker that was killed forgets who may believe what it said",
     file: "services/speaker/src/saved-state.ts",
