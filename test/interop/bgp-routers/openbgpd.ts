@@ -49,11 +49,15 @@ export const startOpenbgpd: StartRouter = async ({ folder, start }, setup) => {
   return {
     ...router,
     kill: async () => {
-      // Its session engine is a process of its own, which would close its sessions in order when it misses the others.
-      for (const pid of await childrenOf(child.pid)) {
-        try {
-          process.kill(pid, "SIGKILL")
-        } catch {} // it ended by itself
+      // Its session engine is a process of its own, which would close its sessions in order when it misses the others: all are
+      // stopped before the first is gone.
+      const children = await childrenOf(child.pid)
+      for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
+        for (const pid of children) {
+          try {
+            process.kill(pid, signal)
+          } catch {} // it ended by itself
+        }
       }
       await router.kill()
     }
