@@ -191,14 +191,20 @@ describe("ends and returns", () => {
     })
   )
 
+  /** A session that has its table, and why its peer says that it went down. */
+  const startHeard = Effect.gen(function* () {
+    const downs: Array<string> = []
+    const collector = yield* Effect.orDie(
+      startCollector(collectorOptions, (event) => event._tag === "PeerDown" && downs.push(event.reason))
+    )
+    const { peer, event } = yield* startWatched({ port: collector.port })
+    yield* event("TableWritten")
+    return { peer, event, downs }
+  })
+
   it.live("a stop tells the peer why, and it does not come back", () =>
     Effect.gen(function* () {
-      const downs: Array<string> = []
-      const collector = yield* Effect.orDie(
-        startCollector(collectorOptions, (event) => event._tag === "PeerDown" && downs.push(event.reason))
-      )
-      const { peer, event } = yield* startWatched({ port: collector.port })
-      yield* event("TableWritten")
+      const { peer, event, downs } = yield* startHeard
       yield* peer.stop({ subcode: "hard-reset", text: "node is drained" })
       yield* until("the peer was told", () => downs.length === 1)
       // A collector keeps nothing, so that a plain Cease is enough (RFC 8538 §3).
@@ -210,12 +216,7 @@ describe("ends and returns", () => {
 
   it.live("a stop to begin anew tells the peer that it is a reset, and why", () =>
     Effect.gen(function* () {
-      const downs: Array<string> = []
-      const collector = yield* Effect.orDie(
-        startCollector(collectorOptions, (event) => event._tag === "PeerDown" && downs.push(event.reason))
-      )
-      const { peer, event } = yield* startWatched({ port: collector.port })
-      yield* event("TableWritten")
+      const { peer, downs } = yield* startHeard
       yield* peer.stop({ subcode: "administrative-reset", text: "holdTime from 9 to 30" })
       yield* until("the peer was told", () => downs.length === 1)
       assert.match(downs[0]!, /6\/4 Administrative Reset sent by the peer with the text "holdTime from 9 to 30"/)
