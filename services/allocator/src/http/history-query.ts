@@ -129,7 +129,7 @@ const unknownIn = Effect.fnUntraced(function* ({ cluster, namespace, service, po
   }
   if (cluster !== undefined && node !== undefined) {
     if ((yield* orUnavailable(ledger.streamState(streamOf.node(cluster, node)))) !== null) return undefined
-    const known = yield* look(({ fleet }) => [...fleet.cluster(cluster).nodes.keys()])
+    const known = yield* look(({ fleet }) => [...(fleet.clusters.get(cluster)?.nodes.keys() ?? [])])
     return `node: expected one that the log knows, found ${cluster}/${node}${didYouMean(node, known)}`
   }
   return undefined
