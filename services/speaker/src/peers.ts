@@ -71,6 +71,11 @@ export class Peers {
     )
   }
 
+  /** Those with a session that is up. */
+  get up(): ReadonlyArray<string> {
+    return this.running.map(({ options }) => options.name).filter((peer) => this.isUp(peer))
+  }
+
   isUp(peer: string): boolean {
     return this.#slots.get(peer)?.running?.peer.status().state === "Established"
   }

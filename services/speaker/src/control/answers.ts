@@ -157,9 +157,9 @@ export const carryOut = async (
   else if (!withheld.remove(prefix) && !(prefix === null && speaker.isQuiet)) {
     return prefix === null && speaker.view.isQuiet ? lostState : notWithheld(withheld, prefix)
   }
-  const { turn, prefixes, peers } = speaker.byHand({ order: kind, reason, actor }, prefix === null)
+  const { turn, prefixes, peers } = speaker.breakGlass.order({ order: kind, reason, actor }, prefix === null)
   const isSaved = withheld.save()
-  const stateOf = (peer: string) => speaker.toldState(peer, turn)
+  const stateOf = (peer: string) => speaker.breakGlass.toldState(peer, turn)
   for (
     let waitedMs = 0;
     waitedMs < toldMsMax && peers.some((peer) => stateOf(peer) === "waiting");
