@@ -49,6 +49,7 @@ import * as auditReadsWhatJsonCannot from "./0068-audit-reads-what-json-cannot.t
 import * as auditReads from "./0069-audit-reads.ts"
 import * as auditReadsGoByAge from "./0070-audit-reads-go-by-age.ts"
 import * as auditAnnouncedAsBefore from "./0071-audit-announced-as-before.ts"
+import * as auditWordsOfLiftedObligations from "./0072-audit-words-of-lifted-obligations.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -97,5 +98,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0068-audit-reads-what-json-cannot": auditReadsWhatJsonCannot,
   "0069-audit-reads": auditReads,
   "0070-audit-reads-go-by-age": auditReadsGoByAge,
-  "0071-audit-announced-as-before": auditAnnouncedAsBefore
+  "0071-audit-announced-as-before": auditAnnouncedAsBefore,
+  "0072-audit-words-of-lifted-obligations": auditWordsOfLiftedObligations
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { type Command, messageKey } from "../src/index.ts"
+import { type Command, messageKey, type VipState } from "../src/index.ts"
 import { announcing, apply, node, observe, pool, service, World } from "./world.ts"
 
 const forget: Command = { _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" }
@@ -106,6 +106,30 @@ describe("an address released by force", () => {
     it.nowMs += 600_000
     it.do({ _tag: "ExpireQuarantines" })
     assert.deepStrictEqual(it.addresses("east", "shop/next"), ["192.0.2.0"])
+  })
+
+  it("names the nodes alone that have not confirmed", () => {
+    const it = serving()
+    it.do(forget)
+    it.do(confirm("east-1", it))
+    const messages = it.messages.length
+    const events = it.do(force)
+    assert.deepStrictEqual(types(events), [
+      "VipObligationLifted (withdrawal-confirmed)",
+      "VipForceReleased (force-released)"
+    ])
+    const [noted, released] = events.map(({ before, after }) => [before, after].map((vip) => (vip as VipState).obliged))
+    assert.deepStrictEqual(noted, [["east-1", "east-2"], ["east-2"]])
+    assert.deepStrictEqual(released, [["east-2"], []])
+    const said = it.messages.slice(messages).filter(({ _tag }) => _tag === "VipIntent")
+    assert.lengthOf(said, 1, "nobody is told the same tombstone twice")
+  })
+
+  it("is not released by force where all have confirmed: the withdrawal was confirmed", () => {
+    const it = serving()
+    it.do(forget)
+    for (const name of ["east-1", "east-2"]) it.confirmed.set(`east/${name}`, it.book.cseq("east"))
+    assert.deepStrictEqual(types(it.do(force)), ["VipQuarantined (withdrawal-confirmed)"])
   })
 
   it("is one that was released", () => {

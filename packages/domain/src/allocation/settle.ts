@@ -272,13 +272,32 @@ type EndOfWithdrawal =
   | readonly ["VipForceReleased", "force-released"]
 
 /** A node is taken as confirmed for a VIP, which rests when it was the last one awaited. */
-export const liftObligation = (draft: Draft, cluster: ClusterMemory, vip: VipState, node: string): void => {
-  if (!vip.obliged.includes(node)) return
-  const after = { ...vip, obliged: vip.obliged.filter((name) => name !== node) }
-  emitVip(draft, cluster, vip, "VipObligationLifted", "node-retired", after)
-  if (after.phase === "withdrawing" && awaitedNodes(draft.context, after).length === 0) {
+export const retireFrom = (draft: Draft, cluster: ClusterMemory, vip: VipState, node: string): void => {
+  const after = liftObligations(draft, cluster, vip, [node], "node-retired")
+  if (after !== vip && awaitedNodes(draft.context, after).length === 0) {
     quarantine(draft, cluster, vip.address, ["VipQuarantined", "node-retired"])
   }
+}
+
+/** Writes down which of the nodes of a withdrawal have confirmed it, while others have not. */
+export const noteConfirmed = (draft: Draft, cluster: ClusterMemory, vip: VipState): void => {
+  const awaited = awaitedNodes(draft.context, vip)
+  const confirmed = vip.obliged.filter((node) => !awaited.includes(node))
+  liftObligations(draft, cluster, vip, confirmed, "withdrawal-confirmed")
+}
+
+const liftObligations = (
+  draft: Draft,
+  cluster: ClusterMemory,
+  vip: VipState,
+  nodes: ReadonlyArray<string>,
+  reason: "node-retired" | "withdrawal-confirmed"
+): VipState => {
+  const obliged = vip.obliged.filter((node) => !nodes.includes(node))
+  if (obliged.length === vip.obliged.length) return vip
+  const after = { ...vip, obliged }
+  emitVip(draft, cluster, vip, "VipObligationLifted", reason, after)
+  return after
 }
 
 /** The quarantine is over: anyone may have the address, its last holder before others. */

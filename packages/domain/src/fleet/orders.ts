@@ -1,7 +1,7 @@
-import { liftObligation, quarantine } from "../allocation/settle.ts"
+import { noteConfirmed, quarantine, retireFrom } from "../allocation/settle.ts"
 import { finding } from "../config/index.ts"
 import type { ReleaseBrake } from "./command.ts"
-import type { Draft } from "./draft.ts"
+import { awaitedNodes, type Draft } from "./draft.ts"
 import { streamOf } from "./stream.ts"
 
 /**
@@ -33,7 +33,7 @@ export const retireNode = (draft: Draft, clusterName: string, name: string): voi
   })
   for (const stream of [...cluster.vips]) {
     const vip = draft.fleet.vips.get(stream)
-    if (vip !== undefined) liftObligation(draft, cluster, vip, name)
+    if (vip !== undefined) retireFrom(draft, cluster, vip, name)
   }
 }
 
@@ -64,7 +64,10 @@ export const releaseBrake = (draft: Draft, { cluster: name, node }: ReleaseBrake
   })
 }
 
-/** Ends a withdrawal that nobody confirms. An address that rests already, or is free, is as it is ordered to be. */
+/**
+ * Ends a withdrawal that nobody confirms. An address that rests already, or is free, is as it is ordered to be. Who had
+ * confirmed is noted before, so that the event names those alone for whom the person answers.
+ */
 export const forceRelease = (draft: Draft, network: string, address: string): void => {
   const vips = draft.fleet.vipsAt(network, address)
   const withdrawing = vips.filter(({ phase }) => phase === "withdrawing")
@@ -83,6 +86,12 @@ export const forceRelease = (draft: Draft, network: string, address: string): vo
     return draft.refuse(finding("LT0606", { object, expected: "an address that is being withdrawn", found }))
   }
   for (const vip of withdrawing) {
-    quarantine(draft, draft.cluster(vip.cluster), address, ["VipForceReleased", "force-released"])
+    const cluster = draft.cluster(vip.cluster)
+    if (awaitedNodes(draft.context, vip).length === 0) {
+      quarantine(draft, cluster, address)
+    } else {
+      noteConfirmed(draft, cluster, vip)
+      quarantine(draft, cluster, address, ["VipForceReleased", "force-released"])
+    }
   }
 }

@@ -128,7 +128,7 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
   ),
   VipObligationLifted: about<VipState>((vip, before) => {
     const lifted = (before?.obliged ?? []).filter((node) => !vip.obliged.includes(node)).join(", ")
-    return `${vip.address} no longer waits for ${lifted}, which was retired`
+    return `${vip.address} no longer waits for ${lifted}`
   }),
   VipForceReleased: about<VipState>((vip, before) => {
     const rests = vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`
