@@ -59,8 +59,11 @@ export interface BackupSummary extends BackupHeader {
 
 const rowsAtOnce = 2_000
 
-/** Who leads, who runs and what was ordered is of the moment, and Kysely keeps its own count of migrations. */
-const leftOut = ["lease", "allocator", "recovery_order"]
+/**
+ * Who leads, who runs and what was ordered is of the moment, and a comparison with the log was of the tables of that database;
+ * Kysely keeps its own count of migrations.
+ */
+const leftOut = ["lease", "allocator", "recovery_order", "replay_check"]
 
 const tablesQuery = `
 select c.relname as table, (
@@ -170,7 +173,9 @@ export const restoreBackup = (url: string, path: string): Effect.Effect<BackupSu
         if (line.startsWith("#")) {
           await flush()
           const found = JSON.parse(line.slice(1)) as Partial<TableHeading>
-          heading = found.table === undefined ? undefined : (found as TableHeading)
+          // Former releases wrote more.
+          const isWanted = found.table !== undefined && !leftOut.includes(found.table)
+          heading = isWanted ? (found as TableHeading) : undefined
           if (heading?.table === "log_head") await client.query("delete from log_head")
         } else if (waiting.push(line) === rowsAtOnce) await flush()
       }

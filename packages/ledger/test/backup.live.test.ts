@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -79,6 +80,25 @@ describe("a backup", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("has no word of when its tables were compared with the log, nor is one taken from a backup that does", () =>
+    Effect.gen(function* () {
+      const { file, url, ledger } = yield* backedUp
+      const check = { checkedBy: "one", position: 3, compared: 9, startedAt: yield* ledger.now }
+      yield* ledger.endReplay(check)
+      const lasts = yield* Effect.forEach(["as it is", "of a release that wrote it"], (how) =>
+        Effect.gen(function* () {
+          const backup = `${file} ${how}`
+          yield* writeBackup(url, backup)
+          if (how !== "as it is") edit(backup, withComparison)
+          const other = yield* empty
+          yield* restoreBackup(other, backup)
+          return (yield* (yield* connect(other)).replayStanding).last
+        })
+      )
+      assert.deepStrictEqual(lasts, [null, null])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is of one moment: what comes while it is taken is not in it", () =>
     Effect.gen(function* () {
       const { file, url, ledger, epoch } = yield* backedUp
@@ -142,3 +162,16 @@ describe("a backup", () => {
 
 const edit = (file: string, change: (text: string) => string) =>
   writeFileSync(file, gzipSync(change(gunzipSync(readFileSync(file)).toString())))
+
+/** As releases wrote a backup that had the last comparison in it. */
+const withComparison = (text: string): string => {
+  const [end = "", ...lines] = text.trimEnd().split("\n").reverse()
+  const body = `${[...lines.reverse(), ...comparison].join("\n")}\n`
+  const { rows } = JSON.parse(end.slice(1))
+  return `${body}#${JSON.stringify({ rows: rows + 1, sha256: createHash("sha256").update(body).digest("hex") })}\n`
+}
+
+const comparison = [
+  '#{"table":"replay_check","columns":[["one","boolean"],["checked_by","text"],["position","bigint"],["compared","bigint"],["started_at","timestamp with time zone"],["finished_at","timestamp with time zone"]]}',
+  '{"one":true,"checked_by":"one","position":0,"compared":0,"started_at":"2026-11-23T14:05:01Z","finished_at":"2026-11-23T14:05:01Z"}'
+]

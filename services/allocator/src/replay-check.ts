@@ -1,5 +1,5 @@
 import { codes } from "@lowtide/domain"
-import { Ledger, type StoredAllocator, type Unavailable, walkReplay } from "@lowtide/ledger"
+import { Ledger, type ReplayStanding, type StoredAllocator, type Unavailable, walkReplay } from "@lowtide/ledger"
 import { Clock, Effect, Metric } from "effect"
 
 /** How often it is looked whether a comparison is due, and what others have found. */
@@ -47,19 +47,32 @@ export const keepReplayChecked = ({
 }: ReplayCheckOptions): Effect.Effect<never, never, Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const { ageMs, findings } = yield* ledger.replayStanding
+    const standing = yield* ledger.replayStanding
+    const { ageMs, findings } = standing
     yield* Metric.update(differing, findings.length)
     yield* Metric.update(age, ageMs === null ? -1 : ageMs / 1_000)
     if (findings.some(({ projection }) => projection === "stream_current")) yield* onDifference
     if (everyMs === undefined || !(yield* isMine)) return
-    const waitMs = findings.length === 0 ? everyMs : Math.min(everyMs, recheckMs)
-    if (ageMs !== null && ageMs < waitMs) return
-    yield* compareAll(ledger, name, onDifference)
+    const { seq: position } = yield* ledger.head
+    if (isDue(standing, { position, everyMs })) yield* compareAll(ledger, name, onDifference)
   }).pipe(
     Effect.catch((error) => Effect.logDebug(`the comparison with the log is tried again: ${error.message}`)),
     Effect.andThen(Effect.sleep(Math.min(lookEveryMs, everyMs ?? lookEveryMs))),
     Effect.forever
   )
+
+/**
+ * Whether a comparison is to begin, by the last one that got to its end. One that saw less than half of the log says
+ * little of what is there: a log that has just begun, or was filled anew, is not left to the next day.
+ */
+export const isDue = (
+  { last, ageMs, findings }: ReplayStanding,
+  { position, everyMs }: { readonly position: number; readonly everyMs: number }
+): boolean => {
+  if (last === null || ageMs === null) return true
+  const waitMs = findings.length === 0 ? everyMs : Math.min(everyMs, recheckMs)
+  return ageMs >= waitMs || last.position * 2 < position
+}
 
 const compareAll = (
   ledger: Ledger["Service"],
