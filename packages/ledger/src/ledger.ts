@@ -104,6 +104,8 @@ export class Ledger extends Context.Service<
     /** Events from a seq on, in their order, as far as they change the state; at most so many. */
     readonly changes: (sinceSeq: number, limit: number) => Effect.Effect<ReadonlyArray<StoredChange>, Unavailable>
     readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
+    /** Who has written events that are there, by name, at most so many; each costs one look into an index. */
+    readonly actors: (limit: number) => Effect.Effect<ReadonlyArray<string>, Unavailable>
     /** The newest state of one stream, also where its events are in an archive; null of a stream that never was. */
     readonly streamState: (stream: string) => Effect.Effect<StoredCurrent | null, Unavailable>
     /** Which types of events the log holds, in which versions, in the order in which they came. */

@@ -40,6 +40,9 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
       eventsWhere(db, filter).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow()
     ).pipe(Effect.map(({ count }) => count))
   ),
+  actors: Effect.fn("Ledger.actors")((limit: number) =>
+    ask("actors", () => actorsUpTo(limit).execute(db)).pipe(Effect.map(({ rows }) => rows.map(({ actor }) => actor)))
+  ),
   eventTypes: ask("eventTypes", () => db.selectFrom("event_type").selectAll().orderBy("first_seq").execute()).pipe(
     Effect.map((rows) => rows.map(({ type, schema, first_seq: firstSeq }) => ({ type, schema, firstSeq })))
   ),
@@ -217,3 +220,13 @@ export const present = <Value extends object>(
   Object.fromEntries(Object.entries(value).filter(([, column]) => column !== null)) as {
     readonly [Key in keyof Value]?: NonNullable<Value[Key]>
   }
+
+/** From each actor to the next one by the index of actors, whatever each has written. */
+const actorsUpTo = (limit: number) => sql<{ readonly actor: string }>`
+  with recursive known (actor) as (
+    (select actor from events order by actor limit 1)
+    union all
+    select (select e.actor from events e where e.actor > known.actor order by e.actor limit 1)
+    from known where known.actor is not null
+  )
+  select actor from known where actor is not null limit ${limit}`

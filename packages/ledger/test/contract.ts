@@ -817,6 +817,19 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
 
     test(
+      "the log says who has written it",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        assert.deepStrictEqual(yield* ledger.actors(9), [])
+        const actors = ["person:ada", "agent:east", "person:ada", "agent:west"]
+        const events = actors.map((actor, index) => event(`pool:${index}`, 1, { actor }))
+        yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), events })
+        assert.deepStrictEqual(yield* ledger.actors(9), ["agent:east", "agent:west", "person:ada"])
+        assert.deepStrictEqual(yield* ledger.actors(2), ["agent:east", "agent:west"])
+      })
+    )
+
+    test(
       "a state is given back with the version of its shape, now and at an earlier event",
       Effect.gen(function* () {
         const { ledger, epoch } = yield* lead

@@ -139,6 +139,8 @@ export const memoryLedger = (
       }),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
+      actors: (limit) =>
+        Effect.sync(() => [...new Set(tables.events.map(({ actor }) => actor))].sort().slice(0, limit)),
       eventTypes: Effect.sync(() => eventTypes(tables)),
       streamState: (stream) => Effect.sync(() => tables.current.get(stream) ?? null),
       stateAt: (seq) => Effect.sync(() => stateAt(tables, seq)),

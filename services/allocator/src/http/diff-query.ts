@@ -5,6 +5,7 @@ import { Effect, type Schema } from "effect"
 import { Centre } from "../centre.ts"
 import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, Past } from "./past.ts"
+import { refuseUnknown } from "./unknown-names.ts"
 import { unknownCluster } from "./views/clusters.ts"
 import { isWanted } from "./views/diff.ts"
 import { readingOf } from "./views/reading.ts"
@@ -39,6 +40,7 @@ export const askDiff = Effect.fnUntraced(function* (query: DiffQuery) {
     return yield* new InvalidQueryProblem({ field: "from", detail })
   }
   const all = (yield* (yield* Past).itemsBetween(from.position, to.position)).filter(isWanted(query))
+  if (all.length === 0) yield* refuseUnknown(query)
   const end = offset + (query.limit ?? diffLimitMax)
   const answer: DiffAnswer = {
     position: to.position,

@@ -14,6 +14,7 @@ import { Centre } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { spanOf } from "./history-query.ts"
+import { refuseUnknown } from "./unknown-names.ts"
 import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 
 /** Events, or rows, that are in memory at once. */
@@ -58,6 +59,7 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   const headSeq = yield* orUnavailable(centre.read(({ head }) => head.seq))
   const selection = yield* selectionOf(query, headSeq)
   const count = yield* orUnavailable(ledger.countEvents(selection))
+  if (count === 0) yield* refuseUnknown(query)
   const { format: _, after, ...filter } = query
   const { sinceSeq, untilSeq } = selection
   const ownSeq = yield* record({ filter, format, sinceSeq, untilSeq, count })

@@ -1,8 +1,6 @@
 import type { HistoryPage, historyQuery } from "@lowtide/api/history"
 import { addressFilter, historyLimitDefault, isSeqText } from "@lowtide/api/parameters"
 import { AmbiguousProblem, InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
-import { streamOf } from "@lowtide/domain"
-import { didYouMean } from "@lowtide/domain/words"
 import { type EventFilter, Ledger, type StoredEvent, type StoredWire, type WireFilter } from "@lowtide/ledger"
 import { Effect, type Schema } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -10,10 +8,9 @@ import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
 import { type Moment, momentOf, momentUnchecked } from "./past.ts"
-import { unknownDetail } from "./trace-query.ts"
+import { refuseUnknown } from "./unknown-names.ts"
 import { networkNames, unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
-import { poolList } from "./views/pools.ts"
 import { readingOf } from "./views/reading.ts"
 import { appliedOf, statusWrittenOf } from "./views/wire-rows.ts"
 
@@ -76,10 +73,7 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
     endsAt,
     node: query.node
   })
-  const unknown = items.length === 0 ? yield* unknownIn(query) : undefined
-  if (unknown !== undefined) {
-    return yield* new NotFoundProblem({ detail: unknown })
-  }
+  if (items.length === 0) yield* refuseUnknown(isOfAllTimes(query) && page.next === null ? query : withoutPeer(query))
   const answer: HistoryPage = {
     ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
     items,
@@ -94,6 +88,12 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
   }
   return answer
 })
+
+/** Of a peer that is gone there is nothing to be found by its name but what happened to it. */
+const withoutPeer = ({ peer: _, ...query }: HistoryQuery): HistoryQuery => query
+
+const isOfAllTimes = ({ since, until, at, before, actor, type, correlation }: HistoryQuery): boolean =>
+  [since, until, at, before, actor, type, correlation].every((narrowed) => narrowed === undefined)
 
 /** What a page that goes as far back as there is leaves out; a question that begins later leaves out nothing. */
 const archivedOf = Effect.fnUntraced(function* ({ since }: HistoryQuery, sinceSeq = 1) {
@@ -110,29 +110,6 @@ const removedReports = Effect.fnUntraced(function* (since: string | undefined) {
   const removed = yield* orUnavailable((yield* Centre).read(({ fleet }) => fleet.wireDrop))
   if (removed === null || (since !== undefined && since >= removed.before)) return []
   return [`what routers were told before ${removed.before} was removed`]
-})
-
-/** What is misspelt, or was never there, is told from what has nothing in the stretch that was asked for. */
-const unknownIn = Effect.fnUntraced(function* ({ cluster, namespace, service, pool, node }: HistoryQuery) {
-  const ledger = yield* Ledger
-  const centre = yield* Centre
-  const isNever = (filter: Omit<EventFilter, "limit" | "order">) =>
-    Effect.map(orUnavailable(ledger.events({ ...filter, limit: 1, order: "desc" })), ({ length }) => length === 0)
-  const look = <A>(project: (view: CommittedView) => A) => orUnavailable(centre.read(project))
-  if (namespace !== undefined && service !== undefined && (yield* isNever({ cluster, namespace, service }))) {
-    const named = { namespace, name: service, ...(cluster === undefined ? {} : { cluster }) }
-    return yield* unknownDetail(named)
-  }
-  if (pool !== undefined && (yield* isNever({ pool }))) {
-    const known = yield* look((view) => new Set(poolList(view, {}).items.map(({ name }) => name)))
-    if (!known.has(pool)) return `pool: expected one that the log knows, found ${pool}${didYouMean(pool, known)}`
-  }
-  if (cluster !== undefined && node !== undefined) {
-    if ((yield* orUnavailable(ledger.streamState(streamOf.node(cluster, node)))) !== null) return undefined
-    const known = yield* look(({ fleet }) => [...(fleet.clusters.get(cluster)?.nodes.keys() ?? [])])
-    return `node: expected one that the log knows, found ${cluster}/${node}${didYouMean(node, known)}`
-  }
-  return undefined
 })
 
 const refuseIncomplete = (query: HistoryQuery): Effect.Effect<void, InvalidQueryProblem> => {

@@ -237,7 +237,9 @@ describe("a difference", () => {
       expect(yield* narrow({ pool: "public", cluster: "west" })).toEqual(["default/192.0.2.0"])
       expect(yield* narrow({ kind: "node" })).toEqual(["east-1", "east-2", "east-3"])
       expect(yield* narrow({ address: "192.0.2.2" })).toEqual(["default/192.0.2.2"])
-      expect(yield* narrow({ namespace: "nowhere" })).toEqual([])
+      expect((yield* Effect.flip(narrow({ namespace: "nowhere" }))).message).toContain(
+        "expected one that the log knows"
+      )
       expect((yield* api.audit.diff({ query: { from: "9", to: "9" } })).items).toEqual([])
       const inPrefix = yield* narrow({ address: "192.0.2.0/30" })
       expect(inPrefix.length).toBeGreaterThan(0)

@@ -347,15 +347,29 @@ describe("the API", () => {
         Effect.flip(api.audit.whyIn({ params: { cluster: "east", namespace: "shop", name: "weeb" }, query: {} })),
         Effect.flip(api.audit.whyIn({ params: { cluster: "eest", namespace: "shop", name: "web" }, query: {} })),
         Effect.flip(api.audit.history({ query: { cluster: "east", node: "eats-1" } })),
-        Effect.flip(api.audit.history({ query: { pool: "pubic" } }))
+        Effect.flip(api.audit.history({ query: { pool: "pubic" } })),
+        Effect.flip(api.audit.history({ query: { actor: "agent:eats" } })),
+        Effect.flip(api.audit.history({ query: { namespace: "shpo" } })),
+        Effect.flip(api.audit.history({ query: { peer: "tor-b" } })),
+        Effect.flip(api.audit.diff({ query: { from: "1", pool: "pubic" } })),
+        Effect.flip(api.audit.diff({ query: { from: "1", namespace: "shpo" } })),
+        Effect.flip(api.audit.export({ query: { actor: "person:nobody" }, headers: { "x-lowtide-user": "ada" } }))
       ])
       expect(misspelt.map(({ message }) => message)).toEqual([
         "service: expected one that the log knows, found shop/wbe (did you mean shop/web?)",
         "service: expected one that the log knows, found east/shop/weeb (did you mean shop/web?)",
         'cluster: expected one of the clusters [east, west], found "eest" (did you mean east?)',
         "node: expected one that the log knows, found east/eats-1 (did you mean east-1?)",
-        "pool: expected one that the log knows, found pubic (did you mean public?)"
+        "pool: expected one that the log knows, found pubic (did you mean public?)",
+        "actor: expected one that the log knows, found agent:eats (did you mean agent:east?)",
+        "namespace: expected one that the log knows, found shpo (did you mean shop?)",
+        "peer: expected one that the log knows, found tor-b (did you mean tor-a?)",
+        "pool: expected one that the log knows, found pubic (did you mean public?)",
+        "namespace: expected one that the log knows, found shpo (did you mean shop?)",
+        "actor: expected one that the log knows, found person:nobody"
       ])
+      const { items: quiet } = yield* api.audit.history({ query: { actor: "speaker:east/east-1" } })
+      expect(quiet).toEqual([])
       const asked = { params: { cluster: "west", namespace: "shop", name: "web" }, query: { at: "1" } }
       expect(yield* api.audit.whyIn(asked)).toMatchObject({ standing: "absent" })
       // What is kept of that place is as it was: the question has made no cluster there.
