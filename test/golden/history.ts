@@ -279,7 +279,10 @@ export const commands: ReadonlyArray<Command> = [
         }
       }
     )
-  )
+  ),
+  apply(manifestObject("BGPAdvertisement", "front", { serviceSelectors: [{ matchLabels: { tier: "front" } }] })),
+  see("sharing", { labels: { tier: "front" }, annotations: { allowSharedIp: "both" } }),
+  see("shared", { annotations: { allowSharedIp: "both" }, ports: [{ protocol: "TCP", port: 81, name: "" }] })
 ]
 
 /**

@@ -111,13 +111,13 @@ export class Routing {
     return [...this.advertisements.values()].every(({ pools, tier }) => pools.length === 0 && tier === undefined)
   }
 
-  /** To which routers a node is to announce an address of the pool that these Services have, with which communities. */
+  /** To which routers a node is to announce an address of the pool for which these of its Services serve, with which communities. */
   routesOf(node: string, pool: string, services: ReadonlyArray<string>): ReadonlyMap<string, string> {
     const chosen = [...this.advertisements.values()].filter(
       ({ pools, node: only, tier }) =>
         (pools.length === 0 || pools.includes(pool)) &&
         (only === undefined || only === node) &&
-        (tier === undefined || services.some((service) => tierOf(service) === tier))
+        services.some((service) => tier === undefined || tierOf(service) === tier)
     )
     return new Map(
       [...this.peers].flatMap(([name, peer]) => {

@@ -941,11 +941,11 @@ class Simulation {
       .flatMap(({ name: node }) => {
         const mayAnnounce = site.present.has(node) && !site.excluded.has(node)
         const wanted = held.flatMap(({ address, pool, services }) => {
-          const serves = services.some((service) => {
+          const serving = services.filter((service) => {
             const found = site.services.get(service)
             return found?.policy === "Local" ? found.endpoints.has(node) : (found?.endpoints.size ?? 0) > 0
           })
-          const routes = mayAnnounce && serves ? [...site.routing.routesOf(node, pool, services)] : []
+          const routes = mayAnnounce ? [...site.routing.routesOf(node, pool, serving)] : []
           return routes.map(([router, communities]) => routeText(router, `${address}/32`, communities))
         })
         const found = routers

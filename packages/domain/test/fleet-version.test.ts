@@ -157,6 +157,36 @@ describe("what an older speaker would tell a route without", () => {
   })
 })
 
+describe("whose a route of a shared address is", () => {
+  it("is not said before its version is finalised, and is then: a speaker of before announces it for any", () => {
+    const world = atVersion(1)
+    announcing(world, "east")
+    world.do(apply("east", raw("BGPAdvertisement", "all", { serviceSelectors: [{ matchLabels: { app: "b" } }] })))
+    world.do(apply("east", pool("public", ["192.0.2.0/32"])))
+    for (const [app, port] of [
+      ["a", 80],
+      ["b", 443]
+    ] as const)
+      world.do(
+        observe(
+          "east",
+          service(app, {
+            labels: { app },
+            annotations: { allowSharedIp: "key" },
+            ports: [{ protocol: "TCP", port, name: "" }]
+          })
+        )
+      )
+    const told = () => {
+      const message = world.message("east", vipKey("192.0.2.0"))
+      return message?._tag === "VipIntent" ? message.routes.map(({ services }) => services) : []
+    }
+    assert.deepStrictEqual(told(), [undefined])
+    world.do(finalise(2))
+    assert.deepStrictEqual(told(), [["shop/b"]])
+  })
+})
+
 describe("how long an address rests by its pool", () => {
   const rested = (version: number) => {
     const world = atVersion(version)

@@ -152,6 +152,21 @@ describe("configuration that takes routes from more addresses than the budget al
     assert.deepStrictEqual([kept(it), it.fleet.approvals.size, announced(it)], [[], 0, 20])
   })
 
+  it("is also what leaves the routes of an address to others of its Services alone", () => {
+    const it = serving(10)
+    const shared = (name: string, tier: string, port: number) => {
+      const annotations = { allowSharedIp: name.slice(1) }
+      return observe(
+        "east",
+        service(name, { labels: { tier }, annotations, ports: [{ protocol: "TCP", port, name: "" }] })
+      )
+    }
+    it.doAll(names(10).flatMap((name) => [shared(name, "web", 80), shared(`t${name.slice(1)}`, "db", 81)]))
+    assert.strictEqual(it.fleet.cluster("east").vips.size, 10)
+    it.do(apply("east", raw("BGPAdvertisement", "all", { serviceSelectors: [{ matchLabels: { tier: "db" } }] })))
+    assert.deepStrictEqual([kept(it), waitingOf(it)], [["BGPAdvertisement/metallb-system/all"], 10])
+  })
+
   it("is not a node that goes", () => {
     const it = serving(20)
     for (const name of ["east-1", "east-2"]) it.do({ _tag: "ForgetNode", cluster: "east", name })

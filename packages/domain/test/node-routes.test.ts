@@ -181,6 +181,33 @@ describe("what a node announces to its peers", () => {
       assert.deepStrictEqual(wanted(intents).routes["tor-a"], [{ ...plain, prefix: "192.0.2.0/24" }])
   })
 
+  it("is of a shared VIP what is for those of its Services that serve here", () => {
+    const web = route({ services: ["shop/web"], peers: ["tor-a"] })
+    const dns = route({ advertisement: "dns", services: ["shop/dns"], communities: ["64496:1"] })
+    const told = (routes: ReadonlyArray<AdvertisedRoute>, ...serving: ReadonlyArray<string>) => {
+      const shared = vip({ services: [named("web"), named("dns", "Local"), named("more")], routes })
+      const health = ({ name }: { readonly name: string }) => (serving.includes(name) ? here : nowhere)
+      const { byPeer, verdicts } = nodeRoutes(node(), [shared], health)
+      const peers = [...byPeer].flatMap(([name, prefixes]) =>
+        [...prefixes.values()].map((each) => [name, each] as const)
+      )
+      return [
+        verdicts.get("192.0.2.1")?._tag,
+        ...peers.map(([name, { communities }]) => [name, ...communities].join(" "))
+      ]
+    }
+    assert.deepStrictEqual(told([web, dns], "web"), ["Announced", "tor-a"])
+    assert.deepStrictEqual(told([web, dns], "dns"), ["Announced", "tor-a 64496:1", "tor-b 64496:1"])
+    assert.deepStrictEqual(told([web, dns], "more"), ["NoEndpoint"], "no route is for the one that serves")
+    assert.deepStrictEqual(
+      told([{ ...web, nodes: ["n2"] }, dns], "web"),
+      ["NoEndpoint"],
+      "on another node it is for web"
+    )
+    assert.deepStrictEqual(told([{ ...web, nodes: ["n2"] }], "web"), ["NotCandidate"])
+    assert.deepStrictEqual(told([route(), dns], "more"), ["Announced", "tor-a", "tor-b"], "a route for all")
+  })
+
   it("is nothing of a VIP that the node does not announce", () => {
     const { routes, verdicts } = wanted([vip()], node({ excluded: "label" }))
     assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [] })

@@ -236,6 +236,37 @@ describe("preview", () => {
     assert.deepStrictEqual([codes("front"), codes("back")], [["LT0154 web"], []])
   })
 
+  it("announces a shared address for those of its Services alone that an advertisement selects", () => {
+    const [poolOf, ...rest] = config
+    const others = rest.filter(({ object }) => object._tag !== "BGPAdvertisement")
+    const named = (name: string, port: number) =>
+      serviceOf(
+        name,
+        { ports: [{ port }] },
+        { labels: { tier: name }, annotations: { "metallb.io/allow-shared-ip": "key" } }
+      )
+    const selected = observation(
+      raw("BGPAdvertisement", "front", { serviceSelectors: [{ matchLabels: { tier: "front" } }] })
+    )
+    const slice = (service: string) =>
+      observation({
+        ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: `${service}-1` },
+        labels: { "kubernetes.io/service-name": service },
+        endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
+      })
+    const nodes = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const made = (serving: string) =>
+      preview([
+        cluster("east", poolOf!, ...others, selected, nodes, named("front", 80), named("back", 81), slice(serving))
+      ])[0]
+    const told = (serving: string) => [
+      made(serving)?.nodes[0]?.peers[0]?.announcements.length,
+      ...(made(serving)?.services.map(({ name, verdicts }) => `${name} ${verdicts.get("n1")?._tag}`) ?? [])
+    ]
+    assert.deepStrictEqual(told("back"), [0, "front NoEndpoint", "back NotCandidate"])
+    assert.deepStrictEqual(told("front"), [1, "front Announced", "back NotCandidate"])
+  })
+
   it("orders announcements by number, names an internal peer's AS, and says why who is being deleted has nothing", () => {
     const names = Array.from({ length: 11 }, (_, index) => `s${index}`)
     const objects = [

@@ -99,6 +99,29 @@ describe("which Advertisements cover a VIP", () => {
       ["a", "b"]
     )
   })
+
+  it("a shared VIP for those of its Services that it selects, which a route says where it is not for all", () => {
+    const selected = (app: string) => ({ serviceSelectors: [{ matchLabels: { app } }] })
+    const world = begun(advertisement("every", {}), advertisement("one", selected("b")))
+    const see = (name: string, port: number, app: string) =>
+      world.do(
+        observe(
+          "east",
+          service(name, {
+            labels: { app },
+            annotations: { allowSharedIp: "key" },
+            requestedAddresses: ["192.0.2.9"],
+            ports: [{ protocol: "TCP", port, name: "" }]
+          })
+        )
+      )
+    const services = () => intent(world, "192.0.2.9")?.routes.map((route) => route.services)
+    see("a", 80, "a")
+    see("b", 443, "b")
+    assert.deepStrictEqual(services(), [undefined, ["shop/b"]])
+    see("a", 80, "b")
+    assert.deepStrictEqual(services(), [undefined, undefined])
+  })
 })
 
 describe("the nodes and peers of a route", () => {

@@ -5,7 +5,8 @@ import {
   nodeRoutes,
   type ServiceHealth,
   type Verdict,
-  type WantedRoute
+  type WantedRoute,
+  withServedRoutes
 } from "@lowtide/domain/announcing/node-routes"
 
 /** What a change of intents or endpoints comes to. */
@@ -90,14 +91,23 @@ export class RouteTable {
     return this.#vips.get(address)
   }
 
+  /** Whether routes of a VIP are for some of its Services alone: peers may get and lose it while its verdict is the same. */
+  isInPart(address: string): boolean {
+    return this.#vips.get(address)?.routes.some(({ services }) => services !== undefined) ?? false
+  }
+
   /** The VIPs that have a prefix. */
   addressesOf(prefix: string): Iterable<string> {
     return this.#byPrefix.get(prefix)
   }
 
-  /** The VIPs themselves. */
+  /** The VIPs themselves, with those of their routes that a Service that serves is behind. */
   vipsOf(prefix: string): ReadonlyArray<VipIntent> {
-    return [...this.addressesOf(prefix)].flatMap((address) => this.#vips.get(address) ?? [])
+    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
+    return [...this.addressesOf(prefix)].flatMap((address) => {
+      const intent = this.#vips.get(address)
+      return intent === undefined ? [] : withServedRoutes(intent, health)
+    })
   }
 
   /** Takes what changed, all of one turn, and answers the difference it makes. Without a node intent nothing is wanted. */

@@ -5,8 +5,8 @@ import type { RouteDifference, RouteTable } from "./route-table.ts"
 import type { VipTurn } from "./wire-report.ts"
 
 /**
- * What a turn did, VIP by VIP: those with a new message, those whose verdict changed, and, when the node's own intent or what
- * is withheld changed, those whose routes it gave to a peer or took away.
+ * What a turn did, VIP by VIP: those with a new message, those whose verdict changed, and those whose routes it gave to a peer
+ * or took away, when the node's own intent or what is withheld changed, or the routes are for some of their Services.
  */
 export const vipTurns = (
   table: RouteTable,
@@ -21,9 +21,12 @@ export const vipTurns = (
 ): ReadonlyArray<VipTurn> => {
   const accepted = new Map(change.vips.map((vip) => [vip.message.address, vip]))
   const addresses = new Set([...accepted.keys(), ...difference.verdicts.keys()])
-  if (change.isNodeChange || change.byHand !== undefined) {
-    for (const routes of difference.byPeer.values()) {
-      for (const prefix of routes.keys()) for (const address of table.addressesOf(prefix)) addresses.add(address)
+  const isAnyRoute = change.isNodeChange || change.byHand !== undefined
+  for (const routes of difference.byPeer.values()) {
+    for (const prefix of routes.keys()) {
+      for (const address of table.addressesOf(prefix)) {
+        if (isAnyRoute || table.isInPart(address)) addresses.add(address)
+      }
     }
   }
   return [...addresses].flatMap((address) => {

@@ -26,7 +26,8 @@ const arbitraryVip = (pick: (below: number) => number) => {
     localPref: pick(2) === 0 ? null : 100 + pick(3),
     communities: [`64496:${pick(3)}`],
     ...(pick(2) === 0 ? {} : { med: pick(2) }),
-    ...(pick(2) === 0 ? {} : { prepend: pick(2) })
+    ...(pick(2) === 0 ? {} : { prepend: pick(2) }),
+    ...(pick(3) === 0 ? { services: [`shop/s${pick(3)}`] } : {})
   })
   return vip(address, {
     services: [

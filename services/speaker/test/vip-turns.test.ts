@@ -1,7 +1,7 @@
 import type { NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
 import { assert, describe, it } from "vitest"
 import { RouteTable } from "../src/route-table.ts"
-import { tableTurns } from "../src/vip-turns.ts"
+import { tableTurns, vipTurns } from "../src/vip-turns.ts"
 import { HandCentre, nodeIntent, nodeName, peer, vip } from "./hand-centre.ts"
 
 const centre = new HandCentre()
@@ -25,6 +25,30 @@ describe("what is reported of a turn", () => {
     }
     assert.deepStrictEqual(standbyOf([nodeName]), [["Announced", "tor-a"]])
     assert.deepStrictEqual(standbyOf(["east-2"]), [["Standby", "tor-a", "tor-b"]])
+  })
+
+  it("has a peer that loses the route of one Service while another's stands, though the verdict is the same", () => {
+    const serving = new Set(["shop/web", "shop/dns"])
+    const table = new RouteTable((service) => ({
+      servesHere: serving.has(service),
+      servesAnywhere: serving.has(service)
+    }))
+    const route = vip("198.51.100.1").routes[0]!
+    const services = ["web", "dns"].map((name) => ({
+      ...{ namespace: "shop", name, uid: name, trafficPolicy: "Cluster" as const }
+    }))
+    const routes = [
+      { ...route, peers: ["tor-a"], services: ["shop/web"] },
+      { ...route, peers: ["tor-b"], services: ["shop/dns"] }
+    ]
+    table.update({ node, vips: [centre.number(vip("198.51.100.1", { services, routes })) as VipIntent] })
+    serving.delete("shop/web")
+    const difference = table.update({ services: ["shop/web"] })
+    const turns = vipTurns(table, difference, { vips: [], before: new Map(), isNodeChange: false })
+    assert.deepStrictEqual(
+      turns.map(({ verdict, trigger, actions }) => [verdict, trigger, ...[...actions].flat()]),
+      [["Announced", "endpoints", "tor-a", "withdrawn", "tor-b", "unchanged"]]
+    )
   })
 
   it("has a VIP as standby by its own route, whoever else holds its aggregate up, and by the aggregate where it has none else", () => {

@@ -1,4 +1,4 @@
-import { type ObjectRef, objectKey, rawRef } from "../config/index.ts"
+import { type Advertisement, type ObjectRef, objectKey, rawRef } from "../config/index.ts"
 import type { DomainEvent } from "../fleet/event.ts"
 import { type ClusterMemory, type Fleet, isReserved } from "../fleet/fleet.ts"
 import { type FindingsState, type ManifestState, streamOf, streamOfVip, type VipState } from "../fleet/stream.ts"
@@ -191,13 +191,14 @@ const touch = (
       return
     case "Kept":
       return touchCluster(fleet, touched, state.cluster, index)
-    case "FleetVersion": // peers and attributes of routes that speakers could not be told of before
+    case "FleetVersion": // peers, attributes of routes and whose they are, which speakers could not be told of before
       for (const cluster of fleet.clusters.values()) {
         const { name, nodes, vips } = cluster
         for (const node of nodes.keys()) touched.nodes.set(streamOf.node(name, node), index)
         const { advertisements } = fleet.announced(cluster)
-        if (advertisements.some(({ med, asPathPrepend }) => (med ?? asPathPrepend) !== undefined))
-          for (const stream of vips) touched.vips.set(stream, index)
+        const isNew = ({ med, asPathPrepend, serviceSelectors }: Advertisement): boolean =>
+          (med ?? asPathPrepend) !== undefined || serviceSelectors.length > 0
+        if (advertisements.some(isNew)) for (const stream of vips) touched.vips.set(stream, index)
       }
       return
     case "FleetSettings":

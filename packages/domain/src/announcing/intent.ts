@@ -42,6 +42,8 @@ export const AdvertisedRoute = Schema.Struct({
   localPref: Schema.NullOr(Schema.Int),
   /** `64496:100`, or `64496:1:2` for a large community. */
   communities: Schema.Array(Schema.String),
+  /** Those of the intent's Services that the Advertisement is for, as `namespace/name`; missing: all of them. */
+  services: Schema.optionalKey(Schema.Array(Schema.String)),
   /** None unless written; to internal and external peers. */
   med: Schema.optionalKey(Schema.Int),
   /** How often the own AS is named once more: as the Advertisement asks for, and so that routers prefer another cluster that shares the address. */

@@ -48,26 +48,72 @@ export interface NodeRoutes {
 }
 
 /**
- * Whether this node announces a VIP. It does when it is a candidate, is not excluded, and one of the VIP's Services has
- * a serving endpoint: on this node under policy Local, anywhere in the cluster under policy Cluster. As a standby where
- * the admission lists others.
+ * Whether this node announces a VIP. It does when it is a candidate, is not excluded, and one of the VIP's Services that a
+ * route of the node is for has a serving endpoint: on this node under policy Local, anywhere in the cluster under policy
+ * Cluster. As a standby where the admission lists others.
  */
 export const judgeVip = (
   node: Pick<NodeIntent, "node" | "excluded">,
-  intent: Pick<VipIntent, "state" | "admission" | "services">,
-  health: (service: IntentService) => ServiceHealth
+  intent: Pick<VipIntent, "state" | "admission" | "services" | "routes">,
+  health: Health
 ): Verdict => {
   if (intent.state === "withdrawn") return { _tag: "Withdrawn" }
-  if (!intent.admission.candidates.includes(node.node)) return { _tag: "NotCandidate" }
+  const services = routedServices(node.node, intent)
+  if (services === undefined || !intent.admission.candidates.includes(node.node)) return { _tag: "NotCandidate" }
   if (node.excluded !== null) return { _tag: "Excluded", why: node.excluded }
-  const serves = (service: IntentService): boolean => {
-    const { servesHere, servesAnywhere } = health(service)
-    return service.trafficPolicy === "Local" ? servesHere : servesAnywhere
+  if (services.some((service) => serves(service, health))) {
+    return { _tag: isAdmitted(intent.admission, node.node) ? "Announced" : "Standby" }
   }
-  if (intent.services.some(serves)) return { _tag: isAdmitted(intent.admission, node.node) ? "Announced" : "Standby" }
-  return intent.services.some((service) => health(service).servesAnywhere)
+  return services.some((service) => health(service).servesAnywhere)
     ? { _tag: "NoLocalEndpoint" }
     : { _tag: "NoEndpoint" }
+}
+
+type Health = (service: IntentService) => ServiceHealth
+
+const serves = (service: IntentService, health: Health): boolean => {
+  const { servesHere, servesAnywhere } = health(service)
+  return service.trafficPolicy === "Local" ? servesHere : servesAnywhere
+}
+
+/** The Services of a VIP that some route of a node is for; undefined where its routes are for none of them. */
+const routedServices = (
+  node: string,
+  { services, routes }: Pick<VipIntent, "services" | "routes">
+): ReadonlyArray<IntentService> | undefined => {
+  if (routes.length === 0) return undefined
+  if (routes.every((route) => route.services === undefined)) return services
+  const own = routes.filter(({ nodes }) => nodes.includes(node))
+  const routed = services.filter((service) => own.some((route) => isFor(route, service)))
+  return routed.length === 0 ? undefined : routed
+}
+
+/** Whether a route is announced for this one of the Services of its VIP. */
+const isFor = (
+  { services }: Pick<AdvertisedRoute, "services">,
+  { namespace, name }: Pick<IntentService, "namespace" | "name">
+): boolean => services === undefined || services.includes(`${namespace}/${name}`)
+
+/** The intent as far as it is about one of its Services. */
+export const ofService = <Intent extends Pick<VipIntent, "services" | "routes">>(
+  intent: Intent,
+  { namespace, name }: Pick<IntentService, "namespace" | "name">
+): Intent => ({
+  ...intent,
+  services: intent.services.filter((service) => service.namespace === namespace && service.name === name),
+  routes: intent.routes.filter((route) => isFor(route, { namespace, name }))
+})
+
+/** The intent without the routes that no Service that serves is behind, where a node is known to announce it. */
+export const withServedRoutes = <Intent extends Pick<VipIntent, "services" | "routes">>(
+  intent: Intent,
+  health: Health
+): Intent => {
+  if (intent.routes.every((route) => route.services === undefined)) return intent
+  const serving = intent.services.filter((service) => serves(service, health))
+  const isServed = (route: AdvertisedRoute) =>
+    route.services === undefined || serving.some((service) => isFor(route, service))
+  return { ...intent, routes: intent.routes.filter(isServed) }
 }
 
 const isAdmitted = (admission: Admission, node: string): boolean => {
@@ -86,7 +132,7 @@ const isAdmitted = (admission: Admission, node: string): boolean => {
 export const nodeRoutes = (
   node: NodeIntent,
   intents: Iterable<VipIntent>,
-  health: (service: IntentService) => ServiceHealth,
+  health: Health,
   hasLost: (peer: string, intent: VipIntent) => boolean = () => false
 ): NodeRoutes => {
   const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
@@ -94,7 +140,10 @@ export const nodeRoutes = (
   for (const intent of intents) {
     let verdict = judgeVip(node, intent, health)
     const isStandby = (peer: string) => verdict._tag === "Standby" || hasLost(peer, intent)
-    if (isOnTheWire(verdict) && !addRoutes(byPeer, node.node, intent.routes, isStandby)) verdict = { _tag: "NoPeer" }
+    if (isOnTheWire(verdict)) {
+      const { routes } = withServedRoutes(intent, health)
+      if (!addRoutes(byPeer, node.node, routes, isStandby)) verdict = { _tag: "NoPeer" }
+    }
     verdicts.set(intent.address, verdict)
   }
   return { byPeer, verdicts }

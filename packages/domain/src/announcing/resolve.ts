@@ -87,7 +87,9 @@ const routesOf = (
   const pool = config.pools.find((pool) => pool.name === vip.pool)
   const address = toAddress(vip.address)
   return config.advertisements.flatMap((advertisement) => {
-    if (!coversPool(advertisement, vip.pool, pool?.labels ?? {}) || !coversService(advertisement, services)) return []
+    if (!coversPool(advertisement, vip.pool, pool?.labels ?? {})) return []
+    const covered = coveredServices(advertisement, services)
+    if (covered.length === 0) return []
     const peers = peersOf(config, advertisement)
     const nodes = presentNodes(cluster).filter(({ node }) => carries(node, { advertisement, peers }))
     if (nodes.length === 0) return []
@@ -102,6 +104,9 @@ const routesOf = (
       nodes: nodes.map(({ node }) => node.name),
       localPref: rank === 0 ? (advertisement.localPref ?? null) : rankedLocalPref(advertisement, rank),
       communities: advertisement.communities,
+      ...(covered.length === services.length || !fleet.allows("routeServices")
+        ? {}
+        : { services: covered.map(nameOf) }),
       ...(med === undefined ? {} : { med }),
       ...(prepend === 0 ? {} : { prepend })
     }
@@ -152,9 +157,13 @@ export const coversPool = (
   advertisement.pools.includes(pool) ||
   anySelectorMatches(advertisement.poolSelectors, labels)
 
-/** Whether it is for one of the Services of an address. */
-export const coversService = (advertisement: Advertisement, services: ReadonlyArray<ServiceState>): boolean =>
-  services.some(({ service }) => selects(advertisement.serviceSelectors, service.labels))
+/** Those of the Services of an address that it is for. */
+export const coveredServices = (
+  { serviceSelectors }: Advertisement,
+  services: ReadonlyArray<ServiceState>
+): ReadonlyArray<ServiceState> => services.filter(({ service }) => selects(serviceSelectors, service.labels))
+
+const nameOf = ({ service }: ServiceState): string => `${service.namespace}/${service.name}`
 
 /** The nodes of a cluster that are there, by their names. */
 export const presentNodes = (cluster: ClusterMemory): ReadonlyArray<NodeState> =>

@@ -1,7 +1,7 @@
 import type { Advertisement, ClusterConfig } from "../config/index.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
 import type { NodeState, ServiceState } from "../fleet/stream.ts"
-import { carries, coversPool, coversService, peersOf, presentNodes, servicesOf } from "./resolve.ts"
+import { carries, coveredServices, coversPool, peersOf, presentNodes, servicesOf } from "./resolve.ts"
 
 /** A configuration of a cluster and one that takes its place. */
 export interface ConfigChange {
@@ -26,7 +26,10 @@ export class RouteLoss {
     this.#isByLabels = this.#steps.some(({ before, after }) => before.isByLabels || after.isByLabels)
   }
 
-  /** Streams of the addresses of a cluster that lose their last route by it; of some of them, where some are given. */
+  /**
+   * Streams of the addresses of a cluster of which a Service loses its last route by it: another one's may be announced only
+   * while that one serves. Of some of them, where some are given.
+   */
   streams(fleet: Fleet, cluster: ClusterMemory, some: Iterable<string> = cluster.vips): ReadonlyArray<string> {
     if (this.#steps.length === 0) return []
     return [...some].filter((stream) => {
@@ -40,8 +43,8 @@ export class RouteLoss {
     const kind = this.#isByLabels ? JSON.stringify([pool, services.map(({ service }) => service.labels)]) : pool
     const known = this.#isLostOf.get(kind)
     if (known !== undefined) return known
-    const isLost = this.#steps.some(
-      ({ before, after }) => before.covers(pool, services) && !after.covers(pool, services)
+    const isLost = this.#steps.some(({ before, after }) =>
+      services.some((service) => before.covers(pool, service) && !after.covers(pool, service))
     )
     this.#isLostOf.set(kind, isLost)
     return isLost
@@ -75,10 +78,10 @@ class Coverage {
     return this.#advertisements.some(({ serviceSelectors }) => serviceSelectors.length > 0)
   }
 
-  covers(pool: string, services: ReadonlyArray<ServiceState>): boolean {
+  covers(pool: string, service: ServiceState): boolean {
     const labels = this.#labelsOf.get(pool) ?? {}
     return this.#advertisements.some(
-      (advertisement) => coversPool(advertisement, pool, labels) && coversService(advertisement, services)
+      (advertisement) => coversPool(advertisement, pool, labels) && coveredServices(advertisement, [service]).length > 0
     )
   }
 

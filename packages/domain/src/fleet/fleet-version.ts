@@ -48,7 +48,9 @@ export const featuresSince = {
   /** Peers with a password, a VRF, an interface in place of an address, an AS of their own kind, a least TTL, a maximum of prefixes or a role: a speaker of before would set up another session than is asked for. */
   peerSettings: 2,
   /** Routes have a MED, or a longer AS path, by their advertisement: a speaker of before would tell them without. */
-  routePreferences: 2
+  routePreferences: 2,
+  /** Routes of a shared address say whose they are: a speaker of before would announce them for any of its Services. */
+  routeServices: 2
 } as const satisfies Readonly<Record<string, number>>
 
 /** Something that is off until its version is finalised. */

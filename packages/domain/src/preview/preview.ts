@@ -5,7 +5,7 @@ import { faultyServiceFindings } from "../allocation/faulty-services.ts"
 import { classText, wantsAddress } from "../allocation/wish.ts"
 import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
 import { isInternalPeer, type NodeIntent, type VipIntent } from "../announcing/intent.ts"
-import { healthOn, type Verdict } from "../announcing/node-routes.ts"
+import { healthOn, judgeVip, ofService, type Verdict } from "../announcing/node-routes.ts"
 import { preferenceClashes } from "../announcing/preferences.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
 import {
@@ -15,7 +15,8 @@ import {
   type EndpointSliceObject,
   type Finding,
   finding,
-  localPrefUnset
+  localPrefUnset,
+  type ServiceObject
 } from "../config/index.ts"
 import type { Command } from "../fleet/command.ts"
 import { decide } from "../fleet/decide.ts"
@@ -328,8 +329,8 @@ const unnumbered = {
 
 interface NodeAnswer {
   readonly shown: PreviewedNode
-  /** By address. */
-  readonly verdicts: ReadonlyMap<string, Verdict>
+  /** Of an address, as far as it is one Service's. */
+  readonly verdictOf: (intent: VipIntent, service: Pick<ServiceObject, "namespace" | "name">) => Verdict | undefined
 }
 
 const nodeOf = (
@@ -359,7 +360,14 @@ const nodeOf = (
         .sort((left, right) => rank(left) - rank(right))
     }
   })
-  return { shown: { name: node.node, excluded: node.excluded, peers }, verdicts }
+  return {
+    shown: { name: node.node, excluded: node.excluded, peers },
+    verdictOf: (intent, service) => {
+      const verdict = verdicts.get(intent.address)
+      const isForAll = intent.routes.every(({ services }) => services === undefined)
+      return isForAll || verdict?._tag === "NoPeer" ? verdict : judgeVip(node, ofService(intent, service), health)
+    }
+  }
 }
 
 const announcement = (
@@ -418,8 +426,11 @@ const serviceOf = ({
       return intent === undefined ? [] : preferenceClashes(state.service, intent)
     }),
     verdicts: new Map(
-      nodes.flatMap(({ shown, verdicts }) => {
-        const own = addresses.flatMap((address) => verdicts.get(address) ?? [])
+      nodes.flatMap(({ shown, verdictOf }) => {
+        const own = addresses.flatMap((address) => {
+          const intent = intents.get(address)
+          return (intent && verdictOf(intent, state.service)) ?? []
+        })
         const best = own.find(({ _tag }) => _tag === "Announced") ?? own[0]
         return best === undefined ? [] : [[shown.name, best] as const]
       })

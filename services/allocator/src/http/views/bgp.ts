@@ -13,11 +13,13 @@ import {
   resolveVip,
   routesOf,
   sessionFacts,
-  type VipIntent
+  type VipIntent,
+  withServedRoutes
 } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText } from "./reading.ts"
+import { reportedHealth } from "./reported-health.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 import type { WireFacts } from "./wire-facts.ts"
 
@@ -28,7 +30,7 @@ export interface HeardNode {
   readonly sync: string
   readonly intent: Content<NodeIntent>
   readonly status: NodeStatus | undefined
-  /** VIPs of its cluster that are not free, as they are to be announced now. */
+  /** VIPs of its cluster that are not free, as it is to announce them now where it does. */
   readonly vips: ReadonlyArray<Content<VipIntent>>
 }
 
@@ -48,7 +50,7 @@ export const heardNodes = (view: CommittedView, asked: Narrowing, nowMs: number)
           sync: syncOf(heard, nowMs),
           intent: { ...intent, peers },
           status: currentStatus(heard, nowMs),
-          vips
+          vips: vips.map((vip) => withServedRoutes(vip, reportedHealth(cluster, state.node.name)))
         }
       })
       .sort(byText(({ node }) => node))

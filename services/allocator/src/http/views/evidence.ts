@@ -8,7 +8,8 @@ import {
   type RouterWord,
   resolveNode,
   resolveVip,
-  type VipState
+  type VipState,
+  withServedRoutes
 } from "@lowtide/domain"
 import { hostPrefix, type Prefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result } from "effect"
@@ -16,6 +17,7 @@ import type { CommittedView, HeardNode } from "../../centre.ts"
 import type { RoutersHeard } from "../../router-reports.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText, readingOf } from "./reading.ts"
+import { reportedHealth } from "./reported-health.ts"
 import { currentStatus } from "./sync.ts"
 
 /** What routers say of the routes that nodes announce, and of those that were withdrawn and are not free yet. */
@@ -108,7 +110,11 @@ const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion)
     peer,
     reported: reportedSessions(routers, peer, { status, addresses: node.addresses })
   }))
-  return routesOf(heard, vips, node.name, nowMs).flatMap((route) => {
+  const asked = vips.map(({ vip, intent }) => ({
+    vip,
+    intent: withServedRoutes(intent, reportedHealth(cluster, node.name))
+  }))
+  return routesOf(heard, asked, node.name, nowMs).flatMap((route) => {
     const prefix = toPrefix(route.prefix)
     if (prefix === undefined) return []
     return sessions

@@ -5,8 +5,10 @@ import {
   type ClusterMemory,
   isOnTheWire,
   judgeVip,
+  ofService,
   resolveNode,
   resolveVip,
+  type ServiceObject,
   type ServiceState,
   streamOf,
   streamOfVip,
@@ -17,6 +19,7 @@ import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { findingsOn, isLeaving } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
+import { reportedHealth } from "./reported-health.ts"
 import { currentStatus } from "./sync.ts"
 
 /** Services that are to have an address, that hold one, or whose manifest cannot be read. */
@@ -59,7 +62,7 @@ const viewOf = (
     (address) => view.fleet.vip(cluster.network, address, cluster.name) ?? []
   )
   const announcing = sortedUnion(vips.map(({ address }) => announcers.get(address) ?? []))
-  const judged = vips.map(judge)
+  const judged = vips.map((vip) => judge(vip, state.service))
   return {
     cluster: cluster.name,
     network: cluster.network,
@@ -114,7 +117,7 @@ const gone = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Reado
   const judge = makeJudge(view, cluster)
   return [...held].map(([key, vips]) => {
     const [namespace = "", name = ""] = key.split("/")
-    const judged = vips.map(judge)
+    const judged = vips.map((vip) => judge(vip, { namespace, name }))
     return {
       ...{ cluster: cluster.name, network: cluster.network, namespace, name },
       addresses: vips.map((vip) => addressOf(vip, { leaving: false })),
@@ -157,23 +160,20 @@ interface JudgedVip {
   readonly eligible: ReadonlyArray<string>
 }
 
-type Judge = (vip: VipState) => JudgedVip
+type Judge = (vip: VipState, service: Pick<ServiceObject, "namespace" | "name">) => JudgedVip
 
-/** Which nodes may and which are to announce a VIP, by the same rules as the nodes themselves. */
+/** Which nodes may and which are to announce a VIP for one of its Services, by the same rules as the nodes themselves. */
 const makeJudge = (view: CommittedView, cluster: ClusterMemory): Judge => {
   const exclusions = new Map(
     [...cluster.nodes.values()].map((state) => [state.node.name, resolveNode(view.fleet, cluster, state).excluded])
   )
-  return (vip) => {
-    const intent = resolveVip(view.fleet, cluster, vip, [])
-    const { candidates } = intent.admission
+  return (vip, service) => {
+    const intent = ofService(resolveVip(view.fleet, cluster, vip, []), service)
+    const candidates = intent.admission.candidates.filter((node) =>
+      intent.routes.some(({ nodes }) => nodes.includes(node))
+    )
     const announces = (node: string): boolean =>
-      isOnTheWire(
-        judgeVip({ node, excluded: exclusions.get(node) ?? null }, intent, ({ namespace, name }) => {
-          const nodes = cluster.services.get(`${namespace}/${name}`)?.servingNodes ?? []
-          return { servesHere: nodes.includes(node), servesAnywhere: nodes.length > 0 }
-        })
-      )
+      isOnTheWire(judgeVip({ node, excluded: exclusions.get(node) ?? null }, intent, reportedHealth(cluster, node)))
     return { candidates, eligible: candidates.filter(announces) }
   }
 }
