@@ -356,12 +356,21 @@ describe("BGPAdvertisement", () => {
     assert.isUndefined(decodeObject(wrong).object)
   })
 
-  it("keeps aggregation, preference 0 and aliases as they are", () => {
-    const spec = { aggregationLength: 24, localPref: 0, communities: ["my-alias", "64500:1"], peers: ["a"] }
+  it("keeps aggregation and aliases as they are", () => {
+    const spec = { aggregationLength: 24, localPref: 1, communities: ["my-alias", "64500:1"], peers: ["a"] }
     const value = good("BGPAdvertisement", advertisement(spec))
     assert.deepStrictEqual(
       [value.aggregationLength, value.localPref, value.communities],
-      [24, 0, ["my-alias", "64500:1"]]
+      [24, 1, ["my-alias", "64500:1"]]
+    )
+  })
+
+  it("takes a preference of 0 for none, as MetalLB does, and says so", () => {
+    const { object, findings } = decodeObject(advertisement({ localPref: 0 }))
+    assert.isFalse(object?._tag !== "BGPAdvertisement" || "localPref" in object.value)
+    assert.deepStrictEqual(
+      findings.map(({ code, severity, field }) => [code, severity, field]),
+      [["LT0146", "warning", "spec.localPref"]]
     )
   })
 })

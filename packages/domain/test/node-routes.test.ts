@@ -218,7 +218,9 @@ describe("what a node announces to its peers", () => {
     [null, null, null],
     [100, null, 100],
     [null, 100, 100],
-    [0, null, 0],
+    [50, null, 100],
+    [null, 50, 100],
+    [200, null, 200],
     [200, 100, 200],
     [100, 200, 200]
   ])("unites what two Advertisements want of one prefix: LOCAL_PREF %j and %j is %j", (first, second, localPref) => {

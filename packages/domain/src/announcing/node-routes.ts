@@ -1,5 +1,6 @@
 import { canServe, type EndpointSliceObject } from "../config/endpoint-slice.ts"
 import type { Admission, AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "./intent.ts"
+import { localPrefDefault } from "./on-the-wire.ts"
 
 /** What a node alone knows about a Service: whether endpoints serve, here and anywhere. */
 export interface ServiceHealth {
@@ -196,14 +197,12 @@ const addRoutes = (
 
 /**
  * One prefix wanted twice (an aggregate, or two Advertisements): communities are united, and the higher preference, the lower
- * MED (none is 0, RFC 4271 §9.1.2.2 c) and the shorter path win: it is as good a path as the better of the two.
+ * MED (none is 0, RFC 4271 §9.1.2.2 c) and the shorter path win, a preference that is not set being 100: it is as good a path as the better of the two.
  */
 const union = (present: WantedRoute | undefined, route: WantedRoute): WantedRoute => {
   if (present === undefined) return route
-  const localPref =
-    present.localPref === null || route.localPref === null
-      ? (present.localPref ?? route.localPref)
-      : Math.max(present.localPref, route.localPref)
+  const preferences = [present.localPref, route.localPref].map((localPref) => localPref ?? localPrefDefault)
+  const localPref = present.localPref === route.localPref ? route.localPref : Math.max(...preferences)
   const communities = [...new Set([...present.communities, ...route.communities])].sort()
   return {
     ...{ prefix: route.prefix, localPref, communities },

@@ -11,7 +11,7 @@ export const standbyPrepend = 3
 export const standbyLocalPref = 1
 
 /** What an internal peer is sent where nothing else is asked for (RFC 4271 §5.1.5). */
-const localPrefDefault = 100
+export const localPrefDefault = 100
 
 /** Path attributes of one route as one peer is sent them. */
 export interface PathAttributes {

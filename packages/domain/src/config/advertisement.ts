@@ -12,7 +12,7 @@ export interface Advertisement {
   readonly aggregationLength: number
   /** 1..128 bits. */
   readonly aggregationLengthV6: number
-  /** 0..4294967295; sent to internal peers only. */
+  /** 1..4294967295; sent to internal peers only. */
   readonly localPref?: number
   /** 0..4294967295; routers count none as 0, which they prefer. */
   readonly med?: number
@@ -44,7 +44,7 @@ export const advertisementAnnotations = {
 /** Reads a BGPAdvertisement of metallb.io/v1beta1. Aliases of communities are left for `judge`. */
 export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Advertisement => {
   const spec = reader.fields("spec", raw.spec)
-  const localPref = spec.integer("localPref", { min: 0, max: 0xffff_ffff })
+  const localPref = readLocalPref(spec)
   const advertisement: Advertisement = {
     name: raw.name,
     namespace: raw.namespace,
@@ -66,6 +66,14 @@ export const readAdvertisement = (reader: ObjectReader, raw: RawObject): Adverti
   }
   spec.reportUnknown()
   return advertisement
+}
+
+/** 0 is none, as for MetalLB, whose field has no other way to say so. */
+const readLocalPref = (spec: Fields): number | undefined => {
+  const localPref = spec.integer("localPref", { min: 0, max: 0xffff_ffff })
+  if (localPref !== 0) return localPref
+  spec.reader.report("LT0146", spec.at("localPref"), "1..4294967295, or none", "0, which counts as none")
+  return undefined
 }
 
 const readAnnotations = (reader: ObjectReader, raw: RawObject): Pick<Advertisement, "med" | "asPathPrepend"> => {

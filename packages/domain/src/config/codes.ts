@@ -204,6 +204,11 @@ export const codes = {
     "A route carries its communities in one BGP message of 4096 octets, beside those of other Advertisements of the same prefix.",
     "Keep to the communities that routers act on"
   ),
+  LT0146: warning(
+    "localPref 0 is none",
+    "MetalLB's field takes 0 for not written, and its FRR backends leave the route the 100 that routers assume. Lowtide announces it with 100 as well; MetalLB's native backend sends 0.",
+    "Remove localPref, or write a preference of 1 or more"
+  ),
   LT0150: error(
     "two router ids on a node",
     "FRR has one router id a node, and two peers that meet on one name different ones. The older peer stays in effect, the other is refused.",
