@@ -388,6 +388,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     check: tests("unit", "packages/domain/test/moves.test.ts")
   },
   {
+    name: "routes-of-any-service",
+    breaks: "a shared address is announced for a Service that its Advertisement does not select",
+    file: "packages/domain/src/announcing/resolve.ts",
+    from: "covered.length === services.length ||",
+    to: "covered.length > 0 ||",
+    check: histories
+  },
+  {
     name: "manifests-as-one-kind",
     breaks: "an inventory that lacks all Advertisements, or all peers, takes them away",
     file: "packages/domain/src/fleet/inventory.ts",
