@@ -34,7 +34,8 @@ const usage = `Speaks BGP to one router by hand, for tests and for looking at wh
   --status               print the peer's status after each line that was read
 
 Reads one JSON object a line on standard input:
-  {"announce":["192.0.2.1/32"],"attributes":{"asPathPrepend":1,"localPref":200,"med":5,"communities":["64496:1","large:64496:1:2"]},"token":1}
+  {"announce":["192.0.2.1/32"],"attributes":{"asPathPrepend":1,"localPref":200,"med":5,"communities":["64496:1","large:64496:1:2"],
+   "extendedCommunities":["0002fbf000000001"]},"token":1}      extended ones as the sixteen digits of their octets
   {"withdraw":["192.0.2.1/32"]}
   {"range":{"family":4,"count":10000,"from":"198.18.0.0"}}      that many host routes; "op":"withdraw" takes them back
   {"stop":{"subcode":"administrative-shutdown","text":"maintenance"}}
@@ -45,8 +46,9 @@ interface Line {
   readonly announce?: ReadonlyArray<string>
   readonly withdraw?: ReadonlyArray<string>
   readonly range?: { readonly count: number; readonly from: string; readonly op?: "announce" | "withdraw" }
-  readonly attributes?: Omit<Partial<RouteAttributes>, "communities" | "largeCommunities"> & {
+  readonly attributes?: Omit<Partial<RouteAttributes>, "communities" | "largeCommunities" | "extendedCommunities"> & {
     readonly communities?: ReadonlyArray<string>
+    readonly extendedCommunities?: ReadonlyArray<string>
   }
   readonly token?: number
   readonly stop?: Parameters<BgpPeer["stop"]>[0]
@@ -111,13 +113,15 @@ const print = (value: object): void => {
 
 const prefix = (text: string) => Result.getOrThrowWith(parsePrefix(text), (reason) => new Error(reason))
 
-const routeAttributes = ({ communities = [], ...rest }: NonNullable<Line["attributes"]>): RouteAttributes => {
+const routeAttributes = (attributes: NonNullable<Line["attributes"]>): RouteAttributes => {
+  const { communities = [], extendedCommunities = [], ...rest } = attributes
   const parsed = communities.map((text) => Result.getOrThrowWith(parseCommunity(text), (reason) => new Error(reason)))
   return {
     asPathPrepend: 0,
     ...rest,
     communities: parsed.filter((community) => community._tag === "StandardCommunity"),
-    largeCommunities: parsed.filter((community) => community._tag === "LargeCommunity")
+    largeCommunities: parsed.filter((community) => community._tag === "LargeCommunity"),
+    extendedCommunities: extendedCommunities.map((octets) => BigInt(`0x${octets}`))
   }
 }
 

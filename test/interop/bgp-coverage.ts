@@ -18,17 +18,21 @@ export type BgpRouterName = keyof typeof bgpRouters
 export const bgpCaseTitles = {
   "ebgp 4": "eBGP over IPv4: both families arrive with their attributes, and leave when withdrawn",
   "ebgp 6": "eBGP over IPv6: both families arrive with their attributes, and leave when withdrawn",
-  ibgp: "iBGP: an empty AS path and LOCAL_PREF, 100 unless set",
+  "ibgp 4": "iBGP over IPv4: an empty AS path and LOCAL_PREF, 100 unless set",
+  "ibgp 6": "iBGP over IPv6: an empty AS path and LOCAL_PREF, 100 unless set",
   "extended next hop": "IPv4 routes with an IPv6 next hop (RFC 8950)",
   scale: "10,000 routes, half of them withdrawn, and all again after the router was killed and started",
   refresh: "the router asks for everything again (RFC 2918): all of it is sent, and nothing leaves meanwhile",
   "unexpected AS": "an AS number the router does not expect: the router's refusal is explained",
   "other AS": "a router with another AS number than configured: we refuse, and say what was found",
-  "password and GTSM": "the same password and GTSM on both sides; another password is not answered",
+  "password and GTSM 4": "over IPv4: the same password and GTSM on both sides; another password is not answered",
+  "password and GTSM 6": "over IPv6: the same password and GTSM on both sides; another password is not answered",
   "hold 3": "hold time 3: the session lasts, and a speaker that stands still is missed by the router",
   "hold 0": "hold time 0: no keepalives, and the routes are there",
   collision: "both sides dial, and meet: one session is left, the same one for both",
   roles: "roles that fit come up, roles that do not are explained on our side (RFC 9234)",
+  "only to customer":
+    "ONLY_TO_CUSTOMER is with what a provider or a peer tells, and not with what a customer does (RFC 9234)",
   "graceful restart": "graceful restart: the speaker is killed and started three times, and its routes never leave",
   "hard reset": "a Hard Reset drops the routes at once, though they would be kept (RFC 8538)",
   "maximum prefixes": "more routes than the router takes: its limit is named, and we wait before we come again",
@@ -46,9 +50,7 @@ export const exceptions: { readonly [Case in BgpCase]?: { readonly [Name in BgpR
   "extended next hop": {
     GoBGP: "it offers this to unnumbered neighbours alone",
     OpenBGPD: "its version 7.7 has none"
-  },
-  "graceful restart": { OpenBGPD: "its version 7.7 only reads the End-of-RIB marker" },
-  "hard reset": { OpenBGPD: "it keeps no routes that could be dropped" }
+  }
 }
 
 /** The page docs/reference/interop.md, whole. */

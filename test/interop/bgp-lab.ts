@@ -64,8 +64,12 @@ export interface RouterRoute {
   readonly asPath: ReadonlyArray<number>
   readonly communities: ReadonlyArray<string>
   readonly largeCommunities: ReadonlyArray<string>
+  /** Route targets as `rt:64496:7`; a router may write the AS number as a dotted one. */
+  readonly extendedCommunities: ReadonlyArray<string>
   readonly localPref?: number
   readonly med?: number
+  /** RFC 9234 §5. */
+  readonly onlyToCustomer?: number
 }
 
 /** A running router. */

@@ -6,7 +6,8 @@ const attributes = {
   asPathPrepend: 2,
   localPref: 250,
   med: 30,
-  communities: ["64496:100", "no-export", "64496:1:2", "large:65551:4294967295:0"]
+  communities: ["64496:100", "no-export", "64496:1:2", "large:65551:4294967295:0"],
+  extendedCommunities: ["0002fbf000000007", "02020001000f0008"] // route targets of an AS of two octets, and of one of four
 }
 
 const ebgp =
@@ -25,6 +26,7 @@ const ebgp =
       assert.deepStrictEqual(route.asPath, [nodeAsn, nodeAsn, nodeAsn])
       assert.sameMembers(route.communities.map(byNumber), ["64496:100", "65535:65281"])
       assert.sameMembers([...route.largeCommunities], ["64496:1:2", "65551:4294967295:0"])
+      assert.sameMembers(route.extendedCommunities.map(asPlain), ["rt:64496:7", "rt:65551:8"])
       assert.strictEqual(route.med, 30)
       assert.include([undefined, 100], route.localPref) // the router's own default, not our 250
     }
@@ -35,8 +37,25 @@ const ebgp =
     await hasCount(router, 6, 0)
   }
 
+const ibgp =
+  (transport: 4 | 6): CaseRun =>
+  async ({ startRouter, speak }) => {
+    const router = await startRouter(setupFor({ neighborAsn: routerAsn, neighbor: linkAddresses.node[transport] }))
+    const speaker = speak(speakArgs({ transport, localAsn: routerAsn }))
+    speaker.send({ announce: ["198.51.100.1/32"], attributes })
+    speaker.send({ announce: ["2001:db8:1::2/128"] })
+    const set = await hasRoute(router, 4, "198.51.100.1/32")
+    const unset = await hasRoute(router, 6, "2001:db8:1::2/128")
+    assert.deepStrictEqual([set.localPref, unset.localPref], [250, 100])
+    assert.deepStrictEqual([set.asPath, unset.asPath], [[], []])
+    assert.deepStrictEqual([set.nextHop, unset.nextHop], [linkAddresses.node[4], linkAddresses.node[6]])
+  }
+
 /** Routers print the well-known communities by name or by number. */
 const byNumber = (community: string): string => (/^no.export$/i.test(community) ? "65535:65281" : community)
+
+/** AS 65551 as GoBGP writes it. */
+const asPlain = (community: string): string => community.replace(":1.15:", ":65551:")
 
 /** Asks the router over and over for the least number of routes that it ever shows. */
 const watchCount = (router: Router) => {
@@ -65,15 +84,27 @@ export const routeCases = {
   "ebgp 4": ebgp(4),
   "ebgp 6": ebgp(6),
 
-  ibgp: async ({ startRouter, speak }) => {
-    const router = await startRouter(setupFor({ neighborAsn: routerAsn }))
-    const speaker = speak(speakArgs({ localAsn: routerAsn }))
-    speaker.send({ announce: ["198.51.100.1/32"], attributes })
-    speaker.send({ announce: ["2001:db8:1::2/128"] })
-    const set = await hasRoute(router, 4, "198.51.100.1/32")
-    const unset = await hasRoute(router, 6, "2001:db8:1::2/128")
-    assert.deepStrictEqual([set.localPref, unset.localPref], [250, 100])
-    assert.deepStrictEqual([set.asPath, unset.asPath], [[], []])
+  "ibgp 4": ibgp(4),
+  "ibgp 6": ibgp(6),
+
+  "only to customer": async ({ startRouter, speak }) => {
+    // A router without a role adds nothing of its own and refuses nothing: what it has is what it was told.
+    const router = await startRouter(setupFor())
+    const marks = []
+    for (const role of ["provider", "peer", "customer"]) {
+      const speaker = speak([...speakArgs(), "--role", role])
+      speaker.send({ announce: ["198.51.100.1/32", "2001:db8:1::1/128"] })
+      const routes = [await hasRoute(router, 4, "198.51.100.1/32"), await hasRoute(router, 6, "2001:db8:1::1/128")]
+      marks.push([role, ...routes.map(({ onlyToCustomer }) => onlyToCustomer)])
+      speaker.send({ withdraw: ["198.51.100.1/32", "2001:db8:1::1/128"] })
+      for (const family of [4, 6] as const) await hasCount(router, family, 0)
+      await speaker.kill()
+    }
+    assert.deepStrictEqual(marks, [
+      ["provider", nodeAsn, nodeAsn],
+      ["peer", nodeAsn, nodeAsn],
+      ["customer", undefined, undefined]
+    ])
   },
 
   "extended next hop": async ({ startRouter, speak }) => {
@@ -152,10 +183,12 @@ export const routeCases = {
 
   "hard reset": async ({ startRouter, speak }) => {
     const router = await startRouter(setupFor())
-    const speaker = speak([...speakArgs(), "--restart-time", "600", "--announce", "198.51.100.1/32"])
-    await hasCount(router, 4, 1)
+    const routes = ["--announce", "198.51.100.1/32", "--announce", "2001:db8:1::1/128"]
+    const speaker = speak([...speakArgs(), "--restart-time", "600", ...routes])
+    assert.strictEqual((await speaker.event("SessionEstablished")).keptForSeconds, 600)
+    for (const family of [4, 6] as const) await hasCount(router, family, 1)
     speaker.send({ stop: { subcode: "hard-reset", text: "node is drained" } })
-    await hasCount(router, 4, 0)
+    for (const family of [4, 6] as const) await hasCount(router, family, 0)
   },
 
   "maximum prefixes": async ({ startRouter, speak }) => {

@@ -16,6 +16,18 @@ const connections = async (namespace: string): Promise<ReadonlyArray<string>> =>
 const hasDialled = async ({ lab }: Bench) =>
   (await connections(lab.node.namespace)).some((line) => line.startsWith(`${linkAddresses.node[4]}:179 `))
 
+const passwordAndGtsm =
+  (transport: 4 | 6): CaseRun =>
+  async ({ startRouter, speak }) => {
+    const neighbor = linkAddresses.node[transport]
+    const router = await startRouter(setupFor({ neighbor, password: "spring-tide", gtsm: true }))
+    const wrong = speak([...speakArgs({ transport }), "--gtsm", "--password", "neap-tide"])
+    assert.match((await wrong.event("ConnectFailed")).reason, /no answer to the TCP connection request/)
+    await wrong.kill()
+    speak([...speakArgs({ transport }), "--gtsm", "--password", "spring-tide", "--announce", "198.51.100.1/32"])
+    await hasCount(router, 4, 1)
+  }
+
 /** Who may talk to whom, how a session begins, ends, and is missed. */
 export const sessionCases = {
   "unexpected AS": async ({ startRouter, speak }) => {
@@ -34,14 +46,8 @@ export const sessionCases = {
     assert.deepInclude(failed.notification, { code: 2, subcode: 2, direction: "sent" })
   },
 
-  "password and GTSM": async ({ startRouter, speak }) => {
-    const router = await startRouter(setupFor({ password: "spring-tide", gtsm: true }))
-    const wrong = speak([...speakArgs(), "--gtsm", "--password", "neap-tide"])
-    assert.match((await wrong.event("ConnectFailed")).reason, /no answer to the TCP connection request/)
-    await wrong.kill()
-    speak([...speakArgs(), "--gtsm", "--password", "spring-tide", "--announce", "198.51.100.1/32"])
-    await hasCount(router, 4, 1)
-  },
+  "password and GTSM 4": passwordAndGtsm(4),
+  "password and GTSM 6": passwordAndGtsm(6),
 
   "hold 3": async ({ startRouter, speak }) => {
     const router = await startRouter(setupFor())

@@ -18,6 +18,8 @@ interface PastCrash {
   readonly outcome: Outcome
   /** A message that ends a session only before it is up; it is not sent on one that is. */
   readonly isOpen?: true
+  /** From a peer that knows AS numbers of two octets alone; on the session, which is of four, it has another meaning. */
+  readonly isOfTwoOctets?: true
 }
 
 const update = (text: string) => messageOctets(2, octets(text))
@@ -115,6 +117,54 @@ const pastCrashes: ReadonlyArray<PastCrash> = [
     outcome: "attribute-discard"
   },
   {
+    title: "an AS4_PATH that lies, before the AS_PATH it belongs to (GoBGP CVE-2026-41643)",
+    message: withAttributes(`${origin} c01106 02ff 0000fbf5 400204 0201 fbf5 ${nextHop}`),
+    outcome: "attribute-discard",
+    isOfTwoOctets: true
+  },
+  {
+    title: "an attribute that everyone is to know, and nobody does (GoBGP CVE-2026-41642)",
+    message: withAttributes(`${mandatory} 406301 00`),
+    outcome: "3/2"
+  },
+  {
+    title: "an ORIGIN that is not transitive, which makes the route a withdrawn one (GoBGP CVE-2026-42285)",
+    message: withAttributes(`000101 00 ${asPath} ${nextHop}`),
+    outcome: "treat-as-withdraw"
+  },
+  {
+    title: "IPv6 extended communities that end in the first (GoBGP CVE-2026-37461)",
+    message: withAttributes(`${mandatory} c01913 ${"00".repeat(19)}`),
+    outcome: "treat-as-withdraw"
+  },
+  {
+    title: "withdrawn routes that leave no room for the length of the attributes (GoBGP CVE-2026-37462)",
+    message: update("0002 080a"),
+    outcome: "3/1"
+  },
+  {
+    title: "an AS_PATH of no octets (GoBGP GHSA-frrj-87jh-2772)",
+    message: withAttributes(`${origin} 400200 ${nextHop}`),
+    outcome: "treat-as-withdraw"
+  },
+  {
+    title: "an SRv6 service that moves bits of its SID beyond it (FRR F-004 of 2026; GoBGP CVE-2026-7734)",
+    message: withAttributes(
+      `${mandatory} c02825 05 0022 00 01 001e 00 ${"20010db8".repeat(4)} 00 0001 00 01 0006 20 10 10 00 ff 80`
+    ),
+    outcome: "nothing"
+  },
+  {
+    title: "a labelled route with ten labels (FRR F-002 of 2026)",
+    message: withAttributes(`${mandatory} 800e29 000104 04 c0000201 00 f8 ${"000010".repeat(9)} 000011 0a`, ""),
+    outcome: "nothing"
+  },
+  {
+    title: "an unknown attribute that fills an extended message (FRR F-007 of 2026)",
+    message: withAttributes(`${mandatory} d063ff80 ${"00".repeat(0xff80)}`),
+    outcome: "nothing"
+  },
+  {
     title: "an AS_PATH segment with more AS numbers than octets",
     message: withAttributes(`${origin} 400206 02ff 0000fbf5 ${nextHop}`),
     outcome: "treat-as-withdraw"
@@ -182,8 +232,12 @@ const context = {
   messageBytesMax: extendedMessageBytesMax
 } as const
 
-const outcomeOf = ({ message, isOpen }: PastCrash): Outcome => {
-  const { error } = inspectMessage(message, { ...context, state: isOpen ? "OpenSent" : "Established" })
+const outcomeOf = ({ message, isOpen, isOfTwoOctets }: PastCrash): Outcome => {
+  const { error } = inspectMessage(message, {
+    ...context,
+    fourOctetAs: isOfTwoOctets === undefined,
+    state: isOpen ? "OpenSent" : "Established"
+  })
   if (error === null) return "nothing"
   return error.action === "notification"
     ? `${error.notification!.code}/${error.notification!.subcode}`

@@ -80,8 +80,10 @@ const parseRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
         asPath: (field(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
         communities: tuples(field(block, "community")),
         largeCommunities: tuples(field(block, "large_community")),
+        extendedCommunities: tuples(field(block, "ext_community")),
         ...numberField(field(block, "local_pref"), "localPref"),
-        ...numberField(field(block, "med"), "med")
+        ...numberField(field(block, "med"), "med"),
+        ...numberField(field(block, "otc"), "onlyToCustomer")
       }
     ])
   )

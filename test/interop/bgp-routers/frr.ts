@@ -95,8 +95,10 @@ interface FrrPath {
   readonly nexthops: ReadonlyArray<{ readonly ip: string }>
   readonly community?: { readonly string: string }
   readonly largeCommunity?: { readonly string: string }
+  readonly extendedCommunity?: { readonly string: string }
   readonly locPrf?: number
   readonly metric?: number
+  readonly otc?: number
 }
 
 const parseRoutes = (table: { readonly routes?: Record<string, ReadonlyArray<Partial<FrrPath>>> }) => {
@@ -111,8 +113,10 @@ const parseRoutes = (table: { readonly routes?: Record<string, ReadonlyArray<Par
         asPath: words(path.aspath.string === "Local" ? "" : path.aspath.string).map(Number),
         communities: words(path.community?.string),
         largeCommunities: words(path.largeCommunity?.string),
+        extendedCommunities: words(path.extendedCommunity?.string.toLowerCase()),
         ...numberField(path.locPrf, "localPref"),
-        ...numberField(path.metric, "med")
+        ...numberField(path.metric, "med"),
+        ...numberField(path.otc, "onlyToCustomer")
       }
       return [[prefix, route] as const]
     })

@@ -93,6 +93,8 @@ const parseRoutes = (table: Record<string, ReadonlyArray<{ readonly attrs: Reado
     Object.entries(table).map(([prefix, paths]) => {
       const byType = new Map((paths[0]?.attrs ?? []).map((attribute) => [attribute.type, attribute]))
       const large = (byType.get(32)?.value ?? []) as ReadonlyArray<Record<string, number>>
+      const extended = (byType.get(16)?.value ?? []) as ReadonlyArray<{ readonly value: string }>
+      const unread = byType.get(35)?.value // as it came: it does not know the attribute
       return [
         prefix,
         {
@@ -100,8 +102,13 @@ const parseRoutes = (table: Record<string, ReadonlyArray<{ readonly attrs: Reado
           asPath: (byType.get(2)?.as_paths ?? []).flatMap(({ asns }) => asns),
           communities: (byType.get(8)?.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
           largeCommunities: large.map((parts) => Object.values(parts).join(":")),
+          extendedCommunities: extended.map(({ value }) => `rt:${value}`),
           ...numberField(byType.get(5)?.value, "localPref"),
-          ...numberField(byType.get(4)?.metric, "med")
+          ...numberField(byType.get(4)?.metric, "med"),
+          ...numberField(
+            typeof unread === "string" ? Buffer.from(unread, "base64").readUInt32BE() : undefined,
+            "onlyToCustomer"
+          )
         }
       ]
     })

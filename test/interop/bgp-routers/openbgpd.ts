@@ -99,7 +99,7 @@ interface RibEntry {
   readonly exit_nexthop?: string
   readonly metric?: number
   readonly localpref?: number
-  readonly attributes?: ReadonlyArray<{ readonly type: string; readonly communities?: ReadonlyArray<string> }>
+  readonly attributes?: ReadonlyArray<{ readonly type: string; readonly as?: number }>
 }
 
 const parseRoutes = ({ rib = [] }: { readonly rib?: ReadonlyArray<RibEntry & Record<string, unknown>> }) =>
@@ -111,8 +111,10 @@ const parseRoutes = ({ rib = [] }: { readonly rib?: ReadonlyArray<RibEntry & Rec
         asPath: (entry.aspath ?? "").split(" ").filter(Boolean).map(Number),
         communities: communitiesOf(entry, "communities"),
         largeCommunities: communitiesOf(entry, "large_communities"),
+        extendedCommunities: communitiesOf(entry, "extended_communities").map((text) => text.replace(" ", ":")),
         ...numberField(entry.localpref, "localPref"),
-        ...numberField(entry.metric, "med")
+        ...numberField(entry.metric, "med"),
+        ...numberField(entry.attributes?.find(({ type }) => type === "OTC")?.as, "onlyToCustomer")
       }
     ])
   )
