@@ -3,6 +3,7 @@ import { type BgpCase, type BgpRouterName, bgpCaseTitles, bgpRouters, exceptions
 import {
   type BgpLab,
   eventually,
+  type LinkTransport,
   linkAddresses,
   makeBgpLab,
   type Router,
@@ -36,7 +37,7 @@ export const setupFor = (more: Partial<RouterSetup> = {}): RouterSetup => ({
 
 /** How a speaker fits `setupFor`: the other family's next hop is ours on the link unless it is to have none. */
 interface SpeakerSetup {
-  readonly transport?: 4 | 6
+  readonly transport?: LinkTransport
   readonly localAsn?: number
   readonly hasOtherNextHop?: boolean
 }
@@ -47,7 +48,8 @@ export const speakArgs = (
   ...more: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
   const nextHop = linkAddresses.node[transport === 4 ? 6 : 4]
-  return ["--peer", linkAddresses.router[transport], "--peer-as", String(routerAsn), "--local-as", String(localAsn)]
+  const peer = `${linkAddresses.router[transport]}${transport === "link-local" ? "%up0" : ""}`
+  return ["--peer", peer, "--peer-as", String(routerAsn), "--local-as", String(localAsn)]
     .concat(["--router-id", "192.0.2.2", "--hold", "9", "--retry", "1", "--name", "tor-a"])
     .concat(hasOtherNextHop ? ["--next-hop", nextHop] : [], more)
 }
@@ -90,7 +92,7 @@ export const bgpInteropCases = (name: BgpRouterName): void => {
 
     for (const [id, title] of Object.entries(bgpCaseTitles) as ReadonlyArray<readonly [BgpCase, string]>) {
       if (exceptions[id]?.[name] !== undefined) continue
-      const timeout = 180_000 + (id === "collision" ? collisionRounds * 20_000 : 0)
+      const timeout = 180_000 + (id === "collision" ? collisionRounds * 60_000 : 0)
       it(title, { timeout }, async () => {
         await fresh()
         await cases[id]({

@@ -21,6 +21,8 @@ export const bgpCaseTitles = {
   "ibgp 4": "iBGP over IPv4: an empty AS path and LOCAL_PREF, 100 unless set",
   "ibgp 6": "iBGP over IPv6: an empty AS path and LOCAL_PREF, 100 unless set",
   "extended next hop": "IPv4 routes with an IPv6 next hop (RFC 8950)",
+  "link-local": "a session between link-local addresses: both families have them as next hops (RFC 8950, RFC 2545)",
+  "extended messages": "10,000 routes in one message of more than 4,096 octets (RFC 8654)",
   scale: "10,000 routes, half of them withdrawn, and all again after the router was killed and started",
   refresh: "the router asks for everything again (RFC 2918): all of it is sent, and nothing leaves meanwhile",
   "unexpected AS": "an AS number the router does not expect: the router's refusal is explained",
@@ -34,6 +36,7 @@ export const bgpCaseTitles = {
   "only to customer":
     "ONLY_TO_CUSTOMER is with what a provider or a peer tells, and not with what a customer does (RFC 9234)",
   "graceful restart": "graceful restart: the speaker is killed and started three times, and its routes never leave",
+  "kept after a NOTIFICATION": "routes stay at the router after a Cease that is no Hard Reset (RFC 8538)",
   "hard reset": "a Hard Reset drops the routes at once, though they would be kept (RFC 8538)",
   "maximum prefixes": "more routes than the router takes: its limit is named, and we wait before we come again",
   "router shuts down": "the router closes the session, with a text where it sends one, and opens it again",
@@ -45,10 +48,21 @@ export type BgpCase = keyof typeof bgpCaseTitles
 /** Where a router cannot be asked for a case, and why. */
 export const exceptions: { readonly [Case in BgpCase]?: { readonly [Name in BgpRouterName]?: string } } = {
   refresh: { GoBGP: "it keeps what it was told, and asked for nothing" },
-  collision: { GoBGP: "after a reset it did not connect again within 30 s" },
   roles: { GoBGP: "it has no roles" },
+  "link-local": {
+    FRR: "[with its zebra](../../test/interop/unnumbered-frr.test.ts), which knows interfaces",
+    OpenBGPD: "its version 7.7 has no such next hop for IPv4"
+  },
+  "extended messages": {
+    GoBGP: "its version 3.10 offers none",
+    OpenBGPD: "its version 7.7 has none"
+  },
+  "kept after a NOTIFICATION": {
+    BIRD: "it keeps them when the connection is lost, and at no NOTIFICATION",
+    OpenBGPD: "it keeps them when the connection is lost, and at no NOTIFICATION"
+  },
   "extended next hop": {
-    GoBGP: "it offers this to unnumbered neighbours alone",
+    GoBGP: "it offers this to unnumbered neighbours alone: below",
     OpenBGPD: "its version 7.7 has none"
   }
 }

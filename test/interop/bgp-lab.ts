@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { promisify } from "node:util"
 import type { PeerEvent, PeerStatus } from "@lowtide/bgp"
-import { inNamespace, ipBatch, makeLab } from "@lowtide/testkit/lab/index"
+import { inNamespace, ipBatch, makeLab, setSysctls } from "@lowtide/testkit/lab/index"
 import { Effect, Exit, Scope } from "effect"
 
 /**
@@ -32,7 +32,7 @@ export interface LabContext {
 export interface RouterSetup {
   readonly localAsn: number
   readonly neighborAsn: number
-  /** The neighbour's address, which also chooses the transport's family. */
+  /** The neighbour's address, which also chooses the transport's family; a link-local one with its interface: `fe80::2%up0`. */
   readonly neighbor: string
   /** The TCP-MD5 password that the router expects. */
   readonly password?: string
@@ -50,6 +50,8 @@ export interface RouterSetup {
   readonly maximumPrefixes?: number
   /** Of BIRD: the one family that it takes; both unless given. */
   readonly onlyFamily?: 4 | 6
+  /** The router takes messages of 65,535 octets (RFC 8654), where it can be told to. */
+  readonly extendedMessages?: boolean
   /** The router takes IPv4 routes with an IPv6 next hop (RFC 8950), where it can be told to. */
   readonly extendedNextHop?: boolean
   /** Where the router reports its tables to, by BMP, where it can. */
@@ -113,11 +115,14 @@ export interface Speaker {
   readonly kill: () => Promise<void>
 }
 
-/** Addresses of the veth: the router's end and the node's. */
+/** Addresses of the veth: the router's end and the node's, each with its own link-local one and no other. */
 export const linkAddresses = {
-  router: { 4: "192.0.2.1", 6: "2001:db8::1" },
-  node: { 4: "192.0.2.2", 6: "2001:db8::2" }
+  router: { 4: "192.0.2.1", 6: "2001:db8::1", "link-local": "fe80::1" },
+  node: { 4: "192.0.2.2", 6: "2001:db8::2", "link-local": "fe80::2" }
 } as const
+
+/** Between which addresses of the veth a session runs. */
+export type LinkTransport = keyof (typeof linkAddresses)["node"]
 
 const run = promisify(execFile)
 
@@ -151,10 +156,12 @@ export const makeBgpLab = async (): Promise<BgpLab> => {
     const ends = { router: yield* lab.addNamespace("router"), node: yield* lab.addNamespace("node") }
     yield* ipBatch([`link add up0 netns ${ends.router} type veth peer name up0 netns ${ends.node}`])
     for (const end of ["router", "node"] as const) {
+      yield* setSysctls(ends[end], [["ipv6/conf/up0/addr_gen_mode", 1]])
       yield* ipBatch(
         [
           `address add ${linkAddresses[end][4]}/24 dev up0`,
           `address add ${linkAddresses[end][6]}/64 dev up0 nodad`,
+          `address add ${linkAddresses[end]["link-local"]}/64 dev up0 nodad`,
           "link set up0 up"
         ],
         ends[end]

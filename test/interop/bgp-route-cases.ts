@@ -113,6 +113,28 @@ export const routeCases = {
     assert.strictEqual((await hasRoute(router, 4, "198.51.100.1/32")).nextHop, linkAddresses.node[6])
   },
 
+  "link-local": async ({ startRouter, speak }) => {
+    const { node } = linkAddresses
+    const router = await startRouter(setupFor({ neighbor: `${node["link-local"]}%up0`, extendedNextHop: true }))
+    const speaker = speak(speakArgs({ transport: "link-local", hasOtherNextHop: false }))
+    speaker.send({ announce: ["198.51.100.1/32", "2001:db8:1::1/128"] })
+    const routes = [await hasRoute(router, 4, "198.51.100.1/32"), await hasRoute(router, 6, "2001:db8:1::1/128")]
+    assert.deepStrictEqual(
+      routes.map(({ nextHop }) => nextHop),
+      [node["link-local"], node["link-local"]]
+    )
+  },
+
+  "extended messages": async ({ startRouter, speak }) => {
+    const router = await startRouter(setupFor({ extendedMessages: true }))
+    const speaker = speak([...speakArgs(), "--status"])
+    await speaker.event("TableWritten")
+    const before = (await speaker.status()).messages.sent.Update
+    speaker.send({ range: { count: 10_000, from: "198.18.0.0" } })
+    await hasCount(router, 4, 10_000)
+    assert.strictEqual((await speaker.status()).messages.sent.Update - before, 1)
+  },
+
   scale: async ({ startRouter, speak }) => {
     const router = await startRouter(setupFor())
     const speaker = speak(speakArgs())
@@ -152,6 +174,7 @@ export const routeCases = {
     assert.isAtLeast(least[4], 1_000) // or one more, where it did not come to look before
     assert.strictEqual(least[6], 500)
     const { messages, prefixesSent } = await speaker.status()
+    assert.strictEqual(messages.sent.RouteRefresh, 4) // where each family begins and ends again (RFC 7313)
     assert.isAtLeast(messages.sent.Update - sentBefore, 3) // one a family at the least, and the last route
     assert.strictEqual(prefixesSent, 1_501)
     assert.deepStrictEqual([await router.count(4), await router.count(6)], [1_001, 500])
@@ -178,6 +201,21 @@ export const routeCases = {
     // Between two looks at the table a route could have been away: a router that logs what it removes says if it was.
     const removed = await router.removed?.()
     assert.deepStrictEqual(removed ?? ["198.51.100.2/32"], ["198.51.100.2/32"])
+    await hasRoute(router, 4, "198.51.100.1/32")
+  },
+
+  "kept after a NOTIFICATION": async ({ startRouter, speak }) => {
+    const router = await startRouter(setupFor())
+    const args = [...speakArgs(), "--restart-time", "600", "--announce", "198.51.100.1/32"]
+    const speaker = speak([...args, "--announce", "2001:db8:1::1/128"])
+    for (const family of [4, 6] as const) await hasCount(router, family, 1)
+    speaker.send({ stop: { subcode: "administrative-reset", text: "begun anew" } })
+    assert.strictEqual((await speaker.event("SessionEnded")).keptForSeconds, 600)
+    await eventually(router.isUp, (isUp) => !isUp, "the session is over at the router")
+    for (const family of [4, 6] as const) assert.strictEqual(await router.count(family), 1)
+    await speaker.kill()
+    speak([...args, "--restarted"])
+    await hasCount(router, 6, 0) // what is not told again goes with the End-of-RIB
     await hasRoute(router, 4, "198.51.100.1/32")
   },
 

@@ -60,6 +60,7 @@ protocol bgp node {
   ${setup.role === undefined ? "" : `local role ${setup.role};`}
   ${setup.requiresRole === true ? "require roles on;" : ""}
   ${setup.hasBfd === true ? "bfd on;" : ""}
+  ${setup.extendedMessages === true ? "enable extended messages on;" : ""}
   passive ${setup.dials === true ? "off" : "on"};
   connect delay time 1; error wait time 1, 2; connect retry time 1;
   ${setup.onlyFamily === 6 ? "" : `ipv4 { import all; export where source = RTS_STATIC; ${limit} ${extended} };`}
@@ -76,7 +77,7 @@ const parseRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
     blocks.map((block) => [
       block.slice(0, block.indexOf(" ")),
       {
-        nextHop: field(block, "next_hop")?.split(" ")[0] ?? "",
+        nextHop: field(block, "next_hop")?.replace(/^:: /, "").split(" ")[0] ?? "", // a link-local one stands behind "::"
         asPath: (field(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
         communities: tuples(field(block, "community")),
         largeCommunities: tuples(field(block, "large_community")),

@@ -17,6 +17,7 @@ export const startGobgp: StartRouter = async ({ folder, start, namespace }, setu
   const log = join(folder, "gobgpd.log")
   await rm(log, { force: true })
   await writeFile(config, configOf(setup))
+  if (setup.neighbor.includes("%")) await meet(namespace, setup.neighbor)
   const command = ["gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--log-plain"]
   const child = start(["sh", "-c", `exec ${command.join(" ")} > ${log} 2>&1`])
   const ask = (...args: ReadonlyArray<string>) => {
@@ -42,6 +43,22 @@ export const startGobgp: StartRouter = async ({ folder, start, namespace }, setu
   })
 }
 
+/** Of a neighbour on an interface it takes for its own whom the kernel knows there when it starts: a datagram makes them known. */
+const meet = async (namespace: string, neighbor: string): Promise<void> => {
+  const within = (...command: ReadonlyArray<string>) => {
+    const [file = "", ...args] = inNamespace(namespace, command)
+    return runText(file, args)
+  }
+  await eventually(
+    async () => {
+      await within("bash", "-c", `echo > /dev/udp/${neighbor}/9`)
+      return { text: await within("ip", "-6", "neigh", "show") }
+    },
+    ({ text }) => /^fe80::.*lladdr/m.test(text),
+    "the kernel knows the neighbour"
+  )
+}
+
 const configOf = (setup: RouterSetup): string => {
   const limit =
     setup.maximumPrefixes === undefined
@@ -49,12 +66,14 @@ const configOf = (setup: RouterSetup): string => {
       : `  [neighbors.afi-safis.prefix-limit.config]\n  max-prefixes = ${setup.maximumPrefixes}\n`
   const family = (name: string) =>
     `  [[neighbors.afi-safis]]\n  [neighbors.afi-safis.config]\n  afi-safi-name = "${name}"\n${limit}`
+  const [, device] = setup.neighbor.split("%")
+  const who = device === undefined ? `neighbor-address = "${setup.neighbor}"` : `neighbor-interface = "${device}"`
   return `[global.config]
 as = ${setup.localAsn}
 router-id = "192.0.2.1"
 [[neighbors]]
   [neighbors.config]
-  neighbor-address = "${setup.neighbor}"
+  ${who}
   peer-as = ${setup.neighborAsn}
 ${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}  [neighbors.timers.config]
   connect-retry = 1
