@@ -21,6 +21,8 @@ export interface NodeSetup {
   readonly route?: Partial<AdvertisedRoute>
   /** The node's BFD process runs. */
   readonly hasBfd?: boolean
+  /** Settings of the speaker beside those that it needs. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** A whole speaker on a node whose centre, NATS and database were never there: what it knows is on its disk. */
@@ -31,6 +33,8 @@ export interface LoneNode {
   readonly explained: (target: string, fits: RegExp) => Promise<string>
   /** The process is killed and begun anew on the same disk. */
   readonly restart: () => Promise<void>
+  /** To the speaker. */
+  readonly signal: (signal: NodeJS.Signals) => void
   /** To the node's BFD process. */
   readonly signalBfd: (signal: NodeJS.Signals) => void
   readonly close: () => Promise<void>
@@ -90,7 +94,8 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
     LOWTIDE_SECRETS_DIR: join(folder, "secrets"),
     LOWTIDE_TRUST_FILE: join(folder, "trust.json"),
     LOWTIDE_ALLOWED_PREFIXES_FILE: join(folder, "allowed.json"),
-    LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "http.sock")}`
+    LOWTIDE_HTTP_LISTEN: `unix:${join(folder, "http.sock")}`,
+    ...setup.environment
   }
   // Bundled, both start in half the time, and each question is a process.
   const [speakerFile, lowtideFile] = await Promise.all([bundled("speaker"), bundled("cli")])
@@ -130,6 +135,7 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
       await end(speaker)
       speaker = start()
     },
+    signal: (signal) => void speaker.kill(signal),
     signalBfd: (signal) => void bfd?.kill(signal),
     close: async () => {
       await end(speaker)

@@ -6,7 +6,8 @@ import { type BfdLab, makeBfdLab } from "./bfd-lab.ts"
 export const ways = {
   "one hop, IPv4": { node: "192.0.2.2", router: "192.0.2.1", isFar: false },
   "one hop, IPv6": { node: "2001:db8::2", router: "2001:db8::1", isFar: false },
-  "several hops": { node: "203.0.113.2", router: "203.0.113.1", isFar: true }
+  "several hops, IPv4": { node: "203.0.113.2", router: "203.0.113.1", isFar: true },
+  "several hops, IPv6": { node: "2001:db8:ff::2", router: "2001:db8:ff::1", isFar: true }
 } as const
 export type Way = keyof typeof ways
 
