@@ -60,6 +60,7 @@ const nextOfMissing: Readonly<Record<string, string>> = {
   checkpoint: "its log says why (docs/reference/ledger-proofs.md)",
   pool: "list what there is with `lowtide get pools`",
   node: "list what there is with `lowtide get nodes`",
+  cluster: "list what there is with `lowtide get nodes`",
   recovery: "`lowtide recover` says how it stands",
   address: "`lowtide recover` lists what is reserved, `lowtide get vips` what is not free"
 }

@@ -1,7 +1,7 @@
 import { userInfo } from "node:os"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Config, Effect, Exit, Layer, Option } from "effect"
-import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, CliError, CliOutput, Command, Completions, GlobalFlag } from "effect/cli"
 import { CliFault, exitCodes, Unmet } from "./fault.ts"
 import { root } from "./root.ts"
 import { Surroundings } from "./surroundings.ts"
@@ -10,6 +10,7 @@ import { audit } from "./verbs/audit.ts"
 import { backup, restore } from "./verbs/backup.ts"
 import { bgp } from "./verbs/bgp.ts"
 import { cluster } from "./verbs/cluster.ts"
+import { completion } from "./verbs/completion.ts"
 import { diff } from "./verbs/diff.ts"
 import { fleet } from "./verbs/fleet.ts"
 import { get } from "./verbs/get.ts"
@@ -57,9 +58,14 @@ const lowtide = root.pipe(
     ledger,
     backup,
     restore,
+    completion(describe),
     versionVerb
   ])
 )
+
+function describe(): Completions.CommandDescriptor {
+  return Completions.fromCommand(lowtide)
+}
 
 /** Carries out one command line and answers its exit code; nothing is thrown, and no stack trace is printed. */
 export const runCli = (
@@ -155,6 +161,7 @@ export const main = async (): Promise<void> => {
       write: (octets) => new Promise((resolve) => process.stdout.write(octets, () => resolve())),
       err: (text) => process.stderr.write(`${text}\n`),
       hasColour: process.stdout.isTTY === true && !isSet(noColour),
+      screenColumns: process.stdout.isTTY === true && process.stdout.columns > 0 ? process.stdout.columns : undefined,
       nowMs: Date.now(),
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       workingFolder: process.cwd(),

@@ -14,6 +14,8 @@ export class Surroundings extends Context.Service<
     readonly err: (text: string) => void
     /** A terminal that shows colours, and nobody asked for none. */
     readonly hasColour: boolean
+    /** Columns of the terminal that shows the result; undefined where it goes elsewhere. */
+    readonly screenColumns: number | undefined
     readonly nowMs: number
     /** IANA name of the zone in which people read times. */
     readonly timeZone: string

@@ -85,7 +85,7 @@ export const openNotes = (
       err(`warning: ${plural(count, "checkpoint")} passed over: ${fault}`)
     const [newest] = [...checkpoints].sort((a, b) => b.incarnation - a.incarnation || b.size - a.size)
     if (newest === undefined) {
-      const what = `checkpoints: expected at least one that a known key signed, found ${notes.length} and none of them`
+      const what = `checkpoints: expected at least one that a known key signed, found ${notes.length === 0 ? "none at all" : `none of ${notes.length}`}`
       return yield* usageFault(what, "name their file or folder with --checkpoints, and the right key with --key")
     }
     const others = checkpoints.filter(({ origin }) => origin !== newest.origin)

@@ -146,6 +146,31 @@ describe("exit codes", () => {
     [2, "audit export --address 192.0.2", ""],
     [
       2,
+      "audit export --service east/shop/web --cluster west",
+      'error: --service: expected [CLUSTER/]NAMESPACE/NAME of the namespace and cluster asked for, found "east/shop/web"; for example --service east/shop/web\n'
+    ],
+    [
+      2,
+      "audit export --service shop/",
+      'error: --service: expected [CLUSTER/]NAMESPACE/NAME, found "shop/"; for example --service east/shop/web\n'
+    ],
+    ...[
+      "node withdraw --all",
+      "approve w-1",
+      "delete quota/shop",
+      "fleet finalise",
+      "recover --finish",
+      "cluster remove east --out /none"
+    ].map(
+      (order) =>
+        [
+          2,
+          `${order} --reason `,
+          `error: Missing value for flag --reason. Expected: words, 1 to 500 characters, found none; see \`lowtide ${order.split(" ", /^(approve|delete|recover)/.test(order) ? 1 : 2).join(" ")} --help\`\n`
+        ] as const
+    ),
+    [
+      2,
       "audit reads --limit 1001",
       "error: --limit: expected a whole number from 1 to 1000, found 1001; see `lowtide audit reads --help`\n"
     ],

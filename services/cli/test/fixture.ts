@@ -844,6 +844,7 @@ export const lowtide = (
       write: async (octets) => void stdout.push(Buffer.from(octets).toString()),
       err: (text) => stderr.push(`${text}\n`),
       hasColour: false,
+      screenColumns: undefined,
       nowMs,
       timeZone: "Europe/Berlin",
       workingFolder: "/",

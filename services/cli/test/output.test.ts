@@ -80,6 +80,22 @@ describe("output", () => {
     expect(coloured.stdout.replace(new RegExp("\u001b\\[\\d+m", "g"), "")).toBe(plain.stdout)
   })
 
+  it("of a shell's completion is a script that knows every verb", async () => {
+    for (const shell of ["bash", "zsh", "fish", "powershell"]) {
+      const { stdout, exitCode } = await lowtide(`completion ${shell}`)
+      expect(exitCode, shell).toBe(0)
+      for (const verb of ["history", "explain", "completion"]) expect(stdout, shell).toContain(verb)
+    }
+    expect((await lowtide("completion tcsh")).exitCode).toBe(2)
+  })
+
+  it("on a terminal that is narrower than a table has its last column in lines", async () => {
+    const { stdout } = await lowtide("history service/east/shop/web", { screenColumns: 100 })
+    for (const line of stdout.trimEnd().split("\n")) expect(line.length).toBeLessThanOrEqual(100)
+    const wide = await lowtide("history service/east/shop/web")
+    expect(stdout.replace(/\n +/g, " ")).toBe(wide.stdout)
+  })
+
   it("of a difference as JSON is one object, however many pages it came in", async () => {
     const [moved, removed] = diff.items
     const pageOf = (items: ReadonlyArray<unknown>, next: string | null) => Response.json({ ...diff, items, next })

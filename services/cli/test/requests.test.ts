@@ -58,6 +58,12 @@ describe("what is asked", () => {
       "audit export --actor local:ada? --cluster east --until 30 --at 24",
       "/v1/audit/exports?actor=local%3Aada&cluster=east&until=30&at=24&format=ndjson"
     ],
+    ["audit export --service east/shop/web", "/v1/audit/exports?cluster=east&namespace=shop&service=web&format=ndjson"],
+    [
+      "audit export --service shop/web --cluster west -n shop",
+      "/v1/audit/exports?cluster=west&namespace=shop&service=web&format=ndjson"
+    ],
+    ["audit export --service web -n shop", "/v1/audit/exports?namespace=shop&service=web&format=ndjson"],
     [
       "history cluster/east --correlation 00000000-0000-4000-8000-000000000009",
       "/v1/history?cluster=east&limit=100&correlation=00000000-0000-4000-8000-000000000009"

@@ -1,16 +1,6 @@
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from "node:crypto"
-import {
-  closeSync,
-  fchmodSync,
-  lstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync
-} from "node:fs"
-import { auditReadsQuery, exportQuery } from "@lowtide/api/audit"
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { closeSync, openSync, readSync, writeFileSync } from "node:fs"
+import { auditReadsQuery } from "@lowtide/api/audit"
 import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
@@ -21,7 +11,7 @@ import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
-import { momentFlag, readActor, readCorrelation, readMoment } from "../at.ts"
+import { momentFlag, readActor, readMoment } from "../at.ts"
 import { type CliFault, Unmet, usageFault } from "../fault.ts"
 import { judgeRequest } from "../request.ts"
 import { print, serverFlags } from "../root.ts"
@@ -39,6 +29,7 @@ import {
   readInput,
   wireSentence
 } from "../verification.ts"
+import { exportVerb, outFlag, writing } from "./audit-export.ts"
 
 const archiveFlag = (description: string) =>
   Flag.String("archive").pipe(Flag.withDescription(`${description}; may be given several times`), Flag.atLeast(0))
@@ -55,8 +46,6 @@ const archivedLines = Effect.fnUntraced(function* (paths: ReadonlyArray<string>)
     Stream.filter((line) => line.startsWith('{"seq":'))
   )
 })
-
-const outFlag = Flag.String("out").pipe(Flag.withDescription("File to write to, instead of the output"), Flag.optional)
 
 /** `lowtide audit verify [FILE]`. */
 const verify = Command.make(
@@ -276,30 +265,14 @@ const fetchNotes = (client: LowtideClient["Service"], isFresh: boolean) =>
     return notes
   })
 
-const filterFlag = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
-
-const filters = {
-  address: filterFlag("address", "Only events about this address, or the addresses of this prefix"),
-  network: filterFlag("network", "Only this network"),
-  cluster: filterFlag("cluster", "Only this cluster"),
-  namespace: filterFlag("namespace", "Only this namespace"),
-  service: filterFlag("service", "Only this Service, by its name; with --namespace"),
-  pool: filterFlag("pool", "Only this pool"),
-  actor: filterFlag("actor", "Only what this actor did: agent:east, allocator"),
-  correlation: filterFlag("correlation", "Only what one look at the source led to, by its id"),
-  type: filterFlag("type", "Only events of this type"),
-  journal: Flag.Literals("journal", ["wire"]).pipe(
-    Flag.withDescription("What routers were told, instead of the ledger; with --address, --network, --cluster"),
-    Flag.optional
-  )
-}
-
 /** `lowtide audit reads`. */
 const reads = Command.make(
   "reads",
   {
-    actor: filterFlag("actor", "Only what this actor asked: person:ada, local:root"),
+    actor: Flag.String("actor").pipe(
+      Flag.withDescription("Only what this actor asked: person:ada, local:root"),
+      Flag.optional
+    ),
     since: momentFlag("since", "From then on"),
     until: momentFlag("until", "Up to and with"),
     at: momentFlag("at", "As it was known then"),
@@ -310,7 +283,7 @@ const reads = Command.make(
     before: Flag.Int("before").pipe(Flag.withDescription("Only those before this id, for older pages"), Flag.optional)
   },
   Effect.fnUntraced(function* ({ actor, since, until, at, limit, before }) {
-    const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+    const { nowMs, timeZone, hasColour, screenColumns, err } = yield* Surroundings
     const asked = readActor(actor)
     const query = {
       ...(Option.isSome(asked) ? { actor: asked.value } : {}),
@@ -325,7 +298,7 @@ const reads = Command.make(
     yield* print(page, (format) =>
       page.items.length === 0
         ? ""
-        : formatTable(readColumns(nowMs, timeZone), page.items, { isWide: format === "wide", hasColour })
+        : formatTable(readColumns(nowMs, timeZone), page.items, { isWide: format === "wide", hasColour, screenColumns })
     )
     if (page.items.length === 0) err("nothing found")
     if (page.next !== null) err(`older questions: --before ${page.next}`)
@@ -337,88 +310,6 @@ const reads = Command.make(
     { command: "lowtide audit reads --actor person:ada", description: "What one person asked" }
   ])
 )
-
-/** `lowtide audit export`. */
-const exportVerb = Command.make(
-  "export",
-  {
-    ...filters,
-    since: momentFlag("since", "From then on"),
-    until: momentFlag("until", "Up to and with"),
-    at: momentFlag("at", "As the log was then"),
-    after: Flag.Int("after").pipe(Flag.withDescription("Only events after this seq, to go on"), Flag.optional),
-    format: Flag.Literals("format", ["ndjson", "csv"]).pipe(
-      Flag.withDescription("A JSON object a line, or CSV"),
-      Flag.withDefault("ndjson")
-    ),
-    out: outFlag
-  },
-  Effect.fnUntraced(function* ({ since, until, at, after, format, out, ...kept }) {
-    const { user, write } = yield* Surroundings
-    yield* readCorrelation("audit export", kept.correlation)
-    const query = {
-      ...Object.fromEntries(
-        Object.entries({ ...kept, actor: readActor(kept.actor) }).flatMap(([name, value]) =>
-          Option.isSome(value) ? [[name, value.value]] : []
-        )
-      ),
-      ...(Option.isSome(after) ? { after: after.value } : {}),
-      ...(yield* readMoment("audit export", "since", since)),
-      ...(yield* readMoment("audit export", "until", until)),
-      ...(yield* readMoment("audit export", "at", at)),
-      format
-    }
-    yield* judgeRequest("audit export", exportQuery, query)
-    const server = yield* serverFlags
-    const readAll = (put: (octets: Uint8Array) => Effect.Effect<void, CliFault>) =>
-      ask(
-        server,
-        (client) =>
-          client.audit
-            .export({ query, headers: { "x-lowtide-user": user } })
-            .pipe(Effect.flatMap(Stream.runForEach(put))),
-        true
-      )
-    if (Option.isNone(out)) return yield* readAll((octets) => Effect.promise(() => write(octets)))
-    const path = out.value
-    const { file, draft } = yield* writing(path, () => openOut(path))
-    yield* readAll((octets) => writing(path, () => void writeSync(file, octets))).pipe(
-      Effect.ensuring(Effect.sync(() => closeSync(file))),
-      Effect.andThen(draft === undefined ? Effect.void : writing(path, () => renameSync(draft, path))),
-      Effect.onError(() => Effect.sync(() => draft !== undefined && rmSync(draft, { force: true })))
-    )
-  })
-).pipe(
-  Command.withDescription("Write the ledger's events, the oldest first; that they were read is an event itself"),
-  Command.withExamples([
-    { command: "lowtide audit export --out log.ndjson", description: "Everything, for `audit verify`" },
-    { command: "lowtide audit export --cluster east --since 24h --format csv", description: "A day of one cluster" }
-  ])
-)
-
-/**
- * Where an export goes. A plain file stays as it was until all of it has come, since half an export is none, and may then be read by
- * those who might before. A device, a pipe and what a link leads to take it as it comes.
- */
-const openOut = (path: string): { readonly file: number; readonly draft: string | undefined } => {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found !== undefined && !found.isFile()) return { file: openSync(path, "w"), draft: undefined }
-  const draft = `${path}.${randomBytes(6).toString("hex")}.part`
-  if (found === undefined) return { file: openSync(draft, "wx"), draft }
-  const file = openSync(draft, "wx", 0o600)
-  fchmodSync(file, found.mode & 0o777)
-  return { file, draft }
-}
-
-const writing = <A>(path: string, write: () => A): Effect.Effect<A, CliFault> =>
-  Effect.try({
-    try: write,
-    catch: (cause) =>
-      usageFault(
-        `--out ${path}: expected a file that can be written, found ${(cause as Error).message}`,
-        "check the path"
-      )
-  })
 
 /** `lowtide audit key`. */
 const key = Command.make(

@@ -77,9 +77,11 @@ const showTable = <Row>(
   nothing: string
 ) =>
   Effect.gen(function* () {
-    const { hasColour, err } = yield* Surroundings
+    const { hasColour, screenColumns, err } = yield* Surroundings
     yield* print(answer, (format) =>
-      answer.items.length === 0 ? "" : formatTable(columns, answer.items, { isWide: format === "wide", hasColour })
+      answer.items.length === 0
+        ? ""
+        : formatTable(columns, answer.items, { isWide: format === "wide", hasColour, screenColumns })
     )
     if (answer.items.length === 0) err(nothing)
     if (answer.reportsSince != null) {

@@ -5,6 +5,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
 import { offline, outFlag } from "../installation/offline.ts"
+import { reasonFlag } from "../reason.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 
@@ -107,10 +108,7 @@ const remove = Command.make(
   {
     name: clusterArgument,
     out: outFlag,
-    reason: Flag.String("reason").pipe(
-      Flag.withDescription("Why it goes though it holds addresses, or though no allocator can be asked"),
-      Flag.optional
-    )
+    reason: reasonFlag("Why it goes though it holds addresses, or though no allocator can be asked").pipe(Flag.optional)
   },
   Effect.fnUntraced(function* ({ name, out, reason }) {
     const { user, nowMs } = yield* Surroundings

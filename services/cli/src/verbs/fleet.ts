@@ -1,7 +1,8 @@
 import type { FleetProcess, FleetVersionAnswer } from "@lowtide/api/fleet-version"
 import { Effect } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Command } from "effect/cli"
 import { ask } from "../ask.ts"
+import { reasonFlag } from "../reason.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { type Column, formatTable, type Tone } from "../table.ts"
@@ -19,13 +20,13 @@ const columns: ReadonlyArray<Column<FleetProcess>> = [
 
 const version = Command.make("version", {}, () =>
   Effect.gen(function* () {
-    const { hasColour } = yield* Surroundings
+    const { hasColour, screenColumns } = yield* Surroundings
     const answer = yield* ask(yield* serverFlags, (client) => client.centre.fleetVersion({}))
     yield* print(answer, (format) =>
       [
         ...sentences(answer),
         "",
-        formatTable(columns, answer.processes, { isWide: format === "wide", hasColour }).trimEnd()
+        formatTable(columns, answer.processes, { isWide: format === "wide", hasColour, screenColumns }).trimEnd()
       ].join("\n")
     )
   })
@@ -53,7 +54,7 @@ const sentences = ({ version, newest, finalised, off, processes }: FleetVersionA
 
 const finalise = Command.make(
   "finalise",
-  { reason: Flag.String("reason").pipe(Flag.withDescription("Why, in your own words; it is stored with the event")) },
+  { reason: reasonFlag("Why, in your own words; it is stored with the event") },
   Effect.fnUntraced(function* ({ reason }) {
     yield* showOrder(
       yield* ask(yield* serverFlags, (client) => client.orders.finaliseFleet({ payload: override(reason) }))

@@ -237,9 +237,9 @@ const show = <Row>(
   notes: ReadonlyArray<string>
 ) =>
   Effect.gen(function* () {
-    const { hasColour, err } = yield* Surroundings
+    const { hasColour, screenColumns, err } = yield* Surroundings
     yield* print(answer, (format) =>
-      rows.length === 0 ? "" : formatTable(columns, rows, { isWide: format === "wide", hasColour })
+      rows.length === 0 ? "" : formatTable(columns, rows, { isWide: format === "wide", hasColour, screenColumns })
     )
     if (rows.length === 0) err("nothing found")
     if (answer.reportsSince != null) {

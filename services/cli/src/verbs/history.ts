@@ -36,7 +36,10 @@ export const history = Command.make(
     cluster: textFlag("cluster", "Only this cluster"),
     namespace: textFlag("namespace", "Only Services of this namespace").pipe(Flag.withAlias("n")),
     pool: textFlag("pool", "Only events of this pool"),
-    actor: textFlag("actor", "Only what this actor did: agent:CLUSTER, speaker:CLUSTER/NODE, allocator"),
+    actor: textFlag(
+      "actor",
+      "Only what this actor did: person:NAME, machine:NAME, local:USER, agent:CLUSTER, speaker:CLUSTER/NODE, allocator"
+    ),
     type: textFlag("type", "Only events of this type, or wire reports of this kind: VipAssigned, session"),
     correlation: textFlag(
       "correlation",
@@ -48,7 +51,7 @@ export const history = Command.make(
     before: Flag.Int("before").pipe(Flag.withDescription("Only events before this seq, for older pages"), Flag.optional)
   },
   Effect.fnUntraced(function* ({ target, limit, before, ...filters }) {
-    const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+    const { nowMs, timeZone, hasColour, screenColumns, err } = yield* Surroundings
     if (limit < 1 || limit > historyLimitMax) {
       return yield* usageFault(
         `--limit: expected 1 to ${historyLimitMax}, found ${limit}`,
@@ -83,7 +86,11 @@ export const history = Command.make(
     yield* print(page, (format) =>
       page.items.length === 0
         ? ""
-        : formatTable(historyColumns(nowMs, timeZone), page.items, { isWide: format === "wide", hasColour })
+        : formatTable(historyColumns(nowMs, timeZone), page.items, {
+            isWide: format === "wide",
+            hasColour,
+            screenColumns
+          })
     )
     if (page.items.length === 0) err("nothing found")
     if (page.next !== null) err(`older events: --before ${page.next}`)

@@ -93,7 +93,7 @@ const list = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ out, isInUse }) {
-    const { hasColour } = yield* Surroundings
+    const { hasColour, screenColumns } = yield* Surroundings
     const keys = yield* offline(async () => (await import("../installation/trust-files.ts")).listKeys(out))
     const answer = isInUse ? yield* ask(yield* serverFlags, (client) => client.centre.ledger()) : undefined
     const signers = new Map(answer?.signers.map((signer) => [signer.keyId, signer]))
@@ -107,9 +107,10 @@ const list = Command.make(
         : { messages: null, nodes: null })
     }))
     yield* print({ items, ...(untold === undefined ? {} : { untold }) }, (format) =>
-      [formatTable(keyColumns(isInUse), items, { isWide: format === "wide", hasColour }), ...untoldLine(untold)].join(
-        "\n"
-      )
+      [
+        formatTable(keyColumns(isInUse), items, { isWide: format === "wide", hasColour, screenColumns }),
+        ...untoldLine(untold)
+      ].join("\n")
     )
   })
 ).pipe(

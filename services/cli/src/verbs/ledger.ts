@@ -12,6 +12,7 @@ import { ask } from "../ask.ts"
 import { database, databaseUrl } from "../database.ts"
 import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { parseMoment } from "../moment.ts"
+import { reasonFlag } from "../reason.ts"
 import { print, type ServerFlags, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { chooseKeys, keyFlag } from "../verification.ts"
@@ -106,7 +107,7 @@ const archive = Command.make(
       Flag.withDescription("And drop the events of what is archived from the database, the oldest first"),
       Flag.withDefault(false)
     ),
-    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with --confirm"), Flag.optional),
+    reason: reasonFlag("Why; recorded with --confirm").pipe(Flag.optional),
     confirm: Flag.Boolean("confirm").pipe(
       Flag.withDescription("Do it; without, it is only told what would be done"),
       Flag.withDefault(false)
@@ -238,7 +239,7 @@ const restoreArchive = Command.make(
   "restore-segment",
   {
     file: Argument.String("file").pipe(Argument.withDescription("An archive, as `lowtide ledger archive` wrote it")),
-    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with --confirm"), Flag.optional),
+    reason: reasonFlag("Why; recorded with --confirm").pipe(Flag.optional),
     confirm: Flag.Boolean("confirm").pipe(
       Flag.withDescription("Do it; without, the file is only verified"),
       Flag.withDefault(false)

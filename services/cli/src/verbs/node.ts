@@ -6,14 +6,11 @@ import { Argument, Command, Flag } from "effect/cli"
 import { askNode, socketFlag } from "../ask-node.ts"
 import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { formatAge } from "../moment.ts"
+import { reasonFlag } from "../reason.ts"
 import { print } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { retire } from "./orders.ts"
-
-const reasonFlag = Flag.String("reason").pipe(
-  Flag.withDescription("Why, in your own words; it is kept and shown with it")
-)
 
 const status = Command.make(
   "status",
@@ -92,7 +89,7 @@ const withheldTable = (orders: ReadonlyArray<WithheldOrder>, ago: (instant: stri
       { title: "REASON", cell: ({ reason }) => reason }
     ],
     orders,
-    { isWide: false, hasColour: false }
+    { isWide: false, hasColour: false, screenColumns: undefined }
   )
 
 const orderFlags = {
@@ -101,7 +98,7 @@ const orderFlags = {
     Argument.optional
   ),
   all: Flag.Boolean("all").pipe(Flag.withDescription("Every route of the node"), Flag.withDefault(false)),
-  reason: reasonFlag,
+  reason: reasonFlag("Why, in your own words; it is kept and shown with it"),
   socket: socketFlag
 }
 

@@ -7,14 +7,12 @@ import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
+import { reasonFlag, storedReason } from "../reason.ts"
 import { serverFlags } from "../root.ts"
 import { showOrder } from "./orders.ts"
 
 /** Why, where a person wants to say so. */
-const reasonFlag = Flag.String("reason").pipe(
-  Flag.withDescription("Why, in your own words; it is stored with what follows"),
-  Flag.optional
-)
+const reason = reasonFlag(storedReason).pipe(Flag.optional)
 
 const orderOf = (reason: Option.Option<string>) => ({
   commandId: randomUUID(),
@@ -34,10 +32,10 @@ export const apply = Command.make(
     file: Flag.String("file").pipe(
       Flag.withAlias("f"),
       Flag.withDescription(
-        "A file of Reservations, Quotas, AddressPools and the Fleet, YAML or JSON; - for the standard input"
+        "A file of Reservations, AddressPools, SharedAddresses, Quotas and the Fleet, YAML or JSON; - for the standard input"
       )
     ),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ file, reason }) {
     const objects = yield* readObjects(file)
@@ -106,7 +104,7 @@ export const remove = Command.make(
     target: Argument.String("type/name").pipe(
       Argument.withDescription("reservation/NAME, quota/NAME, addresspool/NAME, sharedaddress/NAME or fleet/NAME")
     ),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ target, reason }) {
     const [word = "", name = "", ...rest] = target.split("/")
@@ -150,7 +148,7 @@ export const reserve = Command.make(
       Flag.withDescription("The reservation's name; CLUSTER.NAMESPACE.NAME unless given"),
       Flag.optional
     ),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ address, pool, ipFamily, service, name, reason }) {
     const example = "for example `lowtide reserve 192.0.2.10 --for east/shop/web`"

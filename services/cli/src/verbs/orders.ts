@@ -5,14 +5,13 @@ import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { CliFault, exitCodes, usageFault } from "../fault.ts"
+import { reasonFlag, storedReason } from "../reason.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { historyColumns } from "../tables/history.ts"
 
-const reasonFlag = Flag.String("reason").pipe(
-  Flag.withDescription("Why, in your own words; it is stored with what follows")
-)
+const reason = reasonFlag(storedReason)
 
 /** An id of its own for each run, so that a request that is repeated on its way is carried out once. */
 export const override = (reason: string) => ({ commandId: randomUUID(), reason })
@@ -23,11 +22,15 @@ export const heldFault = (what: string): CliFault =>
 
 /** What an order led to, as the history tells it. */
 export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer, isSo = "it is so already") {
-  const { nowMs, timeZone, hasColour, err } = yield* Surroundings
+  const { nowMs, timeZone, hasColour, screenColumns, err } = yield* Surroundings
   yield* print(answer, (format) =>
     answer.items.length === 0
       ? ""
-      : formatTable(historyColumns(nowMs, timeZone), answer.items, { isWide: format === "wide", hasColour })
+      : formatTable(historyColumns(nowMs, timeZone), answer.items, {
+          isWide: format === "wide",
+          hasColour,
+          screenColumns
+        })
   )
   if (answer.seqFrom === null) err(`${isSo}; nothing was changed`)
   const held = answer.items.find(({ type }) => type === "WithdrawalsHeld")
@@ -39,7 +42,7 @@ export const retire = Command.make(
   "retire",
   {
     target: Argument.String("cluster/node").pipe(Argument.withDescription("CLUSTER/NODE")),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ target, reason }) {
     const [cluster = "", node = "", ...rest] = target.replace(/^node\//, "").split("/")
@@ -75,7 +78,7 @@ const forceRelease = Command.make(
       Flag.withDescription("The routing domain, where several know the address"),
       Flag.optional
     ),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ address, network, reason }) {
     const parsed = parseIpAddress(address)
@@ -112,7 +115,7 @@ const releaseBrake = Command.make(
   {
     cluster: Flag.String("cluster").pipe(Flag.withDescription("The cluster whose speakers hold withdrawals back")),
     node: Flag.String("node").pipe(Flag.withDescription("Only this node"), Flag.optional),
-    reason: reasonFlag
+    reason
   },
   Effect.fnUntraced(function* ({ cluster, node, reason }) {
     const query = Option.isSome(node) ? { node: node.value } : {}
@@ -157,7 +160,7 @@ const approvalNamed = Effect.fnUntraced(function* (id: string) {
 /** `lowtide approve ID`. */
 export const approve = Command.make(
   "approve",
-  { id: approvalId, reason: reasonFlag },
+  { id: approvalId, reason },
   Effect.fnUntraced(function* ({ id, reason }) {
     const { revision } = yield* approvalNamed(id)
     const payload = { ...override(reason), revision }
@@ -178,7 +181,7 @@ export const approve = Command.make(
 /** `lowtide reject ID`. */
 export const reject = Command.make(
   "reject",
-  { id: approvalId, reason: reasonFlag },
+  { id: approvalId, reason },
   Effect.fnUntraced(function* ({ id, reason }) {
     const { revision } = yield* approvalNamed(id)
     const payload = { ...override(reason), revision }

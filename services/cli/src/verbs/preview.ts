@@ -5,9 +5,9 @@ import { Command, Flag } from "effect/cli"
 import { Unmet } from "../fault.ts"
 import { countText, findingBlock, findingJson } from "../findings.ts"
 import { filenameFlag, readFlag } from "../manifests.ts"
-import { type OutputFormat, outputFormat, print } from "../root.ts"
+import { outputFormat, print } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
-import { formatTable } from "../table.ts"
+import { formatTable, type TableOptions } from "../table.ts"
 import { previewRouteColumns, previewRoutes, previewServiceColumns } from "../tables/preview.ts"
 
 /** `lowtide preview -f DIR`. */
@@ -21,13 +21,13 @@ export const preview = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ filename, servicesInOrder }) {
-    const { err, hasColour } = yield* Surroundings
+    const { err, hasColour, screenColumns } = yield* Surroundings
     const format = yield* outputFormat
     const { clusters, fleet } = yield* readFlag(filename)
     const previews = previewClusters(clusters, { servicesInOrder, fleet })
     const findings = previews.flatMap((each) => each.findings)
     yield* print(previewJson(previews), (format) =>
-      previews.map((each) => previewText(each, { format, hasColour })).join("\n\n")
+      previews.map((each) => previewText(each, { isWide: format === "wide", hasColour, screenColumns })).join("\n\n")
     )
     if (format !== "json") for (const found of findings) err(`\n${findingBlock(found, hasColour)}`)
     if (hasError(findings)) return yield* new Unmet()
@@ -60,12 +60,8 @@ const previewJson = (previews: ReadonlyArray<ClusterPreview>) => {
   }
 }
 
-const previewText = (
-  each: ClusterPreview,
-  { format, hasColour }: { readonly format: OutputFormat; readonly hasColour: boolean }
-): string => {
+const previewText = (each: ClusterPreview, options: TableOptions): string => {
   const { cluster, network, services, nodes, findings } = each
-  const options = { isWide: format === "wide", hasColour }
   const served = services.filter(({ addresses }) => addresses.length > 0).length
   const asking = services.filter(({ addresses, refusal }) => addresses.length > 0 || refusal !== null).length
   const routes = previewRoutes(each)

@@ -4,6 +4,7 @@ import { Effect, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
 import { usageFault } from "../fault.ts"
+import { reasonFlag } from "../reason.ts"
 import { print, serverFlags } from "../root.ts"
 import { heldFault } from "./orders.ts"
 
@@ -11,7 +12,7 @@ import { heldFault } from "./orders.ts"
 export const recover = Command.make(
   "recover",
   {
-    reason: Flag.String("reason").pipe(Flag.withDescription("Why; recorded with the order"), Flag.optional),
+    reason: reasonFlag("Why; recorded with the order").pipe(Flag.optional),
     finish: Flag.Boolean("finish").pipe(
       Flag.withDescription("Go on without those that are still waited for"),
       Flag.withDefault(false)

@@ -90,7 +90,7 @@ const list = Command.make(
   "list",
   { tokens: tokensFlag },
   Effect.fnUntraced(function* ({ tokens }) {
-    const { nowMs, hasColour } = yield* Surroundings
+    const { nowMs, hasColour, screenColumns } = yield* Surroundings
     const items = yield* offline(async () => {
       const { readTokenHolders } = await import("../installation/tokens.ts")
       if (!existsSync(tokens))
@@ -100,7 +100,9 @@ const list = Command.make(
         expired: holder.expires !== undefined && Date.parse(holder.expires) <= nowMs
       }))
     })
-    yield* print({ items }, (format) => formatTable(tokenColumns, items, { isWide: format === "wide", hasColour }))
+    yield* print({ items }, (format) =>
+      formatTable(tokenColumns, items, { isWide: format === "wide", hasColour, screenColumns })
+    )
   })
 ).pipe(
   Command.withDescription("Show who has a token, what it may and when it ends, offline"),

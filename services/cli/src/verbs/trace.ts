@@ -17,7 +17,7 @@ export const trace = Command.make(
     at: atFlag
   },
   Effect.fnUntraced(function* ({ target: text, at }) {
-    const { timeZone, hasColour } = yield* Surroundings
+    const { timeZone, hasColour, screenColumns } = yield* Surroundings
     const { cluster, namespace, name } = yield* Effect.fromResult(parseServiceTarget(text)).pipe(
       Effect.mapError((what) => usageFault(what, "for example `lowtide trace service/east/shop/web`"))
     )
@@ -28,7 +28,11 @@ export const trace = Command.make(
         : client.audit.traceIn({ params: { cluster, namespace, name }, query })
     )
     yield* print(answer, (format) => {
-      const table = formatTable(traceColumns(timeZone), answer.hops, { isWide: format === "wide", hasColour })
+      const table = formatTable(traceColumns(timeZone), answer.hops, {
+        isWide: format === "wide",
+        hasColour,
+        screenColumns
+      })
       return `Service ${answer.cluster}/${answer.namespace}/${answer.name}${answer.at === null ? "" : ` at ${answer.at}`}: ${answer.change}\n${table}`
     })
   })
