@@ -106,6 +106,20 @@ describe("a book restored from stored messages", () => {
       assert.isUndefined(book.number(content as Content, stamp(99), cause), content._tag)
     }
   })
+
+  it("is entered by parts as well, before somebody asks", () => {
+    const book = new IntentBook()
+    const messages = [1, 2, 3].map((cseq) => ({
+      ...{ key: `vip.v4-${cseq}`, cseq, incarnation: 1 },
+      read: () => ({ content: `${cseq}`, obliged: [], withdraws: false })
+    }))
+    book.restore("east", messages.slice(0, 1))
+    book.restore("east", messages.slice(1))
+    assert.isTrue(book.enterSome("east", 1))
+    for (let turns = 0; book.enterSome("east", 1); turns++) assert.isBelow(turns, 9)
+    assert.deepStrictEqual([...book.entries("east").keys()], ["vip.v4-1", "vip.v4-2", "vip.v4-3"])
+    assert.deepStrictEqual([book.cseq("east"), book.enterSome("west", 1)], [3, false])
+  })
 })
 
 describe("the order of stamps", () => {

@@ -278,6 +278,23 @@ describe("what a load leaves where it came from", () => {
     assert.deepStrictEqual([vips.size, assignedCount], [7, 7])
   })
 
+  it("is put among those of its holder by parts as well, however far they came before somebody asked", () => {
+    const asked = (turns: number) => {
+      const east = begin().fleet.cluster("east")
+      const isMore = turns === 0 ? undefined : east.fillSome(turns)
+      return { isMore, found: [[...east.vips], [...east.addressesOf], [...east.movingOf]], isLeft: east.fillSome(1) }
+    }
+    const { found } = asked(0)
+    for (let turns = 1; turns <= 8; turns++) {
+      assert.deepStrictEqual(asked(turns), { isMore: turns < 8, found, isLeft: false }, `${turns}`)
+    }
+    const { fleet } = begin()
+    const east = fleet.cluster("east")
+    assert.isTrue(east.fillSome(3))
+    fleet.vips.delete("vip:default/192.0.2.4")
+    assert.deepStrictEqual([east.vips.size, fleet.vips.size], [7, 6])
+  })
+
   it("is followed from there on", () => {
     const { fleet } = begin()
     const stream = "vip:default/192.0.2.4"

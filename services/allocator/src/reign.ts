@@ -20,7 +20,7 @@ import {
   type ProjectionConflict,
   type Unavailable
 } from "@lowtide/ledger"
-import { Cause, Clock, Data, Deferred, Effect, Option, Schedule, type Scope, Semaphore } from "effect"
+import { Cause, Clock, Data, Deferred, Effect, Fiber, Option, Schedule, type Scope, Semaphore } from "effect"
 import type { HeardNode } from "./centre.ts"
 import type { CheckpointOptions } from "./checkpoints.ts"
 import { type DecidedBatch, decideBatch, type ReceivedCommand } from "./decide-batch.ts"
@@ -31,7 +31,7 @@ import { HeardAgents } from "./heard-agents.ts"
 import { isHeldBack } from "./held-back.ts"
 import type { LeaseTrust } from "./leader.ts"
 import { findLoss, isLossShown, unstorable } from "./loss.ts"
-import { loadMemory, type Memory, noteCommitted } from "./memory.ts"
+import { loadMemory, type Memory, noteCommitted, prepareMemory } from "./memory.ts"
 import { monotonicMs } from "./monotonic-clock.ts"
 import { noticesOf } from "./notices.ts"
 import { type Publisher, startPublisher } from "./publisher.ts"
@@ -84,6 +84,9 @@ export interface Reign {
 /** How long a log that contradicts its checkpoints is left alone before it is looked at again. */
 const compareAgainMs = 10_000
 
+/** How long a command waits for the log to be compared before it is told to come again: less than its sender waits. */
+const waitMs = 2_000
+
 /** Loads the state, starts publishing and answers commands, until the scope closes. */
 export const beginReign = (
   epoch: number,
@@ -102,8 +105,10 @@ export const beginReign = (
     if (memory.head.epoch !== epoch) {
       return yield* new MemoryLost({ why: `expected epoch ${epoch} at the log's head, found ${memory.head.epoch}` })
     }
+    const prepared = yield* Effect.forkScoped(prepareMemory(memory))
     const committing = yield* Semaphore.make(1)
     let isCompared = false
+    const compared = yield* Deferred.make<void>()
     const isMuted = (name: string) => {
       const cluster = memory.fleet.clusters.get(name)
       return !isCompared || (cluster !== undefined && memory.fleet.isFrozen(cluster))
@@ -161,6 +166,7 @@ export const beginReign = (
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
         if (changed !== undefined) return { _tag: "TryAgain", message: changed }
+        if (!isCompared) yield* Effect.timeoutOption(Deferred.await(compared), waitMs)
         if (!isCompared) return notCompared
         const ahead = yield* publisher.ahead
         if (ahead.size > 0) {
@@ -252,7 +258,9 @@ export const beginReign = (
           const version = newestFleetVersion
           yield* decideNow(submit("allocator", "system", { _tag: "FinaliseFleet", version, isFirst: true }))
         }
+        yield* Fiber.join(prepared)
         isCompared = true
+        yield* Deferred.succeed(compared, undefined)
         publisher.publishAnew() // what it passed over before
         yield* recordForgotten(memory, ({ _tag, ...state }, words) =>
           decideNow(submit("allocator", "system", { _tag: "RecordSegment", ...state }, words))

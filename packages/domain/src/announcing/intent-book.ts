@@ -58,7 +58,7 @@ export class IntentBook {
    * something is to be compared with it, which for most is never.
    */
   restore(cluster: string, messages: Iterable<StoredMessage>): void {
-    this.#book(cluster).stored.push(messages)
+    this.#book(cluster).stored.push(messages[Symbol.iterator]())
   }
 
   /** Raises a cluster's number to that of its stored head. */
@@ -104,16 +104,30 @@ export class IntentBook {
     return book && this.#enter(book)
   }
 
+  /** Enters up to so many of a cluster's stored messages before anybody asks. Answers whether any are left. */
+  enterSome(cluster: string, messages: number): boolean {
+    const book = this.#clusters.get(cluster)
+    return book !== undefined && this.#enterSome(book, messages)
+  }
+
   #enter(book: ClusterBook): Map<string, BookEntry> {
-    for (const messages of book.stored) {
-      for (const stored of messages) {
-        const entry = new StoredEntry(stored, this.#digest)
-        book.cseq = Math.max(book.cseq, entry.cseq)
-        book.entries.set(stored.key, entry)
-      }
-    }
-    book.stored = []
+    this.#enterSome(book, Number.POSITIVE_INFINITY)
     return book.entries
+  }
+
+  #enterSome(book: ClusterBook, messages: number): boolean {
+    for (let entered = 0; book.stored.length > 0; entered++) {
+      if (entered === messages) return true
+      const next = book.stored[0]?.next()
+      if (next?.done !== false) {
+        book.stored.shift()
+        continue
+      }
+      const entry = new StoredEntry(next.value, this.#digest)
+      book.cseq = Math.max(book.cseq, entry.cseq)
+      book.entries.set(next.value.key, entry)
+    }
+    return false
   }
 
   #book(cluster: string): ClusterBook {
@@ -130,7 +144,7 @@ interface ClusterBook {
   cseq: number
   readonly entries: Map<string, BookEntry>
   /** Not entered yet. */
-  stored: Array<Iterable<StoredMessage>>
+  readonly stored: Array<Iterator<StoredMessage>>
 }
 
 /** A message as the database has it. */

@@ -18,7 +18,7 @@ import type { ClusterMemory } from "./fleet.ts"
 import { heldOf, nextOrdinal, whyHeld } from "./held-changes.ts"
 import { judgeCluster, judgeRefused } from "./judged.ts"
 import { isPoolInUse, retiredFinding } from "./retired-pool.ts"
-import { mayBeStray, strayFindings } from "./stray-addresses.ts"
+import { isHeldBeyondPool, strayFindings } from "./stray-addresses.ts"
 import { type FindingsState, type KeptState, type ManifestState, streamOf } from "./stream.ts"
 
 /**
@@ -123,9 +123,12 @@ export const reviewRetired = (draft: Draft): boolean => {
   for (const name of touched) {
     const cluster = draft.cluster(name)
     if (cluster.retired.size === 0) {
-      const mayHaveLeft = draft.events.some(({ stream }) => mayBeStray(draft.fleet, cluster, stream))
+      const isLeft = draft.events.some(
+        ({ before }) =>
+          before?._tag === "Vip" && before.cluster === name && isHeldBeyondPool(draft.fleet, cluster, before)
+      )
       // It may have left a pool of the fleet as well.
-      if (mayHaveLeft || draft.fleet.addressPools.size > 0) reportJudgement(draft, cluster)
+      if (isLeft || draft.fleet.addressPools.size > 0) reportJudgement(draft, cluster)
       continue
     }
     const unneeded = [...cluster.retired].flatMap((key) => {

@@ -1,5 +1,5 @@
 import type { KeptStreams } from "./kept-streams.ts"
-import type { ClusterMemory } from "./memory.ts"
+import type { ClusterMemory, HolderIndexes } from "./memory.ts"
 import { indexHolders } from "./vip-index.ts"
 import { type IndexedVip, indexedOf } from "./waiting-states.ts"
 
@@ -22,13 +22,25 @@ export class LoadedVips {
     this.#ofCluster.set(cluster.name, begun)
     cluster.fillLater((indexes) => {
       this.#ofCluster.delete(cluster.name)
-      for (const { stream, vip } of begun.map(inFull).sort((a, b) => a.seq - b.seq)) indexHolders(indexes, stream, vip)
+      return filling(indexes, begun)
     })
   }
 }
 
+/** One VIP a turn. */
+function* filling(indexes: HolderIndexes, loaded: Array<LoadedVip>): Generator<void, void> {
+  const inOrder = loaded.map((vip) => ({ vip, seq: seqOf(vip) })).sort((a, b) => a.seq - b.seq)
+  for (const { vip: one } of inOrder) {
+    const { stream, vip } = inFull(one)
+    indexHolders(indexes, stream, vip)
+    yield
+  }
+}
+
+const seqOf = (loaded: LoadedVip): number => ("vip" in loaded ? loaded.seq : loaded.streams.seq(loaded.row))
+
 const inFull = (loaded: LoadedVip) => {
   if ("vip" in loaded) return loaded
-  const { seq, stream, state } = loaded.streams.state(loaded.row)
-  return { seq, stream, vip: indexedOf(state) as IndexedVip } // nothing else is kept
+  const { stream, state } = loaded.streams.state(loaded.row)
+  return { stream, vip: indexedOf(state) as IndexedVip } // nothing else is kept
 }

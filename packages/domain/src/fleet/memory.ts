@@ -43,8 +43,13 @@ export interface ClusterMemory {
   readonly movingOf: Map<string, Array<string>>
   /** Streams of the VIPs that are not free, whatever their phase. */
   readonly vips: Set<string>
-  /** Has these three filled when one of them is first asked about: a load has a hundred thousand VIPs, and few are asked about. */
-  readonly fillLater: (fill: (indexes: HolderIndexes) => void) => void
+  /**
+   * Has these three filled, an entry a turn, when one of them is first asked about: a load has a hundred thousand VIPs, and few
+   * are asked about.
+   */
+  readonly fillLater: (fill: (indexes: HolderIndexes) => Iterator<void>) => void
+  /** Takes up to so many turns of that before anybody asks. Answers whether any are left. */
+  readonly fillSome: (turns: number) => boolean
   /** How many of them are assigned. */
   assignedCount: number
   /** Releases that the budget counts. */
@@ -95,11 +100,21 @@ export interface NetworkMemory {
 /** A cluster of which nothing is known but its name. */
 export const emptyCluster = (name: string): ClusterMemory => {
   const indexes: HolderIndexes = { addressesOf: new Map(), movingOf: new Map(), vips: new Set() }
-  let fillNow: ((indexes: HolderIndexes) => void) | undefined
+  let waiting: ((indexes: HolderIndexes) => Iterator<void>) | undefined
+  let filling: Iterator<void> | undefined
+  const fillSome = (turns: number): boolean => {
+    filling ??= waiting?.(indexes)
+    waiting = undefined
+    if (filling === undefined) return false
+    for (let turn = 0; turn < turns; turn++) {
+      if (filling.next().done !== true) continue
+      filling = undefined
+      return false
+    }
+    return true
+  }
   const filled = (): HolderIndexes => {
-    const fill = fillNow
-    fillNow = undefined
-    fill?.(indexes)
+    fillSome(Number.POSITIVE_INFINITY)
     return indexes
   }
   return {
@@ -127,8 +142,10 @@ export const emptyCluster = (name: string): ClusterMemory => {
       return filled().vips
     },
     fillLater: (fill) => {
-      fillNow = fill
+      filled()
+      waiting = fill
     },
+    fillSome,
     assignedCount: 0,
     releases: new ReleaseTimes(),
     routesTaken: undefined,

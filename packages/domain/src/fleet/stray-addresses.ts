@@ -17,9 +17,12 @@ import type { VipState } from "./stream.ts"
  */
 const strayStreams = new WeakMap<ClusterConfig, ReadonlySet<string>>()
 
-/** Whether a VIP of the cluster may be held beyond what its pool has by now. */
-export const mayBeStray = (fleet: Fleet, cluster: ClusterMemory, stream: string): boolean =>
-  streamsOf(fleet, cluster).has(stream)
+/** Whether the VIP is held beyond what its pool has by now. */
+export const isHeldBeyondPool = (fleet: Fleet, cluster: ClusterMemory, vip: VipState): boolean =>
+  isStray(
+    fleet.config(cluster).pools.find(({ name }) => name === vip.pool),
+    vip
+  )
 
 /** What holders have of pools that do not have it any more, a finding for each pool that was made smaller. */
 export const strayFindings = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Finding> => {
@@ -27,7 +30,7 @@ export const strayFindings = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArr
   const held = Map.groupBy(
     [...streamsOf(fleet, cluster)].flatMap((stream) => {
       const vip = fleet.vips.get(stream)
-      return vip !== undefined && isStray(pools, vip) ? [vip] : []
+      return vip !== undefined && isStray(pools.get(vip.pool), vip) ? [vip] : []
     }),
     (vip) => vip.pool
   )
@@ -57,7 +60,7 @@ const streamsOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlySet<string> =>
     streams = new Set(
       [...cluster.vips].filter((stream) => {
         const vip = fleet.indexedVip(stream)
-        return vip !== undefined && isStray(pools, vip)
+        return vip !== undefined && isStray(pools.get(vip.pool), vip)
       })
     )
     strayStreams.set(config, streams)
@@ -69,11 +72,5 @@ const poolsByName = (fleet: Fleet, cluster: ClusterMemory): ReadonlyMap<string, 
   new Map(fleet.config(cluster).pools.map((pool) => [pool.name, pool]))
 
 /** Of a pool that is deleted all that is held of it is told of in another way. */
-const isStray = (
-  pools: ReadonlyMap<string, AddressPool>,
-  { phase, pool: name, address }: Pick<VipState, "phase" | "pool" | "address">
-): boolean => {
-  const pool = pools.get(name)
-  if (phase !== "assigned" || pool === undefined || pool.retired === true) return false
-  return !poolHas(pool, address)
-}
+const isStray = (pool: AddressPool | undefined, { phase, address }: Pick<VipState, "phase" | "address">): boolean =>
+  phase === "assigned" && pool !== undefined && pool.retired !== true && !poolHas(pool, address)
