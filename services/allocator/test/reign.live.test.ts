@@ -20,8 +20,14 @@ type Append = Ledger["Service"]["append"]
 
 /** A whole allocator over a ledger in memory, whose appends go through `around`, and a real NATS. */
 const leading = Effect.fnUntraced(function* (server: NatsServer, memory: Layer.Layer<Ledger> = memoryLedger()) {
-  const state: { around: (append: Append, batch: Batch) => ReturnType<Append>; loads: number; appends: number } = {
+  const state: {
+    around: (append: Append, batch: Batch) => ReturnType<Append>
+    beforeCompared: Effect.Effect<void>
+    loads: number
+    appends: number
+  } = {
     around: (append, batch) => append(batch),
+    beforeCompared: Effect.void,
     loads: 0,
     appends: 0
   }
@@ -39,7 +45,11 @@ const leading = Effect.fnUntraced(function* (server: NatsServer, memory: Layer.L
           Effect.suspend(() => {
             state.loads += 1
             return memory.load(take)
-          })
+          }),
+        replayStanding: Effect.andThen(
+          Effect.suspend(() => state.beforeCompared),
+          memory.replayStanding
+        )
       })
     )
   ).pipe(Layer.provide(memory))
@@ -209,6 +219,23 @@ describe("a commit", () => {
       )
       assert.strictEqual((yield* leader.events).length, before)
       assert.strictEqual((yield* leader.send(service("web"), 100))._tag, "Done", "when the log is compared again")
+    })
+  )
+
+  allocating("has to wait while the log is compared, and is not told to come again", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      const comparing = yield* Deferred.make<void>()
+      const compared = yield* Deferred.make<void>()
+      leader.state.beforeCompared = Effect.andThen(Deferred.succeed(comparing, undefined), Deferred.await(compared))
+      leader.state.around = () => Effect.fail(lost)
+      assert.strictEqual((yield* leader.ask(service("unwritten"), 100))._tag, "TryAgain")
+      leader.state.around = (append, batch) => append(batch)
+      yield* Deferred.await(comparing)
+      const asked = yield* Effect.forkChild(leader.ask(service("web"), 101))
+      yield* Effect.sleep("50 millis") // it waits: nothing shows that from outside
+      yield* Deferred.succeed(compared, undefined)
+      assert.strictEqual((yield* Fiber.join(asked))._tag, "Done")
     })
   )
 
