@@ -1,5 +1,7 @@
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
+import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { formatIpAddress, parsePrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
@@ -61,6 +63,14 @@ const collectorOptions: CollectorOptions = {
 
 const password = (text: string) => () => Result.succeed(new TextEncoder().encode(text))
 
+/** Segments that the kernel has dropped for their TTL, of all sockets of this network namespace. */
+const minTtlDrops = (): number => {
+  const [names = [], values = []] = readFileSync("/proc/net/netstat", "utf8")
+    .split("\n")
+    .flatMap((line) => (line.startsWith("TcpExt: ") ? [line.split(" ")] : []))
+  return Number(values[names.indexOf("TCPMinTTLDrop")])
+}
+
 describe("a session", () => {
   it.live("with a password and GTSM comes up where both have them, whoever connects", () =>
     Effect.gen(function* () {
@@ -101,6 +111,50 @@ describe("a session", () => {
       yield* until("up", () => router.isUp() && node.isUp())
       found = password("another one")()
       assert.isTrue(node.isUp())
+    })
+  )
+
+  it.live("that asks for TTL 255 does not hear who sends with less (RFC 5082)", () =>
+    Effect.gen(function* () {
+      const before = minTtlDrops()
+      const { router, node } = yield* twoSpeakers({ ttl: 64 }, { ttl: 255, ttlMin: 255 })
+      yield* until("the kernel has dropped some of it", () => minTtlDrops() > before)
+      assert.strictEqual(node.peer.status().messages.received.Open, 0)
+      assert.isFalse(router.isUp())
+    })
+  )
+
+  it.live("comes from the address that it is told to come from, which is whom the other side knows", () =>
+    Effect.gen(function* () {
+      const { router, node } = yield* twoSpeakers({ host: "127.0.0.3" }, { localAddress: "127.0.0.3" })
+      yield* until("both up", () => router.isUp() && node.isUp())
+      assert.strictEqual(node.peer.status().localAddress, "127.0.0.3")
+    })
+  )
+
+  it.live("counts messages of each kind both ways, and keeps the last error of each direction", () =>
+    Effect.gen(function* () {
+      const { router, node } = yield* twoSpeakers({}, { prefixesReceivedMax: 2 })
+      const messages = () => [node.peer.status().messages, router.peer.status().messages] as const
+      router.peer.change(routes(2))
+      yield* until("what one has sent the other has received", () => {
+        const [ours, theirs] = messages()
+        const isSame = isDeepStrictEqual([ours.sent, ours.received], [theirs.received, theirs.sent])
+        return isSame && node.peer.status().prefixesReceived === 2
+      })
+      const { sent, received } = messages()[0]
+      assert.deepInclude(sent, { Open: 1, Update: 1, Notification: 0, RouteRefresh: 0 }) // End-of-RIB
+      assert.isAtLeast(Math.min(sent.Keepalive, received.Keepalive), 1)
+      assert.isAtLeast(received.Update, 2)
+      router.peer.change(routes(3))
+      yield* until("it is too much", () => node.last("SessionEnded") !== undefined)
+      yield* until("which is heard", () => router.last("SessionEnded") !== undefined)
+      const [ours, theirs] = [node, router].map(({ peer }) => peer.status().lastError)
+      const tooMany = { code: 6, subcode: 1 }
+      assert.deepInclude(ours!.sent?.notification, { ...tooMany, direction: "sent" })
+      assert.deepInclude(theirs!.received?.notification, { ...tooMany, direction: "received" })
+      assert.deepStrictEqual([ours!.received, theirs!.sent], [undefined, undefined])
+      assert.strictEqual(messages()[0].sent.Notification, 1)
     })
   )
 
