@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { indentedJson } from "./json-text.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /**
@@ -19,7 +20,7 @@ export const printJsonPages = Effect.fnUntraced(function* <
   for (let page: Page | undefined = first; page !== undefined; ) {
     onPage(page)
     if (page.items.length > 0) {
-      yield* put(separator + page.items.map(indented).join(",\n"))
+      yield* put(separator + page.items.map((item) => `    ${indentedJson(item, "    ")}`).join(",\n"))
       separator = ",\n"
     }
     page = page.next === null ? undefined : yield* pageAfter(page.next)
@@ -29,5 +30,3 @@ export const printJsonPages = Effect.fnUntraced(function* <
 
 /** No answer has this text. */
 const itemsHere = "\u0000items"
-
-const indented = (item: unknown): string => `    ${JSON.stringify(item, null, 2).replaceAll("\n", "\n    ")}`

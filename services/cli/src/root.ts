@@ -1,6 +1,7 @@
 import { Effect, type Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { usageFault } from "./fault.ts"
+import { jsonParts } from "./json-text.ts"
 import { Surroundings } from "./surroundings.ts"
 
 /** How an answer is printed. `wide` only adds columns; `json` is the API's own object. */
@@ -66,8 +67,14 @@ export interface ServerFlags {
 
 /** Prints an answer: as JSON, or as `inWords` says. */
 export const print = Effect.fnUntraced(function* (answer: unknown, inWords: (format: OutputFormat) => string) {
-  const { out } = yield* Surroundings
+  const { out, write } = yield* Surroundings
   const format = yield* outputFormat
-  const text = format === "json" ? JSON.stringify(answer, null, 2) : inWords(format)
+  if (format === "json") {
+    return yield* Effect.promise(async () => {
+      for (const part of jsonParts(answer)) await write(Buffer.from(part))
+      await write(Buffer.from("\n"))
+    })
+  }
+  const text = inWords(format)
   if (text !== "") out(text)
 })

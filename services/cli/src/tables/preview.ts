@@ -77,18 +77,25 @@ interface PreviewedRoute {
 
 /** Routes by prefix and peer; the nodes that announce one alike are its equal-cost set at the router. */
 export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): ReadonlyArray<PreviewedRoute> => {
-  const routes = new Map<string, PreviewedRoute>()
+  const routes = new Map<string, PreviewedRoute & { readonly nodes: Array<string> }>()
   for (const node of nodes) {
     for (const { name, address, asn, announcements } of node.peers) {
       for (const { prefix, localPref, communities, largeCommunities, med = null, asPathPrepend = 0 } of announcements) {
         const all = [...communities, ...largeCommunities]
         const key = JSON.stringify([prefix, name, localPref, all, med, asPathPrepend])
-        const present = routes.get(key)
         const peer = address === "" ? name : `${name} ${address}`
-        routes.set(key, {
-          ...{ prefix, peer, asn, localPref, communities: all, med, asPathPrepend },
-          nodes: [...(present?.nodes ?? []), node.name]
-        })
+        const route = routes.get(key) ?? {
+          prefix,
+          peer,
+          asn,
+          localPref,
+          communities: all,
+          med,
+          asPathPrepend,
+          nodes: []
+        }
+        route.nodes.push(node.name)
+        routes.set(key, route)
       }
     }
   }
