@@ -1,8 +1,8 @@
-import { type Finding, formatObjectRef } from "@lowtide/domain"
+import { type Finding, formatObjectRef, isFleetKind } from "@lowtide/domain"
 import { plural } from "@lowtide/domain/words"
 
 /** A finding as offline verbs give it in JSON; the namespace is empty for an object without one. */
-export const findingJson = ({ code, severity, object, field, message, fix }: Finding) => ({
+const findingJson = ({ code, severity, object, field, message, fix }: Finding) => ({
   code,
   severity,
   object: { kind: object.kind, namespace: object.namespace ?? "", name: object.name },
@@ -10,6 +10,20 @@ export const findingJson = ({ code, severity, object, field, message, fix }: Fin
   message,
   fix
 })
+
+/** Whether it is about one of the fleet's own objects, which no cluster has. */
+export const isOfFleet = ({ object }: Finding): boolean => isFleetKind(object.kind)
+
+/** Findings of several clusters, each with its cluster's name; of one cluster there is no need of it. */
+export const clusterFindings = (
+  clusters: ReadonlyArray<{ readonly cluster: string; readonly findings: ReadonlyArray<Finding> }>
+) =>
+  clusters.flatMap(({ cluster, findings }) =>
+    findings.map((found) => ({
+      ...(clusters.length > 1 && !isOfFleet(found) ? { cluster } : {}),
+      ...findingJson(found)
+    }))
+  )
 
 /** `2 errors, 1 warning`. */
 export const countText = (findings: ReadonlyArray<Finding>): string => {

@@ -27,6 +27,7 @@ const goldens = [
   ["preview-good-json", "preview -f good --json"],
   ["preview-bad", "preview -f bad"],
   ["lint-fleet", "lint -f fleet"],
+  ["lint-fleet-json", "lint -f fleet --json"],
   ["preview-fleet", "preview -f fleet"],
   ["lint-help", "lint --help"]
 ] as const

@@ -3,7 +3,7 @@ import { plural } from "@lowtide/domain/words"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Unmet } from "../fault.ts"
-import { countText, findingBlock, findingJson } from "../findings.ts"
+import { clusterFindings, countText, findingBlock } from "../findings.ts"
 import { filenameFlag, readFlag } from "../manifests.ts"
 import { findingsFormat } from "../root.ts"
 import { toSarif } from "../sarif.ts"
@@ -31,11 +31,7 @@ export const lint = Command.make(
     const findings = linted.flatMap((cluster) => cluster.findings)
     const valid = !hasError(findings)
     if (format === "json") {
-      const isFleet = linted.length > 1
-      const items = linted.flatMap(({ cluster, findings }) =>
-        findings.map((found) => ({ ...(isFleet ? { cluster } : {}), ...findingJson(found) }))
-      )
-      out(JSON.stringify({ valid, findings: items }, null, 2))
+      out(JSON.stringify({ valid, findings: clusterFindings(linted) }, null, 2))
     } else if (format === "sarif") out(JSON.stringify(toSarif(findings), null, 2))
     else {
       for (const found of findings) out(`${findingBlock(found, hasColour)}\n`)

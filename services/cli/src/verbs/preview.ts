@@ -1,9 +1,9 @@
-import { type ClusterPreview, hasError, preview as previewClusters } from "@lowtide/domain"
+import { type ClusterPreview, type Finding, hasError, preview as previewClusters } from "@lowtide/domain"
 import { plural } from "@lowtide/domain/words"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Unmet } from "../fault.ts"
-import { countText, findingBlock, findingJson } from "../findings.ts"
+import { clusterFindings, countText, findingBlock, isOfFleet } from "../findings.ts"
 import { filenameFlag, readFlag } from "../manifests.ts"
 import { outputFormat, print } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
@@ -26,8 +26,15 @@ export const preview = Command.make(
     const { clusters, fleet } = yield* readFlag(filename)
     const previews = previewClusters(clusters, { servicesInOrder, fleet })
     const findings = previews.flatMap((each) => each.findings)
+    const isFleet = previews.length > 1
     yield* print(previewJson(previews), (format) =>
-      previews.map((each) => previewText(each, { isWide: format === "wide", hasColour, screenColumns })).join("\n\n")
+      [
+        ...(isFleet ? fleetText(findings) : []),
+        ...previews.map((each) => {
+          const own = isFleet ? each.findings.filter((found) => !isOfFleet(found)) : each.findings
+          return previewText({ ...each, findings: own }, { isWide: format === "wide", hasColour, screenColumns })
+        })
+      ].join("\n\n")
     )
     if (format !== "json") for (const found of findings) err(`\n${findingBlock(found, hasColour)}`)
     if (hasError(findings)) return yield* new Unmet()
@@ -52,12 +59,18 @@ const previewJson = (previews: ReadonlyArray<ClusterPreview>) => {
   const of = <Item extends object>(items: (each: ClusterPreview) => ReadonlyArray<Item>) =>
     previews.flatMap((each) => items(each).map((item) => ({ ...(isFleet ? { cluster: each.cluster } : {}), ...item })))
   return {
-    findings: of(({ findings }) => findings.map(findingJson)),
+    findings: clusterFindings(previews),
     services: of(({ services }) =>
       services.map(({ namespace, name, addresses, pool, reason }) => ({ namespace, name, addresses, pool, reason }))
     ),
     nodes: of(({ nodes }) => nodes.map(({ name, peers }) => ({ name, peers })))
   }
+}
+
+/** What is wrong with the fleet's own objects is no single cluster's. */
+const fleetText = (all: ReadonlyArray<Finding>): ReadonlyArray<string> => {
+  const findings = all.filter(isOfFleet)
+  return findings.length === 0 ? [] : [`the fleet's own objects: ${countText(findings)}`]
 }
 
 const previewText = (each: ClusterPreview, options: TableOptions): string => {
