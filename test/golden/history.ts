@@ -275,7 +275,7 @@ export const commands: ReadonlyArray<Command> = [
       {
         annotations: {
           ...{ "lowtide.dev/maximum-prefixes": "1000" },
-          ...{ "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true" }
+          ...{ "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true", "lowtide.dev/standby": "none" }
         }
       }
     )

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
+import type { AdvertisedRoute, NodePeer, VipIntent } from "@lowtide/domain/announcing/intent"
 import { bundled } from "../../scripts/bundle.mjs"
 import { openJournal } from "../../services/speaker/src/journal.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, vip } from "../../services/speaker/test/hand-centre.ts"
@@ -19,6 +19,8 @@ export interface NodeSetup {
   readonly prefixes?: ReadonlyArray<string>
   /** How the prefixes are announced. */
   readonly route?: Partial<AdvertisedRoute>
+  /** Who announces the prefixes as an equal; everybody who may unless written. */
+  readonly admission?: VipIntent["admission"]
   /** The node's BFD process runs. */
   readonly hasBfd?: boolean
   /** Settings of the speaker beside those that it needs. */
@@ -70,9 +72,12 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
   const prefixes = setup.prefixes ?? ["198.51.100.1"]
   const addresses = [linkAddresses.node[4], linkAddresses.node[6]]
   const routes = (address: string) => [{ ...vip(address).routes[0]!, ...setup.route, peers: ["tor-a"] }]
+  const { admission } = setup
   const said = [
     centre.say(nodeIntent([router], { addresses })),
-    ...prefixes.map((address) => centre.say(vip(address, { routes: routes(address) })))
+    ...prefixes.map((address) =>
+      centre.say(vip(address, { routes: routes(address), ...(admission !== undefined && { admission }) }))
+    )
   ]
   await journal.append([
     ...said.map((message) => ({ _tag: "Message" as const, ...message })),

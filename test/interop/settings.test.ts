@@ -1,6 +1,7 @@
 import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
 import { apply, begun, observe, raw, service } from "../../packages/domain/test/world.ts"
+import { nodeName } from "../../services/speaker/test/hand-centre.ts"
 import { hasRoute } from "./bgp-cases.ts"
 import {
   type BgpLab,
@@ -13,7 +14,7 @@ import {
 } from "./bgp-lab.ts"
 import { startBird } from "./bgp-routers/bird.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
-import { autonomousSystems, type LoneNode, startLoneNode } from "./explain-lab.ts"
+import { autonomousSystems, type LoneNode, type NodeSetup, startLoneNode } from "./explain-lab.ts"
 
 /** Annotations without their prefix. */
 type Settings = Readonly<Record<string, string>>
@@ -76,10 +77,14 @@ for (const [name, start] of [
       open.push(started.kill)
       return started
     }
-    const node = async (ofPeer: Settings, ofRoute: Settings = {}): Promise<LoneNode> => {
+    const node = async (
+      ofPeer: Settings,
+      ofRoute: Settings = {},
+      more: Pick<NodeSetup, "admission"> = {}
+    ): Promise<LoneNode> => {
       const { peer, route } = told(ofPeer, ofRoute)
       const { nodes: _nodes, prefix: _prefix, ...attributes } = route
-      const started = await startLoneNode(lab, { peer: { ...peer, name: "tor-a" }, route: attributes })
+      const started = await startLoneNode(lab, { peer: { ...peer, name: "tor-a" }, route: attributes, ...more })
       open.push(started.close)
       return started
     }
@@ -118,6 +123,30 @@ for (const [name, start] of [
       await router()
       const strict = await node({ role: "customer", "role-strict": "true" })
       await strict.explained("tor-a", /it tells no role, and our configuration, as customer, insists on one/)
+    })
+
+    it("standby: what a router lost comes back as a worse path, or with none not at all, also after a restart", async () => {
+      const own = autonomousSystems.node
+      const equal = [own]
+      const admission = { _tag: "Listed", nodes: [nodeName], candidates: [nodeName] } as const
+      /** A node whose router has gone and come back. */
+      const returned = async (ofPeer: Settings) => {
+        const before = await router()
+        const running = await node(ofPeer, {}, { admission })
+        assert.deepStrictEqual((await hasRoute(before, 4, prefix)).asPath, equal)
+        await before.kill()
+        return { running, after: await router() }
+      }
+      const worse = await returned({})
+      assert.deepStrictEqual((await hasRoute(worse.after, 4, prefix)).asPath, [own, own, own, own])
+      await closeAll()
+      const { running, after } = await returned({ standby: "none" })
+      for (const again of [async () => {}, running.restart]) {
+        await again()
+        await running.explained("tor-a", /is Established .*it has all 0 prefixes/)
+        await running.explained(prefix, /the node is standby for each of its peers, and they take none/)
+        assert.isFalse((await after.routes(4)).has(prefix))
+      }
     })
 
     it("ttl-security-hops: a router that asks for TTL 255 has it, and one that sends less is not heard", async () => {

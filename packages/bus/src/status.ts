@@ -174,7 +174,7 @@ export const WireEntry = Schema.Union([
         action: Schema.Literals(["announced", "withdrawn", "unchanged", "refused"]),
         /** When the message's octets were handed to the kernel. */
         writtenAt: Schema.String,
-        /** Announced as standby; missing of an equal, and of an older release. */
+        /** The node is standby for it: announced as that, or withdrawn from a peer that takes none. Missing of an equal, and of an older release. */
         standby: Schema.optionalKey(Schema.Literal(true))
       })
     )

@@ -68,21 +68,39 @@ describe("what a backend cannot do of one peer", () => {
 })
 
 describe("what an FRRConfiguration has no field for", () => {
-  const settings = [
-    ["BGPPeer", "lowtide.dev/ttl-security-hops", "1"],
-    ["BGPPeer", "lowtide.dev/maximum-prefixes", "10"],
-    ["BGPPeer", "lowtide.dev/role", "customer"],
-    ["BGPAdvertisement", "lowtide.dev/med", "10"],
-    ["BGPAdvertisement", "lowtide.dev/as-path-prepend", "2"]
-  ] as const
-  it.each(settings)("%s %s", (kind, annotation, text) => {
-    const annotated = (raw: RawObject) => (raw.kind === kind ? { ...raw, annotations: { [annotation]: text } } : raw)
-    for (const backend of backends) {
-      const objects = [peer("x"), raw("BGPAdvertisement", "x", {})].map(annotated)
-      const { findings, peers } = judged(backend, ...objects)
-      const expected = backend === "frr-k8s" ? [`LT0134 x metadata.annotations[${annotation}]`] : []
-      assert.deepStrictEqual([findings, peers], [expected, ["x"]])
-    }
+  const foundBy = (kind: string, annotations: RawObject["annotations"]) => {
+    const annotated = (raw: RawObject) => (raw.kind === kind ? { ...raw, annotations } : raw)
+    const objects = [peer("x"), raw("BGPAdvertisement", "x", {})].map(annotated)
+    return Object.fromEntries(
+      backends.map((backend) => {
+        const { findings, peers } = judged(backend, ...objects)
+        assert.deepStrictEqual(peers, ["x"], "there is a session without it")
+        return [backend, findings]
+      })
+    )
+  }
+  const unheld = (...names: ReadonlyArray<string>) => ({
+    ...{ native: [], frr: [] },
+    "frr-k8s": names.map((name) => `LT0134 x metadata.annotations[lowtide.dev/${name}]`)
+  })
+
+  it.each([
+    ["BGPPeer", "ttl-security-hops", "1"],
+    ["BGPPeer", "maximum-prefixes", "10"],
+    ["BGPPeer", "role", "customer"],
+    ["BGPAdvertisement", "med", "10"],
+    ["BGPAdvertisement", "as-path-prepend", "2"]
+  ] as const)("%s %s", (kind, name, text) => {
+    assert.deepStrictEqual(foundBy(kind, { [`lowtide.dev/${name}`]: text }), unheld(name))
+  })
+
+  it("BGPPeer role-strict, beside the role that it is about", () => {
+    const annotations = { "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true" }
+    assert.deepStrictEqual(foundBy("BGPPeer", annotations), unheld("role", "role-strict"))
+  })
+
+  it("is not standby: what a peer is told and what not every backend decides by itself", () => {
+    assert.deepStrictEqual(foundBy("BGPPeer", { "lowtide.dev/standby": "none" }), unheld())
   })
 })
 

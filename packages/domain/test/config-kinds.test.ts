@@ -224,7 +224,8 @@ describe("annotations of a BGPPeer", () => {
     [
       { "lowtide.dev/role": "customer", "lowtide.dev/role-strict": "true" },
       { role: "customer", roleStrict: true }
-    ]
+    ],
+    [{ "lowtide.dev/standby": "none" }, { standby: "none" }]
   ]
   it.each(read)("reads %j", (annotations, expected) => {
     assert.deepStrictEqual(good("BGPPeer", annotated(annotations)), { ...good("BGPPeer", peer({})), ...expected })
@@ -281,7 +282,8 @@ describe("annotations of a BGPPeer", () => {
       { "lowtide.dev/role": "peer", "lowtide.dev/role-strict": "yes" },
       {},
       'LT0107 metadata.annotations[lowtide.dev/role-strict]: true or false | "yes"'
-    ]
+    ],
+    [{ "lowtide.dev/standby": "false" }, {}, 'LT0107 metadata.annotations[lowtide.dev/standby]: none | "false"']
   ]
 
   it("has a role towards a peer that is in another AS than the one it is shown", () => {

@@ -125,7 +125,7 @@ describe("a peer that an older speaker would misread", () => {
       return message?._tag === "NodeIntent" ? message.peers.map(({ name }) => name).sort() : []
     }
     for (const [index, [name, text]] of Object.entries({
-      ...{ "ttl-security-hops": "1", "maximum-prefixes": "1000", role: "customer" }
+      ...{ "ttl-security-hops": "1", "maximum-prefixes": "1000", role: "customer", standby: "none" }
     }).entries()) {
       const manifest = raw("BGPPeer", name, { ...spec, peerAddress: `10.1.1.${index}` })
       world.do(apply("east", { ...manifest, annotations: { [`lowtide.dev/${name}`]: text } }))
@@ -134,7 +134,7 @@ describe("a peer that an older speaker would misread", () => {
     world.do(finalise(2))
     assert.deepStrictEqual(told(), [
       ...["any", "by-interface", "hidden", "in-a-vrf", "maximum-prefixes"],
-      ...["role", "secret", "tor", "ttl-security-hops"]
+      ...["role", "secret", "standby", "tor", "ttl-security-hops"]
     ])
   })
 })

@@ -145,6 +145,8 @@ describe("whether a node announces a VIP", () => {
   })
 })
 
+const noStandby = (peer: NodeIntent["peers"][number]): typeof peer => ({ ...peer, standby: "none" })
+
 describe("what a node announces to its peers", () => {
   const wanted = (intents: ReadonlyArray<VipIntent>, of: NodeIntent = node()) => {
     const { byPeer, verdicts } = nodeRoutes(of, intents, healthy)
@@ -206,6 +208,41 @@ describe("what a node announces to its peers", () => {
     )
     assert.deepStrictEqual(told([{ ...web, nodes: ["n2"] }], "web"), ["NotCandidate"])
     assert.deepStrictEqual(told([route(), dns], "more"), ["Announced", "tor-a", "tor-b"], "a route for all")
+  })
+
+  describe("that takes no standby", () => {
+    const first = node()
+    const of = { ...first, peers: first.peers.map((each) => (each.name === "tor-a" ? noStandby(each) : each)) }
+    const everyNone = { ...first, peers: first.peers.map(noStandby) }
+    const standby = vip({ admission: { _tag: "Listed", nodes: ["n2"], candidates: ["n1", "n2"] } })
+
+    it("is nothing of what the node is standby for, and all else", () => {
+      const { routes, verdicts } = wanted([standby], of)
+      assert.deepStrictEqual(routes, { "tor-a": [], "tor-b": [{ ...plain, isStandby: true }] })
+      assert.deepStrictEqual(verdicts, { "192.0.2.1": "Standby" })
+      assert.deepStrictEqual(wanted([vip()], of).routes, { "tor-a": [plain], "tor-b": [plain] })
+    })
+
+    it("is an aggregate that another VIP of the node holds up", () => {
+      const within = (intent: VipIntent, address: string) => ({
+        ...{ ...intent, address },
+        routes: [route({ prefix: "192.0.2.0/24" })]
+      })
+      const both = [within(standby, "192.0.2.1"), within(vip(), "192.0.2.2")]
+      for (const intents of [both, both.toReversed()])
+        assert.deepStrictEqual(wanted(intents, of).routes["tor-a"], [{ ...plain, prefix: "192.0.2.0/24" }])
+    })
+
+    it("is nothing of what it has lost, and the verdict says so where no other peer has it", () => {
+      const lostBy = (all: NodeIntent, ...lost: ReadonlyArray<string>) => {
+        const { byPeer, verdicts } = nodeRoutes(all, [vip()], healthy, (peer) => lost.includes(peer))
+        return [[...byPeer].flatMap(([name, { size }]) => (size > 0 ? name : [])), verdicts.get("192.0.2.1")?._tag]
+      }
+      assert.deepStrictEqual(lostBy(of, "tor-a"), [["tor-b"], "Announced"])
+      assert.deepStrictEqual(lostBy(everyNone, "tor-a"), [["tor-b"], "Announced"])
+      assert.deepStrictEqual(lostBy(everyNone, "tor-a", "tor-b"), [[], "NoStandby"])
+      assert.deepStrictEqual(wanted([standby], everyNone).verdicts, { "192.0.2.1": "NoStandby" })
+    })
   })
 
   it("is nothing of a VIP that the node does not announce", () => {

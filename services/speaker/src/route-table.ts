@@ -67,6 +67,14 @@ export class RouteTable {
     )
   }
 
+  /** Whether a VIP is kept from a peer of its routes: the node is standby for it there, and the peer takes none. */
+  isKept(peer: string, intent: VipIntent): boolean {
+    if (this.#node?.peers.find(({ name }) => name === peer)?.standby !== "none") return false
+    const verdict = this.#verdicts.get(intent.address)?._tag
+    if (verdict === "Standby" || verdict === "NoStandby") return true
+    return verdict === "Announced" && this.#hasLost?.(peer, intent) === true
+  }
+
   /** What a peer is to have now, by prefix. */
   wanted(peer: string): ReadonlyMap<string, WantedRoute> {
     return this.#wanted.get(peer) ?? new Map()
@@ -161,7 +169,8 @@ export class RouteTable {
     const intents = [...new Set([...addresses, ...changed.keys()])].flatMap(
       (address) => changed.get(address) ?? this.#vips.get(address) ?? []
     )
-    const { byPeer } = nodeRoutes(node, intents, ({ namespace, name }) => this.#health(`${namespace}/${name}`))
+    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
+    const { byPeer } = nodeRoutes(node, intents, health, this.#hasLost)
     const routers = new Map(node.peers.map(({ name, peerAddress }) => [name, peerAddress]))
     const withdrawn = new Set<string>()
     for (const { name, peerAddress } of before.peers) {

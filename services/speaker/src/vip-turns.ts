@@ -43,18 +43,27 @@ export const vipTurns = (
   })
 }
 
-/** A session came up: the VIPs that its first table announced. */
+/** A session came up: the VIPs that its first table announced, and those that it kept from a peer that takes no standby. */
 export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTurn> => {
   const addresses = new Set<string>()
   for (const prefix of table.wanted(peer).keys()) {
     for (const address of table.addressesOf(prefix)) addresses.add(address)
   }
-  return [...addresses].flatMap((address) => {
+  const turn = (intent: VipIntent, action: "announced" | "withdrawn"): VipTurn => ({
+    ...identity(table, intent),
+    trigger: "session",
+    actions: new Map([[peer, action]])
+  })
+  const announced = [...addresses].flatMap((address) => {
     const intent = table.vip(address)
     const verdict = table.verdicts.get(address)
-    if (intent === undefined || verdict === undefined || !isOnTheWire(verdict)) return []
-    return { ...identity(table, intent), trigger: "session", actions: new Map([[peer, "announced"]]) }
+    if (intent === undefined || verdict === undefined || !isOnTheWire(verdict) || table.isKept(peer, intent)) return []
+    return turn(intent, "announced")
   })
+  const kept = table.listed.filter(
+    (intent) => intent.routes.some(({ peers }) => peers.includes(peer)) && table.isKept(peer, intent)
+  )
+  return [...announced, ...kept.map((intent) => turn(intent, "withdrawn"))]
 }
 
 const identity = (table: RouteTable, intent: VipIntent) => {
@@ -67,12 +76,15 @@ const identity = (table: RouteTable, intent: VipIntent) => {
 }
 
 /**
- * Peers that are to have the VIP as standby: all of a standby, and those that have lost it. Its own route says so where it has
- * one, since routers prefer it to an aggregate, which others may hold up as equals; of aggregates every one.
+ * Peers for which the node is standby of the VIP: all of a standby, and those that have lost it. The VIP's own route says so where
+ * it has one, since routers prefer it to an aggregate, which others may hold up as equals; of aggregates every one. A peer that
+ * takes no standby has none.
  */
-const standbyOf = (table: RouteTable, { address, routes }: VipIntent): ReadonlySet<string> => {
+const standbyOf = (table: RouteTable, intent: VipIntent): ReadonlySet<string> => {
+  const { address, routes } = intent
   const own = `${address}/${address.includes(":") ? 128 : 32}`
   const isStandby = (peer: string): boolean => {
+    if (table.isKept(peer, intent)) return true
     const wanted = table.wanted(peer)
     const alone = wanted.get(own)
     if (alone !== undefined) return alone.isStandby

@@ -15,7 +15,7 @@ export interface VipTurn {
   readonly receivedAtMs?: number
   readonly savedAtMs?: number
   readonly actions: ReadonlyMap<string, Applied["peers"][number]["action"]>
-  /** Peers that are to have it as standby. */
+  /** Peers for which the node is standby of it. */
   readonly standby?: ReadonlySet<string>
   /** The order of a person at the node that caused the turn. */
   readonly byHand?: Applied["byHand"] & {}
@@ -99,13 +99,14 @@ const appliedEntry = (
   peers: [...vip.actions].flatMap(([peer, action]): Applied["peers"] => {
     const at = writtenAt.get(peer)
     if (at === undefined) return []
-    if (action === "withdrawn") return [{ peer, action, writtenAt: at }]
+    const standby = vip.standby?.has(peer) === true && { standby: true as const }
+    if (action === "withdrawn") return [{ peer, action, writtenAt: at, ...standby }]
     const sent = isSent(peer, vip.address)
     // What a session cannot carry is wanted as before. Of an aggregate that others hold up a VIP that left it has no route.
     if (sent === false || (sent === undefined && action === "announced")) {
       return [{ peer, action: "refused", writtenAt: at }]
     }
-    return [{ peer, action, writtenAt: at, ...(vip.standby?.has(peer) === true && { standby: true as const }) }]
+    return [{ peer, action, writtenAt: at, ...standby }]
   })
 })
 

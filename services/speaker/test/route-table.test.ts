@@ -71,7 +71,8 @@ describe("RouteTable", () => {
           change.services.push(service)
         }
         if (step === 3 || pick(8) === 0) {
-          const peers = peerNames.slice(0, pick(3)).map((name) => peer({ name }))
+          const standby = pick(2) === 0 ? ({ standby: "none" } as const) : {}
+          const peers = peerNames.slice(0, pick(3)).map((name) => peer({ name, ...standby }))
           node = number<NodeIntent>(nodeIntent(peers, { excluded: pick(4) === 0 ? "label" : null }))
           change.node = node
         }

@@ -180,7 +180,7 @@ describe("Speaker", () => {
   })
 
   describe("whose routes a router has lost", () => {
-    const router = nodeIntent([peer({ gracefulRestart: true })])
+    const keeping = nodeIntent([peer({ gracefulRestart: true })])
     const serving = {
       put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [{ addresses: [], nodeName }] }],
       deleted: [],
@@ -198,7 +198,11 @@ describe("Speaker", () => {
     const ended = { _tag: "SessionEnded", reason: "closed", retryInMs: 1_000 } as const
 
     /** A node with a VIP of each admission, as `open` and `listed` are told now: `-`, `equal` or `standby`. */
-    const announcing = async (life: Partial<SpeakerLife> = {}, records: ReadonlyArray<SavedRecord> = []) => {
+    const announcing = async (
+      life: Partial<SpeakerLife> = {},
+      records: ReadonlyArray<SavedRecord> = [],
+      router = keeping
+    ) => {
       const centre = new HandCentre()
       const peers = playedPeers()
       const kept: Array<ReadonlyMap<string, Stamp>> = []
@@ -231,6 +235,24 @@ describe("Speaker", () => {
       hear(established)
       await settle()
       assert.deepStrictEqual(told(), ["equal", "standby"])
+      await take(centre.say(listed), centre.head())
+      assert.deepStrictEqual(told(), ["equal", "equal"])
+    })
+
+    it("comes back without it to a peer that takes no standby, until the centre's next word", async () => {
+      const none = nodeIntent([peer({ gracefulRestart: true, standby: "none" })])
+      const { hear, told, settle, speaker, centre, take } = await announcing({}, [], none)
+      hear(established)
+      assert.deepStrictEqual(told(), ["equal", "equal"])
+      hear({ ...ended, keptForSeconds: 0 })
+      speaker.tick()
+      await settle()
+      hear(established)
+      assert.deepStrictEqual(told(), ["equal", "-"])
+      assert.deepStrictEqual(
+        speaker.view.unannounced().map(({ vip, why }) => [vip.address, why]),
+        [["198.51.100.1", "NoStandby"]]
+      )
       await take(centre.say(listed), centre.head())
       assert.deepStrictEqual(told(), ["equal", "equal"])
     })

@@ -51,6 +51,23 @@ describe("what is reported of a turn", () => {
     )
   })
 
+  it("has what is kept from a peer that takes no standby, when it comes up as well", () => {
+    const none = nodeIntent([peer({ name: "tor-a", standby: "none" }), peer({ name: "tor-b" })])
+    const turnsOf = (nodes: ReadonlyArray<string>, lostBy: string) => {
+      const table = new RouteTable(
+        () => ({ servesHere: true, servesAnywhere: true }),
+        (name) => name === lostBy
+      )
+      table.update({ node: centre.number(none) as NodeIntent, vips: [announced(nodes)] })
+      const told = (name: string) =>
+        tableTurns(table, name).map(({ actions, standby }) => [...actions.values(), ...(standby ?? [])].join(" "))
+      return { a: told("tor-a"), b: told("tor-b") }
+    }
+    assert.deepStrictEqual(turnsOf([nodeName], "tor-a"), { a: ["withdrawn tor-a"], b: ["announced tor-a"] })
+    assert.deepStrictEqual(turnsOf(["east-2"], ""), { a: ["withdrawn tor-a tor-b"], b: ["announced tor-a tor-b"] })
+    assert.deepStrictEqual(turnsOf([nodeName], "tor-b"), { a: ["announced tor-b"], b: ["announced tor-b"] })
+  })
+
   it("has a VIP as standby by its own route, whoever else holds its aggregate up, and by the aggregate where it has none else", () => {
     const aggregate = { ...vip("198.51.100.1").routes[0]!, prefix: "198.51.100.0/24", peers: ["tor-a", "tor-b"] }
     const admission = { _tag: "Listed", nodes: ["east-2"], candidates: [nodeName, "east-2"] } as const

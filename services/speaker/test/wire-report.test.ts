@@ -71,12 +71,14 @@ describe("TurnReports", () => {
     assert.deepStrictEqual(told(), [[]])
   })
 
-  it("tells where a route was announced as standby", () => {
+  it("tells where a route was announced as standby, or withdrawn since it is one", () => {
     const { reports, told } = collect()
     const actions = { a: "announced", b: "announced", c: "withdrawn", d: "unchanged" } as const
     reports.begin(1, [{ ...turn(actions), standby: new Set(["a", "c", "d"]) }], Object.keys(actions), 0)
     for (const session of Object.keys(actions)) reports.written(1, session, 3_000)
-    assert.deepStrictEqual(told(), [["a announced as standby", "b announced", "c withdrawn", "d unchanged as standby"]])
+    assert.deepStrictEqual(told(), [
+      ["a announced as standby", "b announced", "c withdrawn as standby", "d unchanged as standby"]
+    ])
   })
 
   it("does not tell that a route was announced which the session could not carry", () => {

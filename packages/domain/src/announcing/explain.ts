@@ -102,6 +102,7 @@ const verdictTexts: Readonly<Record<string, string>> = {
   NoLocalEndpoint: "has no serving endpoint of the Service itself, which externalTrafficPolicy Local asks for",
   NoEndpoint: "sees no serving endpoint of the Service anywhere",
   NoPeer: "has none of the peers that the advertisement names",
+  NoStandby: "is standby for each of its peers, and they take none (lowtide.dev/standby)",
   Withheld: "has it withheld by hand: `lowtide node status` there says by whom and why",
   Unknown: "has reported nothing of it"
 }

@@ -141,6 +141,8 @@ export const NodePeer = Schema.Struct({
   /** What the node is to an external peer (RFC 9234), and whether the peer has to say what it is. */
   role: Schema.optionalKey(Schema.Literals(["provider", "customer", "peer", "route-server", "route-server-client"])),
   roleStrict: Schema.optionalKey(Schema.Literal(true)),
+  /** What the node is only standby for is not announced to the peer at all; missing: it is, as a worse path. */
+  standby: Schema.optionalKey(Schema.Literal("none")),
   /** The peer is asked to keep the node's routes while the session is lost (RFC 4724). */
   gracefulRestart: Schema.optionalKey(Schema.Literal(true)),
   /** The session ends when BFD loses the peer (RFC 5882); missing: no BFD is run with it. */

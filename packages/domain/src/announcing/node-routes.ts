@@ -37,6 +37,8 @@ export type Verdict =
   | { readonly _tag: "NoLocalEndpoint" }
   | { readonly _tag: "NoEndpoint" }
   | { readonly _tag: "NoPeer" }
+  /** It is standby for each of its peers, and they take none. */
+  | { readonly _tag: "NoStandby" }
   /** A person at the node took it away. */
   | { readonly _tag: "Withheld" }
 
@@ -128,7 +130,7 @@ const isAdmitted = (admission: Admission, node: string): boolean => {
 
 /**
  * Everything one node announces, from its own intent, the VIPs' intents and what it sees of its own endpoints. A peer that has
- * lost a VIP of this node gets it as standby.
+ * lost a VIP of this node gets it as standby, and not at all where it takes none.
  */
 export const nodeRoutes = (
   node: NodeIntent,
@@ -136,18 +138,19 @@ export const nodeRoutes = (
   health: Health,
   hasLost: (peer: string, intent: VipIntent) => boolean = () => false
 ): NodeRoutes => {
-  const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
+  const gathered = nothingYet(node)
   const verdicts = new Map<string, Verdict>()
   for (const intent of intents) {
     let verdict = judgeVip(node, intent, health)
     const isStandby = (peer: string) => verdict._tag === "Standby" || hasLost(peer, intent)
     if (isOnTheWire(verdict)) {
       const { routes } = withServedRoutes(intent, health)
-      if (!addRoutes(byPeer, node.node, routes, isStandby)) verdict = { _tag: "NoPeer" }
+      const { added, kept } = addRoutes(gathered, node.node, routes, isStandby)
+      if (added === 0) verdict = { _tag: kept === 0 ? "NoPeer" : "NoStandby" }
     }
     verdicts.set(intent.address, verdict)
   }
-  return { byPeer, verdicts }
+  return { byPeer: routesIn(gathered), verdicts }
 }
 
 /** What every configured peer of a node is to have, where it is known already which VIPs the node announces, and as what to whom. */
@@ -158,41 +161,60 @@ export const routesOf = (
     readonly isStandby: (peer: string) => boolean
   }>
 ): NodeRoutes["byPeer"] => {
-  const byPeer = new Map<string, Map<string, WantedRoute>>(node.peers.map((peer) => [peer.name, new Map()]))
-  for (const { intent, isStandby } of announced) addRoutes(byPeer, node.node, intent.routes, isStandby)
-  return byPeer
+  const gathered = nothingYet(node)
+  for (const { intent, isStandby } of announced) addRoutes(gathered, node.node, intent.routes, isStandby)
+  return routesIn(gathered)
 }
 
 /** Whether the node's peers are to have the VIP, as an equal or as standby. */
 export const isOnTheWire = ({ _tag }: { readonly _tag: string | null }): boolean =>
   _tag === "Announced" || _tag === "Standby"
 
-/** Adds a VIP's routes; false when none of its peers is a peer of this node. */
+/** What one peer is to have, while it is gathered. */
+interface Gathered {
+  readonly routes: Map<string, WantedRoute>
+  readonly takesStandby: boolean
+}
+
+/** Nothing yet, for every configured peer. */
+const nothingYet = ({ peers }: Pick<NodeIntent, "peers">): ReadonlyMap<string, Gathered> =>
+  new Map(peers.map(({ name, standby }) => [name, { routes: new Map(), takesStandby: standby !== "none" }]))
+
+const routesIn = (gathered: ReadonlyMap<string, Gathered>): NodeRoutes["byPeer"] =>
+  new Map([...gathered].map(([peer, { routes }]) => [peer, routes]))
+
+/** Adds a VIP's routes: how many to peers of this node, and how many are kept from those that take no standby. */
 const addRoutes = (
-  byPeer: ReadonlyMap<string, Map<string, WantedRoute>>,
+  gathered: ReadonlyMap<string, Gathered>,
   node: string,
   routes: ReadonlyArray<AdvertisedRoute>,
-  isStandby: (peer: string) => boolean
-): boolean => {
-  let added = false
+  isStandbyTo: (peer: string) => boolean
+): { readonly added: number; readonly kept: number } => {
+  let added = 0
+  let kept = 0
   for (const route of routes) {
     if (!route.nodes.includes(node)) continue
     for (const peerName of route.peers) {
-      const wanted = byPeer.get(peerName)
-      if (wanted === undefined) continue
+      const peer = gathered.get(peerName)
+      if (peer === undefined) continue
+      const isStandby = isStandbyTo(peerName)
+      if (isStandby && !peer.takesStandby) {
+        kept++
+        continue
+      }
       const { prefix, localPref, communities, med, prepend } = route
-      wanted.set(
+      peer.routes.set(
         prefix,
-        union(wanted.get(prefix), {
-          ...{ prefix, localPref, communities, isStandby: isStandby(peerName) },
+        union(peer.routes.get(prefix), {
+          ...{ prefix, localPref, communities, isStandby },
           ...(med === undefined ? {} : { med }),
           ...prepended(prepend)
         })
       )
-      added = true
+      added++
     }
   }
-  return added
+  return { added, kept }
 }
 
 /**

@@ -206,7 +206,8 @@ const peersToldOf = (fleet: Fleet, cluster: ClusterMemory): ReadonlyArray<Peer> 
           peer.localAsn === undefined &&
           peer.ttlSecurityHops === undefined &&
           peer.maximumPrefixes === undefined &&
-          peer.role === undefined
+          peer.role === undefined &&
+          peer.standby === undefined
       )
 }
 
@@ -237,6 +238,7 @@ const nodePeer = (peer: Peer, profile: BfdProfile | undefined): NodePeer => ({
   ...(peer.maximumPrefixes === undefined ? {} : { maximumPrefixes: peer.maximumPrefixes }),
   ...(peer.role === undefined ? {} : { role: peer.role }),
   ...(peer.roleStrict === undefined ? {} : { roleStrict: peer.roleStrict }),
+  ...(peer.standby === undefined ? {} : { standby: peer.standby }),
   ...(peer.enableGracefulRestart === true ? { gracefulRestart: true } : {}),
   ...(profile === undefined ? {} : { bfd: peerBfd(profile) }),
   ...(peer.password === undefined ? {} : { password: peer.password })

@@ -14,6 +14,11 @@ export interface BackendLimit {
   readonly fix?: string
 }
 
+/** Annotations that ask something of FRR itself; what `standby` asks for is what a peer is told and what not. */
+const ofFrr = ["ttlSecurityHops", "maximumPrefixes", "role", "roleStrict"] as const satisfies ReadonlyArray<
+  keyof typeof peerAnnotations
+>
+
 /** The largest port that an FRRConfiguration holds (frr-k8s, api/v1beta1). */
 export const frrK8sPortMax = 16_384
 
@@ -60,12 +65,12 @@ const frrK8sLimits = (peer: Peer): ReadonlyArray<BackendLimit> => [
           expected: `a whole number in 1..${frrK8sPortMax}, which is all that an FRRConfiguration holds`
         }
       ]),
-  ...(Object.keys(peerAnnotations) as ReadonlyArray<keyof typeof peerAnnotations>).flatMap((setting) =>
+  ...ofFrr.flatMap((setting) =>
     peer[setting] === undefined ? [] : notInFrrK8s(peerAnnotations[setting], String(peer[setting]))
   )
 ]
 
-/** An FRRConfiguration has no field for any annotation of ours. */
+/** An annotation of ours for which an FRRConfiguration has no field. */
 export const notInFrrK8s = (annotation: string, found: string): BackendLimit => ({
   ...{ code: "LT0134", field: `metadata.annotations[${annotation}]`, found, fix: "Remove it, or set it in FRR itself" },
   expected: "nothing: an FRRConfiguration has no field for it"

@@ -63,6 +63,8 @@ export interface Peer {
   readonly role?: PeerRole
   /** A peer that tells no role of its own is refused. */
   readonly roleStrict?: true
+  /** A node that is no equal for this peer announces nothing to it, instead of a worse path. */
+  readonly standby?: "none"
 }
 
 /** What an AS is to its neighbour, as RFC 9234 §3 calls it; the route server is `route-server`. */
@@ -74,7 +76,8 @@ export const peerAnnotations = {
   ttlSecurityHops: "lowtide.dev/ttl-security-hops",
   maximumPrefixes: "lowtide.dev/maximum-prefixes",
   role: "lowtide.dev/role",
-  roleStrict: "lowtide.dev/role-strict"
+  roleStrict: "lowtide.dev/role-strict",
+  standby: "lowtide.dev/standby"
 } as const
 
 /** In the BGPPeer itself, or under the key `password` of a Secret. */
@@ -151,13 +154,15 @@ const readAnnotations = (
   if (role !== undefined && isInternal) {
     reader.report("LT0117", annotations.at(names.role), "nothing on a peer of our own AS (RFC 9234 §4)", role)
   }
+  const standby = annotations.oneOf(names.standby, ["none"])
   if (roleStrict) annotations.require(names.role, `a role, which ${names.roleStrict} is about`)
   annotations.reportUnknownOf({ prefixes: ["lowtide.dev/"], known: Object.values(names) })
   return {
     ...present("ttlSecurityHops", ttlSecurityHops),
     ...present("maximumPrefixes", maximumPrefixes),
     ...present("role", role),
-    ...(roleStrict ? { roleStrict } : {})
+    ...(roleStrict ? { roleStrict } : {}),
+    ...present("standby", standby)
   }
 }
 

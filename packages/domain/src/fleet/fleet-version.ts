@@ -45,7 +45,7 @@ export const featuresSince = {
   preferenceFindings: 2,
   /** Speakers prove the stamps that they say; one that is not proven shows no loss of history. */
   provenStamps: 2,
-  /** Peers with a password, a VRF, an interface in place of an address, an AS of their own kind, a least TTL, a maximum of prefixes or a role: a speaker of before would set up another session than is asked for. */
+  /** Peers with a password, a VRF, an interface in place of an address, an AS of their own kind, a least TTL, a maximum of prefixes or a role, and those that take no standby: a speaker of before would set up another session than is asked for, or tell it more. */
   peerSettings: 2,
   /** Routes have a MED, or a longer AS path, by their advertisement: a speaker of before would tell them without. */
   routePreferences: 2,

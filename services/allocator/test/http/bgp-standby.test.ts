@@ -13,11 +13,12 @@ const route = {
 }
 const peerOf = (name: string) => ({ name, peerAddress: "192.0.2.254", peerPort: 179, peerAsn: 64501, myAsn: 64500 })
 
-const heard = {
-  ...{ cluster: "east", node: "east-1", sync: "live", status: undefined },
-  intent: { node: "east-1", peers: [peerOf("tor-a"), peerOf("tor-b")], excluded: null },
-  vips: [{ network: "backbone", address, state: "announced", services: [], routes: [route] }]
-} as unknown as HeardNode
+const heardWith = (torA: object) =>
+  ({
+    ...{ cluster: "east", node: "east-1", sync: "live", status: undefined },
+    intent: { node: "east-1", peers: [torA, peerOf("tor-b")], excluded: null },
+    vips: [{ network: "backbone", address, state: "announced", services: [], routes: [route] }]
+  }) as unknown as HeardNode
 
 /** What a node said that it told its peers, as the wire journal has it. */
 const applied = (id: number, verdict: string, ...peers: ReadonlyArray<object>): StoredWire => ({
@@ -28,10 +29,12 @@ const applied = (id: number, verdict: string, ...peers: ReadonlyArray<object>): 
 })
 const told = (peer: string, more: object = {}) => ({ peer, action: "announced", writtenAt, ...more })
 
-const pathsBy = (...rows: ReadonlyArray<StoredWire>) =>
+const pathsOf = (heard: HeardNode, ...rows: ReadonlyArray<StoredWire>) =>
   routeViews(nodeFacts(heard, new WireFacts(rows, Date.parse(writtenAt)), new Map())).map(
     ({ peer, isStandby, asPath }) => `${peer} ${isStandby ? "standby" : "equal"} ${asPath.length}`
   )
+
+const pathsBy = (...rows: ReadonlyArray<StoredWire>) => pathsOf(heardWith(peerOf("tor-a")), ...rows)
 
 describe("a path that a node was told to a peer as standby", () => {
   it("is one at the centre as well: of a node that came back to one peer, until it is an equal there again", () => {
@@ -47,6 +50,19 @@ describe("a path that a node was told to a peer as standby", () => {
       "tor-a equal 1",
       "tor-b equal 1"
     ])
+  })
+
+  it("is none where the peer takes no standby: neither of a standby, nor of a node that came back to it", () => {
+    const pathsTo = (...rows: ReadonlyArray<StoredWire>) =>
+      pathsOf(heardWith({ ...peerOf("tor-a"), standby: "none" }), ...rows)
+    const kept = { ...told("tor-a"), action: "withdrawn", standby: true }
+    assert.deepStrictEqual(pathsTo(applied(1, "Standby", told("tor-b", { standby: true }))), ["tor-b standby 4"])
+    const back = applied(2, "Announced", kept)
+    assert.deepStrictEqual(pathsTo(applied(1, "Announced", told("tor-a"), told("tor-b")), back), ["tor-b equal 1"])
+    assert.strictEqual(
+      describeWire(back, undefined)?.what,
+      `on east-1: ${address} kept as standby from tor-a on session`
+    )
   })
 
   it("is to every peer where the node is a standby, also by the report of a release that does not say it of each", () => {

@@ -58,6 +58,8 @@ const verdictWords = (verdict: Verdict): string => {
       return "no endpoint"
     case "NoPeer":
       return "no peer"
+    case "NoStandby":
+      return "no peer that takes standby"
     case "Withheld":
       return "withheld at the node"
   }

@@ -57,7 +57,7 @@ export class WireFacts {
     return this.#told.get(`${vipKey(vip)} ${node}`)?.seq
   }
 
-  /** Whether the node told the peer last of the VIP as standby: as one, or since the peer had lost it. */
+  /** Whether the node is standby of the VIP for the peer, by what it told last: as one, or since the peer had lost it. */
   isStandby(vip: VipName, { node, peer }: { readonly node: string; readonly peer: string }): boolean {
     return this.#told.get(`${vipKey(vip)} ${node}`)?.peers.get(peer)?.isStandby ?? false
   }
@@ -90,7 +90,7 @@ export class WireFacts {
       // What a session cannot carry it takes back, if it had it.
       if (action === "announced") peers.set(peer, { action, writtenAt, isStandby: standby })
       else if (action === "withdrawn" || action === "refused") {
-        peers.set(peer, { action: "withdrawn", writtenAt, isStandby: false })
+        peers.set(peer, { action: "withdrawn", writtenAt, isStandby: standby })
       } else if (
         isOnTheWire({ _tag: entry.verdict }) &&
         isNews(peers.get(peer), this.session(cluster, entry.node, peer))

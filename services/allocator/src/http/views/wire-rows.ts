@@ -154,10 +154,14 @@ const describeEntry = (address: string, { verdict, trigger, byHand, peers }: App
   return `${address} ${told === "" ? nothing : told} ${why}`
 }
 
+/** What is told of a node that is standby for the peer. */
+const standbyAs: Readonly<Record<string, string>> = { announced: "standby", withdrawn: "kept" }
+
 const toldAs: Readonly<Record<string, string>> = {
   announced: "announced to",
   standby: "announced as standby to",
   withdrawn: "withdrawn from",
+  kept: "kept as standby from",
   refused: "not carried by the session with"
 }
 
@@ -165,7 +169,7 @@ const toldAs: Readonly<Record<string, string>> = {
 export const toldWords = (peers: AppliedEntry["peers"]): string => {
   const byAction = new Map<string, Array<string>>()
   for (const { peer, action, standby } of peers) {
-    const told = action === "announced" && standby === true ? "standby" : action
+    const told = standby === true ? (standbyAs[action] ?? action) : action
     if (told !== "unchanged") byAction.set(told, [...(byAction.get(told) ?? []), peer])
   }
   return [...byAction].map(([action, names]) => `${toldAs[action] ?? `${action} to`} ${names.join(", ")}`).join(", ")
