@@ -38,6 +38,18 @@ export const BgpSession = Schema.Struct({
   bfdFault: Schema.optionalKey(Schema.Struct({ code: Schema.String, message: Schema.String })).annotate({
     description: "What keeps BFD from being run with it; missing where nothing does"
   }),
+  settings: Schema.Struct({
+    ttlSecurityHops: Schema.NullOr(Schema.Int).annotate({ description: "GTSM: what has come further is dropped" }),
+    maximumPrefixes: Schema.NullOr(Schema.Int).annotate({ description: "More of them end the session" }),
+    role: Schema.NullOr(Schema.String).annotate({ description: "What the node is to the peer, RFC 9234" }),
+    roleStrict: Schema.Boolean.annotate({ description: "A peer that tells no role is refused" }),
+    standby: Schema.NullOr(Schema.Literal("none")).annotate({
+      description: "none: it is told nothing that the node is standby for"
+    })
+  }).annotate({ description: "What annotations of its BGPPeer ask for; null where one is not set" }),
+  peerRole: Schema.NullOr(Schema.String).annotate({
+    description: "What the peer says that it is to us (RFC 9234); null where it tells none, or no session is up"
+  }),
   why: Schema.NullOr(
     Schema.Struct({ code: Schema.NullOr(Schema.String), reason: Schema.String, fix: Schema.NullOr(Schema.String) })
   ).annotate({ description: "Why it is not established; null where it is" }),

@@ -91,6 +91,8 @@ export interface PeerStatus {
   /** Of the session that is up. */
   readonly establishedAtUnixMs?: number
   readonly remoteAsn?: number
+  /** What the peer says that it is to us (RFC 9234), and it fits; missing where it tells none. */
+  readonly remoteRole?: BgpRole
   /** Who opened the connection that is meant. */
   readonly openedBy: "us" | "peer"
   /** How long the peer keeps our routes when the session is lost; 0: it drops them at once. */
@@ -144,6 +146,9 @@ export type PeerEvent =
       readonly _tag: "ConnectFailed"
       readonly reason: string
       readonly notification?: NotificationReport
+      /** It was ended by `stop`. */
+      readonly isStopped?: true
+      /** `undefined`: it was stopped, or the peer is to connect. */
       readonly retryInMs: number | undefined
     }
   /** After a session came up: the kernel has taken the whole table and the End-of-RIB markers. */

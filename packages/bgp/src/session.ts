@@ -117,14 +117,15 @@ const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         if (action.from === "Established") tap?.onDown(tappedEnd(action.cause))
-        const ended = { reason, ...(report && { notification: report }), retryInMs: connections.retryInMs() }
-        const ofCause = {
-          ...(action.cause._tag === "PathFailed" && { isPathFailure: true as const }),
+        const ended = {
+          ...{ reason, retryInMs: connections.retryInMs() },
+          ...(report && { notification: report }),
           ...(action.cause._tag === "Stopped" && { isStopped: true as const })
         }
+        const failed = action.cause._tag === "PathFailed" && { isPathFailure: true as const }
         onEvent(
           action.from === "Established"
-            ? { _tag: "SessionEnded", ...ended, ...ofCause, keptForSeconds }
+            ? { _tag: "SessionEnded", ...ended, ...failed, keptForSeconds }
             : { _tag: "ConnectFailed", ...ended }
         )
         return
@@ -418,6 +419,7 @@ class SessionMemory {
       ...(session && {
         establishedAtUnixMs: session.atUnixMs,
         remoteAsn: session.negotiated.peerAsn,
+        ...(session.negotiated.peerRole !== undefined && { remoteRole: session.negotiated.peerRole }),
         remoteRouterId: formatRouterId(session.negotiated.peerRouterId),
         holdTimeSeconds: session.negotiated.holdTimeSeconds
       }),

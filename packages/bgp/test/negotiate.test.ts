@@ -158,7 +158,7 @@ describe("roles, RFC 9234 §4.2", () => {
       const fits = fitting.includes(`${role}-${theirs}`)
       it(`${role} with ${theirs} ${fits ? "fits" : "is refused with 2/11"}`, () => {
         const open = withCapabilities({ _tag: "Role", code: roleCode(theirs) })
-        if (fits) assert.isFalse(agreed({ role }, open).isInternal)
+        if (fits) assert.strictEqual(agreed({ role }, open).peerRole, theirs)
         else assert.match(refused({ role }, open), new RegExp(`^2/11 its role is ${theirs}, our .*as ${role} expects`))
       })
     }
@@ -171,11 +171,12 @@ describe("roles, RFC 9234 §4.2", () => {
     assert.match(refused({}, withCapabilities(peer!, customer!)), /^2\/11 it tells several roles: customer and peer/)
   })
   it("a peer without one is taken, unless we are strict", () => {
-    assert.strictEqual(agreed({ role: "provider" }, bare).peerAsn, 64501)
+    assert.isUndefined(agreed({ role: "provider" }, bare).peerRole)
     assert.match(refused({ role: "provider", isRoleStrict: true }, bare), /^2\/11 it tells no role/)
   })
   it("on an internal session they do not count", () => {
     const open = { ...withCapabilities({ _tag: "Role", code: 0 }), asn: 64512 }
-    assert.isTrue(agreed({ role: "provider", peerAsn: 64512 }, open).isInternal)
+    const { isInternal, peerRole } = agreed({ role: "provider", peerAsn: 64512 }, open)
+    assert.deepStrictEqual([isInternal, peerRole], [true, undefined])
   })
 })

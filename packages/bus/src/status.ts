@@ -39,6 +39,8 @@ export const SessionStatus = Schema.Struct({
   ),
   /** What was found out about a session that does not come up, a sentence each; missing where nothing was. */
   evidence: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** What the peer of the session that is up says that it is to us (RFC 9234), as the configuration calls it; missing where it tells none. */
+  peerRole: Schema.optionalKey(Schema.String),
   /** Prefixes that the peer announced to us, all sessions together. */
   received: Schema.optionalKey(Schema.Int),
   /** The last end by each side: the NOTIFICATION that we sent, that the peer sent, or one without. */

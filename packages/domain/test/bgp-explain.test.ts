@@ -1,25 +1,44 @@
 import { assert, describe, it } from "vitest"
-import { type SessionSaid, sessionFacts, sessionViews } from "../src/announcing/bgp-view.ts"
+import { type SessionSaid, type SessionView, sessionFacts, sessionViews } from "../src/announcing/bgp-view.ts"
 import { explainSession } from "../src/announcing/explain.ts"
 import type { NodePeer } from "../src/announcing/intent.ts"
 
 const torA = { name: "tor-a", peerAddress: "192.0.2.1", peerPort: 179, peerAsn: 64501, myAsn: 64500 } as NodePeer
 
-/** What is said of a session of which its speaker says this. */
-const explained = (said: Partial<SessionSaid>): string => {
+/** A session of which its speaker says this. */
+const viewOf = (said: Partial<SessionSaid>, configured: Partial<NodePeer> = {}): SessionView => {
   const since = "2026-11-23T14:00:00.000Z"
   const session = { state: "Established", since, peerAsn: 64501, prefixes: 0, lastError: null, lastErrorCode: null }
   const views = sessionViews({
     ...{ cluster: "east", node: "east-1", sync: "live", agreedAt: null },
-    intent: { peers: [torA], excluded: null },
+    intent: { peers: [{ ...torA, ...configured }], excluded: null },
     session: () => sessionFacts({ ...session, ...said }),
     wanted: () => new Map(),
     vipsOf: () => [],
     told: () => undefined,
     routerHas: () => undefined
   })
-  return explainSession(views[0]!, [], () => "5m ago")
+  return views[0]!
 }
+
+/** What is said of it. */
+const explained = (said: Partial<SessionSaid>): string => explainSession(viewOf(said), [], () => "5m ago")
+
+describe("the settings of a session", () => {
+  it("are those of its BGPPeer's annotations, null where one is not set", () => {
+    const settings = { ttlSecurityHops: 2, maximumPrefixes: 100, role: "customer", standby: "none" } as const
+    assert.deepStrictEqual(viewOf({}, { ...settings, roleStrict: true }).settings, { ...settings, roleStrict: true })
+    assert.deepStrictEqual(viewOf({}).settings, {
+      ...{ ttlSecurityHops: null, maximumPrefixes: null, role: null, roleStrict: false, standby: null }
+    })
+  })
+
+  it("are not what the peer says that it is, which is known while the session is up", () => {
+    assert.strictEqual(viewOf({ peerRole: "provider" }).peerRole, "provider")
+    assert.isNull(viewOf({}).peerRole)
+    assert.isNull(viewOf({ peerRole: "provider", state: "Active" }).peerRole)
+  })
+})
 
 describe("what is said of a session that does not come up", () => {
   it("is what it waits for, whatever ended the one before", () => {

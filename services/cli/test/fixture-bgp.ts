@@ -19,6 +19,8 @@ const session: BgpSession = {
   prefixesReceived: 3,
   bfd: "Up",
   why: null,
+  settings: { ttlSecurityHops: null, maximumPrefixes: null, role: null, roleStrict: false, standby: null },
+  peerRole: null,
   evidence: [],
   lastErrors: {
     sent: null,

@@ -31,6 +31,18 @@ const roles: Readonly<Record<NonNullable<NodePeer["role"]>, NonNullable<PeerOpti
   ...{ "route-server": "rs", "route-server-client": "rs-client" }
 }
 
+/** A role as the configuration calls it. */
+export const roleName = (role: NonNullable<PeerOptions["role"]>): NonNullable<NodePeer["role"]> => {
+  switch (role) {
+    case "rs":
+      return "route-server"
+    case "rs-client":
+      return "route-server-client"
+    default:
+      return role
+  }
+}
+
 /** What a node finds out about its peers by itself. */
 export interface Found {
   /** Undefined for a peer without a password. */

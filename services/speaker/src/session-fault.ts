@@ -37,9 +37,9 @@ export const sessionFault = (
 const endCode = (
   event: Extract<PeerEvent, { readonly _tag: "ConnectFailed" | "SessionEnded" }>
 ): FindingCode | undefined => {
-  const { notification, reason, retryInMs } = event
+  const { notification, reason, isStopped } = event
   if (event._tag === "SessionEnded" && event.isPathFailure === true) return "LT0311"
-  if (retryInMs === undefined) return undefined // stopped by us
+  if (isStopped === true) return undefined
   if (notification === undefined) {
     if (reason.includes("its password ")) return "LT0308"
     return reason.includes(noNeighbor) ? "LT0314" : "LT0301"

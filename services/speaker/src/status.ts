@@ -4,6 +4,7 @@ import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { BfdWithPeer } from "./bfd-guard.ts"
 import type { Brake } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
+import { roleName } from "./peer-options.ts"
 import type { RouteTable } from "./route-table.ts"
 import type { SessionFault } from "./session-fault.ts"
 import type { Withheld } from "./withheld.ts"
@@ -22,7 +23,7 @@ export const sessionStatus = (
   }
 ): SessionStatus => {
   const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = peer.status()
-  const { establishedAtUnixMs, localAddress, nextHops, lastError } = more
+  const { establishedAtUnixMs, localAddress, nextHops, remoteRole, lastError } = more
   const { sent, received, local } = lastError
   const { peerAsn } = peer.options
   return {
@@ -39,6 +40,7 @@ export const sessionStatus = (
     ...(establishedAtUnixMs !== undefined && { establishedAt: new Date(establishedAtUnixMs).toISOString() }),
     ...(localAddress !== undefined && { localAddress }),
     ...(nextHops !== undefined && { nextHops }),
+    ...(remoteRole !== undefined && { peerRole: roleName(remoteRole) }),
     received: prefixesReceived,
     ...(evidence.length > 0 && state !== "Established" && { evidence }),
     errors: {

@@ -210,7 +210,7 @@ describe("Diagnosis", () => {
     const received = { code: 2, subcode: 2, name: "2/2 Bad Peer AS", direction: "received" } as const
     diagnosis.note(options, failed("refused", { notification: received }))
     diagnosis.note(options, failed("connection refused: nothing listens on TCP port 179 there"))
-    diagnosis.note(options, { ...noAnswer, retryInMs: undefined } as PeerEvent)
+    diagnosis.note(options, { ...noAnswer, isStopped: true } as PeerEvent)
     await settle()
     assert.deepStrictEqual(diagnosis.of("tor-a"), [])
     const sent = { code: 4, subcode: 0, name: "4/0 Hold Timer Expired", direction: "sent" } as const

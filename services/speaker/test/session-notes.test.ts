@@ -14,6 +14,7 @@ const failed = (change: object = {}): PeerEvent => ({
   retryInMs: 1_000,
   ...change
 })
+const refusal = { notification: notification(2, "sent") }
 const ended = (change: object = {}): PeerEvent => ({
   _tag: "SessionEnded",
   reason: "it ended",
@@ -40,7 +41,10 @@ describe("SessionNotes", () => {
     ["the peer's Cease", ended({ notification: notification(6, "received") }), "LT0302", "down"],
     ["our hold timer", ended({ notification: notification(4, "sent") }), "LT0304", "down"],
     ["a path that BFD lost", ended({ notification: notification(6, "sent"), isPathFailure: true }), "LT0311", "down"],
-    ["our own stop", ended({ notification: notification(6, "sent"), retryInMs: undefined }), null, "down"],
+    ["our own stop", ended({ notification: notification(6, "sent"), isStopped: true }), null, "down"],
+    ["our own stop before it is up", failed({ isStopped: true }), null, "refused"],
+    ["a connection that was lost with a peer that is to connect", ended({ retryInMs: undefined }), "LT0301", "down"],
+    ["an OPEN of such a peer that we refuse", failed({ ...refusal, retryInMs: undefined }), "LT0305", "refused"],
     ["routes without a next hop", refused(6, "there is no IPv6 next hop for this peer"), "LT0303", "refused"],
     ["a family that was not agreed to", refused(6, "the peer did not agree to IPv6 unicast"), "LT0306", "refused"]
   ]

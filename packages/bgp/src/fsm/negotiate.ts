@@ -7,12 +7,14 @@ import { afiOf, safiUnicast } from "../wire/family.ts"
 import { extendedMessageBytesMax } from "../wire/message.ts"
 import { notification, type WireFault, wireFault } from "../wire/notification.ts"
 import { type BgpOpen, bgpVersion, rolesTold } from "../wire/open.ts"
-import { roleCode, roleMisfit } from "../wire/role.ts"
+import { type BgpRole, roleCode, roleMisfit, roleOf } from "../wire/role.ts"
 import type { ExpectedAsn, SessionConfig } from "./config.ts"
 
 /** What both OPENs together decided. */
 export interface Negotiated extends AttributeContext {
   readonly peerAsn: number
+  /** What it tells that it is to us (RFC 9234), on an external session. */
+  readonly peerRole?: BgpRole
   readonly peerRouterId: number
   /** The smaller of both; 0: neither hold timer nor keepalives (RFC 4271 §4.2). */
   readonly holdTimeSeconds: number
@@ -106,8 +108,11 @@ export const negotiate = (config: SessionConfig, open: BgpOpen): Result.Result<N
   const mismatch = roleMismatch(config, open, isInternal)
   if (mismatch !== undefined) return Result.fail(wireFault(mismatch, "RFC 9234 §4.2", notification(2, 11)))
   const holdTimeSeconds = Math.min(config.holdTimeSeconds, open.holdTimeSeconds)
+  const [role] = isInternal ? [] : rolesTold(open) // several are the same
+  const peerRole = role === undefined ? undefined : roleOf(role)
   return Result.succeed({
     peerAsn: open.asn,
+    ...(peerRole !== undefined && { peerRole }),
     peerRouterId: open.routerId,
     isInternal,
     fourOctetAs: open.capabilities.some(({ _tag }) => _tag === "FourOctetAs"),

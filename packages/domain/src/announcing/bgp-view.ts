@@ -25,6 +25,8 @@ export interface SessionFacts {
   readonly remoteAsn: number
   readonly localAddress: string | null
   readonly nextHops: { readonly 4?: string; readonly 6?: string }
+  /** What the peer of a session that is up says that it is to us (RFC 9234); null where it tells none, or is not known to. */
+  readonly peerRole: string | null
   readonly prefixesSent: number
   readonly prefixesReceived: number | null
   readonly lastError: string | null
@@ -49,6 +51,7 @@ export interface SessionSaid {
   readonly establishedAt?: string
   readonly localAddress?: string
   readonly nextHops?: { readonly 4?: string; readonly 6?: string }
+  readonly peerRole?: string
   readonly received?: number
   readonly bfd?: string
   readonly bfdFault?: BfdFault
@@ -68,6 +71,7 @@ export const sessionFacts = (said: SessionSaid): SessionFacts => {
     remoteAsn: peerAsn,
     localAddress: said.localAddress ?? null,
     nextHops: said.nextHops ?? {},
+    peerRole: said.peerRole ?? null,
     prefixesSent: prefixes,
     prefixesReceived: said.received ?? null,
     lastError,
@@ -117,6 +121,25 @@ export type RouterWord =
   | { readonly has: true; readonly router: string; readonly at: string }
   | { readonly has: false; readonly router: string; readonly reason: string }
 
+/** Settings of a session for which MetalLB has no field, as they are configured. */
+export interface SessionSettings {
+  readonly ttlSecurityHops: number | null
+  readonly maximumPrefixes: number | null
+  /** What the node is to the peer. */
+  readonly role: string | null
+  readonly roleStrict: boolean
+  /** `none`: it is told nothing that the node is standby for. */
+  readonly standby: "none" | null
+}
+
+const settingsOf = (peer: NodePeer): SessionSettings => ({
+  ttlSecurityHops: peer.ttlSecurityHops ?? null,
+  maximumPrefixes: peer.maximumPrefixes ?? null,
+  role: peer.role ?? null,
+  roleStrict: peer.roleStrict === true,
+  standby: peer.standby ?? null
+})
+
 /** One session of one node. */
 export interface SessionView {
   readonly cluster: string
@@ -136,6 +159,10 @@ export interface SessionView {
   readonly prefixesReceived: number | null
   readonly bfd: string | null
   readonly bfdFault?: BfdFault
+  /** What its BGPPeer asks for by annotations; null where one is not set. */
+  readonly settings: SessionSettings
+  /** What the peer says that it is to us (RFC 9234); null where it tells none, or no session is up. */
+  readonly peerRole: string | null
   /** Why it is not established; null where it is. */
   readonly why: { readonly code: string | null; readonly reason: string; readonly fix: string | null } | null
   /** What the node found out about one that does not come up, a sentence each. */
@@ -210,6 +237,8 @@ const sessionView = (facts: NodeFacts, peer: NodePeer): SessionView => {
     prefixesReceived: session?.prefixesReceived ?? null,
     bfd: session?.bfd ?? null,
     ...(session?.bfdFault && { bfdFault: session.bfdFault }),
+    settings: settingsOf(peer),
+    peerRole: isUp(session) ? (session?.peerRole ?? null) : null,
     why: whyDown(facts, session),
     evidence: isUp(session) ? [] : (session?.evidence ?? []),
     lastErrors: { sent: errors.sent ?? null, received: errors.received ?? null, local: errors.local ?? null },

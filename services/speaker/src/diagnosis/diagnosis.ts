@@ -142,7 +142,7 @@ export type SpeakerDiagnosis = Pick<Diagnosis, "note" | "of">
 
 /** Nothing came back, or what we said was not heard; undefined where the reason is told already. RFC 4271 §4.5: code 4. */
 const endOf = (event: PeerEvent): Evidence["end"] | undefined => {
-  if (event._tag !== "ConnectFailed" || event.retryInMs === undefined) return undefined
+  if (event._tag !== "ConnectFailed" || event.isStopped === true) return undefined
   const { notification, reason } = event
   if (notification?.direction === "sent" && notification.code === 4) return "unheard"
   if (notification !== undefined) return undefined
