@@ -11,6 +11,8 @@ export interface SenderPlace {
   readonly name: SenderName
   readonly folder: string
   readonly namespace: string
+  /** The receiver's interface to it. */
+  readonly device: string
   readonly address: string
   readonly asn: number
   readonly sessions: ReadonlyArray<{ readonly router: string; readonly local: string }>
@@ -62,7 +64,16 @@ export const makeAnnounceLab = Effect.fnUntraced(function* (senders: ReadonlyArr
     )
     const folder = join(lab.folder, name)
     yield* Effect.promise(() => mkdir(folder))
-    places.push({ name, folder, namespace, address, asn: 64501 + index, sessions: ends, start: startIn(namespace) })
+    places.push({
+      name,
+      folder,
+      namespace,
+      device,
+      address,
+      asn: 64501 + index,
+      sessions: ends,
+      start: startIn(namespace)
+    })
   }
   yield* setSysctls(router, [["ipv4/tcp_max_syn_backlog", 256]])
   const made: AnnounceLab = { folder: lab.folder, router, startInRouter: startIn(router), places }
