@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks"
 import type { Speaker } from "./speaker.ts"
 
 /** One metric with its samples, as the Prometheus text format has it. */
@@ -61,6 +62,11 @@ const families = (speaker: Speaker, nowMs: number): ReadonlyArray<Metric> => {
         )
       )
     },
+    gauge(
+      "lowtide_speaker_start_time_seconds",
+      "When the process began, in seconds since 1970: each of its sessions was lost then, if there was one before.",
+      Math.floor(performance.timeOrigin / 1000)
+    ),
     gauge("lowtide_intents", "VIP intents held, tombstones included.", speaker.intentCount),
     {
       name: "lowtide_intent_rejected_total",

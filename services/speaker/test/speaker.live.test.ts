@@ -106,6 +106,7 @@ describe("speaker", () => {
         const metrics = (yield* get(node.httpSocket, "/metrics")).text
         assert.include(metrics, 'lowtide_bgp_session_up{peer="router"} 1')
         assert.include(metrics, 'lowtide_bgp_session_down_events_total{peer="router"} 0')
+        assert.match(metrics, /^lowtide_speaker_start_time_seconds \d{10}$/m)
         assert.include(metrics, "lowtide_quiet 0")
         assert.include(metrics, 'lowtide_intent_rejected_total{code="LT0401"} 1')
         assert.include(metrics, 'lowtide_bgp_prefixes{peer="router"} 3')
