@@ -105,6 +105,46 @@ export const guardInteropCases = ({
         }).pipe(Effect.scoped)
     )
 
+    it.live(
+      "a BFD process that stands still, and one that is killed, is missed in words and by metrics, and ends nothing",
+      () =>
+        Effect.gen(function* () {
+          const { router, node, bfd, speaker } = yield* beginGuarded(start, {})
+          const untilMetrics = (wanted: ReadonlyArray<string>) =>
+            until(
+              `the speaker's metrics have ${wanted.join(" and ")}`,
+              Effect.map(node.metrics, (text) => wanted.every((line) => text.includes(`${line}\n`)))
+            )
+          const lines = (value: 0 | 1) => [
+            `lowtide_bfd_process_up ${value}`,
+            `lowtide_bfd_session_up{peer="router"} ${value}`
+          ]
+          const [away, there] = [lines(0), lines(1)]
+          yield* untilMetrics(there)
+          yield* bfd.signal("SIGSTOP")
+          yield* untilBfd(router, "down", "init") // to the router the path has failed, whatever stands still at its end
+          yield* untilLogged(
+            speaker,
+            /LT0312 BFD: .* answers nothing; peer router held without its watch, or with one that is not heard/
+          )
+          yield* untilMetrics(away)
+          yield* untilAllThere(router) // BGP is back, without BFD
+          yield* bfd.signal("SIGCONT")
+          yield* untilBfd(router, "up")
+          yield* untilMetrics(there)
+          yield* untilAllThere(router)
+          yield* bfd.kill
+          yield* untilMetrics(away)
+          yield* untilBfd(router, "down", "init")
+          yield* untilAllThere(router)
+          yield* node.startBfd
+          yield* untilBfd(router, "up")
+          yield* untilMetrics(there)
+          yield* untilAllThere(router)
+          assert.notInclude(yield* speaker.log, "LT0311")
+        }).pipe(Effect.scoped)
+    )
+
     it.live("another profile is taken up while BFD is up, and one that is taken away ends BFD as out of use", () =>
       Effect.gen(function* () {
         const { router, node, bfd, speaker } = yield* beginGuarded(start, { keepsRoutes: true, claimSeconds: 10 })

@@ -21,6 +21,8 @@ export interface GuardedNode {
   readonly setBfd: (bfd: PeerBfd | undefined) => Effect.Effect<void>
   /** The sessions as the BFD process has them. */
   readonly bfdSessions: Effect.Effect<ControlState["sessions"], LabError>
+  /** What the speaker serves as /metrics; empty while nobody answers. */
+  readonly metrics: Effect.Effect<string>
   /** Whether the speaker has handed its whole table to the kernel, by its own metrics. */
   readonly hasTold: Effect.Effect<boolean>
   /** One that leaves for good when it is stopped: its routes are to be dropped then. */
@@ -96,6 +98,7 @@ export const makeGuardedNode = (
       setBfd: (bfd) => Effect.sync(() => appendFileSync(journal, encodeBatch([own(bfd)]))),
       bfdSessions: Effect.map(askBfd(file("state/bfd.sock")), ({ sessions }) => sessions),
       startBfd: start("bfd", [bfdFile ?? "", "--socket", file("state/bfd.sock"), ...claim], "listens on"),
+      metrics: readMetrics(file("http.sock")),
       hasTold: Effect.map(readMetrics(file("http.sock")), (text) =>
         text.includes(`lowtide_bgp_prefixes{peer="router"} ${announced.length}\n`)
       ),
