@@ -1,11 +1,12 @@
 /**
- * `everyday [ROUTES] [PEERS] [ROUNDS] [SECONDS]`, 2,000, 4, 3 and 600 unless given: a node's everyday load on a fifth of one processor.
- * Our speaker, BIRD (kept awake), GoBGP, FRR and ExaBGP each have so many routes and so many sessions with one BIRD, in a control group
- * with a quota of 20 ms in 100 ms, and reload: all sessions go up at once, the time is from the first that is up until the last has all.
- * Then the memory that each has resident. Then our speaker withdraws and announces everything over and over for so many seconds, while BFD
- * runs beside it on all of its paths: at 300 ms x 3, and as long again at 50 ms x 3. BFD is in the same group, in real time as
- * always, of which a group has a share of its own where the kernel divides it: a fifth as well. Needs root and a writable `cpu` control group, version
- * 1 or 2.
+ * `everyday [ROUTES] [PEERS] [ROUNDS] [SECONDS] [INTERVAL]`, 2,000, 4, 3 and 600 unless given: a node's everyday load on a fifth of one
+ * processor. Our speaker, BIRD (kept awake), GoBGP, FRR and ExaBGP each have so many routes and so many sessions with one BIRD, in a
+ * control group with a quota of 20 ms in 100 ms, and reload: all sessions go up at once, the time is from the first that is up until
+ * the last has all. Then the memory that each has resident.
+ *
+ * Then our speaker withdraws and announces everything over and over for so many seconds, while BFD runs beside it on all of its paths: at
+ * 300 ms x 3 and then as long at 50 ms x 3, or at INTERVAL ms alone. BFD is in the same group, in real time as always, of which a
+ * group has a share of its own where the kernel divides it: a fifth as well. Needs root and a writable `cpu` control group, version 1 or 2.
  */
 import { appendFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs"
 import { execute } from "@lowtide/testkit/lab/index"
@@ -21,6 +22,7 @@ const routes = argument(0, 2_000)
 const peers = argument(1, 4)
 const rounds = argument(2, 3)
 const watchedSeconds = argument(3, 600)
+const intervalsMs = process.argv[6] === undefined ? [300, 50] : [argument(4, 300)]
 const print = figuresOf("everyday")
 const names = Object.keys(senders) as ReadonlyArray<SenderName>
 const progress = (text: string) => process.stderr.write(`everyday: ${text}\n`)
@@ -96,13 +98,10 @@ const watchWhileBusy = (receiver: BirdControl, sender: Sender, group: string | u
       const endsAtMs = performance.now() + watchedSeconds * 1000
       let tables = 0
       for (; performance.now() < endsAtMs; tables += 2) {
-        for (const [is, count] of [
-          ["gone", 0],
-          ["there", routes]
-        ] as const) {
-          await sender.setAll?.(is)
-          await untilImported(receiver, sender.place, count)
-        }
+        await sender.setAll?.("gone")
+        await untilImported(receiver, sender.place, 0)
+        await sender.setAll?.("there")
+        await untilImported(receiver, sender.place, routes)
       }
       const share = (ms: number) => `${(ms / watchedSeconds / 10).toFixed(1)} %`
       progress(
@@ -185,7 +184,7 @@ const main = Effect.gen(function* () {
   })
   yield* inRealTime(lab)
   yield* Effect.promise(() => enableAll(receiver, native.place))
-  for (const intervalMs of [300, 50]) {
+  for (const intervalMs of intervalsMs) {
     yield* watchWhileBusy(receiver, native, groups.get("native"), intervalMs)
   }
   close()
