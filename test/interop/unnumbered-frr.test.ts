@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execute, waitUntil } from "@lowtide/testkit/lab/index"
+import { execute, type LabProcess, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import {
   makeUnnumberedLab,
+  startBfdBeside,
   startOtherRouter,
   startSpeaker,
   startUnnumberedFrr,
@@ -11,6 +12,21 @@ import {
 } from "./unnumbered-lab.ts"
 
 const seldom = { deadlineMs: 90_000, intervalMs: 100 }
+
+const bfdProfile = {
+  receiveIntervalMs: 300,
+  transmitIntervalMs: 300,
+  detectMultiplier: 3,
+  passiveMode: false,
+  minimumTtl: 254
+}
+
+const untilSays = (process: LabProcess, text: string | RegExp) =>
+  waitUntil(
+    `${process.name} says ${text}`,
+    Effect.map(process.log, (log) => (typeof text === "string" ? log.includes(text) : text.test(log))),
+    seldom
+  )
 
 describe("a peer on an interface, with FRR", () => {
   it.live(
@@ -72,6 +88,33 @@ describe("a peer on an interface, with FRR", () => {
         seldom
       )
       yield* untilRouted(lab, "of a router with another address")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is guarded by BFD between both link-local addresses: a cut that no interface shows is noticed at once", () =>
+    Effect.gen(function* () {
+      const lab = yield* makeUnnumberedLab()
+      const frr = yield* startUnnumberedFrr(lab, { hasBfd: true })
+      const speaker = yield* startSpeaker(lab, { part: { bfd: bfdProfile, holdTimeSeconds: 240 } })
+      yield* startBfdBeside(lab)
+      const untilBfd = (state: string) =>
+        waitUntil(
+          `FRR's BFD is ${state}`,
+          Effect.map(frr.bfd, (found) => found === state),
+          seldom
+        )
+      yield* untilRouted(lab, "at first")
+      yield* untilBfd("up")
+      const [own, router] = [yield* lab.linkLocal("node"), yield* lab.linkLocal("router")]
+      yield* untilSays(speaker.process, `BFD with peer router, ${own}%eth0 to ${router}%eth0: Up`)
+      yield* lab.setPath("cut")
+      yield* untilUnrouted(lab) // within its deadline of 60 s, where BGP alone would wait for 240
+      yield* untilBfd("down")
+      yield* untilSays(speaker.process, /LT0311 session with peer router.* BFD has lost it: nothing came for 900 ms/)
+      yield* lab.setPath("whole")
+      yield* untilRouted(lab, "after the cut")
+      yield* untilBfd("up")
+      yield* waitUntil("the session is up", speaker.isUp, seldom)
     }).pipe(Effect.scoped)
   )
 

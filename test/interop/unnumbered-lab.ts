@@ -13,6 +13,7 @@ import {
   makeLab,
   setSysctls,
   startProcess,
+  startReady,
   waitFor
 } from "@lowtide/testkit/lab/index"
 import { Effect, type Scope } from "effect"
@@ -26,6 +27,8 @@ export interface UnnumberedLab {
   readonly router: string
   readonly other: string
   readonly setLink: (end: "node" | "router", state: "up" | "down") => Effect.Effect<void, LabError>
+  /** Whether the segment passes on what the router sends and is sent; no interface goes down for it. */
+  readonly setPath: (state: "whole" | "cut") => Effect.Effect<void, LabError>
   /** Takes the node's interface away, or makes one of the same name, with another number. */
   readonly removeLink: Effect.Effect<void, LabError>
   readonly makeLink: Effect.Effect<void, LabError>
@@ -67,6 +70,8 @@ export const makeUnnumberedLab = Effect.fnUntraced(function* () {
     folder: lab.folder,
     ...ends,
     setLink: (end, state) => Effect.asVoid(ipBatch([`link set eth0 ${state}`], ends[end])),
+    setPath: (state) =>
+      Effect.asVoid(ipBatch([`link set router ${state === "cut" ? "nomaster" : "master br0"}`], segment)),
     removeLink: Effect.asVoid(ipBatch(["link delete eth0"], ends.node)),
     makeLink: attach("node"),
     linkLocal,
@@ -128,6 +133,18 @@ export const startSpeaker = Effect.fnUntraced(function* (
   return { process: yield* start, isUp }
 })
 
+/** The node's BFD, where the speaker looks for it. */
+export const startBfdBeside = (lab: UnnumberedLab) =>
+  startReady(
+    {
+      name: "bfd",
+      namespace: lab.node,
+      command: [process.execPath, "packages/bfd/src/main.ts", "--socket", join(lab.folder, "state/bfd.sock")],
+      logFile: join(lab.folder, "bfd.log")
+    },
+    (child) => Effect.map(child.log, (log) => log.includes("listens on"))
+  )
+
 const endpointSlice = JSON.stringify({
   apiVersion: "discovery.k8s.io/v1",
   kind: "EndpointSlice",
@@ -149,17 +166,32 @@ const metrics = (socketPath: string): Effect.Effect<string> =>
   })
 
 /** FRR, that takes whoever is on its `eth0` for a neighbour. */
-export const startUnnumberedFrr = Effect.fnUntraced(function* (lab: UnnumberedLab) {
+export const startUnnumberedFrr = Effect.fnUntraced(function* (
+  lab: UnnumberedLab,
+  { hasBfd = false }: { readonly hasBfd?: boolean } = {}
+) {
   const place = { folder: join(lab.folder, "frr-router"), namespace: lab.router }
-  const start = Effect.map(startFrrDaemons(place, { zebra: "", bgpd: frrBgp }), Object.values<LabProcess>)
+  const daemonsOf = hasBfd
+    ? startFrrDaemons(place, { zebra: "", bfdd: frrBfd, bgpd: guardedBgp })
+    : startFrrDaemons(place, { zebra: "", bgpd: frrBgp })
+  const start = Effect.map(daemonsOf, Object.values<LabProcess>)
   const daemons = yield* start
   const vty = (command: string) => Effect.map(askFrr(place, "bgpd", command), ([answer = ""]) => answer)
-  return { daemons, start, vty }
+  /** What its BFD says of its one session, which goes by the interface: `up`, `init` or `down`. */
+  const bfd = Effect.map(askFrr(place, "bfdd", "show bfd peers json"), ([answer = "[]"]) => {
+    const [session] = JSON.parse(answer) as ReadonlyArray<{ readonly interface?: string; readonly status: string }>
+    return session?.interface === "eth0" ? session.status : undefined
+  })
+  return { daemons, start, vty, bfd }
 })
 
 /** A router that does nothing but say that it is one. */
 export const startOtherRouter = (lab: UnnumberedLab) =>
   startFrrDaemons({ folder: join(lab.folder, "frr-other"), namespace: lab.other }, { zebra: advertising })
+
+const frrBfd = ["bfd", " profile guard", "  receive-interval 300", "  transmit-interval 300", " exit", "exit", ""].join(
+  "\n"
+)
 
 const frrBgp = [
   "router bgp 64511",
@@ -172,6 +204,12 @@ const frrBgp = [
   "  neighbor eth0 activate",
   ""
 ].join("\n")
+
+/** A hold time that nothing waits for: what ends a session before is BFD. */
+const guardedBgp = frrBgp.replace(
+  " address-family",
+  " neighbor eth0 timers 80 240\n neighbor eth0 bfd\n neighbor eth0 bfd profile guard\n address-family"
+)
 
 const advertising = ["interface eth0", " no ipv6 nd suppress-ra", " ipv6 nd ra-interval 3", "exit", ""].join("\n")
 
