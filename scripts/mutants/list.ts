@@ -393,7 +393,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "packages/domain/src/announcing/resolve.ts",
     from: "covered.length === services.length ||",
     to: "covered.length > 0 ||",
-    check: histories
+    check: tests("unit", "packages/domain/test/resolve.test.ts")
   },
   {
     name: "manifests-as-one-kind",
