@@ -44,6 +44,8 @@ export class Turns {
   readonly #translator = new RouteTranslator()
   #turn = 0
   #gathered: Gathered | undefined
+  /** Peers that the turn under way has told anew. */
+  #toldAnew: Array<string> | undefined
 
   constructor(port: TurnsPort) {
     this.#port = port
@@ -86,8 +88,12 @@ export class Turns {
       vips: change.vips.map(({ message }) => message),
       services: change.services
     })
+    const toldAnew: Array<string> = []
+    this.#toldAnew = toldAnew
     if (change.node !== undefined) this.#port.configureSessions(change.node)
+    this.#toldAnew = undefined
     this.#tell(turn, difference, { vips: change.vips, before, isNodeChange: change.node !== undefined })
+    for (const peer of toldAnew) this.toldAnew(peer)
     this.#port.onRun()
   }
 
@@ -100,8 +106,15 @@ export class Turns {
     return { turn, ...difference }
   }
 
-  /** What a peer has is told anew: a route that its session could not carry it may have now, and the other way round. */
+  /**
+   * What a peer has is told anew: a route that its session could not carry it may have now, and the other way round. Where a turn
+   * has that done, it is a turn after that one: a session that has written a turn has written all before it.
+   */
   toldAnew(peer: string): void {
+    if (this.#toldAnew !== undefined) {
+      this.#toldAnew.push(peer)
+      return
+    }
     const turn = ++this.#turn
     this.#peers.mark(peer, turn)
     this.#port.reporter.begin(turn, this.#tableTurns(peer), [peer])

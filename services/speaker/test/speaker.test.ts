@@ -163,6 +163,9 @@ describe("Speaker", () => {
     answers.isToldAnew = true
     const before = given.length
     await take(centre.say(nodeIntent(unreachable.peers, { addresses: ["192.0.2.11", "2001:db8::11"] })), centre.head())
+    const tokens = given.slice(before).map(({ token = 0 }) => token)
+    assert.deepStrictEqual(tokens, [...new Set(tokens)].sort(), "one that is written stands for those before it")
+    assert.lengthOf(tokens, 2)
     for (const { token = 0 } of given.slice(before)) {
       hear({ _tag: "RoutesWritten", token, announced: 0, withdrawn: 0 })
     }
