@@ -10,6 +10,9 @@ export const listText = (names: ReadonlyArray<string>, most = Number.POSITIVE_IN
   return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
 }
 
+/** Text order that does not depend on the machine's language. */
+export const compareTexts = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
+
 /** ` (did you mean shop/web?)` where one of the names is likely to be meant, else nothing. */
 export const didYouMean = (found: string, names: Iterable<string>): string => {
   const nearest = nearestName(found, names)

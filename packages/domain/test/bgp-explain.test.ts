@@ -1,5 +1,11 @@
 import { assert, describe, it } from "vitest"
-import { type SessionSaid, type SessionView, sessionFacts, sessionViews } from "../src/announcing/bgp-view.ts"
+import {
+  inRouteOrder,
+  type SessionSaid,
+  type SessionView,
+  sessionFacts,
+  sessionViews
+} from "../src/announcing/bgp-view.ts"
 import { explainSession } from "../src/announcing/explain.ts"
 import type { NodePeer } from "../src/announcing/intent.ts"
 
@@ -22,7 +28,7 @@ const viewOf = (said: Partial<SessionSaid>, configured: Partial<NodePeer> = {}):
 }
 
 /** What is said of it. */
-const explained = (said: Partial<SessionSaid>): string => explainSession(viewOf(said), [], () => "5m ago")
+const explained = (said: Partial<SessionSaid>): string => explainSession(viewOf(said), [], () => "5m ago").join("\n")
 
 describe("the settings of a session", () => {
   it("are those of its BGPPeer's annotations, null where one is not set", () => {
@@ -49,9 +55,9 @@ describe("what is said of a session that does not come up", () => {
     })
     assert.match(
       text,
-      /OpenSent \(entered 5m ago\): TCP is up, and its OPEN has not come; .* Nothing was heard for the hold/
+      /OpenSent \(entered 5m ago\): TCP is up, and its OPEN has not come; .*\nNothing was heard for the hold/
     )
-    assert.match(explained({ state: "Active" }), /not established: Active \(entered 5m ago\)\. /)
+    assert.match(explained({ state: "Active" }), /not established: Active \(entered 5m ago\)\.\n/)
   })
 })
 
@@ -85,7 +91,26 @@ describe("what is said of a session and BFD", () => {
     const bfdFault = { code: "LT0312", message: "the BFD process has the connection open and answers nothing" }
     assert.match(
       explained({ bfd: "Unknown", bfdFault }),
-      /BFD is not run with it: the BFD process has .* nothing \(LT0312\), and only the hold time guards it\. What to do: See that the node's BFD process runs /
+      /BFD is not run with it: the BFD process has .* nothing \(LT0312\), and only the hold time guards it\.\nWhat to do: See that the node's BFD process runs /
     )
+  })
+})
+
+describe("the order of routes", () => {
+  it("is that of addresses, then of clusters, nodes and peers", () => {
+    const route = (text: string) => {
+      const [prefix = "", cluster = "", node = "", peer = ""] = text.split(" ")
+      return { prefix, cluster, node, peer }
+    }
+    const sorted = [
+      "192.0.2.9/32 east east-1 tor-a",
+      "192.0.2.9/32 east east-1 tor-b",
+      "192.0.2.9/32 east east-2 tor-a",
+      "192.0.2.9/32 west east-1 tor-a",
+      "192.0.2.10/32 east east-1 tor-a",
+      "2001:db8::/128 east east-1 tor-a"
+    ]
+    const shuffled = [3, 5, 1, 4, 0, 2].map((place) => route(sorted[place]!))
+    assert.deepStrictEqual(inRouteOrder(shuffled), sorted.map(route))
   })
 })

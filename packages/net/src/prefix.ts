@@ -1,5 +1,12 @@
 import { Result } from "effect"
-import { addressBits, type Family, formatIpAddress, type IpAddress, parseIpAddress } from "./address.ts"
+import {
+  addressBits,
+  compareAddresses,
+  type Family,
+  formatIpAddress,
+  type IpAddress,
+  parseIpAddress
+} from "./address.ts"
 
 /** A CIDR prefix. The bits of `address` beyond `lengthBits` are zero. */
 export interface Prefix {
@@ -52,3 +59,28 @@ export const parseAddresses = (text: string): Result.Result<Prefix, string> =>
 /** Whether two prefixes have an address in common: one of them covers the other. */
 export const prefixesMeet = (left: Prefix, right: Prefix): boolean =>
   prefixCovers(left, right) || prefixCovers(right, left)
+
+/** IPv4 before IPv6, then by address, then by length. */
+export const comparePrefixes = (left: Prefix, right: Prefix): number =>
+  compareAddresses(left.address, right.address) || left.lengthBits - right.lengthBits
+
+/** What is said of prefixes, by `comparePrefixes`; of what is of one prefix, `then` decides, or else it stays as it is. */
+export const inPrefixOrder = <Item extends { readonly prefix: string }>(
+  items: Iterable<Item>,
+  then: (left: Item, right: Item) => number = () => 0
+): Array<Item> => {
+  const all = [...items]
+  const order = prefixOrder(all.map(({ prefix }) => prefix))
+  const placeOf = ({ prefix }: Item): number => order.get(prefix) ?? 0
+  return all.sort((left, right) => placeOf(left) - placeOf(right) || then(left, right))
+}
+
+/** Where each of the texts stands when the prefixes that they are go by `comparePrefixes`; what is none comes last. */
+export const prefixOrder = (texts: Iterable<string>): ReadonlyMap<string, number> => {
+  const read = [...new Set(texts)].map((text) => ({ text, prefix: Result.getOrUndefined(parsePrefix(text)) }))
+  read.sort(({ prefix: left }, { prefix: right }) => {
+    if (left === undefined || right === undefined) return Number(left === undefined) - Number(right === undefined)
+    return comparePrefixes(left, right)
+  })
+  return new Map(read.map(({ text }, index) => [text, index]))
+}

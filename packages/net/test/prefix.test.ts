@@ -5,6 +5,7 @@ import {
   formatAddressRange,
   formatPrefix,
   hostPrefix,
+  inPrefixOrder,
   parseAddressRange,
   parseIpAddress,
   parsePrefix,
@@ -114,5 +115,40 @@ describe("ranges", () => {
   it.prop("a range survives its text", [between(0, 0xffff), between(0, 0xffff)], ([first, more]) => {
     const some = { family: 4, first: BigInt(first), last: BigInt(first + more) } as const
     assert.deepStrictEqual(range(formatAddressRange(some)), some)
+  })
+})
+
+describe("inPrefixOrder", () => {
+  const named = (prefix: string, name = "") => ({ prefix, name })
+
+  it("goes by number and not by text, IPv4 first, shorter prefixes before longer ones, what is none last", () => {
+    const sorted = [
+      "2001:db8::10/128",
+      "nothing",
+      "192.0.2.10/32",
+      "2001:db8::9/128",
+      "192.0.2.9/32",
+      "192.0.2.0/32",
+      "192.0.2.0/24"
+    ]
+    assert.deepStrictEqual(
+      inPrefixOrder(sorted.map((prefix) => named(prefix))).map(({ prefix }) => prefix),
+      [
+        "192.0.2.0/24",
+        "192.0.2.0/32",
+        "192.0.2.9/32",
+        "192.0.2.10/32",
+        "2001:db8::9/128",
+        "2001:db8::10/128",
+        "nothing"
+      ]
+    )
+  })
+
+  it("leaves to the second order what is of one prefix, which else stays as it is", () => {
+    const items = [named("192.0.2.9/32", "b"), named("192.0.2.9/32", "a"), named("192.0.2.8/32", "c")]
+    const names = (all: ReadonlyArray<{ readonly name: string }>) => all.map(({ name }) => name).join()
+    assert.strictEqual(names(inPrefixOrder(items)), "c,b,a")
+    assert.strictEqual(names(inPrefixOrder(items, (left, right) => (left.name < right.name ? -1 : 1))), "c,a,b")
   })
 })

@@ -21,6 +21,15 @@ export const formatAge = (fromMs: number, nowMs: number): string => {
   return hours % 24 === 0 ? `${days}d` : `${days}d${hours % 24}h`
 }
 
+/** `3.2 ms`, `34.1 s`, `2m5s`, `3h10m`: a time between two moments; negative where clocks differ. */
+export const formatDuration = (ms: number): string => {
+  if (ms < 0) return `-${formatDuration(-ms)}`
+  if (ms < 1000) return `${ms} ms`
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  return seconds < 3600 ? `${Math.floor(seconds / 60)}m${seconds % 60}s` : formatAge(0, ms)
+}
+
 /** `2026-11-23 14:05:01.123` in the zone given. Milliseconds that are not whole keep one more digit of the truth: none. */
 export const formatLocal = (instant: string, timeZone: string): string => {
   const date = new Date(instant)

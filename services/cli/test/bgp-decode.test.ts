@@ -27,6 +27,14 @@ treat-as-withdraw: ORIGIN expected 0, 1 or 2, found 9 (RFC 7606 §7.1)
     expect(exitCode).toBe(1)
   })
 
+  it("leaves out what is empty, and counts one octet as one", async () => {
+    const cease = await lowtide(["bgp", "decode", `${marker}0015030602`])
+    expect(cease.stdout).not.toMatch(/data/)
+    expect((await lowtide(["bgp", "decode", `${marker}001703060200ff`])).stdout).toMatch(/data: 00ff/)
+    expect((await lowtide(["bgp", "decode", `${keepalive}00`])).stdout).toMatch(/: 1 octet follows the message/)
+    expect((await lowtide(["bgp", "decode", `${keepalive}0000`])).stdout).toMatch(/: 2 octets follow the message/)
+  })
+
   it("takes what the session agreed on from its flags", async () => {
     const error = async (...flags: ReadonlyArray<string>) =>
       JSON.parse((await lowtide(["bgp", "decode", malformed, ...flags, "--json"])).stdout).error

@@ -385,7 +385,7 @@ const history: HistoryPage = {
       type: "applied",
       actor: "speaker:east",
       correlationId: null,
-      what: "on east-1: 192.0.2.1 announced to tor-a on intent",
+      what: "on east-1: 192.0.2.1 announced to tor-a, by the centre's intent",
       reason: null
     },
     {
@@ -643,7 +643,7 @@ const trace: TraceAnswer = {
       time: "2026-11-23T14:05:08.995Z",
       deltaMs: null,
       clock: "agent",
-      detail: "manifest read"
+      detail: "manifest changed: the time of its file"
     },
     {
       step: "received",
@@ -657,7 +657,7 @@ const trace: TraceAnswer = {
       step: "committed",
       where: "ledger",
       time: "2026-11-23T14:05:09.000Z",
-      deltaMs: 2,
+      deltaMs: 34_116,
       clock: "database",
       detail: "events 11 to 12, epoch 1"
     },

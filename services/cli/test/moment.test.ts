@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { formatAge, formatLocal, parseMoment } from "../src/moment.ts"
+import { formatAge, formatDuration, formatLocal, parseMoment } from "../src/moment.ts"
 import { nowMs } from "./fixture.ts"
 
 describe("formatAge", () => {
@@ -20,6 +20,22 @@ describe("formatAge", () => {
   for (const [ms, text] of table) {
     it(`${ms} ms is ${text}`, () => expect(formatAge(nowMs - ms, nowMs)).toBe(text))
   }
+})
+
+describe("formatDuration", () => {
+  it.each([
+    [0, "0 ms"],
+    [3.25, "3.25 ms"],
+    [999, "999 ms"],
+    [34_116, "34.1 s"],
+    [59_949, "59.9 s"],
+    [59_950, "1m0s"],
+    [125_000, "2m5s"],
+    [3_599_400, "59m59s"],
+    [3_600_000, "1h"],
+    [11_400_000, "3h10m"],
+    [-34_116, "-34.1 s"]
+  ])("%d ms is %s", (ms, text) => expect(formatDuration(ms)).toBe(text))
 })
 
 describe("formatLocal", () => {

@@ -117,3 +117,14 @@ describe("output", () => {
     expect(JSON.parse(stdout)).toEqual({ ...services, items: [services.items[1]] })
   })
 })
+
+describe("lowtide bgp explain -o json", () => {
+  it("has a sentence an item, those of the terminal's lines", async () => {
+    for (const target of ["tor-a", "192.0.2.1"]) {
+      const { text } = JSON.parse((await lowtide(["bgp", "explain", target, "-o", "json"])).stdout)
+      const { stdout } = await lowtide(["bgp", "explain", target])
+      expect(text).toEqual(stdout.trimEnd().split(/\n */))
+      expect(text.length).toBeGreaterThan(4)
+    }
+  })
+})

@@ -1,3 +1,4 @@
+import { prefixOrder } from "@lowtide/net"
 import { formatFault } from "./fault-line.ts"
 import type { Peers } from "./peers.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
@@ -39,7 +40,7 @@ export class BreakGlass {
     if (vouches) vouching.vouched()
     const { turn, byPeer } = turns.runByHand(order)
     const told = vouches ? turns.wanted : byPeer
-    const prefixes = [...new Set([...told.values()].flatMap((routes) => [...routes.keys()]))]
+    const prefixes = [...prefixOrder([...told.values()].flatMap((routes) => [...routes.keys()])).keys()]
     const { reason, actor } = order
     const message = `${order.order} by ${actor} at this node: ${reason}; ${prefixes.length} prefixes`
     say("warning", formatFault({ code: "LT0408", message }))

@@ -17,7 +17,8 @@ import { Withheld, withheldFiles } from "../src/withheld.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 import { firstLife, nobody, noDiagnosis } from "./played.ts"
 
-const [webV4, dnsV4] = ["198.51.100.1", "198.51.100.2"]
+/** Said in this order, which is that of their texts as well, and not that of their numbers. */
+const [webV4, dnsV4] = ["198.51.100.10", "198.51.100.9"]
 const serving = {
   put: [{ namespace: "shop", name: "web-1", service: "web", endpoints: [{ addresses: ["10.0.0.1"], nodeName }] }],
   deleted: [],
@@ -180,7 +181,7 @@ describe("a person at the node", () => {
     take(...said, centre.head())
     await until(() => speaker.status().confirmedCseq === 3, "nothing is withdrawn yet")
     const answer = await order(path, "withdraw", null)
-    assert.strictEqual(answer.prefixes.length, 2)
+    assert.deepStrictEqual(answer.prefixes, [`${dnsV4}/32`, `${webV4}/32`])
     await until(() => routesAtRouter().length === 0, "the router has nothing")
     // Withheld is not released: the centre has no word of it, and goes on to oblige the node.
     assert.strictEqual(speaker.status().confirmedCseq, 3)
@@ -203,6 +204,11 @@ describe("a person at the node", () => {
       prefixesWanted: 2,
       localAddress: "127.0.0.1"
     })
+    const all = Schema.decodeUnknownSync(BgpRouteList)((await ask(path, "GET", "/v1/bgp/routes")).body)
+    assert.deepStrictEqual(
+      all.items.map(({ prefix }) => prefix),
+      [`${dnsV4}/32`, `${webV4}/32`]
+    )
     const url = `/v1/bgp/routes?prefix=${webV4}`
     const routes = Schema.decodeUnknownSync(BgpRouteList)((await ask(path, "GET", url)).body)
     assert.strictEqual(routes.items.length, 1)
@@ -222,10 +228,15 @@ describe("a person at the node", () => {
       after.unannounced.map(({ why }) => why),
       ["NoEndpoint"]
     )
+    for (const what of ["peers", "routes", "flaps"]) {
+      const { status, body } = await ask(path, "GET", `/v1/bgp/${what}?peer=routr`)
+      assert.deepInclude(body, { detail: 'peer: expected one of [router], found "routr" (did you mean router?)' })
+      assert.strictEqual(status, 404)
+    }
     const flaps = Schema.decodeUnknownSync(BgpFlapList)((await ask(path, "GET", "/v1/bgp/flaps")).body)
     assert.deepStrictEqual(
       flaps.items.map(({ kind, name, downs, reasons }) => [kind, name, downs, reasons[0]?.reason]).sort(),
-      [webV4, dnsV4].map((address) => ["vip", address, 1, "NoEndpoint on endpoints"])
+      [webV4, dnsV4].map((address) => ["vip", address, 1, "NoEndpoint, as its endpoints were lost"])
     )
     const truth = Schema.decodeUnknownSync(NodeTruth)((await ask(path, "GET", "/v1/node")).body)
     assert.deepInclude(truth, { node: nodeName, sync: "stale", intents: 2, withheld: [], trustedKeys: ["centre-1"] })

@@ -77,7 +77,8 @@ export const inspectMessage = (bytes: Uint8Array, context: InspectContext): Insp
   const isConnected = state === undefined || state === "OpenSent" || state === "OpenConfirm" || state === "Established"
   if (frame._tag === "WireFault" && isConnected) return refused(type, null, frame)
   if (frame._tag === "Frame" && frame.end < bytes.length) {
-    const reason = `${bytes.length - frame.end} octets follow the message, which has ${frame.end}`
+    const more = bytes.length - frame.end
+    const reason = `${more === 1 ? "1 octet follows" : `${more} octets follow`} the message, which has ${frame.end}`
     return { type, fields: null, error: { action: "incomplete", notification: null, reason } }
   }
   const decoded = frame._tag === "WireFault" ? Result.fail(frame) : decodeBody(frame, context)

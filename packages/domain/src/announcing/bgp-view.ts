@@ -1,4 +1,6 @@
+import { inPrefixOrder } from "@lowtide/net"
 import { codes } from "../config/codes.ts"
+import { compareTexts } from "../words.ts"
 import type { NodeIntent, NodePeer, VipIntent } from "./intent.ts"
 import type { WantedRoute } from "./node-routes.ts"
 import { attributesTo, type PathAttributes } from "./on-the-wire.ts"
@@ -282,6 +284,27 @@ export const routeViews = (
       .filter(({ prefix }) => isWanted(peer.name, prefix))
       .map((route) => routeView(facts, peer, route))
   )
+
+/** Routes by address, then by cluster, node and peer: one order for tables and JSON, at the node and at the centre. */
+export const inRouteOrder = <Route extends Pick<RouteView, "cluster" | "node" | "peer" | "prefix">>(
+  routes: Iterable<Route>
+): Array<Route> =>
+  inPrefixOrder(
+    routes,
+    (left, right) =>
+      compareTexts(left.cluster, right.cluster) ||
+      compareTexts(left.node, right.node) ||
+      compareTexts(left.peer, right.peer)
+  )
+
+/** What one answer has of routes: the first of them in their order, and how many are left out. */
+export const firstRoutes = <Route extends Pick<RouteView, "cluster" | "node" | "peer" | "prefix">>(
+  routes: Iterable<Route>,
+  most: number
+): { readonly items: ReadonlyArray<Route>; readonly leftOut: number } => {
+  const all = inRouteOrder(routes)
+  return { items: all.slice(0, most), leftOut: Math.max(0, all.length - most) }
+}
 
 const routeView = (facts: NodeFacts, peer: NodePeer, route: WantedRoute): RouteView => {
   const { prefix, isStandby } = route

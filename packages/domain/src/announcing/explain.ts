@@ -7,8 +7,12 @@ import { notificationMeaning } from "./notification-meaning.ts"
 /** `10 minutes ago` and the like, of a moment. */
 export type AgoText = (instant: string) => string
 
-/** What an on-call operator needs of one session: how it is, why, what the last word of either side means, what to do. */
-export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapView>, ago: AgoText): string => {
+/** What an on-call operator needs of one session, in sentences: how it is, why, what the last word of either side means, what to do. */
+export const explainSession = (
+  session: SessionView,
+  flaps: ReadonlyArray<FlapView>,
+  ago: AgoText
+): ReadonlyArray<string> => {
   const { node, peer, peerAddress, peerPort, peerAsn, localAsn, state, since, why, lastErrors } = session
   const port = peerPort === 179 ? "" : ` port ${peerPort}`
   const who = `Session of node ${session.cluster}/${node} (AS ${localAsn}) with ${peer} (${peerAddress}${port}, AS ${peerAsn === 0 ? "any" : peerAsn})`
@@ -23,7 +27,7 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
   if (session.evidence.length > 0) {
     sentences.push(`The node looked: ${session.evidence.map(endless).join("; ")}.`)
   }
-  if (session.bfd !== null) sentences.push(bfdText(session, session.bfd))
+  if (session.bfd !== null) sentences.push(...bfdTexts(session, session.bfd))
   for (const direction of ["received", "sent"] as const) {
     const error = lastErrors[direction]
     if (error !== null) sentences.push(errorSentence(error, direction, ago))
@@ -33,7 +37,7 @@ export const explainSession = (session: SessionView, flaps: ReadonlyArray<FlapVi
   )
   if (flap !== undefined) sentences.push(flapSentence(flap, ago))
   if (why?.fix != null) sentences.push(`What to do: ${endless(why.fix)}.`)
-  return sentences.join(" ")
+  return sentences
 }
 
 /** What a session waits for in a state (RFC 4271 §8.2.2), where a router that hangs would keep it. */
@@ -44,26 +48,30 @@ const stateTexts: Readonly<Record<string, string>> = {
 }
 
 /** BFD guards what is up, and whoever is on call must see where it does not. */
-const bfdText = ({ state, bfdFault }: SessionView, bfd: string): string => {
+const bfdTexts = ({ state, bfdFault }: SessionView, bfd: string): ReadonlyArray<string> => {
   const unguarded = state === "Established" ? ", and only the hold time guards it" : ""
   if (bfdFault !== undefined) {
     const { code, message } = bfdFault
-    const fix = code in codes ? ` What to do: ${codes[code as keyof typeof codes].fix}.` : ""
-    return `BFD is not run with it: ${endless(message)} (${code})${unguarded}.${fix}`
+    const fix = code in codes ? [`What to do: ${endless(codes[code as keyof typeof codes].fix)}.`] : []
+    return [`BFD is not run with it: ${endless(message)} (${code})${unguarded}.`, ...fix]
   }
   switch (bfd) {
     case "Up":
-      return "BFD with it is Up."
+      return ["BFD with it is Up."]
     case "AdminDown":
-      return `BFD with it is out of use at this end (AdminDown)${unguarded}.`
+      return [`BFD with it is out of use at this end (AdminDown)${unguarded}.`]
     case "Unknown":
-      return unguarded === ""
-        ? "BFD is not run with it yet: it begins once TCP has reached the peer."
-        : `BFD is not run with it yet: it is being set up${unguarded}.`
+      return [
+        unguarded === ""
+          ? "BFD is not run with it yet: it begins once TCP has reached the peer."
+          : `BFD is not run with it yet: it is being set up${unguarded}.`
+      ]
     default:
-      return unguarded === ""
-        ? `BFD with it is ${bfd}.`
-        : `BFD with it is ${bfd}${unguarded}: see at the router that BFD is set up with this node, over as many hops, and that nothing on the way drops UDP port 3784 (4784 over several hops).`
+      return [
+        unguarded === ""
+          ? `BFD with it is ${bfd}.`
+          : `BFD with it is ${bfd}${unguarded}: see at the router that BFD is set up with this node, over as many hops, and that nothing on the way drops UDP port 3784 (4784 over several hops).`
+      ]
   }
 }
 
@@ -110,7 +118,7 @@ const verdictTexts: Readonly<Record<string, string>> = {
 /** A verdict as a part of a sentence that begins with its node. */
 export const verdictText = (verdict: string): string => verdictTexts[verdict] ?? `does not announce it (${verdict})`
 
-/** What an on-call operator needs of one prefix: who announces it to whom, for whom, what shows it, and who does not and why. */
+/** What an on-call operator needs of one prefix, in sentences: who announces it to whom, for whom, what shows it, and who does not and why. */
 export const explainRoutes = (
   asked: string,
   routes: ReadonlyArray<RouteView>,
@@ -121,7 +129,7 @@ export const explainRoutes = (
     readonly why: string
   }>,
   ago: AgoText
-): string => {
+): ReadonlyArray<string> => {
   const sentences: Array<string> = []
   for (const prefix of new Set(routes.map((route) => route.prefix))) {
     const here = routes.filter((route) => route.prefix === prefix)
@@ -153,7 +161,7 @@ export const explainRoutes = (
       `${listText(nodes, nodesMax)} ${nodes.length === 1 ? "does" : "do"} not announce ${address}: the node ${verdictText(why)}.`
     )
   }
-  return sentences.length === 0 ? `Nobody is to announce ${asked}, and nobody does.` : sentences.join(" ")
+  return sentences.length === 0 ? [`Nobody is to announce ${asked}, and nobody does.`] : sentences
 }
 
 /** Nodes that a sentence names; of more it has their number. */

@@ -1,4 +1,5 @@
 import type { ToldFacts } from "./bgp-view.ts"
+import { isOnTheWire } from "./node-routes.ts"
 
 /** One time that a session or a VIP went up or down at a node. */
 export interface Change {
@@ -118,8 +119,25 @@ export const vipChange = (
   ]
 }
 
-const reasonOf = ({ verdict, trigger, byHand }: Parameters<typeof vipChange>[1]): string =>
-  byHand === undefined ? `${verdict} on ${trigger}` : `${byHand.order} by hand (${byHand.actor}): ${byHand.reason}`
+const reasonOf = ({ byHand, ...said }: Parameters<typeof vipChange>[1]): string =>
+  byHand === undefined
+    ? `${said.verdict}, ${triggerText(said)}`
+    : `${byHand.order} by hand (${byHand.actor}): ${byHand.reason}`
+
+/** What made a node judge a VIP anew, as the end of a sentence: `by the centre's intent`, `as its endpoints were lost`. */
+export const triggerText = ({ verdict, trigger }: { readonly verdict: string; readonly trigger: string }): string => {
+  switch (trigger) {
+    case "intent":
+      return "by the centre's intent"
+    case "endpoints":
+      if (isOnTheWire({ _tag: verdict })) return "as its endpoints came up"
+      return `as its endpoints ${verdict.endsWith("Endpoint") ? "were lost" : "changed"}`
+    case "session":
+      return "as the session came up"
+    default:
+      return `by what this release does not know (${trigger})`
+  }
+}
 
 /** What was told ends with its session; a session that came up later begins with nothing. */
 export const standing = (

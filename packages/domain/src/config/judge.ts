@@ -1,3 +1,4 @@
+import { compareTexts } from "../words.ts"
 import type { Backend } from "./backend.ts"
 import type { ClusterConfig } from "./cluster-config.ts"
 import { type ClusterObject, type Kind, refOf } from "./cluster-object.ts"
@@ -107,8 +108,6 @@ export const compareAge = (left: ClusterObject, right: ClusterObject): number =>
   compareTexts(left.createdAt ?? "~", right.createdAt ?? "~") || // "~" sorts after every digit
   compareTexts(left.value.name, right.value.name) ||
   compareTexts(refOf(left).namespace ?? "", refOf(right).namespace ?? "")
-
-const compareTexts = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)
 
 const byName = (left: { readonly name: string }, right: { readonly name: string }): number =>
   compareTexts(left.name, right.name)

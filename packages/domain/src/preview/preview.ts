@@ -1,4 +1,4 @@
-import { compareAddresses, parsePrefix } from "@lowtide/net"
+import { prefixOrder } from "@lowtide/net"
 import { Result } from "effect"
 import { askedPoolFindings } from "../allocation/asked-pools.ts"
 import { faultyServiceFindings } from "../allocation/faulty-services.ts"
@@ -274,7 +274,7 @@ const previewCluster = (input: ClusterInput, index: number, decided: Decided): C
   const cluster = fleet.cluster(input.name)
   const slices = slicesByService(input.observations)
   const intents = intentsOf(fleet, input)
-  const order = prefixOrder(intents)
+  const order = prefixOrder(intents.flatMap(({ routes }) => routes.map(({ prefix }) => prefix)))
   const nodes = [...cluster.nodes.values()]
     .map((node) => nodeOf({ ...resolveNode(fleet, cluster, node), ...unnumbered }, { intents, slices, order }))
     .sort((left, right) => (left.shown.name < right.shown.name ? -1 : 1))
@@ -295,12 +295,6 @@ const intentsOf = (fleet: Fleet, { name }: ClusterInput): ReadonlyArray<VipInten
     const vip = fleet.vips.get(stream)
     return vip?.phase === "assigned" ? [{ ...resolveVip(fleet, cluster, vip, []), ...unnumbered }] : []
   })
-}
-
-/** Where each prefix stands among all of the cluster: nodes have mostly the same ones, and reading them takes time. */
-const prefixOrder = (intents: ReadonlyArray<VipIntent>): ReadonlyMap<string, number> => {
-  const prefixes = new Set(intents.flatMap(({ routes }) => routes.map(({ prefix }) => prefix)))
-  return new Map([...prefixes].sort(comparePrefixes).map((prefix, index) => [prefix, index]))
 }
 
 /** The cluster's Services in the order in which they are taken; with what `nodes` make of them. */
@@ -383,12 +377,6 @@ const announcement = (
     ...(med === undefined ? {} : { med }),
     ...(isInternal || prepend === 0 ? {} : { asPathPrepend: prepend })
   }
-}
-
-/** IPv4 before IPv6, then by address, then by length: for canonical texts of prefixes. */
-export const comparePrefixes = (left: string, right: string): number => {
-  const [first, second] = [Result.getOrThrow(parsePrefix(left)), Result.getOrThrow(parsePrefix(right))]
-  return compareAddresses(first.address, second.address) || first.lengthBits - second.lengthBits
 }
 
 const serviceOf = ({

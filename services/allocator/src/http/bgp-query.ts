@@ -3,6 +3,7 @@ import { InvalidQueryProblem, NotFoundProblem } from "@lowtide/api/problems"
 import {
   asksAbout,
   type Change,
+  firstRoutes,
   flapsOf,
   type Narrowing,
   type NodeFacts,
@@ -12,14 +13,16 @@ import {
   sessionViews,
   vipChange
 } from "@lowtide/domain"
+import { didYouMean, listText } from "@lowtide/domain/words"
 import { Ledger, type StoredWire } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { RouterReports } from "../router-reports.ts"
 import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
+import { peersOf } from "./unknown-names.ts"
 import { type HeardNode, heardNodes, nodeFacts, whyUnannounced } from "./views/bgp.ts"
-import { unknownCluster } from "./views/clusters.ts"
+import { clustersOf, unknownCluster } from "./views/clusters.ts"
 import { routerWords } from "./views/evidence.ts"
 import { readingOf } from "./views/reading.ts"
 import { reportLateMsMax, type WireFacts } from "./views/wire-facts.ts"
@@ -47,8 +50,7 @@ export const askRoutes = Effect.fnUntraced(function* (asked: Asked) {
   const routes = facts.flatMap(({ known }) => routeViews(known, (_, prefix) => isAsked(prefix)))
   const list: BgpRouteList = {
     ...reading,
-    items: routes.slice(0, bgpItemsMax),
-    leftOut: Math.max(0, routes.length - bgpItemsMax),
+    ...firstRoutes(routes, bgpItemsMax),
     unannounced: asked.prefix === undefined ? [] : facts.flatMap(unannouncedBy)
   }
   return list
@@ -78,7 +80,7 @@ const askFacts = Effect.fnUntraced(function* (asked: Asked) {
   const { reading, nodes, fault } = yield* readAt(moment, (view) => ({
     reading: { ...readingOf(view), reportsSince: view.reportsSince ?? null },
     nodes: heardNodes(view, asked, nowMs),
-    fault: unknownPart(view, asked)
+    fault: unknownPart(view, asked) ?? unknownPeer(view, asked)
   }))
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: fault })
   const wire = yield* orUnavailable(
@@ -114,13 +116,25 @@ const namesOf = (nodes: ReadonlyArray<HeardNode>) => {
 const unknownPart = (view: CommittedView, asked: Asked): string | undefined => {
   const fault = unknownCluster(view, asked.cluster)
   if (fault !== undefined) return `cluster: ${fault}`
-  if (asked.node === undefined) return undefined
-  const clusters = [...view.fleet.clusters.values()].filter(
-    ({ name }) => asked.cluster === undefined || asked.cluster === name
-  )
-  if (clusters.some(({ nodes }) => nodes.has(asked.node ?? ""))) return undefined
-  return `node: expected a node that the log knows, found ${JSON.stringify(asked.node)}`
+  const clusters = clustersOf(view, asked)
+  if (asked.node !== undefined && !clusters.some(({ nodes }) => nodes.has(asked.node ?? ""))) {
+    const known = clusters.flatMap(({ nodes }) => [...nodes.keys()])
+    return `node: expected a node that the log knows, found ${JSON.stringify(asked.node)}${didYouMean(asked.node, known)}`
+  }
+  return undefined
 }
+
+/** What is wrong with a peer's name that no BGPPeer of the clusters that are asked about has. */
+const unknownPeer = (view: CommittedView, asked: Asked): string | undefined => {
+  const { peer } = asked
+  if (peer === undefined) return undefined
+  const known = peersOf(clustersOf(view, asked))
+  if (known.includes(peer)) return undefined
+  return `peer: expected one of [${listText([...new Set(known)].sort(), peersMax)}], found ${JSON.stringify(peer)}${didYouMean(peer, known)}`
+}
+
+/** Peers that an answer names; of more it has their number. */
+const peersMax = 20
 
 const askEvents = Effect.fnUntraced(function* (nodes: ReadonlyArray<HeardNode>, wire: WireFacts) {
   const ledger = yield* Ledger
@@ -155,10 +169,11 @@ export const askFlaps = Effect.fnUntraced(function* (
     const detail = `since: expected a moment up to ${until}, found ${since}`
     return yield* new InvalidQueryProblem({ field: "since", detail })
   }
-  const { reading, fault, reportsSince } = yield* orUnavailable(
+  const { reading, fault, peerFault, reportsSince } = yield* orUnavailable(
     centre.read((view) => ({
       reading: readingOf(view),
       fault: unknownPart(view, asked),
+      peerFault: unknownPeer(view, asked),
       reportsSince: view.fleet.wireDrop?.before ?? ""
     }))
   )
@@ -170,6 +185,8 @@ export const askFlaps = Effect.fnUntraced(function* (
       ({ at, of }) =>
         at >= since && at <= until && (asked.peer === undefined || (of.kind === "session" && of.peer === asked.peer))
     )
+  // The journal may know of sessions with a peer that is gone.
+  if (peerFault !== undefined && changes.length === 0) return yield* new NotFoundProblem({ detail: peerFault })
   const list: BgpFlapList = {
     ...reading,
     since: [since, reportsSince, read.from].reduce((last, each) => (each > last ? each : last)),

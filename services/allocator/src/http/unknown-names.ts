@@ -1,5 +1,5 @@
 import { NotFoundProblem } from "@lowtide/api/problems"
-import { streamOf } from "@lowtide/domain"
+import { type ClusterMemory, streamOf } from "@lowtide/domain"
 import { didYouMean } from "@lowtide/domain/words"
 import { type EventFilter, Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
@@ -55,7 +55,7 @@ const unknownTarget = Effect.fnUntraced(function* ({ cluster, namespace, service
 const unknownFilter = Effect.fnUntraced(function* ({ namespace, pool, actor, peer }: NamesAsked) {
   if ((yield* archivedEvents) !== undefined) return undefined
   if (peer !== undefined) {
-    const known = yield* look(peersOf)
+    const known = yield* look(({ fleet }) => peersOf(fleet.clusters.values()))
     if (!known.includes(peer)) return unknown("peer", peer, known)
   }
   if (pool !== undefined && (yield* isNever({ pool }))) {
@@ -96,8 +96,9 @@ const namespacesOf = ({ fleet }: CommittedView): ReadonlySet<string> =>
     ])
   )
 
-const peersOf = ({ fleet }: CommittedView): ReadonlyArray<string> =>
-  [...fleet.clusters.values()].flatMap(({ manifests }) =>
+/** Names of the clusters' BGPPeers. */
+export const peersOf = (clusters: Iterable<ClusterMemory>): ReadonlyArray<string> =>
+  [...clusters].flatMap(({ manifests }) =>
     [...manifests.values()].flatMap(({ manifest }) => (manifest.kind === "BGPPeer" ? manifest.name : []))
   )
 

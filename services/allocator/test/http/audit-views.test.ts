@@ -333,7 +333,7 @@ describe("a page of history", () => {
       detail: JSON.stringify({ entries: [entry("east-1"), entry("east-2")] })
     })
     const [shown] = historyEntries({ events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: "east-2" })
-    expect(shown?.what).toBe("on east-2: 192.0.2.1 told to no peer (NoPeer) on intent")
+    expect(shown?.what).toBe("on east-2: 192.0.2.1 told to no peer (NoPeer), by the centre's intent")
   })
 })
 
@@ -350,7 +350,7 @@ describe("an address in a sentence", () => {
     })
     const read = { events: [], hasOlder: false, wire: [applied], endsAt: undefined, node: undefined }
     expect(historyEntries(read)[0]?.what).toBe(
-      "on east-1 and east-3: 2001:db8:8001:1:: announced to router on intent; on east-4: 2001:db8:8001:1:: told to no peer (Announced) on intent"
+      "on east-1 and east-3: 2001:db8:8001:1:: announced to router, by the centre's intent; on east-4: 2001:db8:8001:1:: told to no peer (Announced), by the centre's intent"
     )
   })
 })
@@ -398,7 +398,7 @@ describe("a trace", () => {
 
   it("names every candidate that has not reported", () => {
     expect(traced({ _tag: "Stored", message: intent(10), storedAt: at(11) })).toEqual([
-      "seen agent:east null: manifest read",
+      "seen agent:east null: manifest changed: the time of its file",
       "received allocator 1000: command received",
       "committed ledger 1000: event 10, epoch 1",
       "published 192.0.2.1 1000: intent of event 10: announced",
@@ -540,6 +540,8 @@ describe("what nodes report that nothing was to be told anew", () => {
       ...{ events: [], hasOlder: false, endsAt: undefined, node: undefined },
       wire: [applied(5, "Announced", "unchanged")]
     })
-    expect(items.map(({ what }) => what)).toEqual(["on east-1: 192.0.2.1 announced to tor-a as before on intent"])
+    expect(items.map(({ what }) => what)).toEqual([
+      "on east-1: 192.0.2.1 announced to tor-a as before, by the centre's intent"
+    ])
   })
 })

@@ -44,7 +44,7 @@ describe("a path that a node was told to a peer as standby", () => {
     assert.deepStrictEqual(pathsBy(before, back), ["tor-a standby 4", "tor-b equal 1"])
     assert.strictEqual(
       describeWire(back, undefined)?.what,
-      `on east-1: ${address} announced as standby to tor-a on session`
+      `on east-1: ${address} announced as standby to tor-a, as the session came up`
     )
     assert.deepStrictEqual(pathsBy(before, back, applied(3, "Announced", told("tor-a"))), [
       "tor-a equal 1",

@@ -97,11 +97,23 @@ layer(local(), { excludeTestServices: true })("what routers are told, for the fl
     })
   )
 
-  it.effect("a cluster, or a node, that nobody knows is not found", () =>
+  it.effect("a cluster, a node, or a peer, that nobody knows is not found, and the nearest name is told", () =>
     Effect.gen(function* () {
-      for (const query of [{ cluster: "nope" }, { cluster: "east", node: "nope" }]) {
-        const fault = yield* Effect.flip(ask((client) => client.bgp.peers({ query })))
-        assert.strictEqual(fault._tag, "NotFoundProblem")
+      const unknown: ReadonlyArray<readonly [{ cluster?: string; node?: string; peer?: string }, string]> = [
+        [{ cluster: "nope" }, 'expected one of the clusters [east, west], found "nope"'],
+        [{ cluster: "east", node: "east-10" }, 'found "east-10" (did you mean east-1?)'],
+        [{ peer: "tor-b" }, 'peer: expected one of [tor-a], found "tor-b" (did you mean tor-a?)']
+      ]
+      for (const [query, detail] of unknown) {
+        const faults = [
+          yield* Effect.flip(ask(({ bgp }) => bgp.peers({ query }))),
+          yield* Effect.flip(ask(({ bgp }) => bgp.routes({ query }))),
+          yield* Effect.flip(ask(({ bgp }) => bgp.flaps({ query })))
+        ]
+        for (const fault of faults) {
+          assert.strictEqual(fault._tag, "NotFoundProblem")
+          assert.include(fault.message, detail)
+        }
       }
     })
   )

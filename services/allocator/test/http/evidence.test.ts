@@ -9,7 +9,7 @@ import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect, Layer, Result } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
 import { evidenceSamples } from "../../src/http/metrics.ts"
-import { evidenceItems, routerWords } from "../../src/http/views/evidence.ts"
+import { evidenceItems, evidenceList, routerWords } from "../../src/http/views/evidence.ts"
 import { noRouters, RouterReports, type RoutersHeard } from "../../src/router-reports.ts"
 import { commitSample, startMs } from "./sample.ts"
 import { addressOf, withClient } from "./served.ts"
@@ -182,6 +182,29 @@ describe("what routers say of the routes that nodes announce", () => {
           value: 1
         })
       )
+    })
+  )
+
+  it.effect("routes are listed by address, whatever came first", () =>
+    withSample((view) => {
+      const router = torA(({ announce }) => {
+        for (const { address } of view.fleet.vips.values()) if (!address.includes(":")) announce(`${address}/32`)
+      })
+      const vips = new Map(
+        [...view.fleet.vips].map(([key, vip]) => [key, { ...vip, phase: "quarantined" as const, obliged: [] }] as const)
+      )
+      const listed = [vips, new Map([...vips].reverse())].map((vips) => {
+        const fleet = Object.create(view.fleet, { vips: { value: vips } }) as typeof view.fleet
+        const heard: RoutersHeard = {
+          isListening: true,
+          routers: () => [router],
+          lost: () => [],
+          watch: () => () => {}
+        }
+        return evidenceList({ ...view, fleet }, heard, {}, nowMs).items.map(({ prefix }) => prefix)
+      })
+      assert.isAbove(listed[0]!.length, 1)
+      assert.deepStrictEqual(listed[0], listed[1])
     })
   )
 

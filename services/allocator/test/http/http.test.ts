@@ -252,7 +252,7 @@ describe("the API", () => {
         "applied"
       ])
       expect(items[1]?.what).toBe("192.0.2.1 of pool public was given to east shop/web")
-      expect(items[4]?.what).toBe("on east-1: 192.0.2.1 announced to tor-a on intent")
+      expect(items[4]?.what).toBe("on east-1: 192.0.2.1 announced to tor-a, by the centre's intent")
       const refused = yield* api.audit.history({ query: { cluster: "east", namespace: "shop", service: "api" } })
       expect(refused.items.at(-1)).toMatchObject({ type: "AssignmentRefused", code: "LT0202" })
       expect(refused.items.at(-1)?.fix).not.toBeNull()

@@ -1,7 +1,7 @@
 import type { AuditReadPage } from "@lowtide/api/audit"
 import type { HistoryEntry } from "@lowtide/api/history"
 import type { TraceHop } from "@lowtide/api/trace"
-import { formatLocal } from "../moment.ts"
+import { formatDuration, formatLocal } from "../moment.ts"
 import type { Cell, Column } from "../table.ts"
 import { ageCell } from "./standing.ts"
 
@@ -42,7 +42,7 @@ const historyWords = ({ what, code, fix, words }: HistoryEntry): string => {
 /** Columns of `lowtide trace`: AFTER is the time since the hop that led to this one. */
 export const traceColumns = (timeZone: string): ReadonlyArray<Column<TraceHop>> => [
   { title: `TIME (${timeZone})`, cell: ({ time }) => (time === null ? "" : formatLocal(time, timeZone)) },
-  { title: "AFTER", cell: ({ deltaMs }) => (deltaMs === null ? "" : `${deltaMs} ms`) },
+  { title: "AFTER", cell: ({ deltaMs }) => (deltaMs === null ? "" : formatDuration(deltaMs)) },
   { title: "STEP", cell: ({ step }) => step },
   { title: "WHERE", cell: ({ where }) => where },
   { title: "CLOCK", cell: ({ clock }) => clock, isWide: true },

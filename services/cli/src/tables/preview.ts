@@ -1,4 +1,5 @@
-import { type ClusterPreview, comparePrefixes, type PreviewedService, type Verdict } from "@lowtide/domain"
+import type { ClusterPreview, PreviewedService, Verdict } from "@lowtide/domain"
+import { inPrefixOrder } from "@lowtide/net"
 import type { Cell, Column } from "../table.ts"
 
 /** Services of a preview: what each would get, and who would announce it. */
@@ -101,7 +102,7 @@ export const previewRoutes = ({ nodes }: Pick<ClusterPreview, "nodes">): Readonl
       }
     }
   }
-  return [...routes.values()].sort((left, right) => comparePrefixes(left.prefix, right.prefix))
+  return inPrefixOrder(routes.values())
 }
 
 /** Routes of a preview; MED, and PREPEND, how often the own AS is named once more, where some route has it. */

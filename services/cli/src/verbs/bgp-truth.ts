@@ -217,8 +217,10 @@ export const explain = Command.make(
     const meant = sessions.items.filter(({ peer, peerAddress }) => peer === target || peerAddress === target)
     if (meant.length > 0) {
       const window = yield* askBgp(source, (bgp) => bgp.flaps({ query }))
-      const text = meant.map((session) => explainSession(session, window.items, ago))
-      return yield* print({ sessions: meant, flaps: window.items, text }, () => text.join("\n"))
+      const texts = meant.map((session) => explainSession(session, window.items, ago))
+      return yield* print({ sessions: meant, flaps: window.items, text: texts.flat() }, () =>
+        texts.map((sentences) => sentences.join("\n  ")).join("\n")
+      )
     }
     if (Result.isFailure(parseAddresses(target))) {
       const known = [...new Set(sessions.items.map(({ peer }) => peer))].sort().join(", ")
@@ -230,7 +232,7 @@ export const explain = Command.make(
     }
     const answer = yield* askBgp(source, (bgp) => bgp.routes({ query: { ...query, prefix: target } }))
     const text = explainRoutes(target, answer.items, answer.unannounced, ago)
-    yield* print({ routes: answer.items, unannounced: answer.unannounced, text: [text] }, () => text)
+    yield* print({ routes: answer.items, unannounced: answer.unannounced, text }, () => text.join("\n"))
   })
 ).pipe(
   Command.withDescription("Say in words how a session or a route stands, why, and what to do"),

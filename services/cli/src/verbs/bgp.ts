@@ -122,11 +122,12 @@ const parseHex = (text: string): Result.Result<Uint8Array, string> => {
   return Result.succeed(Buffer.from(digits, "hex"))
 }
 
-/** A field a line; what has parts in JSON. */
+/** A field a line; what has parts in JSON. What is empty says nothing. */
 const inWords = ({ type, fields, error }: Inspection): string =>
   [
     type ?? "no message",
     ...Object.entries(fields ?? {}).flatMap(([name, value]) => {
+      if (value === "") return []
       if (!Array.isArray(value)) return `  ${name}: ${inLine(value)}`
       return value.length === 0 ? [] : [`  ${name}:`, ...value.map((item) => `    ${inLine(item)}`)]
     }),

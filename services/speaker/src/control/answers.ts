@@ -9,9 +9,10 @@ import {
   flapWindowMs
 } from "@lowtide/api/bgp"
 import { NodeOrder, type NodeOrderAnswer, type NodeTruth } from "@lowtide/api/node-truth"
-import { routeViews, sessionViews } from "@lowtide/domain/announcing/bgp-view"
+import { firstRoutes, routeViews, sessionViews } from "@lowtide/domain/announcing/bgp-view"
 import { flapsOf } from "@lowtide/domain/announcing/flaps"
 import { asksAbout, type Narrowing } from "@lowtide/domain/announcing/narrowing"
+import { didYouMean } from "@lowtide/domain/words"
 import { formatPrefix, parseAddresses, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result, Schema } from "effect"
 import type { Speaker } from "../speaker.ts"
@@ -81,11 +82,22 @@ const judgeNarrowing = (port: ControlPort, asked: Narrowing & { readonly at?: st
   return Result.succeed(undefined)
 }
 
+/** What is wrong with the name of a peer that the node was told of no session with. */
+const judgePeer = (port: ControlPort, { peer }: Narrowing): Answer<void> => {
+  const known = (port.speaker.view.facts().intent?.peers ?? []).map(({ name }) => name)
+  if (peer === undefined || known.includes(peer)) return Result.succeed(undefined)
+  const detail = `peer: expected one of [${known.sort().join(", ")}], found ${JSON.stringify(peer)}${didYouMean(peer, known)}`
+  return Result.fail({ kind: "not-found", field: "peer", detail })
+}
+
+const judgeAsked = (port: ControlPort, asked: Narrowing & { readonly at?: string }): Answer<void> =>
+  Result.flatMap(judgeNarrowing(port, asked), () => judgePeer(port, asked))
+
 const ofPeer = (asked: Narrowing) => (peer: string) => asked.peer === undefined || asked.peer === peer
 
 export const answerPeers = (port: ControlPort, given: Parameters): Answer<BgpSessionList> =>
   Result.flatMap(read(bgpPeersQuery, given), (asked) =>
-    Result.map(judgeNarrowing(port, asked), () => ({
+    Result.map(judgeAsked(port, asked), () => ({
       ...readingOf(port),
       items: sessionViews(port.speaker.view.facts()).filter(({ peer }) => ofPeer(asked)(peer))
     }))
@@ -93,7 +105,7 @@ export const answerPeers = (port: ControlPort, given: Parameters): Answer<BgpSes
 
 export const answerRoutes = (port: ControlPort, given: Parameters): Answer<BgpRouteList> =>
   Result.flatMap(read(bgpRoutesQuery, given), (asked) =>
-    Result.map(judgeNarrowing(port, asked), () => {
+    Result.map(judgeAsked(port, asked), () => {
       const facts = port.speaker.view.facts()
       const { cluster, node } = facts
       const isAsked = asksAbout(asked)
@@ -104,8 +116,7 @@ export const answerRoutes = (port: ControlPort, given: Parameters): Answer<BgpRo
         .map(({ vip: { network, address }, why }) => ({ cluster, node, network, address, why }))
       return {
         ...readingOf(port),
-        items: routes.slice(0, bgpItemsMax),
-        leftOut: Math.max(0, routes.length - bgpItemsMax),
+        ...firstRoutes(routes, bgpItemsMax),
         unannounced: asked.prefix === undefined ? [] : unannounced
       }
     })
@@ -113,7 +124,7 @@ export const answerRoutes = (port: ControlPort, given: Parameters): Answer<BgpRo
 
 export const answerFlaps = (port: ControlPort, given: Parameters): Answer<BgpFlapList> =>
   Result.flatMap(read(bgpFlapsQuery, given), (asked) =>
-    Result.map(judgeNarrowing(port, asked), () => {
+    Result.flatMap(judgeNarrowing(port, asked), () => {
       const { changes, forgottenUntil } = port.speaker.view.memory
       const until = new Date(port.unixMs()).toISOString()
       const since = new Date(asked.since ?? Date.parse(until) - flapWindowMs).toISOString()
@@ -123,7 +134,15 @@ export const answerFlaps = (port: ControlPort, given: Parameters): Answer<BgpFla
           at >= since && at <= until && (asked.peer === undefined || (of.kind === "session" && of.peer === asked.peer))
       )
       const { position, asOf } = readingOf(port)
-      return { position, asOf, since: since > kept ? since : kept, until, items: flapsOf(within).slice(0, bgpItemsMax) }
+      const items = flapsOf(within).slice(0, bgpItemsMax)
+      // There may have been sessions with a peer that the node has no more.
+      return Result.map(within.length > 0 ? Result.succeed(undefined) : judgePeer(port, asked), () => ({
+        position,
+        asOf,
+        since: since > kept ? since : kept,
+        until,
+        items
+      }))
     })
   )
 

@@ -11,6 +11,7 @@ import {
   type VipState,
   withServedRoutes
 } from "@lowtide/domain"
+import { firstRoutes } from "@lowtide/domain/announcing/bgp-view"
 import { hostPrefix, type Prefix, parseIpAddress, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result } from "effect"
 import type { CommittedView, HeardNode } from "../../centre.ts"
@@ -47,8 +48,7 @@ export const evidenceList = (
           : (view.peers.flatMap(({ views }) => [...views.values()].flatMap(({ doubt }) => doubt ?? []))[0] ?? null)
     })),
     lost: heard.lost().map(({ address, name, atMs, reason }) => ({ address, name, at: iso(atMs), reason })),
-    items: items.slice(0, evidenceItemsMax),
-    leftOut: Math.max(0, items.length - evidenceItemsMax)
+    ...firstRoutes(items, evidenceItemsMax)
   }
 }
 

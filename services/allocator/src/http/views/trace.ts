@@ -69,11 +69,14 @@ const centreHops = ({ events }: TraceFacts, range: SeqRange): ReadonlyArray<Trac
   const received = receivedAtOf(event)
   const seqs = range.seqFrom === range.seqTo ? `event ${range.seqFrom}` : `events ${range.seqFrom} to ${range.seqTo}`
   return [
-    hop("seen", event.actor, seen, null, "agent", seen === null ? "the reporter did not say when" : "manifest read"),
+    hop("seen", event.actor, seen, null, "agent", seen === null ? "the reporter did not say when" : seenText),
     hop("received", "allocator", received, seen, "allocator", received === null ? "not noted" : "command received"),
     hop("committed", "ledger", event.recordedAt, received ?? seen, "database", `${seqs}, epoch ${event.epoch}`)
   ]
 }
+
+/** Not when the agent read it: a file may be older than the agent. */
+const seenText = "manifest changed: the time of its file"
 
 const receivedAtOf = (event: StoredEvent): string | null => {
   const { receivedAt } = JSON.parse(event.meta) as { readonly receivedAt?: unknown }

@@ -1,4 +1,5 @@
 import { codes } from "@lowtide/domain"
+import { triggerText } from "@lowtide/domain/announcing/flaps"
 import { isOnTheWire } from "@lowtide/domain/announcing/node-routes"
 import { listText, plural } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
@@ -140,18 +141,19 @@ const describeApplied = (row: StoredWire, node: string | undefined): Described |
 const nodesMax = 10
 
 /** No colon follows the address: one of IPv6 may end in two. */
-const describeEntry = (address: string, { verdict, trigger, byHand, peers }: AppliedEntry): string => {
+const describeEntry = (address: string, entry: AppliedEntry): string => {
+  const { verdict, byHand, peers } = entry
   const told = toldWords(peers)
   const why =
     byHand === undefined
-      ? `on ${trigger}`
-      : `by hand: ${byHand.order} by ${byHand.actor} at the node (${byHand.reason})`
+      ? `, ${triggerText(entry)}`
+      : ` by hand: ${byHand.order} by ${byHand.actor} at the node (${byHand.reason})`
   const kept = isOnTheWire({ _tag: verdict }) ? peers.filter(({ action }) => action === "unchanged") : []
   const nothing =
     kept.length === 0
       ? `told to no peer (${verdict})`
       : `announced to ${kept.map(({ peer }) => peer).join(", ")} as before`
-  return `${address} ${told === "" ? nothing : told} ${why}`
+  return `${address} ${told === "" ? nothing : told}${why}`
 }
 
 /** What is told of a node that is standby for the peer. */
