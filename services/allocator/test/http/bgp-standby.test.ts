@@ -61,7 +61,7 @@ describe("a path that a node was told to a peer as standby", () => {
     assert.deepStrictEqual(pathsTo(applied(1, "Announced", told("tor-a"), told("tor-b")), back), ["tor-b equal 1"])
     assert.strictEqual(
       describeWire(back, undefined)?.what,
-      `on east-1: ${address} kept as standby from tor-a on session`
+      `on east-1: ${address} kept as standby from tor-a, as the session came up`
     )
   })
 
