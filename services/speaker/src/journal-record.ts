@@ -1,5 +1,5 @@
-import { crc32 } from "node:zlib"
 import { Result, Schema } from "effect"
+import { checkedLine, readCheckedLine } from "./checked-line.ts"
 
 /** One fact that outlives the process. */
 export const SavedRecord = Schema.Union([
@@ -23,17 +23,13 @@ const decodeRecords = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Ar
 const decodeEnd = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Struct({ end: Schema.Int })))
 
 /**
- * The records of one batch as a line: the CRC-32 of the text in eight hexadecimal digits, a space, the text. A batch is
- * wholly there or not at all, so a crash in its writing damages the last line only.
+ * The records of one batch as a checked line. A batch is wholly there or not at all, so a crash in its writing damages the
+ * last line only.
  */
-export const encodeBatch = (records: ReadonlyArray<SavedRecord>): string => line(JSON.stringify(records))
+export const encodeBatch = (records: ReadonlyArray<SavedRecord>): string => checkedLine(JSON.stringify(records))
 
 /** The last line of a snapshot: how many lines come before it. */
-export const encodeEnd = (lines: number): string => line(JSON.stringify({ end: lines }))
-
-const line = (text: string): string => `${checksum(text)} ${text}\n`
-
-const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0")
+export const encodeEnd = (lines: number): string => checkedLine(JSON.stringify({ end: lines }))
 
 /** What a file holds. */
 export interface ReadBatches {
@@ -58,7 +54,7 @@ export const decodeBatches = (text: string): ReadBatches => {
   for (const [index, one] of lines.entries()) {
     // Without its line feed even a line whose checksum fits was not written to the end.
     const isWhole = index < lines.length - 1 || rest === ""
-    const payload = isWhole && one.slice(0, 9) === `${checksum(one.slice(9))} ` ? one.slice(9) : undefined
+    const payload = isWhole ? readCheckedLine(one) : undefined
     const batch = payload === undefined ? undefined : Result.getOrUndefined(decodeRecords(payload))
     const end = payload === undefined || batch ? undefined : Result.getOrUndefined(decodeEnd(payload))
     if (batch !== undefined) for (const record of batch) records.push(record)

@@ -11,18 +11,19 @@ import {
 } from "node:fs"
 import { type FileHandle, open, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { decodeBatches, encodeBatch, encodeEnd, type SavedRecord } from "./journal-record.ts"
+import { type Mark, MarkFile, readMark } from "./journal-mark.ts"
+import { decodeBatches, encodeBatch, encodeEnd, type ReadBatches, type SavedRecord } from "./journal-record.ts"
 
 /** What the disk had when the process began. */
 export interface LoadedRecords {
   /** Oldest first; of what is said twice the last counts, or, for messages, the newest stamp. */
   readonly records: ReadonlyArray<SavedRecord>
   /**
-   * None; the torn end of a batch that was never acknowledged; a damaged file that the other generation makes up for; or
-   * something that was acknowledged and is in no file any more.
+   * None; the torn end of a batch that was never acknowledged; a file, damaged or not to be read, that the other generation
+   * makes up for; or something that was acknowledged and is in no file that can be read.
    */
   readonly damage: "none" | "torn" | "repaired" | "lost"
-  /** Each damaged file, in words. */
+  /** Each such file, in words: what was expected of it, and what was found. */
   readonly faults: ReadonlyArray<string>
 }
 
@@ -52,9 +53,17 @@ export const openJournal = (
   bytesMax = journalBytesMax
 ): { readonly loaded: LoadedRecords; readonly journal: Journal } => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const generations = generationsIn(folder)
-  const loaded = load(folder, generations)
-  return { loaded, journal: new FolderJournal(folder, generations.at(-1) ?? 0, bytesMax) }
+  const { mark, fault } = readMark(folder)
+  const generations = withMarked(generationsIn(folder), mark)
+  const newest = generations.at(-1) ?? 0
+  const { isWritable, ...loaded } = load(folder, generations, mark)
+  const acknowledgedBytes = isWritable && mark?.generation === newest ? mark.bytes : 0
+  const journal = new FolderJournal(folder, {
+    generation: isWritable ? newest : newest + 1,
+    acknowledgedBytes,
+    bytesMax
+  })
+  return { loaded: { ...loaded, faults: fault === undefined ? loaded.faults : [...loaded.faults, fault] }, journal }
 }
 
 const generationsIn = (folder: string): ReadonlyArray<number> => {
@@ -65,44 +74,80 @@ const generationsIn = (folder: string): ReadonlyArray<number> => {
   return [...new Set(numbers)].sort((left, right) => left - right)
 }
 
-const load = (folder: string, generations: ReadonlyArray<number>): LoadedRecords => {
+/** A generation that was written to counts also where its files are gone; what snapshots came after makes up for it. */
+const withMarked = (found: ReadonlyArray<number>, mark: Mark | undefined): ReadonlyArray<number> =>
+  mark !== undefined && mark.generation > (found.at(-1) ?? -1) ? [...found, mark.generation] : found
+
+/** `isWritable`: whether the newest journal may be written on, as one that cannot be read may not. */
+const load = (
+  folder: string,
+  generations: ReadonlyArray<number>,
+  mark: Mark | undefined
+): LoadedRecords & { readonly isWritable: boolean } => {
   const records: Array<SavedRecord> = []
   const faults: Array<string> = []
   let damage: LoadedRecords["damage"] = "none"
+  let isWritable = true
   /** Whether everything acknowledged up to here is among the records. */
   let isWhole = generations[0] === undefined || generations[0] === 0
   for (const generation of generations) {
     const snapshot = read(folder, snapshotName(generation))
-    if (snapshot !== undefined) {
-      records.push(...snapshot.records)
-      if (snapshot.isEnded && snapshot.damaged === 0) isWhole = true
-      else {
-        faults.push(`${join(folder, snapshotName(generation))} is damaged or not complete`)
-        damage = "repaired"
-      }
+    for (const record of snapshot.records) records.push(record)
+    if (snapshot.isEnded && snapshot.damaged === 0) isWhole = true
+    else if (snapshot.isThere) {
+      faults.push(snapshot.fault ?? `${snapshot.path}: expected a whole snapshot, found it damaged or not complete`)
+      damage = "repaired"
     }
     const journal = read(folder, journalName(generation))
-    if (journal === undefined) continue
-    records.push(...journal.records)
+    for (const record of journal.records) records.push(record)
     const isNewest = generation === generations.at(-1)
-    if (journal.damaged > 0 || (journal.isCut && !isNewest)) {
-      faults.push(`${join(folder, journalName(generation))} is damaged in ${journal.damaged || 1} of its batches`)
+    const marked = mark?.generation === generation ? mark.bytes : undefined
+    const fault = journal.fault ?? lossIn(journal, marked, isNewest)
+    isWritable = journal.fault === undefined
+    if (fault !== undefined) {
+      faults.push(fault)
       isWhole = false
       damage = "repaired"
     } else if (journal.isCut) {
-      faults.push(`${join(folder, journalName(generation))} ends in the middle of a batch, which was not in effect`)
+      const unless = marked === undefined ? ", as far as can be told: nothing says how long the file was" : ""
+      faults.push(`${journal.path} ends in the middle of a batch, which was not in effect${unless}`)
       if (damage === "none") damage = "torn"
     }
   }
-  return { records, damage: isWhole ? damage : "lost", faults }
+  return { records, damage: isWhole ? damage : "lost", faults, isWritable }
 }
 
-const read = (folder: string, name: string) => {
+/** What a journal that can be read has lost; undefined where everything acknowledged is there. */
+const lossIn = (journal: ReadFile, marked: number | undefined, isNewest: boolean): string | undefined => {
+  const { path, damaged, isCut, wholeBytes } = journal
+  if (damaged > 0 || (isCut && !isNewest)) {
+    return `${path}: expected whole batches, found ${damaged || 1} of them damaged`
+  }
+  if (marked === undefined || wholeBytes >= marked) return undefined
+  return `${path}: expected the ${marked} bytes that were acknowledged, found ${journal.isThere ? wholeBytes : "no file"}`
+}
+
+interface ReadFile extends ReadBatches {
+  readonly path: string
+  readonly isThere: boolean
+  /** The length without a last line that is cut or damaged. */
+  readonly wholeBytes: number
+  /** Why it cannot be read, in words. */
+  readonly fault?: string
+}
+
+/** A file that is not there has nothing in it, and neither has one that cannot be read. */
+const read = (folder: string, name: string): ReadFile => {
+  const path = join(folder, name)
   try {
-    return decodeBatches(readFileSync(join(folder, name), "utf8"))
+    const octets = readFileSync(path)
+    const batches = decodeBatches(octets.toString())
+    return { ...batches, path, isThere: true, wholeBytes: wholeBytesOf(octets, batches) }
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined
-    throw cause
+    const { code, message } = cause as NodeJS.ErrnoException
+    const nothing = { records: [], damaged: 0, isCut: false, isEnded: false, path, wholeBytes: 0 }
+    if (code === "ENOENT") return { ...nothing, isThere: false }
+    return { ...nothing, isThere: true, fault: `${path}: expected a file that can be read, found ${message}` }
   }
 }
 
@@ -111,15 +156,23 @@ class FolderJournal implements Journal {
   readonly #bytesMax: number
   #generation: number
   #file: FileHandle | undefined
+  readonly #mark: MarkFile
   /** Of the journal, as far as it is known to be whole. */
   #bytes = 0
+  /** What it would be if the disk had lost nothing of it: a loss is one until a snapshot makes up for it. */
+  #acknowledgedBytes: number
   #isTorn = false
   #snapshotBytes = 0
 
-  constructor(folder: string, generation: number, bytesMax: number) {
+  constructor(
+    folder: string,
+    begun: { readonly generation: number; readonly acknowledgedBytes: number; readonly bytesMax: number }
+  ) {
     this.#folder = folder
-    this.#generation = generation
-    this.#bytesMax = bytesMax
+    this.#mark = new MarkFile(folder)
+    this.#generation = begun.generation
+    this.#acknowledgedBytes = begun.acknowledgedBytes
+    this.#bytesMax = begun.bytesMax
   }
 
   append = async (records: ReadonlyArray<SavedRecord>): Promise<void> => {
@@ -133,6 +186,8 @@ class FolderJournal implements Journal {
     await file.datasync()
     this.#isTorn = false
     this.#bytes += text.length
+    this.#acknowledgedBytes += text.length
+    await this.#mark.write({ generation: this.#generation, bytes: this.#acknowledgedBytes })
   }
 
   isLong = (): boolean => this.#bytes > Math.max(this.#bytesMax, this.#snapshotBytes)
@@ -149,19 +204,21 @@ class FolderJournal implements Journal {
     this.#file = undefined
     this.#generation = next
     this.#bytes = 0
+    this.#acknowledgedBytes = 0
     this.#isTorn = false
     this.#snapshotBytes = text.length
     file?.close().catch(() => undefined) // all of it is on the disk
     for (const generation of generationsIn(this.#folder)) {
       if (generation >= next - 1) continue
-      rmSync(join(this.#folder, snapshotName(generation)), { force: true })
-      rmSync(join(this.#folder, journalName(generation)), { force: true })
+      rmSync(join(this.#folder, snapshotName(generation)), { force: true, recursive: true })
+      rmSync(join(this.#folder, journalName(generation)), { force: true, recursive: true })
     }
   }
 
   close = async (): Promise<void> => {
     await this.#file?.close()
     this.#file = undefined
+    await this.#mark.close()
   }
 
   async #open(): Promise<FileHandle> {
@@ -169,15 +226,16 @@ class FolderJournal implements Journal {
     const file = await open(path, "a", 0o600)
     syncFolder(this.#folder)
     const octets = await readFile(path)
-    this.#bytes = wholeBytes(octets)
+    this.#bytes = wholeBytesOf(octets, decodeBatches(octets.toString()))
+    this.#acknowledgedBytes = Math.max(this.#acknowledgedBytes, this.#bytes)
     this.#isTorn = this.#bytes < octets.length
     return file
   }
 }
 
 /** The length without a last line that is cut or damaged. */
-const wholeBytes = (octets: Buffer): number =>
-  decodeBatches(octets.toString()).isCut ? octets.lastIndexOf(lineFeed, octets.length - 2) + 1 : octets.length
+const wholeBytesOf = (octets: Buffer, { isCut }: ReadBatches): number =>
+  isCut ? octets.lastIndexOf(lineFeed, octets.length - 2) + 1 : octets.length
 
 const lineFeed = 0x0a
 

@@ -1,4 +1,5 @@
 import type { ServiceHealth } from "@lowtide/domain/announcing/node-routes"
+import { plural } from "@lowtide/domain/words"
 import { Result } from "effect"
 import type { Kept } from "./brake.ts"
 import { HeldState, signerOf } from "./held-state.ts"
@@ -16,6 +17,8 @@ export interface SavedState {
   readonly kept: ReadonlyMap<string, Kept>
   /** Saved messages that are not trusted, or not allowed, any more. */
   readonly refusals: ReadonlyArray<Refusal>
+  /** Other nodes that the disk has the intents of: the folder was theirs. */
+  readonly otherNodes: ReadonlySet<string>
 }
 
 /** What is found of one saved message. */
@@ -72,10 +75,11 @@ export const restoreState = (
   const sessions = new Map<string, number>()
   const kept = new Map<string, Kept>()
   const refusals: Array<Refusal> = []
+  const otherNodes = new Set<string>()
   for (const record of records) {
     switch (record._tag) {
       case "Message":
-        refusals.push(...restoreMessage(judge, held, record))
+        refusals.push(...restoreMessage(judge, held, otherNodes, record))
         restoreKept(judge, held, kept, record)
         break
       case "Health":
@@ -86,19 +90,22 @@ export const restoreState = (
         sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)
     }
   }
-  return { held, health, sessions, kept, refusals }
+  return { held, health, sessions, kept, refusals, otherNodes }
 }
 
 /** An older message after a newer one is no fault here: two generations overlap. */
 const restoreMessage = (
   judge: JudgeSaved,
   held: HeldState,
+  otherNodes: Set<string>,
   { key, envelope }: { readonly key: string; readonly envelope: string }
 ): ReadonlyArray<Refusal> => {
   if (held.isKnown(key, envelope)) return []
   const judged = judge(key, envelope)
   if (Result.isFailure(judged)) return [judged.failure]
+  const { message } = judged.success
   const accepted = held.accept(judged.success)
+  if (message._tag === "NodeIntent" && accepted._tag === "Accepted" && !accepted.isOurs) otherNodes.add(message.node)
   return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
 }
 
@@ -172,3 +179,21 @@ export const sessionRecord = (session: string, holdTimeSeconds: number): SavedRe
   session,
   holdTimeSeconds: Number.isFinite(holdTimeSeconds) ? holdTimeSeconds : null
 })
+
+/** What the disk had for this node, of so many records, for the first line of a process. */
+export const describeSaved = (
+  { held, refusals, otherNodes }: Pick<SavedState, "held" | "refusals" | "otherNodes">,
+  count: number
+): { readonly severity: "info" | "warning"; readonly text: string } => {
+  const vips = plural(held.vips.size, "VIP")
+  if (held.nodeIntent !== undefined)
+    return { severity: "info", text: `${vips} ${held.vips.size === 1 ? "is" : "are"} known from the disk` }
+  if (count === 0) return { severity: "info", text: "nothing is saved yet" }
+  const codes = [...new Set(refusals.map(({ code }) => code))].sort()
+  const refused = refusals.length === 0 ? "none refused" : `${refusals.length} refused (${codes.join(", ")})`
+  const found = otherNodes.size === 0 ? "no node's" : `that of ${[...otherNodes].sort().join(", ")}`
+  const text =
+    `${plural(count, "record")} on the disk, ${refused}, ${vips} known: expected this node's intent among them, found ${found}; ` +
+    "nothing is announced until the centre has sent it. If the folder was another node's or cluster's, give this speaker a LOWTIDE_STATE_DIR of its own"
+  return { severity: "warning", text }
+}

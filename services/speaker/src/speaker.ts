@@ -23,7 +23,14 @@ import { RefusalLog } from "./refusals.ts"
 import { Reporter } from "./reporter.ts"
 import { RollCallAnswer } from "./roll-call.ts"
 import { RouteTable } from "./route-table.ts"
-import { healthRecord, recordsOf, restoreState, type SavedState, withLostSession } from "./saved-state.ts"
+import {
+  describeSaved,
+  healthRecord,
+  recordsOf,
+  restoreState,
+  type SavedState,
+  withLostSession
+} from "./saved-state.ts"
 import { Saver } from "./saver.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
 import { StatusPace } from "./status-pace.ts"
@@ -43,7 +50,7 @@ export const tickMs = 500
  */
 export class Speaker {
   readonly #port: Omit<SpeakerPort, "judgeSaved" | "loaded">
-  readonly #loaded: Omit<SpeakerPort["loaded"], "records">
+  readonly #loaded: Omit<SpeakerPort["loaded"], "records"> & { readonly count: number }
   readonly #saved: SavedState
   readonly #endpoints: EndpointView
   readonly #table: RouteTable
@@ -73,11 +80,11 @@ export class Speaker {
   constructor({ judgeSaved, loaded: { records, ...loaded }, ...port }: SpeakerPort) {
     const { settings, trust } = port
     this.#port = port
-    this.#loaded = loaded
+    this.#loaded = { ...loaded, count: records.length }
     this.reporter = new Reporter({ ...port, isSent: (peer, address) => this.#isSent(peer, address) })
     this.#saved = restoreState(trust, settings.node, records, judgeSaved)
     this.#vouching = new Vouching({
-      damage: loaded.damage,
+      loaded,
       oldMs: port.life.tooOldMs(port.unixMs()),
       hasNodeIntent: this.#saved.held.nodeIntent !== undefined,
       turns: () => this.#turns,
@@ -231,9 +238,12 @@ export class Speaker {
   /** Announces what the disk has, with nothing else needed. */
   start(): void {
     const { held, refusals } = this.#saved
-    for (const fault of this.#loaded.faults) this.#port.say("warning", `saved state: ${fault}`)
+    const { damage, faults } = this.#loaded
     const { isQuiet, whyQuiet } = this.#vouching
+    if (damage !== "lost") for (const fault of faults) this.#port.say("warning", `saved state: ${fault}`)
     if (isQuiet) this.#port.say("error", formatFault({ code: "LT0409", message: `saved state: ${whyQuiet}` }))
+    for (const message of this.#port.withheld.atStart)
+      this.#port.say("warning", formatFault({ code: "LT0408", message }))
     for (const refusal of refusals) this.#onRefused(refusal)
     const vips = [...held.vips.values()].map(({ key, message }) => {
       const kept = this.#brake.kept.get(key)?.inEffect.message
@@ -247,12 +257,10 @@ export class Speaker {
     this.#table.update({ node, vips })
     if (node !== undefined) this.#configureSessions(node)
     this.#brakeWatch.sayStill()
-    if (this.#loaded.damage === "repaired") this.#saver.compact()
-    const from = node === undefined ? "nothing is saved yet" : `${vips.length} VIPs are known from the disk`
-    this.#port.say(
-      "info",
-      `speaker of node ${this.#port.settings.node}, cluster ${this.#port.settings.cluster}: ${from}`
-    )
+    if (damage === "repaired") this.#saver.compact()
+    const { settings, say } = this.#port
+    const found = describeSaved(this.#saved, this.#loaded.count)
+    say(found.severity, `speaker of node ${settings.node}, cluster ${settings.cluster}: ${found.text}`)
   }
 
   /** Takes what the source of endpoints saw. Losses reach the wire without waiting for the disk. */

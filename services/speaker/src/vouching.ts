@@ -4,7 +4,7 @@ import type { Turns } from "./turns.ts"
 
 /** What vouching is about, and what it lets begin. */
 export interface VouchingPort {
-  readonly damage: LoadedRecords["damage"]
+  readonly loaded: Omit<LoadedRecords, "records">
   /** How old what the disk has is, in milliseconds, where the node has booted and it is too old. */
   readonly oldMs: number | undefined
   /** Whether the disk has the node's own intent. */
@@ -28,7 +28,7 @@ export class Vouching {
   constructor(port: VouchingPort) {
     this.#port = port
     this.#startedAtMs = port.monotonicMs()
-    this.#isQuiet = port.damage === "lost" || port.oldMs !== undefined
+    this.#isQuiet = port.loaded.damage === "lost" || port.oldMs !== undefined
     this.#isNew = !port.hasNodeIntent
   }
 
@@ -42,7 +42,7 @@ export class Vouching {
 
   /** Whether it waits to be vouched for because it is old, which a person may do; what is lost a person cannot vouch for. */
   get isForAPerson(): boolean {
-    return this.#isQuiet && this.#port.damage !== "lost"
+    return this.#isQuiet && this.#port.loaded.damage !== "lost"
   }
 
   /** Whether the node has all that it is to announce. */
@@ -52,11 +52,11 @@ export class Vouching {
 
   /** Why nothing is announced, and until when. */
   get whyQuiet(): string {
-    const { oldMs } = this.#port
+    const { loaded, oldMs } = this.#port
     const rest = "nothing is announced until NATS brings"
-    return oldMs === undefined
-      ? `something that was in effect is lost; ${rest} it again`
-      : `this node has booted, and what it knows is ${Math.floor(oldMs / 3_600_000)} h old; ${rest} what the centre says now`
+    return loaded.damage === "lost"
+      ? `something that was in effect is lost, ${rest} it again (${loaded.faults.join("; ")})`
+      : `this node has booted, and what it knows is ${Math.floor((oldMs ?? 0) / 3_600_000)} h old; ${rest} what the centre says now`
   }
 
   /** What the disk had is vouched for, by the centre or by a person at the node, and is announced if it was not. */

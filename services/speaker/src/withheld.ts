@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import { crc32 } from "node:zlib"
 import { formatPrefix, type Prefix, parseAddresses, parsePrefix, prefixCovers } from "@lowtide/net"
 import { Result, Schema } from "effect"
+import { checkedLine, readCheckedLine } from "./checked-line.ts"
 
 /** What a person at the node took away, until somebody gives it back. */
 const Order = Schema.Struct({
@@ -23,10 +23,17 @@ const unreadableReason = "the record of what was withheld at this node cannot be
 
 /** Where orders outlive the process: two copies, so that one that is damaged is no loss. */
 export interface WithheldDisk {
-  /** Each copy as it is; undefined where there is none. */
-  readonly read: () => ReadonlyArray<string | undefined>
+  /** Each copy that there is, as it is, and what a person calls it. */
+  readonly read: () => ReadonlyArray<WithheldCopy>
   /** Replaces both; throws when the disk refuses. */
   readonly write: (text: string) => void
+}
+
+/** `text` is missing where the copy cannot be read: then `fault` says why. */
+export interface WithheldCopy {
+  readonly name: string
+  readonly text?: string
+  readonly fault?: string
 }
 
 /**
@@ -39,15 +46,20 @@ export class Withheld {
   #revision = 0
   #orders: ReadonlyArray<WithheldOrder>
   #prefixes: ReadonlyArray<Prefix> = []
+  readonly #faults: ReadonlyArray<string>
+  readonly #isLost: boolean
 
   constructor(disk: WithheldDisk, nowText: string) {
     this.#disk = disk
-    const copies = disk.read().flatMap((text) => text ?? [])
-    const whole = copies.flatMap((text) => readSaved(text) ?? [])
+    const copies = disk.read().map((copy) => ({ ...copy, saved: readSaved(copy.text) }))
+    const whole = copies.flatMap(({ saved }) => saved ?? [])
     const newest = whole.sort((left, right) => right.revision - left.revision)[0]
     this.#revision = newest?.revision ?? 0
-    const isLost = newest === undefined && copies.length > 0
-    this.#orders = isLost
+    this.#faults = copies.flatMap(({ name, fault = "it damaged", saved }) =>
+      saved === undefined ? [`${name}: expected the record of what is withheld here, found ${fault}`] : []
+    )
+    this.#isLost = newest === undefined && copies.length > 0
+    this.#orders = this.#isLost
       ? [{ prefix: null, reason: unreadableReason, actor: "speaker", since: nowText }]
       : (newest?.orders ?? [])
     this.#index()
@@ -55,6 +67,22 @@ export class Withheld {
 
   get orders(): ReadonlyArray<WithheldOrder> {
     return this.#orders
+  }
+
+  /** What a process that begins has to say of it, a sentence each: nothing where nothing is withheld and no copy is damaged. */
+  get atStart(): ReadonlyArray<string> {
+    if (this.#isLost) {
+      const first = "withdraw again at this node what `lowtide history` of it shows as withdrawn by hand"
+      return [`${this.#faults.join("; ")}: every route of this node is withheld. Before the fix, ${first}`]
+    }
+    const repaired = this.#faults.map(
+      (fault) => `${fault}; the other copy is whole, and the next order writes both anew`
+    )
+    const orders = this.#orders.map(
+      ({ prefix, actor, since, reason }) =>
+        `${prefix ?? "every route of this node"} is withheld by ${actor} since ${since}: ${reason}`
+    )
+    return [...repaired, ...orders]
   }
 
   get isEmpty(): boolean {
@@ -89,7 +117,7 @@ export class Withheld {
     const revision = this.#revision + 1
     const text = JSON.stringify({ revision, orders: this.#orders })
     try {
-      this.#disk.write(`${checksum(text)} ${text}\n`)
+      this.#disk.write(checkedLine(text))
       this.#revision = revision
       return true
     } catch {
@@ -116,19 +144,14 @@ const canonical = (text: string | null): string | null =>
 const decodeSaved = Schema.decodeUnknownResult(Schema.fromJsonString(Saved))
 
 /** A copy whose checksum fits and that says what it should; undefined for a damaged one. */
-const readSaved = (copy: string): typeof Saved.Type | undefined => {
-  const line = copy.trimEnd()
-  const text = line.slice(9)
-  return line.slice(0, 9) === `${checksum(text)} ` ? Result.getOrUndefined(decodeSaved(text)) : undefined
-}
-
-const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0")
+const readSaved = (copy: string | undefined): typeof Saved.Type | undefined =>
+  copy === undefined ? undefined : Result.getOrUndefined(decodeSaved(readCheckedLine(copy.trimEnd())))
 
 /** Two files of the state folder. */
 export const withheldFiles = (folder: string): WithheldDisk => {
   const paths = [join(folder, "withheld-0"), join(folder, "withheld-1")]
   return {
-    read: () => paths.map(readCopy),
+    read: () => paths.flatMap(readCopy),
     write: (text) => {
       for (const path of paths) writeWhole(folder, path, text)
     }
@@ -136,11 +159,12 @@ export const withheldFiles = (folder: string): WithheldDisk => {
 }
 
 /** A file that is there and cannot be read counts as a damaged copy. */
-const readCopy = (path: string): string | undefined => {
+const readCopy = (name: string): ReadonlyArray<WithheldCopy> => {
   try {
-    return readFileSync(path, "utf8")
+    return [{ name, text: readFileSync(name, "utf8") }]
   } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === "ENOENT" ? undefined : ""
+    const { code, message } = cause as NodeJS.ErrnoException
+    return code === "ENOENT" ? [] : [{ name, fault: message }]
   }
 }
 

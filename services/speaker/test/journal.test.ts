@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { type LoadedRecords, openJournal } from "../src/journal.ts"
+import { markName } from "../src/journal-mark.ts"
 import { decodeBatches, encodeBatch, type SavedRecord } from "../src/journal-record.ts"
 
 const record = (name: string, text = "x"): SavedRecord => ({ _tag: "Message", key: name, envelope: text })
@@ -35,20 +36,96 @@ describe("journal", () => {
     assert.deepStrictEqual([names(load()), load().damage], [["a", "b", "c", "d"], "none"])
   })
 
-  it("loses at most the last batch, wholly, when the file is cut at any octet of it", async () => {
-    await write([["a"], ["b", "c"]])
+  it("loses at most the last batch, wholly, when a crash cuts it at any octet", async () => {
+    await write([["a"]])
     const path = join(folder, "journal-0")
-    const whole = readFileSync(path)
-    const before = encodeBatch([record("a")]).length
+    const before = readFileSync(path).length
+    const mark = readFileSync(join(folder, markName))
+    const whole = Buffer.concat([readFileSync(path), Buffer.from(encodeBatch([record("b"), record("c")]))])
     for (let length = whole.length - 1; length >= before; length--) {
       writeFileSync(path, whole)
       truncateSync(path, length)
+      writeFileSync(join(folder, markName), mark) // the batch was never acknowledged
       const found = load()
       assert.deepStrictEqual(names(found), ["a"], `cut at ${length}`)
       assert.strictEqual(found.damage, length === before ? "none" : "torn")
       await write([["d"]])
       assert.deepStrictEqual([names(load()), load().damage], [["a", "d"], "none"], `appended after a cut at ${length}`)
     }
+  })
+
+  it("has lost something when it is shorter than was acknowledged, until a snapshot makes up for it", async () => {
+    await write([["a"], ["b"], ["c"]])
+    const path = join(folder, "journal-0")
+    const whole = readFileSync(path)
+    for (let length = 0; length < whole.length; length++) {
+      truncateSync(path, length)
+      assert.strictEqual(load().damage, "lost", `cut at ${length}`)
+      writeFileSync(path, whole)
+    }
+    truncateSync(path, whole.length / 3)
+    const expected = `${path}: expected the ${whole.length} bytes that were acknowledged, found ${whole.length / 3}`
+    assert.deepStrictEqual([names(load()), load().faults], [["a"], [expected]])
+    await write([["d"], ["e"], ["f"], ["g"]])
+    assert.deepStrictEqual(
+      [names(load()), load().damage],
+      [["a", "d", "e", "f", "g"], "lost"],
+      "longer, and lost still"
+    )
+    rmSync(path)
+    assert.include(load().faults[0], "acknowledged, found no file")
+    const { journal } = openJournal(folder)
+    journal.compact([record("a")])
+    await journal.close()
+    assert.strictEqual(load().damage, "none")
+    await write([["h"]])
+    assert.deepStrictEqual([names(load()), load().damage], [["a", "h"], "none"])
+    for (const name of ["journal-1", "snapshot-1"]) rmSync(join(folder, name))
+    assert.strictEqual(load().damage, "lost", "its whole generation is gone")
+  })
+
+  it("is whole where a mark tells of less than there is, and says where it cannot be told", async () => {
+    await write([["a"]])
+    const mark = readFileSync(join(folder, markName))
+    await write([["b"]])
+    writeFileSync(join(folder, markName), mark)
+    assert.strictEqual(load().damage, "none")
+    for (const text of ["", "garbage"]) {
+      writeFileSync(join(folder, markName), text)
+      assert.deepStrictEqual([load().damage, load().faults.length], ["none", 1])
+    }
+    rmSync(join(folder, markName))
+    mkdirSync(join(folder, markName))
+    assert.match(load().faults.join(), /acknowledged: expected a file that can be read, found EISDIR/)
+    await write([["c"]])
+    truncateSync(join(folder, "journal-0"), readFileSync(join(folder, "journal-0")).length - 5)
+    assert.strictEqual(load().damage, "torn")
+    assert.match(load().faults.join(), /as far as can be told: nothing says how long the file was/)
+  })
+
+  it("counts a file that cannot be read as lost, writes on beside it, and is rid of it after a snapshot", async () => {
+    await write([["a"]])
+    rmSync(join(folder, "journal-0"))
+    mkdirSync(join(folder, "journal-0", "deep"), { recursive: true })
+    assert.deepStrictEqual([names(load()), load().damage], [[], "lost"])
+    assert.match(load().faults.join(), /journal-0: expected a file that can be read, found EISDIR/)
+    await write([["b"]])
+    assert.deepStrictEqual([names(load()), load().damage], [["b"], "lost"], "no later batch hides it")
+    const { journal } = openJournal(folder)
+    journal.compact([record("b")])
+    await journal.close()
+    assert.deepStrictEqual([names(load()), load().damage], [["b", "b"], "none"])
+  })
+
+  it("takes the other generation for a snapshot that cannot be read", async () => {
+    const { journal } = openJournal(folder)
+    await journal.append([record("a")])
+    journal.compact([record("a")])
+    await journal.close()
+    rmSync(join(folder, "snapshot-1"))
+    mkdirSync(join(folder, "snapshot-1"))
+    assert.deepStrictEqual([names(load()), load().damage], [["a"], "repaired"])
+    assert.match(load().faults.join(), /snapshot-1: expected a file that can be read, found EISDIR/)
   })
 
   it("never answers a damaged batch, whichever octet of the file has a flipped bit", async () => {
@@ -111,7 +188,7 @@ describe("journal", () => {
       assert.isFalse(journal.isLong(), "a snapshot is longer")
     }
     await journal.close()
-    assert.deepStrictEqual(readdirSync(folder).sort(), ["journal-3", "journal-4", "snapshot-3", "snapshot-4"])
+    assert.deepStrictEqual(readdirSync(folder).sort(), [markName, "journal-3", "journal-4", "snapshot-3", "snapshot-4"])
   })
 })
 

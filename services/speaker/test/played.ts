@@ -22,7 +22,10 @@ export const noDiagnosis: SpeakerDiagnosis = { note: () => {}, of: () => [] }
 
 /** Nothing was ever withheld, and what is from now on is on a disk that is a list. */
 export const nothingWithheld = (disk: Array<string> = []): Withheld =>
-  new Withheld({ read: () => disk.slice(-1), write: (text) => void disk.push(text) }, "2026-11-23T14:05:00.000Z")
+  new Withheld(
+    { read: () => disk.slice(-1).map((text) => ({ name: "disk", text })), write: (text) => void disk.push(text) },
+    "2026-11-23T14:05:00.000Z"
+  )
 /** A node that has neither passwords nor neighbours. */
 export const nothingFound: Found = {
   passwordOf: () => undefined,

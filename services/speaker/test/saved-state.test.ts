@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import type { SavedRecord } from "../src/journal-record.ts"
-import { judgeAside, lostSession, recordsOf, restoreState, withLostSession } from "../src/saved-state.ts"
+import { describeSaved, judgeAside, lostSession, recordsOf, restoreState, withLostSession } from "../src/saved-state.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -114,6 +114,36 @@ describe("judgeAside of a text that is saved under two keys", () => {
       assert.isTrue(Result.isSuccess(judge(one.key, one.envelope)))
       assert.isTrue(Result.isFailure(judge(one.key, one.envelope)))
     }
+  })
+})
+
+describe("describeSaved", () => {
+  const describe = (centre: HandCentre, records: ReadonlyArray<SavedRecord>) =>
+    describeSaved(restoreState(trustOf(centre), nodeName, records), records.length)
+
+  it("is how much is known, or that nothing is saved", () => {
+    const centre = new HandCentre()
+    const own = [saved(centre.say(nodeIntent([peer()]))), saved(centre.say(vip("198.51.100.1")))]
+    assert.deepStrictEqual(describe(centre, own), { severity: "info", text: "1 VIP is known from the disk" })
+    assert.deepStrictEqual(describe(centre, []), { severity: "info", text: "nothing is saved yet" })
+  })
+
+  it("says of another node's folder whose it is, and of another cluster's what was refused", () => {
+    const centre = new HandCentre()
+    const others = [
+      saved(centre.say({ ...nodeIntent([peer()]), node: "other" })),
+      saved(centre.say(vip("198.51.100.1")))
+    ]
+    const otherNode = describe(centre, others)
+    assert.strictEqual(otherNode.severity, "warning")
+    assert.match(
+      otherNode.text,
+      /^2 records on the disk, none refused, 1 VIP known: expected this node's intent among them, found that of other; .*LOWTIDE_STATE_DIR/
+    )
+    assert.match(
+      describe(new HandCentre(), others).text,
+      /^2 records on the disk, 2 refused \(LT0401\), 0 VIPs known: expected this node's intent among them, found no node's; /
+    )
   })
 })
 

@@ -26,11 +26,12 @@ const make = (
   centre: HandCentre,
   records: ReadonlyArray<SavedRecord> = [],
   damage: LoadedRecords["damage"] = "none",
-  rest: Partial<Pick<SpeakerPort, "life" | "startPeer">> = {}
+  rest: Partial<Pick<SpeakerPort, "life" | "startPeer" | "withheld">> & { readonly faults?: ReadonlyArray<string> } = {}
 ) => {
   const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
   const saved: Array<SavedRecord> = []
   const snapshots: Array<ReadonlyArray<SavedRecord>> = []
+  const said: Array<string> = []
   const clock = { nowMs: 0 }
   const disk = { answers: Promise.resolve() }
   const speaker = new Speaker({
@@ -45,7 +46,7 @@ const make = (
       compact: (all) => void snapshots.push(all),
       close: async () => {}
     },
-    loaded: { records, damage, faults: [] },
+    loaded: { records, damage, faults: rest.faults ?? [] },
     life: firstLife,
     diagnosis: noDiagnosis,
     withheld: nothingWithheld(),
@@ -56,7 +57,7 @@ const make = (
     isOnLink: () => true,
     neighbors: nobody,
     runId: "run-1",
-    say: () => {},
+    say: (severity, text) => void said.push(`${severity} ${text}`),
     resync: () => {},
     wake: () => {},
     monotonicMs: () => clock.nowMs,
@@ -74,12 +75,35 @@ const make = (
     speaker.intake.take({ _tag: "Snapshot", items })
     await settle()
   }
-  return { speaker, saved, snapshots, clock, disk, settle, take }
+  return { speaker, saved, snapshots, said, clock, disk, settle, take }
 }
 
 const unreachable = nodeIntent([peer({ peerPort: 1, holdTimeSeconds: 90 })])
 
 describe("Speaker", () => {
+  it("says at its start which file has lost something and what to do, and what it found of others", () => {
+    const fault = "journal-0: expected 9 bytes, found 3"
+    const lost = make(new HandCentre(), [], "lost", { faults: [fault] }).said
+    assert.match(
+      lost[0] ?? "",
+      /^error LT0409 saved state: .* is lost, .*\(journal-0: expected 9 bytes, found 3\)\. Fix: /
+    )
+    assert.strictEqual(lost.filter((line) => line.includes(fault)).length, 1)
+    const torn = make(new HandCentre(), [], "torn", { faults: [fault] }).said
+    assert.strictEqual(torn[0], `warning saved state: ${fault}`)
+    const other = new HandCentre()
+    const records = [{ _tag: "Message" as const, ...other.say(vip("198.51.100.1")) }]
+    assert.match(make(new HandCentre(), records).said.at(-1) ?? "", /^warning speaker of .*: 1 record .*, 1 refused /)
+  })
+
+  it("says at its start what a person withheld, and that nobody can read it", () => {
+    const said = make(new HandCentre(), [], "none", { withheld: nothingWithheld(["garbage"]) }).said
+    assert.match(
+      said[0] ?? "",
+      /^warning LT0408 disk: .*, found it damaged: every route of this node is withheld.* Fix: /
+    )
+  })
+
   it("confirms nothing before it knows its sessions, then waits for the hold time since its process began", async () => {
     const centre = new HandCentre()
     const { speaker, take, clock } = make(centre)

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -71,9 +71,25 @@ describe("Withheld", () => {
     const withheld = open()
     assert.isTrue(withheld.holds("198.51.100.1/32"))
     assert.include(withheld.orders[0]?.reason, "cannot be read")
+    assert.deepStrictEqual(withheld.atStart, [
+      `${join(folder, "withheld-0")}: expected the record of what is withheld here, found it damaged: every route of this node is ` +
+        "withheld. Before the fix, withdraw again at this node what `lowtide history` of it shows as withdrawn by hand"
+    ])
     withheld.remove(null)
     withheld.save()
     assert.isTrue(open().isEmpty)
+  })
+
+  it("has for a process that begins who withheld what, and which copy is damaged", () => {
+    assert.deepStrictEqual(open().atStart, [])
+    const withheld = open()
+    withheld.add(order("198.51.100.1"))
+    withheld.save()
+    rmSync(join(folder, "withheld-1"))
+    mkdirSync(join(folder, "withheld-1"))
+    const [fault, standing] = open().atStart
+    assert.match(fault ?? "", /withheld-1: expected the record .*, found EISDIR: .*; the other copy is whole/)
+    assert.strictEqual(standing, `198.51.100.1/32 is withheld by local:ada since ${now}: hijacked`)
   })
 
   it("holds, and says so, when the disk refuses", () => {
