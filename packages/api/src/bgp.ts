@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { AddressesText, at, InstantText, nameText } from "./parameters.ts"
 import { Instant, reading, reportsKept } from "./reading.ts"
+import { WithheldOrders } from "./withheld.ts"
 
 /** What ended or prevented a session, by one side. */
 export const SessionErrorView = Schema.Struct({
@@ -29,6 +30,10 @@ export const BgpSession = Schema.Struct({
   establishedAt: Schema.NullOr(Instant).annotate({ description: "When it came up; null while it is down" }),
   prefixesSent: Schema.Int.annotate({ description: "On the wire" }),
   prefixesWanted: Schema.Int.annotate({ description: "That the peer is to have" }),
+  withheld: Schema.optionalKey(WithheldOrders).annotate({
+    description:
+      "What a person at the node took away by hand, from this peer as from all; missing where nothing, or not known"
+  }),
   prefixesReceived: Schema.NullOr(Schema.Int).annotate({
     description: "That it announced to us, all sessions together: counted, never used; null where it is not known"
   }),

@@ -3,17 +3,7 @@ import { Schema } from "effect"
 import { ReasonWords } from "./orders.ts"
 import { AddressesText } from "./parameters.ts"
 import { Instant } from "./reading.ts"
-
-/** One thing that a person at the node took away, until it is given back. */
-export const WithheldOrder = Schema.Struct({
-  prefix: Schema.NullOr(Schema.String).annotate({ description: "Every route in it; null: every route of the node" }),
-  reason: Schema.String,
-  actor: Schema.String.annotate({
-    description: "Who the caller said to be; the socket lets in root and the speaker's user"
-  }),
-  since: Instant
-}).annotate({ identifier: "WithheldOrder" })
-export type WithheldOrder = typeof WithheldOrder.Type
+import { WithheldOrder } from "./withheld.ts"
 
 /** What a speaker knows of itself, with nothing else there. Answer of `GET /v1/node`. */
 export const NodeTruth = Schema.Struct({

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { FindingView } from "./finding.ts"
 import { Instant, reading, reportsKept } from "./reading.ts"
+import { WithheldOrders } from "./withheld.ts"
 
 /**
  * How well a node's speaker is heard. `live`: it holds all that the centre says. `stale`: it lags behind. `silent`: no
@@ -33,23 +34,9 @@ export const NodeView = Schema.Struct({
       since: Instant.annotate({ description: "Since when the first of them waits, the node's clock" })
     })
   ).annotate({ description: "What the speaker's brake holds back; null when nothing, or not known" }),
-  withheld: Schema.optionalKey(
-    Schema.NullOr(
-      Schema.Struct({
-        count: Schema.Int.annotate({ description: "Orders that stand" }),
-        orders: Schema.Array(
-          Schema.Struct({
-            prefix: Schema.NullOr(Schema.String).annotate({
-              description: "Every route in it; null: every route of the node"
-            }),
-            reason: Schema.String,
-            actor: Schema.String.annotate({ description: "Who the person at the node said to be" }),
-            since: Instant
-          })
-        ).annotate({ description: "The first of them" })
-      })
-    )
-  ).annotate({ description: "What a person at the node took away by hand; null when nothing, or not known" }),
+  withheld: Schema.optionalKey(Schema.NullOr(WithheldOrders)).annotate({
+    description: "What a person at the node took away by hand; null when nothing, or not known"
+  }),
   sync: NodeSync,
   lastHeard: Schema.NullOr(Instant).annotate({
     description: "When its newest status came in, the allocator's clock; null at an earlier time"

@@ -4,7 +4,8 @@ import {
   type SessionSaid,
   type SessionView,
   sessionFacts,
-  sessionViews
+  sessionViews,
+  type WithheldOrders
 } from "../src/announcing/bgp-view.ts"
 import { explainSession } from "../src/announcing/explain.ts"
 import type { NodePeer } from "../src/announcing/intent.ts"
@@ -58,6 +59,32 @@ describe("what is said of a session that does not come up", () => {
       /OpenSent \(entered 5m ago\): TCP is up, and its OPEN has not come; .*\nNothing was heard for the hold/
     )
     assert.match(explained({ state: "Active" }), /not established: Active \(entered 5m ago\)\.\n/)
+  })
+})
+
+describe("what is said of a session whose routes are withheld by hand", () => {
+  const order = { prefix: null, reason: "INC-42.", actor: "local:ada", since: "2026-11-23T13:55:00.000Z" }
+
+  const withheldBy = (said: Partial<SessionSaid>, withheld: WithheldOrders) =>
+    explainSession({ ...viewOf(said), withheld }, [], () => "5m ago")
+
+  it("is who took them away, when and why, and how they are given back, and that it has none", () => {
+    const text = withheldBy({}, { count: 1, orders: [order] })
+    assert.match(text, /Established \(entered 5m ago\): it has no prefix, and is to have none now\. /)
+    assert.include(
+      text,
+      "Withheld by hand at the node (LT0408): every route, by local:ada 5m ago (2026-11-23T13:55:00.000Z): INC-42. To give back"
+    )
+    assert.include(withheldBy({ state: "Active" }, { count: 1, orders: [order] }), "every route, by local:ada")
+  })
+
+  it("names three orders, and how many more there are", () => {
+    const orders = [1, 2, 3, 4].map((last) => ({ ...order, prefix: `198.51.100.${last}/32` }))
+    assert.match(withheldBy({}, { count: 9, orders }), /198\.51\.100\.3\/32, by local:ada [^;]*; and 6 more\./)
+  })
+
+  it("is nothing where none are", () => {
+    assert.match(explained({}), /: it is to have no prefix, and has none\.$/)
   })
 })
 

@@ -49,7 +49,7 @@ export class NodeView {
   /** Its sessions and routes, as the centre's views take them. */
   facts(): NodeFacts {
     const { table, sessions, memory, isQuiet, status: statusNow } = this.#port
-    const { cluster, node, sync, agreedAt, sessions: said } = statusNow()
+    const { cluster, node, sync, agreedAt, withheld, sessions: said } = statusNow()
     const byPeer = new Map(said.map((session) => [session.peer, session]))
     return {
       cluster,
@@ -62,6 +62,7 @@ export class NodeView {
         return session && sessionFacts(session)
       },
       ...(isQuiet() && { quiet }),
+      ...(withheld && { withheld }),
       wanted: (peer) => table.wanted(peer),
       vipsOf: (prefix) => table.vipsOf(prefix).map((vip) => ({ ...vip, event: vip.cause })),
       told: (vip, peer) => memory.told(vip, peer),

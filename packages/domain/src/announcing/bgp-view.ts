@@ -18,6 +18,18 @@ export interface BfdFault {
   readonly message: string
 }
 
+/** What a person at a node took away: how many orders stand, and the first of them. */
+export interface WithheldOrders {
+  readonly count: number
+  /** `prefix` is null where the order is about every route; `since` is RFC 3339, the node's clock. */
+  readonly orders: ReadonlyArray<{
+    readonly prefix: string | null
+    readonly reason: string
+    readonly actor: string
+    readonly since: string
+  }>
+}
+
 /** What is known of one session: all of it at the node itself, what its status or its reports have of it at the centre. */
 export interface SessionFacts {
   readonly state: string
@@ -109,6 +121,8 @@ export interface NodeFacts {
   readonly session: (peer: string) => SessionFacts | undefined
   /** Why the node announces nothing of what it is to; missing where it does. */
   readonly quiet?: string
+  /** Missing where nothing is withheld there by hand, or that is not known. */
+  readonly withheld?: WithheldOrders
   /** What a peer is to have, by prefix. */
   readonly wanted: (peer: string) => ReadonlyMap<string, WantedRoute>
   /** VIPs with one of whose routes a prefix is. */
@@ -158,6 +172,8 @@ export interface SessionView {
   /** Prefixes on the wire, that the peer is to have, and that it announced to us. */
   readonly prefixesSent: number
   readonly prefixesWanted: number
+  /** What the peer is not to have because a person at the node took it away; missing where nothing, or not known. */
+  readonly withheld?: WithheldOrders
   readonly prefixesReceived: number | null
   readonly bfd: string | null
   readonly bfdFault?: BfdFault
@@ -236,6 +252,7 @@ const sessionView = (facts: NodeFacts, peer: NodePeer): SessionView => {
     establishedAt: session?.establishedAt ?? null,
     prefixesSent: session?.prefixesSent ?? 0,
     prefixesWanted: facts.wanted(peer.name).size,
+    ...(facts.withheld && { withheld: facts.withheld }),
     prefixesReceived: session?.prefixesReceived ?? null,
     bfd: session?.bfd ?? null,
     ...(session?.bfdFault && { bfdFault: session.bfdFault }),

@@ -1,6 +1,6 @@
 import { codes } from "../config/codes.ts"
 import { listText, plural } from "../words.ts"
-import type { RouteView, SessionError, SessionView } from "./bgp-view.ts"
+import type { RouteView, SessionError, SessionView, WithheldOrders } from "./bgp-view.ts"
 import type { FlapView } from "./flaps.ts"
 import { notificationMeaning } from "./notification-meaning.ts"
 
@@ -24,6 +24,7 @@ export const explainSession = (
           `${who} is not established: ${state}${forText}${stateTexts[state] ?? ""}.`,
           `${capital(endless(why.reason))}${why.code === null ? "" : ` (${why.code})`}.`
         ]
+  if (session.withheld !== undefined) sentences.push(withheldText(session.withheld, ago))
   if (session.evidence.length > 0) {
     sentences.push(`The node looked: ${session.evidence.map(endless).join("; ")}.`)
   }
@@ -75,10 +76,31 @@ const bfdTexts = ({ state, bfdFault }: SessionView, bfd: string): ReadonlyArray<
   }
 }
 
-const prefixText = ({ prefixesSent, prefixesWanted }: SessionView): string =>
-  prefixesSent === prefixesWanted
+const prefixText = ({ prefixesSent, prefixesWanted, withheld }: SessionView): string => {
+  if (prefixesSent === 0 && prefixesWanted === 0) {
+    return withheld === undefined
+      ? "it is to have no prefix, and has none"
+      : "it has no prefix, and is to have none now"
+  }
+  return prefixesSent === prefixesWanted
     ? `it has all ${plural(prefixesSent, "prefix", "prefixes")} that it is to have`
     : `it has ${prefixesSent} of the ${plural(prefixesWanted, "prefix", "prefixes")} that it is to have`
+}
+
+/** Orders that a sentence names; of more it has their number. */
+const ordersMax = 3
+
+/** Whoever finds routes missing must see that a person took them away, and not look for a fault. */
+const withheldText = ({ count, orders }: WithheldOrders, ago: AgoText): string => {
+  const named = orders
+    .slice(0, ordersMax)
+    .map(
+      ({ prefix, actor, since, reason }) =>
+        `${prefix ?? "every route"}, by ${actor} ${ago(since)} (${since}): ${endless(reason)}`
+    )
+  const more = count > named.length ? `; and ${count - named.length} more` : ""
+  return `Withheld by hand at the node (LT0408): ${named.join("; ")}${more}. To give back: \`lowtide node restore\` there.`
+}
 
 const errorSentence = (
   { at, notification, reason }: SessionError,

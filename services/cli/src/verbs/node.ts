@@ -1,4 +1,5 @@
-import type { NodeOrderAnswer, NodeTruth, WithheldOrder } from "@lowtide/api/node-truth"
+import type { NodeOrderAnswer, NodeTruth } from "@lowtide/api/node-truth"
+import type { WithheldOrder } from "@lowtide/api/withheld"
 import { plural } from "@lowtide/domain/words"
 import { parseAddresses, prefixesMeet } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"

@@ -120,6 +120,7 @@ export const nodeFacts = (
     node,
     sync,
     agreedAt: status?.agreedAt ?? null,
+    ...(status?.withheld && { withheld: status.withheld }),
     intent,
     session: (peer) => {
       const said = status?.sessions.find((session) => session.peer === peer)
