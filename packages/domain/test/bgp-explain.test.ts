@@ -66,11 +66,11 @@ describe("what is said of a session whose routes are withheld by hand", () => {
   const order = { prefix: null, reason: "INC-42.", actor: "local:ada", since: "2026-11-23T13:55:00.000Z" }
 
   const withheldBy = (said: Partial<SessionSaid>, withheld: WithheldOrders) =>
-    explainSession({ ...viewOf(said), withheld }, [], () => "5m ago")
+    explainSession({ ...viewOf(said), withheld }, [], () => "5m ago").join("\n")
 
   it("is who took them away, when and why, and how they are given back, and that it has none", () => {
     const text = withheldBy({}, { count: 1, orders: [order] })
-    assert.match(text, /Established \(entered 5m ago\): it has no prefix, and is to have none now\. /)
+    assert.match(text, /Established \(entered 5m ago\): it has no prefix, and is to have none now\.\n/)
     assert.include(
       text,
       "Withheld by hand at the node (LT0408): every route, by local:ada 5m ago (2026-11-23T13:55:00.000Z): INC-42. To give back"

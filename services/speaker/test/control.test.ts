@@ -181,6 +181,11 @@ describe("a person at the node", () => {
     take(...said, centre.head())
     await until(() => speaker.status().confirmedCseq === 3, "nothing is withdrawn yet")
     const answer = await order(path, "withdraw", null)
+    const told = Schema.decodeUnknownSync(BgpSessionList)((await ask(path, "GET", "/v1/bgp/peers")).body).items[0]
+    assert.deepInclude(told, {
+      prefixesWanted: 0,
+      withheld: { count: 1, orders: speaker.status().withheld?.orders ?? [] }
+    })
     assert.deepStrictEqual(answer.prefixes, [`${dnsV4}/32`, `${webV4}/32`])
     await until(() => routesAtRouter().length === 0, "the router has nothing")
     // Withheld is not released: the centre has no word of it, and goes on to oblige the node.

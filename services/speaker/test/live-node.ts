@@ -3,11 +3,12 @@ import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { type CollectorEvent, startCollector } from "@lowtide/bgp"
+import { type BgpCollector, type CollectorEvent, startCollector } from "@lowtide/bgp"
 import { type Bus, layerBus } from "@lowtide/bus/connection"
 import { ensureStreams, publishAll } from "@lowtide/bus/streams"
 import { stateSubject } from "@lowtide/bus/subjects"
 import { startProcess } from "@lowtide/testkit/lab/processes"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { startNats } from "@lowtide/testkit/nats"
 import { Effect } from "effect"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, type Wanted } from "./hand-centre.ts"
@@ -74,6 +75,21 @@ export const startRouter = (events: Array<CollectorEvent> = []) =>
     (event) => void events.push(event)
   )
 
+/** What a router has. */
+export const prefixesAt = (collector: BgpCollector): ReadonlyArray<string> =>
+  collector
+    .peers()
+    .flatMap(({ routes }) => [...routes.keys()])
+    .sort()
+
+/** Fails with what is there instead when it does not come to that. */
+export const waitForPrefixes = (collector: BgpCollector, expected: ReadonlyArray<string>) =>
+  waitUntil(
+    `routes ${expected.join(" ")}`,
+    Effect.sync(() => prefixesAt(collector).join(" ") === expected.join(" ")),
+    { deadlineMs: 15_000 }
+  ).pipe(Effect.mapError((error) => new Error(`${error.message}; found ${prefixesAt(collector).join(" ") || "none"}`)))
+
 /** Has messages in the stream, as the centre has them there. */
 export const publish = (texts: ReadonlyArray<{ readonly key: string; readonly envelope: string }>) =>
   publishAll(texts.map(({ key, envelope }) => ({ subject: stateSubject(clusterName, key), text: envelope })))
@@ -102,12 +118,13 @@ export const beginNode = Effect.gen(function* () {
   }
 })
 
-/** What a process answers over its HTTP socket. */
+/** What a process answers over its HTTP socket; status 0 while it does not listen. */
 export const get = (socketPath: string, path: string) =>
   Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
-    request({ socketPath, path }, (response) => {
+    const asked = request({ socketPath, path }, (response) => {
       let text = ""
       response.setEncoding("utf8").on("data", (chunk) => (text += chunk))
       response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
-    }).end()
+    })
+    asked.on("error", () => resume(Effect.succeed({ status: 0, text: "" }))).end()
   })

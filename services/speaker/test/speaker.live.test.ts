@@ -1,9 +1,8 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import {
-  type BgpCollector,
   type CollectorEvent,
   findAttribute,
   formatAsPath,
@@ -19,22 +18,8 @@ import { readLast } from "@lowtide/bus/streams"
 import { statusStream, statusSubject, wireStream, wireSubject } from "@lowtide/bus/subjects"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect, Result } from "effect"
-import { encodeBatch } from "../src/journal-record.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
-import { beginNode, get, publish, startRouter } from "./live-node.ts"
-
-const prefixesAt = (collector: BgpCollector): ReadonlyArray<string> =>
-  collector
-    .peers()
-    .flatMap(({ routes }) => [...routes.keys()])
-    .sort()
-
-const waitForPrefixes = (collector: BgpCollector, expected: ReadonlyArray<string>) =>
-  waitUntil(
-    `routes ${expected.join(" ")}`,
-    Effect.sync(() => prefixesAt(collector).join(" ") === expected.join(" ")),
-    { deadlineMs: 15_000 }
-  ).pipe(Effect.mapError((error) => new Error(`${error.message}; found ${prefixesAt(collector).join(" ") || "none"}`)))
+import { beginNode, get, prefixesAt, publish, startRouter, waitForPrefixes } from "./live-node.ts"
 
 const newestStatus: Effect.Effect<NodeStatus | undefined, unknown, Bus> = Effect.map(
   readLast(statusStream, statusSubject(clusterName, nodeName)),
@@ -364,38 +349,6 @@ describe("speaker", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("announces nothing from a disk that lost something, until NATS brings everything again", () =>
-    Effect.gen(function* () {
-      const { nats, node, centre, collector, own, say, onBus } = yield* beginNode
-      const message = centre.say(own)
-      yield* Effect.gen(function* () {
-        yield* publish([message, centre.say(vip("198.51.100.50"))])
-        const speaker = yield* node.start(nats.url)
-        yield* waitForPrefixes(collector, ["198.51.100.50/32"])
-        yield* say(tombstone("198.51.100.50"), vip("198.51.100.51"))
-        yield* waitForPrefixes(collector, ["198.51.100.51/32"])
-        yield* say(vip("198.51.100.52"))
-        yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
-        yield* speaker.kill
-      }).pipe(onBus)
-      yield* nats.stop
-      const journal = join(node.folder, "state", "journal-0")
-      damageFirstBatch(journal)
-      // The sessions are known from a batch behind the damage.
-      appendFileSync(journal, encodeBatch([{ _tag: "Message", ...message }]))
-      yield* node.start(nats.url)
-      yield* waitUntil(
-        "a session with an empty table",
-        Effect.sync(() => collector.peers().some(({ endOfRib }) => endOfRib.size === 2))
-      )
-      assert.deepStrictEqual(prefixesAt(collector), [])
-      assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 503)
-      yield* nats.restart
-      yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
-      assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 200)
-    }).pipe(Effect.scoped)
-  )
-
   it.live("holds what would withdraw too much at once, over its own restart, until it is said as an order", () =>
     Effect.gen(function* () {
       const { nats, node, centre, collector, own, say, onBus } = yield* beginNode
@@ -561,13 +514,6 @@ describe("speaker", () => {
       }).pipe(Effect.scoped)
   )
 })
-
-/** Changes a bit in the middle of the first batch: something that was in effect is gone. */
-const damageFirstBatch = (path: string): void => {
-  const octets = readFileSync(path)
-  octets[100] = (octets[100] ?? 0) ^ 1
-  writeFileSync(path, octets)
-}
 
 /** A port of 127.0.0.1 on which nobody listens: bound for a moment, then closed. */
 const refusingPort = Effect.callback<number>((resume) => {

@@ -1,0 +1,80 @@
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { waitUntil } from "@lowtide/testkit/lab/wait"
+import { Effect } from "effect"
+import { encodeBatch } from "../src/journal-record.ts"
+import { tombstone, vip } from "./hand-centre.ts"
+import { beginNode, get, prefixesAt, publish, waitForPrefixes } from "./live-node.ts"
+
+/** What happens to the journal, and what the speaker says of it. */
+const losses = [
+  {
+    what: "with a bit that is another",
+    lose: (path: string, own: string) => {
+      const octets = readFileSync(path)
+      octets[100] = (octets[100] ?? 0) ^ 1
+      writeFileSync(path, octets)
+      appendFileSync(path, own) // the sessions are known from a batch behind the damage
+    },
+    said: /journal-0: expected whole batches, found 1 of them damaged/,
+    hasSessions: true
+  },
+  {
+    what: "cut in its middle",
+    lose: (path: string) => truncateSync(path, Math.floor(statSync(path).size * 0.7)),
+    said: /journal-0: expected the \d+ bytes that were acknowledged, found \d+\)/,
+    hasSessions: true
+  },
+  {
+    what: "that cannot be read",
+    lose: (path: string) => {
+      rmSync(path)
+      mkdirSync(path)
+    },
+    said: /journal-0: expected a file that can be read, found EISDIR/,
+    hasSessions: false
+  }
+]
+
+describe("a speaker whose disk lost something", () => {
+  for (const { what, lose, said, hasSessions } of losses) {
+    it.live(`announces nothing from a journal ${what}, says so, and goes on when NATS brings everything again`, () =>
+      Effect.gen(function* () {
+        const { nats, node, centre, collector, own, say, onBus } = yield* beginNode
+        const message = centre.say(own)
+        yield* Effect.gen(function* () {
+          yield* publish([message, centre.say(vip("198.51.100.50"))])
+          const speaker = yield* node.start(nats.url)
+          yield* waitForPrefixes(collector, ["198.51.100.50/32"])
+          yield* say(vip("198.51.100.51"))
+          yield* waitForPrefixes(collector, ["198.51.100.50/32", "198.51.100.51/32"])
+          yield* say(tombstone("198.51.100.50"), vip("198.51.100.52"))
+          yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
+          yield* speaker.kill
+        }).pipe(onBus)
+        yield* nats.stop
+        lose(join(node.folder, "state", "journal-0"), encodeBatch([{ _tag: "Message", ...message }]))
+        const second = yield* node.start(nats.url)
+        yield* waitUntil(
+          hasSessions ? "a session with an empty table" : "its answer",
+          hasSessions
+            ? Effect.sync(() => collector.peers().some(({ endOfRib }) => endOfRib.size === 2))
+            : Effect.map(get(node.httpSocket, "/readyz"), ({ status }) => status !== 0)
+        )
+        assert.deepStrictEqual(prefixesAt(collector), [])
+        assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 503)
+        const log = yield* second.log
+        assert.match(log, /LT0409 saved state: something that was in effect is lost/)
+        assert.match(log, said)
+        yield* nats.restart
+        yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
+        assert.strictEqual((yield* get(node.httpSocket, "/readyz")).status, 200)
+        yield* second.kill
+        yield* nats.stop
+        yield* node.start(nats.url)
+        yield* waitForPrefixes(collector, ["198.51.100.51/32", "198.51.100.52/32"])
+      }).pipe(Effect.scoped)
+    )
+  }
+})
