@@ -1,4 +1,4 @@
-import { routeViews } from "@lowtide/domain/announcing/bgp-view"
+import { routeViews, sessionViews } from "@lowtide/domain/announcing/bgp-view"
 import type { StoredWire } from "@lowtide/ledger"
 import { assert, describe, it } from "vitest"
 import { type HeardNode, nodeFacts } from "../../src/http/views/bgp.ts"
@@ -67,5 +67,21 @@ describe("a path that a node was told to a peer as standby", () => {
 
   it("is to every peer where the node is a standby, also by the report of a release that does not say it of each", () => {
     assert.deepStrictEqual(pathsBy(applied(1, "Standby", told("tor-a"))), ["tor-a standby 4", "tor-b standby 4"])
+  })
+})
+
+describe("a session of a node where a person withheld routes", () => {
+  it("has the orders that the node's status tells of, and none where it tells of none", () => {
+    const order = { prefix: null, reason: "INC-42", actor: "local:ada", since: writtenAt }
+    const withheld = { count: 1, orders: [order] }
+    const viewsOf = (status: unknown) => {
+      const heard = { ...heardWith(peerOf("tor-a")), status } as HeardNode
+      return sessionViews(nodeFacts(heard, new WireFacts([], Date.parse(writtenAt)), new Map()))
+    }
+    assert.deepStrictEqual(
+      viewsOf({ sessions: [], announcing: [], withheld }).map((view) => view.withheld),
+      [withheld, withheld]
+    )
+    assert.isTrue(viewsOf({ sessions: [], announcing: [] }).every((view) => !("withheld" in view)))
   })
 })
