@@ -99,7 +99,12 @@ const RunningLive = Layer.effect(
     )
     const owner = `the speaker of node ${settings.node}, pid ${process.pid}`
     const bfd = yield* connectBfd({ socketPath: bfdSocket, owner }, (event) => speaker.takeBfd(event))
-    const diagnosis = new Diagnosis({ ...machineDiagnosis, monotonicMs, onFound: () => speaker.diagnosed() })
+    const diagnosis = new Diagnosis({
+      ...machineDiagnosis,
+      monotonicMs,
+      unixMs: Date.now,
+      onFound: () => speaker.diagnosed()
+    })
     const speaker: Speaker = new Speaker({
       diagnosis,
       settings,

@@ -1,3 +1,4 @@
+import type { PeerStatus } from "@lowtide/bgp/peer"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
 import type { BfdGuard } from "./bfd-guard.ts"
@@ -93,8 +94,9 @@ export class NodeStatusReport {
   get #sessions(): NodeStatus["sessions"] {
     const { peers, notes, bfd, diagnosis } = this.#port
     return peers.running.map((peer) => {
-      const { name } = peer.options
-      return sessionStatus(peer, { fault: notes.lastFault(name), bfd: bfd.of(name), evidence: diagnosis.of(name) })
+      const { options } = peer
+      const evidence = (status: PeerStatus) => diagnosis.of(options, status)
+      return sessionStatus(peer, { fault: notes.lastFault(options.name), bfd: bfd.of(options.name), evidence })
     })
   }
 

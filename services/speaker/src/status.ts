@@ -1,4 +1,4 @@
-import type { BgpPeer, PeerError } from "@lowtide/bgp/peer"
+import type { BgpPeer, PeerError, PeerStatus } from "@lowtide/bgp/peer"
 import type { Envelope } from "@lowtide/bus/envelope"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import type { BfdWithPeer } from "./bfd-guard.ts"
@@ -19,10 +19,13 @@ export const sessionStatus = (
   }: {
     readonly fault: SessionFault | undefined
     readonly bfd: BfdWithPeer | undefined
-    readonly evidence: ReadonlyArray<string>
+    /** What the node found out by itself about a session in this state. */
+    readonly evidence: (status: PeerStatus) => ReadonlyArray<string>
   }
 ): SessionStatus => {
-  const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = peer.status()
+  const status = peer.status()
+  const found = evidence(status)
+  const { state, sinceUnixMs, prefixesSent, prefixesReceived, remoteAsn, ...more } = status
   const { establishedAtUnixMs, localAddress, nextHops, remoteRole, lastError } = more
   const { sent, received, local } = lastError
   const { peerAsn } = peer.options
@@ -42,7 +45,7 @@ export const sessionStatus = (
     ...(nextHops !== undefined && { nextHops }),
     ...(remoteRole !== undefined && { peerRole: roleName(remoteRole) }),
     received: prefixesReceived,
-    ...(evidence.length > 0 && state !== "Established" && { evidence }),
+    ...(found.length > 0 && { evidence: found }),
     errors: {
       ...(sent && { sent: errorStatus(sent) }),
       ...(received && { received: errorStatus(received) }),

@@ -1,8 +1,8 @@
-import type { PeerEvent, PeerOptions } from "@lowtide/bgp/peer"
+import type { PeerEvent, PeerOptions, PeerStatus } from "@lowtide/bgp/peer"
 import { parseIpAddress } from "@lowtide/net"
 import type { TcpOptions } from "@lowtide/sockets"
 import { Result } from "effect"
-import { type Evidence, judgeEvidence } from "./judge.ts"
+import { type Evidence, judgeDropped, judgeEvidence } from "./judge.ts"
 import { linkOf, probeHost, probeTcp } from "./probe.ts"
 import { readTcpCounters, risenSince, type TcpCounters } from "./tcp-counters.ts"
 
@@ -12,12 +12,16 @@ export const lookAgainMs = 60_000
 /** A session that ends by its hold timer within so many hold times has heard nothing after it came up. */
 const firstHoldTimes = 1.5
 
+/** A connection that opens for longer is not heard, or slow: what is heard takes round trips alone. */
+export const openingMs = 2_000
+
 /** The kernel's own TTL, of which no route of ours has as many hops. */
 const ordinaryTtl = 64
 
 /** What looking takes; a test has its own. */
 export interface DiagnosisPort {
   readonly monotonicMs: () => number
+  readonly unixMs: () => number
   readonly counters: () => TcpCounters | undefined
   readonly probeTcp: typeof probeTcp
   readonly probeHost: typeof probeHost
@@ -47,6 +51,8 @@ export class Diagnosis {
   /** As they were when the session last came up. */
   readonly #counted = new Map<string, TcpCounters>()
   readonly #began: TcpCounters | undefined
+  /** Peers of which the last attempt heard nothing. */
+  readonly #unheard = new Set<string>()
   readonly #up = new Map<string, { readonly atMs: number; readonly holdTimeSeconds: number }>()
 
   constructor(port: DiagnosisPort) {
@@ -54,15 +60,31 @@ export class Diagnosis {
     this.#began = port.counters()
   }
 
-  /** What was found about a peer that does not come up, a sentence each. */
-  of(peer: string): ReadonlyArray<string> {
-    return this.#looked.get(peer)?.found ?? []
+  /**
+   * What is known of a peer that does not come up, a sentence each: what the kernel has dropped up to now, also while a connection
+   * is still opening, and what was found the last time. Nothing is read of one that is up, or has said why it is not.
+   */
+  of(options: PeerOptions, status: Pick<PeerStatus, "state" | "sinceUnixMs">): ReadonlyArray<string> {
+    if (status.state === "Established") return []
+    const { name, md5Key, isDialled } = options
+    const found = this.#looked.get(name)?.found ?? []
+    if (!this.#unheard.has(name) && !this.#isOpeningLong(status, isDialled !== false)) return found
+    const [before, now] = [this.#counted.get(name) ?? this.#began, this.#port.counters()]
+    if (before === undefined || now === undefined) return found
+    return [...judgeDropped(risenSince(before, now), { peer: name, hasPassword: md5Key !== undefined }), ...found]
+  }
+
+  /** Whether a connection is there, or asked for, or waited for from a peer that is to connect, for longer than one takes. */
+  #isOpeningLong({ state, sinceUnixMs }: Pick<PeerStatus, "state" | "sinceUnixMs">, isDialled: boolean): boolean {
+    return state !== "Idle" && (state !== "Active" || !isDialled) && this.#port.unixMs() - sinceUnixMs >= openingMs
   }
 
   note(options: PeerOptions, event: PeerEvent): void {
     const { name } = options
     if (event._tag === "SessionEstablished") return this.#cameUp(name, event.holdTimeSeconds)
     const end = event._tag === "SessionEnded" ? this.#endOfSession(name, event) : endOf(event)
+    if (end !== undefined) this.#unheard.add(name)
+    else if (event._tag === "ConnectFailed" || event._tag === "SessionEnded") this.#unheard.delete(name)
     if (end === undefined) return
     const nowMs = this.#port.monotonicMs()
     const before = this.#looked.get(name)
@@ -81,6 +103,7 @@ export class Diagnosis {
   #cameUp(name: string, holdTimeSeconds: number): void {
     const before = this.#looked.get(name)
     if (before !== undefined) before.isOver = true
+    this.#unheard.delete(name)
     const counters = this.#port.counters()
     if (counters !== undefined) this.#counted.set(name, counters)
     this.#up.set(name, { atMs: this.#port.monotonicMs(), holdTimeSeconds })
@@ -100,7 +123,7 @@ export class Diagnosis {
   }
 
   async #look(options: PeerOptions, end: Evidence["end"]): Promise<ReadonlyArray<string>> {
-    const { name, host, port, localAddress, ttl, ttlMin, device, md5Key } = options
+    const { host, port, localAddress, ttl, ttlMin, device, md5Key } = options
     const to = { host, port, ...(localAddress !== undefined && { localAddress }) }
     const peer = Result.getOrUndefined(parseIpAddress(host.replace(/%.*$/, "")))
     const key = md5Key === undefined ? undefined : Result.getOrUndefined(md5Key())
@@ -120,14 +143,10 @@ export class Diagnosis {
       isSilent && ttl !== 255 ? this.#port.probeTcp(to, { ...own, ttl: 255 }) : undefined,
       this.#port.probeHost({ host, port })
     ])
-    const before = this.#counted.get(name) ?? this.#began
-    const now = this.#port.counters()
     return judgeEvidence({
-      peer: name,
       hasPassword: key !== undefined,
       ttl,
       end,
-      dropped: before && now && risenSince(before, now),
       ...(withoutKey !== undefined && { unsigned: withoutKey }),
       ...(further !== undefined && { ordinaryTtl: further }),
       ...(full !== undefined && { fullTtl: full }),

@@ -3,14 +3,11 @@ import type { TcpCounters } from "./tcp-counters.ts"
 
 /** What was found out about a session that does not come up. */
 export interface Evidence {
-  readonly peer: string
   readonly hasPassword: boolean
   /** TTL that our segments leave with, if it is set: 1 keeps them on the link. */
   readonly ttl: number | undefined
   /** What the session itself came to: nothing came back, or the connection was there and nothing was said on it. */
   readonly end: "silent" | "unheard"
-  /** Segments dropped here since the session last came up, or its speaker began; undefined where they are not counted. */
-  readonly dropped: TcpCounters | undefined
   /** The same connection without a password, where there is one. */
   readonly unsigned?: ProbeAnswer
   /** The same with the kernel's own TTL, where a smaller one is set. */
@@ -22,16 +19,20 @@ export interface Evidence {
   readonly link: LinkAnswer
 }
 
-/** What it shows, the most certain first, a sentence each: what was seen, and what it means for whoever runs either side. */
+/** What asking otherwise shows, a sentence: what was seen, and what it means for whoever runs either side. */
 export const judgeEvidence = (evidence: Evidence): ReadonlyArray<string> => {
-  const [counted, probed] = [fromCounters(evidence), fromProbes(evidence)]
-  return probed.length > 0 ? [...counted, ...probed] : [...counted, fromPresence(evidence)]
+  const probed = fromProbes(evidence)
+  return probed.length > 0 ? probed : [fromPresence(evidence)]
 }
 
-/** What the kernel dropped that could be this session's: it counts for all sessions of the node together. */
-const fromCounters = ({ dropped, peer, hasPassword }: Evidence): ReadonlyArray<string> => {
-  if (dropped === undefined) return []
-  const { md5NotFound, md5Unexpected, md5Failure, minTtlDrop } = dropped
+/**
+ * What the kernel dropped that could be this session's, a sentence each: it counts for all sessions of the node together. Told by
+ * how much its counters have risen since the session last came up, or its speaker began.
+ */
+export const judgeDropped = (
+  { md5NotFound, md5Unexpected, md5Failure, minTtlDrop }: TcpCounters,
+  { peer, hasPassword }: { readonly peer: string; readonly hasPassword: boolean }
+): ReadonlyArray<string> => {
   return [
     ...(hasPassword && md5Failure > 0
       ? [
