@@ -4,10 +4,20 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import type { AdvertisedRoute, NodePeer, VipIntent } from "@lowtide/domain/announcing/intent"
+import { afterAll, afterEach, beforeAll } from "vitest"
 import { bundled } from "../../scripts/bundle.mjs"
 import { openJournal } from "../../services/speaker/src/journal.ts"
 import { clusterName, HandCentre, nodeIntent, nodeName, peer, vip } from "../../services/speaker/test/hand-centre.ts"
-import { type BgpLab, end, eventually, linkAddresses } from "./bgp-lab.ts"
+import {
+  type BgpLab,
+  end,
+  eventually,
+  linkAddresses,
+  makeBgpLab,
+  type Router,
+  type RouterSetup,
+  type StartRouter
+} from "./bgp-lab.ts"
 
 const run = promisify(execFile)
 
@@ -43,6 +53,45 @@ export interface LoneNode {
 }
 
 export const autonomousSystems = { node: 65551, router: 64501 } as const
+
+/** A router and lone nodes, of which none is left over for the next test. */
+export interface LoneBench {
+  readonly lab: () => BgpLab
+  /** Starts a router that is set as such a node needs it, but for `setup`. */
+  readonly router: (start: StartRouter, setup?: Partial<RouterSetup>) => Promise<Router>
+  readonly node: (setup: NodeSetup) => Promise<LoneNode>
+  /** Ends everything that was started up to now. */
+  readonly closeAll: () => Promise<void>
+}
+
+/** One lab for the tests of the suite that calls this; what a test starts ends with it. */
+export const loneBench = (): LoneBench => {
+  let lab: BgpLab
+  const open: Array<() => Promise<void>> = []
+  const closeAll = async () => {
+    for (const close of open.splice(0).reverse()) await close()
+  }
+  beforeAll(async () => {
+    lab = await makeBgpLab()
+  })
+  afterEach(closeAll)
+  afterAll(() => lab?.close())
+  return {
+    lab: () => lab,
+    router: async (start, setup) => {
+      const { router: localAsn, node: neighborAsn } = autonomousSystems
+      const started = await start(lab.router, { localAsn, neighborAsn, neighbor: linkAddresses.node[4], ...setup })
+      open.push(started.kill)
+      return started
+    },
+    node: async (setup) => {
+      const started = await startLoneNode(lab, setup)
+      open.push(started.close)
+      return started
+    },
+    closeAll
+  }
+}
 
 /** The Service of every VIP has an endpoint. */
 const endpointSlice = `

@@ -1,45 +1,12 @@
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
-import {
-  type BgpLab,
-  eventually,
-  linkAddresses,
-  makeBgpLab,
-  type Router,
-  type RouterSetup,
-  runText
-} from "./bgp-lab.ts"
+import { assert, describe, it } from "vitest"
+import { eventually, type RouterSetup, runText } from "./bgp-lab.ts"
 import { startBird } from "./bgp-routers/bird.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
-import { autonomousSystems, type LoneNode, type NodeSetup, startLoneNode } from "./explain-lab.ts"
-
-/** A router set as it should be; each case sets one thing wrong. */
-const right: RouterSetup = {
-  localAsn: autonomousSystems.router,
-  neighborAsn: autonomousSystems.node,
-  neighbor: linkAddresses.node[4]
-}
+import { loneBench } from "./explain-lab.ts"
 
 describe("lowtide bgp explain, at a node that is alone with a router set wrong", () => {
-  let lab: BgpLab
-  const open: Array<() => Promise<void>> = []
-  beforeAll(async () => {
-    lab = await makeBgpLab()
-  })
-  afterEach(async () => {
-    for (const close of open.splice(0).reverse()) await close()
-  })
-  afterAll(() => lab.close())
-
-  const router = async (setup: Partial<RouterSetup>, start = startBird): Promise<Router> => {
-    const started = await start(lab.router, { ...right, ...setup })
-    open.push(started.kill)
-    return started
-  }
-  const node = async (setup: NodeSetup): Promise<LoneNode> => {
-    const started = await startLoneNode(lab, setup)
-    open.push(started.close)
-    return started
-  }
+  const { lab, node, ...bench } = loneBench()
+  const router = (setup: Partial<RouterSetup>, start = startBird) => bench.router(start, setup)
 
   for (const [name, kind] of [
     ["BIRD", startBird],
@@ -70,6 +37,16 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
       await router({ gtsm: true }, kind)
       const { explained } = await node({ peer: {} })
       await explained("tor-a", /what we say on it does not reach it: most often it asks for TTL 255 \(GTSM/)
+    })
+
+    it(`${name} sends with a lower TTL than the node asks for, while the first connection is still opening`, async () => {
+      await router({}, kind)
+      const { explained } = await node({ peer: { ttlSecurityHops: 1, connectTimeSeconds: 600 } })
+      const text = await explained(
+        "tor-a",
+        /The node looked: .* dropped \d+ segments with a lower TTL than is asked for/
+      )
+      assert.notMatch(text, /LT0301/, "no attempt has failed yet")
     })
 
     it(`${name} expects another AS, and says so`, async () => {
@@ -145,7 +122,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
     await router({})
     const { explained } = await node({ peer: {} })
     await explained("tor-a", /is Established/)
-    const link = (state: string) => runText("ip", ["-n", lab.router.namespace, "link", "set", "up0", state])
+    const link = (state: string) => runText("ip", ["-n", lab().router.namespace, "link", "set", "up0", state])
     await link("down")
     try {
       await explained(
@@ -155,7 +132,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
     } finally {
       await link("up")
       // What a link that goes down takes away, its own IPv6 address, does not come back by itself.
-      await runText("ip", ["-n", lab.router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
+      await runText("ip", ["-n", lab().router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
     }
   })
 
@@ -198,7 +175,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
       await router({ hasBfd: true })
       const { explained } = await node({ peer, hasBfd: true })
       await explained("tor-a", /is Established .* BFD with it is Up/)
-      const link = (state: string) => runText("ip", ["-n", lab.router.namespace, "link", "set", "up0", state])
+      const link = (state: string) => runText("ip", ["-n", lab().router.namespace, "link", "set", "up0", state])
       await link("down")
       try {
         const text = await explained(
@@ -208,7 +185,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
         assert.match(text, /[1-9]\d* x LT0311 .*BFD has lost it: nothing came for 900 ms/)
       } finally {
         await link("up")
-        await runText("ip", ["-n", lab.router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
+        await runText("ip", ["-n", lab().router.namespace, "address", "add", "2001:db8::1/64", "dev", "up0", "nodad"])
       }
       await explained("tor-a", /is Established .* BFD with it is Up/)
     })

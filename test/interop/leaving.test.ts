@@ -1,9 +1,9 @@
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
-import { hasRoute, setupFor } from "./bgp-cases.ts"
-import { type BgpLab, eventually, makeBgpLab } from "./bgp-lab.ts"
+import { assert, describe, it } from "vitest"
+import { hasRoute } from "./bgp-cases.ts"
+import { eventually } from "./bgp-lab.ts"
 import { startBird } from "./bgp-routers/bird.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
-import { startLoneNode } from "./explain-lab.ts"
+import { loneBench } from "./explain-lab.ts"
 
 /** RFC 8326 §4.2, by number and as FRR writes it. */
 const gracefulShutdown = ["65535:0", "graceful-shutdown"]
@@ -17,25 +17,15 @@ describe.each([
   ["BIRD", startBird],
   ["FRR", startFrr]
 ] as const)("a node that leaves for good, with %s", (name, start) => {
-  let lab: BgpLab
-  const open: Array<() => Promise<void>> = []
-  beforeAll(async () => {
-    lab = await makeBgpLab()
-  })
-  afterEach(async () => {
-    for (const close of open.splice(0).reverse()) await close()
-  })
-  afterAll(() => lab.close())
+  const bench = loneBench()
 
   it("has its routes told as the last choice first (RFC 8326), then they go, and the router hears why (RFC 9003)", async () => {
-    const router = await start(lab.router, setupFor())
-    open.push(router.kill)
-    const node = await startLoneNode(lab, {
+    const router = await bench.router(start)
+    const node = await bench.node({
       peer: {},
       prefixes: prefixes.map(([, address]) => address),
       environment: { LOWTIDE_LEAVE_SECONDS: "5" }
     })
-    open.push(node.close)
     const host = ([family, address]: (typeof prefixes)[number]) => `${address}/${family === 4 ? 32 : 128}`
     const isLastChoice = (communities: ReadonlyArray<string>) =>
       communities.some((community) => gracefulShutdown.includes(community))

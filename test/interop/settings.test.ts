@@ -1,20 +1,12 @@
 import type { AdvertisedRoute, NodePeer } from "@lowtide/domain/announcing/intent"
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import { apply, begun, observe, raw, service } from "../../packages/domain/test/world.ts"
 import { nodeName } from "../../services/speaker/test/hand-centre.ts"
 import { hasRoute } from "./bgp-cases.ts"
-import {
-  type BgpLab,
-  eventually,
-  linkAddresses,
-  makeBgpLab,
-  type Router,
-  type RouterSetup,
-  runText
-} from "./bgp-lab.ts"
+import { eventually, linkAddresses, type RouterSetup, runText } from "./bgp-lab.ts"
 import { startBird } from "./bgp-routers/bird.ts"
 import { startFrr } from "./bgp-routers/frr.ts"
-import { autonomousSystems, type LoneNode, type NodeSetup, startLoneNode } from "./explain-lab.ts"
+import { autonomousSystems, type LoneNode, loneBench, type NodeSetup } from "./explain-lab.ts"
 
 /** Annotations without their prefix. */
 type Settings = Readonly<Record<string, string>>
@@ -56,27 +48,8 @@ for (const [name, start] of [
   ["FRR", startFrr]
 ] as const) {
   describe(`what annotations of configuration set, with ${name}`, () => {
-    let lab: BgpLab
-    const open: Array<() => Promise<void>> = []
-    beforeAll(async () => {
-      lab = await makeBgpLab()
-    })
-    const closeAll = async () => {
-      for (const close of open.splice(0).reverse()) await close()
-    }
-    afterEach(closeAll)
-    afterAll(() => lab.close())
-
-    const router = async (setup: Partial<RouterSetup> = {}): Promise<Router> => {
-      const started = await start(lab.router, {
-        localAsn: autonomousSystems.router,
-        neighborAsn: autonomousSystems.node,
-        neighbor: linkAddresses.node[4],
-        ...setup
-      })
-      open.push(started.kill)
-      return started
-    }
+    const { lab, closeAll, ...bench } = loneBench()
+    const router = (setup?: Partial<RouterSetup>) => bench.router(start, setup)
     const node = async (
       ofPeer: Settings,
       ofRoute: Settings = {},
@@ -84,9 +57,7 @@ for (const [name, start] of [
     ): Promise<LoneNode> => {
       const { peer, route } = told(ofPeer, ofRoute)
       const { nodes: _nodes, prefix: _prefix, ...attributes } = route
-      const started = await startLoneNode(lab, { peer: { ...peer, name: "tor-a" }, route: attributes, ...more })
-      open.push(started.close)
-      return started
+      return bench.node({ peer: { ...peer, name: "tor-a" }, route: attributes, ...more })
     }
 
     it("med, as-path-prepend: the router has both with the route", async () => {
@@ -155,10 +126,10 @@ for (const [name, start] of [
       await hasRoute(strict, 4, prefix)
       await closeAll()
       const lax = await router()
-      const before = await minTtlDrop(lab.node.namespace)
+      const before = await minTtlDrop(lab().node.namespace)
       await node({ "ttl-security-hops": "1" })
       await eventually(
-        () => minTtlDrop(lab.node.namespace),
+        () => minTtlDrop(lab().node.namespace),
         (dropped) => dropped > before,
         "the node's kernel drops what the router sends"
       )
