@@ -54,6 +54,7 @@ const listHint = "list what there is with `lowtide get services -o wide`"
 
 /** Where one sees what there is, by what was not found. */
 const nextOfMissing: Readonly<Record<string, string>> = {
+  peer: "list what there is with `lowtide get peers`",
   prefix: "`lowtide node status` shows what is withheld, and whether the node waits for the centre",
   seq: "`lowtide history --limit 1` shows the last event",
   from: "`lowtide audit checkpoints` shows their sizes",

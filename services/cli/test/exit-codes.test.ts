@@ -243,15 +243,18 @@ describe("exit codes", () => {
     ],
     [7, "trace service/shop/later", "error: http://127.0.0.1:7070: the database does not answer; try again shortly\n"]
   ] as const
-  it("3 of an unknown cluster, with a hint that is a command which answers", async () => {
-    const detail = 'cluster: expected one of the clusters [east, west], found "nope"'
+  it.each([
+    ["get svc --cluster nope", 'cluster: expected one of the clusters [east, west], found "nope"', "get nodes"],
+    ["bgp peers --peer nope", 'peer: expected one of [tor-a], found "nope"', "get peers"]
+  ])("3 of %s, with a hint that is a command which answers", async (asked, detail, hint) => {
     const body = JSON.stringify({ type: "https://lowtide.dev/problems/not-found", status: 404, title: "-", detail })
     const fetch = async () =>
       new Response(body, { status: 404, headers: { "content-type": "application/problem+json" } })
-    const { exitCode, stderr } = await lowtide("get svc --cluster nope", { fetch })
+    const { exitCode, stderr } = await lowtide(asked, { fetch })
     expect(exitCode).toBe(3)
     expect(stderr.startsWith(`error: ${detail}; `)).toBe(true)
     const hinted = /`lowtide (.*)`/.exec(stderr)?.[1] ?? ""
+    expect(hinted.startsWith(hint)).toBe(true)
     expect((await lowtide(hinted)).exitCode).toBe(0)
   })
 

@@ -13,7 +13,7 @@ import {
   sessionViews,
   vipChange
 } from "@lowtide/domain"
-import { didYouMean, listText } from "@lowtide/domain/words"
+import { didYouMean } from "@lowtide/domain/words"
 import { Ledger, type StoredWire } from "@lowtide/ledger"
 import { Clock, Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
@@ -22,7 +22,7 @@ import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
 import { peersOf } from "./unknown-names.ts"
 import { type HeardNode, heardNodes, nodeFacts, whyUnannounced } from "./views/bgp.ts"
-import { clustersOf, unknownCluster } from "./views/clusters.ts"
+import { clustersOf, namesText, unknownCluster } from "./views/clusters.ts"
 import { routerWords } from "./views/evidence.ts"
 import { readingOf } from "./views/reading.ts"
 import { reportLateMsMax, type WireFacts } from "./views/wire-facts.ts"
@@ -130,11 +130,8 @@ const unknownPeer = (view: CommittedView, asked: Asked): string | undefined => {
   if (peer === undefined) return undefined
   const known = peersOf(clustersOf(view, asked))
   if (known.includes(peer)) return undefined
-  return `peer: expected one of [${listText([...new Set(known)].sort(), peersMax)}], found ${JSON.stringify(peer)}${didYouMean(peer, known)}`
+  return `peer: expected one of [${namesText([...new Set(known)].sort())}], found ${JSON.stringify(peer)}${didYouMean(peer, known)}`
 }
-
-/** Peers that an answer names; of more it has their number. */
-const peersMax = 20
 
 const askEvents = Effect.fnUntraced(function* (nodes: ReadonlyArray<HeardNode>, wire: WireFacts) {
   const ledger = yield* Ledger

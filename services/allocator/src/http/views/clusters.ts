@@ -70,7 +70,8 @@ export const unknownService = (
 /** Names that a line has room for. */
 const namesMax = 20
 
-const namesText = (names: ReadonlyArray<string>): string =>
+/** Known names in a fault, `none` where there are none. */
+export const namesText = (names: ReadonlyArray<string>): string =>
   names.length > namesMax
     ? `${names.slice(0, namesMax).join(", ")}, ... of ${names.length}`
     : names.join(", ") || "none"
