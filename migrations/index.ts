@@ -50,6 +50,7 @@ import * as auditReads from "./0069-audit-reads.ts"
 import * as auditReadsGoByAge from "./0070-audit-reads-go-by-age.ts"
 import * as auditAnnouncedAsBefore from "./0071-audit-announced-as-before.ts"
 import * as auditWordsOfLiftedObligations from "./0072-audit-words-of-lifted-obligations.ts"
+import * as auditDifferenceOfArchivedTimes from "./0073-audit-difference-of-archived-times.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -99,5 +100,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0069-audit-reads": auditReads,
   "0070-audit-reads-go-by-age": auditReadsGoByAge,
   "0071-audit-announced-as-before": auditAnnouncedAsBefore,
-  "0072-audit-words-of-lifted-obligations": auditWordsOfLiftedObligations
+  "0072-audit-words-of-lifted-obligations": auditWordsOfLiftedObligations,
+  "0073-audit-difference-of-archived-times": auditDifferenceOfArchivedTimes
 }

@@ -158,6 +158,8 @@ describe("the ledger over years", () => {
         const wholly = yield* withKey("audit", "verify", ...archives)
         assert.match(wholly.stdout, /^GREEN: the ledger lowtide\/ledger is intact: events 1 to /)
         assert.notInclude(wholly.stdout, "were not read")
+        const newest = yield* withKey("audit", "verify", "--archive", join(folder, second))
+        assert.match(newest.stdout, /^GREEN: .* Events 1 to 300 are archived and were not read/)
 
         // A backup has what the database has, and what comes of it is as complete.
         const saved = centre.path("ledger.gz")

@@ -103,6 +103,18 @@ describe("a segment that is to be dropped", () => {
       yield* Effect.promise(() => reader.query("rollback"))
       assert.isTrue(yield* Fiber.join(dropping))
       assert.strictEqual((yield* ledger.firstEvent)?.seq, 11)
+
+      // Nobody who asks in SQL what differs since then is answered by what is left.
+      const [{ at } = { at: "" }] = yield* sql("select recorded_at::text as at from events where seq = 11")
+      const lastAt = `'${at}'::timestamptz - interval '1 ms'`
+      yield* sql(`insert into stream_current (stream, kind, version, seq, recorded_at, state) values ('segment:1', 'segment',
+        2, 13, now(), json_build_object('fromSeq', 1, 'toSeq', 10, 'phase', 'dropped', 'lastAt', ${lastAt})::text::json)`)
+      const since = (time: string) =>
+        Effect.tryPromise({ try: () => execute(url, `select from audit.difference(${time}, now())`), catch: String })
+      yield* since(lastAt)
+      for (const time of ["'2020-01-01'", `${lastAt} - interval '1 ms'`]) {
+        assert.include(yield* Effect.flip(since(time)), "expected events from 1 on, found those from 11 on", time)
+      }
     }).pipe(Effect.scoped)
   )
 })

@@ -149,6 +149,8 @@ describe("who may give an order", () => {
     ] as const) {
       expect(forbids(asking, approve)?.code).toBe(code)
     }
+    const renamed = caller(operator, { actor: "person:countess", formerly: ["Ada"] })
+    expect(forbids(renamed, approve)?.found).toBe("person:countess, formerly Ada")
     expect(forbids(caller(operator), reject)).toBeUndefined()
     fleet.restore("approval:w-2", 1, {
       ...({ _tag: "Approval", id: "w-2", cluster: "east", author: "agent:ada", phase: "pending" } as const),

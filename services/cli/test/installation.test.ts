@@ -186,8 +186,10 @@ describe("lowtide key list", () => {
     await good("key retire 2026-1")
     const retired = (await run("key list --in-use")).stdout
     expect(retired, "what is retired too soon is there as long as something rests on it").toMatch(
-      /^2026-1 +intents +- +elsewhere +12 +3 +-$/m
+      /^2026-1 +intents +- +here +12 +3 +-$/m
     )
+    rmSync(join(folder, "allocator", "2026-1.pem"))
+    expect((await run("key list --in-use")).stdout).toMatch(/^2026-1 +intents +- +elsewhere +12 +3 +-$/m)
   })
 })
 

@@ -47,9 +47,14 @@ export type ArchivedLine = typeof ArchivedLine.Type
 
 const decodeArchived = Schema.decodeUnknownOption(Schema.fromJsonString(ArchivedLine))
 
-/** Reads such a line; undefined when it is another. */
-export const readArchivedLine = (line: string): ArchivedLine | undefined =>
-  line.startsWith('{"kind":') ? Option.getOrUndefined(decodeArchived(line)) : undefined
+/** Reads such a line, or the first one of an archive that others come before; undefined when it is another. */
+export const readArchivedLine = (line: string): ArchivedLine | undefined => {
+  if (!line.startsWith('{"kind":')) return undefined
+  const archived = Option.getOrUndefined(decodeArchived(line))
+  if (archived !== undefined) return archived
+  const { fromSeq = 1, left = [] } = Option.getOrUndefined(decodeHeader(line)) ?? {}
+  return fromSeq === 1 ? undefined : { kind: archivedKind, untilSeq: fromSeq - 1, left }
+}
 
 /** Leaves that are hashed together in `leavesDigest`. */
 const runLeaves = 4096

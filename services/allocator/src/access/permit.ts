@@ -126,11 +126,12 @@ const forbidsOne = (caller: WhoAsks, needs: OrderNeeds): Finding | undefined => 
     })
   }
   const { notBy } = needs
-  if (
-    notBy !== undefined &&
-    [caller.actor, ...(caller.formerly ?? [])].some((name) => nameOf(name) === nameOf(notBy))
-  ) {
-    return finding("LT0608", { object, expected: `another person than ${notBy}`, found: caller.actor })
+  const own = [caller.actor, ...(caller.formerly ?? [])].find(
+    (name) => notBy !== undefined && nameOf(name) === nameOf(notBy)
+  )
+  if (own !== undefined) {
+    const found = own === caller.actor ? own : `${caller.actor}, formerly ${own}`
+    return finding("LT0608", { object, expected: `another person than ${notBy}`, found })
   }
   if (!needs.isPersonal || (caller.isAuthenticated && caller.kind === "person")) return undefined
   const found = caller.isAuthenticated ? "a machine's token" : "nobody checked who it is"

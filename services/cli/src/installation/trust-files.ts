@@ -46,8 +46,8 @@ export interface KeyStanding {
   readonly trustedBy: ReadonlyArray<string>
 }
 
-/** The keys of a folder, and those that a trust file of it believes though they are not there. */
-export const listKeys = (folder: string): ReadonlyArray<KeyStanding> => {
+/** The keys of a folder, those that a trust file of it believes though they are not there, and others by their ids. */
+export const listKeys = (folder: string, others: ReadonlyArray<string> = []): ReadonlyArray<KeyStanding> => {
   if (!existsSync(folder)) throw new Error(`--out ${folder}: expected the folder of an installation, found nothing`)
   const paths = pathsIn(folder)
   const trusts = clustersOf(folder).map((cluster) => {
@@ -73,7 +73,8 @@ export const listKeys = (folder: string): ReadonlyArray<KeyStanding> => {
         .map(({ cluster }) => cluster)
     }
   }
-  const ids = new Set([...intentKeyIds(folder), ...trusts.flatMap(({ intentKeys }) => Object.keys(intentKeys))])
+  const believed = trusts.flatMap(({ intentKeys }) => Object.keys(intentKeys))
+  const ids = new Set([...intentKeyIds(folder), ...believed, ...others])
   return [
     ...(existsSync(paths.installPublicKey)
       ? [standing(installKeyId, paths.installPublicKey, paths.installKey, "allowed prefixes")]

@@ -5,6 +5,7 @@ import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { verifyProofText } from "@lowtide/ledger/proofs/proof"
+import { readArchivedLine } from "@lowtide/ledger/proofs/segment"
 import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
 import { dropIn, sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Stream } from "effect"
@@ -34,7 +35,7 @@ import { exportVerb, outFlag, writing } from "./audit-export.ts"
 const archiveFlag = (description: string) =>
   Flag.String("archive").pipe(Flag.withDescription(`${description}; may be given several times`), Flag.atLeast(0))
 
-/** The events of archives, one file after the other, as an export would have them. */
+/** The events of archives, one file after the other, as an export would have them: after what stands for those before. */
 const archivedLines = Effect.fnUntraced(function* (paths: ReadonlyArray<string>) {
   const { gzipLines } = yield* Effect.promise(() => import("@lowtide/ledger/lines"))
   return Stream.fromIterable(paths).pipe(
@@ -43,7 +44,7 @@ const archivedLines = Effect.fnUntraced(function* (paths: ReadonlyArray<string>)
         usageFault(`--archive ${path}: expected an archive, found ${(cause as Error).message}`, "check the path")
       )
     ),
-    Stream.filter((line) => line.startsWith('{"seq":'))
+    Stream.filter((line) => line.startsWith('{"seq":') || readArchivedLine(line) !== undefined)
   )
 })
 

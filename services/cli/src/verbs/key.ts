@@ -94,13 +94,13 @@ const list = Command.make(
   },
   Effect.fnUntraced(function* ({ out, isInUse }) {
     const { hasColour, screenColumns } = yield* Surroundings
-    const keys = yield* offline(async () => (await import("../installation/trust-files.ts")).listKeys(out))
     const answer = isInUse ? yield* ask(yield* serverFlags, (client) => client.centre.ledger()) : undefined
     const signers = new Map(answer?.signers.map((signer) => [signer.keyId, signer]))
+    const keys = yield* offline(async () =>
+      (await import("../installation/trust-files.ts")).listKeys(out, [...signers.keys()])
+    )
     const untold = answer?.signersUntold.map(({ cluster, node }) => `${cluster}/${node}`)
-    const elsewhere = { signs: "intents", since: "", isPrivateHere: false, trustedBy: [] } as const
-    const unknown = [...signers.keys()].filter((id) => !keys.some((standing) => standing.id === id)).sort()
-    const items = [...keys, ...unknown.map((id) => ({ id, ...elsewhere }))].map((standing) => ({
+    const items = keys.map((standing) => ({
       ...standing,
       ...(isInUse && standing.signs === "intents"
         ? { messages: signers.get(standing.id)?.messages ?? 0, nodes: signers.get(standing.id)?.nodes ?? 0 }
