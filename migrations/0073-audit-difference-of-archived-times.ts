@@ -12,9 +12,9 @@ export const up = async (db: Kysely<unknown>) => {
       reason text, what text, before json, after json) language sql stable as $$
       select * from audit.difference_of_seqs(
         coalesce(
-          (select min(from_seq) - 1 from audit.segments where phase = 'dropped' and last_at > since),
-          public.ledger_seq_at(since)
+          (select min(from_seq) - 1 from audit.segments where phase = 'dropped' and last_at > difference.since),
+          public.ledger_seq_at(difference.since)
         ),
-        public.ledger_seq_at(until))
+        public.ledger_seq_at(difference.until))
     $$`.execute(db)
 }

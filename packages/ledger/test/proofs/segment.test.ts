@@ -150,6 +150,9 @@ describe("an export whose first events are archived", () => {
       const line = { ...beginning, left: hexes(left) }
       assert.deepInclude(verify([line, ...log.slice(300)]), { isIntact: true, since: 301, size: 700 })
       assert.deepInclude(verify([...log.slice(0, 300), line, ...log.slice(300)]), { isIntact: true, since: 1 })
+      const archive = { kind: segmentKind, fromSeq: 301, toSeq: 600, left: line.left }
+      const fromArchive = verify([archive, ...log.slice(300, 600), { ...line, untilSeq: 600 }, ...log.slice(600)])
+      assert.deepInclude(fromArchive, { isIntact: true, since: 301, size: 700 })
       const other = { ...line, left: ["0".repeat(64), ...line.left.slice(1)] }
       assert.isFalse(verify([other, ...log.slice(300)]).isIntact)
       assert.match(verify(log.slice(300)).faults[0]?.what ?? "", /event 1 is missing/)
