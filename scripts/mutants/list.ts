@@ -159,7 +159,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "nothing-kept",
     breaks: "a speaker that starts announces nothing of what its disk has",
     file: "services/speaker/src/saved-state.ts",
-    from: "refusals.push(...restoreMessage(judge, held, record))",
+    from: "refusals.push(...restoreMessage(judge, held, otherNodes, record))",
     to: "refusals.push(...[])",
     check: tests("unit", "services/speaker/test/saved-state.test.ts")
   },
