@@ -153,6 +153,34 @@ describe("judge: advertisements", () => {
     assert.deepStrictEqual(result.codes, ["LT0125 peers", "LT0124 pools", "LT0124 some"])
   })
 
+  it("tells a name that there is not from one that is refused", () => {
+    const { findings } = judge(
+      objects(
+        ...base,
+        "pool c {addresses: [192.0.2.8/30]}",
+        `peer q ${session("")}`,
+        "adv v {ipAddressPools: [a, c, zzz], peers: [p, q, zzz]}"
+      )
+    )
+    assert.deepStrictEqual(
+      findings
+        .filter(({ object }) => object.name === "v")
+        .map(({ code, expected, found, fix }) => [code, expected, found, fix]),
+      [
+        ["LT0124", "one of a, b", "c, which is refused", "Mend pool c: its own finding says why it is refused"],
+        [
+          ...["LT0124", "one of a, b", "zzz"],
+          "Create the pool, correct the name, or mend the pool where its own finding refuses it"
+        ],
+        ["LT0125", "one of p", "q, which is refused", "Mend peer q: its own finding says why it is refused"],
+        [
+          ...["LT0125", "one of p", "zzz"],
+          "Create the peer, correct the name, or mend the peer where its own finding refuses it"
+        ]
+      ]
+    )
+  })
+
   it("refuses one whose alias is unknown, since a route without it may travel too far", () => {
     const result = judged(...base, "adv v {communities: [stay-home]}")
     assert.deepStrictEqual([result.advertisements, result.codes], [[], ["LT0126 v"]])

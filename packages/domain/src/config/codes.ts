@@ -125,12 +125,12 @@ export const codes = {
   LT0124: error(
     "unknown pool",
     "spec.ipAddressPools names a pool that does not exist or is refused. The other pools of the advertisement are announced.",
-    "Create the pool, or correct the name"
+    "Create the pool, correct the name, or mend the pool where its own finding refuses it"
   ),
   LT0125: error(
     "unknown peer",
     "spec.peers names a peer that does not exist or is refused. The other peers of the advertisement are served.",
-    "Create the peer, or correct the name"
+    "Create the peer, correct the name, or mend the peer where its own finding refuses it"
   ),
   LT0126: error(
     "unknown community alias",

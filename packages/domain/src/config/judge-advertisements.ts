@@ -10,12 +10,14 @@ import type { AddressPool } from "./pool.ts"
 import { anySelectorMatches } from "./selectors.ts"
 import { canonicalCommunity } from "./syntax.ts"
 
-/** What advertisements are judged against: only what takes effect itself. */
+/** What advertisements are judged against: only what takes effect itself, beside the names of what does not. */
 export interface AdvertisementContext {
   readonly nodes: ReadonlyArray<NodeObject>
   readonly pools: ReadonlyArray<AddressPool>
   readonly peers: ReadonlyArray<Peer>
   readonly communities: Readonly<Record<string, string>>
+  /** Whether there is one of this name, though it may take no effect. */
+  readonly isThere: (kind: "IPAddressPool" | "BGPPeer", name: string) => boolean
   readonly backend: Backend
   readonly report: Report
   readonly stands: Stands
@@ -78,7 +80,7 @@ export const coveredPools = (
  */
 const resolve = (
   candidate: Candidate<"BGPAdvertisement">,
-  { pools, peers, communities, backend, report }: AdvertisementContext
+  { pools, peers, communities, isThere, backend, report }: AdvertisementContext
 ): Advertisement | undefined => {
   const { value } = candidate
   for (const setting of backend === "frr-k8s" ? (["med", "asPathPrepend"] as const) : []) {
@@ -90,11 +92,15 @@ const resolve = (
   const peerNames = new Set(peers.map((peer) => peer.name))
   for (const [index, name] of value.pools.entries()) {
     const field = `spec.ipAddressPools[${index}]`
-    if (!poolNames.has(name)) report(candidate, "LT0124", { field, expected: known(poolNames), found: name })
+    if (poolNames.has(name)) continue
+    const found = isThere("IPAddressPool", name) ? refused(name, "pool") : { found: name }
+    report(candidate, "LT0124", { field, expected: known(poolNames), ...found })
   }
   for (const [index, name] of value.peers.entries()) {
     const field = `spec.peers[${index}]`
-    if (!peerNames.has(name)) report(candidate, "LT0125", { field, expected: known(peerNames), found: name })
+    if (peerNames.has(name)) continue
+    const found = isThere("BGPPeer", name) ? refused(name, "peer") : { found: name }
+    report(candidate, "LT0125", { field, expected: known(peerNames), ...found })
   }
   const existingPools = value.pools.filter((name) => poolNames.has(name))
   const existingPeers = value.peers.filter((name) => peerNames.has(name))
@@ -104,6 +110,12 @@ const resolve = (
   if (value.peers.length > 0 && existingPeers.length === 0) return undefined
   return { ...value, pools: existingPools, peers: existingPeers, communities: literals }
 }
+
+/** Who reads that a name is unknown looks for a slip in it; here what it names is what is wrong. */
+const refused = (name: string, noun: string) => ({
+  found: `${name}, which is refused`,
+  fix: `Mend ${noun} ${name}: its own finding says why it is refused`
+})
 
 /** An alias wins over a well-known name of the same spelling: the operator chose it. */
 const resolveCommunities = (

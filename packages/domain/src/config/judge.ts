@@ -77,6 +77,7 @@ export const judge = (objects: Iterable<ClusterObject>, options: JudgeOptions = 
   const held = judgePeers(candidates, { nodes, bfdProfiles: names(bfdProfiles), backend, report, stands })
   const advertisements = judgeAdvertisements(of("BGPAdvertisement"), {
     ...{ nodes, pools, peers: held, communities },
+    isThere: (kind, name) => (kind === "BGPPeer" ? candidates : ownPools).some(({ value }) => value.name === name),
     ...{ backend, report, stands }
   })
   const echoing =
