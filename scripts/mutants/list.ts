@@ -175,8 +175,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "retired-means-all",
     breaks: "retiring one node frees addresses that others have yet to confirm",
     file: "packages/domain/src/allocation/settle.ts",
-    from: 'if (after.phase === "withdrawing" && awaitedNodes(draft.context, after).length === 0) {',
-    to: 'if (after.phase === "withdrawing") {',
+    from: "if (after !== vip && awaitedNodes(draft.context, after).length === 0) {",
+    to: "if (after !== vip) {",
     check: tests("unit", "packages/domain/test/fleet-history.test.ts")
   },
   {
