@@ -47,6 +47,16 @@ const serviceOf = (name: string, spec: object, more: Partial<RawObject> = {}): O
     ...more
   })
 
+const nodeOf = (name: string): Observation => observation({ apiVersion: "v1", kind: "Node", namespace: "", name })
+
+/** The Service has one endpoint, on node n1. */
+const sliceOf = (service: string): Observation =>
+  observation({
+    ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: `${service}-1` },
+    labels: { "kubernetes.io/service-name": service },
+    endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
+  })
+
 const cluster = (name: string, ...observations: ReadonlyArray<Observation>): ClusterInput => ({
   name,
   observations,
@@ -114,12 +124,8 @@ describe("preview", () => {
   })
 
   it("announces from nodes with endpoints alone: LOCAL_PREF to internal peers, 100 unless given", () => {
-    const slice = observation({
-      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },
-      labels: { "kubernetes.io/service-name": "web" },
-      endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
-    })
-    const nodes = ["n1", "n2"].map((name) => observation({ apiVersion: "v1", kind: "Node", namespace: "", name }))
+    const slice = sliceOf("web")
+    const nodes = ["n1", "n2"].map(nodeOf)
     const internal = observation(raw("BGPPeer", "inner", { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" }))
     const input = cluster(
       "east",
@@ -168,12 +174,8 @@ describe("preview", () => {
   })
 
   it("shows by what routers prefer one cluster of a shared address: a longer AS path, and LOCAL_PREF to internal peers", () => {
-    const slice = observation({
-      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },
-      labels: { "kubernetes.io/service-name": "web" },
-      endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
-    })
-    const node = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const slice = sliceOf("web")
+    const node = nodeOf("n1")
     const internal = observation(raw("BGPPeer", "inner", { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" }))
     const members = ["east", "west"].map((name, priority) => ({
       cluster: name,
@@ -207,12 +209,8 @@ describe("preview", () => {
     const preferred = observation(raw("BGPAdvertisement", "all", {}, { annotations }))
     const objects = config.filter(({ object }) => object._tag !== "BGPAdvertisement")
     const internal = observation(raw("BGPPeer", "inner", { myASN: 64496, peerASN: 64496, peerAddress: "10.1.0.2" }))
-    const node = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
-    const slice = observation({
-      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: "web-1" },
-      labels: { "kubernetes.io/service-name": "web" },
-      endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
-    })
+    const node = nodeOf("n1")
+    const slice = sliceOf("web")
     const [shown] = preview([cluster("east", ...objects, preferred, internal, node, slice, serviceOf("web", {}))])
     const route = { prefix: "192.0.2.0/32", communities: [], largeCommunities: [], med: 50 }
     assert.deepStrictEqual(
@@ -226,7 +224,7 @@ describe("preview", () => {
 
   it("warns of two local preferences that only the Service brings together", () => {
     const advertisement = (name: string, spec: object) => observation(raw("BGPAdvertisement", name, spec))
-    const nodes = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const nodes = nodeOf("n1")
     const front = { serviceSelectors: [{ matchLabels: { tier: "front" } }], localPref: 200 }
     const both = [...config, nodes, advertisement("front", front)]
     const codes = (tier: string) =>
@@ -248,16 +246,10 @@ describe("preview", () => {
     const selected = observation(
       raw("BGPAdvertisement", "front", { serviceSelectors: [{ matchLabels: { tier: "front" } }] })
     )
-    const slice = (service: string) =>
-      observation({
-        ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: `${service}-1` },
-        labels: { "kubernetes.io/service-name": service },
-        endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
-      })
-    const nodes = observation({ apiVersion: "v1", kind: "Node", namespace: "", name: "n1" })
+    const nodes = nodeOf("n1")
     const made = (serving: string) =>
       preview([
-        cluster("east", poolOf!, ...others, selected, nodes, named("front", 80), named("back", 81), slice(serving))
+        cluster("east", poolOf!, ...others, selected, nodes, named("front", 80), named("back", 81), sliceOf(serving))
       ])[0]
     const told = (serving: string) => [
       made(serving)?.nodes[0]?.peers[0]?.announcements.length,
@@ -274,14 +266,10 @@ describe("preview", () => {
       raw("BGPAdvertisement", "all", {}),
       raw("BGPAdvertisement", "block", { aggregationLength: 28 }),
       raw("BGPPeer", "any", { myASN: 64496, dynamicASN: "internal", peerAddress: "10.1.0.1" }),
-      raw("BGPPeer", "other", { myASN: 64496, dynamicASN: "external", peerAddress: "10.1.0.2" }),
-      { apiVersion: "v1", kind: "Node", namespace: "", name: "n1" },
-      ...names.map((name) => ({
-        ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", namespace: "shop", name: `${name}-1` },
-        labels: { "kubernetes.io/service-name": name },
-        endpoints: [{ addresses: ["10.2.0.1"], nodeName: "n1" }]
-      }))
-    ].map(observation)
+      raw("BGPPeer", "other", { myASN: 64496, dynamicASN: "external", peerAddress: "10.1.0.2" })
+    ]
+      .map(observation)
+      .concat(nodeOf("n1"), names.map(sliceOf))
     const leaving = serviceOf("leaving", {}, { deletionTimestamp: "2026-01-01T00:00:00Z" })
     const [shown] = preview([cluster("east", ...objects, leaving, ...names.map((name) => serviceOf(name, {})))])
     const [internal, external] = shown?.nodes[0]?.peers ?? []
