@@ -3,11 +3,11 @@ import { FindingView } from "./finding.ts"
 import { Instant, reading, reportsKept } from "./reading.ts"
 
 /**
- * Where a Service stands. `Announced`: at least one node announces an address of it. `Assigned`: it has an address that
- * no node announces. `Pending`: it has none yet. `Invalid`: its manifest cannot be read. `Held`: it is gone, or wants no
+ * Where a Service stands. `Announced`: at least one node announces an address of it, of each IP version that it has one of.
+ * `Partial`: of one version, not of the other. `Assigned`: no node announces what it has. `Pending`: it has none yet. `Invalid`: its manifest cannot be read. `Held`: it is gone, or wants no
  * address, and what it had stays announced until a second person approves the withdrawal.
  */
-export const ServiceStanding = Schema.Literals(["Announced", "Assigned", "Pending", "Invalid", "Held"])
+export const ServiceStanding = Schema.Literals(["Announced", "Partial", "Assigned", "Pending", "Invalid", "Held"])
 export type ServiceStanding = typeof ServiceStanding.Type
 
 /** Why a Service lacks what it asks for. */

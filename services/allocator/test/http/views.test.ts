@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { streamOfVip } from "@lowtide/domain"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { Effect } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
@@ -41,6 +42,26 @@ describe("services", () => {
       })
       expect(position).toBe(view.head.seq)
       expect(asOf).toBe(view.head.recordedAt)
+    })
+  )
+
+  it.effect("says that one of two addresses is announced by nobody", () =>
+    viewed((view) => {
+      const [vip] = [...view.fleet.vips.values()].filter(({ address }) => address === "192.0.2.1")
+      if (vip === undefined) throw new Error("expected the address of web")
+      const other = { ...vip, address: "2001:db8::9" }
+      view.fleet.vips.set(streamOfVip(other), other)
+      view.fleet.cluster("east").addressesOf.get("shop/web")?.push(other.address)
+      const stateOf = (announcing: ReadonlyArray<string>) => {
+        const nodes = new Map(
+          [...view.nodes].map(([key, heard]) => [key, { ...heard, status: { ...heard.status, announcing } }])
+        )
+        return serviceList({ ...view, nodes }, { cluster: "east" }, nowMs).items.find(({ name }) => name === "web")
+          ?.state
+      }
+      expect(stateOf(["192.0.2.1"])).toBe("Partial")
+      expect(stateOf(["192.0.2.1", "2001:db8::9"])).toBe("Announced")
+      expect(stateOf([])).toBe("Assigned")
     })
   )
 

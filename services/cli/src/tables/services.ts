@@ -4,6 +4,7 @@ import { ageCell, codesCell, findingLine } from "./standing.ts"
 
 const tones: { readonly [State in ServiceView["state"]]: Tone } = {
   Announced: "good",
+  Partial: "warning",
   Assigned: "warning",
   Pending: "warning",
   Invalid: "bad",

@@ -69,7 +69,7 @@ const viewOf = (
     namespace,
     name,
     addresses: vips.map((vip) => addressOf(vip, { leaving: isLeaving(cluster, state, vip.address) })),
-    state: standingOf(vips, announcing),
+    state: standingOf(vips, announcers),
     trafficPolicy: externalTrafficPolicy,
     announcing,
     eligible: sortedUnion(judged.map(({ eligible }) => eligible)),
@@ -95,10 +95,14 @@ const addressOf = (
   approval: heldRelease?.order ?? null
 })
 
-const standingOf = (vips: ReadonlyArray<VipState>, announcing: ReadonlyArray<string>): ServiceView["state"] => {
+/** By IP version: of one there are two addresses only while the one takes the place of the other. */
+const standingOf = (vips: ReadonlyArray<VipState>, announcers: ReadonlyMap<string, unknown>): ServiceView["state"] => {
   if (vips.length === 0) return "Pending"
   if (vips.every(({ heldRelease }) => heldRelease !== undefined)) return "Held"
-  return announcing.length === 0 ? "Assigned" : "Announced"
+  const versionsOf = (some: ReadonlyArray<VipState>) => new Set(some.map(({ address }) => address.includes(":"))).size
+  const announced = versionsOf(vips.filter(({ address }) => announcers.has(address)))
+  if (announced === 0) return "Assigned"
+  return announced < versionsOf(vips) ? "Partial" : "Announced"
 }
 
 /** Services that are gone while the withdrawal of their addresses waits for a second person. */
@@ -121,7 +125,7 @@ const gone = (view: CommittedView, cluster: ClusterMemory, nowMs: number): Reado
     return {
       ...{ cluster: cluster.name, network: cluster.network, namespace, name },
       addresses: vips.map((vip) => addressOf(vip, { leaving: false })),
-      state: standingOf(vips, []),
+      state: standingOf(vips, new Map()),
       trafficPolicy: vips[0]?.heldRelease?.service?.externalTrafficPolicy ?? "Cluster",
       announcing: sortedUnion(vips.map(({ address }) => announcers.get(address) ?? [])),
       eligible: sortedUnion(judged.map(({ eligible }) => eligible)),
