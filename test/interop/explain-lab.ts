@@ -41,7 +41,7 @@ export interface NodeSetup {
 export interface LoneNode {
   /** What `lowtide` says with these arguments, asked at the node. */
   readonly lowtide: (args: ReadonlyArray<string>) => Promise<{ readonly stdout: string; readonly exitCode: number }>
-  /** Asks `lowtide bgp explain` until what it says fits; answers it. */
+  /** Asks `lowtide bgp explain` until what it says fits; answers it, its sentences on one line. */
   readonly explained: (target: string, fits: RegExp) => Promise<string>
   /** The process is killed and begun anew on the same disk. */
   readonly restart: () => Promise<void>
@@ -178,7 +178,9 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
     lowtide,
     explained: async (target, fits) => {
       const { text } = await eventually(
-        async () => ({ text: (await lowtide(["bgp", "explain", target, "--node-local"])).stdout }),
+        async () => ({
+          text: (await lowtide(["bgp", "explain", target, "--node-local"])).stdout.replaceAll("\n", " ")
+        }),
         ({ text }) => fits.test(text),
         `${fits}; the speaker's log: ${log.slice(-2_000)}`,
         90_000

@@ -114,7 +114,7 @@ for (const [name, start] of [
       const { running, after } = await returned({ standby: "none" })
       for (const again of [async () => {}, running.restart]) {
         await again()
-        await running.explained("tor-a", /is Established .*it has all 0 prefixes/)
+        await running.explained("tor-a", /is Established .*it is to have no prefix, and has none/)
         await running.explained(prefix, /the node is standby for each of its peers, and they take none/)
         assert.isFalse((await after.routes(4)).has(prefix))
       }

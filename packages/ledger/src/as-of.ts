@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type pg from "pg"
 import type { StoredCurrent } from "./batch.ts"
 import { ask } from "./database.ts"
+import { Unavailable } from "./errors.ts"
 import { stateAfter } from "./unreadable-json.ts"
 import type { StoredWire, WireAt } from "./wire.ts"
 import { toWire, type WireJournalRow } from "./wire-journal.ts"
@@ -53,14 +54,25 @@ const halfAt = (pool: pg.Pool, seq: number, half: (typeof halves)[number]) =>
     pool.query<Array<never>>({ text: stateAtStatement, values: [seq, half], rowMode: "array" })
   ).pipe(Effect.map(({ rows }) => rows.map(toState)))
 
+/** Where the log begins in the database: each connection has a view of its own, and both are to be of one log. */
+const beginningOf = (pool: pg.Pool) =>
+  ask("stateAt", () => pool.query<{ seq: string }>("select seq from events order by seq limit 1")).pipe(
+    Effect.map(({ rows: [first] }) => first?.seq)
+  )
+
 /** What was so at an earlier place of the log or of the wire journal. */
 export const makeAsOf = (pool: pg.Pool) => ({
-  stateAt: Effect.fn("Ledger.stateAt")((seq: number) =>
-    Effect.forEach(halves, (half) => halfAt(pool, seq, half), { concurrency: "unbounded" }).pipe(
-      // Sorted here: as a part of the statement it goes by way of a file once there are some ten thousand rows.
-      Effect.map((parts): ReadonlyArray<StoredCurrent> => parts.flat().sort((a, b) => a.seq - b.seq))
-    )
-  ),
+  stateAt: Effect.fn("Ledger.stateAt")(function* (seq: number) {
+    const begins = yield* beginningOf(pool)
+    const parts = yield* Effect.forEach(halves, (half) => halfAt(pool, seq, half), { concurrency: "unbounded" })
+    if ((yield* beginningOf(pool)) !== begins) {
+      const cause = new Error("a log of which a segment was dropped, or brought back, meanwhile: ask again")
+      return yield* new Unavailable({ operation: "stateAt", cause })
+    }
+    // Sorted here: as a part of the statement it goes by way of a file once there are some ten thousand rows.
+    const states: ReadonlyArray<StoredCurrent> = parts.flat().sort((a, b) => a.seq - b.seq)
+    return states
+  }),
   wireAt: Effect.fn("Ledger.wireAt")(({ vips, sessions, at, rowsEachMax }: WireAt) =>
     ask("wireAt", () =>
       pool.query<WireJournalRow>(wireAtStatement, [JSON.stringify(vips), JSON.stringify(sessions), at, rowsEachMax])

@@ -170,10 +170,10 @@ export class RestoredFleet {
  * kept the event loop for a second and, on a busy machine, until the lease was over. What is asked meanwhile is made at once.
  */
 export const prepareMemory = ({ fleet, book }: Memory): Effect.Effect<void> =>
-  Effect.promise(async () => {
+  Effect.promise(async (signal) => {
     for (const cluster of fleet.clusters.values()) {
-      while (cluster.fillSome(rowsATurn)) await new Promise(setImmediate)
-      while (book.enterSome(cluster.name, rowsATurn)) await new Promise(setImmediate)
+      while (!signal.aborted && cluster.fillSome(rowsATurn)) await new Promise(setImmediate)
+      while (!signal.aborted && book.enterSome(cluster.name, rowsATurn)) await new Promise(setImmediate)
     }
   })
 

@@ -105,7 +105,6 @@ export const beginReign = (
     if (memory.head.epoch !== epoch) {
       return yield* new MemoryLost({ why: `expected epoch ${epoch} at the log's head, found ${memory.head.epoch}` })
     }
-    const prepared = yield* Effect.forkScoped(prepareMemory(memory))
     const committing = yield* Semaphore.make(1)
     let isCompared = false
     const compared = yield* Deferred.make<void>()
@@ -118,6 +117,10 @@ export const beginReign = (
     let changed: string | undefined
     const publisher = yield* startPublisher(isMuted)
     const over = yield* Deferred.make<never, MemoryLost | Fenced | ProjectionConflict>()
+    const prepared = yield* prepareMemory(memory).pipe(
+      Effect.catchDefect((defect) => Deferred.fail(over, new MemoryLost({ why: `it cannot be read: ${defect}` }))),
+      Effect.forkScoped
+    )
     const commitBatch = Effect.fnUntraced(
       function* (commands: ReadonlyArray<ReceivedCommand>) {
         const nowMs = (yield* monotonicMs) + memory.clockOffsetMs
@@ -160,13 +163,12 @@ export const beginReign = (
     })
     const answer = (
       envelope: CommandEnvelope,
-      more: Pick<ReceivedCommand, "forbid"> = {}
+      more: Partial<Omit<ReceivedCommand, "envelope">> = {}
     ): Effect.Effect<CommandReply> =>
       Effect.gen(function* () {
         const refusal = defects.refusal(envelope)
         if (refusal !== undefined) return refusal
         if (changed !== undefined) return { _tag: "TryAgain", message: changed }
-        if (!isCompared) yield* Effect.timeoutOption(Deferred.await(compared), waitMs)
         if (!isCompared) return notCompared
         const ahead = yield* publisher.ahead
         if (ahead.size > 0) {
@@ -183,11 +185,10 @@ export const beginReign = (
       })
     const decideNow = (
       envelope: CommandEnvelope,
-      more: Pick<ReceivedCommand, "forbid"> = {}
+      more: Partial<Omit<ReceivedCommand, "envelope">> = {}
     ): Effect.Effect<CommandReply> =>
       Effect.gen(function* () {
-        const receivedAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-        return yield* group.submit({ envelope, receivedAt, ...more })
+        return yield* group.submit({ envelope, receivedAt: yield* nowText, ...more })
       }).pipe(
         Effect.catchTag("Overloaded", () => Effect.succeed(busy)),
         Effect.catch((error: MemoryLost | Fenced | ProjectionConflict) => tryAgain(error)),
@@ -196,6 +197,10 @@ export const beginReign = (
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
       )
+    /** Lets who asks wait for the log to be compared, a while: answers when they came. */
+    const onceCompared = Effect.tap(nowText, () =>
+      isCompared ? Effect.void : Effect.timeoutOption(Deferred.await(compared), waitMs)
+    )
     const effectless = new Effectless()
     const noted = (commandId: string, answered: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
       Effect.tap(answered, (reply) =>
@@ -297,12 +302,13 @@ export const beginReign = (
     yield* agents.begin
     yield* serveCommands((received) =>
       agents.note(clusterOf(received.command), received.fleetVersion).pipe(
-        Effect.andThen(
+        Effect.andThen(onceCompared),
+        Effect.flatMap((receivedAt) =>
           underWay.once(
             received.commandId,
             (received.attempt ?? 1) === 1
-              ? noted(received.commandId, answer(asAgent(received)))
-              : answerOnce(received.commandId, answer(asAgent(received)))
+              ? noted(received.commandId, answer(asAgent(received), { receivedAt }))
+              : answerOnce(received.commandId, answer(asAgent(received), { receivedAt }))
           )
         ),
         Effect.map((reply) => withEnd(reply, memory.head))
@@ -322,7 +328,9 @@ export const beginReign = (
       submit: (actor, actorKind, command, words) =>
         Effect.suspend(() => answer(submit(actor, actorKind, command, words))),
       order: (envelope, forbid) =>
-        answerOnce(envelope.commandId, answer(envelope, { forbid })).pipe(Semaphore.withPermit(ordering)),
+        Effect.flatMap(onceCompared, (receivedAt) =>
+          answerOnce(envelope.commandId, answer(envelope, { forbid, receivedAt })).pipe(Semaphore.withPermit(ordering))
+        ),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
       compareAgain: Effect.asVoid(Deferred.fail(over, new MemoryLost({ why: "it is to be compared again" }))),
       doubt: Effect.suspend(() =>
@@ -343,6 +351,8 @@ export const beginReign = (
       over: Deferred.await(over)
     }
   })
+
+const nowText = Effect.map(Clock.currentTimeMillis, (nowMs) => new Date(nowMs).toISOString())
 
 /** The actor is who the subject's permission says, not what the message says. */
 const asAgent = (received: Omit<CommandEnvelope, "actor" | "actorKind">): CommandEnvelope => ({

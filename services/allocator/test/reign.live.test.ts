@@ -232,6 +232,11 @@ describe("a commit", () => {
       assert.strictEqual((yield* leader.ask(service("unwritten"), 100))._tag, "TryAgain")
       leader.state.around = (append, batch) => append(batch)
       yield* Deferred.await(comparing)
+      const long = yield* leader.ask(service("long"), 102)
+      assert.isTrue(
+        long._tag === "TryAgain" && /is being compared/.test(long.message),
+        "but no longer than its sender waits"
+      )
       const asked = yield* Effect.forkChild(leader.ask(service("web"), 101))
       yield* Effect.sleep("50 millis") // it waits: nothing shows that from outside
       yield* Deferred.succeed(compared, undefined)
