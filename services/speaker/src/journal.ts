@@ -94,8 +94,11 @@ const load = (
     const snapshot = read(folder, snapshotName(generation))
     for (const record of snapshot.records) records.push(record)
     if (snapshot.isEnded && snapshot.damaged === 0) isWhole = true
-    else if (snapshot.isThere) {
-      faults.push(snapshot.fault ?? `${snapshot.path}: expected a whole snapshot, found it damaged or not complete`)
+    else if (snapshot.isThere || generation > 0) {
+      const found = snapshot.isThere ? "it damaged or not complete" : "no file"
+      faults.push(snapshot.fault ?? `${snapshot.path}: expected a whole snapshot, found ${found}`)
+      // One that begins without was begun beside a journal that could not be read, however that one looks by now.
+      if (!snapshot.isThere) isWhole = false
       damage = "repaired"
     }
     const journal = read(folder, journalName(generation))
@@ -210,8 +213,9 @@ class FolderJournal implements Journal {
     file?.close().catch(() => undefined) // all of it is on the disk
     for (const generation of generationsIn(this.#folder)) {
       if (generation >= next - 1) continue
-      rmSync(join(this.#folder, snapshotName(generation)), { force: true, recursive: true })
+      // The snapshot last: a journal alone is taken for a loss.
       rmSync(join(this.#folder, journalName(generation)), { force: true, recursive: true })
+      rmSync(join(this.#folder, snapshotName(generation)), { force: true, recursive: true })
     }
   }
 

@@ -114,7 +114,58 @@ describe("journal", () => {
     const { journal } = openJournal(folder)
     journal.compact([record("b")])
     await journal.close()
+    assert.deepStrictEqual([names(load()), load().damage], [["b", "b"], "repaired"])
+    const next = openJournal(folder).journal
+    next.compact([record("b")])
+    await next.close()
     assert.deepStrictEqual([names(load()), load().damage], [["b", "b"], "none"])
+  })
+
+  it("has lost what was in a journal that could not be read, also where that is gone or shortened since", async () => {
+    const { journal } = openJournal(folder)
+    await journal.append([record("a")])
+    journal.compact([record("a")])
+    await journal.append([record("b")])
+    await journal.append([record("c")])
+    await journal.close()
+    const path = join(folder, "journal-1")
+    const whole = readFileSync(path)
+    const unreadable = () => {
+      rmSync(path)
+      mkdirSync(path)
+    }
+    const mended = [
+      { what: "gone", mend: () => {} },
+      { what: "shortened", mend: () => writeFileSync(path, whole.subarray(0, whole.length / 2)) }
+    ]
+    for (const { what, mend } of mended) {
+      unreadable()
+      assert.strictEqual(load().damage, "lost")
+      rmSync(path, { recursive: true })
+      mend()
+      assert.strictEqual(load().damage, "lost", `${what} before anything was written beside it`)
+      rmSync(path, { force: true })
+      writeFileSync(path, whole)
+    }
+    unreadable()
+    const beside = openJournal(folder).journal
+    await beside.append([record("d")])
+    await beside.close()
+    const journalBeside = readFileSync(join(folder, "journal-2"))
+    for (const { what, mend } of mended) {
+      for (const length of [0, journalBeside.length]) {
+        rmSync(path, { force: true, recursive: true })
+        mend()
+        writeFileSync(join(folder, "journal-2"), journalBeside.subarray(0, length))
+        const found = load()
+        assert.strictEqual(found.damage, "lost", `${what}, and ${length} bytes written beside it`)
+        assert.match(found.faults.join(), /snapshot-2: expected a whole snapshot, found no file/)
+      }
+    }
+    const last = openJournal(folder).journal
+    last.compact([record("d")])
+    await last.close()
+    assert.strictEqual(load().damage, "repaired", "a whole snapshot makes up for it")
   })
 
   it("takes the other generation for a snapshot that cannot be read", async () => {
