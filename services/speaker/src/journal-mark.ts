@@ -15,6 +15,7 @@ export const markName = "acknowledged"
 
 /** Every mark is as long as any other, so that one in the place of another leaves nothing of it. */
 const markLength = 64
+const lineLength = checkedLine("".padEnd(markLength)).length
 
 /** The mark that the folder has, if any, and what is wrong with its file, in words. */
 export const readMark = (folder: string): { readonly mark?: Mark; readonly fault?: string } => {
@@ -48,7 +49,7 @@ export class MarkFile {
   /** A disk that refuses leaves an older mark, which claims less. */
   async write(mark: Mark): Promise<void> {
     try {
-      this.#file ??= await open(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o600)
+      this.#file ??= await this.#open()
       await this.#file.write(checkedLine(JSON.stringify(mark).padEnd(markLength)), 0)
     } catch {
       // What was acknowledged is in the journal all the same.
@@ -58,5 +59,12 @@ export class MarkFile {
   async close(): Promise<void> {
     await this.#file?.close()
     this.#file = undefined
+  }
+
+  /** What is behind the place of a mark would make every one damaged. */
+  async #open(): Promise<FileHandle> {
+    const file = await open(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o600)
+    if ((await file.stat()).size > lineLength) await file.truncate(lineLength)
+    return file
   }
 }

@@ -94,6 +94,9 @@ describe("journal", () => {
       writeFileSync(join(folder, markName), text)
       assert.deepStrictEqual([load().damage, load().faults.length], ["none", 1])
     }
+    writeFileSync(join(folder, markName), "x".repeat(100))
+    await write([["b"]])
+    assert.deepStrictEqual(load().faults, [], "the next mark takes the place of all of a damaged one")
     rmSync(join(folder, markName))
     mkdirSync(join(folder, markName))
     assert.match(load().faults.join(), /acknowledged: expected a file that can be read, found EISDIR/)
