@@ -32,11 +32,16 @@ export class BreakGlass {
     this.#port = port
   }
 
+  /** Whether there is something that an order which speaks of everything would vouch for. */
+  get mayVouch(): boolean {
+    return this.#port.vouching.isForAPerson
+  }
+
   /** Takes routes away at once, or gives them back. `isAll`: the order speaks of everything, and so vouches for what is old. */
   order(order: HandOrder, isAll: boolean): HandOrderDone {
     const { turns, say, vouching, changed } = this.#port
     turns.run() // what came before is not this order's doing
-    const vouches = order.order === "restore" && isAll && vouching.isForAPerson
+    const vouches = order.order === "restore" && isAll && this.mayVouch
     if (vouches) vouching.vouched()
     const { turn, byPeer } = turns.runByHand(order)
     const told = vouches ? turns.wanted : byPeer

@@ -230,11 +230,6 @@ export class Speaker {
     return this.#saved.held.nodeIntent !== undefined && !this.#vouching.isQuiet
   }
 
-  /** Whether what the disk has waits to be vouched for because it is old; what is lost a person cannot vouch for. */
-  get isQuiet(): boolean {
-    return this.#vouching.isForAPerson
-  }
-
   /** Announces what the disk has, with nothing else needed. */
   start(): void {
     const { held, refusals } = this.#saved

@@ -173,7 +173,7 @@ export const carryOut = async (
   const { reason } = decoded.success
   const prefix = decoded.success.prefix === null ? null : canonical(decoded.success.prefix)
   if (kind === "withdraw") withheld.add({ prefix, reason, actor, since: new Date(unixMs()).toISOString() })
-  else if (!withheld.remove(prefix) && !(prefix === null && speaker.isQuiet)) {
+  else if (!withheld.remove(prefix) && !(prefix === null && speaker.breakGlass.mayVouch)) {
     return prefix === null && speaker.view.isQuiet ? lostState : notWithheld(withheld, prefix)
   }
   const { turn, prefixes, peers } = speaker.breakGlass.order({ order: kind, reason, actor }, prefix === null)
