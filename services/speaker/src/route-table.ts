@@ -1,4 +1,4 @@
-import type { IntentService, NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
+import type { AdvertisedRoute, IntentService, NodeIntent, VipIntent } from "@lowtide/domain/announcing/intent"
 import {
   isOnTheWire,
   type NodeRoutes,
@@ -67,9 +67,17 @@ export class RouteTable {
     )
   }
 
-  /** Whether a VIP is kept from a peer of its routes: the node is standby for it there, and the peer takes none. */
+  /** Those of a VIP's routes that are for this node. */
+  ownRoutes({ routes }: Pick<VipIntent, "routes">): ReadonlyArray<AdvertisedRoute> {
+    const node = this.#node?.node
+    return node === undefined ? [] : routes.filter(({ nodes }) => nodes.includes(node))
+  }
+
+  /** Whether a VIP is kept from a peer of its routes from here: the node is standby for it there, and the peer takes none. */
   isKept(peer: string, intent: VipIntent): boolean {
     if (this.#node?.peers.find(({ name }) => name === peer)?.standby !== "none") return false
+    const served = withServedRoutes(intent, this.#healthOf)
+    if (!this.ownRoutes(served).some(({ peers }) => peers.includes(peer))) return false
     const verdict = this.#verdicts.get(intent.address)?._tag
     if (verdict === "Standby" || verdict === "NoStandby") return true
     return verdict === "Announced" && this.#hasLost?.(peer, intent) === true
@@ -111,10 +119,9 @@ export class RouteTable {
 
   /** The VIPs themselves, with those of their routes that a Service that serves is behind. */
   vipsOf(prefix: string): ReadonlyArray<VipIntent> {
-    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
     return [...this.addressesOf(prefix)].flatMap((address) => {
       const intent = this.#vips.get(address)
-      return intent === undefined ? [] : withServedRoutes(intent, health)
+      return intent === undefined ? [] : withServedRoutes(intent, this.#healthOf)
     })
   }
 
@@ -169,8 +176,7 @@ export class RouteTable {
     const intents = [...new Set([...addresses, ...changed.keys()])].flatMap(
       (address) => changed.get(address) ?? this.#vips.get(address) ?? []
     )
-    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
-    const { byPeer } = nodeRoutes(node, intents, health, this.#hasLost)
+    const { byPeer } = nodeRoutes(node, intents, this.#healthOf, this.#hasLost)
     const routers = new Map(node.peers.map(({ name, peerAddress }) => [name, peerAddress]))
     const withdrawn = new Set<string>()
     for (const { name, peerAddress } of before.peers) {
@@ -182,6 +188,8 @@ export class RouteTable {
     }
     return withdrawn
   }
+
+  readonly #healthOf = ({ namespace, name }: IntentService): ServiceHealth => this.#health(`${namespace}/${name}`)
 
   #prefixesOf(address: string): ReadonlyArray<string> {
     return (this.#vips.get(address)?.routes ?? []).map(({ prefix }) => prefix)
@@ -200,8 +208,7 @@ export class RouteTable {
   /** `prefixes`: those that may change, all when undefined. The intents are every VIP that has one of them. */
   #compute(intents: Iterable<VipIntent>, prefixes: ReadonlySet<string> | undefined): RouteDifference {
     if (this.#node === undefined) return { byPeer: new Map(), verdicts: new Map() }
-    const health = ({ namespace, name }: IntentService) => this.#health(`${namespace}/${name}`)
-    const computed = this.#withhold(nodeRoutes(this.#node, intents, health, this.#hasLost))
+    const computed = this.#withhold(nodeRoutes(this.#node, intents, this.#healthOf, this.#hasLost))
     const verdicts = new Map<string, Verdict>()
     for (const [address, verdict] of computed.verdicts) {
       if (!isSameVerdict(this.#verdicts.get(address), verdict)) verdicts.set(address, verdict)

@@ -310,7 +310,8 @@ export class Speaker {
 
   /** Whether a peer has a route of ours that a VIP is covered by; undefined where it is to have none. */
   #isSent(peer: string, address: string): boolean | undefined {
-    const routes = this.#table.vip(address)?.routes.filter(({ peers }) => peers.includes(peer)) ?? []
+    const vip = this.#table.vip(address)
+    const routes = vip === undefined ? [] : this.#table.ownRoutes(vip).filter(({ peers }) => peers.includes(peer))
     if (routes.some(({ prefix }) => this.peers.isSent(peer, prefix))) return true
     return routes.some(({ prefix }) => this.#table.wanted(peer).has(prefix)) ? false : undefined
   }

@@ -46,7 +46,10 @@ export const vipTurns = (
 /** A session came up: the VIPs that its first table announced, and those that it kept from a peer that takes no standby. */
 export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTurn> => {
   const addresses = new Set<string>()
-  for (const prefix of table.wanted(peer).keys()) {
+  const wanted = table.wanted(peer)
+  const has = (intent: VipIntent) =>
+    table.ownRoutes(intent).some(({ prefix, peers }) => peers.includes(peer) && wanted.has(prefix))
+  for (const prefix of wanted.keys()) {
     for (const address of table.addressesOf(prefix)) addresses.add(address)
   }
   const turn = (intent: VipIntent, action: "announced" | "withdrawn"): VipTurn => ({
@@ -57,12 +60,10 @@ export const tableTurns = (table: RouteTable, peer: string): ReadonlyArray<VipTu
   const announced = [...addresses].flatMap((address) => {
     const intent = table.vip(address)
     const verdict = table.verdicts.get(address)
-    if (intent === undefined || verdict === undefined || !isOnTheWire(verdict) || table.isKept(peer, intent)) return []
-    return turn(intent, "announced")
+    if (intent === undefined || verdict === undefined || !isOnTheWire(verdict)) return []
+    return has(intent) && !table.isKept(peer, intent) ? turn(intent, "announced") : []
   })
-  const kept = table.listed.filter(
-    (intent) => intent.routes.some(({ peers }) => peers.includes(peer)) && table.isKept(peer, intent)
-  )
+  const kept = table.listed.filter((intent) => table.isKept(peer, intent))
   return [...announced, ...kept.map((intent) => turn(intent, "withdrawn"))]
 }
 
@@ -81,7 +82,8 @@ const identity = (table: RouteTable, intent: VipIntent) => {
  * takes no standby has none.
  */
 const standbyOf = (table: RouteTable, intent: VipIntent): ReadonlySet<string> => {
-  const { address, routes } = intent
+  const { address } = intent
+  const routes = table.ownRoutes(intent)
   const own = `${address}/${address.includes(":") ? 128 : 32}`
   const isStandby = (peer: string): boolean => {
     if (table.isKept(peer, intent)) return true
@@ -101,7 +103,7 @@ const actionsOf = (
   intent: VipIntent,
   before: VipIntent | undefined
 ): VipTurn["actions"] => {
-  const routes = [...intent.routes, ...(before?.routes ?? [])]
+  const routes = [intent, ...(before === undefined ? [] : [before])].flatMap((one) => table.ownRoutes(one))
   const peers = new Set(routes.flatMap((route) => route.peers))
   const actions = new Map<string, "announced" | "withdrawn" | "unchanged">()
   for (const peer of peers) {

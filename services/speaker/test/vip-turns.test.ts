@@ -68,6 +68,31 @@ describe("what is reported of a turn", () => {
     assert.deepStrictEqual(turnsOf([nodeName], "tor-b"), { a: ["announced tor-b"], b: ["announced tor-b"] })
   })
 
+  it("has nothing of a VIP's routes for other nodes, to a peer that takes no standby or has their aggregate from another VIP", () => {
+    const own = { ...vip("198.51.100.1").routes[0]!, peers: ["tor-b"] }
+    const aggregate = { ...own, prefix: "198.51.100.0/24", peers: ["tor-a"] }
+    const admission = { _tag: "Listed", nodes: ["east-2"], candidates: [nodeName, "east-2"] } as const
+    const table = new RouteTable(() => ({ servesHere: true, servesAnywhere: true }))
+    const none = nodeIntent([peer({ name: "tor-a", standby: "none" }), peer({ name: "tor-b" })])
+    const routes = [own, { ...aggregate, nodes: ["east-2"] }]
+    const partly = centre.number(vip("198.51.100.1", { admission, routes })) as VipIntent
+    const equal = centre.number(vip("198.51.100.2", { routes: [aggregate] })) as VipIntent
+    const vips = [partly, equal]
+    const difference = table.update({ node: centre.number(none) as NodeIntent, vips })
+    const accepted = vips.map((message) => ({ message, receivedAtMs: 0, savedAtMs: 0 }))
+    const said = (turns: ReturnType<typeof tableTurns>) =>
+      turns.map(({ address, actions, standby }) => [address, ...[...actions].flat(), ...(standby ?? [])])
+    assert.deepStrictEqual(
+      said(vipTurns(table, difference, { vips: accepted, before: new Map(), isNodeChange: false })),
+      [
+        ["198.51.100.1", "tor-b", "announced", "tor-b"],
+        ["198.51.100.2", "tor-a", "announced"]
+      ]
+    )
+    assert.deepStrictEqual(said(tableTurns(table, "tor-a")), [["198.51.100.2", "tor-a", "announced"]])
+    assert.deepStrictEqual(said(tableTurns(table, "tor-b")), [["198.51.100.1", "tor-b", "announced", "tor-b"]])
+  })
+
   it("has a VIP as standby by its own route, whoever else holds its aggregate up, and by the aggregate where it has none else", () => {
     const aggregate = { ...vip("198.51.100.1").routes[0]!, prefix: "198.51.100.0/24", peers: ["tor-a", "tor-b"] }
     const admission = { _tag: "Listed", nodes: ["east-2"], candidates: [nodeName, "east-2"] } as const
