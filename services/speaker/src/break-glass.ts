@@ -40,7 +40,6 @@ export class BreakGlass {
   /** Takes routes away at once, or gives them back. `isAll`: the order speaks of everything, and so vouches for what is old. */
   order(order: HandOrder, isAll: boolean): HandOrderDone {
     const { turns, say, vouching, changed } = this.#port
-    turns.run() // what came before is not this order's doing
     const vouches = order.order === "restore" && isAll && this.mayVouch
     if (vouches) vouching.vouched()
     const { turn, byPeer } = turns.runByHand(order)

@@ -44,7 +44,7 @@ export class Turns {
   readonly #translator = new RouteTranslator()
   #turn = 0
   #gathered: Gathered | undefined
-  /** Peers that the turn under way has told anew. */
+  /** Peers that the turn under way has told anew; undefined where none is, or it is told already. */
   #toldAnew: Array<string> | undefined
 
   constructor(port: TurnsPort) {
@@ -75,10 +75,10 @@ export class Turns {
     for (const service of services) this.#gathered.services.add(service)
   }
 
-  /** Runs what was gathered now. */
+  /** Runs what was gathered now. What is gathered in a turn that is not told yet has to wait: its own would be told before. */
   run(): void {
     const change = this.#gathered
-    if (change === undefined) return
+    if (change === undefined || this.#toldAnew !== undefined) return
     this.#gathered = undefined
     const { table } = this.#port
     const turn = ++this.#turn
@@ -97,10 +97,10 @@ export class Turns {
     this.#port.onRun()
   }
 
-  /** A turn of its own for an order of a person at the node, which has changed what the table is asked of. */
+  /** A turn of its own for an order of a person at the node, which has changed what the table is asked of; what came before is not its doing. */
   runByHand(byHand: NonNullable<VipTurn["byHand"]>): { readonly turn: number } & RouteDifference {
     const { table } = this.#port
-    const turn = ++this.#turn
+    const turn = this.#begin()
     const difference = table.update({ prefixes: table.prefixes })
     this.#tell(turn, difference, { vips: [], before: new Map(), isNodeChange: false, byHand })
     return { turn, ...difference }
@@ -115,20 +115,21 @@ export class Turns {
       this.#toldAnew.push(peer)
       return
     }
-    const turn = ++this.#turn
+    const turn = this.#begin()
     this.#peers.mark(peer, turn)
     this.#port.reporter.begin(turn, this.#tableTurns(peer), [peer])
   }
 
   /** A session came up and has its table: every VIP that it carries was announced there now. */
   tableWritten(peer: string): void {
-    this.#port.reporter.table(++this.#turn, this.#tableTurns(peer), peer)
+    this.#port.reporter.table(this.#begin(), this.#tableTurns(peer), peer)
   }
 
   /** Gives every session all that it is to have. */
   tellAll(): void {
+    const turn = this.#begin()
     const tables = [...this.wanted].map(([peer, routes]) => [peer, this.#translator.changes(routes)] as const)
-    this.#peers.change(++this.#turn, new Map(tables))
+    this.#peers.change(turn, new Map(tables))
   }
 
   /** From now on all that is told is the last choice. */
@@ -138,6 +139,12 @@ export class Turns {
 
   get #peers(): Peers {
     return this.#port.peers()
+  }
+
+  /** The number of one more turn. What is gathered runs first: its withdrawals count as told with the number that was to come next. */
+  #begin(): number {
+    this.run()
+    return ++this.#turn
   }
 
   #tell(turn: number, difference: RouteDifference, of: Parameters<typeof vipTurns>[2]): void {
