@@ -41,11 +41,12 @@ export class Losses {
   /** What peers have lost of this node while no process of it ran; the next process is to know of it as well. */
   noteRestart(node: NodeIntent): void {
     const { life, unixMs } = this.#port
-    if (life.former === undefined) return
-    const nowMs = unixMs()
-    const lost = new Set(lostByRestart(node, life, nowMs))
+    if (life.hasBooted === undefined) return
+    // Of a process that nothing is known of it is not known either that it ran lately.
+    const silentSeconds = (unixMs() - (life.former?.aliveAtMs ?? Number.NEGATIVE_INFINITY)) / 1000
+    const lost = new Set(lostByRestart(node, life.hasBooted, silentSeconds))
     // Who may keep them still has lost them unless it is met in time.
-    const leftSeconds = restartTimeSeconds - (nowMs - life.former.aliveAtMs) / 1000
+    const leftSeconds = restartTimeSeconds - silentSeconds
     for (const { name } of node.peers) this.ended(name, lost.has(name) ? 0 : Math.max(0, leftSeconds))
     if (this.take()) this.keep()
   }
@@ -89,9 +90,7 @@ export class Losses {
 }
 
 /** Peers that have lost everything since the process before this one: the node was down, or they did not keep it so long. */
-const lostByRestart = ({ peers }: NodeIntent, { former, hasBooted }: SpeakerLife, unixMs: number) => {
-  if (former === undefined) return []
-  const isLate = unixMs - former.aliveAtMs > restartTimeSeconds * 1000
-  const hasLost = hasBooted === true || isLate
+const lostByRestart = ({ peers }: NodeIntent, hasBooted: boolean, silentSeconds: number) => {
+  const hasLost = hasBooted || silentSeconds > restartTimeSeconds
   return peers.flatMap(({ name, gracefulRestart }) => (hasLost || gracefulRestart !== true ? [name] : []))
 }

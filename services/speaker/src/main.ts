@@ -133,7 +133,6 @@ const RunningLive = Layer.effect(
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         speaker.start()
-        life.begin(Date.now())
         return setInterval(() => speaker.tick(), tickMs)
       }),
       (timer) =>

@@ -85,9 +85,10 @@ export class Speaker {
     this.#saved = restoreState(trust, settings.node, records, judgeSaved)
     this.#vouching = new Vouching({
       loaded,
-      oldMs: port.life.tooOldMs(port.unixMs()),
+      whyOld: records.length === 0 ? undefined : port.life.whyOld(port.unixMs()),
       hasNodeIntent: this.#saved.held.nodeIntent !== undefined,
       turns: () => this.#turns,
+      beginLife: () => port.life.begin(port.unixMs()),
       beginWaiting: () => this.beginWaiting(),
       compact: () => this.#saver.compact(),
       monotonicMs: port.monotonicMs
@@ -253,7 +254,8 @@ export class Speaker {
     if (node !== undefined) this.#configureSessions(node)
     this.#brakeWatch.sayStill()
     if (damage === "repaired") this.#saver.compact()
-    const { settings, say } = this.#port
+    const { settings, say, life, unixMs } = this.#port
+    if (!isQuiet) life.begin(unixMs())
     const found = describeSaved(this.#saved, this.#loaded.count)
     say(found.severity, `speaker of node ${settings.node}, cluster ${settings.cluster}: ${found.text}`)
   }

@@ -5,11 +5,13 @@ import type { Turns } from "./turns.ts"
 /** What vouching is about, and what it lets begin. */
 export interface VouchingPort {
   readonly loaded: Omit<LoadedRecords, "records">
-  /** How old what the disk has is, in milliseconds, where the node has booted and it is too old. */
-  readonly oldMs: number | undefined
+  /** Why what the disk has may be too old, in words; undefined where it is not. */
+  readonly whyOld: string | undefined
   /** Whether the disk has the node's own intent. */
   readonly hasNodeIntent: boolean
   readonly turns: () => Turns
+  /** The next process may take what the disk has for what it was when this one ran. */
+  readonly beginLife: () => void
   /** Sessions that waited for a table may begin. */
   readonly beginWaiting: () => void
   /** The disk may be written anew, with what is in effect. */
@@ -28,7 +30,7 @@ export class Vouching {
   constructor(port: VouchingPort) {
     this.#port = port
     this.#startedAtMs = port.monotonicMs()
-    this.#isQuiet = port.loaded.damage === "lost" || port.oldMs !== undefined
+    this.#isQuiet = port.loaded.damage === "lost" || port.whyOld !== undefined
     this.#isNew = !port.hasNodeIntent
   }
 
@@ -52,19 +54,20 @@ export class Vouching {
 
   /** Why nothing is announced, and until when. */
   get whyQuiet(): string {
-    const { loaded, oldMs } = this.#port
+    const { loaded, whyOld } = this.#port
     const rest = "nothing is announced until NATS brings"
     return loaded.damage === "lost"
       ? `something that was in effect is lost, ${rest} it again (${loaded.faults.join("; ")})`
-      : `this node has booted, and what it knows is ${Math.floor((oldMs ?? 0) / 3_600_000)} h old; ${rest} what the centre says now`
+      : `${whyOld}; ${rest} what the centre says now`
   }
 
   /** What the disk had is vouched for, by the centre or by a person at the node, and is announced if it was not. */
   vouched(): void {
     if (!this.#isQuiet) return
-    const { turns, beginWaiting, compact } = this.#port
+    const { turns, beginLife, beginWaiting, compact } = this.#port
     turns().run() // a tombstone that came with the head is in the table before the table is announced
     this.#isQuiet = false
+    beginLife()
     beginWaiting()
     turns().tellAll()
     compact()

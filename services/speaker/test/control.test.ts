@@ -249,7 +249,7 @@ describe("a person at the node", () => {
 
   it("may say that what the disk has is still so after a boot, when the centre cannot", async () => {
     const former = { bootId: "before", agreedAtMs: 0, lost: {}, aliveAtMs: 0 }
-    const old = { ...firstLife, former, hasBooted: true, tooOldMs: () => 90_000_000 }
+    const old = { ...firstLife, former, hasBooted: true, whyOld: () => "it is 25 h old" }
     const { path, speaker } = await begin(saidTo(), old)
     await until(() => collector.peers().length === 1, "the session is up")
     const truth = Schema.decodeUnknownSync(NodeTruth)((await ask(path, "GET", "/v1/node")).body)

@@ -12,7 +12,8 @@ import { Withheld } from "../src/withheld.ts"
 export const firstLife: SpeakerLife = {
   former: undefined,
   hasBooted: undefined,
-  tooOldMs: () => undefined,
+  whyOld: () => undefined,
+  begin: () => {},
   note: () => {},
   keepLost: () => {}
 }

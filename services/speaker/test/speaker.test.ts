@@ -305,9 +305,9 @@ describe("Speaker", () => {
         ...before.saved,
         { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
       ] as const
-      const restarted = async (aliveAtMs: number, hasBooted: boolean) => {
+      const restarted = async (aliveAtMs: number | undefined, hasBooted: boolean) => {
         const peers = playedPeers()
-        const former = { bootId: "1", agreedAtMs: null, lost: {}, aliveAtMs }
+        const former = aliveAtMs === undefined ? undefined : { bootId: "1", agreedAtMs: null, lost: {}, aliveAtMs }
         const made = make(before.centre, records, "none", {
           startPeer: peers.startPeer,
           life: { ...firstLife, former, hasBooted }
@@ -324,6 +324,11 @@ describe("Speaker", () => {
         await restarted(-1_000, true),
         ["standby", false],
         "and its kernel forwards nothing of before"
+      )
+      assert.deepStrictEqual(
+        await restarted(undefined, true),
+        ["standby", false],
+        "nor where nothing says that it did not"
       )
     })
 
@@ -367,18 +372,26 @@ describe("Speaker", () => {
     })
   })
 
-  it("that has booted with what is older than a day announces nothing before a head of the centre agrees", async () => {
+  it("that has booted with what is too old announces nothing, and the next process knows of none, before a head of the centre agrees", async () => {
     const centre = new HandCentre()
     const records: ReadonlyArray<SavedRecord> = [
       { _tag: "Message", ...centre.say(nodeIntent([peer({ peerPort: 1 })])) },
       { _tag: "Message", ...centre.say(vip("198.51.100.1")) },
       { _tag: "Health", service: "shop/web", servesHere: true, servesAnywhere: true }
     ]
-    const { speaker, take } = make(centre, records, "none", { life: { ...firstLife, tooOldMs: () => 90_000_000 } })
+    const begun: Array<number> = []
+    const life = { ...firstLife, whyOld: () => "it is 25 h old", begin: (unixMs: number) => void begun.push(unixMs) }
+    const { speaker, take, said } = make(centre, records, "none", { life })
     const wanted = () => speaker.peers.running.map((one) => one.status().prefixesWanted)
-    assert.deepStrictEqual([speaker.isReady, wanted()], [false, [0]])
+    assert.deepStrictEqual([speaker.isReady, wanted(), begun], [false, [0], []])
+    assert.include(
+      said.join(),
+      "LT0409 saved state: it is 25 h old; nothing is announced until NATS brings what the centre says"
+    )
     await take(centre.head())
-    assert.deepStrictEqual([speaker.isReady, wanted()], [true, [1]])
+    assert.deepStrictEqual([speaker.isReady, wanted(), begun], [true, [1], [0]])
+    assert.notInclude(make(centre, [], "none", { life }).said.join(), "LT0409", "where nothing is saved nothing is old")
+    assert.lengthOf(begun, 2)
   })
 
   describe("of which a key is believed no more", () => {

@@ -456,7 +456,7 @@ export const codes = {
   ),
   LT0409: error(
     "a node announces nothing before the centre has spoken",
-    "The node booted, and what its disk has is older than a day; or some of what was in effect is lost from its disk. What it knows may be another's by now, so it announces none of it until NATS brings a head of the centre that agrees. Nodes whose state is whole and fresh announce on; where none of a cluster has that, as after a long power cut, nobody announces its addresses.",
+    "The node booted, and what its disk has is older than a day; or its disk cannot say how old that is; or some of what was in effect is lost from its disk. What it knows may be another's by now, so it announces none of it until NATS brings a head of the centre that agrees. Nodes whose state is whole and fresh announce on; where none of a cluster has that, as after a long power cut, nobody announces its addresses.",
     "See that NATS and a leading allocator are up, and that the node reaches NATS; with the centre away, a person who knows that its addresses are still this cluster's says so at the node: `lowtide node restore --all --reason R`, which old state heeds and lost state does not"
   ),
 

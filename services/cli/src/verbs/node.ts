@@ -62,7 +62,7 @@ const statusText = (truth: NodeTruth, ago: (instant: string) => string): string 
       ? [
           [
             "quiet",
-            "announces nothing before the centre has spoken: what the disk has is old, or some of it is lost (LT0409)"
+            "announces nothing before the centre has spoken: what the disk has is old, or may be, or some of it is lost (LT0409)"
           ] as const
         ]
       : []),
