@@ -52,6 +52,8 @@ export const startCentre = Effect.gen(function* () {
     LOWTIDE_CHECKPOINT_KEY_ID: "lowtide-test",
     LOWTIDE_CHECKPOINT_DIR: join(folder, "checkpoints"),
     LOWTIDE_CHECKPOINT_SECONDS: "1",
+    // What a test changes behind its back is for the proofs to find.
+    LOWTIDE_REPLAY_CHECK_SECONDS: "0",
     LOWTIDE_HTTP_LISTEN: `127.0.0.1:${port}`
   }
   const allocate = Effect.gen(function* () {
