@@ -103,6 +103,8 @@ export class Ledger extends Context.Service<
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     /** Events from a seq on, in their order, as far as they change the state; at most so many. */
     readonly changes: (sinceSeq: number, limit: number) => Effect.Effect<ReadonlyArray<StoredChange>, Unavailable>
+    /** Whether there is one; ends with the first that is found, and costs as much as the index of what is named. */
+    readonly hasEvent: (selection: EventSelection) => Effect.Effect<boolean, Unavailable>
     readonly countEvents: (selection: EventSelection) => Effect.Effect<number, Unavailable>
     /** Who has written events that are there, by name, at most so many; each costs one look into an index. */
     readonly actors: (limit: number) => Effect.Effect<ReadonlyArray<string>, Unavailable>

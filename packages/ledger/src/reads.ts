@@ -35,6 +35,9 @@ export const makeReads = (db: Kysely<LedgerTables>) => ({
   events: Effect.fn("Ledger.events")((filter: EventFilter) =>
     ask("events", () => selectEvents(db, filter).execute()).pipe(Effect.map((rows) => rows.map(toEvent)))
   ),
+  hasEvent: Effect.fn("Ledger.hasEvent")((selection: EventSelection) =>
+    ask("hasEvent", () => selectAny(db, selection).executeTakeFirst()).pipe(Effect.map((row) => row !== undefined))
+  ),
   countEvents: Effect.fn("Ledger.countEvents")((filter: EventSelection) =>
     ask("countEvents", () =>
       eventsWhere(db, filter).select(sql<number>`count(*)`.as("count")).executeTakeFirstOrThrow()
@@ -114,6 +117,10 @@ const countSigners = sql<{ key_id: string; count: string }>`
 /** The query by which events are read. */
 export const selectEvents = (db: Kysely<LedgerTables>, filter: EventFilter) =>
   eventsWhere(db, filter).selectAll().orderBy(placeIn("seq", filter.prefix), filter.order).limit(filter.limit)
+
+/** The query by which one is looked for. In no order: one by seq would be read along, past events that are not meant. */
+export const selectAny = (db: Kysely<LedgerTables>, selection: EventSelection) =>
+  eventsWhere(db, selection).select("seq").limit(1)
 
 /**
  * What rows are put in order by. Of a narrow prefix it is no column, so that they are found by the index of addresses and

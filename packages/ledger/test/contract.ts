@@ -575,6 +575,8 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           lastTwo: [4, 3],
           nothing: []
         })
+        assert.isTrue(yield* ledger.hasEvent({ cluster: "b", namespace: "ops" }))
+        assert.isFalse(yield* ledger.hasEvent({ cluster: "a", namespace: "ops" }))
         const [first] = yield* ledger.events({ ...all, limit: 1 })
         assert.deepInclude(first, { ...fields, pool: "p", serviceUid: "u", observedAt, causationSeq: 1 })
       })

@@ -91,6 +91,7 @@ export const memoryLedger = (
               ...{ seq, epoch, commitSeq, stream, version, type, schema, recordedAt, ...afterOrData(stream, data) }
             }))
         ),
+      hasEvent: (selection) => Effect.sync(() => tables.events.some(matches(selection))),
       countEvents: (selection) => Effect.sync(() => tables.events.filter(matches(selection)).length),
       holderAt: ({ network, address, at }) =>
         Effect.sync(() => {
