@@ -73,7 +73,7 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
     endsAt,
     node: query.node
   })
-  if (items.length === 0) yield* refuseUnknown(isOfAllTimes(query) && page.next === null ? query : withoutPeer(query))
+  if (items.length === 0) yield* refuseUnknown((yield* isNeverOfPeer(query)) ? query : withoutPeer(query))
   const answer: HistoryPage = {
     ...(span.at === undefined ? reading : { position: span.at.position, asOf: span.at.recordedAt }),
     items,
@@ -92,8 +92,18 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
 /** Of a peer that is gone there is nothing to be found by its name but what happened to it. */
 const withoutPeer = ({ peer: _, ...query }: HistoryQuery): HistoryQuery => query
 
-const isOfAllTimes = ({ since, until, at, before, actor, type, correlation }: HistoryQuery): boolean =>
-  [since, until, at, before, actor, type, correlation].every((narrowed) => narrowed === undefined)
+/**
+ * Whether nothing of the peer is in any cluster at any time, whatever else is asked. Not of a log that is too long to be looked
+ * through, nor once reports of its sessions may have been removed: then nobody knows.
+ */
+const isNeverOfPeer = Effect.fnUntraced(function* ({ peer }: HistoryQuery) {
+  if (peer === undefined || (yield* removedReports(undefined)).length > 0) return false
+  const plan = planOf({ peer }, undefined, [], [])
+  const { events, next } = yield* readEvents(plan, { sinceSeq: undefined, untilSeq: undefined }, 1)
+  if (events.length > 0 || next !== null) return false
+  const [row] = yield* orUnavailable((yield* Ledger).wire({ kind: "session", peer, limit: 1, order: "desc" }))
+  return row === undefined
+})
 
 /** What a page that goes as far back as there is leaves out; a question that begins later leaves out nothing. */
 const archivedOf = Effect.fnUntraced(function* ({ since }: HistoryQuery, sinceSeq = 1) {
@@ -271,7 +281,11 @@ const isOfNode =
 const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
 
 /** Up to `limit` events of a stretch, newest first, and the cursor behind them. */
-const readEvents = Effect.fnUntraced(function* (plan: Plan, { sinceSeq, untilSeq: last }: Span, limit: number) {
+const readEvents = Effect.fnUntraced(function* (
+  plan: Plan,
+  { sinceSeq, untilSeq: last }: Pick<Span, "sinceSeq" | "untilSeq">,
+  limit: number
+) {
   const ledger = yield* Ledger
   const kept: Array<StoredEvent> = []
   let untilSeq = last

@@ -1,7 +1,7 @@
 import { NotFoundProblem } from "@lowtide/api/problems"
 import { type ClusterMemory, streamOf } from "@lowtide/domain"
 import { didYouMean } from "@lowtide/domain/words"
-import { type EventFilter, Ledger } from "@lowtide/ledger"
+import { type EventSelection, Ledger } from "@lowtide/ledger"
 import { Effect } from "effect"
 import { Centre, type CommittedView } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
@@ -16,7 +16,7 @@ interface NamesAsked {
   readonly service?: string | undefined
   readonly pool?: string | undefined
   readonly node?: string | undefined
-  /** Of a question about all times. */
+  /** Where nothing of it is in the log. */
   readonly peer?: string | undefined
   readonly actor?: string | undefined
 }
@@ -35,7 +35,7 @@ export const refuseUnknown = Effect.fnUntraced(function* (asked: NamesAsked) {
 
 const unknownTarget = Effect.fnUntraced(function* ({ cluster, namespace, service, node }: NamesAsked) {
   if (namespace !== undefined && service !== undefined) {
-    if (!(yield* isNever({ cluster, namespace, service }))) return undefined
+    if (!(yield* isNeverInClusters({ namespace, service }, cluster))) return undefined
     return yield* unknownDetail({ namespace, name: service, ...(cluster === undefined ? {} : { cluster }) })
   }
   if (cluster !== undefined && node !== undefined) {
@@ -64,7 +64,8 @@ const unknownFilter = Effect.fnUntraced(function* ({ namespace, pool, actor, pee
   }
   if (namespace !== undefined) {
     const known = yield* look(namespacesOf)
-    if (!known.includes(namespace) && (yield* isNever({ namespace }))) return unknown("namespace", namespace, known)
+    if (!known.includes(namespace) && (yield* isNeverInClusters({ namespace })))
+      return unknown("namespace", namespace, known)
   }
   if (actor !== undefined && (yield* isNever({ actor }))) {
     const sources = yield* look(sourcesOf)
@@ -77,9 +78,21 @@ const unknownFilter = Effect.fnUntraced(function* ({ namespace, pool, actor, pee
 const unknown = (what: string, found: string, known: Iterable<string>, before = ""): string =>
   `${what}: expected one that the log knows, found ${before}${found}${didYouMean(found, known)}`
 
-const isNever = Effect.fnUntraced(function* (filter: Omit<EventFilter, "limit" | "order">) {
-  const ledger = yield* Ledger
-  return (yield* orUnavailable(ledger.events({ ...filter, limit: 1, order: "desc" }))).length === 0
+const isNever = Effect.fnUntraced(function* (selection: EventSelection) {
+  return !(yield* orUnavailable((yield* Ledger).hasEvent(selection)))
+})
+
+/**
+ * The same of a namespace, in one cluster or in all. The log's index of namespaces begins with the cluster: asked without one,
+ * all of the log would be read for a name that it never had.
+ */
+const isNeverInClusters = Effect.fnUntraced(function* (
+  selection: Pick<EventSelection, "namespace" | "service">,
+  only?: string
+) {
+  const clusters = only === undefined ? yield* look(({ fleet }) => fleet.clusters.keys()) : [only]
+  for (const cluster of clusters) if (!(yield* isNever({ ...selection, cluster }))) return false
+  return true
 })
 
 /** A copy: commits go on while names are compared. */
@@ -96,10 +109,12 @@ const namespacesOf = ({ fleet }: CommittedView): ReadonlySet<string> =>
     ])
   )
 
-/** Names of the clusters' BGPPeers. */
+/** Names of the clusters' BGPPeers; sessions are up as well with those whose deletion waits for a second person. */
 export const peersOf = (clusters: Iterable<ClusterMemory>): ReadonlyArray<string> =>
-  [...clusters].flatMap(({ manifests }) =>
-    [...manifests.values()].flatMap(({ manifest }) => (manifest.kind === "BGPPeer" ? manifest.name : []))
+  [...clusters].flatMap(({ manifests, kept }) =>
+    [...manifests.values(), ...[...kept.values()].map(({ version }) => version)].flatMap((version) =>
+      version._tag === "Manifest" && version.manifest.kind === "BGPPeer" ? version.manifest.name : []
+    )
   )
 
 /** Who may have done something by being there. */
