@@ -85,7 +85,7 @@ const routedServices = (
   { services, routes }: Pick<VipIntent, "services" | "routes">
 ): ReadonlyArray<IntentService> | undefined => {
   if (routes.length === 0) return undefined
-  if (routes.every((route) => route.services === undefined)) return services
+  if (!isPartial({ routes })) return services
   const own = routes.filter(({ nodes }) => nodes.includes(node))
   const routed = services.filter((service) => own.some((route) => isFor(route, service)))
   return routed.length === 0 ? undefined : routed
@@ -107,12 +107,16 @@ export const ofService = <Intent extends Pick<VipIntent, "services" | "routes">>
   routes: intent.routes.filter((route) => isFor(route, { namespace, name }))
 })
 
+/** Whether a route of the intent is for some of its Services alone: only then nodes that announce it may differ in its routes. */
+export const isPartial = ({ routes }: Pick<VipIntent, "routes">): boolean =>
+  routes.some(({ services }) => services !== undefined)
+
 /** The intent without the routes that no Service that serves is behind, where a node is known to announce it. */
 export const withServedRoutes = <Intent extends Pick<VipIntent, "services" | "routes">>(
   intent: Intent,
   health: Health
 ): Intent => {
-  if (intent.routes.every((route) => route.services === undefined)) return intent
+  if (!isPartial(intent)) return intent
   const serving = intent.services.filter((service) => serves(service, health))
   const isServed = (route: AdvertisedRoute) =>
     route.services === undefined || serving.some((service) => isFor(route, service))

@@ -4,6 +4,7 @@ import {
   type ClusterMemory,
   type Content,
   isOnTheWire,
+  isPartial,
   type Narrowing,
   type NodeFacts,
   type NodeIntent,
@@ -38,11 +39,13 @@ export interface HeardNode {
 export const heardNodes = (view: CommittedView, asked: Narrowing, nowMs: number): ReadonlyArray<HeardNode> =>
   clustersOf(view, asked).flatMap((cluster) => {
     const vips = vipsOf(view, cluster, asked)
+    const areAlike = !vips.some(isPartial)
     return [...cluster.nodes.values()]
       .filter(({ node, present }) => present && (asked.node === undefined || asked.node === node.name))
       .map((state): HeardNode => {
         const heard = view.nodes.get(`${cluster.name}/${state.node.name}`)
         const intent = resolveNode(view.fleet, cluster, state)
+        const health = reportedHealth(cluster, state.node.name)
         const peers = intent.peers.filter(({ name }) => asked.peer === undefined || asked.peer === name)
         return {
           cluster: cluster.name,
@@ -50,7 +53,7 @@ export const heardNodes = (view: CommittedView, asked: Narrowing, nowMs: number)
           sync: syncOf(heard, nowMs),
           intent: { ...intent, peers },
           status: currentStatus(heard, nowMs),
-          vips: vips.map((vip) => withServedRoutes(vip, reportedHealth(cluster, state.node.name)))
+          vips: areAlike ? vips : vips.map((vip) => withServedRoutes(vip, health))
         }
       })
       .sort(byText(({ node }) => node))

@@ -110,41 +110,39 @@ const nodeItems = ({ view, cluster, state, vips, routers, nowMs }: NodeQuestion)
     peer,
     reported: reportedSessions(routers, peer, { status, addresses: node.addresses })
   }))
-  const asked = vips.map(({ vip, intent }) => ({
-    vip,
-    intent: withServedRoutes(intent, reportedHealth(cluster, node.name))
-  }))
-  return routesOf(heard, asked, node.name, nowMs).flatMap((route) => {
-    const prefix = toPrefix(route.prefix)
-    if (prefix === undefined) return []
-    return sessions
-      .filter(({ peer }) => route.peers?.includes(peer.name) ?? true)
-      .map(({ peer: { name, peerAddress, interface: device }, reported }): EvidenceView => {
-        const said = askSessions(reported, prefix, nowMs)
-        const { network, prefix: text, addresses, wanted } = route
-        return {
-          ...{
-            cluster: cluster.name,
-            node: node.name,
-            peer: name,
-            peerAddress: device ?? peerAddress,
-            network,
-            prefix: text
-          },
-          ...{ addresses, wanted },
-          ...shown(said?.evidence ?? { _tag: "NotReported" }),
-          router: said === undefined ? null : nameOf(said.router)
-        }
-      })
-      .filter((item) => isWorthTelling(route, item))
-  })
+  return routesOf(heard, vips, { node: node.name, health: reportedHealth(cluster, node.name) }, nowMs).flatMap(
+    (route) => {
+      const prefix = toPrefix(route.prefix)
+      if (prefix === undefined) return []
+      return sessions
+        .filter(({ peer }) => route.peers?.includes(peer.name) ?? true)
+        .map(({ peer: { name, peerAddress, interface: device }, reported }): EvidenceView => {
+          const said = askSessions(reported, prefix, nowMs)
+          const { network, prefix: text, addresses, wanted } = route
+          return {
+            ...{
+              cluster: cluster.name,
+              node: node.name,
+              peer: name,
+              peerAddress: device ?? peerAddress,
+              network,
+              prefix: text
+            },
+            ...{ addresses, wanted },
+            ...shown(said?.evidence ?? { _tag: "NotReported" }),
+            router: said === undefined ? null : nameOf(said.router)
+          }
+        })
+        .filter((item) => isWorthTelling(route, item))
+    }
+  )
 }
 
 /** What the node announces as an equal by its own word, and what is to be gone from it. */
 const routesOf = (
   heard: HeardNode | undefined,
   vips: ReadonlyArray<AskedVip>,
-  node: string,
+  { node, health }: { readonly node: string; readonly health: ReturnType<typeof reportedHealth> },
   nowMs: number
 ): ReadonlyArray<AskedRoute> => {
   const status = currentStatus(heard, nowMs)
@@ -168,7 +166,7 @@ const routesOf = (
     }
     // What a peer has yet to be told of it cannot have.
     if (!announcing.has(address) || untold.has(address)) continue
-    for (const { prefix, peers, nodes } of intent.routes) {
+    for (const { prefix, peers, nodes } of withServedRoutes(intent, health).routes) {
       if (!nodes.includes(node)) continue
       const key = `${network} ${prefix}`
       const known = wanted.get(key)
