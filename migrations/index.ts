@@ -51,6 +51,7 @@ import * as auditReadsGoByAge from "./0070-audit-reads-go-by-age.ts"
 import * as auditAnnouncedAsBefore from "./0071-audit-announced-as-before.ts"
 import * as auditWordsOfLiftedObligations from "./0072-audit-words-of-lifted-obligations.ts"
 import * as auditDifferenceOfArchivedTimes from "./0073-audit-difference-of-archived-times.ts"
+import * as auditWordsOfReasons from "./0074-audit-words-of-reasons.ts"
 
 /** By name; they run in the order of their names. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -101,5 +102,6 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0070-audit-reads-go-by-age": auditReadsGoByAge,
   "0071-audit-announced-as-before": auditAnnouncedAsBefore,
   "0072-audit-words-of-lifted-obligations": auditWordsOfLiftedObligations,
-  "0073-audit-difference-of-archived-times": auditDifferenceOfArchivedTimes
+  "0073-audit-difference-of-archived-times": auditDifferenceOfArchivedTimes,
+  "0074-audit-words-of-reasons": auditWordsOfReasons
 }

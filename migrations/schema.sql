@@ -532,6 +532,8 @@ CREATE TRIGGER wire_journal_refuse_change BEFORE UPDATE ON public.wire_journal F
 
 -- function audit.readable(document json) returns json
 
+-- function audit.reason_words(type text, reason text) returns text
+
 -- function audit.reserved_for_words(state json) returns text
 
 -- function audit.service_words(state json) returns text

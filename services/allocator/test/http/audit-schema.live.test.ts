@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import type { EventType } from "@lowtide/domain"
-import { Ledger, ledgerPostgres, migrate, type StoredWire } from "@lowtide/ledger"
+import { Ledger, ledgerPostgres, migrate, type StoredEvent, type StoredWire } from "@lowtide/ledger"
 import { type PostgresServer, startPostgres } from "@lowtide/testkit/postgres"
 import { sqlSession } from "@lowtide/testkit/sql"
 import { Effect, Exit, Layer, Result, Scope } from "effect"
@@ -366,6 +366,17 @@ describe("schema audit", () => {
             >[0]
             assert.strictEqual(row?.what, describeEvent(stored).what)
             assert.strictEqual(row?.what === `${type} of a:b`, type === "SomethingNew", `${type} is only named`)
+          }
+        }
+        const data = JSON.stringify({ before: { ...vip, obliged: ["east-1"] }, after: vip })
+        for (const reasonCode of ["node-retired", "withdrawal-confirmed", "some-new-reason"]) {
+          for (const type of ["VipObligationLifted", "VipFreed"]) {
+            const [row] = yield* sql(
+              `select audit.event_words($1, 'a:b', null, $2::json) || coalesce(audit.reason_words($1, $3), '') as what`,
+              [type, data, reasonCode]
+            )
+            const stored = { seq: 1, type, schema: 1, stream: "a:b", reasonCode, data } as StoredEvent
+            assert.strictEqual(row?.what, describeEvent(stored).what)
           }
         }
       })

@@ -249,6 +249,16 @@ describe("an event in words", () => {
     it(`${type}: ${what}`, () => expect(describeEvent(event(1, type, data)).what).toBe(what))
   }
 
+  it("of nodes that are no longer awaited says why", () => {
+    const data = { before: { ...vip, obliged: ["n1", "n2", "n3"] }, after: { ...vip, obliged: ["n2"] } }
+    const said = (reasonCode: string) => describeEvent(event(1, "VipObligationLifted", data, { reasonCode })).what
+    expect(["node-retired", "withdrawal-confirmed", "some-new-reason"].map(said)).toEqual([
+      "192.0.2.1 no longer waits for n1, n3, which a person retired",
+      "192.0.2.1 no longer waits for n1, n3, which confirmed its withdrawal",
+      "192.0.2.1 no longer waits for n1, n3"
+    ])
+  })
+
   it("of a newer version is named", () => {
     const newer = event(1, "VipAssigned", { before: null, after: vip }, { schema: 2 })
     expect(describeEvent(newer).what).toBe("VipAssigned of vip:default/192.0.2.1")

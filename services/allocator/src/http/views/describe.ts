@@ -36,8 +36,10 @@ export interface Described {
   readonly fix: string | null
 }
 
-/** What an event says, as a sentence without its time, actor and reason. What only a newer release
- * can read is named at least. */
+/**
+ * What an event says, as a sentence without its time and actor, and without its reason where that tells nothing else. What only
+ * a newer release can read is named at least.
+ */
 export const describeEvent = (event: StoredEvent): Described => {
   const describe = Object.hasOwn(sentences, event.type) ? sentences[event.type as EventType] : undefined
   const change = readEvent(event)
@@ -126,10 +128,13 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     (vip) =>
       `${vip.address} is withdrawn everywhere and rests${vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`}`
   ),
-  VipObligationLifted: about<VipState>((vip, before) => {
+  VipObligationLifted: (change, { reasonCode }) => {
+    const vip = change.after as VipState
+    const before = change.before as VipState | null
     const lifted = (before?.obliged ?? []).filter((node) => !vip.obliged.includes(node)).join(", ")
-    return `${vip.address} no longer waits for ${lifted}`
-  }),
+    const why = Object.hasOwn(liftedBecause, reasonCode) ? `, ${liftedBecause[reasonCode]}` : ""
+    return plain(`${vip.address} no longer waits for ${lifted}${why}`)
+  },
   VipForceReleased: about<VipState>((vip, before) => {
     const rests = vip.quarantineEndMs === null ? "" : ` until ${new Date(vip.quarantineEndMs).toISOString()}`
     return `${vip.address} was released by force, without waiting for ${before?.obliged.join(", ")}: it rests${rests}`
@@ -258,6 +263,12 @@ const sentences: { readonly [Type in EventType]: Sentence } = {
     ({ cluster, taken }) =>
       `configuration of cluster ${cluster} left ${plural(taken.at(-1)?.addresses ?? 0, "address", "addresses")} without a route`
   )
+}
+
+/** Why nothing is awaited of nodes any more. The SQL function `audit.reason_words` says the same. */
+const liftedBecause: Readonly<Record<string, string>> = {
+  "node-retired": "which a person retired",
+  "withdrawal-confirmed": "which confirmed its withdrawal"
 }
 
 const versionName = (version: KeptState["version"]): string =>
