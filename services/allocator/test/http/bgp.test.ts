@@ -1,13 +1,14 @@
 import { assert, it, layer } from "@effect/vitest"
 import { LowtideClient } from "@lowtide/api"
-import { type Command, decide } from "@lowtide/domain"
+import type { Command } from "@lowtide/domain"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
-import { manifestObject, serviceObject } from "@lowtide/testkit/observed"
-import { Effect, Result } from "effect"
+import { manifestObject } from "@lowtide/testkit/observed"
+import { Effect, Layer } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
 import { askPeers, askRoutes } from "../../src/http/bgp-query.ts"
+import { Past } from "../../src/http/past.ts"
 import { heardNodes } from "../../src/http/views/bgp.ts"
-import { commitSample, fixedCentre, startMs } from "./sample.ts"
+import { commitChanged, fixedCentre, halfAdvertised, startMs } from "./sample.ts"
 import { local } from "./served.ts"
 
 layer(local(), { excludeTestServices: true })("what routers are told, for the fleet", (it) => {
@@ -127,21 +128,12 @@ layer(local(), { excludeTestServices: true })("what routers are told, for the fl
 })
 
 const cluster = "east"
-
 const overSample = Effect.provide(memoryLedger({ nowMs: () => startMs }))
-
-/** The sample's view once these were carried out as well. */
-const changed = (commands: ReadonlyArray<Command>) =>
-  Effect.map(commitSample({ nowMs: startMs }).pipe(overSample), (view): CommittedView => {
-    const context = { nowMs: startMs, obligedOf: () => [], hasConfirmed: () => false }
-    for (const command of commands) assert.isTrue(Result.isSuccess(decide(view.fleet, command, context)))
-    return view
-  })
 
 it.effect("a peer whose deletion waits for a second person is known by its name: its sessions are up", () =>
   Effect.gen(function* () {
     const budget = { apiVersion: "lowtide.dev/v1alpha1", namespace: "" }
-    const view = yield* changed([
+    const view = yield* commitChanged([
       {
         _tag: "ApplyFleetObject",
         manifest: manifestObject("Fleet", "prod", { blastRadius: { maxWithdrawRoutes: 0, per: "10m" } }, budget)
@@ -150,7 +142,7 @@ it.effect("a peer whose deletion waits for a second person is known by its name:
     ])
     assert.deepStrictEqual([...view.fleet.cluster(cluster).kept.keys()], ["BGPPeer/metallb-system/tor-a"])
     const asked = Effect.all([askPeers({ peer: "tor-a" }), askRoutes({ peer: "tor-a" })])
-    const [peers, routes] = yield* asked.pipe(Effect.provide(fixedCentre(view)))
+    const [peers, routes] = yield* asked.pipe(Effect.provide(Past.layer.pipe(Layer.provideMerge(fixedCentre(view)))))
     assert.deepStrictEqual(
       [...peers.items, ...routes.items].map(({ node, peer }) => `${node} ${peer}`),
       ["east-1 tor-a", "east-2 tor-a", "east-3 tor-a", "east-1 tor-a"]
@@ -161,30 +153,14 @@ it.effect("a peer whose deletion waits for a second person is known by its name:
 it.effect("nodes have the same VIPs at hand, unless routes are for some of the Services alone", () =>
   Effect.gen(function* () {
     const vipsOf = (view: CommittedView) => heardNodes(view, { cluster }, startMs).map(({ vips }) => vips)
-    const [first, ...others] = vipsOf(yield* changed([]))
+    const [first, ...others] = vipsOf(yield* commitChanged([]).pipe(overSample))
     for (const vips of others) assert.strictEqual(vips, first)
-    const serviceSelectors = [{ matchLabels: { tier: "front" } }]
-    const shared = (tier: string, port: number): Command => ({
-      _tag: "ObserveService",
-      cluster,
-      service: serviceObject(tier, {
-        ...{ labels: { tier }, annotations: { allowSharedIp: "key" }, requestedAddresses: ["192.0.2.5"] },
-        ports: [{ protocol: "TCP", port, name: "" }]
-      })
-    })
-    const serving = (name: string, nodes: ReadonlyArray<string>): Command => ({
-      ...{ _tag: "ObserveServingNodes", cluster, namespace: "shop", name, nodes }
-    })
-    const partial: ReadonlyArray<Command> = [
-      { _tag: "ApplyManifest", cluster, manifest: manifestObject("BGPAdvertisement", "all", { serviceSelectors }) },
-      ...[shared("front", 80), shared("back", 443), serving("back", ["east-1"])]
-    ]
     const routesBy = (commands: ReadonlyArray<Command>) =>
-      Effect.map(changed(commands), (view) =>
+      Effect.map(commitChanged(commands).pipe(overSample), (view) =>
         vipsOf(view).map((vips) => vips.flatMap(({ routes }) => routes.map(({ prefix }) => prefix)))
       )
-    assert.deepStrictEqual(yield* routesBy(partial), [[], [], []])
-    const [, served] = yield* routesBy([...partial, serving("front", ["east-2"])])
+    assert.deepStrictEqual(yield* routesBy(halfAdvertised()), [[], [], []])
+    const [, served] = yield* routesBy(halfAdvertised("east-2"))
     assert.deepStrictEqual(served, ["192.0.2.5/32"])
   })
 )

@@ -11,7 +11,7 @@ import type { CommittedView } from "../../src/centre.ts"
 import { evidenceSamples } from "../../src/http/metrics.ts"
 import { evidenceItems, evidenceList, routerWords } from "../../src/http/views/evidence.ts"
 import { noRouters, RouterReports, type RoutersHeard } from "../../src/router-reports.ts"
-import { commitSample, startMs } from "./sample.ts"
+import { commitChanged, commitSample, halfAdvertised, startMs } from "./sample.ts"
 import { addressOf, withClient } from "./served.ts"
 
 const address = (text: string) => Result.getOrThrow(parseIpAddress(text))
@@ -183,6 +183,29 @@ describe("what routers say of the routes that nodes announce", () => {
         })
       )
     })
+  )
+
+  it.effect(
+    "a route that no Service that serves is behind is not asked about, though its node announces the address",
+    () =>
+      Effect.gen(function* () {
+        for (const { serving, asked } of [
+          { serving: [], asked: [] },
+          { serving: ["east-2"], asked: ["192.0.2.5/32"] }
+        ]) {
+          const view = yield* commitChanged(halfAdvertised(...serving)).pipe(
+            Effect.provide(memoryLedger({ nowMs: () => startMs }))
+          )
+          const heard = view.nodes.get("east/east-1")!
+          const status = { ...heard.status, announcing: ["192.0.2.5"] }
+          const nodes = new Map([["east/east-1", { ...heard, status }]])
+          const items = evidenceItems({ ...view, nodes }, [], { node: "east-1" }, nowMs)
+          assert.deepStrictEqual(
+            items.map(({ prefix }) => prefix),
+            asked
+          )
+        }
+      })
   )
 
   it.effect("routes are listed by address, whatever came first", () =>

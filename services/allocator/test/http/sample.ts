@@ -4,13 +4,15 @@ import {
   type ClusterObject,
   type Command,
   type CommandEnvelope,
+  decide,
   decodeObject,
   hasError,
   parseManifests,
   servingNodes
 } from "@lowtide/domain"
 import { Ledger } from "@lowtide/ledger"
-import { Effect, Layer, SubscriptionRef } from "effect"
+import { manifestObject, serviceObject } from "@lowtide/testkit/observed"
+import { Effect, Layer, Result, SubscriptionRef } from "effect"
 import { Centre, type CentreHealth, type CommittedView, type HeardNode } from "../../src/centre.ts"
 import { decideBatch } from "../../src/decide-batch.ts"
 import { contextOf, loadMemory, noteCommitted } from "../../src/memory.ts"
@@ -262,6 +264,41 @@ export const commitSample = Effect.fnUntraced(function* (clock: { nowMs: number 
   }
   return view
 })
+
+/** The sample's view once these were carried out as well. */
+export const commitChanged = (commands: ReadonlyArray<Command>) =>
+  Effect.map(commitSample({ nowMs: startMs }), (view) => {
+    const context = { nowMs: startMs, obligedOf: () => [], hasConfirmed: () => false }
+    for (const command of commands) Result.getOrThrow(decide(view.fleet, command, context))
+    return view
+  })
+
+/**
+ * Cluster east announces Services of tier front alone, by 192.0.2.5, which a Service of another tier has as well: that one serves
+ * on east-1, and front on the nodes that are named.
+ */
+export const halfAdvertised = (...nodes: ReadonlyArray<string>): ReadonlyArray<Command> => {
+  const serviceSelectors = [{ matchLabels: { tier: "front" } }]
+  const shared = (tier: string, port: number): Command => ({
+    _tag: "ObserveService",
+    cluster: "east",
+    service: serviceObject(tier, {
+      ...{ labels: { tier }, annotations: { allowSharedIp: "key" }, requestedAddresses: ["192.0.2.5"] },
+      ports: [{ protocol: "TCP", port, name: "" }]
+    })
+  })
+  const serving = (name: string, nodes: ReadonlyArray<string>): Command => ({
+    ...{ _tag: "ObserveServingNodes", cluster: "east", namespace: "shop", name, nodes }
+  })
+  return [
+    {
+      _tag: "ApplyManifest",
+      cluster: "east",
+      manifest: manifestObject("BGPAdvertisement", "all", { serviceSelectors })
+    },
+    ...[shared("front", 80), shared("back", 443), serving("back", ["east-1"]), serving("front", nodes)]
+  ]
+}
 
 /** What a leader says that lacks nothing. */
 export const leaderHealth: CentreHealth = {
