@@ -186,7 +186,15 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       yield* Effect.forkScoped(retainReads(readsRetainDays))
       yield* Effect.forkScoped(sayUnknownSigners(parts.proofs))
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
-      for (const { status } of nodes.values()) yield* Effect.forkScoped(confirm(reign, status))
+      // What nodes have said until then was said to nobody.
+      yield* reign.compared.pipe(
+        Effect.andThen(
+          Effect.suspend(() =>
+            Effect.forEach(nodes.values(), ({ status }) => confirm(reign, status), { concurrency: 64, discard: true })
+          )
+        ),
+        Effect.forkScoped
+      )
       yield* reign
         .submit("allocator", "system", { _tag: "ExpireQuarantines" })
         .pipe(

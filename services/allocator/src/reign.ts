@@ -57,6 +57,8 @@ export interface Reign {
   readonly read: <A>(look: (memory: Memory) => A) => Effect.Effect<A, MemoryLost>
   readonly publisher: Publisher
   readonly tree: TreeKeeper
+  /** Ends once the log is compared: nothing is decided before. */
+  readonly compared: Effect.Effect<void>
   /** Decides a command of the allocator's own. */
   readonly submit: (
     actor: string,
@@ -264,6 +266,7 @@ export const beginReign = (
           yield* decideNow(submit("allocator", "system", { _tag: "FinaliseFleet", version, isFirst: true }))
         }
         yield* Fiber.join(prepared)
+        yield* notLost
         isCompared = true
         yield* Deferred.succeed(compared, undefined)
         publisher.publishAnew() // what it passed over before
@@ -324,6 +327,7 @@ export const beginReign = (
         ),
       publisher,
       tree,
+      compared: Deferred.await(compared),
       // An id of its own for each time that the effect is run.
       submit: (actor, actorKind, command, words) =>
         Effect.suspend(() => answer(submit(actor, actorKind, command, words))),

@@ -1,5 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Bus, type CommandReply, commandSubject, ensureStreams, layerBus, sendCommand } from "@lowtide/bus"
+import {
+  Bus,
+  type CommandReply,
+  commandSubject,
+  ensureStreams,
+  layerBus,
+  publishAll,
+  sendCommand,
+  statusSubject
+} from "@lowtide/bus"
 import type { Command, ObserveInventory } from "@lowtide/domain"
 import { type Batch, Fenced, Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
@@ -14,7 +23,7 @@ import { loadMemory } from "../src/memory.ts"
 import { beginReign } from "../src/reign.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
 import { onNats, until } from "./live.ts"
-import { announcing, service, signingKey, uuid } from "./orders.ts"
+import { announcing, forgetService, service, signingKey, uuid } from "./orders.ts"
 
 type Append = Ledger["Service"]["append"]
 
@@ -241,6 +250,40 @@ describe("a commit", () => {
       yield* Effect.sleep("50 millis") // it waits: nothing shows that from outside
       yield* Deferred.succeed(compared, undefined)
       assert.strictEqual((yield* Fiber.join(asked))._tag, "Done")
+    })
+  )
+
+  allocating("of what nodes said while the log was compared is made up for", (leader) =>
+    Effect.gen(function* () {
+      for (const command of announcing) yield* leader.send(command)
+      yield* leader.send(service("web"))
+      yield* leader.send(forgetService("web"), 100)
+      const comparing = yield* Deferred.make<void>()
+      const compared = yield* Deferred.make<void>()
+      leader.state.beforeCompared = Effect.andThen(Deferred.succeed(comparing, undefined), Deferred.await(compared))
+      leader.state.around = () => Effect.fail(lost)
+      assert.strictEqual((yield* leader.ask(service("unwritten"), 101))._tag, "TryAgain")
+      leader.state.around = (append, batch) => append(batch)
+      yield* Deferred.await(comparing)
+      const heads = yield* leader.within(Effect.flatMap(Ledger, (ledger) => ledger.intentHeads))
+      const cseq = heads.find(({ cluster }) => cluster === "east")?.cseq ?? 0
+      const said = ["n1", "n2"].map((node) => ({
+        ...{ _tag: "NodeStatus", cluster: "east", node, at: "2026-01-01T00:00:00.000Z", runId: "r", sync: "live" },
+        ...{ cseq, confirmedCseq: cseq, sessions: [], announcing: [], refused: [] }
+      }))
+      yield* leader.within(
+        publishAll(said.map((each) => ({ subject: statusSubject("east", each.node), text: JSON.stringify(each) })))
+      )
+      const hasHeard = leader.centre.processes // a follower tells of the nodes that it has heard
+      yield* until(
+        "both are heard",
+        Effect.map(hasHeard, (all) => ["n1", "n2"].every((name) => JSON.stringify(all).includes(name)))
+      )
+      yield* Deferred.succeed(compared, undefined)
+      yield* until(
+        "the address rests",
+        Effect.map(leader.events, (events) => events.some(({ type }) => type === "VipQuarantined"))
+      )
     })
   )
 

@@ -90,8 +90,11 @@ export class Turns {
     })
     const toldAnew: Array<string> = []
     this.#toldAnew = toldAnew
-    if (change.node !== undefined) this.#port.configureSessions(change.node)
-    this.#toldAnew = undefined
+    try {
+      if (change.node !== undefined) this.#port.configureSessions(change.node)
+    } finally {
+      this.#toldAnew = undefined
+    }
     this.#tell(turn, difference, { vips: change.vips, before, isNodeChange: change.node !== undefined })
     for (const peer of toldAnew) this.toldAnew(peer)
     this.#port.onRun()
