@@ -7,14 +7,14 @@ import { verifyProofText } from "@lowtide/ledger/proofs/proof"
 import type { LabProcess } from "@lowtide/testkit/lab/index"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect, Result } from "effect"
-import { root, run, startCentre } from "./ledger-centre.ts"
+import { root, run, startCentre, uncompared } from "./ledger-centre.ts"
 
 const until = (what: string, look: Effect.Effect<boolean>) => waitUntil(what, look, { deadlineMs: 60_000 })
 
 const stop = (child: LabProcess) =>
   Effect.map(child.stop, ({ code }) => assert.strictEqual(code, 0, "the allocator ends by itself"))
 
-const exportTo = (centre: Effect.Success<typeof startCentre>, name: string) =>
+const exportTo = (centre: Effect.Success<ReturnType<typeof startCentre>>, name: string) =>
   Effect.gen(function* () {
     const notes = yield* centre.lowtide("audit", "checkpoints")
     writeFileSync(centre.path(`${name}.notes`), notes.stdout)
@@ -22,7 +22,7 @@ const exportTo = (centre: Effect.Success<typeof startCentre>, name: string) =>
     assert.deepStrictEqual([notes.code, exported.code, exported.stderr], [0, 0, ""])
   })
 
-const verifyFile = (centre: Effect.Success<typeof startCentre>, name: string, notes = `${name}.notes`) =>
+const verifyFile = (centre: Effect.Success<ReturnType<typeof startCentre>>, name: string, notes = `${name}.notes`) =>
   centre.lowtide("audit", "verify", centre.path(name), "--checkpoints", centre.path(notes), "--key", centre.keys)
 
 describe("the ledger's proofs", () => {
@@ -30,7 +30,7 @@ describe("the ledger's proofs", () => {
     "hold over restarts and a killed leader, offline as well, and for anybody with the docs alone",
     () =>
       Effect.gen(function* () {
-        const centre = yield* startCentre
+        const centre = yield* startCentre(uncompared)
         const first = yield* centre.allocate
         yield* centre.grow(300)
         const early = yield* centre.verifyServer
@@ -127,7 +127,7 @@ describe("the ledger's proofs", () => {
     "name the event that was changed, deleted or cut off behind the ledger's back",
     () =>
       Effect.gen(function* () {
-        const centre = yield* startCentre
+        const centre = yield* startCentre(uncompared)
         const allocator = yield* centre.allocate
         yield* centre.grow(40)
         yield* exportTo(centre, "log.ndjson")
@@ -229,7 +229,7 @@ describe("the ledger's proofs", () => {
     "keep an allocator from deciding on events that are not those that were signed, and show it that history was lost",
     () =>
       Effect.gen(function* () {
-        const centre = yield* startCentre
+        const centre = yield* startCentre(uncompared)
         const first = yield* centre.allocate
         yield* centre.grow(30)
         yield* stop(first)

@@ -30,8 +30,11 @@ export const run = (...command: ReadonlyArray<string>): Effect.Effect<Ran> =>
     )
   })
 
+/** Of an allocator that compares nothing: what a test changes behind its back is for the proofs to find. */
+export const uncompared = { LOWTIDE_REPLAY_CHECK_SECONDS: "0" } as const
+
 /** A centre without speakers: its allocator can be ended and started again, its ledger changed behind its back. */
-export const startCentre = Effect.gen(function* () {
+export const startCentre = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>> = {}) {
   const folder = yield* serverFolder({ prefix: "lowtide-audit" })
   const postgres = yield* startPostgres()
   const nats = yield* startNats()
@@ -52,9 +55,8 @@ export const startCentre = Effect.gen(function* () {
     LOWTIDE_CHECKPOINT_KEY_ID: "lowtide-test",
     LOWTIDE_CHECKPOINT_DIR: join(folder, "checkpoints"),
     LOWTIDE_CHECKPOINT_SECONDS: "1",
-    // What a test changes behind its back is for the proofs to find.
-    LOWTIDE_REPLAY_CHECK_SECONDS: "0",
-    LOWTIDE_HTTP_LISTEN: `127.0.0.1:${port}`
+    LOWTIDE_HTTP_LISTEN: `127.0.0.1:${port}`,
+    ...settings
   }
   const allocate = Effect.gen(function* () {
     const child = yield* startProcess({

@@ -84,7 +84,7 @@ const pick = (value: unknown, path: string): ReadonlyArray<unknown> => {
 
 const jqText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
 
-type Centre = Effect.Success<typeof startCentre>
+type Centre = Effect.Success<ReturnType<typeof startCentre>>
 
 /** A row a line and columns by `|`, as `psql -At` prints them. */
 const select = (url: string, text: string) =>
@@ -127,7 +127,7 @@ it.live(
   "the examples of docs/reference/questions.md are what whole processes answer",
   () =>
     Effect.gen(function* () {
-      const centre = yield* startCentre
+      const centre = yield* startCentre()
       yield* centre.allocate
       const bus = layerBus({ servers: [centre.nats.url], name: "page" })
       for (const [index, command] of tellings().entries()) {

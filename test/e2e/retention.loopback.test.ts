@@ -9,11 +9,11 @@ import { loadSegment } from "@lowtide/ledger/segment-file"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { sqlSession } from "@lowtide/testkit/sql"
 import { Effect, Fiber, Result } from "effect"
-import { root, run, startCentre } from "./ledger-centre.ts"
+import { root, run, startCentre, uncompared } from "./ledger-centre.ts"
 
 /** A centre whose log has partitions of 300 events, two of them whole, and runs of 256 leaves across their bounds. */
 const filled = Effect.gen(function* () {
-  const centre = yield* startCentre
+  const centre = yield* startCentre(uncompared)
   yield* migrate(centre.postgres.url)
   yield* centre.behindTheBack(
     `create or replace function ledger_partition_events() returns bigint language sql immutable as 'select 300::bigint'`,

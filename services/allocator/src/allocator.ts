@@ -187,7 +187,7 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       yield* Effect.forkScoped(sayUnknownSigners(parts.proofs))
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       // What nodes have said until then was said to nobody.
-      yield* reign.compared.pipe(
+      yield* reign.judged.pipe(
         Effect.andThen(
           Effect.suspend(() =>
             Effect.forEach(nodes.values(), ({ status }) => confirm(reign, status), { concurrency: 64, discard: true })

@@ -57,8 +57,8 @@ export interface Reign {
   readonly read: <A>(look: (memory: Memory) => A) => Effect.Effect<A, MemoryLost>
   readonly publisher: Publisher
   readonly tree: TreeKeeper
-  /** Ends once the log is compared: nothing is decided before. */
-  readonly compared: Effect.Effect<void>
+  /** Ends once it is known whether the log is to be decided on: nothing is before. */
+  readonly judged: Effect.Effect<void>
   /** Decides a command of the allocator's own. */
   readonly submit: (
     actor: string,
@@ -109,7 +109,7 @@ export const beginReign = (
     }
     const committing = yield* Semaphore.make(1)
     let isCompared = false
-    const compared = yield* Deferred.make<void>()
+    const judged = yield* Deferred.make<void>()
     const isMuted = (name: string) => {
       const cluster = memory.fleet.clusters.get(name)
       return !isCompared || (cluster !== undefined && memory.fleet.isFrozen(cluster))
@@ -199,9 +199,9 @@ export const beginReign = (
           Cause.hasInterruptsOnly(cause) ? tryAgain({ message: "this leadership is over" }) : Effect.failCause(cause)
         )
       )
-    /** Lets who asks wait for the log to be compared, a while: answers when they came. */
-    const onceCompared = Effect.tap(nowText, () =>
-      isCompared ? Effect.void : Effect.timeoutOption(Deferred.await(compared), waitMs)
+    /** Lets who asks wait a while for the log to be compared: answers when they came. */
+    const onceJudged = Effect.tap(nowText, () =>
+      isCompared ? Effect.void : Effect.timeoutOption(Deferred.await(judged), waitMs)
     )
     const effectless = new Effectless()
     const noted = (commandId: string, answered: Effect.Effect<CommandReply>): Effect.Effect<CommandReply> =>
@@ -253,6 +253,7 @@ export const beginReign = (
         const code = signed?._tag === "Changed" ? "LT0530" : "LT0533"
         const why = signed?._tag === "Changed" ? signed.why : `${differing?.key}: ${differing?.what}`
         changed = `${code} ${codes[code].title}: ${why}. Fix: ${codes[code].fix}`
+        yield* Deferred.succeed(judged, undefined)
         yield* Effect.logError(`${changed}. Nothing is decided or published`)
         yield* Effect.sleep(compareAgainMs)
         return yield* Deferred.fail(over, new MemoryLost({ why: "the log is compared again" }))
@@ -268,7 +269,7 @@ export const beginReign = (
         yield* Fiber.join(prepared)
         yield* notLost
         isCompared = true
-        yield* Deferred.succeed(compared, undefined)
+        yield* Deferred.succeed(judged, undefined)
         publisher.publishAnew() // what it passed over before
         yield* recordForgotten(memory, ({ _tag, ...state }, words) =>
           decideNow(submit("allocator", "system", { _tag: "RecordSegment", ...state }, words))
@@ -305,7 +306,7 @@ export const beginReign = (
     yield* agents.begin
     yield* serveCommands((received) =>
       agents.note(clusterOf(received.command), received.fleetVersion).pipe(
-        Effect.andThen(onceCompared),
+        Effect.andThen(onceJudged),
         Effect.flatMap((receivedAt) =>
           underWay.once(
             received.commandId,
@@ -327,12 +328,12 @@ export const beginReign = (
         ),
       publisher,
       tree,
-      compared: Deferred.await(compared),
+      judged: Deferred.await(judged),
       // An id of its own for each time that the effect is run.
       submit: (actor, actorKind, command, words) =>
         Effect.suspend(() => answer(submit(actor, actorKind, command, words))),
       order: (envelope, forbid) =>
-        Effect.flatMap(onceCompared, (receivedAt) =>
+        Effect.flatMap(onceJudged, (receivedAt) =>
           answerOnce(envelope.commandId, answer(envelope, { forbid, receivedAt })).pipe(Semaphore.withPermit(ordering))
         ),
       recovery: Effect.map(Clock.currentTimeMillis, (nowMs) => recovery.standing(nowMs)),
