@@ -43,6 +43,11 @@ export interface GuardedRouter {
   readonly isEstablished: Effect.Effect<boolean, LabError>
   /** What it says of its BFD session with the node, in small letters. */
   readonly bfd: Effect.Effect<string | undefined, LabError>
+  /**
+   * Of a router that takes note of the end of a connection before it has read all that came on it: how many End-of-RIBs it has read
+   * since it was started.
+   */
+  readonly endsOfRib?: Effect.Effect<number>
   readonly log: Effect.Effect<string>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
 }

@@ -1,7 +1,7 @@
 import { type LabProcess, waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect } from "effect"
 import { beginGuarded, patience, untilAllThere } from "./guard-begin.ts"
-import type { Removal, StartGuarded } from "./guard-lab.ts"
+import type { GuardedRouter, Removal, StartGuarded } from "./guard-lab.ts"
 
 /** What came of ending a speaker over and over. */
 export interface Restarts {
@@ -26,13 +26,13 @@ export const restartOver = Effect.fnUntraced(function* (
   let round = 0
   for (; round < rounds && (yield* router.removals).length === 0; round++) {
     yield* round % 2 === 0 ? speaker.kill : speaker.stop
-    speaker = yield* andTold(node.startSpeaker, node.hasTold)
+    speaker = yield* andTold(node.startSpeaker, { router, hasTold: node.hasTold })
     say(round + 1)
   }
   yield* untilAllThere(router)
   const removals = yield* router.removals
   yield* speaker.kill
-  const last = yield* andTold(node.startLast, node.hasTold)
+  const last = yield* andTold(node.startLast, { router, hasTold: node.hasTold })
   yield* last.stop
   yield* waitUntil(
     "the router has let everything go",
@@ -50,13 +50,19 @@ export const restartOver = Effect.fnUntraced(function* (
 
 /**
  * Starts the next speaker, and waits until it has told its table: of one that is gone before that, routers drop what they kept
- * from the one before it (RFC 4724 §4.2, consecutive restarts).
+ * from the one before it (RFC 4724 §4.2, consecutive restarts). That their TCP has it is not enough for each of them.
  */
 const andTold = Effect.fnUntraced(function* <E, R>(
   start: Effect.Effect<LabProcess, E, R>,
-  hasTold: Effect.Effect<boolean>
+  { router, hasTold }: { readonly router: GuardedRouter; readonly hasTold: Effect.Effect<boolean> }
 ) {
+  const { endsOfRib } = router
+  const before = endsOfRib === undefined ? 0 : yield* endsOfRib
   const next = yield* start
   yield* waitUntil("the next speaker has told its routes", hasTold, patience)
+  if (endsOfRib !== undefined) {
+    const hasRead = Effect.map(endsOfRib, (count) => count >= before + 2) // of each IP version
+    yield* waitUntil("the router has read all of them", hasRead, patience)
+  }
   return next
 })

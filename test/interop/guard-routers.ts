@@ -106,6 +106,7 @@ export const startGuardedFrr: StartGuarded = (lab, plan) =>
         show("bfdd", "show bfd peers json"),
         (all) => (all as ReadonlyArray<{ peer: string; status: string }>).find((each) => each.peer === node)?.status
       ),
+      endsOfRib: Effect.map(log, (text) => [...text.matchAll(/rcvd End-of-RIB/g)].length),
       log,
       signal: (signal) => Effect.forEach(Object.values(daemons), (child) => child.signal(signal), { discard: true })
     }
