@@ -61,16 +61,13 @@ const hurry = (): void => {
 }
 
 /** Compiled code would take a fifth more memory, and a few hundred packets a second need none: see `docs/adr/0070`. */
-const small = ["--no-opt", "--no-maglev", "--no-sparkplug", "--lazy-feedback-allocation"]
-
-/** This thread alone runs in real time: it is not to wait for garbage that other threads collect when they come to it. */
-const alone = [
-  ...["--no-parallel-scavenge", "--no-parallel-marking", "--no-parallel-compaction", "--no-parallel-pointer-update"],
-  ...["--no-concurrent-marking", "--no-concurrent-sweeping"]
-]
+const staySmall = (): void => {
+  for (const flag of ["--no-opt", "--no-maglev", "--no-sparkplug", "--lazy-feedback-allocation"])
+    setFlagsFromString(flag)
+}
 
 const main = async ({ socketPath, claimMs }: Options): Promise<void> => {
-  for (const flag of [...small, ...alone]) setFlagsFromString(flag)
+  staySmall()
   await lockNode()
   await freePath(socketPath)
   process.umask(0o177)

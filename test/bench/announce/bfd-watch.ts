@@ -21,7 +21,7 @@ export const watchByBfd = (place: SenderPlace, intervalMs: number): Effect.Effec
     const socketPath = join(place.folder, "bfd.sock")
     const program = yield* Effect.promise(() => bundled("bfd"))
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() => place.start([process.execPath, program, "--socket", socketPath])),
+      Effect.sync(() => place.start([process.execPath, "--single-threaded-gc", program, "--socket", socketPath])),
       (started) => Effect.promise(() => end(started))
     )
     yield* Effect.promise(() => once(child, "spawn"))
