@@ -119,6 +119,18 @@ const hasNoEffect = (reply: CommandReply) => reply._tag === "Done" && reply.seqF
 const addressesOf = (leader: Leader) =>
   leader.centre.read(({ fleet }) => [...fleet.cluster("east").addressesOf].map(([name]) => name).sort())
 
+/** Has a leadership end, and the next one compare the log until what is answered is done. */
+const comparingAnew = Effect.fnUntraced(function* (leader: Leader, id: number) {
+  const comparing = yield* Deferred.make<void>()
+  const compared = yield* Deferred.make<void>()
+  leader.state.beforeCompared = Effect.andThen(Deferred.succeed(comparing, undefined), Deferred.await(compared))
+  leader.state.around = () => Effect.fail(lost)
+  assert.strictEqual((yield* leader.ask(service("unwritten"), id))._tag, "TryAgain")
+  leader.state.around = (append, batch) => append(batch)
+  yield* Deferred.await(comparing)
+  return compared
+})
+
 describe("a commit", () => {
   allocating("that fails is answered with another try, from a memory loaded anew", (leader) =>
     Effect.gen(function* () {
@@ -234,13 +246,7 @@ describe("a commit", () => {
   allocating("has to wait while the log is compared, and is not told to come again", (leader) =>
     Effect.gen(function* () {
       for (const command of announcing) yield* leader.send(command)
-      const comparing = yield* Deferred.make<void>()
-      const compared = yield* Deferred.make<void>()
-      leader.state.beforeCompared = Effect.andThen(Deferred.succeed(comparing, undefined), Deferred.await(compared))
-      leader.state.around = () => Effect.fail(lost)
-      assert.strictEqual((yield* leader.ask(service("unwritten"), 100))._tag, "TryAgain")
-      leader.state.around = (append, batch) => append(batch)
-      yield* Deferred.await(comparing)
+      const compared = yield* comparingAnew(leader, 100)
       const long = yield* leader.ask(service("long"), 102)
       assert.isTrue(
         long._tag === "TryAgain" && /is being compared/.test(long.message),
@@ -258,13 +264,7 @@ describe("a commit", () => {
       for (const command of announcing) yield* leader.send(command)
       yield* leader.send(service("web"))
       yield* leader.send(forgetService("web"), 100)
-      const comparing = yield* Deferred.make<void>()
-      const compared = yield* Deferred.make<void>()
-      leader.state.beforeCompared = Effect.andThen(Deferred.succeed(comparing, undefined), Deferred.await(compared))
-      leader.state.around = () => Effect.fail(lost)
-      assert.strictEqual((yield* leader.ask(service("unwritten"), 101))._tag, "TryAgain")
-      leader.state.around = (append, batch) => append(batch)
-      yield* Deferred.await(comparing)
+      const compared = yield* comparingAnew(leader, 101)
       const heads = yield* leader.within(Effect.flatMap(Ledger, (ledger) => ledger.intentHeads))
       const cseq = heads.find(({ cluster }) => cluster === "east")?.cseq ?? 0
       const said = ["n1", "n2"].map((node) => ({
