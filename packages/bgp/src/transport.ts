@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net"
-import { connectTcp, needsOptions, type TcpOptions, unacknowledged } from "@lowtide/sockets"
+import { connectTcp, needsOptions, type TcpOptions, takeUnread, unacknowledged } from "@lowtide/sockets"
 import { Acknowledgements } from "./acknowledgements.ts"
 import { noAnswer } from "./fsm/explain.ts"
 
@@ -91,9 +91,14 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
   let reason = "closed by the peer"
   const acknowledgements = new Acknowledgements(() => unacknowledged(socket))
   socket.setNoDelay(true)
-  socket.on("data", (bytes: Buffer) => {
+  const hear = (bytes: Uint8Array) => {
     if (!isClosing) events.onBytes(bytes) // read on while closing: a reset would lose our last message
-  })
+  }
+  /** What a peer said before it closed is its reason: a write may find the end before a read finds that. */
+  const hearTheRest = () => {
+    for (let bytes = takeUnread(socket); bytes !== undefined; bytes = takeUnread(socket)) hear(bytes)
+  }
+  socket.on("data", hear)
   socket.on("drain", events.onDrain)
   socket.on("error", (error: NodeJS.ErrnoException) => {
     reason = errorText(error, undefined)
@@ -111,7 +116,7 @@ export const adoptSocket = (socket: Socket, events: Omit<TransportEvents, "onCon
     write: (bytes, onWritten) => {
       if (isClosing || !socket.writable) return
       socket.write(bytes, (error) => {
-        if (error != null) return
+        if (error != null) return hearTheRest()
         acknowledgements.took(bytes.length)
         onWritten?.()
       })

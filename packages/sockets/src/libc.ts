@@ -15,8 +15,8 @@ interface Libc {
     buffer: Uint8Array,
     length: number,
     flags: number,
-    address: Uint8Array,
-    addressLength: Uint8Array
+    address: Uint8Array | null,
+    addressLength: Uint8Array | null
   ) => number
   readonly sendto: (
     fd: number,

@@ -22,6 +22,29 @@ export const unacknowledged = (socket: Socket): number | undefined => {
   }
 }
 
+/** A read of a stream at least takes so much at once. */
+const unreadBytesMax = 65_536
+
+/** recv(2): answer at once. */
+const dontWait = 0x40
+
+/**
+ * Takes from the kernel what came on a connection and was not read yet. Linux keeps it when the
+ * connection is reset, but Node destroys a socket whose write fails, and what its peer said last is lost. Undefined where there is nothing, or it
+ * cannot be told: the socket is closed, or this is not Linux with the C library at hand.
+ */
+export const takeUnread = (socket: Socket): Uint8Array | undefined => {
+  const fd = descriptorOf(socket)
+  if (fd === undefined) return undefined
+  try {
+    const bytes = Buffer.alloc(unreadBytesMax)
+    const length = libc().recvfrom(fd, bytes, bytes.length, dontWait, null, null)
+    return length > 0 ? bytes.subarray(0, length) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Node's own, which it does not document: see the test. */
 const descriptorOf = (socket: Socket): number | undefined => {
   const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: unknown } | null }
