@@ -32,6 +32,7 @@ import { HeldState } from "@lowtide/speaker/held-state"
 import { Intake } from "@lowtide/speaker/intake"
 import { openJournal } from "@lowtide/speaker/journal"
 import { Saver } from "@lowtide/speaker/saver"
+import { StandingRefusals } from "@lowtide/speaker/standing-refusals"
 import { judgeMessages, type Trust } from "@lowtide/speaker/trust"
 import { startNats, startPostgres } from "@lowtide/testkit"
 import { jetstreamManager } from "@nats-io/jetstream"
@@ -146,6 +147,7 @@ const bootstrap = Effect.fnUntraced(function* (trust: Trust) {
     inEffect: () => undefined,
     onAccepted: () => undefined,
     onRefused: ({ message }) => process.stderr.write(`${message}\n`),
+    standing: new StandingRefusals(() => undefined),
     judge: judgeMessages,
     onRollCall: () => undefined,
     onSync: (state) => (state === "live" ? Deferred.doneUnsafe(isLive, Effect.void) : undefined),

@@ -149,6 +149,12 @@ const proven: NodeStatus = {
     sig: "c2ln"
   }
 }
+const refusing: NodeStatus = {
+  ...status,
+  refusing: [
+    { code: "LT0401", count: 2, message: "adv.x: the signature does not fit", since: "2026-11-25T11:30:00.000Z" }
+  ]
+}
 const signed: NodeStatus = { ...status, signers: ["2026-1", "2026-2"] }
 const held: NodeStatus = {
   ...status,
@@ -366,7 +372,7 @@ export const goldenKinds = async (): Promise<ReadonlyArray<GoldenKind>> => {
     {
       folder: "statuses",
       versions: once(["NodeStatus"]),
-      samples: [status, held, braked, slow, proven, signed, known, withheld].map((each) => ({
+      samples: [status, held, braked, slow, proven, signed, known, withheld, refusing].map((each) => ({
         name: each._tag,
         text: JSON.stringify(each)
       })),

@@ -143,6 +143,15 @@ export const NodeStatus = Schema.TaggedStruct("NodeStatus", {
       vips: Schema.Array(HeldVip)
     })
   ),
+  /**
+   * What it refuses now, by code: of how many messages that is so, at most 1,000, one of them in words, and since when, RFC 3339 by
+   * the node's clock. Missing where there is nothing, and of an older release.
+   */
+  refusing: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({ code: Schema.String, count: Schema.Int, message: Schema.String, since: Schema.String })
+    )
+  ),
   /** Messages it refused: forged, not allowed, out of date. Code and words, the newest last, at most 20. */
   refused: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String, at: Schema.String }))
 })

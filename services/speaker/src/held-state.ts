@@ -208,6 +208,7 @@ export class HeldState {
 const older = (key: string, found: Stamp, held: Stamp) => ({
   _tag: "Refused" as const,
   refusal: {
+    key,
     code: "LT0403" as const,
     message: `${key}: expected a stamp of ${formatStamp(held)} or newer, found ${formatStamp(found)}`
   }

@@ -1,11 +1,12 @@
 import type { StateItem, StateText } from "@lowtide/bus/follow-state"
 import { headKey } from "@lowtide/bus/subjects"
-import type { NodeIntent, RollCall, VipIntent } from "@lowtide/domain/announcing/intent"
+import type { ClusterHead, NodeIntent, RollCall, VipIntent } from "@lowtide/domain/announcing/intent"
 import { Result } from "effect"
 import type { Kept, Proposed } from "./brake.ts"
 import type { HeldState } from "./held-state.ts"
 import type { SavedRecord } from "./journal-record.ts"
 import { messageRecord } from "./saved-state.ts"
+import type { StandingRefusals } from "./standing-refusals.ts"
 import { nextSyncDeadlineMs, onHead, onIncarnation, onLive, onTick, type Sync, startSync } from "./sync.ts"
 import { type Judged, judgeMessage, type judgeMessages, type Refusal, type Trust } from "./trust.ts"
 
@@ -34,6 +35,8 @@ export interface IntakePort {
   readonly inEffect: (key: string) => Kept["inEffect"] | undefined
   readonly onAccepted: (accepted: Accepted) => void
   readonly onRefused: (refusal: Refusal) => void
+  /** What is refused now. */
+  readonly standing: Pick<StandingRefusals, "note" | "taken" | "agreed" | "saidAnew" | "forget">
   /** Which messages are to be believed. */
   readonly judge: typeof judgeMessages
   /** The centre asks what this node holds. */
@@ -126,10 +129,11 @@ export class Intake {
   /** The same, and judges what is held as well. Answers the VIPs that may not be announced any more. */
   takeTrust(trust: Trust): ReadonlyArray<VipIntent> {
     this.believe(trust)
+    this.#port.standing.forget()
     return this.#held.rejudge((key, envelope) => {
       const judged = judgeMessage(trust, key, envelope)
       const refusal = Result.isFailure(judged) ? judged.failure : judged.success.notAllowed
-      if (refusal !== undefined) this.#port.onRefused(refusal)
+      if (refusal !== undefined) this.#refuse(refusal)
       return refusal === undefined
     })
   }
@@ -223,7 +227,7 @@ export class Intake {
   #accept(text: Waiting, judged: Judged): ReadonlyArray<AcceptedText> {
     const { key, envelope, isLive, receivedAtMs } = text
     if (Result.isFailure(judged)) {
-      this.#port.onRefused(judged.failure)
+      this.#refuse(judged.failure)
       return []
     }
     const { message } = judged.success
@@ -235,19 +239,21 @@ export class Intake {
     if (message._tag !== "ClusterHead" && message.stamp.incarnation < last.incarnation) {
       // What a new incarnation does not speak of stays as it is held; nothing of an earlier one is begun.
       const expected = `expected incarnation ${last.incarnation}, found ${message.stamp.incarnation}`
-      this.#port.onRefused({ code: "LT0403", message: `${key}: ${expected}` })
+      this.#refuse({ key, code: "LT0403", message: `${key}: ${expected}` })
       return []
     }
     const own = this.#held.nodeIntent
     const previous = this.#port.inEffect(key) ?? (own?.key === key ? own : this.#held.vips.get(key))
     const acceptance = this.#held.accept(judged.success)
-    if (acceptance._tag === "Refused") this.#port.onRefused(acceptance.refusal)
     if (this.#held.newest.incarnation > last.incarnation) {
       this.#sync = onIncarnation(this.#sync)
       this.#completeBefore = 0
+      this.#port.standing.saidAnew()
     }
+    if (acceptance._tag === "Refused") this.#refuse(acceptance.refusal)
+    else if (judged.success.notAllowed === undefined) this.#port.standing.taken(key)
     if (message._tag === "ClusterHead") {
-      if (acceptance._tag !== "Refused") this.#sync = onHead(this.#sync, message, this.#held, this.#at())
+      if (acceptance._tag !== "Refused") this.#compare(message)
       return []
     }
     const isSeen = acceptance._tag === "Accepted" || (acceptance._tag === "Refused" && acceptance.isSeen)
@@ -257,6 +263,17 @@ export class Intake {
     return isOurs && (message._tag === "VipIntent" || message._tag === "NodeIntent")
       ? [{ key, envelope, message, previous, receivedAtMs }]
       : []
+  }
+
+  #compare(head: ClusterHead): void {
+    const before = this.#sync
+    this.#sync = onHead(before, head, this.#held, this.#at())
+    if (this.#sync !== before && this.#sync.state === "live") this.#port.standing.agreed()
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.#port.standing.note(refusal, this.#port.unixMs())
+    this.#port.onRefused(refusal)
   }
 
   /** Between batches: what a head vouches for may have come with it, and takes effect first. */

@@ -10,6 +10,7 @@ import type { RefusalLog } from "./refusals.ts"
 import type { Reporter } from "./reporter.ts"
 import type { RouteTable } from "./route-table.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
+import type { StandingRefusals } from "./standing-refusals.ts"
 import {
   addressesWith,
   brakeStatus,
@@ -30,6 +31,7 @@ export interface NodeStatusPort
   readonly brake: Brake
   readonly bfd: Pick<BfdGuard, "of">
   readonly refusals: RefusalLog
+  readonly standing: StandingRefusals
   readonly notes: Reporter["notes"]
   readonly isQuiet: () => boolean
   /** Up to which message all is confirmed by now. */
@@ -76,6 +78,7 @@ export class NodeStatusReport {
       sessions: this.#sessions,
       announcing: isQuiet() ? [] : addressesWith(table, (peer, prefix) => peers.isSent(peer, prefix)),
       ...untold,
+      ...this.#port.standing.status,
       refused: refusals.recent,
       ...brakeStatus(brake),
       ...withheldStatus(withheld),

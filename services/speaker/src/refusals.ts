@@ -35,7 +35,7 @@ export class RefusalLog {
   }
 
   /** Whether to say it. `nowMs` is the time of day in milliseconds since 1970. */
-  note({ code, message, fault = message }: Refusal, nowMs: number): boolean {
+  note({ code, message, fault = message }: Omit<Refusal, "key">, nowMs: number): boolean {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
     const id = `${code} ${fault}`
     const saidAtMs = this.#saidAtMs.get(id)

@@ -33,6 +33,7 @@ import {
 } from "./saved-state.ts"
 import { Saver } from "./saver.ts"
 import type { SpeakerPort } from "./speaker-port.ts"
+import { StandingRefusals } from "./standing-refusals.ts"
 import { StatusPace } from "./status-pace.ts"
 import type { Refusal, Trust } from "./trust.ts"
 import { TrustChange } from "./trust-change.ts"
@@ -66,6 +67,7 @@ export class Speaker {
   readonly #turns: Turns
   readonly #status: NodeStatusReport
   readonly refusals = new RefusalLog()
+  readonly #standing = new StandingRefusals(() => this.#changed("soon"))
   readonly reporter: Reporter
   readonly pace = new StatusPace()
   /** The node for a person who asks it. */
@@ -153,6 +155,7 @@ export class Speaker {
       inEffect: (key) => this.#brake.kept.get(key)?.inEffect,
       onAccepted: (accepted) => this.#onAccepted(accepted),
       onRefused: (refusal) => this.#onRefused(refusal),
+      standing: this.#standing,
       judge: port.judge,
       onRollCall: ({ stamp, nodes }) => {
         if (!(nodes?.includes(settings.node) ?? true)) return
@@ -180,6 +183,7 @@ export class Speaker {
       brake: this.#brake,
       bfd: this.#bfd,
       refusals: this.refusals,
+      standing: this.#standing,
       notes: this.reporter.notes,
       isQuiet: () => this.#vouching.isQuiet,
       confirm: () => this.#confirm()
@@ -240,7 +244,10 @@ export class Speaker {
     if (isQuiet) this.#port.say("error", formatFault({ code: "LT0409", message: `saved state: ${whyQuiet}` }))
     for (const message of this.#port.withheld.atStart)
       this.#port.say("warning", formatFault({ code: "LT0408", message }))
-    for (const refusal of refusals) this.#onRefused(refusal)
+    for (const refusal of refusals) {
+      this.#standing.note(refusal, this.#port.unixMs())
+      this.#onRefused(refusal)
+    }
     const vips = [...held.vips.values()].map(({ key, message }) => {
       const kept = this.#brake.kept.get(key)?.inEffect.message
       return kept?._tag === "VipIntent" ? kept : message

@@ -16,6 +16,8 @@ export interface Trust {
 
 /** Why a message is not applied; `code` is one of LT0401, LT0402, LT0403, LT0404. */
 export interface Refusal {
+  /** The subject key that the message came under. */
+  readonly key: string
   readonly code: "LT0401" | "LT0402" | "LT0403" | "LT0404"
   /** Names the message by its subject key, says what was expected and what was found. */
   readonly message: string
@@ -147,18 +149,17 @@ const judgeOpened = (
     const { reason, message } = payload.failure
     // A node that lacks a key lacks it for everything.
     const fault = reason === "unknown-key" ? { fault: message } : {}
-    return Result.fail({ code: "LT0401", message: `${key}: ${message}`, ...fault })
+    return Result.fail({ key, code: "LT0401", message: `${key}: ${message}`, ...fault })
   }
   const decoded = readMessage(payload.success)
-  if (Result.isFailure(decoded)) return refuse("LT0404", `${key}: ${oneLine(decoded.failure.message)}`)
+  if (Result.isFailure(decoded)) return refuse(key, oneLine(decoded.failure.message))
   const message = decoded.success
   if (message.cluster !== trust.cluster) {
-    return refuse("LT0404", `${key}: expected cluster ${trust.cluster}, found ${JSON.stringify(message.cluster)}`)
+    return refuse(key, `expected cluster ${trust.cluster}, found ${JSON.stringify(message.cluster)}`)
   }
   const ownKey = keyOfMessage(message)
-  if (ownKey !== key)
-    return refuse("LT0404", `${key}: expected a message of this subject, found one of ${ownKey ?? "none"}`)
-  const notAllowed = message._tag === "VipIntent" ? judgePrefixes(trust.allowedPrefixes, message) : undefined
+  if (ownKey !== key) return refuse(key, `expected a message of this subject, found one of ${ownKey ?? "none"}`)
+  const notAllowed = message._tag === "VipIntent" ? judgePrefixes(trust.allowedPrefixes, key, message) : undefined
   return Result.succeed({ key, envelope, message, notAllowed })
 }
 
@@ -182,15 +183,16 @@ const keyOfMessage = (message: StateMessage): string | undefined => {
 }
 
 /** A tombstone is always allowed: it can announce nothing, and refusing it could keep a route up. */
-const judgePrefixes = (allowed: ReadonlyArray<Prefix>, intent: VipIntent): Refusal | undefined => {
+const judgePrefixes = (allowed: ReadonlyArray<Prefix>, key: string, intent: VipIntent): Refusal | undefined => {
   if (intent.state === "withdrawn") return undefined
   const address = Result.map(parseIpAddress(intent.address), hostPrefix)
   const wanted = [address, ...intent.routes.map((route) => parsePrefix(route.prefix))]
   for (const prefix of wanted) {
-    if (Result.isFailure(prefix)) return { code: "LT0404", message: `VIP ${intent.address}: ${prefix.failure}` }
+    if (Result.isFailure(prefix)) return { key, code: "LT0404", message: `VIP ${intent.address}: ${prefix.failure}` }
     if (!allowed.some((outer) => prefixCovers(outer, prefix.success))) {
       const list = allowed.map(formatPrefix).join(", ")
       return {
+        key,
         code: "LT0402",
         message: `VIP ${intent.address}: expected prefixes within [${list}], found ${formatPrefix(prefix.success)}`
       }
@@ -199,6 +201,7 @@ const judgePrefixes = (allowed: ReadonlyArray<Prefix>, intent: VipIntent): Refus
   return undefined
 }
 
-const refuse = (code: Refusal["code"], message: string): Result.Result<never, Refusal> => Result.fail({ code, message })
+const refuse = (key: string, why: string): Result.Result<never, Refusal> =>
+  Result.fail({ key, code: "LT0404", message: `${key}: ${why}` })
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").slice(0, 300)

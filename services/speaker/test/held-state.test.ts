@@ -126,7 +126,7 @@ describe("HeldState", () => {
     const centre = new HandCentre()
     const held = new HeldState(nodeName)
     held.accept(trusted(centre.number(vip("198.51.100.1"))))
-    const refusal = { code: "LT0402" as const, message: "outside" }
+    const refusal = { key: "adv.4-198-51-100-1", code: "LT0402" as const, message: "outside" }
     const found = held.accept(trusted(centre.number(vip("198.51.100.1")), refusal))
     assert.deepStrictEqual(found, { _tag: "Refused", refusal, isSeen: true })
     assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.cseq, 1)

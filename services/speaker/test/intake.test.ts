@@ -3,6 +3,7 @@ import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { HeldState } from "../src/held-state.ts"
 import { type Accepted, Intake } from "../src/intake.ts"
+import { StandingRefusals } from "../src/standing-refusals.ts"
 import { readTrust } from "../src/trust.ts"
 import { clusterName, HandCentre, judgeInTurn, nodeIntent, nodeName, peer, tombstone, vip } from "./hand-centre.ts"
 
@@ -14,6 +15,7 @@ const make = (centre: HandCentre, judge = judgeInTurn) => {
   const clock = { nowMs: 0 }
   const files = { cluster: clusterName, trustText: centre.trustText, allowedText: centre.allowedText() }
   const held = new HeldState(nodeName)
+  const standing = new StandingRefusals(() => undefined)
   const intake = new Intake(Result.getOrThrow(readTrust(files)), held, {
     save: async (records) => {
       log.push(`save ${records.map((one) => (one._tag === "Message" ? one.key : one._tag)).join(" ")}`)
@@ -28,6 +30,7 @@ const make = (centre: HandCentre, judge = judgeInTurn) => {
     },
     onRollCall: () => undefined,
     onRefused: ({ code }) => log.push(code),
+    standing,
     judge,
     onSync: (state) => log.push(state),
     monotonicMs: () => clock.nowMs,
@@ -40,6 +43,7 @@ const make = (centre: HandCentre, judge = judgeInTurn) => {
   return {
     intake,
     held,
+    standing,
     log,
     accepted,
     clock,
@@ -156,6 +160,35 @@ describe("Intake", () => {
     assert.deepStrictEqual(await take(snapshot(sealed(5))), ["save adv.4-198-51-100-1", "accepted 198.51.100.1"])
     assert.deepStrictEqual(await take(snapshot(sealed(4))), ["LT0403"])
     assert.strictEqual((await take(snapshot(sealed(6)))).length, 2)
+  })
+
+  it("knows what it refuses now, until the subject is taken or a head agrees", async () => {
+    const centre = new HandCentre()
+    const { take, standing } = make(centre)
+    const refused = () => (standing.status.refusing ?? []).map(({ code, count }) => `${code} ${count}`)
+    await take(snapshot(centre.say(vip("198.51.100.1")), centre.head()))
+    const foreign = centre.say(vip("203.0.113.1"))
+    await take(live(foreign), live(centre.head()))
+    assert.deepStrictEqual(refused(), ["LT0402 1"], "which lacks nothing, and is refused all the same")
+    await take(live(foreign))
+    assert.deepStrictEqual(refused(), ["LT0402 1"])
+    await take(live(centre.say(tombstone("203.0.113.1"))))
+    assert.deepStrictEqual(refused(), [])
+    const good = centre.key
+    centre.key = new HandCentre().key
+    const second = centre.number(vip("198.51.100.2"))
+    await take(live({ key: "adv.4-198-51-100-2", envelope: centre.sealed(second) }), live(centre.head()))
+    assert.deepStrictEqual(refused(), ["LT0401 2"], "the VIP's and the head")
+    centre.key = good
+    await take(live({ key: "adv.4-198-51-100-2", envelope: centre.sealed(second) }))
+    assert.deepStrictEqual(refused(), ["LT0401 1"])
+    await take(live(centre.head()))
+    assert.deepStrictEqual(refused(), [])
+    const forged = new HandCentre().sealed({ ...second, cseq: 9 })
+    await take(live({ key: "adv.4-198-51-100-2", envelope: forged }))
+    assert.deepStrictEqual(refused(), ["LT0401 1"])
+    await take(live(centre.head()))
+    assert.deepStrictEqual(refused(), [], "what is held is all that there is")
   })
 
   it("takes repetitions in silence, and refuses what is older", async () => {

@@ -83,6 +83,11 @@ describe("speaker", () => {
           refused.refused.map(({ code }) => code),
           ["LT0401", "LT0404", "LT0402", "LT0403"]
         )
+        assert.deepStrictEqual(
+          refused.refusing?.map(({ code, count }) => `${code} ${count}`),
+          ["LT0401 1", "LT0404 1", "LT0402 1"],
+          "what is refused now; what is too old is not"
+        )
         assert.notInclude(refused.announcing, "203.0.113.9")
         const log = yield* speaker.log
         for (const code of ["LT0401", "LT0402", "LT0403", "LT0404"]) {

@@ -267,6 +267,30 @@ describe("a speaker that refuses what it is told", () => {
       expect(told("stale", nowMs + 60_000)).toEqual([])
     })
   )
+
+  it.effect("is one as long as it refuses anything, whatever else it holds, with how much that is", () =>
+    viewed((view) => {
+      const since = "2026-01-01T00:00:01.000Z"
+      const refusing = [
+        { code: "LT0401", count: 3, message: 'adv.x: expected a key of [a], found "b"', since },
+        { code: "LT0402", count: 1, message: "VIP 192.0.2.1: outside", since }
+      ]
+      const seen = (ms: number) => {
+        const nodes = new Map(
+          [...view.nodes].map(([key, heard]) => [key, { ...heard, status: { ...heard.status, refusing } }])
+        )
+        return { list: findingList({ ...view, nodes }, { cluster: "east" }, ms), nodes: { ...view, nodes } }
+      }
+      const told = seen(nowMs).list.items.filter(({ field }) => field === "refused")
+      expect(told.map(({ object, code, since, found }) => [object.name, code, since, found])).toEqual([
+        ["east-1", "LT0401", since, 'adv.x: expected a key of [a], found "b", and 2 more'],
+        ["east-1", "LT0402", since, "VIP 192.0.2.1: outside"]
+      ])
+      const codesOf = nodeList(seen(nowMs).nodes, { cluster: "east" }, nowMs).items[0]?.findings.map(({ code }) => code)
+      expect(codesOf).toEqual(["LT0401", "LT0402"])
+      expect(seen(nowMs + 60_000).list.items.filter(({ field }) => field === "refused")).toEqual([])
+    })
+  )
 })
 
 describe("a node that says more than it proves", () => {

@@ -237,27 +237,42 @@ export const unprovenIn = (
         )
       ]
 
-/** What a node refuses while it lacks something of what the centre says; of each code the newest. */
-const refusing = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
-  [...cluster.nodes.values()].flatMap(({ node: { name } }) => {
-    const status = currentStatus(view.nodes.get(`${cluster.name}/${name}`), nowMs)
-    if (status?.sync !== "stale") return []
-    const newest = new Map(status.refused.map((refusal) => [refusal.code, refusal]))
-    return [...newest.values()].flatMap(({ code, message, at }) =>
-      isCode(code)
-        ? withCluster(
-            cluster.name,
-            at,
-            finding(code, {
-              object: { kind: "Node", name },
-              field: "refused",
-              expected: "messages that its speaker may take",
-              found: message
-            })
-          )
-        : []
-    )
+/** What a node refuses, by code: what it says to refuse now, and while it lacks something the newest that it refused. */
+const refusalsOf = (status: NodeStatus): ReadonlyArray<{ code: string; since: string; found: string }> => {
+  const newest = status.sync === "stale" ? status.refused : []
+  const refused = newest.map(({ code, message, at }) => ({ code, since: at, found: message }))
+  const standing = (status.refusing ?? []).map(({ code, count, message, since }) => {
+    const more = count === 1 ? "" : `, and ${count - 1} more`
+    return { code, since, found: `${message}${more}` }
   })
+  return [...new Map([...refused, ...standing].map((each) => [each.code, each])).values()]
+}
+
+/** That a node's speaker refuses what the centre says. */
+export const refusingOf = (
+  { name: cluster }: ClusterMemory,
+  { node: { name } }: NodeState,
+  status: NodeStatus | undefined
+): ReadonlyArray<ClusterFinding> =>
+  (status === undefined ? [] : refusalsOf(status)).flatMap(({ code, since, found }) =>
+    isCode(code)
+      ? withCluster(
+          cluster,
+          since,
+          finding(code, {
+            object: { kind: "Node", name },
+            field: "refused",
+            expected: "messages that its speaker may take",
+            found
+          })
+        )
+      : []
+  )
+
+const refusing = (view: CommittedView, cluster: ClusterMemory, nowMs: number): ReadonlyArray<ClusterFinding> =>
+  [...cluster.nodes.values()].flatMap((state) =>
+    refusingOf(cluster, state, currentStatus(view.nodes.get(`${cluster.name}/${state.node.name}`), nowMs))
+  )
 
 /** How long it is said that reports could not be read, milliseconds. */
 const unreadShownMs = 3_600_000

@@ -3,7 +3,7 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import { type ClusterMemory, type NodeState, resolveNode } from "@lowtide/domain"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
-import { brakeOf, findingsOn, silenceOf, unprovenIn, unreadOn, withheldOf } from "./findings.ts"
+import { brakeOf, findingsOn, refusingOf, silenceOf, unprovenIn, unreadOn, withheldOf } from "./findings.ts"
 import { byText, readingOf } from "./reading.ts"
 import { currentStatus, syncOf } from "./sync.ts"
 
@@ -43,6 +43,7 @@ const viewOf = (view: CommittedView, cluster: ClusterMemory, state: NodeState, n
       ...silenceOf(state, heard, nowMs),
       ...brakeOf(state, current),
       ...withheldOf(state, current),
+      ...refusingOf(cluster, state, current),
       ...unreadOn(view, cluster, name, nowMs),
       ...(view.unproven?.(nowMs) ?? []).flatMap((said) => (said.node === name ? unprovenIn(cluster, said) : []))
     ]
