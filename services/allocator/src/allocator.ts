@@ -173,8 +173,8 @@ const reignForEver = (parts: Parts) =>
 const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { key, follower, nodes, agents, answers, proofs, current, defects, checkpoints } = parts
-      const reign = yield* beginReign(epoch, key, defects, trust, nodes, answers, checkpoints, agents, proofs)
+      const { follower, nodes, current } = parts
+      const reign = yield* beginReign({ ...parts, epoch, trust })
       yield* Ref.set(current, reign)
       follower.forget()
       yield* Effect.forkScoped(keepWireJournal)

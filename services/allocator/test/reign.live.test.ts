@@ -18,10 +18,12 @@ import { layerAllocator } from "../src/allocator.ts"
 import { Centre } from "../src/centre.ts"
 import { decideBatch } from "../src/decide-batch.ts"
 import { Defects } from "../src/defects.ts"
+import { HeardAgents } from "../src/heard-agents.ts"
 import { LeaseTrust } from "../src/leader.ts"
 import { loadMemory } from "../src/memory.ts"
 import { beginReign } from "../src/reign.ts"
 import { RollCallAnswers } from "../src/roll-call-answers.ts"
+import { StampProofs } from "../src/stamp-proofs.ts"
 import { onNats, until } from "./live.ts"
 import { announcing, forgetService, service, signingKey, uuid } from "./orders.ts"
 
@@ -384,7 +386,16 @@ describe("an order of the allocator's own", () => {
           yield* ledger.acquireLease("test", 60_000)
           const trust = new LeaseTrust()
           trust.renewed(Number.POSITIVE_INFINITY)
-          const reign = yield* beginReign(1, signingKey, new Defects(), trust, new Map(), new RollCallAnswers())
+          const reign = yield* beginReign({
+            epoch: 1,
+            key: signingKey,
+            trust,
+            defects: new Defects(),
+            nodes: new Map(),
+            answers: new RollCallAnswers(),
+            agents: new HeardAgents(),
+            proofs: new StampProofs(signingKey)
+          })
           const give = (command: Command) => reign.submit("test", "system", command)
           const forget = give({ _tag: "ForgetService", cluster: "east", namespace: "shop", name: "web" })
           yield* until(
