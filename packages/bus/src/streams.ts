@@ -79,29 +79,43 @@ export interface Publication {
 /** Publishes in flight at once that each wait for their own acknowledgement. */
 const publishWindow = 64
 
+/** How messages are stored. */
+export interface PublishOptions {
+  /** How long the server may take to store what is under way, milliseconds; 2 s without. */
+  readonly patienceMs?: number
+  /** How many of the messages, from the first on, are known to be stored by now; told of many at once alone. */
+  readonly onStored?: (count: number) => void
+}
+
 /** Of many messages, so many are acknowledged together: waiting for each one's own is what they would cost most. */
 const storedTogether = 256
 
 /**
  * Stores the messages, all of one stream, keeping their order, and answers when the server has acknowledged all. A failure
- * says nothing about the ones before it; repeating is harmless. A connection's messages are stored one after another, and
+ * says nothing about the ones that `onStored` was not told of; repeating is harmless. A connection's messages are stored one after another, and
  * an acknowledgement names its message's place: where it is n places after the one before, n messages are stored (ADR 38).
  */
-export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Effect<void, BusUnavailable, Bus> =>
+export const publishAll = (
+  publications: ReadonlyArray<Publication>,
+  { patienceMs = ackTimeoutMs, onStored = () => undefined }: PublishOptions = {}
+): Effect.Effect<void, BusUnavailable, Bus> =>
   Effect.gen(function* () {
     const connection = yield* (yield* Bus).connection
     const stream = jetstream(connection)
-    const store = ({ subject, text }: Publication) => stream.publish(subject, text, { timeout: ackTimeoutMs })
+    const store = ({ subject, text }: Publication) => stream.publish(subject, text, { timeout: patienceMs })
     if (publications.length <= publishWindow) {
       return yield* busCall("publish", () => Promise.all(publications.map(store)))
     }
     yield* busCall("publish", async () => {
       const [first, ...rest] = publications as readonly [Publication, ...ReadonlyArray<Publication>]
       let place = (await store(first)).seq
+      let storedCount = 1
       const stored = async (count: number, acknowledged: Promise<PubAck>) => {
         const { seq } = await acknowledged
         if (seq - place < count) throw new Error(`expected ${count} messages to be stored, found ${seq - place}`)
         place = seq
+        storedCount += count
+        onStored(storedCount)
       }
       // While one lot is waited for, the next is under way.
       let before: Promise<void> = Promise.resolve()
@@ -118,7 +132,7 @@ export const publishAll = (publications: ReadonlyArray<Publication>): Effect.Eff
     })
   }).pipe(Effect.asVoid)
 
-/** How long the server may take to store what is under way. */
+/** How long the server may take to store what is under way, unless it is given longer. */
 const ackTimeoutMs = 2_000
 
 /** How many subjects have a stored message under a filter. */

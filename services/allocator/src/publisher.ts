@@ -3,9 +3,10 @@ import { countStored, ensureStreams, publishAll, purgeStored, readLast } from "@
 import { headKey, stateFilter, stateStream, stateSubject } from "@lowtide/bus/subjects"
 import type { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Effect, Queue, Result, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect, Queue, Result, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { failpoint } from "./failpoint.ts"
 import { headOf } from "./loss.ts"
+import { PublishingPace } from "./publishing-pace.ts"
 
 /** How often a cluster's head is repeated when nothing else is, so that silence is told from loss; speakers allow 60 s. */
 const heartbeatMs = 20_000
@@ -59,6 +60,7 @@ export const startPublisher = (
     let ahead: ReadonlySet<string> = new Set()
     /** The newest message sent of each cluster: nothing older is sent after it. */
     const sentCseq = new Map<string, number>()
+    const pace = new PublishingPace()
     const reconcileSoon = Effect.suspend(() => {
       isBehind = true
       return Queue.offer(work, { _tag: "Reconcile" })
@@ -79,7 +81,7 @@ export const startPublisher = (
       isBehind = false
       yield* Queue.clear(work)
       const covered = unpublished
-      ahead = yield* Effect.raceFirst(reconcileAll(sentCseq, isMuted), connectionLost("publish"))
+      ahead = yield* Effect.raceFirst(reconcileAll({ sentCseq, pace }, isMuted), connectionLost("publish"))
       unpublished -= covered
     }).pipe(
       Effect.tapError((error) => {
@@ -93,10 +95,10 @@ export const startPublisher = (
         const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
           !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
         yield* failpoint("before-publish")
-        const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), sentCseq).pipe(
-          Effect.raceFirst(connectionLost("publish")),
-          Effect.result
-        )
+        const sent = yield* publishBatch(next.intents.filter(isNews), next.heads.filter(isNews), {
+          sentCseq,
+          pace
+        }).pipe(Effect.raceFirst(connectionLost("publish")), Effect.result)
         if (Result.isSuccess(sent)) {
           unpublished -= next.intents.length
           return
@@ -127,20 +129,44 @@ export const startPublisher = (
     }
   })
 
+/** What a publisher remembers of what it has sent. */
+interface Sending {
+  /** The newest message sent of each cluster. */
+  readonly sentCseq: Map<string, number>
+  readonly pace: PublishingPace
+}
+
 /** Sends messages and then heads, and notes how far each cluster's are sent. */
 const publishBatch = (
   intents: ReadonlyArray<IntentRow>,
   heads: ReadonlyArray<IntentHeadRow>,
-  sentCseq: Map<string, number>
+  { sentCseq, pace }: Sending,
+  onStored: (last: IntentRow) => void = () => undefined
 ): Effect.Effect<void, BusUnavailable, Bus> =>
   publishAll(
-    intents.map(({ cluster, subject, envelope }) => ({ subject: stateSubject(cluster, subject), text: envelope ?? "" }))
+    intents.map(({ cluster, subject, envelope }) => ({
+      subject: stateSubject(cluster, subject),
+      text: envelope ?? ""
+    })),
+    {
+      patienceMs: pace.patienceMs,
+      onStored: (count) => {
+        const last = intents[count - 1]
+        if (last !== undefined) onStored(last)
+      }
+    }
   ).pipe(
     Effect.andThen(intents.length > 0 ? failpoint("mid-batch") : Effect.void),
     // The head last: whoever reads it has, or can tell that it lacks, everything before it.
     Effect.andThen(
-      publishAll(heads.map(({ cluster, envelope }) => ({ subject: stateSubject(cluster, headKey), text: envelope })))
+      publishAll(
+        heads.map(({ cluster, envelope }) => ({ subject: stateSubject(cluster, headKey), text: envelope })),
+        { patienceMs: pace.patienceMs }
+      )
     ),
+    Effect.timed,
+    Effect.tapError(() => Effect.sync(() => pace.inVain())),
+    Effect.tap(([duration]) => Effect.sync(() => pace.took(Duration.toMillis(duration)))),
     Effect.andThen(
       Effect.sync(() => {
         for (const { cluster, cseq } of [...intents, ...heads]) {
@@ -152,7 +178,7 @@ const publishBatch = (
 
 /** Answers the clusters for which nothing may be published. */
 const reconcileAll = (
-  sentCseq: Map<string, number>,
+  sending: Sending,
   isMuted: (cluster: string) => boolean
 ): Effect.Effect<ReadonlySet<string>, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
@@ -160,7 +186,7 @@ const reconcileAll = (
     const ledger = yield* Ledger
     const ahead = new Set<string>()
     for (const head of yield* ledger.intentHeads) {
-      if (!isMuted(head.cluster) && !(yield* reconcile(head, sentCseq))) ahead.add(head.cluster)
+      if (!isMuted(head.cluster) && !(yield* reconcile(head, sending))) ahead.add(head.cluster)
     }
     return ahead
   })
@@ -171,7 +197,7 @@ const reconcileAll = (
  */
 const reconcile = (
   head: IntentHeadRow,
-  sentCseq: Map<string, number>
+  sending: Sending
 ): Effect.Effect<boolean, BusUnavailable | Unavailable, Bus | Ledger> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -194,17 +220,25 @@ const reconcile = (
       (yield* countStored(stateStream, stateFilter(head.cluster))) === head.count + 1 // the head is one more
     // What is of an earlier incarnation, and has yet to be published anew, is not of the set.
     const begun = head.begunCseq ?? 0
-    const since = marker === undefined || isEarlier || (marker.cseq === head.cseq && !isWhole) ? begun : marker.cseq
+    const isAnew = marker === undefined || isEarlier || (marker.cseq === head.cseq && !isWhole)
+    const lacksSince = isAnew ? begun : marker.cseq
+    const { cluster } = head
+    const { pace } = sending
+    const last = pace.leftOff(cluster, lacksSince)
+    const since = last !== undefined && (yield* isStored(last)) ? last.cseq : lacksSince
     // What was committed since the head was read is left to its own batch, which has its head.
-    const missing = isWhole
-      ? []
-      : (yield* ledger.intentsSince(head.cluster, since)).filter(({ cseq }) => cseq <= head.cseq)
-    yield* publishBatch(missing, [head], sentCseq)
+    const missing = isWhole ? [] : (yield* ledger.intentsSince(cluster, since)).filter(({ cseq }) => cseq <= head.cseq)
+    yield* publishBatch(missing, [head], sending, (row) => pace.stored(lacksSince, row))
+    pace.done(cluster)
     if (missing.length > 0) {
-      yield* Effect.logInfo(`cluster ${head.cluster}: ${missing.length} messages after cseq ${since} published again`)
+      yield* Effect.logInfo(`cluster ${cluster}: ${missing.length} messages after cseq ${since} published again`)
     }
     return true
   })
+
+/** Whether the stream has this very message: then it has those that were stored before it as well. */
+const isStored = ({ cluster, subject, envelope }: IntentRow): Effect.Effect<boolean, BusUnavailable, Bus> =>
+  Effect.map(readLast(stateStream, stateSubject(cluster, subject)), (stored) => stored?.text === envelope)
 
 const readMarker = (cluster: string): Effect.Effect<ClusterHead | undefined, BusUnavailable, Bus> =>
   readLast(stateStream, stateSubject(cluster, headKey)).pipe(

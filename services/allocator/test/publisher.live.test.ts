@@ -12,6 +12,7 @@ import {
 import type { ClusterHead, Command } from "@lowtide/domain"
 import { Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
+import { startTcpProxy, type TcpProxy } from "@lowtide/testkit/tcp-proxy"
 import { Effect, Layer, Logger } from "effect"
 import { decideBatch } from "../src/decide-batch.ts"
 import { loadMemory } from "../src/memory.ts"
@@ -26,7 +27,7 @@ const registered: Command = { _tag: "RegisterCluster", cluster: "east", network:
 const beforeHeartbeatMs = 12_000
 
 /** A server, a ledger and what commits to it; what the log says is kept. */
-const setting = Effect.fnUntraced(function* (server: NatsServer) {
+const setting = Effect.fnUntraced(function* (server: NatsServer, url = server.url) {
   const lines: Array<string> = []
   const log = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
   const state = { isAway: false, reads: 0 }
@@ -45,7 +46,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
     )
   ).pipe(Layer.provide(memoryLedger()))
   const services = yield* Layer.build(
-    Layer.mergeAll(flaky, layerBus({ servers: [server.url], name: "test" }), Logger.layer([log]))
+    Layer.mergeAll(flaky, layerBus({ servers: [url], name: "test" }), Logger.layer([log]))
   )
   const within = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideContext(effect, services)
   const ledger = yield* within(Ledger)
@@ -86,7 +87,7 @@ const setting = Effect.fnUntraced(function* (server: NatsServer) {
       memory.head = { ...memory.head, incarnation: 2 }
     })
   )
-  const given = { server, lines, state, within, memory, raise, commit, stored, isWhole, storeAgain }
+  const given = { server, lines, state, within, memory, raise, commit, stored, wanted, isWhole, storeAgain }
   return { ...given, start: within(startPublisher()) }
 })
 
@@ -94,6 +95,35 @@ type Setting = Effect.Success<ReturnType<typeof setting>>
 
 const publishing = (title: string, test: (given: Setting) => Effect.Effect<unknown, unknown, never>) =>
   it.live(title, () => onNats((server) => Effect.flatMap(setting(server), test)))
+
+/** The same through a cable that can be made worse; what is stored is read past it. */
+const publishingBy = (
+  title: string,
+  test: (given: Setting, cable: TcpProxy, stored: Setting["isWhole"]) => Effect.Effect<unknown, unknown, never>
+) =>
+  it.live(title, () =>
+    onNats((server) =>
+      Effect.gen(function* () {
+        const cable = yield* startTcpProxy(server.port)
+        const given = yield* setting(server, `nats://127.0.0.1:${cable.port}`)
+        const aside = yield* Layer.build(layerBus({ servers: [server.url], name: "aside" }))
+        const stored = Effect.provideContext(readStored(stateStream, stateFilter("east")), aside)
+        const isWhole = Effect.gen(function* () {
+          const has = new Map((yield* stored).map(({ subject, text }) => [subject, text]))
+          const should = yield* given.wanted
+          return has.size === should.size && [...should].every(([subject, text]) => has.get(subject) === text)
+        })
+        return yield* test(given, cable, isWhole)
+      })
+    )
+  )
+
+const manyServices = [
+  registered,
+  ...announcing,
+  pool(["198.18.0.0/16"], "large"),
+  ...Array.from({ length: 600 }, (_, n) => service(`s${n}`))
+]
 
 describe("the publisher", () => {
   publishing("sends what was committed before it began, and each batch as it is committed, the head last", (given) =>
@@ -269,6 +299,47 @@ describe("the publisher", () => {
         Effect.map(publisher.unpublished, (count) => count === 0)
       )
       assert.deepStrictEqual([...(yield* given.stored).values()], [ahead])
+    }).pipe(Effect.scoped)
+  )
+
+  publishingBy("comes to an end with a server that takes longer than it waits at first", (given, cable, isWhole) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      yield* given.commit(...manyServices.slice(0, -400))
+      yield* cable.delay(1_100)
+      yield* given.start
+      yield* until("all of it", isWhole, 90_000)
+      yield* cable.delay(0)
+    }).pipe(Effect.scoped)
+  )
+
+  publishingBy("goes on where it left off when the connection broke on the way", (given, cable, isWhole) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      const { intents } = yield* given.commit(...manyServices)
+      const bytes = intents.reduce((sum, { envelope }) => sum + (envelope ?? "").length, 0)
+      const breaks = cable.cutAfter({ toward: "server", bytes: Math.floor(bytes * 0.8) })
+      yield* Effect.all([given.start, breaks], { concurrency: "unbounded" })
+      yield* until("all of it", isWhole, beforeHeartbeatMs)
+      const places = given.lines.flatMap((line) => /messages after cseq (\d+) published again/.exec(line)?.[1] ?? [])
+      assert.isAbove(Number(places[0]), 256, "of the first lots it was told")
+    }).pipe(Effect.scoped)
+  )
+
+  publishingBy("begins at the beginning when what it had sent is lost with the server", (given, cable, isWhole) =>
+    Effect.gen(function* () {
+      yield* given.within(ensureStreams)
+      const { intents } = yield* given.commit(...manyServices)
+      const bytes = intents.reduce((sum, { envelope }) => sum + (envelope ?? "").length, 0)
+      const breaks = cable
+        .cutAfter({ toward: "server", bytes: Math.floor(bytes * 0.8) })
+        .pipe(Effect.andThen(cable.cut))
+      yield* Effect.all([given.start, breaks], { concurrency: "unbounded" })
+      yield* given.server.stop
+      yield* given.server.wipe
+      yield* given.server.restart
+      yield* cable.mend
+      yield* until("all of it", isWhole, beforeHeartbeatMs)
     }).pipe(Effect.scoped)
   )
 
