@@ -12,10 +12,11 @@ import {
 import { parseCommunity, parsePrefix } from "@lowtide/net"
 import { Effect, Result } from "effect"
 
-const usage = `Speaks BGP to one router by hand, for tests and for looking at what a router makes of routes.
+const usage = `Speaks BGP to a router by hand, for tests and for looking at what it makes of routes.
 
   bgp-speak.ts --peer HOST --peer-as N --local-as N --router-id A.B.C.D [options]
 
+  --peer HOST            repeat for a session with each of several addresses of the router
   --name NAME            what messages call the peer (default: HOST)
   --port N               TCP port of the router (default 179)
   --local-address ADDR   connect from this address
@@ -39,10 +40,12 @@ Reads one JSON object a line on standard input:
   {"withdraw":["192.0.2.1/32"]}
   {"range":{"family":4,"count":10000,"from":"198.18.0.0"}}      that many host routes; "op":"withdraw" takes them back
   {"stop":{"subcode":"administrative-shutdown","text":"maintenance"}}
-Prints each event of the session as one JSON object a line. At the end of its input, or with SIGTERM, it closes the
+With several sessions a line is for all of them, or has "peer":HOST for one.
+Prints each event of a session, with its peer, as one JSON object a line. At the end of its input, or with SIGTERM, it closes the
 connection and ends; \`stop\` before that tells the router why.`
 
 interface Line {
+  readonly peer?: string
   readonly announce?: ReadonlyArray<string>
   readonly withdraw?: ReadonlyArray<string>
   readonly range?: { readonly count: number; readonly from: string; readonly op?: "announce" | "withdraw" }
@@ -58,7 +61,7 @@ const flags = parseArgs({
   options: {
     help: { type: "boolean" },
     name: { type: "string" },
-    peer: { type: "string" },
+    peer: { type: "string", multiple: true, default: [] },
     port: { type: "string", default: "179" },
     "peer-as": { type: "string" },
     "local-as": { type: "string" },
@@ -80,9 +83,9 @@ const flags = parseArgs({
   }
 }).values
 
-const peerOptions = (): PeerOptions | undefined => {
-  const { peer, "router-id": routerId, "local-address": localAddress } = flags
-  if (peer === undefined || routerId === undefined || !flags["peer-as"] || !flags["local-as"]) return undefined
+const peerOptions = (peer: string): PeerOptions | undefined => {
+  const { "router-id": routerId, "local-address": localAddress } = flags
+  if (routerId === undefined || !flags["peer-as"] || !flags["local-as"]) return undefined
   const next4 = flags["next-hop"].find((address) => !address.includes(":"))
   const next6 = flags["next-hop"].find((address) => address.includes(":"))
   return {
@@ -143,39 +146,45 @@ const changesOf = (line: Line): ReadonlyArray<RouteChange> => {
   ]
 }
 
-const perform = async (peer: BgpPeer, line: Line): Promise<void> => {
+const perform = async (peers: ReadonlyArray<BgpPeer>, line: Line): Promise<void> => {
+  const meant = peers.filter(({ options }) => line.peer === undefined || line.peer === options.host)
+  if (meant.length === 0) throw new Error(`peer: expected one of --peer, found ${line.peer}`)
   const changes = changesOf(line)
-  if (changes.length > 0 || line.token !== undefined) peer.change(changes, line.token)
-  if (line.stop !== undefined) await Effect.runPromise(peer.stop(line.stop))
-  if (flags.status) print({ _tag: "Status", ...peer.status() })
+  for (const peer of meant) {
+    if (changes.length > 0 || line.token !== undefined) peer.change(changes, line.token)
+    if (line.stop !== undefined) await Effect.runPromise(peer.stop(line.stop))
+    if (flags.status) print({ _tag: "Status", ...peer.status(), peer: peer.options.host })
+  }
 }
 
-const listenFor = Effect.fn("listenFor")(function* (peer: BgpPeer, host: string) {
+const listenFor = Effect.fn("listenFor")(function* (peers: ReadonlyArray<BgpPeer>, host: string) {
   const refused = (connection: RefusedConnection) => print({ _tag: "ConnectionRefused", ...connection })
   const listener = yield* Effect.result(startListener({ host, port: 179 }, refused))
   if (Result.isFailure(listener)) return print({ _tag: "ListenFailed", reason: listener.failure.message })
-  for (const reason of listener.success.setPeers([peer])) print({ _tag: "ListenFailed", reason })
+  for (const reason of listener.success.setPeers(peers)) print({ _tag: "ListenFailed", reason })
 })
 
-const speak = Effect.fn("speak")(function* (options: PeerOptions) {
-  const peer = yield* startPeer(options, print)
-  if (flags.listen !== undefined) yield* listenFor(peer, flags.listen)
-  peer.change(changesOf({ announce: flags.announce }))
+const speak = Effect.fn("speak")(function* (sessions: ReadonlyArray<PeerOptions>) {
+  const peers = yield* Effect.forEach(sessions, (options) =>
+    startPeer(options, (event) => print({ ...event, peer: options.host }))
+  )
+  if (flags.listen !== undefined) yield* listenFor(peers, flags.listen)
+  for (const peer of peers) peer.change(changesOf({ announce: flags.announce }))
   yield* Effect.promise(async () => {
     for await (const text of createInterface({ input: process.stdin })) {
       const line = Result.try(() => JSON.parse(text) as Line)
       if (Result.isFailure(line)) print({ _tag: "InputRefused", reason: `not JSON: ${text}` })
-      else await perform(peer, line.success).catch((error) => print({ _tag: "InputRefused", reason: String(error) }))
+      else await perform(peers, line.success).catch((error) => print({ _tag: "InputRefused", reason: String(error) }))
     }
   })
 })
 
-const options = peerOptions()
-if (flags.help || options === undefined) {
+const sessions = flags.peer.flatMap((peer) => peerOptions(peer) ?? [])
+if (flags.help || sessions.length === 0) {
   const isWrong = !flags.help
   ;(isWrong ? process.stderr : process.stdout).write(`${usage}\n`)
   process.exitCode = isWrong ? 2 : 0
 } else {
   process.once("SIGTERM", () => process.exit(0))
-  await Effect.runPromise(Effect.scoped(speak(options)))
+  await Effect.runPromise(Effect.scoped(speak(sessions)))
 }

@@ -20,6 +20,8 @@ export const bgpCaseTitles = {
   "ebgp 6": "eBGP over IPv6: both families arrive with their attributes, and leave when withdrawn",
   "ibgp 4": "iBGP over IPv4: an empty AS path and LOCAL_PREF, 100 unless set",
   "ibgp 6": "iBGP over IPv6: an empty AS path and LOCAL_PREF, 100 unless set",
+  "two sessions":
+    "a session over IPv4 and one over IPv6 at once, each with both families: one ends, and the routes of the other stay",
   "extended next hop": "IPv4 routes with an IPv6 next hop (RFC 8950)",
   "link-local": "a session between link-local addresses: both families have them as next hops (RFC 8950, RFC 2545)",
   "extended messages": "10,000 routes in one message of more than 4,096 octets (RFC 8654)",

@@ -34,6 +34,8 @@ export interface RouterSetup {
   readonly neighborAsn: number
   /** The neighbour's address, which also chooses the transport's family; a link-local one with its interface: `fe80::2%up0`. */
   readonly neighbor: string
+  /** Another address of the same neighbour, for a second session with it. */
+  readonly secondNeighbor?: string
   /** The TCP-MD5 password that the router expects. */
   readonly password?: string
   /** The router sends with TTL 255 and drops what arrives with less. */
@@ -74,9 +76,18 @@ export interface RouterRoute {
   readonly onlyToCustomer?: number
 }
 
+/** A route as the router was told it on one session. */
+export interface RouterPath extends RouterRoute {
+  readonly prefix: string
+  /** The neighbour's address of that session. */
+  readonly neighbor: string
+}
+
 /** A running router. */
 export interface Router {
-  /** Its BGP table of a family, by prefix. */
+  /** Its BGP table of a family: of a prefix one path for each session that told of it. */
+  readonly paths: (family: 4 | 6) => Promise<ReadonlyArray<RouterPath>>
+  /** The same by prefix, one path of each. */
   readonly routes: (family: 4 | 6) => Promise<ReadonlyMap<string, RouterRoute>>
   readonly count: (family: 4 | 6) => Promise<number>
   /** Whether it says that the session is Established. */
@@ -209,13 +220,21 @@ export const end = async (child: ChildProcess): Promise<void> => {
 export const routerOf = (
   child: ChildProcess,
   logFile: string,
-  rest: Omit<Router, "log" | "kill" | "count"> & Partial<Pick<Router, "count">>
-): Router => ({
-  count: async (family) => (await rest.routes(family)).size,
-  ...rest,
-  log: () => readFile(logFile, "utf8"),
-  kill: () => end(child)
-})
+  rest: Omit<Router, "log" | "kill" | "count" | "routes"> & Partial<Pick<Router, "count">>
+): Router => {
+  const routes = async (family: 4 | 6) => new Map((await rest.paths(family)).map((path) => [path.prefix, path]))
+  return {
+    count: async (family) => (await routes(family)).size,
+    routes,
+    ...rest,
+    log: () => readFile(logFile, "utf8"),
+    kill: () => end(child)
+  }
+}
+
+/** The addresses by which a router knows its neighbour, each for a session of its own. */
+export const neighborsOf = ({ neighbor, secondNeighbor }: RouterSetup): ReadonlyArray<string> =>
+  secondNeighbor === undefined ? [neighbor] : [neighbor, secondNeighbor]
 
 /** An optional number as a field of a route. */
 export const numberField = <Name extends string>(value: unknown, name: Name): { readonly [Key in Name]?: number } =>

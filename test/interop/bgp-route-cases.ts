@@ -57,16 +57,34 @@ const byNumber = (community: string): string => (/^no.export$/i.test(community) 
 /** AS 65551 as GoBGP writes it. */
 const asPlain = (community: string): string => community.replace(":1.15:", ":65551:")
 
-/** Asks the router over and over for the least number of routes that it ever shows. */
-const watchCount = (router: Router) => {
+/** Waits until the router was told both families' route on the session with each of these neighbours, and on no other. */
+const hasPaths = async (router: Router, neighbors: ReadonlyArray<string>) => {
+  for (const [family, prefix] of [
+    [4, "198.51.100.1/32"],
+    [6, "2001:db8:1::1/128"]
+  ] as const) {
+    const expected = neighbors.map((neighbor) => `${prefix} ${neighbor} ${linkAddresses.node[family]}`)
+    await eventually(
+      async () => (await router.paths(family)).map((path) => `${path.prefix} ${path.neighbor} ${path.nextHop}`).sort(),
+      (found) => found.join() === expected.join(),
+      `${expected.join(", ")} in the router's table`
+    )
+  }
+}
+
+/** How many routes of both families the router was told on the session with the neighbour. */
+const countPaths = async (router: Router, of: string) => {
+  const paths = [...(await router.paths(4)), ...(await router.paths(6))]
+  return paths.filter(({ neighbor }) => neighbor === of).length
+}
+
+/** Asks over and over for the least number that is ever answered. */
+const watchLeast = (count: () => Promise<number>) => {
   let isOver = false
-  const least = { 4: Number.POSITIVE_INFINITY, 6: Number.POSITIVE_INFINITY }
+  let least = Number.POSITIVE_INFINITY
   const watching = (async () => {
     while (!isOver) {
-      for (const family of [4, 6] as const) {
-        const count = await router.count(family).catch(() => Number.POSITIVE_INFINITY) // a question that got no answer
-        least[family] = Math.min(least[family], count)
-      }
+      least = Math.min(least, await count().catch(() => least)) // a question may get no answer
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   })()
@@ -74,9 +92,15 @@ const watchCount = (router: Router) => {
     stop: async () => {
       isOver = true
       await watching
-      return { least }
+      return least
     }
   }
+}
+
+/** The least number of routes that the router ever shows of each family. */
+const watchCount = (router: Router) => {
+  const watches = { 4: watchLeast(() => router.count(4)), 6: watchLeast(() => router.count(6)) }
+  return { stop: async () => ({ least: { 4: await watches[4].stop(), 6: await watches[6].stop() } }) }
 }
 
 /** What arrives at the router, what it keeps and what it lets go. */
@@ -105,6 +129,27 @@ export const routeCases = {
       ["peer", nodeAsn, nodeAsn],
       ["customer", undefined, undefined]
     ])
+  },
+
+  "two sessions": async ({ startRouter, speak }) => {
+    const { node, router: at } = linkAddresses
+    const router = await startRouter(setupFor({ neighbor: node[4], secondNeighbor: node[6] }))
+    const args = speakArgs({}, "--peer", at[6], "--next-hop", node[4])
+    const speaker = speak([...args, "--announce", "198.51.100.1/32", "--announce", "2001:db8:1::1/128"])
+    const both = [node[4], node[6]]
+    await hasPaths(router, both)
+    const overIpv6 = watchLeast(() => countPaths(router, node[6]))
+    await router.shutDown("replacing the line card") // the session over IPv4
+    const ended = await speaker.event("SessionEnded")
+    assert.include(ended.reason, `peer tor-a (${at[4]})`)
+    await hasPaths(router, [node[6]])
+    await router.open()
+    await hasPaths(router, both)
+    assert.strictEqual(await overIpv6.stop(), 2)
+    const overIpv4 = watchLeast(() => countPaths(router, node[4]))
+    speaker.send({ peer: at[6], stop: { subcode: "administrative-shutdown", text: "node has IPv4 alone" } })
+    await hasPaths(router, [node[4]])
+    assert.strictEqual(await overIpv4.stop(), 2)
   },
 
   "extended next hop": async ({ startRouter, speak }) => {

@@ -2,8 +2,9 @@ import { rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
+  neighborsOf,
   numberField,
-  type RouterRoute,
+  type RouterPath,
   type RouterSetup,
   routerOf,
   runText,
@@ -22,15 +23,18 @@ export const startBird: StartRouter = async ({ folder, start }, setup) => {
   const ask = (...command: ReadonlyArray<string>) => runText("birdc", ["-s", control, ...command])
   const say = async (...command: ReadonlyArray<string>) => void (await ask(...command))
   const show = (family: 4 | 6, what: string) =>
-    ask(...`show route table master${family} protocol node ${what}`.split(" "))
+    ask(...`show route table master${family} where source = RTS_BGP ${what}`.split(" "))
   await eventually(
     async () => ({ text: await ask("show", "status") }),
     ({ text }) => text.includes("Daemon is up"),
     "BIRD is up"
   )
   const router = routerOf(child, log, {
-    routes: async (family) => parseRoutes(await show(family, "all")),
-    count: async (family) => Number(/^(\d+) of/m.exec(await show(family, "count"))?.[1] ?? Number.NaN),
+    paths: async (family) => parsePaths(await show(family, "all"), neighborsOf(setup)),
+    // It counts paths, which are as many as prefixes with one session alone.
+    ...(setup.secondNeighbor === undefined && {
+      count: async (family: 4 | 6) => Number(/^(\d+) of/m.exec(await show(family, "count"))?.[1] ?? Number.NaN)
+    }),
     isUp: async () => (await ask("show", "protocols", "node")).includes("Established"),
     shutDown: (text) => say("disable", "node", `"${text}"`),
     open: () => say("enable", "node"),
@@ -44,16 +48,25 @@ export const startBird: StartRouter = async ({ folder, start }, setup) => {
 }
 
 const configOf = (setup: RouterSetup, log: string): string => {
-  const limit = setup.maximumPrefixes === undefined ? "" : `receive limit ${setup.maximumPrefixes} action disable;`
-  const extended = setup.extendedNextHop === true ? "extended next hop on;" : ""
   return `log "${log}" all;
 router id 192.0.2.1;
 protocol device {}
 protocol static { ipv4; ${(setup.announces ?? []).map((prefix) => `route ${prefix} blackhole;`).join(" ")} }
 ${setup.hasBfd === true ? 'protocol bfd { interface "up0" { interval 300 ms; multiplier 3; }; }' : ""}
-protocol bgp node {
+${neighborsOf(setup)
+  .map((neighbor, index) => protocolOf(setup, protocolNames[index]!, neighbor))
+  .join("")}`
+}
+
+/** Of the first session with the neighbour, and of a second one. */
+const protocolNames: ReadonlyArray<string> = ["node", "second"]
+
+const protocolOf = (setup: RouterSetup, name: string, neighbor: string): string => {
+  const limit = setup.maximumPrefixes === undefined ? "" : `receive limit ${setup.maximumPrefixes} action disable;`
+  const extended = setup.extendedNextHop === true ? "extended next hop on;" : ""
+  return `protocol bgp ${name} {
   local as ${setup.localAsn};
-  neighbor ${setup.neighbor} as ${setup.neighborAsn};
+  neighbor ${neighbor} as ${setup.neighborAsn};
   debug { states, routes };
   ${setup.password === undefined ? "" : `password "${setup.password}";`}
   ${setup.gtsm === true ? "ttl security on;" : ""}
@@ -69,23 +82,27 @@ protocol bgp node {
 `
 }
 
-const parseRoutes = (text: string): ReadonlyMap<string, RouterRoute> => {
-  const blocks = text.split(/\n(?=[0-9a-f:.]+\/\d+ )/).filter((block) => /^[0-9a-f:.]+\/\d+ /.test(block))
+const parsePaths = (text: string, neighbors: ReadonlyArray<string>): ReadonlyArray<RouterPath> => {
+  // A prefix stands before its first path alone; a path begins with its kind and its protocol: unicast [node 12:00:00.000] …
+  const start = /^(\S*) +\w+ \[(\w+)/
+  const blocks = text.split(/\n(?=\S* +\w+ \[)/).filter((block) => start.test(block))
+  let prefix = ""
   const field = (block: string, name: string) => new RegExp(`BGP\\.${name}: (.*)`).exec(block)?.[1]
   const tuples = (list = "") => [...list.matchAll(/\(([^)]*)\)/g)].map((tuple) => tuple[1]!.replace(/, ?/g, ":"))
-  return new Map(
-    blocks.map((block) => [
-      block.slice(0, block.indexOf(" ")),
-      {
-        nextHop: field(block, "next_hop")?.replace(/^:: /, "").split(" ")[0] ?? "", // a link-local one stands behind "::"
-        asPath: (field(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
-        communities: tuples(field(block, "community")),
-        largeCommunities: tuples(field(block, "large_community")),
-        extendedCommunities: tuples(field(block, "ext_community")),
-        ...numberField(field(block, "local_pref"), "localPref"),
-        ...numberField(field(block, "med"), "med"),
-        ...numberField(field(block, "otc"), "onlyToCustomer")
-      }
-    ])
-  )
+  return blocks.map((block) => {
+    const [, found, protocol] = start.exec(block)!
+    prefix = found || prefix
+    return {
+      prefix,
+      neighbor: neighbors[protocolNames.indexOf(protocol!)] ?? "",
+      nextHop: field(block, "next_hop")?.replace(/^:: /, "").split(" ")[0] ?? "", // a link-local one stands behind "::"
+      asPath: (field(block, "as_path") ?? "").split(" ").filter(Boolean).map(Number),
+      communities: tuples(field(block, "community")),
+      largeCommunities: tuples(field(block, "large_community")),
+      extendedCommunities: tuples(field(block, "ext_community")),
+      ...numberField(field(block, "local_pref"), "localPref"),
+      ...numberField(field(block, "med"), "med"),
+      ...numberField(field(block, "otc"), "onlyToCustomer")
+    }
+  })
 }

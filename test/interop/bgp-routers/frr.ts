@@ -2,8 +2,9 @@ import { chown, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
+  neighborsOf,
   numberField,
-  type RouterRoute,
+  type RouterPath,
   type RouterSetup,
   routerOf,
   runText,
@@ -38,7 +39,7 @@ export const startFrr: StartRouter = async ({ folder, start }, setup) => {
     "FRR is up"
   )
   return routerOf(child, log, {
-    routes: async (family) => parseRoutes(await json(`show bgp ipv${family} unicast json detail`)),
+    paths: async (family) => parsePaths(await json(`show bgp ipv${family} unicast json detail`)),
     count: async (family) => Object.keys((await json(`show bgp ipv${family} unicast json`)).routes ?? {}).length,
     isUp: async () => {
       const { ipv4Unicast } = await json("show bgp summary json")
@@ -56,7 +57,7 @@ export const startFrr: StartRouter = async ({ folder, start }, setup) => {
 const configOf = (setup: RouterSetup): string => {
   const limit = setup.maximumPrefixes === undefined ? [] : [`maximum-prefix ${setup.maximumPrefixes}`]
   const neighbor = (...settings: ReadonlyArray<string>) =>
-    settings.map((setting) => `neighbor ${setup.neighbor} ${setting}`)
+    neighborsOf(setup).flatMap((address) => settings.map((setting) => `neighbor ${address} ${setting}`))
   return [
     `router bgp ${setup.localAsn}`,
     "bgp router-id 192.0.2.1",
@@ -92,6 +93,7 @@ const bmpLines = ({ address, port }: NonNullable<RouterSetup["bmp"]>): ReadonlyA
 
 interface FrrPath {
   readonly aspath: { readonly string: string }
+  readonly peer: { readonly peerId: string }
   readonly nexthops: ReadonlyArray<{ readonly ip: string }>
   readonly community?: { readonly string: string }
   readonly largeCommunity?: { readonly string: string }
@@ -101,14 +103,15 @@ interface FrrPath {
   readonly otc?: number
 }
 
-const parseRoutes = (table: { readonly routes?: Record<string, ReadonlyArray<Partial<FrrPath>>> }) => {
+const parsePaths = (table: { readonly routes?: Record<string, ReadonlyArray<Partial<FrrPath>>> }) => {
   const words = (text = "") => text.split(" ").filter(Boolean)
-  return new Map<string, RouterRoute>(
-    Object.entries(table.routes ?? {}).flatMap(([prefix, entries]) => {
-      // The first entry of the list is the prefix itself.
-      const path = entries.find((entry) => entry.aspath !== undefined) as FrrPath | undefined
-      if (path === undefined) return []
-      const route: RouterRoute = {
+  return Object.entries(table.routes ?? {}).flatMap(([prefix, entries]) => {
+    // The first entry of the list is the prefix itself.
+    const paths = entries.filter((entry) => entry.aspath !== undefined) as ReadonlyArray<FrrPath>
+    return paths.map(
+      (path): RouterPath => ({
+        prefix,
+        neighbor: path.peer.peerId,
         nextHop: path.nexthops[0]?.ip ?? "",
         asPath: words(path.aspath.string === "Local" ? "" : path.aspath.string).map(Number),
         communities: words(path.community?.string),
@@ -117,8 +120,7 @@ const parseRoutes = (table: { readonly routes?: Record<string, ReadonlyArray<Par
         ...numberField(path.locPrf, "localPref"),
         ...numberField(path.metric, "med"),
         ...numberField(path.otc, "onlyToCustomer")
-      }
-      return [[prefix, route] as const]
-    })
-  )
+      })
+    )
+  })
 }

@@ -3,8 +3,9 @@ import { join } from "node:path"
 import { inNamespace } from "@lowtide/testkit/lab/index"
 import {
   eventually,
+  neighborsOf,
   numberField,
-  type RouterRoute,
+  type RouterPath,
   type RouterSetup,
   routerOf,
   runText,
@@ -28,11 +29,11 @@ export const startGobgp: StartRouter = async ({ folder, start, namespace }, setu
   const neighbor = async (...args: ReadonlyArray<string>) => void (await ask("neighbor", setup.neighbor, ...args))
   await eventually(
     () => json("neighbor"),
-    (neighbors) => neighbors?.length === 1,
+    (neighbors) => neighbors?.length === neighborsOf(setup).length,
     "GoBGP is up"
   )
   return routerOf(child, log, {
-    routes: async (family) => parseRoutes(await json("global", "rib", "-a", `ipv${family}`)),
+    paths: async (family) => parsePaths(await json("global", "rib", "-a", `ipv${family}`)),
     isUp: async () => /BGP state = ESTABLISHED/i.test(await ask("neighbor", setup.neighbor)),
     shutDown: (text) => neighbor("shutdown", "--reason", text),
     open: () => neighbor("enable"),
@@ -59,19 +60,23 @@ const meet = async (namespace: string, neighbor: string): Promise<void> => {
   )
 }
 
-const configOf = (setup: RouterSetup): string => {
+const configOf = (setup: RouterSetup): string => `[global.config]
+as = ${setup.localAsn}
+router-id = "192.0.2.1"
+${neighborsOf(setup)
+  .map((neighbor) => neighborOf(setup, neighbor))
+  .join("")}${bmpServer(setup)}`
+
+const neighborOf = (setup: RouterSetup, neighbor: string): string => {
   const limit =
     setup.maximumPrefixes === undefined
       ? ""
       : `  [neighbors.afi-safis.prefix-limit.config]\n  max-prefixes = ${setup.maximumPrefixes}\n`
   const family = (name: string) =>
     `  [[neighbors.afi-safis]]\n  [neighbors.afi-safis.config]\n  afi-safi-name = "${name}"\n${limit}`
-  const [, device] = setup.neighbor.split("%")
-  const who = device === undefined ? `neighbor-address = "${setup.neighbor}"` : `neighbor-interface = "${device}"`
-  return `[global.config]
-as = ${setup.localAsn}
-router-id = "192.0.2.1"
-[[neighbors]]
+  const [, device] = neighbor.split("%")
+  const who = device === undefined ? `neighbor-address = "${neighbor}"` : `neighbor-interface = "${device}"`
+  return `[[neighbors]]
   [neighbors.config]
   ${who}
   peer-as = ${setup.neighborAsn}
@@ -85,7 +90,7 @@ ${setup.password === undefined ? "" : `  auth-password = "${setup.password}"\n`}
   restart-time = 60
   helper-only = true
   notification-enabled = true
-${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}${bmpServer(setup)}`
+${setup.gtsm === true ? "  [neighbors.ttl-security.config]\n  enabled = true\n  ttl-min = 255\n" : ""}${family("ipv4-unicast")}${family("ipv6-unicast")}`
 }
 
 const bmpServer = ({ bmp }: RouterSetup): string =>
@@ -107,28 +112,32 @@ interface GobgpAttribute {
   readonly as_paths?: ReadonlyArray<{ readonly asns: ReadonlyArray<number> }>
 }
 
-const parseRoutes = (table: Record<string, ReadonlyArray<{ readonly attrs: ReadonlyArray<GobgpAttribute> }>>) =>
-  new Map<string, RouterRoute>(
-    Object.entries(table).map(([prefix, paths]) => {
-      const byType = new Map((paths[0]?.attrs ?? []).map((attribute) => [attribute.type, attribute]))
+interface GobgpPath {
+  readonly "neighbor-ip": string
+  readonly attrs: ReadonlyArray<GobgpAttribute>
+}
+
+const parsePaths = (table: Record<string, ReadonlyArray<GobgpPath>>): ReadonlyArray<RouterPath> =>
+  Object.entries(table).flatMap(([prefix, paths]) =>
+    paths.map(({ attrs, "neighbor-ip": neighbor }) => {
+      const byType = new Map(attrs.map((attribute) => [attribute.type, attribute]))
       const large = (byType.get(32)?.value ?? []) as ReadonlyArray<Record<string, number>>
       const extended = (byType.get(16)?.value ?? []) as ReadonlyArray<{ readonly value: string }>
       const unread = byType.get(35)?.value // as it came: it does not know the attribute
-      return [
+      return {
         prefix,
-        {
-          nextHop: byType.get(3)?.nexthop ?? byType.get(14)?.nexthop ?? "",
-          asPath: (byType.get(2)?.as_paths ?? []).flatMap(({ asns }) => asns),
-          communities: (byType.get(8)?.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
-          largeCommunities: large.map((parts) => Object.values(parts).join(":")),
-          extendedCommunities: extended.map(({ value }) => `rt:${value}`),
-          ...numberField(byType.get(5)?.value, "localPref"),
-          ...numberField(byType.get(4)?.metric, "med"),
-          ...numberField(
-            typeof unread === "string" ? Buffer.from(unread, "base64").readUInt32BE() : undefined,
-            "onlyToCustomer"
-          )
-        }
-      ]
+        neighbor,
+        nextHop: byType.get(3)?.nexthop ?? byType.get(14)?.nexthop ?? "",
+        asPath: (byType.get(2)?.as_paths ?? []).flatMap(({ asns }) => asns),
+        communities: (byType.get(8)?.communities ?? []).map((value) => `${value >>> 16}:${value & 0xffff}`),
+        largeCommunities: large.map((parts) => Object.values(parts).join(":")),
+        extendedCommunities: extended.map(({ value }) => `rt:${value}`),
+        ...numberField(byType.get(5)?.value, "localPref"),
+        ...numberField(byType.get(4)?.metric, "med"),
+        ...numberField(
+          typeof unread === "string" ? Buffer.from(unread, "base64").readUInt32BE() : undefined,
+          "onlyToCustomer"
+        )
+      }
     })
   )

@@ -2,8 +2,9 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import {
   eventually,
+  neighborsOf,
   numberField,
-  type RouterRoute,
+  type RouterPath,
   type RouterSetup,
   routerOf,
   runText,
@@ -39,7 +40,7 @@ export const startOpenbgpd: StartRouter = async ({ folder, start }, setup) => {
   const rib = async (family: 4 | 6) =>
     JSON.parse(await ask("-j", "show", "rib", "detail", `inet${family === 6 ? "6" : ""}`))
   const router = routerOf(child, log, {
-    routes: async (family) => parseRoutes(await rib(family)),
+    paths: async (family) => parsePaths(await rib(family)),
     isUp: async () => (await neighborState()) === "Established",
     shutDown: (text) => neighbor("down", text),
     open: () => neighbor("up"),
@@ -69,13 +70,18 @@ const childrenOf = async (pid: number | undefined): Promise<ReadonlyArray<number
   return text.split(" ").filter(Boolean).map(Number)
 }
 
-const configOf = (setup: RouterSetup, control: string): string => {
-  const limit = setup.maximumPrefixes === undefined ? "" : `  max-prefix ${setup.maximumPrefixes}\n`
-  return `AS ${setup.localAsn}
+const configOf = (setup: RouterSetup, control: string): string => `AS ${setup.localAsn}
 router-id 192.0.2.1
 fib-update no
 socket "${control}"
-neighbor ${setup.neighbor} {
+${neighborsOf(setup)
+  .map((neighbor) => neighborOf(setup, neighbor))
+  .join("")}allow from any
+`
+
+const neighborOf = (setup: RouterSetup, neighbor: string): string => {
+  const limit = setup.maximumPrefixes === undefined ? "" : `  max-prefix ${setup.maximumPrefixes}\n`
+  return `neighbor ${neighbor} {
   remote-as ${setup.neighborAsn}
   announce IPv4 unicast
   announce IPv6 unicast
@@ -85,7 +91,6 @@ ${setup.dials === true ? "" : "  passive\n"}${limit}${
 }${setup.gtsm === true ? "  ttl-security yes\n" : ""}${
   setup.role === undefined ? "" : `  announce policy ${setup.role}\n`
 }}
-allow from any
 `
 }
 
@@ -95,6 +100,7 @@ interface NeighborJson {
 
 interface RibEntry {
   readonly prefix: string
+  readonly neighbor: { readonly remote_addr: string }
   readonly aspath?: string
   readonly exit_nexthop?: string
   readonly metric?: number
@@ -102,22 +108,23 @@ interface RibEntry {
   readonly attributes?: ReadonlyArray<{ readonly type: string; readonly as?: number }>
 }
 
-const parseRoutes = ({ rib = [] }: { readonly rib?: ReadonlyArray<RibEntry & Record<string, unknown>> }) =>
-  new Map<string, RouterRoute>(
-    rib.map((entry) => [
-      entry.prefix,
-      {
-        nextHop: entry.exit_nexthop ?? "",
-        asPath: (entry.aspath ?? "").split(" ").filter(Boolean).map(Number),
-        communities: communitiesOf(entry, "communities"),
-        largeCommunities: communitiesOf(entry, "large_communities"),
-        extendedCommunities: communitiesOf(entry, "extended_communities").map((text) => text.replace(" ", ":")),
-        ...numberField(entry.localpref, "localPref"),
-        ...numberField(entry.metric, "med"),
-        ...numberField(entry.attributes?.find(({ type }) => type === "OTC")?.as, "onlyToCustomer")
-      }
-    ])
-  )
+const parsePaths = ({
+  rib = []
+}: {
+  readonly rib?: ReadonlyArray<RibEntry & Record<string, unknown>>
+}): ReadonlyArray<RouterPath> =>
+  rib.map((entry) => ({
+    prefix: entry.prefix,
+    neighbor: entry.neighbor.remote_addr,
+    nextHop: entry.exit_nexthop ?? "",
+    asPath: (entry.aspath ?? "").split(" ").filter(Boolean).map(Number),
+    communities: communitiesOf(entry, "communities"),
+    largeCommunities: communitiesOf(entry, "large_communities"),
+    extendedCommunities: communitiesOf(entry, "extended_communities").map((text) => text.replace(" ", ":")),
+    ...numberField(entry.localpref, "localPref"),
+    ...numberField(entry.metric, "med"),
+    ...numberField(entry.attributes?.find(({ type }) => type === "OTC")?.as, "onlyToCustomer")
+  }))
 
 const communitiesOf = (entry: Record<string, unknown>, name: string): ReadonlyArray<string> =>
   (entry[name] ?? []) as ReadonlyArray<string>
