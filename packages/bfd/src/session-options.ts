@@ -40,7 +40,11 @@ export const sessionDefaults = {
 
 type FieldReader = (value: unknown) => Result.Result<unknown, string>
 
-const shown = (value: unknown): string => JSON.stringify(value) ?? String(value)
+/** A value in a message. What is in a list or an object is not said: deep in each other they cannot be written. */
+export const shown = (value: unknown): string => {
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object"
+  return (JSON.stringify(value) ?? String(value)).slice(0, 80)
+}
 const expecting =
   (what: string, fits: (value: unknown) => boolean): FieldReader =>
   (value) =>

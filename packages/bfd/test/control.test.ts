@@ -41,6 +41,11 @@ describe("a line of the control socket", () => {
     [line({ request: "hello" }), 1, "owner: expected a text of 1 to 200 characters, found undefined"],
     [line({ request: "remove", name: "" }), 1, 'name: expected a text of 1 to 200 characters, found ""'],
     [
+      `{"version":1,"id":1,"request":"remove","name":{"1":${"[".repeat(8_000)}${"]".repeat(8_000)}}}`,
+      1,
+      "name: expected a text of 1 to 200 characters, found an object"
+    ],
+    [
       line({ request: "set", name: "tor-a", session: {} }),
       1,
       "session tor-a: peerAddress: expected an address such as 192.0.2.1 or fe80::1%eth0, found undefined"

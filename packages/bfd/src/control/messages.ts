@@ -1,6 +1,6 @@
 import * as Result from "effect/Result"
 import type { DiscardReason } from "../packet/reception.ts"
-import { readSessionOptions, type SessionOptions, type SessionRequest } from "../session-options.ts"
+import { readSessionOptions, type SessionOptions, type SessionRequest, shown } from "../session-options.ts"
 import type { SessionChange, SessionStatus } from "../session-status.ts"
 
 /**
@@ -53,8 +53,6 @@ export type ControlLine =
 export type RequestBody =
   | Exclude<ControlRequest, { readonly request: "set" }>
   | { readonly request: "set"; readonly name: string; readonly session: SessionRequest }
-
-const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80)
 
 const members = {
   hello: ["owner"],
