@@ -1,8 +1,12 @@
 /** Runs what is too long for `npm test`. See `--help`. */
 import { parseArgs } from "node:util"
 import { Cause, Effect, Exit } from "effect"
-import { heapInUse } from "../packages/bgp/test/fuzz/heap.ts"
-import { FuzzFailed, fuzz } from "../packages/bgp/test/fuzz/run.ts"
+import { fuzzLines } from "../packages/bfd/test/fuzz/lines.ts"
+import { fuzzPackets } from "../packages/bfd/test/fuzz/packets.ts"
+import { fuzzBgp } from "../packages/bgp/test/fuzz/run.ts"
+import { fuzzBmp } from "../packages/bmp/test/fuzz/messages.ts"
+import { heapInUse } from "../packages/testkit/src/fuzz/heap.ts"
+import { type Fuzz, FuzzFailed } from "../packages/testkit/src/fuzz/run.ts"
 import { cutCommits } from "../test/faults/commit-cuts.ts"
 import { goldenKinds } from "../test/golden/kinds.ts"
 import { mutateAll } from "../test/golden/mutate.ts"
@@ -26,7 +30,8 @@ const help = `Runs what is too long for npm test, and prints a row for docs/soak
   npm run soak -- commit            cuts the way to PostgreSQL while commands are committed, at a byte of each seed
       --seed N                      as above
       --cuts N                      how many (200)
-  npm run soak -- fuzz              BGP messages that nobody should send, captures changed at random and made by a grammar
+  npm run soak -- fuzz              messages that nobody should send, real ones changed at random and made by a grammar
+      --of bgp|bmp|bfd|bfd-lines    BGP, BMP, BFD's packets, or the lines of its control socket (bgp)
       --seed N                      as above
       --messages N                  how many (100000000)
       --minutes N                   ends after so many minutes, as far as it got
@@ -54,9 +59,17 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "1000" },
     mutations: { type: "string", default: "1000000" },
     messages: { type: "string", default: "100000000" },
+    of: { type: "string", default: "bgp" },
     help: { type: "boolean", default: false }
   }
 })
+
+const fuzzes: Readonly<Record<string, Fuzz>> = {
+  bgp: fuzzBgp,
+  bmp: fuzzBmp,
+  bfd: fuzzPackets,
+  "bfd-lines": fuzzLines
+}
 
 const [name, ...others] = positionals
 if (values.help) process.stdout.write(help)
@@ -66,7 +79,8 @@ else if (name === "golden" && others.length === 0) {
 } else if (name === "commit" && others.length === 0) {
   process.exitCode = await soakCommit(Number(values.seed ?? freshSeed()), Number(values.cuts))
 } else if (name === "fuzz" && others.length === 0) {
-  process.exitCode = soakFuzz({
+  process.exitCode = await soakFuzz({
+    of: values.of,
     seed: Number(values.seed ?? freshSeed()),
     messageCount: Number(values.messages),
     minutesMax: Number(values.minutes ?? 1_000_000)
@@ -177,21 +191,28 @@ async function soakCommit(seed: number, cuts: number): Promise<number> {
   return 0
 }
 
-function soakFuzz({
+async function soakFuzz({
+  of,
   seed,
   messageCount,
   minutesMax
 }: {
+  readonly of: string
   readonly seed: number
   readonly messageCount: number
   readonly minutesMax: number
-}): number {
+}): Promise<number> {
+  const fuzz = Object.hasOwn(fuzzes, of) ? fuzzes[of] : undefined
+  if (fuzz === undefined) {
+    console.error(`--of: expected ${Object.keys(fuzzes).join(", ")}, found ${of}`)
+    return 2
+  }
   if (![seed, messageCount, minutesMax].every(Number.isSafeInteger)) {
     console.error("--seed, --messages and --minutes: expected whole numbers")
     return 2
   }
   const part = 1_000_000 // each with a seed of its own, so that a failure is soon there again
-  console.log(`${messageCount} messages from seed ${seed} on, ${part} a seed`)
+  console.log(`${of}: ${messageCount} messages from seed ${seed} on, ${part} a seed`)
   const startedMs = performance.now()
   let [messages, decoded, refused] = [0, 0, 0]
   let heapBytes = 0
@@ -201,7 +222,7 @@ function soakFuzz({
       messages += count.messages
       decoded += count.decoded
       refused += count.refused
-      if (messages <= part) heapBytes = heapInUse()
+      if (messages <= part) heapBytes = await heapInUse()
       if (messages % (10 * part) === 0) process.stderr.write(`${messages} messages\n`)
     }
   } catch (cause) {
@@ -209,10 +230,10 @@ function soakFuzz({
     console.log(cause.message)
     return 1
   }
-  const grownMib = (heapInUse() - heapBytes) / 1024 / 1024
+  const grownMib = ((await heapInUse()) - heapBytes) / 1024 / 1024
   const minutes = ((performance.now() - startedMs) / 60_000).toFixed(0)
   const facts = [new Date().toISOString().slice(0, 10), seed, messages, decoded, refused, `${grownMib.toFixed(1)} MiB`]
-  console.log(`| fuzz | ${facts.join(" | ")} | ${minutes} min | none threw |`)
+  console.log(`| fuzz ${of} | ${facts.join(" | ")} | ${minutes} min | none threw |`)
   return 0
 }
 

@@ -1,3 +1,4 @@
+import { generator } from "@lowtide/testkit/fuzz/random"
 import { Result } from "effect"
 import type { SessionConfig } from "../src/machine/config.ts"
 import type { ChangeCause, Happening, State } from "../src/machine/machine.ts"
@@ -5,7 +6,6 @@ import { initialState, step } from "../src/machine/step.ts"
 import { nextDeadlineUs } from "../src/machine/timing.ts"
 import { decodeControlPacket } from "../src/packet/decode.ts"
 import { encodeControlPacket } from "../src/packet/encode.ts"
-import { generator } from "./generator.ts"
 
 export type Side = "left" | "right"
 const otherSide = { left: "right", right: "left" } as const

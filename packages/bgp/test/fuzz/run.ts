@@ -1,5 +1,7 @@
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { oddOctet } from "@lowtide/testkit/fuzz/random"
+import { fuzzOf } from "@lowtide/testkit/fuzz/run"
 import { Result } from "effect"
 import { noBackOff } from "../../src/fsm/back-off.ts"
 import type { SessionConfig } from "../../src/fsm/config.ts"
@@ -17,32 +19,6 @@ import {
 import { effectOf, truePath } from "../../src/wire/update.ts"
 import { octets } from "../octets.ts"
 import { Grammar } from "./grammar.ts"
-import { generator } from "./random.ts"
-
-/** What came of the messages of a run. */
-export interface FuzzCount {
-  readonly messages: number
-  readonly decoded: number
-  readonly refused: number
-}
-
-/** A message that broke what holds of every message; the seed and its number give it again. */
-export class FuzzFailed extends Error {
-  readonly messageNumber: number
-  constructor(part: {
-    readonly seed: number
-    readonly number: number
-    readonly bytes: Uint8Array
-    readonly cause: unknown
-  }) {
-    super(
-      `seed ${part.seed}, message ${part.number}: ${part.cause instanceof Error ? part.cause.stack : String(part.cause)}\n` +
-        Buffer.from(part.bytes).toString("hex"),
-      { cause: part.cause }
-    )
-    this.messageNumber = part.number
-  }
-}
 
 /** What routers really sent, a message each: packages/bgp/test/captures. */
 export const captures: ReadonlyArray<Uint8Array> = globSync("../captures/*.hex", { cwd: import.meta.dirname })
@@ -79,28 +55,18 @@ const config: SessionConfig = {
 const openSent: State = { _tag: "OpenSent", backOff: noBackOff, holdDeadlineMs: Number.POSITIVE_INFINITY }
 
 /**
- * Reads `count` messages: three of four are captures changed at random, the others are made by the grammar. Throws
- * `FuzzFailed` when one throws, when a refusal has no NOTIFICATION of the header's, OPEN's or UPDATE's errors, or when what was
- * read without a fault is not the same after it was written and read again. Stops early when `isOver` says so.
+ * Three of four messages are captures changed at random, the others are made by the grammar. Fails when one throws, when a refusal
+ * has no NOTIFICATION of the header's, OPEN's or UPDATE's errors, or when what was read without a fault is not the same after
+ * it was written and read again.
  */
-export const fuzz = (seed: number, count: number, isOver: (messages: number) => boolean = () => false): FuzzCount => {
-  const random = generator(seed)
+export const fuzzBgp = fuzzOf((random) => {
   const grammar = new Grammar(random)
   const buffer = new Uint8Array(512)
-  let [decoded, refused, messages] = [0, 0, 0]
-  for (; messages < count && !((messages & 0xffff) === 0 && isOver(messages)); messages++) {
-    const length = random() % 4 === 0 ? grammar.write(buffer) : mutate(buffer, random)
-    const bytes = buffer.subarray(0, length)
-    try {
-      const outcome = readOne(bytes, contexts[random() % contexts.length]!, messages)
-      if (outcome === "decoded") decoded++
-      else if (outcome === "refused") refused++
-    } catch (cause) {
-      throw new FuzzFailed({ seed, number: messages, bytes: bytes.slice(), cause })
-    }
+  return {
+    make: () => buffer.subarray(0, random() % 4 === 0 ? grammar.write(buffer) : mutate(buffer, random)),
+    read: (bytes, number) => readOne(bytes, contexts[random() % contexts.length]!, number)
   }
-  return { messages, decoded, refused }
-}
+})
 
 /** A capture with up to eight octets changed, a stretch of another put in, or its end cut off; most keep a header that fits. */
 const mutate = (out: Uint8Array, random: () => number): number => {
@@ -120,7 +86,7 @@ const mutate = (out: Uint8Array, random: () => number): number => {
   }
   for (let flips = random() % 8; flips > 0 && length > 16; flips--) {
     const at = 16 + (random() % (length - 16))
-    out[at] = random() % 4 === 0 ? edges[random() % edges.length]! : random()
+    out[at] = oddOctet(random)
   }
   if (random() % 4 !== 0 && length >= 19) {
     out[16] = length >> 8
@@ -129,8 +95,6 @@ const mutate = (out: Uint8Array, random: () => number): number => {
   }
   return length
 }
-
-const edges = [0, 1, 4, 16, 32, 33, 127, 128, 129, 255]
 
 /** Does with the octets all that a session or `lowtide bgp decode` would. */
 const readOne = (bytes: Uint8Array, context: InspectContext, number: number): "decoded" | "refused" | "incomplete" => {

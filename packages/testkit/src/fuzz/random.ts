@@ -8,3 +8,10 @@ export const generator = (seed: number): (() => number) => {
     return (mixed ^ (mixed >>> 14)) >>> 0
   }
 }
+
+/** Numbers at which lengths and counts begin to matter. */
+const edges = [0, 1, 4, 16, 32, 33, 127, 128, 129, 255]
+
+/** Another octet: one of four times a number at an edge. */
+export const oddOctet = (random: () => number): number =>
+  random() % 4 === 0 ? edges[random() % edges.length]! : random() & 255
