@@ -5,7 +5,7 @@ import { makeLineReader } from "../../src/control/lines.ts"
 import { controlVersion, lineBytesMax, readRequest } from "../../src/control/messages.ts"
 
 /**
- * Two of four lines are requests changed at random, the others objects made of members that fit or do not; all come in pieces.
+ * Half of the lines are requests, the others objects made of members that fit or do not; all are changed at random and come in pieces.
  * Fails when one throws, when a refusal does not say why, or when what is read is not the same after it was written.
  */
 export const fuzzLines = fuzzOf((random) => {
