@@ -4,9 +4,15 @@ import { join } from "node:path"
 import { Result, Schema } from "effect"
 import { checkedLine, readCheckedLine } from "./checked-line.ts"
 
-/** How many octets of a generation's journal were acknowledged, at the least. */
-const Mark = Schema.Struct({ generation: Schema.Int, bytes: Schema.Int })
+/** How many octets of a generation's journal were acknowledged, at the least, and of that of the generation before. */
+const Mark = Schema.Struct({ generation: Schema.Int, bytes: Schema.Int, before: Schema.optionalKey(Schema.Int) })
 export type Mark = typeof Mark.Type
+
+/** What the mark says of a generation's journal; undefined where it says nothing. */
+export const markedBytes = (mark: Mark | undefined, generation: number): number | undefined => {
+  if (mark?.generation === generation) return mark.bytes
+  return mark?.generation === generation + 1 ? mark.before : undefined
+}
 
 const decodeMark = Schema.decodeUnknownResult(Schema.fromJsonString(Mark))
 

@@ -11,7 +11,7 @@ import {
 } from "node:fs"
 import { type FileHandle, open, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { type Mark, MarkFile, readMark } from "./journal-mark.ts"
+import { type Mark, MarkFile, markedBytes, readMark } from "./journal-mark.ts"
 import { decodeBatches, encodeBatch, encodeEnd, type ReadBatches, type SavedRecord } from "./journal-record.ts"
 
 /** What the disk had when the process began. */
@@ -56,13 +56,15 @@ export const openJournal = (
   const { mark, fault } = readMark(folder)
   const generations = withMarked(generationsIn(folder), mark)
   const newest = generations.at(-1) ?? 0
-  const { isWritable, ...loaded } = load(folder, generations, mark)
-  const acknowledgedBytes = isWritable && mark?.generation === newest ? mark.bytes : 0
-  const journal = new FolderJournal(folder, {
-    generation: isWritable ? newest : newest + 1,
-    acknowledgedBytes,
-    bytesMax
-  })
+  const { isWritable, newestBytes, ...loaded } = load(folder, generations, mark)
+  const begun = isWritable
+    ? {
+        generation: newest,
+        acknowledgedBytes: Math.max(newestBytes, markedBytes(mark, newest) ?? 0),
+        beforeBytes: markedBytes(mark, newest - 1)
+      }
+    : { generation: newest + 1, acknowledgedBytes: 0, beforeBytes: undefined }
+  const journal = new FolderJournal(folder, { ...begun, bytesMax })
   return { loaded: { ...loaded, faults: fault === undefined ? loaded.faults : [...loaded.faults, fault] }, journal }
 }
 
@@ -78,16 +80,19 @@ const generationsIn = (folder: string): ReadonlyArray<number> => {
 const withMarked = (found: ReadonlyArray<number>, mark: Mark | undefined): ReadonlyArray<number> =>
   mark !== undefined && mark.generation > (found.at(-1) ?? -1) ? [...found, mark.generation] : found
 
-/** `isWritable`: whether the newest journal may be written on, as one that cannot be read may not. */
+/** `isWritable`: whether the newest journal may be written on, as one that cannot be read may not; `newestBytes`: its length. */
 const load = (
   folder: string,
   generations: ReadonlyArray<number>,
   mark: Mark | undefined
-): LoadedRecords & { readonly isWritable: boolean } => {
+): LoadedRecords & { readonly isWritable: boolean; readonly newestBytes: number } => {
   const records: Array<SavedRecord> = []
   const faults: Array<string> = []
   let damage: LoadedRecords["damage"] = "none"
   let isWritable = true
+  let newestBytes = 0
+  /** A journal that is whole as far as can be told; what comes after it may have to make up for it. */
+  let untold: string | undefined
   /** Whether everything acknowledged up to here is among the records. */
   let isWhole = generations[0] === undefined || generations[0] === 0
   for (const generation of generations) {
@@ -95,6 +100,7 @@ const load = (
     for (const record of snapshot.records) records.push(record)
     if (snapshot.isEnded && snapshot.damaged === 0) isWhole = true
     else if (snapshot.isThere || generation > 0) {
+      if (untold !== undefined) faults.push(untold)
       const found = snapshot.isThere ? "it damaged or not complete" : "no file"
       faults.push(snapshot.fault ?? `${snapshot.path}: expected a whole snapshot, found ${found}`)
       // One that begins without was begun beside a journal that could not be read, however that one looks by now.
@@ -104,9 +110,11 @@ const load = (
     const journal = read(folder, journalName(generation))
     for (const record of journal.records) records.push(record)
     const isNewest = generation === generations.at(-1)
-    const marked = mark?.generation === generation ? mark.bytes : undefined
+    const marked = markedBytes(mark, generation)
     const fault = journal.fault ?? lossIn(journal, marked, isNewest)
     isWritable = journal.fault === undefined
+    newestBytes = journal.wholeBytes
+    untold = undefined
     if (fault !== undefined) {
       faults.push(fault)
       isWhole = false
@@ -115,9 +123,12 @@ const load = (
       const unless = marked === undefined ? ", as far as can be told: nothing says how long the file was" : ""
       faults.push(`${journal.path} ends in the middle of a batch, which was not in effect${unless}`)
       if (damage === "none") damage = "torn"
+    } else if (marked === undefined && !isNewest) {
+      untold = `${journal.path}: nothing says how long it was`
+      isWhole = false
     }
   }
-  return { records, damage: isWhole ? damage : "lost", faults, isWritable }
+  return { records, damage: isWhole ? damage : "lost", faults, isWritable, newestBytes }
 }
 
 /** What a journal that can be read has lost; undefined where everything acknowledged is there. */
@@ -164,17 +175,25 @@ class FolderJournal implements Journal {
   #bytes = 0
   /** What it would be if the disk had lost nothing of it: a loss is one until a snapshot makes up for it. */
   #acknowledgedBytes: number
+  /** The same of the journal before, as far as it is known: together with its snapshot it makes up for a snapshot that is damaged. */
+  #beforeBytes: number | undefined
   #isTorn = false
   #snapshotBytes = 0
 
   constructor(
     folder: string,
-    begun: { readonly generation: number; readonly acknowledgedBytes: number; readonly bytesMax: number }
+    begun: {
+      readonly generation: number
+      readonly acknowledgedBytes: number
+      readonly beforeBytes: number | undefined
+      readonly bytesMax: number
+    }
   ) {
     this.#folder = folder
     this.#mark = new MarkFile(folder)
     this.#generation = begun.generation
     this.#acknowledgedBytes = begun.acknowledgedBytes
+    this.#beforeBytes = begun.beforeBytes
     this.#bytesMax = begun.bytesMax
   }
 
@@ -190,7 +209,11 @@ class FolderJournal implements Journal {
     this.#isTorn = false
     this.#bytes += text.length
     this.#acknowledgedBytes += text.length
-    await this.#mark.write({ generation: this.#generation, bytes: this.#acknowledgedBytes })
+    await this.#mark.write({
+      generation: this.#generation,
+      bytes: this.#acknowledgedBytes,
+      ...(this.#beforeBytes !== undefined && { before: this.#beforeBytes })
+    })
   }
 
   isLong = (): boolean => this.#bytes > Math.max(this.#bytesMax, this.#snapshotBytes)
@@ -206,6 +229,7 @@ class FolderJournal implements Journal {
     const file = this.#file
     this.#file = undefined
     this.#generation = next
+    this.#beforeBytes = this.#acknowledgedBytes
     this.#bytes = 0
     this.#acknowledgedBytes = 0
     this.#isTorn = false

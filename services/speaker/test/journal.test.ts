@@ -230,6 +230,69 @@ describe("journal", () => {
     assert.strictEqual(load().damage, "repaired", "a whole snapshot makes up for what is before it")
   })
 
+  describe("a snapshot that is damaged", () => {
+    /** Two generations, each of a whole snapshot with a journal, and what the file of the first one's journal has. */
+    const twoGenerations = async ({ hasLaterBatch }: { readonly hasLaterBatch: boolean }) => {
+      const { journal } = openJournal(folder)
+      await journal.append([record("a")])
+      journal.compact([record("a")])
+      for (const name of ["b", "c", "d"]) await journal.append([record(name)])
+      journal.compact(["a", "b", "c", "d"].map((name) => record(name)))
+      if (hasLaterBatch) await journal.append([record("e")])
+      await journal.close()
+      flip("snapshot-2", 12)
+      return readFileSync(join(folder, "journal-1"))
+    }
+
+    for (const hasLaterBatch of [true, false]) {
+      const when = hasLaterBatch ? "once something was written after it" : "before anything was written after it"
+
+      it(`is not made up for by the journal before it where that is gone or cut, wherever: ${when}`, async () => {
+        const whole = await twoGenerations({ hasLaterBatch })
+        assert.strictEqual(load().damage, "repaired")
+        for (let length = 0; length < whole.length; length++) {
+          writeFileSync(join(folder, "journal-1"), whole.subarray(0, length))
+          const { damage, faults } = load()
+          assert.strictEqual(damage, "lost", `cut at ${length}`)
+          assert.match(faults.join("; "), /journal-1: expected .*snapshot-2: expected a whole snapshot/)
+        }
+        rmSync(join(folder, "journal-1"))
+        assert.strictEqual(load().damage, "lost")
+        assert.match(load().faults.join(), /journal-1: expected the \d+ bytes that were acknowledged, found no file/)
+      })
+
+      it(`is not made up for where nothing says how long the journal before it was: ${when}`, async () => {
+        await twoGenerations({ hasLaterBatch })
+        rmSync(join(folder, markName))
+        assert.strictEqual(load().damage, "lost")
+        assert.match(load().faults.join("; "), /journal-1: nothing says how long it was/)
+        // A whole snapshot needs nothing before it.
+        flip("snapshot-2", 12)
+        assert.deepStrictEqual([load().damage, load().faults], ["none", []])
+      })
+    }
+
+    it("is made up for as well by a generation of which nothing was written, or that a later process ended", async () => {
+      const first = openJournal(folder).journal
+      await first.append([record("a")])
+      first.compact([record("a")])
+      first.compact([record("a")])
+      await first.append([record("b")])
+      await first.close()
+      flip("snapshot-2", 12)
+      assert.deepStrictEqual([new Set(names(load())), load().damage], [new Set(["a", "b"]), "repaired"])
+      flip("snapshot-2", 12)
+      const later = openJournal(folder).journal // it writes nothing before it begins a generation
+      later.compact(["a", "b"].map((name) => record(name)))
+      await later.append([record("c")])
+      await later.close()
+      flip("snapshot-3", 12)
+      assert.deepStrictEqual([new Set(names(load())), load().damage], [new Set(["a", "b", "c"]), "repaired"])
+      rmSync(join(folder, "journal-2"))
+      assert.strictEqual(load().damage, "lost")
+    })
+  })
+
   it("keeps two generations, and is long past its bound and its snapshot", async () => {
     const { journal } = openJournal(folder, 200)
     for (const name of ["a", "b", "c", "d"]) {

@@ -1,8 +1,9 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { waitUntil } from "@lowtide/testkit/lab/wait"
 import { Effect } from "effect"
+import { openJournal } from "../src/journal.ts"
 import { encodeBatch } from "../src/journal-record.ts"
 import { tombstone, vip } from "./hand-centre.ts"
 import { beginNode, get, prefixesAt, publish, waitForPrefixes } from "./live-node.ts"
@@ -41,6 +42,23 @@ const losses = [
     hasSessions: false
   },
   {
+    what: "a snapshot that is damaged, after a journal that was cut between two batches",
+    file: "journal-0",
+    lose: async (path: string) => {
+      const folder = dirname(path)
+      const { loaded, journal } = openJournal(folder)
+      journal.compact(loaded.records)
+      await journal.append(loaded.records.slice(0, 1))
+      await journal.close()
+      const snapshot = join(folder, "snapshot-1")
+      writeFileSync(snapshot, readFileSync(snapshot).subarray(0, -20))
+      const batches = readFileSync(path, "utf8").split("\n")
+      writeFileSync(path, `${batches.slice(0, -2).join("\n")}\n`)
+    },
+    said: `${isLost}journal-0: expected the \\d+ bytes that were acknowledged, found \\d+; .*snapshot-1: expected a whole snapshot`,
+    hasSessions: true
+  },
+  {
     what: "all of it, and nothing that says how old that is",
     file: "life.json",
     lose: (path: string) => writeFileSync(path, "{"),
@@ -66,7 +84,9 @@ describe("a speaker whose disk lost something", () => {
           yield* speaker.kill
         }).pipe(onBus)
         yield* nats.stop
-        lose(join(node.folder, "state", file), encodeBatch([{ _tag: "Message", ...message }]))
+        yield* Effect.promise(async () =>
+          lose(join(node.folder, "state", file), encodeBatch([{ _tag: "Message", ...message }]))
+        )
         const second = yield* node.start(nats.url)
         yield* waitUntil(
           hasSessions ? "a session with an empty table" : "its answer",
