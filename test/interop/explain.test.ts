@@ -92,6 +92,14 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
         text,
         /was 6\/2 Administrative Shutdown, with the text "new firmware": somebody has shut the neighbour down/
       )
+      if (name === "FRR") {
+        // It goes on to take connections, and closes them without a word.
+        const later = await explained(
+          "tor-a",
+          /takes no session .* since NOTIFICATION 6\/2 .* "new firmware" \(LT0302\)/
+        )
+        assert.match(later, /What to do: Ask who shut the neighbour down at the router/)
+      }
     })
   }
 

@@ -145,6 +145,7 @@ export type PeerEvent =
   | {
       readonly _tag: "ConnectFailed"
       readonly reason: string
+      /** What ended the attempt; of a connection that the peer closed in silence what it said before, and keeps to since. */
       readonly notification?: NotificationReport
       /** It was ended by `stop`. */
       readonly isStopped?: true

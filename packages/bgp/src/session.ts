@@ -4,7 +4,7 @@ import { AdjRibOut, type SendContext } from "./adj-rib-out.ts"
 import { Connections } from "./connections.ts"
 import type { Opening } from "./fsm/collision.ts"
 import type { GracefulRestart, SessionConfig } from "./fsm/config.ts"
-import { explainEnd } from "./fsm/explain.ts"
+import { explainEnd, isStanding } from "./fsm/explain.ts"
 import type { Action, EndCause } from "./fsm/machine.ts"
 import type { Negotiated } from "./fsm/negotiate.ts"
 import { ceaseOfFailedPath } from "./path-failure.ts"
@@ -111,15 +111,16 @@ const openPeer = (initial: PeerOptions, onEvent: (event: PeerEvent) => void, tap
         return
       }
       case "SessionDown": {
-        const reason = explainEnd(options, action.from, action.cause)
+        const reason = explainEnd(options, action.from, action.cause, memory.standing)
         const report = reportOf(action.cause)
+        const told = report ?? standingReport(action.cause, memory.standing)
         const keptForSeconds = memory.keptForSeconds(report)
         memory.down(action.cause, { atUnixMs: Date.now(), reason, ...(report && { notification: report }) })
         if (action.from !== "Connect" && action.from !== "Idle") writer.end()
         if (action.from === "Established") tap?.onDown(tappedEnd(action.cause))
         const ended = {
           ...{ reason, retryInMs: connections.retryInMs() },
-          ...(report && { notification: report }),
+          ...(told && { notification: told }),
           ...(action.cause._tag === "Stopped" && { isStopped: true as const })
         }
         const failed = action.cause._tag === "PathFailed" && { isPathFailure: true as const }
@@ -357,6 +358,12 @@ const reportOf = (cause: EndCause): NotificationReport | undefined => {
   return { code, subcode, name: notificationName({ code, subcode }), direction, ...(text !== undefined && { text }) }
 }
 
+/** A peer that closes our connection in silence has mostly said before why it takes none. */
+const standingReport = ({ _tag }: EndCause, said: BgpNotification | undefined): NotificationReport | undefined =>
+  _tag === "ConnectionClosed" && said !== undefined
+    ? reportOf({ _tag: "NotificationReceived", notification: said })
+    : undefined
+
 /** What a peer remembers for its status. */
 class SessionMemory {
   readonly startedAtUnixMs = Date.now()
@@ -366,8 +373,11 @@ class SessionMemory {
   private readonly received = new Set<string>()
   session: { readonly negotiated: Negotiated; readonly atUnixMs: number } | undefined
   private lastError: PeerStatus["lastError"] = {}
+  /** What the peer said last, where it takes no session until somebody changes something there. */
+  standing: BgpNotification | undefined
 
   up(negotiated: Negotiated): void {
+    this.standing = undefined
     this.session = { negotiated, atUnixMs: Date.now() }
     this.received.clear()
   }
@@ -404,6 +414,9 @@ class SessionMemory {
 
   down(cause: EndCause, error: PeerError): void {
     this.session = undefined
+    if (cause._tag === "NotificationReceived") {
+      this.standing = isStanding(cause.notification) ? cause.notification : undefined
+    } else if (cause._tag === "NotificationSent") this.standing = undefined
     const side =
       cause._tag === "NotificationReceived"
         ? "received"

@@ -62,6 +62,34 @@ describe("what is said of a session that does not come up", () => {
   })
 })
 
+describe("what to do about a session", () => {
+  const refusedWith = (notification: string) =>
+    explained({
+      ...{ state: "Active", lastErrorCode: "LT0302", lastError: "peer tor-a refused the session" },
+      errors: { received: { at: "2026-11-23T13:59:00.000Z", reason: "it refused", notification } }
+    })
+
+  it("is what the router's NOTIFICATION asks for, where it refuses the session with one", () => {
+    assert.match(
+      refusedWith("6/1 Maximum Number of Prefixes Reached"),
+      /\nWhat to do: Raise the router's limit of prefixes /
+    )
+    assert.match(
+      refusedWith("2/11 Role Mismatch"),
+      /\nWhat to do: Give the BGPPeer, by its annotation lowtide\.dev\/role, /
+    )
+    assert.match(refusedWith("3/5 Attribute Length Error"), /\nWhat to do: Compare spec\.myASN, /)
+  })
+
+  it("is of its code, where the router refused one before and is not reached now", () => {
+    const text = explained({
+      ...{ state: "Connect", lastErrorCode: "LT0301", lastError: "no answer" },
+      errors: { received: { at: "2026-11-23T13:59:00.000Z", reason: "it ended it", notification: "6/1 Maximum" } }
+    })
+    assert.match(text, /\nWhat to do: Check spec\.peerAddress /)
+  })
+})
+
 describe("what is said of a session whose routes are withheld by hand", () => {
   const order = { prefix: null, reason: "INC-42.", actor: "local:ada", since: "2026-11-23T13:55:00.000Z" }
 

@@ -73,4 +73,15 @@ describe("SessionNotes", () => {
     assert.isTrue(told(ended(), faultRepeatMs), "each end of a session is news")
     assert.isTrue(told(failed(), faultRepeatMs))
   })
+
+  it("a refusal that the router names is told with what to do about it", () => {
+    const cease = {
+      code: 6,
+      subcode: 1,
+      name: "6/1 Maximum Number of Prefixes Reached",
+      direction: "received"
+    } as const
+    const { line } = new SessionNotes().note("router", failed({ notification: cease }), 0)
+    assert.match(line?.text ?? "", /^LT0302 .*\. Fix: Raise the router's limit of prefixes for this node/)
+  })
 })

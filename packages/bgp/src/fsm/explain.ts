@@ -1,4 +1,4 @@
-import { type BgpNotification, notificationName, notificationText } from "../wire/notification.ts"
+import { type BgpNotification, innermost, notificationName, notificationText } from "../wire/notification.ts"
 import type { ExpectedAsn } from "./config.ts"
 import type { EndCause, State } from "./machine.ts"
 
@@ -15,24 +15,28 @@ export interface PeerIdentity {
 }
 
 /** One sentence on why a session ended or did not come to be, for the person who runs either side. */
-export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCause): string => {
+export const explainEnd = (
+  peer: PeerIdentity,
+  from: State["_tag"],
+  cause: EndCause,
+  /** What the peer said when it last ended a session, where it keeps to that until somebody changes something there. */
+  standing?: BgpNotification
+): string => {
   const who = `peer ${peer.name} (${peer.host})`
   const isUp = from === "Established"
   switch (cause._tag) {
     case "ConnectFailed":
       return `${who} cannot be reached: ${cause.reason}${silenceHint(peer, cause.reason)}`
     case "ConnectionClosed":
-      return isUp
-        ? `session with ${who} ended: the TCP connection was lost (${cause.reason})`
+      if (isUp) return `session with ${who} ended: the TCP connection was lost (${cause.reason})`
+      return standing !== undefined
+        ? `${who} takes no session (it closes the TCP connection: ${cause.reason}) since ${receivedText(peer, standing)}`
         : `${who} took the TCP connection but closed it before the session was up (${cause.reason}); ${closedHint}`
     case "NotificationSent":
       return `session with ${who} ${isUp ? "ended" : "not opened"}: ${cause.reason}; NOTIFICATION ${notificationName(cause.notification)} sent by us`
     case "NotificationReceived": {
       const what = isUp ? "ended the session" : "refused the session"
-      const hint = refusalHint(peer, cause.notification)
-      const text = notificationText(cause.notification)
-      const said = text === undefined ? "" : ` with the text ${JSON.stringify(text)}`
-      return `${who} ${what}: NOTIFICATION ${notificationName(cause.notification)} sent by the peer${said}${hint === undefined ? "" : `; ${hint}`}`
+      return `${who} ${what}: ${receivedText(peer, cause.notification)}`
     }
     case "PathFailed": {
       const told = cause.notification
@@ -45,6 +49,25 @@ export const explainEnd = (peer: PeerIdentity, from: State["_tag"], cause: EndCa
     case "Stopped":
       return `session with ${who} stopped by us${cause.notification === undefined ? "" : `: ${notificationName(cause.notification)}`}`
   }
+}
+
+/** What came, with the text of whoever runs the peer and what it mostly comes of. */
+const receivedText = (peer: PeerIdentity, found: BgpNotification): string => {
+  const within = innermost(found)
+  const hint = refusalHint(peer, within)
+  const text = notificationText(found)
+  const said = text === undefined ? "" : ` with the text ${JSON.stringify(text)}`
+  const name = notificationName(found) + (within === found ? "" : ` (${notificationName(within)})`)
+  return `NOTIFICATION ${name} sent by the peer${said}${hint === undefined ? "" : `; ${hint}`}`
+}
+
+/**
+ * Whether a peer that sends it takes no session from us until somebody changes something at it: routers then close our
+ * connections, or reset them, without a word.
+ */
+export const isStanding = (found: BgpNotification): boolean => {
+  const { code, subcode } = innermost(found)
+  return code === 6 && (subcode === 1 || subcode === 2 || subcode === 3 || subcode === 5)
 }
 
 /** A kernel says nothing of segments that are signed wrongly, or not, and a router nothing of those whose TTL is used up. */

@@ -143,7 +143,7 @@ export const hardResetReason = ({ data }: BgpNotification): BgpNotification | un
   data.length < 2 ? undefined : notification(data[0]!, data[1]!, data.subarray(2))
 
 /** What a NOTIFICATION says in the end: of a Hard Reset its reason, if it has one. */
-const innermost = (found: BgpNotification): BgpNotification =>
+export const innermost = (found: BgpNotification): BgpNotification =>
   isHardReset(found) ? (hardResetReason(found) ?? found) : found
 
 /** What is wrong with the text of a Cease (RFC 9003 §2), if it may have one; no data at all is no text. */

@@ -1,8 +1,9 @@
 import { inPrefixOrder } from "@lowtide/net"
-import { codes } from "../config/codes.ts"
+import { codes, type FindingCode } from "../config/codes.ts"
 import { compareTexts } from "../words.ts"
 import type { NodeIntent, NodePeer, VipIntent } from "./intent.ts"
 import type { WantedRoute } from "./node-routes.ts"
+import { sessionFix } from "./notification-meaning.ts"
 import { attributesTo, type PathAttributes } from "./on-the-wire.ts"
 
 /** What ended or prevented a session, by one side: when (RFC 3339, the node's clock), in words, and the NOTIFICATION's code and name. */
@@ -271,8 +272,9 @@ export const isUp = (session: Pick<SessionFacts, "state"> | undefined): boolean 
 const whyDown = ({ sync, node }: NodeFacts, session: SessionFacts | undefined): SessionView["why"] => {
   if (isUp(session)) return null
   if (session === undefined) return { code: codeOfUnknown(sync), reason: unknownReasons(node, sync), fix: null }
-  const { lastErrorCode: code, lastError } = session
-  const fix = code !== null && code in codes ? codes[code as keyof typeof codes].fix : null
+  const { lastErrorCode: code, lastError, errors } = session
+  const fix =
+    code !== null && code in codes ? sessionFix(code as FindingCode, errors?.received?.notification ?? undefined) : null
   return { code, reason: lastError ?? "it is being opened, and nothing has gone wrong with it", fix }
 }
 

@@ -348,7 +348,7 @@ export const codes = {
   ),
   LT0302: error(
     "peer refused the session",
-    "The peer ended the session with a NOTIFICATION, which is told as what was found. The node announces nothing to this peer until the session is up again; it is tried again by itself.",
+    "The peer ended the session with a NOTIFICATION, which is told as what was found; one that ended it for too many prefixes or because somebody shut the neighbour down closes connections in silence after that, and is told by what it said. The node announces nothing to this peer until the session is up again; it is tried again by itself.",
     "Compare spec.myASN, spec.peerASN and the node's address with the peer's configuration; the peer's own log says why"
   ),
   LT0303: warning(
