@@ -21,6 +21,7 @@ import { FleetVersionAnswer } from "./fleet-version.ts"
 import { Readiness } from "./health.ts"
 import { HistoryPage, historyQuery } from "./history.ts"
 import { HolderAnswer } from "./holder.ts"
+import { KnownParameters } from "./known-parameters.ts"
 import { ArchiveOrder, LedgerAnswer, SegmentAnswer, SegmentOrder } from "./ledger.ts"
 import { NodeList } from "./nodes.ts"
 import { OrderAnswer, Override } from "./orders.ts"
@@ -383,6 +384,7 @@ const withCurrencyParameters = (spec: Record<string, unknown>): Record<string, u
 export class LowtideApi extends HttpApi.make("lowtide")
   .add(FleetGroup, AuditGroup, BgpGroup, OrdersGroup, CentreGroup)
   .middleware(Currency)
+  .middleware(KnownParameters)
   .add(HealthGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Transform, withCurrencyParameters)

@@ -17,7 +17,7 @@ export class AmbiguousProblem extends HttpApiError.Problem<AmbiguousProblem>()(
   { candidates: Schema.Array(Schema.String) }
 ) {}
 
-/** 400: parameters that are valid each, and do not go together. `field` names the first of them. */
+/** 400: parameters that are valid each, and do not go together, or one that the operation does not have. `field` names the first of them. */
 export class InvalidQueryProblem extends HttpApiError.Problem<InvalidQueryProblem>()(
   "InvalidQueryProblem",
   { type: typeOf("invalid-query"), status: 400, title: "Invalid Query" },

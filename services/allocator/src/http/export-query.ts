@@ -48,7 +48,8 @@ const refuseIncomplete = (query: ExportQuery): Effect.Effect<void, InvalidQueryP
   const odd = query.journal === undefined ? undefined : Object.keys(query).find((name) => !wireFilters.has(name))
   if (odd !== undefined)
     return refuse(odd, "expected none of it with the wire journal, which knows addresses and clusters")
-  if (query.journal !== undefined && query.format === "csv") return refuse("format", "expected ndjson, found csv")
+  if (query.journal !== undefined && query.format === "csv")
+    return refuse("format", "expected ndjson, in which alone the wire journal is exported, found csv")
   return Effect.void
 }
 

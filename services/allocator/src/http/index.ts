@@ -13,6 +13,7 @@ import { CentreHandlers } from "./centre-handlers.ts"
 import { CurrencyLive } from "./currency.ts"
 import { FleetHandlers } from "./fleet-handlers.ts"
 import { HealthHandlers } from "./health-handlers.ts"
+import { KnownParametersLive } from "./known-parameters.ts"
 import { MetricsRoute } from "./metrics.ts"
 import { OrderHandlers } from "./order-handlers.ts"
 import { Past } from "./past.ts"
@@ -46,7 +47,7 @@ const UnknownPath = HttpRouter.add("*", "/*", (request) =>
 export const HttpApiLive = Layer.mergeAll(
   HttpApiBuilder.layer(LowtideApi, { openapiPath: "/openapi.json" }).pipe(
     Layer.provide([FleetHandlers, AuditHandlers, BgpHandlers, OrderHandlers, CentreHandlers, HealthHandlers]),
-    Layer.provide([CurrencyLive, Past.layer]),
+    Layer.provide([CurrencyLive, KnownParametersLive, Past.layer]),
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true }))
   ),
   MetricsRoute,
