@@ -475,6 +475,28 @@ describe("what differs between two times", () => {
     ...{ _tag: "Approval", id: "w-1", cluster: "east", author: "agent:east", phase, sinceMs: 0, count: 1 }
   })
 
+  it("tells of a Service that has moved by the event that gave it its address, whatever came of the old one since", () => {
+    const vip = (address: string, phase: string, names: ReadonlyArray<string>) => ({
+      ...{ _tag: "Vip", network: "default", address, pool: "public", cluster: "east", phase },
+      holders: names.map((name) => ({
+        ...{ namespace: "shop", name, uid: name },
+        sharingKey: "",
+        ports: [],
+        backendKey: ""
+      })),
+      ...{ lastHolders: ["shop/web"], obliged: [], quarantineEndMs: null }
+    })
+    const before = [row("vip:default/192.0.2.1", 1, vip("192.0.2.1", "assigned", ["web"]))]
+    const after = [
+      row("vip:default/192.0.2.1", 4, vip("192.0.2.1", "quarantined", [])),
+      row("vip:default/192.0.2.2", 2, vip("192.0.2.2", "assigned", ["web"]))
+    ]
+    const items = Result.getOrThrow(diffItems(before as never, after as never))
+    expect(items.filter(({ change }) => change === "moved").map(({ seq, sentence }) => [seq, sentence])).toEqual([
+      [2, `Service east shop/web moved from 192.0.2.1 to 192.0.2.2 (event 2 at ${at(2)}).`]
+    ])
+  })
+
   it("tells of the Fleet object and of orders that wait for a second person", () => {
     const before = [row("fleet:settings", 1, fleet(50)), row("approval:w-2", 2, { ...order("pending"), id: "w-2" })]
     const after = [

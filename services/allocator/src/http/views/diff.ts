@@ -353,7 +353,8 @@ const servicesMoved = (differences: ReadonlyArray<Difference>): ReadonlyArray<Di
           time
         }
         found[list].push(state.address)
-        moves.set(key, seq > found.seq ? { ...found, seq, time } : found)
+        // The event of the move is the one that gave it the new address: the old one may be resting by now.
+        moves.set(key, list === "gained" && seq > found.seq ? { ...found, seq, time } : found)
       }
     }
   }
