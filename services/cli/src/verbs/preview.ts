@@ -74,14 +74,15 @@ const fleetText = (all: ReadonlyArray<Finding>): ReadonlyArray<string> => {
 }
 
 const previewText = (each: ClusterPreview, options: TableOptions): string => {
-  const { cluster, network, services, nodes, findings } = each
+  const { cluster, network, services, findings } = each
   const served = services.filter(({ addresses }) => addresses.length > 0).length
   const asking = services.filter(({ addresses, refusal }) => addresses.length > 0 || refusal !== null).length
   const routes = previewRoutes(each)
   const prefixes = new Set(routes.map(({ prefix }) => prefix)).size
+  const announcing = new Set(routes.flatMap(({ nodes }) => nodes)).size
   const summary =
     `${cluster} (network ${network}): ${served} of ${plural(asking, "Service")} would have addresses; ` +
-    `${plural(prefixes, "prefix", "prefixes")} from ${plural(nodes.length, "node")}; ${countText(findings)}`
+    `${plural(prefixes, "prefix", "prefixes")} from ${plural(announcing, "node")}; ${countText(findings)}`
   return [
     summary,
     ...(services.length === 0 ? [] : [formatTable(previewServiceColumns, services, options)]),
