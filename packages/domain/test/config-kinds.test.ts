@@ -149,6 +149,14 @@ describe("BGPPeer", () => {
     assert.deepStrictEqual({ ...value, ...expected }, value)
   })
 
+  it.each(["0.0.0.0", "255.255.255.255", "224.0.0.5", "239.255.255.255", "::", "ff02::5"])(
+    "refuses %s as a router's address",
+    (peerAddress) => {
+      const expected = "the address of one router, not the unspecified, the broadcast or a multicast address"
+      assert.deepStrictEqual(faults(peer({ peerAddress })), [`LT0109 spec.peerAddress: ${expected} | "${peerAddress}"`])
+    }
+  )
+
   it.each([
     [{ holdTime: "2s" }, ['LT0108 spec.holdTime: 0s, or 3s and more | "2s"']],
     [{ holdTime: "3500ms" }, ['LT0108 spec.holdTime: whole seconds like 90s or 1m30s | "3500ms"']],

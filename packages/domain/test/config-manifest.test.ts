@@ -245,6 +245,16 @@ describe("parseManifests", () => {
     assert.deepStrictEqual([names(text), codes(text)], [[], [expected]])
   })
 
+  it("says of a name that is too long what is wrong with it, and not that it is missing", () => {
+    const { findings } = parseManifests(`apiVersion: v1\nkind: Service\nmetadata: {name: ${"a".repeat(254)}}\n`, {
+      file: "all.yaml"
+    })
+    assert.deepStrictEqual(
+      findings.map(({ expected, fix }) => [expected, fix]),
+      [["at most 253 characters, and no control characters", "Correct metadata.name"]]
+    )
+  })
+
   it("never throws, whatever the bytes", () => {
     const text = `${doc("a")}---\napiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: p}\nspec: {myASN: 64496, peerASN: 64500, peerAddress: 10.1.0.1, nodeSelectors: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}\n`
     let seed = 1

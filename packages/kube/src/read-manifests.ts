@@ -30,7 +30,10 @@ export const readManifests = (path: string): Result.Result<ManifestReading, stri
       ? Result.fail(`expected files named *.yaml, *.yml or *.json, found none in ${path}`)
       : Result.succeed(reading)
   }
-  if (stats?.isFile() !== true) return Result.fail(`expected a folder of manifests or a file, found nothing at ${path}`)
+  if (stats?.isFile() !== true) {
+    const found = stats === undefined ? "nothing" : "neither"
+    return Result.fail(`expected a folder of manifests or a file, found ${found} at ${path}`)
+  }
   const content = readContent(path)
   return content._tag === "Text"
     ? Result.succeed(readFile(content.text, basename(path)))

@@ -60,6 +60,7 @@ const nextOfMissing: Readonly<Record<string, string>> = {
   from: "`lowtide audit checkpoints` shows their sizes",
   checkpoint: "its log says why (docs/reference/ledger-proofs.md)",
   pool: "list what there is with `lowtide get pools`",
+  actor: "`lowtide history` names those of the newest events",
   node: "list what there is with `lowtide get nodes`",
   cluster: "list what there is with `lowtide get nodes`",
   recovery: "`lowtide recover` says how it stands",

@@ -245,7 +245,8 @@ describe("exit codes", () => {
   ] as const
   it.each([
     ["get svc --cluster nope", 'cluster: expected one of the clusters [east, west], found "nope"', "get nodes"],
-    ["bgp peers --peer nope", 'peer: expected one of [tor-a], found "nope"', "get peers"]
+    ["bgp peers --peer nope", 'peer: expected one of [tor-a], found "nope"', "get peers"],
+    ["history --actor agent:eas", "actor: expected one that the log knows, found agent:eas", "history"]
   ])("3 of %s, with a hint that is a command which answers", async (asked, detail, hint) => {
     const body = JSON.stringify({ type: "https://lowtide.dev/problems/not-found", status: 404, title: "-", detail })
     const fetch = async () =>

@@ -124,6 +124,7 @@ describe("offline verbs", () => {
     [1, "lint -f bad", ""],
     [0, "lint -f good --failure-threshold warning", ""],
     [2, "lint -f nowhere", "expected a folder of manifests or a file, found nothing at "],
+    [2, "lint -f /dev/null", "expected a folder of manifests or a file, found neither at /dev/null"],
     [2, "lint -f ../golden", "expected files named *.yaml, *.yml or *.json, found none in "],
     [2, "lint", "Missing required flag"],
     [2, "lint -f good --backend bird", "native"],

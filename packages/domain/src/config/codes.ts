@@ -54,7 +54,7 @@ export const codes = {
   LT0109: error(
     "not an IP address",
     "The text is no IPv4 or IPv6 address.",
-    "Write one address, without a prefix length or zone"
+    "Write one address, without a prefix length, a zone or zeros in front"
   ),
   LT0110: error(
     "not an address range",
@@ -134,8 +134,8 @@ export const codes = {
   ),
   LT0126: error(
     "unknown community alias",
-    "No Community object defines the name. The advertisement is refused: a route without a community that should limit it may travel too far.",
-    "Define the name in a Community object, or write the community itself"
+    "No Community object that is in effect defines the name. The advertisement is refused: a route without a community that should limit it may travel too far.",
+    "Define the name in a Community object, mend the object where its own finding refuses it, or write the community itself"
   ),
   LT0127: error(
     "community alias defined twice",
@@ -156,7 +156,7 @@ export const codes = {
   LT0135: warning(
     "unknown BFD profile",
     "spec.bfdProfile names a profile that does not exist or is refused. The session is held without BFD: a dead peer is noticed by the hold timer.",
-    "Create the BFDProfile, or correct the name"
+    "Create the BFDProfile, correct the name, or mend the profile where its own finding refuses it"
   ),
   LT0136: warning("deprecated form", "The older spelling is still read.", "Use the newer spelling"),
   LT0137: warning(

@@ -386,9 +386,9 @@ const readObject = (
     line: document.lineOf([...path, ...(field === "" ? [] : splitField(field))])
   })
   const at = formatField(path)
-  const refuse = (field: string, expected: string, found: unknown): ParsedManifests => {
+  const refuse = (field: string, expected: string, found: unknown, fix = {}): ParsedManifests => {
     const object = { kind: "File", name: place.file }
-    const facts = { object, field: [at, field].filter(Boolean).join("."), expected, found: show(found) }
+    const facts = { object, field: [at, field].filter(Boolean).join("."), expected, found: show(found), ...fix }
     return { manifests: [], findings: [finding("LT0102", { ...facts, source: locate(field) })] }
   }
   const tooLarge = (what: string, found: string): ParsedManifests => {
@@ -408,8 +408,9 @@ const readObject = (
   const namespace = metadata.namespace ?? ""
   if (typeof namespace !== "string") return refuse("metadata.namespace", "text", namespace)
   for (const [field, text] of identifying(apiVersion, kind, metadata)) {
-    if (!isShort(text))
-      return refuse(field, `at most ${identifierCharsMax} characters, and no control characters`, text)
+    if (isShort(text)) continue
+    const expected = `at most ${identifierCharsMax} characters, and no control characters`
+    return refuse(field, expected, text, { fix: `Correct ${field}` })
   }
   const { length } = JSON.stringify(value)
   if (length > objectCharsMax) return tooLarge(`${kind} ${metadata.name}`, `${length}`)

@@ -231,6 +231,10 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
     spec.reader.report("LT0115", spec.at("interface"), "peerAddress or interface", "both")
   }
   const peerAddress = spec.parsed("peerAddress", addressSyntax, canonicalAddress)
+  if (peerAddress !== undefined && !isOneHosts(peerAddress)) {
+    const expected = "the address of one router, not the unspecified, the broadcast or a multicast address"
+    spec.reader.report("LT0109", spec.at("peerAddress"), expected, show(peerAddress), "Write the router's own address")
+  }
   const sourceAddress = spec.parsed("sourceAddress", addressSyntax, canonicalAddress)
   if (sourceAddress !== undefined && peerAddress !== undefined && familyOf(sourceAddress) !== familyOf(peerAddress)) {
     const expected = `an IPv${familyOf(peerAddress)} address, as peerAddress is`
@@ -241,6 +245,13 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
     ...(unnumbered === undefined ? {} : { interface: unnumbered }),
     ...(sourceAddress === undefined ? {} : { sourceAddress })
   }
+}
+
+/** Whether one host can have the address: Linux, for one, takes 0.0.0.0 for itself. */
+const isOneHosts = (text: string): boolean => {
+  const { family, value } = Result.getOrThrow(parseIpAddress(text))
+  if (value === 0n) return false
+  return family === 4 ? value >> 28n !== 0xen && value !== 0xff_ff_ff_ffn : value >> 120n !== 0xffn
 }
 
 const readRouterId = (spec: Fields): Pick<Peer, "routerId"> => {
