@@ -160,6 +160,27 @@ describe("the ledger over years", () => {
         assert.notInclude(wholly.stdout, "were not read")
         const newest = yield* withKey("audit", "verify", "--archive", join(folder, second))
         assert.match(newest.stdout, /^GREEN: .* Events 1 to 300 are archived and were not read/)
+        const holed = yield* withKey("audit", "verify", "--archive", join(folder, first))
+        assert.match(
+          holed.stdout,
+          new RegExp(
+            `^UNCHECKED: .* expected an archive with events 301 to 600 \\(${second}\\), found none\\. Nothing that`
+          )
+        )
+        assert.deepStrictEqual([holed.code, holed.stderr.includes(`error: --archive: expected an archive`)], [2, true])
+        const upset = yield* withKey(
+          "audit",
+          "verify",
+          ...[second, first].flatMap((f) => ["--archive", join(folder, f)])
+        )
+        assert.match(
+          upset.stdout,
+          /^UNCHECKED: .* expected the oldest archive first, .* found event 1 behind later ones/
+        )
+        assert.strictEqual(upset.code, 2)
+        const broken = yield* withKey("audit", "verify", "--archive", damaged, "--archive", join(folder, second))
+        assert.match(broken.stderr, /damaged\.gz: expected a whole archive, found that it is damaged: /)
+        assert.strictEqual(broken.code, 1)
 
         // A backup has what the database has, and what comes of it is as complete.
         const saved = centre.path("ledger.gz")

@@ -8,10 +8,12 @@ import {
   type SignedCheckpoint,
   splitNotes
 } from "@lowtide/ledger/proofs/checkpoint"
+import type { EventRecord } from "@lowtide/ledger/proofs/event-record"
 import type { ProofVerdict } from "@lowtide/ledger/proofs/proof"
+import { segmentFileName } from "@lowtide/ledger/proofs/segment"
 import type { LogVerdict } from "@lowtide/ledger/proofs/verify-log"
 import type { WireVerdict } from "@lowtide/ledger/proofs/wire-seal"
-import { Effect, Option, Result, Stream } from "effect"
+import { Effect, Option, Result, Schema, Stream } from "effect"
 import { Flag } from "effect/cli"
 import { type CliFault, usageFault } from "./fault.ts"
 import { findDemo } from "./server.ts"
@@ -99,8 +101,48 @@ const counted = (texts: ReadonlyArray<string>): ReadonlyArray<readonly [string, 
   ...texts.reduce((counts, text) => counts.set(text, (counts.get(text) ?? 0) + 1), new Map<string, number>())
 ]
 
+/** An archive as the log names it. */
+export interface ArchiveName {
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly file: string
+}
+
+/** The archive that an event says was written; undefined of another event. */
+export const archiveNameIn = ({ type, data }: EventRecord): ArchiveName | undefined =>
+  type === "SegmentArchived" ? Option.getOrUndefined(decodeArchiveName(data))?.after : undefined
+
+const decodeArchiveName = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({ after: Schema.Struct({ fromSeq: Schema.Int, toSeq: Schema.Int, file: Schema.String }) })
+  )
+)
+
+/** Which events nobody gave to be read, so that the whole cannot be checked, and what to do; undefined where nothing lacks. */
+export const unreadText = (
+  { gaps, misplacedSeq }: LogVerdict,
+  archives: ReadonlyArray<ArchiveName>
+): { readonly what: string; readonly next: string } | undefined => {
+  if (misplacedSeq !== undefined) {
+    return {
+      what: `expected the oldest archive first, and each event once, found event ${misplacedSeq} behind later ones`,
+      next: "name each archive once, the oldest first, and none of events that the ledger or the export has as well"
+    }
+  }
+  if (gaps.length === 0) return undefined
+  const lacking = gaps.map(({ fromSeq, toSeq }) => {
+    const known = archives.filter((archive) => fromSeq <= archive.toSeq && archive.fromSeq <= toSeq)
+    const names = known.length === 0 ? [segmentFileName(fromSeq, toSeq)] : known.map(({ file }) => file)
+    return `events ${fromSeq} to ${toSeq} (${known.length === 0 ? "such as " : ""}${names.join(", ")})`
+  })
+  return {
+    what: `expected an archive with ${lacking.join(" and ")}, found none`,
+    next: "name it as well, the oldest first; `lowtide ledger status` says which file has which events"
+  }
+}
+
 /** The verdict over a log, as a sentence for the record. */
-export const logSentence = (verdict: LogVerdict, origin: string): string => {
+export const logSentence = (verdict: LogVerdict, origin: string, archives: ReadonlyArray<ArchiveName> = []): string => {
   const { newest, size } = verdict
   const [first] = verdict.faults
   const lost =
@@ -111,6 +153,11 @@ export const logSentence = (verdict: LogVerdict, origin: string): string => {
     newest === undefined
       ? "no checkpoint fits"
       : `events 1 to ${newest.size} have root ${base64(newest.root)}, as signed ${newest.signedAt} by ${newest.signedBy}`
+  const unread = unreadText(verdict, archives)
+  if (first === undefined && unread !== undefined) {
+    const fits = newest === undefined ? "" : ` Nothing that was read of it is wrong: ${proved}.`
+    return `UNCHECKED: whether the ledger ${origin} is intact cannot be said: ${unread.what}.${fits}${lost} The wire journal was not compared.`
+  }
   if (first !== undefined || newest === undefined) {
     const why = first === undefined ? `none of the checkpoints is over ${size} events or fewer` : first.what
     return `RED: the ledger ${origin} is NOT intact: ${why}; ${proved}.${lost}`

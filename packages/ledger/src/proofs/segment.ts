@@ -47,13 +47,19 @@ export type ArchivedLine = typeof ArchivedLine.Type
 
 const decodeArchived = Schema.decodeUnknownOption(Schema.fromJsonString(ArchivedLine))
 
-/** Reads such a line, or the first one of an archive that others come before; undefined when it is another. */
-export const readArchivedLine = (line: string): ArchivedLine | undefined => {
+/** Where a stretch of the log begins: after which event, by the hashes that stand for those before, and where an archive ends. */
+export interface StretchLine extends Pick<ArchivedLine, "untilSeq" | "left"> {
+  /** Missing of an export, which goes on to the end of the log. */
+  readonly toSeq?: number
+}
+
+/** Reads the first line of an archive, or such a line of an export; undefined when it is another. */
+export const readStretchLine = (line: string): StretchLine | undefined => {
   if (!line.startsWith('{"kind":')) return undefined
   const archived = Option.getOrUndefined(decodeArchived(line))
   if (archived !== undefined) return archived
-  const { fromSeq = 1, left = [] } = Option.getOrUndefined(decodeHeader(line)) ?? {}
-  return fromSeq === 1 ? undefined : { kind: archivedKind, untilSeq: fromSeq - 1, left }
+  const header = Option.getOrUndefined(decodeHeader(line))
+  return header === undefined ? undefined : { untilSeq: header.fromSeq - 1, left: header.left, toSeq: header.toSeq }
 }
 
 /** Leaves that are hashed together in `leavesDigest`. */

@@ -2,7 +2,7 @@ import type { SignedCheckpoint } from "./checkpoint.ts"
 import { type EventRecord, readEventRecord } from "./event-record.ts"
 import { leafHash } from "./leaf.ts"
 import { areEqual, Frontier } from "./merkle.ts"
-import { type ArchivedLine, readArchivedLine } from "./segment.ts"
+import { readStretchLine, type StretchLine } from "./segment.ts"
 import { hasStrayKey } from "./stray-keys.ts"
 
 /** What does not fit, and the first event that is known not to. */
@@ -11,9 +11,20 @@ export interface LogFault {
   readonly what: string
 }
 
+/** Events of the log that nobody gave to be read. */
+export interface LogGap {
+  readonly fromSeq: number
+  readonly toSeq: number
+}
+
 /** What became of an export beside the checkpoints that were kept of its log. */
 export interface LogVerdict {
+  /** All of it was read from `since` on, and fits. */
   readonly isIntact: boolean
+  /** Stretches between archives, or between them and the export, of which no archive was read: nothing is known of these events. */
+  readonly gaps: ReadonlyArray<LogGap>
+  /** The event at which the archives are not in the order of the log, or have what was read already; nothing was read from there on. */
+  readonly misplacedSeq: number | undefined
   /** The first event that was read: those before are archived, and stand in the tree by their hashes. */
   readonly since: number
   /** Events there are up to the last that was read, and the root over them. */
@@ -51,6 +62,10 @@ export class LogVerifier {
   #superseded = 0
   #newest: SignedCheckpoint | undefined
   #before: EventRecord | undefined
+  #gaps: Array<LogGap> = []
+  #misplacedSeq: number | undefined
+  /** The last event of the archive that is being read, or was read last. */
+  #endSeq: number | undefined
   /** After a gap no root can fit any more; what follows would only repeat it. */
   #isBroken = false
 
@@ -64,14 +79,15 @@ export class LogVerifier {
   /** Takes the next line; answers the event it holds, where it holds one. */
   add(line: string): EventRecord | undefined {
     if (line.trim() === "" || this.#isBroken) return undefined
-    const archived = readArchivedLine(line)
-    if (archived !== undefined) return this.#beginAfter(archived)
+    const stretch = readStretchLine(line)
+    if (stretch !== undefined) return this.#beginAfter(stretch)
     const event = readEventRecord(line)
     const seq = this.#tree.size + 1
     if (event === undefined) {
       this.#break(seq, `expected an event as a line of JSON, found ${JSON.stringify(line.slice(0, 60))}`)
       return undefined
     }
+    if (event.seq < seq && this.#isBetween) return this.#misplace(event.seq)
     if (event.seq !== seq) {
       const what = event.seq > seq ? "is missing" : "is out of its order"
       this.#break(Math.min(seq, event.seq), `${what}: expected seq ${seq}, found seq ${event.seq}`)
@@ -93,17 +109,32 @@ export class LogVerifier {
     return event
   }
 
+  /** Whether an archive was read to its end, and nothing behind it. */
+  get #isBetween(): boolean {
+    return this.#endSeq === this.#tree.size
+  }
+
   /**
-   * Events up to a seq are in archives. Where those were read first, the tree has them; else it begins with the hashes that
+   * Events up to a seq are in archives. Where those were read first, the tree has them; else it goes on with the hashes that
    * stand for them, which the checkpoints' roots hold as well.
    */
-  #beginAfter({ untilSeq, left }: ArchivedLine): undefined {
-    if (this.#tree.size === untilSeq) return undefined
-    if (this.#tree.size > 0 || left.length !== Frontier.countOf(untilSeq)) {
-      this.#break(this.#tree.size + 1, `is missing: expected it from an archive of events up to ${untilSeq}`)
-      return undefined
+  #beginAfter({ untilSeq, left, toSeq }: StretchLine): undefined {
+    const { size } = this.#tree
+    if (untilSeq < size && this.#isBetween) return this.#misplace(untilSeq + 1)
+    const isFirst = size === 0
+    if (untilSeq !== size && !(isFirst || this.#isBetween)) {
+      return this.#break(
+        size + 1,
+        `is missing: expected it from an archive of events up to ${this.#endSeq ?? untilSeq}`
+      )
     }
-    this.#since = untilSeq + 1
+    this.#endSeq = toSeq
+    if (untilSeq === size) return undefined
+    if (left.length !== Frontier.countOf(untilSeq)) {
+      return this.#break(size + 1, `is missing: what stands for the events up to ${untilSeq} lacks hashes`)
+    }
+    if (isFirst) this.#since = untilSeq + 1
+    else this.#gaps.push({ fromSeq: size + 1, toSeq: untilSeq })
     this.#tree = Frontier.of(
       untilSeq,
       left.map((hash) => Buffer.from(hash, "hex"))
@@ -122,7 +153,13 @@ export class LogVerifier {
       )
     }
     return {
-      isIntact: this.#faults.length === 0 && this.#newest !== undefined,
+      isIntact:
+        this.#faults.length === 0 &&
+        this.#newest !== undefined &&
+        this.#gaps.length === 0 &&
+        this.#misplacedSeq === undefined,
+      gaps: this.#gaps,
+      misplacedSeq: this.#misplacedSeq,
       since: this.#since,
       size,
       asOf: this.#before?.recordedAt,
@@ -186,8 +223,13 @@ export class LogVerifier {
     if (this.#faults.length < faultsMax) this.#faults.push({ seq, what: `event ${seq} ${what}` })
   }
 
-  #break(seq: number, what: string): void {
+  #break(seq: number, what: string): undefined {
     this.#fault(seq, what)
+    this.#isBroken = true
+  }
+
+  #misplace(seq: number): undefined {
+    this.#misplacedSeq = seq
     this.#isBroken = true
   }
 }

@@ -162,4 +162,35 @@ describe("an export whose first events are archived", () => {
       )
     })
   )
+
+  it.effect("cannot be checked where an archive between is not given, which is no damage; what was read is", () =>
+    Effect.gen(function* () {
+      const after = (size: number) =>
+        Effect.map(rangeProof(sourceOf(leaves), { start: size, end: size, size }), ({ left }) => hexes(left))
+      const first = [{ kind: segmentKind, fromSeq: 1, toSeq: 100, left: [] }, ...log.slice(0, 100)]
+      const second = [{ kind: segmentKind, fromSeq: 101, toSeq: 300, left: yield* after(100) }, ...log.slice(100, 300)]
+      const third = [{ kind: segmentKind, fromSeq: 301, toSeq: 600, left: yield* after(300) }, ...log.slice(300, 600)]
+      const rest = [{ ...beginning, untilSeq: 600, left: yield* after(600) }, ...log.slice(600)]
+      const gapsOf = (...stretches: ReadonlyArray<ReadonlyArray<unknown>>) => {
+        const { isIntact, faults, gaps, misplacedSeq } = verify(stretches.flat())
+        return [isIntact, faults.map(({ what }) => what), gaps, misplacedSeq]
+      }
+      assert.deepStrictEqual(gapsOf(first, second, third, rest), [true, [], [], undefined])
+      assert.deepStrictEqual(gapsOf(first, third, rest), [false, [], [{ fromSeq: 101, toSeq: 300 }], undefined])
+      assert.deepStrictEqual(gapsOf(first, second, rest), [false, [], [{ fromSeq: 301, toSeq: 600 }], undefined])
+      assert.deepStrictEqual(gapsOf(first, rest), [false, [], [{ fromSeq: 101, toSeq: 600 }], undefined])
+      // In the wrong order, twice, or of what the ledger has as well.
+      assert.deepStrictEqual(gapsOf(first, third, second, rest)[3], 101)
+      assert.deepStrictEqual(gapsOf(first, first, second, third, rest)[3], 1)
+      assert.deepStrictEqual(gapsOf(first, log), [false, [], [], 1])
+      // Damage is damage: of an archive that ends early, and of one behind the gap.
+      const [, short] = gapsOf(first, second.slice(0, -1), third, rest)
+      assert.deepStrictEqual(short, ["event 300 is missing: expected it from an archive of events up to 300"])
+      const changed = third.map((line, index) => (index === 7 ? { ...line, actor: "agent:west" } : line))
+      assert.match(String(gapsOf(first, changed, rest)[1]), /event 307 was changed/)
+      const [lied] = third
+      const forged = [{ ...lied, left: (yield* after(300)).map(() => "0".repeat(64)) }, ...third.slice(1)]
+      assert.match(String(gapsOf(first, forged, rest)[1]), /expected root/)
+    })
+  )
 })

@@ -5,7 +5,7 @@ import type { LowtideClient } from "@lowtide/api/client"
 import { historyLimitDefault, historyLimitMax } from "@lowtide/api/parameters"
 import { type CheckpointKeys, type SignedCheckpoint, verifierKey } from "@lowtide/ledger/proofs/checkpoint"
 import { verifyProofText } from "@lowtide/ledger/proofs/proof"
-import { readArchivedLine } from "@lowtide/ledger/proofs/segment"
+import { readStretchLine } from "@lowtide/ledger/proofs/segment"
 import { type LogVerdict, LogVerifier } from "@lowtide/ledger/proofs/verify-log"
 import { dropIn, sealIn, type WireSeal, type WireVerdict, WireVerifier } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Stream } from "effect"
@@ -13,13 +13,15 @@ import { Argument, Command, Flag } from "effect/cli"
 import { segmentFault } from "../archive.ts"
 import { ask } from "../ask.ts"
 import { momentFlag, readActor, readMoment } from "../at.ts"
-import { type CliFault, Unmet, usageFault } from "../fault.ts"
+import { CliFault, exitCodes, Unmet, usageFault } from "../fault.ts"
 import { judgeRequest } from "../request.ts"
 import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { readColumns } from "../tables/history.ts"
 import {
+  type ArchiveName,
+  archiveNameIn,
   chooseKeys,
   keyFlag,
   linesOf,
@@ -28,6 +30,7 @@ import {
   openNotes,
   proofSentence,
   readInput,
+  unreadText,
   wireSentence
 } from "../verification.ts"
 import { exportVerb, outFlag, writing } from "./audit-export.ts"
@@ -39,14 +42,20 @@ const archiveFlag = (description: string) =>
 const archivedLines = Effect.fnUntraced(function* (paths: ReadonlyArray<string>) {
   const { gzipLines } = yield* Effect.promise(() => import("@lowtide/ledger/lines"))
   return Stream.fromIterable(paths).pipe(
-    Stream.flatMap((path) =>
-      Stream.fromAsyncIterable(gzipLines(path), (cause) =>
-        usageFault(`--archive ${path}: expected an archive, found ${(cause as Error).message}`, "check the path")
-      )
-    ),
-    Stream.filter((line) => line.startsWith('{"seq":') || readArchivedLine(line) !== undefined)
+    Stream.flatMap((path) => Stream.fromAsyncIterable(gzipLines(path), (cause) => archiveFault(path, cause as Error))),
+    Stream.filter((line) => line.startsWith('{"seq":') || readStretchLine(line) !== undefined)
   )
 })
+
+/** Of a file that is there and is no whole gzip the octets are wrong. */
+const archiveFault = (path: string, cause: Error): CliFault =>
+  "syscall" in cause
+    ? usageFault(`--archive ${path}: expected a file that can be read, found ${cause.message}`, "check the path")
+    : new CliFault({
+        exitCode: exitCodes.unmet,
+        what: `--archive ${path}: expected a whole archive, found that it is damaged: ${cause.message}`,
+        next: "nothing is said of the ledger by it; use another copy"
+      })
 
 /** `lowtide audit verify [FILE]`. */
 const verify = Command.make(
@@ -74,12 +83,13 @@ const verify = Command.make(
     if (yield* isProofFile(file.value)) return yield* verifyProofFile(keys, file.value)
     const opened = yield* openNotes(keys, (yield* Effect.forEach(checkpoints, notesIn)).flat())
     const log = yield* readLog(archived.pipe(Stream.concat(linesOf("file", file.value))), opened)
-    const journal = Option.isNone(wire) ? undefined : yield* readWire(linesOf("--wire", wire.value), log)
-    yield* tellLog(log.verdict, journal, opened)
+    const journal =
+      Option.isNone(wire) || !isRead(log.verdict) ? undefined : yield* readWire(linesOf("--wire", wire.value), log)
+    yield* tellLog(log, journal, opened)
   })
 ).pipe(
   Command.withDescription(
-    "Verify the server's ledger, an export of it or a proof, against signed checkpoints; exit 1 when it does not fit"
+    "Verify the server's ledger, an export of it or a proof, against signed checkpoints; exit 1 when it does not fit, 2 when it cannot be told"
   ),
   Command.withExamples([
     { command: "lowtide audit verify", description: "Read the server's whole ledger and verify it" },
@@ -114,23 +124,29 @@ const verifyServer = Effect.fnUntraced(function* (
       true
     )
   const log = yield* exported(undefined, (lines) => readLog(archived.pipe(Stream.concat(lines)), opened))
-  const journal = yield* exported("wire", (lines) => readWire(lines, log))
-  yield* tellLog(log.verdict, journal, opened)
+  const journal = isRead(log.verdict) ? yield* exported("wire", (lines) => readWire(lines, log)) : undefined
+  yield* tellLog(log, journal, opened)
 })
+
+/** Seals in events that were not read would be missing of the journal. */
+const isRead = ({ gaps, misplacedSeq }: LogVerdict): boolean => gaps.length === 0 && misplacedSeq === undefined
 
 const readLog = <E>(lines: Stream.Stream<string, E>, checkpoints: ReadonlyArray<SignedCheckpoint>) =>
   Effect.suspend(() => {
     const verifier = new LogVerifier(checkpoints)
     const seals: Array<WireSeal> = []
+    const files = new Map<number, ArchiveName>()
     let droppedUntilId = 0
     const add = (line: string) => {
       const event = verifier.add(line)
       const seal = event === undefined ? undefined : sealIn(event)
       if (seal !== undefined) seals.push(seal)
+      const file = event === undefined ? undefined : archiveNameIn(event)
+      if (file !== undefined) files.set(file.fromSeq, file)
       droppedUntilId = (event === undefined ? undefined : dropIn(event)) ?? droppedUntilId
     }
     return Stream.runForEach(lines, (line) => Effect.sync(() => add(line))).pipe(
-      Effect.map(() => ({ verdict: verifier.finish(), seals, droppedUntilId }))
+      Effect.map(() => ({ verdict: verifier.finish(), seals, droppedUntilId, archives: [...files.values()] }))
     )
   })
 
@@ -146,14 +162,14 @@ const readWire = <E>(
   })
 
 const tellLog = Effect.fnUntraced(function* (
-  verdict: LogVerdict,
+  { verdict, archives }: { readonly verdict: LogVerdict; readonly archives: ReadonlyArray<ArchiveName> },
   journal: WireVerdict | undefined,
   [checkpoint]: ReadonlyArray<SignedCheckpoint>
 ) {
   const { err } = yield* Surroundings
   const origin = checkpoint?.origin ?? ""
   const sentence = [
-    logSentence(verdict, origin),
+    logSentence(verdict, origin, archives),
     ...(journal === undefined ? [] : [wireSentence(journal, verdict.since)])
   ].join("\n")
   const { newest, ...rest } = verdict
@@ -161,7 +177,10 @@ const tellLog = Effect.fnUntraced(function* (
   yield* print(answer, () => sentence)
   for (const { what } of verdict.faults) err(what)
   for (const what of journal?.faults ?? []) err(what)
-  if (!verdict.isIntact || journal?.isIntact === false) return yield* new Unmet()
+  if (verdict.faults.length > 0 || journal?.isIntact === false) return yield* new Unmet()
+  const unread = unreadText(verdict, archives)
+  if (unread !== undefined) return yield* usageFault(`--archive: ${unread.what}`, unread.next)
+  if (!verdict.isIntact) return yield* new Unmet()
 })
 
 const isProofFile = (path: string): Effect.Effect<boolean, CliFault> =>
