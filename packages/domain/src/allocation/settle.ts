@@ -99,6 +99,12 @@ export const settleUnserved = (draft: Draft, cluster: ClusterMemory): void => {
   for (const key of single.sort()) settleService(draft, cluster, key)
 }
 
+/** The same for those alone that are not served and have this sharing key. */
+export const settleSharers = (draft: Draft, cluster: ClusterMemory, sharingKey: string): void => {
+  const isMeant = (key: string) => cluster.services.get(key)?.service.annotations.allowSharedIp === sharingKey
+  for (const key of [...cluster.unserved].filter(isMeant).sort()) settleService(draft, cluster, key)
+}
+
 /** Passes over a cluster at most; each but the last one changes something, and keeping what one has ends it soon. */
 const settlePassesMax = 8
 

@@ -332,8 +332,8 @@ export const codes = {
     "Let the Services named ask for other addresses or delete them, or give the pool its addresses back"
   ),
   LT0220: error(
-    "addresses of the pool are in use",
-    "The change, or the deletion, would take addresses out of the pool that Services hold or reservations keep. The pool stays as it was, and everything stays announced.",
+    "addresses are in use",
+    "The change, or the deletion, of a pool would take addresses out of it that Services hold or reservations keep; or that of a shared address would leave two clusters with it that one alone may have. The object stays as it was, and everything stays announced.",
     "Move who has them first, or set spec.deletionPolicy: Retire to let them keep what they have until they leave"
   ),
   LT0221: warning(
@@ -441,7 +441,7 @@ export const codes = {
   LT0406: error(
     "withdrawals held by the speaker's brake",
     "Within a minute the centre told a node to withdraw more than 30 % of its prefixes, and ten or more, without saying that this was ordered. The node keeps announcing what was in effect before, and confirms nothing of what it holds back, so that those addresses go to nobody else. What health withdraws is never held.",
-    "Find out who or what wanted it (`lowtide history --cluster C`). If it is right: `lowtide brake release --cluster C --reason R`. If not: put back what was deleted, and the announcements are as they were"
+    "Find out who or what wanted it (`lowtide history --cluster C`). If it is right: `lowtide brake release --cluster C --reason R`. If not: put back what was deleted or changed, and the announcements are as they were"
   ),
   LT0407: warning(
     "intents stale",

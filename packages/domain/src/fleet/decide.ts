@@ -7,6 +7,7 @@ import {
   quarantineMsOf,
   settleAll,
   settleService,
+  settleSharers,
   settleUnserved
 } from "../allocation/settle.ts"
 import { wantsAddress } from "../allocation/wish.ts"
@@ -48,7 +49,7 @@ import {
 } from "./recovery.ts"
 import { retryHeld } from "./retry-held.ts"
 import { reviewServices } from "./review-services.ts"
-import { type SegmentState, streamOf } from "./stream.ts"
+import { type SegmentState, streamOf, type VipState } from "./stream.ts"
 
 /**
  * Carries out a command on the fleet in memory and answers the events that it came to, in order; they are applied
@@ -82,14 +83,23 @@ const settleRoundsMax = 8
 const settleRest = (draft: Draft): void => {
   let seen = 0
   for (let round = 0; round < settleRoundsMax && seen < draft.events.length; round++) {
-    const networks = new Set(draft.events.slice(seen).flatMap((event) => (makesRoom(event) ? event.about.network : [])))
+    const recent = draft.events.slice(seen)
+    const networks = new Set(recent.flatMap((event) => (makesRoom(event) ? event.about.network : [])))
     seen = draft.events.length
-    if (networks.size === 0) continue
     for (const cluster of draft.fleet.clustersByName) {
       if (networks.has(cluster.network)) settleUnserved(draft, cluster)
     }
+    for (const vip of recent.flatMap(newlyShareable)) {
+      for (const { sharingKey } of vip.holders) settleSharers(draft, draft.cluster(vip.cluster), sharingKey)
+    }
   }
 }
+
+/** An address that one Service with a sharing key was given: those that wait with the same key may have it as well. */
+const newlyShareable = ({ type, after }: DomainEvent): ReadonlyArray<VipState> =>
+  type === "VipAssigned" && after?._tag === "Vip" && after.holders.length === 1 && after.holders[0]?.sharingKey !== ""
+    ? [after]
+    : []
 
 /** Whoever leaves an address makes room, and whoever changes on a shared one may. */
 const makesRoom = ({ type }: DomainEvent): boolean =>
