@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { foldedName, type TokenHolder, TokensFile } from "@lowtide/api/tokens"
 import { Data, Result, Schema } from "effect"
+import { jsonFault } from "./json-fault.ts"
 
 /** A tokens file that cannot be used: what is wrong with it. */
 export class InvalidTokens extends Data.TaggedError("InvalidTokens")<{ readonly faults: ReadonlyArray<string> }> {
@@ -18,6 +19,8 @@ export interface TokenBook {
 
 /** Reads a tokens file. Two entries with one hash are a fault: nobody could tell who acted. */
 export const readTokens = (text: string): Result.Result<TokenBook, InvalidTokens> => {
+  const notJson = jsonFault(text)
+  if (notJson !== undefined) return Result.fail(new InvalidTokens({ faults: [notJson] }))
   const file = decodeFile(text, { errors: "all", onExcessProperty: "error" })
   if (Result.isFailure(file)) {
     return Result.fail(new InvalidTokens({ faults: [file.failure.message.replaceAll(/\s+/g, " ")] }))
