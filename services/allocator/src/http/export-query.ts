@@ -14,7 +14,7 @@ import { Centre } from "../centre.ts"
 import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { spanOf } from "./history-query.ts"
-import { refuseUnknown } from "./unknown-names.ts"
+import { refuseUnindexed, refuseUnknown } from "./unknown-names.ts"
 import { unknownCluster, unknownNetwork } from "./views/clusters.ts"
 
 /** Events, or rows, that are in memory at once. */
@@ -59,6 +59,7 @@ const exportEvents = Effect.fnUntraced(function* (query: ExportQuery) {
   const format = query.format ?? "ndjson"
   const headSeq = yield* orUnavailable(centre.read(({ head }) => head.seq))
   const selection = yield* selectionOf(query, headSeq)
+  yield* refuseUnindexed(query)
   const count = yield* orUnavailable(ledger.countEvents(selection))
   if (count === 0) yield* refuseUnknown(query)
   const { format: _, after, ...filter } = query

@@ -8,7 +8,7 @@ import { archivedEvents } from "./archived.ts"
 import { orUnavailable } from "./asking.ts"
 import { networksOf } from "./holder-query.ts"
 import { type Moment, momentOf, momentUnchecked } from "./past.ts"
-import { refuseUnknown } from "./unknown-names.ts"
+import { refuseUnindexed, refuseUnknown } from "./unknown-names.ts"
 import { networkNames, unknownCluster, unknownNetwork } from "./views/clusters.ts"
 import { historyEntries } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
@@ -53,6 +53,7 @@ export const askHistory = Effect.fnUntraced(function* (query: HistoryQuery) {
       candidates: networks
     })
   }
+  yield* refuseUnindexed(query)
   const plan = planOf(query, query.network ?? networks[0], allNetworks, vips)
   const limit = query.limit ?? historyLimitDefault
   const span = yield* spanOf(query)

@@ -33,6 +33,14 @@ export const refuseUnknown = Effect.fnUntraced(function* (asked: NamesAsked) {
   if (detail !== undefined) return yield* new NotFoundProblem({ detail })
 })
 
+/**
+ * The same before anything is read, of what is looked for without an index: the log's index of namespaces begins with the
+ * cluster, so that all of the log would be read for a namespace that it never had.
+ */
+export const refuseUnindexed = Effect.fnUntraced(function* ({ cluster, namespace }: NamesAsked) {
+  if (cluster === undefined && namespace !== undefined) yield* refuseUnknown({ namespace })
+})
+
 const unknownTarget = Effect.fnUntraced(function* ({ cluster, namespace, service, node }: NamesAsked) {
   if (namespace !== undefined && service !== undefined) {
     if (!(yield* isNeverInClusters({ namespace, service }, cluster))) return undefined
@@ -83,8 +91,8 @@ const isNever = Effect.fnUntraced(function* (selection: EventSelection) {
 })
 
 /**
- * The same of a namespace, in one cluster or in all. The log's index of namespaces begins with the cluster: asked without one,
- * all of the log would be read for a name that it never had.
+ * The same of a namespace, in one cluster or in all. Asked without a cluster, the log
+ * has no index for it.
  */
 const isNeverInClusters = Effect.fnUntraced(function* (
   selection: Pick<EventSelection, "namespace" | "service">,

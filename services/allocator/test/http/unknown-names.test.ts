@@ -65,7 +65,10 @@ describe("a peer that there is no history of", () => {
 
 describe("a namespace", () => {
   /** What was asked of the log by each question that names a namespace. */
-  const refusal = (names: { readonly namespace: string; readonly service?: string; readonly cluster?: string }) => {
+  const refusal = (
+    names: { readonly namespace: string; readonly service?: string; readonly cluster?: string },
+    ask: (names: HistoryQuery) => Effect.Effect<unknown, { readonly message: string }, Centre | Ledger> = refuseUnknown
+  ) => {
     const selections: Array<EventSelection> = []
     const question = Effect.flatMap(Ledger, (ledger) => {
       const noted =
@@ -75,7 +78,7 @@ describe("a namespace", () => {
           return ask(selection)
         }
       const watched = Ledger.of({ ...ledger, events: noted(ledger.events), hasEvent: noted(ledger.hasEvent) })
-      return refuseUnknown(names).pipe(Effect.provideService(Ledger, watched))
+      return ask(names).pipe(Effect.provideService(Ledger, watched))
     })
     const bare = (view: CommittedView): CommittedView => {
       const fleet = new Fleet()
@@ -95,6 +98,17 @@ describe("a namespace", () => {
           ["east", "west"]
         )
       }
+    })
+  )
+
+  it.effect("that is misspelt is told before the log is read for it, which has no index of it without a cluster", () =>
+    Effect.gen(function* () {
+      const { fault, selections } = yield* refusal({ namespace: "shpo" }, askHistory)
+      assert.include(fault ?? "", "namespace: expected one that the log knows, found shpo")
+      for (const { cluster } of selections) assert.isDefined(cluster)
+      const known = yield* refusal({ namespace: "shop" }, askHistory)
+      assert.isUndefined(known.fault)
+      assert.isAbove(known.selections.filter(({ cluster }) => cluster === undefined).length, 0)
     })
   )
 
