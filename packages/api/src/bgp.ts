@@ -140,7 +140,23 @@ export const BgpRouteList = Schema.Struct({
       address: Schema.String,
       why: Schema.String.annotate({ description: "The node's verdict, or that it is not known" })
     })
-  ).annotate({ description: "Where a prefix was asked for: nodes that announce an address of it to nobody" })
+  ).annotate({ description: "Where a prefix was asked for: nodes that announce an address of it to nobody" }),
+  // Neither a node says it, nor an allocator of the release before.
+  withdrawing: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        cluster: Schema.String,
+        network: Schema.String,
+        address: Schema.String,
+        services: Schema.Array(Schema.String).annotate({ description: "Who had it" }),
+        awaiting: Schema.Array(Schema.String).annotate({
+          description: "Nodes that have yet to confirm that they withdrew it: their routers may still have it"
+        })
+      })
+    ).annotate({
+      description: "Where a prefix was asked for: addresses of it that are released, and not withdrawn by all"
+    })
+  )
 })
 export type BgpRouteList = typeof BgpRouteList.Type
 

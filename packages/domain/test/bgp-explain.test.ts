@@ -1,13 +1,14 @@
 import { assert, describe, it } from "vitest"
 import {
   inRouteOrder,
+  type RouteView,
   type SessionSaid,
   type SessionView,
   sessionFacts,
   sessionViews,
   type WithheldOrders
 } from "../src/announcing/bgp-view.ts"
-import { explainSession } from "../src/announcing/explain.ts"
+import { explainRoutes, explainSession } from "../src/announcing/explain.ts"
 import type { NodePeer } from "../src/announcing/intent.ts"
 
 const torA = { name: "tor-a", peerAddress: "192.0.2.1", peerPort: 179, peerAsn: 64501, myAsn: 64500 } as NodePeer
@@ -167,5 +168,37 @@ describe("the order of routes", () => {
     ]
     const shuffled = [3, 5, 1, 4, 0, 2].map((place) => route(sorted[place]!))
     assert.deepStrictEqual(inRouteOrder(shuffled), sorted.map(route))
+  })
+})
+
+describe("a prefix that is explained", () => {
+  const ago = () => "5m ago"
+  const released = { cluster: "east", address: "192.0.2.1", services: ["shop/web"], awaiting: ["east-1", "east-2"] }
+
+  it("is not said to be announced by nobody while nodes have yet to withdraw it", () => {
+    assert.deepStrictEqual(explainRoutes("192.0.2.1", [], [], ago, [released]), [
+      "192.0.2.1, which was of shop/web in cluster east, is being withdrawn: east/east-1 and east/east-2 have yet to confirm it, and until then their routers may have it."
+    ])
+    assert.deepStrictEqual(explainRoutes("192.0.2.1", [], [], ago), [
+      "Nobody is to announce 192.0.2.1, and nobody does."
+    ])
+  })
+
+  it("has a sentence for each cluster that shares the address, and names the cluster only then", () => {
+    const route = (cluster: string, seq: number) => {
+      const event = { seq, type: "VipAssigned", reason: "shared-address", actor: "person:ada" }
+      const vip = { network: "default", address: "192.0.2.1", services: ["shop/web"], advertisements: ["all"], event }
+      const to = { cluster, node: `${cluster}-1`, peer: "tor", prefix: "192.0.2.1/32", isStandby: false, nextHop: null }
+      return { ...to, vips: [vip], since: null, confirmed: { by: null, reason: "it is new" } } as unknown as RouteView
+    }
+    const both = explainRoutes("192.0.2.1", [route("east", 7), route("west", 9)], [], ago)
+    assert.deepStrictEqual(
+      both.filter((sentence) => sentence.includes(" is announced for ")),
+      [
+        "192.0.2.1/32 is announced for 192.0.2.1, which is of shop/web in cluster east, by advertisement all, by event 7 (VipAssigned: shared-address, by person:ada).",
+        "192.0.2.1/32 is announced for 192.0.2.1, which is of shop/web in cluster west, by advertisement all, by event 9 (VipAssigned: shared-address, by person:ada)."
+      ]
+    )
+    assert.include(explainRoutes("192.0.2.1", [route("east", 7)], [], ago)[0] ?? "", "is of shop/web, by advertisement")
   })
 })

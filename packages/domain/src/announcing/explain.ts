@@ -150,21 +150,31 @@ export const explainRoutes = (
     readonly address: string
     readonly why: string
   }>,
-  ago: AgoText
+  ago: AgoText,
+  withdrawing: ReadonlyArray<{
+    readonly cluster: string
+    readonly address: string
+    readonly services: ReadonlyArray<string>
+    readonly awaiting: ReadonlyArray<string>
+  }> = []
 ): ReadonlyArray<string> => {
   const sentences: Array<string> = []
   for (const prefix of new Set(routes.map((route) => route.prefix))) {
     const here = routes.filter((route) => route.prefix === prefix)
+    const isOfSeveral = new Set(here.map(({ cluster }) => cluster)).size > 1
     const vips = new Map(
-      here.flatMap((route) => route.vips.map((vip) => [`${vip.network} ${vip.address}`, vip] as const))
+      here.flatMap(({ cluster, vips }) =>
+        vips.map((vip) => [`${cluster} ${vip.network} ${vip.address}`, { ...vip, cluster }] as const)
+      )
     )
-    for (const { address, services, advertisements, event } of vips.values()) {
+    for (const { cluster, address, services, advertisements, event } of vips.values()) {
+      const within = isOfSeveral ? ` in cluster ${cluster}` : ""
       const by =
         event === null
           ? ""
           : `, by event ${event.seq}${event.type === null ? "" : ` (${event.type}: ${event.reason}, by ${event.actor})`}`
       sentences.push(
-        `${prefix} is announced for ${address}, which is of ${listText(services) || "no Service any more"}, by advertisement ${listText(advertisements)}${by}.`
+        `${prefix} is announced for ${address}, which is of ${listText(services) || "no Service any more"}${within}, by advertisement ${listText(advertisements)}${by}.`
       )
     }
     for (const node of new Set(here.map((route) => `${route.cluster}/${route.node}`))) {
@@ -181,6 +191,12 @@ export const explainRoutes = (
     const [address = "", why = ""] = key.split(" ")
     sentences.push(
       `${listText(nodes, nodesMax)} ${nodes.length === 1 ? "does" : "do"} not announce ${address}: the node ${verdictText(why)}.`
+    )
+  }
+  for (const { cluster, address, services, awaiting } of withdrawing) {
+    const nodes = awaiting.map((node) => `${cluster}/${node}`)
+    sentences.push(
+      `${address}, which was of ${listText(services) || "nobody that is known"} in cluster ${cluster}, is being withdrawn: ${listText(nodes, nodesMax)} ${nodes.length === 1 ? "has" : "have"} yet to confirm it, and until then ${nodes.length === 1 ? "its" : "their"} routers may have it.`
     )
   }
   return sentences.length === 0 ? [`Nobody is to announce ${asked}, and nobody does.`] : sentences

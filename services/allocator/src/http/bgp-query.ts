@@ -21,7 +21,7 @@ import { RouterReports } from "../router-reports.ts"
 import { orUnavailable } from "./asking.ts"
 import { type Moment, momentOf, momentUnchecked, readAt, wireFactsAt } from "./past.ts"
 import { peersOf } from "./unknown-names.ts"
-import { type HeardNode, heardNodes, nodeFacts, whyUnannounced } from "./views/bgp.ts"
+import { type HeardNode, heardNodes, nodeFacts, whyUnannounced, withdrawingVips } from "./views/bgp.ts"
 import { clustersOf, namesText, unknownCluster } from "./views/clusters.ts"
 import { routerWords } from "./views/evidence.ts"
 import { readingOf } from "./views/reading.ts"
@@ -45,13 +45,14 @@ export const askPeers = Effect.fnUntraced(function* (asked: Asked) {
 
 /** What peers are to have, the first of them where it is too much for one answer. */
 export const askRoutes = Effect.fnUntraced(function* (asked: Asked) {
-  const { reading, facts } = yield* askFacts(asked)
+  const { reading, facts, withdrawing } = yield* askFacts(asked)
   const isAsked = asksAbout(asked)
   const routes = facts.flatMap(({ known }) => routeViews(known, (_, prefix) => isAsked(prefix)))
   const list: BgpRouteList = {
     ...reading,
     ...firstRoutes(routes, bgpItemsMax),
-    unannounced: asked.prefix === undefined ? [] : facts.flatMap(unannouncedBy)
+    unannounced: asked.prefix === undefined ? [] : facts.flatMap(unannouncedBy),
+    withdrawing
   }
   return list
 })
@@ -77,9 +78,10 @@ const askFacts = Effect.fnUntraced(function* (asked: Asked) {
   const ledger = yield* Ledger
   const moment = asked.at === undefined ? undefined : yield* momentOf(asked.at, "at")
   const nowMs = moment === undefined ? yield* Clock.currentTimeMillis : Date.parse(moment.at)
-  const { reading, nodes, fault } = yield* readAt(moment, (view) => ({
+  const { reading, nodes, withdrawing, fault } = yield* readAt(moment, (view) => ({
     reading: { ...readingOf(view), reportsSince: view.reportsSince ?? null },
     nodes: heardNodes(view, asked, nowMs),
+    withdrawing: asked.prefix === undefined ? [] : withdrawingVips(view, asked),
     fault: unknownPart(view, asked) ?? unknownPeer(view, asked)
   }))
   if (fault !== undefined) return yield* new NotFoundProblem({ detail: fault })
@@ -93,7 +95,7 @@ const askFacts = Effect.fnUntraced(function* (asked: Asked) {
     const said = routerWords(routers, { status, peers: intent.peers, addresses: intent.addresses }, nowMs)
     return { heard, wire, known: nodeFacts(heard, wire, events, said) }
   })
-  return { reading, facts }
+  return { reading, facts, withdrawing }
 })
 
 /** A node's clock may be ahead: of what is so by now, no report is left out. */

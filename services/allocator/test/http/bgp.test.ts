@@ -1,10 +1,10 @@
 import { assert, it, layer } from "@effect/vitest"
 import { LowtideClient } from "@lowtide/api"
-import type { Command } from "@lowtide/domain"
+import { type Command, decide } from "@lowtide/domain"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { manifestObject } from "@lowtide/testkit/observed"
-import { Effect, Layer } from "effect"
-import type { CommittedView } from "../../src/centre.ts"
+import { Effect, Layer, Result } from "effect"
+import { type CommittedView, obligedNodes } from "../../src/centre.ts"
 import { askPeers, askRoutes } from "../../src/http/bgp-query.ts"
 import { Past } from "../../src/http/past.ts"
 import { heardNodes } from "../../src/http/views/bgp.ts"
@@ -148,6 +148,28 @@ it.effect("a peer whose deletion waits for a second person is known by its name:
       ["east-1 tor-a", "east-2 tor-a", "east-3 tor-a", "east-1 tor-a"]
     )
   }).pipe(overSample)
+)
+
+it.effect(
+  "an address that is released is told with the nodes that have yet to withdraw it, as long as there are any",
+  () =>
+    Effect.gen(function* () {
+      const view = { ...(yield* commitChanged([])), awaited: obligedNodes }
+      const gone: Command = { _tag: "ForgetService", cluster, namespace: "shop", name: "web" }
+      const context = { nowMs: startMs, obligedOf: () => ["east-1", "east-2"], hasConfirmed: () => false }
+      Result.getOrThrow(decide(view.fleet, gone, context))
+      const ask = (narrowed: Parameters<typeof askRoutes>[0]) =>
+        Effect.map(
+          askRoutes(narrowed).pipe(Effect.provide(Past.layer.pipe(Layer.provideMerge(fixedCentre(view))))),
+          ({ withdrawing }) => withdrawing
+        )
+      const told = { cluster, network: "default", address: "192.0.2.1", services: ["shop/web"] }
+      const awaiting = ["east-1", "east-2"]
+      assert.deepStrictEqual(yield* ask({ prefix: "192.0.2.1" }), [{ ...told, awaiting }])
+      assert.deepStrictEqual(yield* ask({ prefix: "192.0.2.0/24", node: "east-2" }), [{ ...told, awaiting }])
+      for (const narrowed of [{}, { prefix: "192.0.2.2" }, { prefix: "192.0.2.1", node: "east-3" }])
+        assert.deepStrictEqual(yield* ask(narrowed), [])
+    }).pipe(overSample)
 )
 
 it.effect("nodes have the same VIPs at hand, unless routes are for some of the Services alone", () =>

@@ -231,8 +231,9 @@ export const explain = Command.make(
       })
     }
     const answer = yield* askBgp(source, (bgp) => bgp.routes({ query: { ...query, prefix: target } }))
-    const text = explainRoutes(target, answer.items, answer.unannounced, ago)
-    yield* print({ routes: answer.items, unannounced: answer.unannounced, text }, () => text.join("\n"))
+    const { items, unannounced, withdrawing = [] } = answer
+    const text = explainRoutes(target, items, unannounced, ago, withdrawing)
+    yield* print({ routes: items, unannounced, withdrawing, text }, () => text.join("\n"))
   })
 ).pipe(
   Command.withDescription("Say in words how a session or a route stands, why, and what to do"),

@@ -1,3 +1,4 @@
+import type { BgpRouteList } from "@lowtide/api/bgp"
 import type { NodeStatus } from "@lowtide/bus/status"
 import {
   asksAbout,
@@ -17,6 +18,8 @@ import {
   type VipIntent,
   withServedRoutes
 } from "@lowtide/domain"
+import { formatPrefix, hostPrefix, parseIpAddress } from "@lowtide/net"
+import { Result } from "effect"
 import type { CommittedView } from "../../centre.ts"
 import { clustersOf } from "./clusters.ts"
 import { byText } from "./reading.ts"
@@ -66,6 +69,22 @@ const vipsOf = ({ fleet }: CommittedView, cluster: ClusterMemory, asked: Narrowi
     .map((vip) => resolveVip(fleet, cluster, vip, []))
     .filter(({ routes }) => routes.some(({ prefix }) => isAsked(prefix)))
 }
+
+/** VIPs that the question is about, and that are released while nodes have yet to confirm that they withdrew them. */
+export const withdrawingVips = (view: CommittedView, asked: Narrowing): NonNullable<BgpRouteList["withdrawing"]> => {
+  const isAsked = asksAbout(asked)
+  return clustersOf(view, asked).flatMap(({ name: cluster, vips }) =>
+    [...vips].flatMap((stream) => {
+      const vip = view.fleet.vips.get(stream)
+      if (vip?.phase !== "withdrawing" || !isAsked(hostPrefixOf(vip.address))) return []
+      const awaiting = view.awaited(vip)
+      if (awaiting.length === 0 || (asked.node !== undefined && !awaiting.includes(asked.node))) return []
+      return [{ cluster, network: vip.network, address: vip.address, services: vip.lastHolders, awaiting }]
+    })
+  )
+}
+
+const hostPrefixOf = (address: string): string => formatPrefix(hostPrefix(Result.getOrThrow(parseIpAddress(address))))
 
 /** What a node made of each VIP, by its reports; by its status where there are none any more. */
 export const verdictOf = (
