@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { ClusterFinding } from "./finding.ts"
 import { HistoryEntry } from "./history.ts"
 import { isStorable } from "./parameters.ts"
 import { reading } from "./reading.ts"
@@ -38,6 +39,12 @@ export const OrderAnswer = Schema.Struct({
   commandId: Schema.String,
   seqFrom: Schema.NullOr(Schema.Int).annotate({ description: "Null: it was so already, and nothing was stored" }),
   seqTo: Schema.NullOr(Schema.Int),
-  items: Schema.Array(HistoryEntry).annotate({ description: `Its first ${orderEventsMax} events, in their order` })
+  items: Schema.Array(HistoryEntry).annotate({ description: `Its first ${orderEventsMax} events, in their order` }),
+  // Allocators of the release before do not say it.
+  findings: Schema.optionalKey(
+    Schema.Array(ClusterFinding).annotate({
+      description: "Of an object that was applied: what is to be known of it, though it is in effect"
+    })
+  )
 }).annotate({ identifier: "OrderAnswer" })
 export type OrderAnswer = typeof OrderAnswer.Type

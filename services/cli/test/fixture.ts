@@ -533,7 +533,7 @@ const evidence: EvidenceList = {
   leftOut: 0
 }
 
-const reserved: OrderAnswer = {
+export const reserved: OrderAnswer = {
   ...reading,
   commandId: "00000000-0000-4000-8000-000000000002",
   seqFrom: 27,

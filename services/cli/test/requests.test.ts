@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { lowtide } from "./fixture.ts"
+import { lowtide, reserved } from "./fixture.ts"
 
 describe("what is asked", () => {
   const table = [
@@ -110,6 +110,16 @@ describe("what is asked", () => {
       writeFileSync(file, `${head}a}\nspec: {addresses: 1}\n---\n${head}b}\nspec: {namespace: shop, addresses: 2}\n`)
       const { asked, sent } = await lowtide(["apply", "-f", file, "--reason", "as agreed"])
       expect(asked).toEqual(["/v1/objects", "/v1/objects"])
+      const isSo = { ...reserved, seqFrom: null, seqTo: null, items: [] }
+      const again = await lowtide(["apply", "-f", file], { fetch: async () => Response.json(isSo) })
+      expect(again.stderr).toBe(
+        "Quota a is so already; nothing was changed\nQuota b is so already; nothing was changed\n"
+      )
+      const findings = [{ cluster: "", since: null, severity: "warning", code: "LT0162", message: "selects none" }]
+      const more = { object: { kind: "AddressPool", name: "a" }, field: "", expected: "", found: "", fix: "correct it" }
+      const known = { ...isSo, findings: findings.map((found) => ({ ...found, ...more })) }
+      const warned = await lowtide(["apply", "-f", file], { fetch: async () => Response.json(known) })
+      expect(warned.stderr).toContain("warning LT0162 selects none. Fix: correct it\n")
       expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
         { reason: "as agreed", object: { kind: "Quota", metadata: { name: "a" }, spec: { addresses: 1 } } },
         { reason: "as agreed", object: { metadata: { name: "b" }, spec: { namespace: "shop", addresses: 2 } } }

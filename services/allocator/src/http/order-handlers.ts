@@ -12,6 +12,7 @@ import { orUnavailable } from "./asking.ts"
 import { carryOut } from "./carry-out.ts"
 import { networksOf } from "./holder-query.ts"
 import { unknownNetwork } from "./views/clusters.ts"
+import { addressPoolFindings } from "./views/findings.ts"
 import { eventEntry } from "./views/history.ts"
 import { readingOf } from "./views/reading.ts"
 
@@ -39,7 +40,16 @@ export const OrderHandlers = HttpApiBuilder.group(
           ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
           ...(spec === undefined ? {} : { spec })
         }
-        return asked(give({ _tag: "ApplyFleetObject", manifest }, payload))
+        return asked(
+          Effect.gen(function* () {
+            const answer = yield* give({ _tag: "ApplyFleetObject", manifest }, payload)
+            if (kind !== "AddressPool") return answer
+            const findings = yield* orUnavailable(
+              (yield* Centre).read((view) => addressPoolFindings(view, metadata.name))
+            )
+            return { ...answer, findings }
+          })
+        )
       },
       deleteObject: ({ params, payload }) => asked(give({ _tag: "DeleteFleetObject", ...params }, payload)),
       finaliseFleet: ({ payload }) => asked(give({ _tag: "FinaliseFleet", version: newestFleetVersion }, payload)),

@@ -497,6 +497,23 @@ describe("what differs between two times", () => {
     ])
   })
 
+  it("tells of an address that was given and released between the two who had it", () => {
+    const vip = (phase: string) => ({
+      ...{ _tag: "Vip", network: "default", address: "192.0.2.1", pool: "public", cluster: "west", phase },
+      ...{ holders: [], lastHolders: ["shop/web"], obliged: [], quarantineEndMs: null }
+    })
+    const stream = "vip:default/192.0.2.1/west"
+    const sentences = (before: ReadonlyArray<object>, after: object) =>
+      Result.getOrThrow(diffItems(before as never, [row(stream, 4, after)] as never)).map(({ sentence }) => sentence)
+    const subject = "192.0.2.1 (network default)"
+    expect(sentences([], vip("quarantined"))).toEqual([
+      `${subject} was held by west shop/web meanwhile, and is quarantined (event 4 at ${at(4)}).`
+    ])
+    expect(sentences([row(stream, 1, vip("withdrawing"))], vip("quarantined"))).toEqual([
+      `${subject} is quarantined, and was withdrawing (event 4 at ${at(4)}).`
+    ])
+  })
+
   it("tells of the Fleet object and of orders that wait for a second person", () => {
     const before = [row("fleet:settings", 1, fleet(50)), row("approval:w-2", 2, { ...order("pending"), id: "w-2" })]
     const after = [

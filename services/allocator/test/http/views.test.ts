@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { streamOfVip } from "@lowtide/domain"
+import { decide, streamOfVip } from "@lowtide/domain"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
-import { Effect } from "effect"
+import { manifestObject } from "@lowtide/testkit/observed"
+import { Effect, Result } from "effect"
 import type { CommittedView } from "../../src/centre.ts"
 import { fleetSamples } from "../../src/http/metrics.ts"
-import { findingList } from "../../src/http/views/findings.ts"
+import { addressPoolFindings, findingList } from "../../src/http/views/findings.ts"
 import { nodeList } from "../../src/http/views/nodes.ts"
 import { peerList } from "../../src/http/views/peers.ts"
 import { poolList } from "../../src/http/views/pools.ts"
@@ -200,6 +201,25 @@ describe("findings", () => {
         expect(item.fix).not.toBe("")
         expect(item.message).toContain(item.object.name)
       }
+    })
+  )
+
+  it.effect("are those of pools of the fleet that no cluster draws from, which are of no cluster", () =>
+    viewed((view) => {
+      const manifest = manifestObject(
+        "AddressPool",
+        "nobody",
+        { addresses: ["203.0.113.0/28"], clusterSelector: { matchLabels: { region: "fra" } } },
+        { apiVersion: "lowtide.dev/v1alpha1", namespace: "" }
+      )
+      const context = { nowMs, obligedOf: () => [], hasConfirmed: () => false }
+      expect(Result.isSuccess(decide(view.fleet, { _tag: "ApplyFleetObject", manifest }, context))).toBe(true)
+      const found = (filter: { readonly cluster?: string }) =>
+        findingList(view, filter, earlierMs).items.filter(({ code }) => code === "LT0162")
+      expect(found({}).map(({ cluster, object }) => [cluster, object.name])).toEqual([["", "nobody"]])
+      expect(found({ cluster: "east" })).toEqual([])
+      expect(addressPoolFindings(view, "nobody")).toEqual(found({}))
+      expect(addressPoolFindings(view, "none")).toEqual([])
     })
   )
 

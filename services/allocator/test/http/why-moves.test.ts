@@ -28,7 +28,7 @@ it("why says that an address is being left, and that a move to where no advertis
     web(),
     web("dark")
   ]) {
-    assert.isTrue(Result.isSuccess(decide(fleet, command, context)))
+    Result.getOrThrow(decide(fleet, command, context))
   }
   const facts = { ...{ fleet, cluster, namespace: "shop", name: "web" }, at: null, events: [] }
   const { addresses, sentence } = whyAnswer(facts, { position: 1, asOf: "2026-11-25T00:00:00.000Z" } as never)
@@ -41,4 +41,29 @@ it("why says that an address is being left, and that a move to where no advertis
   )
   assert.match(sentence, /has 198\.51\.100\.0 of pool dark; 192\.0\.2\.0 of pool public until nodes announce/)
   assert.match(sentence, /LT0221 .*no advertisement of pool dark.* Fix: Let a BGPAdvertisement cover the new pool/)
+})
+
+it("why names the object by which an address is had in several clusters, and its members", () => {
+  const fleet = new Fleet()
+  const context = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => false }
+  const member = (cluster: string, priority: number) => ({ cluster, namespace: "shop", name: "web", priority })
+  const spec = { addresses: ["192.0.2.0"], network: "default", members: [member("east", 10), member("west", 20)] }
+  const ofFleet = { apiVersion: "lowtide.dev/v1alpha1", namespace: "" }
+  for (const command of [
+    ...["east", "west"].map((cluster) => ({ _tag: "RegisterCluster", cluster, network: "default" }) as const),
+    apply("IPAddressPool", "public", { addresses: ["192.0.2.0/31"] }),
+    { ...apply("IPAddressPool", "public", { addresses: ["192.0.2.0/31"] }), cluster: "west" } as Command,
+    { _tag: "ApplyFleetObject", manifest: manifestObject("SharedAddress", "any", spec, ofFleet) } as const,
+    web(),
+    { _tag: "ObserveService", cluster, service: serviceObject("other", {}) } as const
+  ]) {
+    Result.getOrThrow(decide(fleet, command, context))
+  }
+  const sentenceOf = (name: string) =>
+    whyAnswer({ fleet, cluster, namespace: "shop", name, at: null, events: [] }, {} as never).sentence
+  assert.strictEqual(
+    sentenceOf("web"),
+    "Service east shop/web has 192.0.2.0 of pool public. SharedAddress any gives 192.0.2.0 to east shop/web (priority 10) and west shop/web (priority 20)."
+  )
+  assert.strictEqual(sentenceOf("other"), "Service east shop/other has 192.0.2.1 of pool public.")
 })

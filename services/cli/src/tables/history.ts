@@ -12,6 +12,7 @@ export const historyColumns = (nowMs: number, timeZone: string): ReadonlyArray<C
   { title: "SEQ", cell: ({ seq }) => (seq === null ? "" : String(seq)) },
   { title: "ACTOR", cell: actorCell },
   { title: "REASON", cell: reasonCell },
+  { title: "CLUSTER", cell: ({ cluster }) => cluster ?? "", isWide: true },
   { title: "CORRELATION", cell: ({ correlationId }) => correlationId ?? "", isWide: true },
   { title: "WHAT", cell: historyWords }
 ]

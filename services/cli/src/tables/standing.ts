@@ -30,11 +30,12 @@ export const orderLines = (
       ]
 }
 
-/** One line for what is wrong, as processes print it: `error LT0104 east … Fix: …`. */
+/** One line for what is wrong, as processes print it: `error LT0104 east … Fix: …`; without a cluster where it is of the fleet. */
 export const findingLine = (
   cluster: string,
   found: Pick<FindingView, "severity" | "code" | "message" | "fix" | "source">
 ): string => {
   const at = found.source === undefined ? "" : ` ${found.source.file}:${found.source.line}`
-  return `${found.severity} ${found.code} ${cluster}${at} ${found.message}. Fix: ${found.fix}`
+  const where = cluster === "" ? "" : ` ${cluster}`
+  return `${found.severity} ${found.code}${where}${at} ${found.message}. Fix: ${found.fix}`
 }

@@ -22,7 +22,11 @@ const orderOf = (reason: Option.Option<string>) => ({
 const applyOne = (object: FleetManifest, reason: Option.Option<string>) =>
   Effect.gen(function* () {
     const payload = { ...orderOf(reason), object }
-    yield* showOrder(yield* ask(yield* serverFlags, (client) => client.orders.apply({ payload })))
+    const { kind, metadata } = object
+    yield* showOrder(
+      yield* ask(yield* serverFlags, (client) => client.orders.apply({ payload })),
+      `${kind} ${metadata.name} is so already`
+    )
   })
 
 /** `lowtide apply -f FILE`. */

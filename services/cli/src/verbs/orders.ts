@@ -10,6 +10,7 @@ import { print, serverFlags } from "../root.ts"
 import { Surroundings } from "../surroundings.ts"
 import { formatTable } from "../table.ts"
 import { historyColumns } from "../tables/history.ts"
+import { findingLine } from "../tables/standing.ts"
 
 const reason = reasonFlag(storedReason)
 
@@ -33,6 +34,7 @@ export const showOrder = Effect.fnUntraced(function* (answer: OrderAnswer, isSo 
         })
   )
   if (answer.seqFrom === null) err(`${isSo}; nothing was changed`)
+  for (const found of answer.findings ?? []) err(findingLine(found.cluster, found))
   const held = answer.items.find(({ type }) => type === "WithdrawalsHeld")
   if (held !== undefined) return yield* heldFault(held.what)
 })

@@ -249,6 +249,11 @@ const sayVip = (before: VipState | null, after: VipState): Said => {
     const sentence = `${subject} stays announced for ${holds}: its withdrawal waits for approval of ${order}`
     return { ...of, change: "changed", sentence }
   }
+  const isNew = before === null || before.phase === "free"
+  if (holds === "" && isNew && after.phase !== "free") {
+    const by = after.lastHolders.map((name) => `${after.cluster} ${name}`).join(" and ")
+    return { ...of, change: "changed", sentence: `${subject} was held by ${by} meanwhile, and is ${after.phase}` }
+  }
   const was = before === null ? "" : `, and was ${before.phase}`
   return holds === ""
     ? { ...of, change: "changed", sentence: `${subject} is ${after.phase}${was}` }

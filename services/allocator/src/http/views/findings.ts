@@ -3,6 +3,7 @@ import type { ListFilter } from "@lowtide/api/parameters"
 import type { ContestedAddress } from "@lowtide/api/recovery"
 import type { NodeStatus, SessionStatus } from "@lowtide/bus/status"
 import {
+  type AddressPoolState,
   type ClusterMemory,
   codes,
   type Finding,
@@ -15,7 +16,8 @@ import {
   objectKey,
   type ServiceState,
   streamOf,
-  streamOfVip
+  streamOfVip,
+  unselectedFinding
 } from "@lowtide/domain"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { doublyHeld } from "../../claims.ts"
@@ -50,7 +52,7 @@ export const findingList = (
   items: clustersOf(view, filter)
     .flatMap((cluster) => [
       ...objectFindings(view, cluster),
-      ...poolFindings(view, cluster),
+      ...poolFindings(view, cluster, view.fleet.addressPools.values()),
       ...refusals(view, cluster),
       ...reservations(view, cluster),
       ...contestedIn(view, cluster, [...doublyHeld(view.fleet), ...heldByNodes(contested)]),
@@ -63,6 +65,7 @@ export const findingList = (
       ...(view.unproven?.(nowMs) ?? []).flatMap((said) => unprovenIn(cluster, said)),
       ...approvals(view, cluster)
     ])
+    .concat(filter.cluster === undefined ? [...view.fleet.addressPools.values()].flatMap(unselected(view)) : [])
     .filter(({ object }) => filter.namespace === undefined || object.namespace === filter.namespace)
     .sort(byText(sortKey))
 })
@@ -93,13 +96,32 @@ const objectFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyAr
     return findings.map((found) => withCluster(cluster.name, view.recordedAt(stream), found))
   })
 
-/** What is to be known of the fleet's pools in the cluster. */
-const poolFindings = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
-  [...view.fleet.addressPools.values()].flatMap((state) =>
-    fleetPoolFindings(view.fleet, cluster, state).map((found) =>
-      withCluster(cluster.name, view.recordedAt(streamOf.addressPool(state.pool.name)), found)
-    )
-  )
+/** What is to be known of a pool of the fleet, in its clusters or as a whole; none of a pool that is not there. */
+export const addressPoolFindings = (view: CommittedView, name: string): ReadonlyArray<ClusterFinding> => {
+  const state = view.fleet.addressPools.get(name)
+  if (state === undefined) return []
+  return [
+    ...[...view.fleet.clusters.values()].flatMap((cluster) => poolFindings(view, cluster, [state])),
+    ...unselected(view)(state)
+  ]
+}
+
+/** What is to be known of pools of the fleet in the cluster. */
+const poolFindings = (
+  view: CommittedView,
+  cluster: ClusterMemory,
+  pools: Iterable<AddressPoolState>
+): ReadonlyArray<ClusterFinding> =>
+  [...pools].flatMap((state) => fleetPoolFindings(view.fleet, cluster, state).map(ofPool(view, state, cluster.name)))
+
+/** That no cluster draws from it, which is a word about none of them. */
+const unselected = (view: CommittedView) => (state: AddressPoolState) =>
+  unselectedFinding(view.fleet, state).map(ofPool(view, state, ""))
+
+const ofPool =
+  (view: CommittedView, { pool }: AddressPoolState, cluster: string) =>
+  (found: Finding) =>
+    withCluster(cluster, view.recordedAt(streamOf.addressPool(pool.name)), found)
 
 const refusals = (view: CommittedView, cluster: ClusterMemory): ReadonlyArray<ClusterFinding> =>
   [...cluster.unserved].flatMap((key) => {

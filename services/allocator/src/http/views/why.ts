@@ -3,6 +3,7 @@ import type { WhyAnswer } from "@lowtide/api/why"
 import { addressesOf, type ClusterMemory, type Fleet, type ServiceState } from "@lowtide/domain"
 import { explainPools } from "@lowtide/domain/allocation/explain"
 import { wantsAddress } from "@lowtide/domain/allocation/wish"
+import { listText } from "@lowtide/domain/words"
 import type { StoredEvent } from "@lowtide/ledger"
 import { findingsOn, isLeaving } from "./findings.ts"
 import { heldReason, poolText } from "./reasons.ts"
@@ -59,7 +60,7 @@ export const whyAnswer = (facts: WhyFacts, reading: Reading): WhyAnswer => {
     const sentence =
       held === ""
         ? `${subject} had no address yet${then}.`
-        : `${subject}${then} ${at === null ? "has" : "had"} ${held}.`
+        : `${subject}${then} ${at === null ? "has" : "had"} ${held}.${sharedText(fleet, cluster, addresses)}`
     return { ...named, addresses, refusal: null, pools, standing: "served", sentence: `${sentence}${warnings}` }
   }
   const { code, message, expected, found, fix } = state.refusal
@@ -103,6 +104,18 @@ const addressesHeld = (
       seq: event?.seq ?? null
     }
   })
+
+/** Which object has an address be had by Services of several clusters, and who they are. */
+const sharedText = (fleet: Fleet, { network }: ClusterMemory, addresses: WhyAnswer["addresses"]): string => {
+  const shared = fleet.network(network).shared
+  const objects = new Set(addresses.flatMap(({ address, leaving }) => (leaving ? [] : (shared.get(address) ?? []))))
+  return [...objects]
+    .map(({ shared: { name, addresses, members } }) => {
+      const named = members.map((each) => `${each.cluster} ${each.namespace}/${each.name} (priority ${each.priority})`)
+      return ` SharedAddress ${name} gives ${listText(addresses)} to ${listText(named)}.`
+    })
+    .join("")
+}
 
 const sayAddress = ({ address, pool, leaving, reason, since, seq }: WhyAnswer["addresses"][number]): string => {
   if (leaving) return `${address} of ${poolText(pool)} until nodes announce what takes its place`
