@@ -506,9 +506,10 @@ describe("what differs between two times", () => {
     const sentences = (before: ReadonlyArray<object>, after: object) =>
       Result.getOrThrow(diffItems(before as never, [row(stream, 4, after)] as never)).map(({ sentence }) => sentence)
     const subject = "192.0.2.1 (network default)"
-    expect(sentences([], vip("quarantined"))).toEqual([
-      `${subject} was held by west shop/web meanwhile, and is quarantined (event 4 at ${at(4)}).`
-    ])
+    for (const before of [[], [row(stream, 1, vip("free"))]])
+      expect(sentences(before, vip("quarantined"))).toEqual([
+        `${subject} was held by west shop/web meanwhile, and is quarantined (event 4 at ${at(4)}).`
+      ])
     expect(sentences([row(stream, 1, vip("withdrawing"))], vip("quarantined"))).toEqual([
       `${subject} is quarantined, and was withdrawing (event 4 at ${at(4)}).`
     ])
