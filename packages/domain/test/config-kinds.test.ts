@@ -7,6 +7,7 @@ import {
   servingNodes,
   unreadKind
 } from "../src/config/index.ts"
+import { deviceSyntax } from "../src/config/syntax.ts"
 
 const raw = (apiVersion: string, kind: string, spec: unknown, more: Partial<RawObject> = {}): RawObject => ({
   apiVersion,
@@ -169,6 +170,14 @@ describe("BGPPeer", () => {
     ],
     [{ password: "x", passwordSecret: { name: "s" } }, ["LT0115 spec.password: password or passwordSecret | both"]],
     [{ password: 5 }, ["LT0105 spec.password: text | something else (not shown)"]],
+    [{ password: "é".repeat(41) }, ["LT0108 spec.password: at most 80 octets | 82 (not shown)"]],
+    [{ peerAddress: "fe80::1" }, ['LT0109 spec.peerAddress: an address that is known beyond its link | "fe80::1"']],
+    ...["a-device-of-more", "eth0/1", "eth 0", "eth:0", ".."].flatMap(
+      (device): Array<[object, Array<string>]> => [
+        [{ vrf: device }, [`LT0141 spec.vrf: ${deviceSyntax.expected} | "${device}"`]],
+        [{ peerAddress: null, interface: device }, [`LT0141 spec.interface: ${deviceSyntax.expected} | "${device}"`]]
+      ]
+    ),
     [{ passwordSecret: { namespace: "s" } }, ["LT0106 spec.passwordSecret.name: the name of a Secret | nothing"]],
     [{ interface: "eth0" }, ["LT0115 spec.interface: peerAddress or interface | both"]],
     [{ dynamicASN: "external" }, ["LT0115 spec.dynamicASN: peerASN or dynamicASN | both"]],
@@ -203,6 +212,12 @@ describe("BGPPeer", () => {
       { peerASN: null, dynamicASN: "external" },
       { peerAsn: 0, dynamicAsn: "external" }
     ],
+    [{ password: "x".repeat(80) }, { password: { from: "peer" } }],
+    [
+      { peerAddress: "fe80::1", vrf: "eth0.4094" },
+      { peerAddress: "fe80::1", vrf: "eth0.4094" }
+    ],
+    [{ peerAddress: "127.0.0.1" }, { peerAddress: "127.0.0.1" }],
     [
       { vrf: "red", localASN: 64_510, bfdProfile: "fast" },
       { vrf: "red", localAsn: 64_510, bfdProfile: "fast" }

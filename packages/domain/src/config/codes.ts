@@ -53,7 +53,7 @@ export const codes = {
   ),
   LT0109: error(
     "not an IP address",
-    "The text is no IPv4 or IPv6 address.",
+    "The text is no IPv4 or IPv6 address, or none that can stand there, such as one of multicast for a router.",
     "Write one address, without a prefix length, a zone or zeros in front"
   ),
   LT0110: error(
@@ -181,7 +181,7 @@ export const codes = {
   ),
   LT0141: error(
     "not a name",
-    "Names of objects are what Kubernetes allows: letters, digits, dashes and dots, at most 253 characters.",
+    "Names of objects are what Kubernetes allows: letters, digits, dashes and dots, at most 253 characters; names of network devices what Linux allows.",
     "Use a valid name"
   ),
   LT0142: warning(

@@ -9,8 +9,10 @@ import type { LabelSelector } from "./selectors.ts"
 import {
   addressSyntax,
   canonicalAddress,
+  deviceSyntax,
   durationSyntax,
   nameSyntax,
+  parseDevice,
   parseDurationSeconds,
   parseName
 } from "./syntax.ts"
@@ -115,7 +117,7 @@ export const readPeer = (reader: ObjectReader, raw: RawObject): Peer => {
     ...remote,
     ...present("localAsn", localAsn),
     ...readAddresses(spec),
-    ...present("vrf", spec.string("vrf")),
+    ...present("vrf", spec.parsed("vrf", deviceSyntax, parseDevice)),
     peerPort: spec.integer("peerPort", { min: 1, max: 65535 }) ?? 179,
     ...readTimers(spec),
     ...readRouterId(spec),
@@ -170,6 +172,9 @@ const readAnnotations = (
 const isInternal = ({ peerAsn, dynamicAsn }: Pick<Peer, "peerAsn" | "dynamicAsn">, ownAsn: number | undefined) =>
   dynamicAsn === undefined ? ownAsn !== undefined && ownAsn === peerAsn : dynamicAsn === "internal"
 
+/** The longest key that Linux takes for TCP-MD5, and so the longest of the routers that we know. */
+const passwordOctetsMax = 80
+
 /** Whether there is a password, and where; its text is neither kept nor shown. */
 const readPassword = (spec: Fields, peerNamespace: string): PasswordPlace | undefined => {
   const inline = spec.get("password")
@@ -177,6 +182,17 @@ const readPassword = (spec: Fields, peerNamespace: string): PasswordPlace | unde
     spec.reader.report("LT0105", spec.at("password"), "text", "something else (not shown)")
   }
   const isInline = inline !== undefined && inline !== ""
+  const octets = typeof inline === "string" ? new TextEncoder().encode(inline).length : 0
+  if (octets > passwordOctetsMax) {
+    const fix = "Write a shorter one, at the router as well"
+    spec.reader.report(
+      "LT0108",
+      spec.at("password"),
+      `at most ${passwordOctetsMax} octets`,
+      `${octets} (not shown)`,
+      fix
+    )
+  }
   const secret = spec.nested("passwordSecret")
   const isSecret = secret.string("name") !== undefined || secret.string("namespace") !== undefined
   const secretName = secret.parsed("name", nameSyntax, parseName)
@@ -205,7 +221,8 @@ const readLocalAsn = (spec: Fields, myAsn: number | undefined): Pick<Peer, "loca
   if (!spec.has("localASN") || spec.get("localASN") === 0) return {}
   const localAsn = readAsn(spec, "localASN")
   if (localAsn !== undefined && localAsn === myAsn) {
-    spec.reader.report("LT0115", spec.at("localASN"), "an AS number other than myASN", String(localAsn))
+    const fix = "Remove localASN, or write the AS that the router is to see in place of myASN"
+    spec.reader.report("LT0115", spec.at("localASN"), "an AS number other than myASN", String(localAsn), fix)
   }
   return localAsn === undefined ? {} : { localAsn }
 }
@@ -225,8 +242,8 @@ const readAsn = (spec: Fields, name: string): number | undefined => {
 }
 
 const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "sourceAddress"> => {
-  const unnumbered = spec.string("interface")
-  if (unnumbered === undefined) spec.require("peerAddress", "the address of the router")
+  const unnumbered = spec.parsed("interface", deviceSyntax, parseDevice)
+  if (!spec.has("interface") || spec.get("interface") === "") spec.require("peerAddress", "the address of the router")
   else if (spec.has("peerAddress") && spec.get("peerAddress") !== "") {
     spec.reader.report("LT0115", spec.at("interface"), "peerAddress or interface", "both")
   }
@@ -234,6 +251,15 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
   if (peerAddress !== undefined && !isOneHosts(peerAddress)) {
     const expected = "the address of one router, not the unspecified, the broadcast or a multicast address"
     spec.reader.report("LT0109", spec.at("peerAddress"), expected, show(peerAddress), "Write the router's own address")
+  } else if (peerAddress !== undefined && isLinkLocal(peerAddress) && !spec.has("vrf")) {
+    const fix = "Leave peerAddress out, and write the link in interface"
+    spec.reader.report(
+      "LT0109",
+      spec.at("peerAddress"),
+      "an address that is known beyond its link",
+      show(peerAddress),
+      fix
+    )
   }
   const sourceAddress = spec.parsed("sourceAddress", addressSyntax, canonicalAddress)
   if (sourceAddress !== undefined && peerAddress !== undefined && familyOf(sourceAddress) !== familyOf(peerAddress)) {
@@ -252,6 +278,12 @@ const isOneHosts = (text: string): boolean => {
   const { family, value } = Result.getOrThrow(parseIpAddress(text))
   if (value === 0n) return false
   return family === 4 ? value >> 28n !== 0xen && value !== 0xff_ff_ff_ffn : value >> 120n !== 0xffn
+}
+
+/** Such an address is known by its link, of which `vrf` can be the device. */
+const isLinkLocal = (text: string): boolean => {
+  const { family, value } = Result.getOrThrow(parseIpAddress(text))
+  return family === 6 && value >> 118n === 0x3fan
 }
 
 const readRouterId = (spec: Fields): Pick<Peer, "routerId"> => {

@@ -42,6 +42,11 @@ export const nameSyntax: Syntax = {
   expected: "lower-case letters, digits, dashes and dots, a letter or digit at both ends, at most 253 characters"
 }
 
+export const deviceSyntax: Syntax = {
+  code: "LT0141",
+  expected: "the name of a network device of Linux: 1 to 15 characters without spaces, slashes and colons"
+}
+
 export const classSyntax: Syntax = {
   code: "LT0107",
   expected: "a class as Kubernetes has it, like lowtide.dev/bgp or internal"
@@ -113,6 +118,12 @@ export const parseName = (text: string): Result.Result<string, string> =>
   text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)
     ? Result.succeed(text)
     : Result.fail(`expected ${nameSyntax.expected}, found ${JSON.stringify(text)}`)
+
+/** Accepts what Linux accepts as the name of a network device. */
+export const parseDevice = (text: string): Result.Result<string, string> =>
+  /^[^\s/:\0]{1,15}$/.test(text) && text !== "." && text !== ".."
+    ? Result.succeed(text)
+    : Result.fail(`expected ${deviceSyntax.expected}, found ${JSON.stringify(text)}`)
 
 /** Accepts what Kubernetes accepts as a load balancer class: the syntax of a label's key. */
 export const parseClass = (text: string): Result.Result<string, string> => {
