@@ -35,6 +35,31 @@ treat-as-withdraw: ORIGIN expected 0, 1 or 2, found 9 (RFC 7606 §7.1)
     expect((await lowtide(["bgp", "decode", `${keepalive}0000`])).stdout).toMatch(/: 2 octets follow the message/)
   })
 
+  it("says in words what has parts of its own, and what a capability is that is not read", async () => {
+    const open = `${marker} 0035 01 04 fbf5 005a c0000201 18 0216 4006 4078 00010180 4504 00010103 0104 00010001 0200`
+    expect((await lowtide(["bgp", "decode", open])).stdout).toBe(`OPEN
+  version: 4
+  asn: 64501
+  holdTimeSeconds: 90
+  routerId: 192.0.2.1
+  capabilities:
+    graceful restart: restartTimeSeconds 120, restarted false, notification true, families (afi 1, safi 1, family ipv4 unicast, forwardingPreserved true)
+    add-path: 00010103
+    multiprotocol: afi 1, safi 1, family ipv4 unicast
+    route refresh
+`)
+  })
+
+  it("names the End-of-RIB marker of a family", async () => {
+    expect((await lowtide(["bgp", "decode", `${marker}00170200000000`])).stdout).toBe(
+      "UPDATE\n  endOfRib: ipv4 unicast\n"
+    )
+    expect((await lowtide(["bgp", "decode", `${marker}001d0200000006800f03000201`])).stdout).toBe(
+      "UPDATE\n  endOfRib: ipv6 unicast\n  attributes:\n    MP_UNREACH_NLRI: family ipv6 unicast\n"
+    )
+    expect((await lowtide(["bgp", "decode", malformed, "--as4"])).stdout).not.toMatch(/endOfRib/)
+  })
+
   it("takes what the session agreed on from its flags", async () => {
     const error = async (...flags: ReadonlyArray<string>) =>
       JSON.parse((await lowtide(["bgp", "decode", malformed, ...flags, "--json"])).stdout).error

@@ -46,7 +46,7 @@ export interface AttributeCodec<A> {
 
 /** 3/5: the attribute's length cannot be right. */
 export const wrongLength = (expected: string, value: Uint8Array): MalformedValue => ({
-  reason: `expected ${expected}, found ${value.length} octets`,
+  reason: `expected ${expected}, found ${value.length} ${value.length === 1 ? "octet" : "octets"}`,
   subcode: 5
 })
 

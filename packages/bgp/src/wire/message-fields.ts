@@ -9,7 +9,7 @@ import type { NlriPrefix } from "./nlri.ts"
 import { hardResetReason, isHardReset, notificationName, notificationText } from "./notification.ts"
 import type { PathAttribute } from "./path-attributes.ts"
 import { roleOf } from "./role.ts"
-import { findAttribute, truePath } from "./update.ts"
+import { endOfRibFamily, findAttribute, truePath } from "./update.ts"
 
 /** What a message says, as JSON: names and texts as people write them, numbers where the RFC has numbers. */
 export type MessageFields = Readonly<Record<string, unknown>>
@@ -21,8 +21,10 @@ export const messageFields = (message: BgpMessage): MessageFields => {
       const { version, asn, holdTimeSeconds, routerId, capabilities } = message
       return { version, asn, holdTimeSeconds, routerId: dotted(routerId), capabilities: capabilities.map(capability) }
     }
-    case "Update":
+    case "Update": {
+      const ended = endOfRibFamily(message)
       return {
+        ...(ended !== undefined && { endOfRib: `ipv${ended} unicast` }),
         withdrawn: message.withdrawn.map(prefix),
         attributes: message.attributes.map(attribute),
         nlri: message.nlri.map(prefix),
@@ -31,6 +33,7 @@ export const messageFields = (message: BgpMessage): MessageFields => {
           truePath: formatAsPath(truePath(message.attributes))
         })
       }
+    }
     case "Notification": {
       const { code, subcode, data } = message
       const text = notificationText(message)
@@ -66,8 +69,23 @@ const family = (afi: number, safi: number) => {
 const prefix = (found: NlriPrefix): unknown =>
   found.pathId === undefined ? formatPrefix(found) : { prefix: formatPrefix(found), pathId: found.pathId }
 
+/** Capabilities that routers send and that are not read here, by IANA's number. */
+const unreadCapabilities: Readonly<Record<number, string>> = {
+  3: "outbound route filtering", // RFC 5291
+  7: "BGPsec", // RFC 8205
+  67: "dynamic capability",
+  68: "multisession",
+  69: "add-path", // RFC 7911
+  71: "long-lived graceful restart", // RFC 9494
+  73: "FQDN",
+  75: "software version",
+  128: "route refresh, before RFC 2918"
+}
+
 const capability = (found: Capability): MessageFields => {
-  if (found._tag === "UnknownCapability") return { code: found.code, value: toHex(found.value) }
+  if (found._tag === "UnknownCapability") {
+    return { code: found.code, name: unreadCapabilities[found.code] ?? `type ${found.code}`, value: toHex(found.value) }
+  }
   const { code, name } = capabilityCodecs[found._tag]
   return { code, name, ...capabilityValue(found) }
 }

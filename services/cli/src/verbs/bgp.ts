@@ -135,16 +135,30 @@ const inWords = ({ type, fields, error }: Inspection): string =>
   ].join("\n")
 
 const inLine = (value: unknown): string => {
-  if (typeof value !== "object" || value === null || !("name" in value)) return textOf(value)
-  const { name, code: _, segments: __, ...rest } = value as Record<string, unknown>
-  const values = Object.entries(rest).map(([key, part]) =>
-    key === "value" || key === "path" || key === "address" ? textOf(part) : `${key} ${textOf(part)}`
-  )
-  return values.length === 0 ? String(name) : `${name}: ${values.join(", ")}`
+  if (!isParts(value)) return textOf(value)
+  const { name, code: _, segments: __, ...rest } = value
+  if (typeof name !== "string") return partsText(value)
+  const values = partsText(rest)
+  return values === "" ? name : `${name}: ${values}`
 }
 
-const textOf = (value: unknown): string =>
-  Array.isArray(value) ? value.map(textOf).join(" ") : typeof value === "string" ? value : JSON.stringify(value)
+const isParts = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Each part behind its name, where the value alone would not say what it is; a list that is empty says nothing. */
+const partsText = (parts: Readonly<Record<string, unknown>>): string =>
+  Object.entries(parts)
+    .filter(([, part]) => part !== "" && !(Array.isArray(part) && part.length === 0))
+    .map(([key, part]) => (plainParts.has(key) ? textOf(part) : `${key} ${textOf(part)}`))
+    .join(", ")
+
+const plainParts = new Set(["value", "path", "address", "prefix"])
+
+const textOf = (value: unknown): string => {
+  if (Array.isArray(value)) return value.map(textOf).join(" ")
+  if (isParts(value)) return `(${partsText(value)})`
+  return typeof value === "string" ? value : JSON.stringify(value)
+}
 
 const actionText = ({ action, notification }: NonNullable<Inspection["error"]>): string =>
   notification === null ? action : `${action} ${notification.code}/${notification.subcode}`
