@@ -33,19 +33,22 @@ export const readSettings = <const Wanted extends Settings>(
         })
       )
       if (Result.isSuccess(result)) read[name] = result.success
-      else faults.push(oneLine(result.failure.cause.message))
+      else faults.push(yield* oneLine(result.failure.cause.message))
     }
     if (faults.length > 0) return yield* new SettingsFault({ faults })
     return read as Read<Wanted>
   })
 
-/** `Expected a string\n  at ["LOWTIDE_CLUSTER"]` becomes `LOWTIDE_CLUSTER: expected a string`. */
-const oneLine = (message: string): string => {
+/** `Expected a string\n  at ["LOWTIDE_CLUSTER"]` becomes `LOWTIDE_CLUSTER: expected a value, found nothing`, with where to read on. */
+const oneLine = Effect.fnUntraced(function* (message: string) {
   const match = /^([\s\S]*?)\s+at \["([^"]+)"\]\s*$/.exec(message)
   if (match === null) return message.replaceAll(/\s+/g, " ")
-  const [, found = "", name = ""] = match
-  return `${name}: ${found.charAt(0).toLowerCase()}${found.slice(1).replaceAll(/\s+/g, " ")}`
-}
+  const [, expected = "", name = ""] = match
+  const found = yield* Effect.orElseSucceed(optionalText(name), () => undefined)
+  if (found === undefined) return `${name}: expected a value, found nothing; docs/reference/settings.md says what it is`
+  const wanted = expected.replaceAll(/\s+/g, " ").replace(/^Expected a string representing/, "expected")
+  return `${name}: ${wanted.charAt(0).toLowerCase()}${wanted.slice(1)}, found ${JSON.stringify(found)}`
+})
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`: where a process listens. */
 export type ListenAddress =

@@ -1,30 +1,11 @@
 import { readFileSync } from "node:fs"
 import { Bus, layerBus, readIntentKeys, readNatsSettings } from "@lowtide/bus"
 import { clusterSourceFolder, readStatusAddresses } from "@lowtide/kube"
-import {
-  followFiles,
-  optionalText,
-  parseListen,
-  readSettings,
-  runService,
-  SettingsFault,
-  serveOperations
-} from "@lowtide/ops"
-import { Config, Effect, Layer, Metric, PubSub, Result, Stream, SubscriptionRef } from "effect"
+import { followFiles, parseListen, runService, SettingsFault, serveOperations } from "@lowtide/ops"
+import { Effect, Layer, Metric, PubSub, Result, Stream, SubscriptionRef } from "effect"
 import { reportCluster } from "./report.ts"
+import { readAgentSettings } from "./settings.ts"
 import { writeStatuses } from "./statuses.ts"
-
-/** The agent's settings, all from the environment; docs/reference/settings.md lists them. */
-const settings = {
-  cluster: Config.String("LOWTIDE_CLUSTER"),
-  natsUrl: Config.String("LOWTIDE_NATS_URL").pipe(Config.withDefault("nats://127.0.0.1:4222")),
-  nkeyFile: optionalText("LOWTIDE_NATS_NKEY_FILE"),
-  caFile: optionalText("LOWTIDE_NATS_CA_FILE"),
-  manifests: Config.String("LOWTIDE_MANIFESTS"),
-  statuses: Config.String("LOWTIDE_STATUSES"),
-  trustFile: Config.String("LOWTIDE_TRUST_FILE"),
-  listen: Config.String("LOWTIDE_HTTP_LISTEN").pipe(Config.withDefault("127.0.0.1:7071"))
-}
 
 const natsUp = Metric.gauge("lowtide_agent_nats_up", { description: "1 while the agent is connected to NATS" })
 
@@ -32,7 +13,7 @@ const readKeys = (text: string) =>
   Effect.fromResult(Result.mapError(readIntentKeys(text), (fault) => `LOWTIDE_TRUST_FILE: ${fault}`))
 
 const main = Effect.gen(function* () {
-  const { cluster, natsUrl, nkeyFile, caFile, manifests, statuses, trustFile, listen } = yield* readSettings(settings)
+  const { cluster, natsUrl, nkeyFile, caFile, manifests, statuses, trustFile, listen } = yield* readAgentSettings
   const nats = yield* Effect.fromResult(
     Result.mapError(readNatsSettings({ url: natsUrl, nkeyFile, caFile }), (faults) => new SettingsFault({ faults }))
   )
