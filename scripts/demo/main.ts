@@ -280,6 +280,7 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
         `  npx lowtide trace service/${first?.cluster}/${first?.namespace}/${first?.name}`,
         `  npx lowtide history service/${first?.cluster}/${first?.namespace}/${first?.name}`,
         "  npx lowtide get peers",
+        ...nodeCommand(fleet),
         ...routerCommands(fleet),
         "Kill allocator, NATS, Postgres or agents with kill -9: no route changes. A killed speaker's routes leave until it is back.",
         "What was killed is started again after 3 seconds. Their pids:",
@@ -289,6 +290,13 @@ const present = (fleet: Fleet, settled: Settled, summary: ReturnType<typeof summ
       ].join("\n")}\n`
     )
   })
+
+/** As at a node, with everything else away. */
+const nodeCommand = (fleet: Fleet): ReadonlyArray<string> =>
+  fleet.site.clusters
+    .flatMap(({ nodes }) => nodes)
+    .slice(0, 1)
+    .map(({ name }) => `  npx lowtide node status --socket ${join(fleet.site.folder, "state", name, "control.sock")}`)
 
 const routerCommands = (fleet: Fleet): ReadonlyArray<string> =>
   fleet.site.clusters.flatMap(({ plan, routerNamespace }) => {
