@@ -78,7 +78,7 @@ export const faultOf = (
       return new CliFault({
         exitCode: exitCodes.notFound,
         what: error.message,
-        next: nextOfMissing[/^[a-z]+/.exec(error.message)?.[0] ?? ""] ?? listHint
+        next: nextOfMissing[/^[a-z]+/i.exec(error.message)?.[0].toLowerCase() ?? ""] ?? listHint
       })
     case "AmbiguousProblem": {
       const { candidates } = error as unknown as { readonly candidates: ReadonlyArray<string> }

@@ -246,6 +246,11 @@ describe("exit codes", () => {
   it.each([
     ["get svc --cluster nope", 'cluster: expected one of the clusters [east, west], found "nope"', "get nodes"],
     ["bgp peers --peer nope", 'peer: expected one of [tor-a], found "nope"', "get peers"],
+    [
+      "brake release --cluster eas --reason meant",
+      "Cluster eas: not known: expected one of the clusters [east, west], found eas",
+      "get nodes"
+    ],
     ["history --actor agent:eas", "actor: expected one that the log knows, found agent:eas", "history"]
   ])("3 of %s, with a hint that is a command which answers", async (asked, detail, hint) => {
     const body = JSON.stringify({ type: "https://lowtide.dev/problems/not-found", status: 404, title: "-", detail })
