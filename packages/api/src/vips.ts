@@ -12,7 +12,8 @@ export const VipView = Schema.Struct({
     description: "Who has it, or had it last"
   }),
   awaiting: Schema.Array(Schema.String).annotate({
-    description: "Nodes that have yet to confirm its withdrawal, without which nobody else gets it"
+    description:
+      "Nodes that have yet to confirm its withdrawal, without which nobody else gets it; of one that its holders leave, nodes that have yet to announce what takes its place, as far as they are heard"
   }),
   leaving: Schema.Boolean.annotate({
     description: "Its holders have other addresses by now, and give it up as soon as routers have those"

@@ -1,6 +1,6 @@
 import { nodeObject } from "@lowtide/testkit/observed"
 import { assert, describe, it } from "vitest"
-import { finishedMoves, type NodeWord } from "../src/allocation/moves.ts"
+import { awaitedByMove, finishedMoves, type NodeWord } from "../src/allocation/moves.ts"
 import { messageKey, vipKey } from "../src/announcing/index.ts"
 import { budgetUse, type Command, type ServiceObject } from "../src/index.ts"
 import { announcing, apply, fleetObject, observe, pool, service, World } from "./world.ts"
@@ -56,6 +56,22 @@ describe("a Service that moves to another address", () => {
     assert.strictEqual(phase(it, old), "withdrawing")
     assert.strictEqual(intent(it, old)?.state, "withdrawn")
     assert.deepStrictEqual(answered(it), [next])
+  })
+
+  it("waits for the nodes that announce the old address and not the new one, as far as they are heard", () => {
+    const it = moving()
+    const cluster = it.fleet.cluster("east")
+    const awaited = (words: Words, address = old) => {
+      const vip = it.fleet.vip("default", address)
+      assert.isDefined(vip)
+      return vip === undefined ? [] : awaitedByMove(it.fleet, cluster, vip, (node) => words[node])
+    }
+    const untold = { ...says(old, next), untold: [next] }
+    assert.deepStrictEqual(awaited({ "east-1": says(old, next), "east-2": says(old) }), ["east-2"])
+    assert.deepStrictEqual(awaited({ "east-1": untold, "east-2": says(old) }), ["east-1", "east-2"])
+    assert.deepStrictEqual(awaited({ "east-1": silent(old) }), [])
+    assert.deepStrictEqual(awaited({ "east-1": says(), "east-2": says(next) }), [])
+    assert.deepStrictEqual(awaited({ "east-1": says(old), "east-2": says(old) }, next), [])
   })
 
   it("keeps what was taken over after a loss while nodes announce it and nobody has the new one", () => {

@@ -1,6 +1,6 @@
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Command } from "@lowtide/domain"
-import { finishedMoves } from "@lowtide/domain/allocation/moves"
+import { finishedMoves, type NodeWord } from "@lowtide/domain/allocation/moves"
 import type { HeardNode } from "./centre.ts"
 import { isSilent } from "./http/views/sync.ts"
 import { contextOf, type Memory } from "./memory.ts"
@@ -34,12 +34,14 @@ export const movesFinishedIn = (
   const { obligedOf } = contextOf(memory, nowMs)
   const moves = finishedMoves(fleet, cluster, {
     obligedOf,
-    heard: (node) => {
-      const heard = nodes.get(`${name}/${node}`)
-      if (heard === undefined) return undefined
-      const { announcing, untold = [] } = heard.status
-      return { announcing, untold, isSilent: isSilent(heard, nowMs) }
-    }
+    heard: (node) => wordOf(nodes.get(`${name}/${node}`), nowMs)
   })
   return moves.length === 0 ? undefined : { _tag: "FinishMoves", cluster: name, moves }
+}
+
+/** What a node's newest status says of what it announces; undefined of one that was never heard. */
+export const wordOf = (heard: HeardNode | undefined, nowMs: number): NodeWord | undefined => {
+  if (heard === undefined) return undefined
+  const { announcing, untold = [] } = heard.status
+  return { announcing, untold, isSilent: isSilent(heard, nowMs) }
 }

@@ -4,6 +4,7 @@ import { type Finding, finding, rangesWithin } from "../config/index.ts"
 import type { FinishMoves } from "../fleet/command.ts"
 import type { Draft } from "../fleet/draft.ts"
 import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import type { VipState } from "../fleet/stream.ts"
 import { release } from "./settle.ts"
 
 /** What a node's newest status says of what it announces. */
@@ -78,16 +79,39 @@ const isAnnouncedInstead = ({
   const words = nodes.map((node) => ({ node, word: heard(node) }))
   if (words.some(({ word }) => word === undefined)) return false
   const current = words.flatMap(({ node, word }) => (word === undefined || word.isSilent ? [] : [{ node, ...word }]))
-  const lags = current.some(
-    ({ node, announcing, untold }) =>
-      announcing.includes(address) &&
-      (!announcing.includes(successor) || untold.includes(successor)) &&
-      candidates.includes(node)
-  )
-  if (lags) return false
+  if (current.some((word) => lags(word, { address, successor }) && candidates.includes(word.node))) return false
   if (current.some(({ announcing }) => announcing.includes(successor))) return true
   // Nothing took its place on the wire. It may go where it is not on the wire either, as far as all nodes are heard.
   return current.length === words.length && !current.some(({ announcing }) => announcing.includes(address))
+}
+
+/** Whether a node announces the old address and not, on each of its sessions, what takes its place. */
+const lags = (
+  { announcing, untold }: NodeWord,
+  { address, successor }: { readonly address: string; readonly successor: string }
+): boolean => announcing.includes(address) && (!announcing.includes(successor) || untold.includes(successor))
+
+/**
+ * The nodes for which an address that its holder is leaving waits, as far as they are heard: they announce it, and have yet to
+ * announce what takes its place.
+ */
+export const awaitedByMove = (
+  fleet: Fleet,
+  cluster: ClusterMemory,
+  { address, holders }: Pick<VipState, "address" | "holders">,
+  heard: (node: string) => NodeWord | undefined
+): ReadonlyArray<string> => {
+  const successors = holders.flatMap(({ namespace, name, leaving }) =>
+    leaving === true ? (successorOf(cluster, `${namespace}/${name}`, address) ?? []) : []
+  )
+  const awaited = successors.flatMap((successor) => {
+    const candidates = candidatesOf(fleet, cluster, successor)
+    return candidates.filter((node) => {
+      const word = heard(node)
+      return word?.isSilent === false && lags(word, { address, successor })
+    })
+  })
+  return [...new Set(awaited)].sort()
 }
 
 /**

@@ -51,7 +51,7 @@ export const FleetHandlers = HttpApiBuilder.group(
       quotas: ({ query }) => asked(look(query, quotaList)),
       sharedAddresses: ({ query }) => asked(look(query, sharedAddressList)),
       approvals: ({ query }) => asked(look(query, approvalList)),
-      vips: ({ query }) => asked(look(query, (view) => vipList(view, query))),
+      vips: ({ query }) => asked(look(query, (view, nowMs) => vipList(view, query, nowMs))),
       findings: Effect.fnUntraced(function* ({ query }) {
         // Of times before nothing is known but what the log says.
         const { recovery, role } = query.at === undefined ? yield* centre.health : { recovery: null, role: "leader" }

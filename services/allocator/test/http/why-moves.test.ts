@@ -2,6 +2,8 @@ import { type Command, decide, Fleet } from "@lowtide/domain"
 import { manifestObject, nodeObject, serviceObject } from "@lowtide/testkit/observed"
 import { Result } from "effect"
 import { assert, it } from "vitest"
+import type { CommittedView, HeardNode } from "../../src/centre.ts"
+import { vipList } from "../../src/http/views/vips.ts"
 import { whyAnswer } from "../../src/http/views/why.ts"
 
 const cluster = "east"
@@ -40,6 +42,23 @@ it("why says that an address is being left, and that a move to where no advertis
     ]
   )
   assert.match(sentence, /has 198\.51\.100\.0 of pool dark; 192\.0\.2\.0 of pool public until nodes announce/)
+  const heardAtMs = 0
+  const says = (...announcing: ReadonlyArray<string>) => ({ status: { announcing }, heardAtMs }) as unknown as HeardNode
+  const awaiting = (nodes: ReadonlyMap<string, HeardNode>, nowMs = 0) => {
+    const view = { fleet, head: {}, nodes, recordedAt: () => undefined, awaited: () => [] } as unknown as CommittedView
+    return vipList(view, {}, nowMs).items.map(({ address, leaving, awaiting }) => [address, leaving, awaiting.join()])
+  }
+  const lagging = new Map([["east/east-1", says("192.0.2.0")]])
+  assert.deepStrictEqual(awaiting(lagging), [
+    ["192.0.2.0", true, ""],
+    ["198.51.100.0", false, ""]
+  ])
+  const covered = apply("BGPAdvertisement", "all", { ipAddressPools: ["public", "dark"] })
+  Result.getOrThrow(decide(fleet, covered, context))
+  assert.deepStrictEqual(awaiting(lagging)[0], ["192.0.2.0", true, "east-1"])
+  assert.deepStrictEqual(awaiting(lagging, 60_000)[0], ["192.0.2.0", true, ""], "of a silent node nobody knows")
+  const done = new Map([["east/east-1", says("192.0.2.0", "198.51.100.0")]])
+  assert.deepStrictEqual(awaiting(done)[0], ["192.0.2.0", true, ""])
   assert.match(sentence, /LT0221 .*no advertisement of pool dark.* Fix: Let a BGPAdvertisement cover the new pool/)
 })
 

@@ -8,7 +8,7 @@ const tones: { readonly [Phase in VipView["phase"]]: Tone } = {
   quarantined: "faint"
 }
 
-/** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal, or the order to approve, without which a change of configuration does not take its route either. */
+/** Columns of `lowtide get vips`. HOLDER: who has it, or had it last; AWAITING: nodes that have yet to confirm its withdrawal, or to announce what takes its place, or the order to approve, without which a change of configuration does not take its route either. */
 export const vipColumns = (nowMs: number): ReadonlyArray<Column<VipView>> => [
   { title: "ADDRESS", cell: ({ address }) => address },
   {
