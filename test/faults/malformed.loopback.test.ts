@@ -12,6 +12,22 @@ const observeNode = { _tag: "ObserveNode", cluster: "east", node: nodeObject("n9
 const envelope = { commandId: uuid(9000), correlationId: uuid(9000), command: observeNode }
 const odd = { ...nodeObject("n9"), labels: { odd: "\u0000" } }
 
+/** Of lists in each other JSON.parse reads thousands, and JSON.stringify fails where a name beside them is a number. */
+const deepManifest = (other: string): string =>
+  JSON.stringify({
+    ...envelope,
+    command: {
+      ...{ _tag: "ApplyManifest", cluster: "east" },
+      manifest: {
+        apiVersion: "metallb.io/v1beta2",
+        kind: "BGPPeer",
+        namespace: "",
+        name: "deep",
+        spec: { deep: 1, other }
+      }
+    }
+  }).replace('"deep":1', () => `"deep":{"1":${"[".repeat(9_000)}${"]".repeat(9_000)}}`)
+
 /** What is sent on the subject of cluster east, and what it is answered. */
 const table: ReadonlyArray<readonly [what: string, text: string, code: string, message: RegExp]> = [
   ["no JSON", "{", "LT0507", /^malformed command: /],
@@ -51,7 +67,9 @@ const table: ReadonlyArray<readonly [what: string, text: string, code: string, m
     }),
     "LT0507",
     /found U\+D800/
-  ]
+  ],
+  ["lists in each other, ever deeper", deepManifest(""), "LT0507", /at most 200 deep in each other, found deeper ones/],
+  ["the same, and an escaped character", deepManifest("\u0001"), "LT0507", /at most 200 deep in each other/]
 ]
 
 it.live("a malformed command is refused with its fault, by the process, and changes nothing", () =>

@@ -1,3 +1,4 @@
+import { isTooDeep, nestingText } from "@lowtide/domain/config/nesting"
 import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
 import { canonicalAddress, canonicalPrefix } from "@lowtide/domain/config/syntax"
 import { eventTypes } from "@lowtide/domain/fleet/event"
@@ -6,6 +7,7 @@ import { Result, Schema } from "effect"
 
 /** A filter for what is stored, or asked of the database: true, or what is expected of it. */
 export const isStorable = (value: unknown): true | string => {
+  if (isTooDeep(value)) return `expected ${nestingText}, found deeper ones`
   const found = unstorableIn(value)
   return found === undefined || `expected ${storableText}, found ${found}`
 }

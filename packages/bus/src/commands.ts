@@ -1,3 +1,4 @@
+import { isTooDeep, nestingText } from "@lowtide/domain/config/nesting"
 import { storableText, unstorableIn } from "@lowtide/domain/config/storable"
 import { AgentCommand } from "@lowtide/domain/fleet/command-schema"
 import { newestFleetVersion } from "@lowtide/domain/fleet/fleet-version"
@@ -154,16 +155,22 @@ const answer = (
       message: `malformed command: ${decoded.failure.message}`
     })
   }
-  const unstorable = text.includes("\\u") ? unstorableIn(decoded.success) : undefined
-  if (unstorable !== undefined) {
-    const message = `malformed command: expected ${storableText}, found ${unstorable}`
-    return Effect.succeed({ _tag: "Refused", code: "LT0507", message })
+  const fault = faultIn(decoded.success, text)
+  if (fault !== undefined) {
+    return Effect.succeed({ _tag: "Refused", code: "LT0507", message: `malformed command: ${fault}` })
   }
   return commandSubject(decoded.success.command.cluster) === subject
     ? Effect.tapDefect(handle(decoded.success), (defect) =>
         Effect.logError(`LT0506 ${decoded.success.command._tag} ${decoded.success.commandId}: ${String(defect)}`)
       )
     : Effect.succeed({ _tag: "Refused", code: "LT0508", message: foreign(subject, decoded.success) })
+}
+
+/** What keeps a command that can be read from being written again, as events are. An object lies two levels in it. */
+const faultIn = (envelope: AgentCommand, text: string): string | undefined => {
+  if (isTooDeep(envelope, 2)) return `expected ${nestingText}, found deeper ones`
+  const unstorable = text.includes("\\u") ? unstorableIn(envelope) : undefined
+  return unstorable === undefined ? undefined : `expected ${storableText}, found ${unstorable}`
 }
 
 const foreign = (subject: string, { command }: AgentCommand): string =>

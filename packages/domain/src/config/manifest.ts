@@ -10,15 +10,13 @@ import {
   parseAllDocuments
 } from "yaml"
 import { type Finding, finding, type Source } from "./finding.ts"
+import { isTooDeep, nestingMax } from "./nesting.ts"
 import type { RawObject } from "./raw.ts"
 import { isRecord, type Locate, show } from "./reader.ts"
 import { storableText, unstorableIn } from "./storable.ts"
 
 /** How many nodes the aliases of one document may expand to, as kubectl has it; beyond it the document does not parse. */
 export const expandedNodesMax = 400_000
-
-/** How deep lists and mappings may lie in each other; what is deeper does not parse. */
-export const nestingMax = 200
 
 /** One object of a file, with its place. */
 export interface Manifest {
@@ -426,16 +424,6 @@ const readObject = (
     ...kept(value, ["spec", "status", "endpoints"])
   }
   return { manifests: [{ object, document: place.document, locate }], findings: [] }
-}
-
-/** What is written as JSON again, as an object is at many places, takes a frame of the stack for each level. */
-const isTooDeep = (value: unknown): boolean => {
-  let level: ReadonlyArray<unknown> = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > nestingMax) return true
-    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []))
-  }
-  return false
 }
 
 /** What objects are known and found by is bounded: names of Kubernetes are no longer (RFC 1123 §2.1 with its limit of 253). */

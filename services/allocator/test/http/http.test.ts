@@ -441,7 +441,8 @@ describe("the API", () => {
       const refused = [
         [{ ...order, reason: "half a pair: \ud800" }, "reason"],
         [{ ...order, object: { ...object, metadata: { name: "q", labels: { "\u0000": "" } } } }, "object"],
-        [{ ...order, object: { ...object, spec: { cluster: ["\udc00"] } } }, "object"]
+        [{ ...order, object: { ...object, spec: { cluster: ["\udc00"] } } }, "object"],
+        [{ ...order, object: { ...object, spec: JSON.parse(`${"[".repeat(201)}${"]".repeat(201)}`) } }, "object"]
       ] as const
       for (const [payload, field] of refused) {
         const { status, text } = yield* post("/v1/objects", payload)
