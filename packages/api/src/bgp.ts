@@ -60,7 +60,7 @@ export const BgpSession = Schema.Struct({
   ).annotate({ description: "Why it is not established; null where it is" }),
   evidence: Schema.Array(Schema.String).annotate({
     description:
-      "What the node found out about one that does not come up: what its kernel dropped, what the router answers"
+      "What the node found out about one that does not come up: what its kernel dropped, what the router answers; of one that is up, what it found when the one before had heard nothing"
   }),
   lastErrors: Schema.Struct({
     sent: Schema.NullOr(SessionErrorView).annotate({ description: "The last NOTIFICATION that we sent" }),

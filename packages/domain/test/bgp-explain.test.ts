@@ -63,6 +63,17 @@ describe("what is said of a session that does not come up", () => {
   })
 })
 
+describe("what is said of a session that comes up and ends again and again", () => {
+  it("is what the node found out, also while it is up", () => {
+    const text = explained({ evidence: ["what we say on it does not reach it"] })
+    assert.match(
+      text,
+      /is Established .*\nThe one before ended with nothing heard on it, and this one may as well\. When it did, the node looked: what we say/
+    )
+    assert.notMatch(explained({}), /The one before/)
+  })
+})
+
 describe("what to do about a session", () => {
   const refusedWith = (notification: string) =>
     explained({

@@ -220,10 +220,21 @@ describe("Diagnosis", () => {
       assert.match(of().join(), /what we say on it does not reach it/)
     }
     diagnosis.note(options, up)
+    assert.match(of("Established").join(), /what we say on it does not reach it/, "it may end as the ones before")
     clock.nowMs += 900_000
+    assert.deepStrictEqual(of("Established"), [], "it has lasted")
     diagnosis.note(options, { ...ended, notification: sent })
     await settle()
     assert.deepStrictEqual(of(), [])
+  })
+
+  it("says nothing of a session that is up after attempts that heard nothing: whatever it was is put right", async () => {
+    const { diagnosis, settle, of } = make()
+    diagnosis.note(options, noAnswer)
+    await settle()
+    assert.match(of().join(), /another password/)
+    diagnosis.note(options, up)
+    assert.deepStrictEqual(of("Established"), [])
   })
 
   it("does not look where the reason is known, and asks a router that hears nothing for no connection", async () => {

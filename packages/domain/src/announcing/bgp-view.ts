@@ -51,7 +51,7 @@ export interface SessionFacts {
   readonly bfd: string | null
   /** What keeps BFD from being run with it. */
   readonly bfdFault?: BfdFault
-  /** What was found out about it while it does not come up. */
+  /** What was found out about it while it did not come up, or did not last. */
   readonly evidence: ReadonlyArray<string>
 }
 
@@ -260,7 +260,7 @@ const sessionView = (facts: NodeFacts, peer: NodePeer): SessionView => {
     settings: settingsOf(peer),
     peerRole: isUp(session) ? (session?.peerRole ?? null) : null,
     why: whyDown(facts, session),
-    evidence: isUp(session) ? [] : (session?.evidence ?? []),
+    evidence: session?.evidence ?? [],
     lastErrors: { sent: errors.sent ?? null, received: errors.received ?? null, local: errors.local ?? null },
     sync: facts.sync
   }

@@ -26,7 +26,9 @@ export const explainSession = (
         ]
   if (session.withheld !== undefined) sentences.push(withheldText(session.withheld, ago))
   if (session.evidence.length > 0) {
-    sentences.push(`The node looked: ${session.evidence.map(endless).join("; ")}.`)
+    const before =
+      why === null ? "The one before ended with nothing heard on it, and this one may as well. When it did, the" : "The"
+    sentences.push(`${before} node looked: ${session.evidence.map(endless).join("; ")}.`)
   }
   if (session.bfd !== null) sentences.push(...bfdTexts(session, session.bfd))
   for (const direction of ["received", "sent"] as const) {

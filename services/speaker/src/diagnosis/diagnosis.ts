@@ -54,6 +54,8 @@ export class Diagnosis {
   /** Peers of which the last attempt heard nothing. */
   readonly #unheard = new Set<string>()
   readonly #up = new Map<string, { readonly atMs: number; readonly holdTimeSeconds: number }>()
+  /** Peers of which the last session ended with nothing heard on it: one that is up now may be no better. */
+  readonly #endedUnheard = new Set<string>()
 
   constructor(port: DiagnosisPort) {
     this.#port = port
@@ -62,12 +64,13 @@ export class Diagnosis {
 
   /**
    * What is known of a peer that does not come up, a sentence each: what the kernel has dropped up to now, also while a connection
-   * is still opening, and what was found the last time. Nothing is read of one that is up, or has said why it is not.
+   * is still opening, and what was found the last time. Nothing is read of one that is up, or has said why it is not. What was found
+   * is known of one that is up as long as it may end as the one before: such a session is up nearly always.
    */
   of(options: PeerOptions, status: Pick<PeerStatus, "state" | "sinceUnixMs">): ReadonlyArray<string> {
-    if (status.state === "Established") return []
     const { name, md5Key, isDialled } = options
     const found = this.#looked.get(name)?.found ?? []
+    if (status.state === "Established") return this.#endedUnheard.has(name) && this.#isYoung(name) ? found : []
     if (!this.#unheard.has(name) && !this.#isOpeningLong(status, isDialled !== false)) return found
     const [before, now] = [this.#counted.get(name) ?? this.#began, this.#port.counters()]
     if (before === undefined || now === undefined) return found
@@ -83,6 +86,8 @@ export class Diagnosis {
     const { name } = options
     if (event._tag === "SessionEstablished") return this.#cameUp(name, event.holdTimeSeconds)
     const end = event._tag === "SessionEnded" ? this.#endOfSession(name, event) : endOf(event)
+    if (event._tag === "SessionEnded" && end === "unheard") this.#endedUnheard.add(name)
+    else if (event._tag === "SessionEnded") this.#endedUnheard.delete(name)
     if (end !== undefined) this.#unheard.add(name)
     else if (event._tag === "ConnectFailed" || event._tag === "SessionEnded") this.#unheard.delete(name)
     if (end === undefined) return
@@ -114,12 +119,16 @@ export class Diagnosis {
     name: string,
     { notification }: Extract<PeerEvent, { readonly _tag: "SessionEnded" }>
   ): Evidence["end"] | undefined {
-    const up = this.#up.get(name)
+    const isShort = this.#isYoung(name)
     this.#up.delete(name)
-    const lastedMs = up === undefined ? Number.POSITIVE_INFINITY : this.#port.monotonicMs() - up.atMs
-    const isShort = up !== undefined && lastedMs < firstHoldTimes * up.holdTimeSeconds * 1000
     if (!isShort) this.#looked.delete(name)
     return isShort && notification?.direction === "sent" && notification.code === 4 ? "unheard" : undefined
+  }
+
+  /** Whether it came up lately enough that nothing need have been heard on it since. */
+  #isYoung(name: string): boolean {
+    const up = this.#up.get(name)
+    return up !== undefined && this.#port.monotonicMs() - up.atMs < firstHoldTimes * up.holdTimeSeconds * 1000
   }
 
   async #look(options: PeerOptions, end: Evidence["end"]): Promise<ReadonlyArray<string>> {
