@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto"
-import { Result, Schema } from "effect"
+import { Option, Result, Schema } from "effect"
 
 /**
  * How a message travels: its payload as the exact text that was signed, the id of the key and the signature. Signed once,
@@ -133,6 +133,14 @@ export const readIntentKeys = (trustText: string): Result.Result<KeyRing, string
     try: () => readKeyRing(decodeTrustFile(trustText).intentKeys),
     catch: (cause) => `expected {intentKeys: {id: PEM}}: ${String(cause)}`
   })
+
+const decodeRetired = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ retired: Schema.optionalKey(Schema.Array(Schema.String)) }))
+)
+
+/** Those of an allocator's trust file that nodes believe no more. */
+export const readRetiredKeys = (trustText: string): ReadonlySet<string> =>
+  new Set(Option.getOrUndefined(decodeRetired(trustText))?.retired ?? [])
 
 const ed25519 = (name: string, key: KeyObject): KeyObject => {
   if (key.asymmetricKeyType === "ed25519") return key

@@ -55,6 +55,23 @@ export interface Loaded {
   readonly intentHeads: ReadonlyArray<IntentHeadRow>
 }
 
+/** A message in effect as it was signed. */
+export interface SignedText {
+  readonly cluster: string
+  readonly subject: string
+  readonly cseq: number
+  readonly envelope: string
+}
+
+/** The same payload by another signature, for a message, or for a cluster's head, which has no subject. */
+export interface NewSignature {
+  readonly cluster: string
+  readonly subject: string | null
+  /** The text in whose place it comes. */
+  readonly former: string
+  readonly envelope: string
+}
+
 /** The one ordered log with the views that are written in the same transaction. Written by the leader alone. */
 export class Ledger extends Context.Service<
   Ledger,
@@ -99,6 +116,13 @@ export class Ledger extends Context.Service<
     readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>
     /** How many of the messages in effect, heads included, each key has signed, by the key's id. */
     readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
+    /** The cluster's messages in effect after a number that one of these keys has signed, in the order of their numbers; at most so many. */
+    readonly intentsSignedBy: (
+      keyIds: ReadonlyArray<string>,
+      of: { readonly cluster: string; readonly sinceCseq: number; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<SignedText>, Unavailable>
+    /** Puts texts in the place of those that say the same by another signature, for the leader of that epoch; where one is another by now it stays. */
+    readonly signAnew: (epoch: number, signatures: ReadonlyArray<NewSignature>) => Effect.Effect<void, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     /** Events from a seq on, in their order, as far as they change the state; at most so many. */

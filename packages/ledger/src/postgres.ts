@@ -10,6 +10,7 @@ import { Ledger } from "./ledger.ts"
 import { makeLoad } from "./load.ts"
 import { makeReads } from "./reads.ts"
 import { makeReplay } from "./replay.ts"
+import { makeSignatures } from "./signatures.ts"
 import { makeTree } from "./tree.ts"
 import { makeWireJournal } from "./wire-journal.ts"
 
@@ -30,6 +31,7 @@ export const ledgerPostgres = (url: string): Layer.Layer<Ledger> =>
         ...makeAllocators(database.readers),
         ...makeIncarnations(database.readers),
         ...makeReads(database.kysely),
+        ...makeSignatures(database.readers),
         ...makeAsOf(database.readers),
         ...makeReplay(database.readers),
         ...makeTree(database.kysely),

@@ -463,6 +463,57 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
     )
   })
 
+  describe(`${name}: signatures`, () => {
+    test(
+      "are exchanged by who leads, in the place of the text that is named, and of no other",
+      Effect.gen(function* () {
+        const { ledger, epoch } = yield* lead
+        const signed = (keyId: string, payload: string) => JSON.stringify({ payload, keyId, sig: "c2ln" })
+        const texts = ["x", "y", "z"].map((subject, n) => intent(subject, n + 1, signed("old", subject)))
+        yield* ledger.append({
+          ...emptyBatch({ epoch, seq: 0 }),
+          intents: [...texts, intent("w", 4, signed("new", "w"))],
+          intentHeads: [{ ...head("a", 4), envelope: signed("old", "head") }]
+        })
+        const by = (keyId: string, sinceCseq = 0, limit = 10) =>
+          Effect.map(ledger.intentsSignedBy([keyId, "none"], { cluster: "a", sinceCseq, limit }), (rows) =>
+            rows.map(({ cluster, subject, cseq, envelope }) => [cluster, subject, cseq, JSON.parse(envelope).payload])
+          )
+        assert.deepStrictEqual(yield* by("old", 0, 2), [
+          ["a", "x", 1, "x"],
+          ["a", "y", 2, "y"]
+        ])
+        assert.deepStrictEqual(yield* by("old", 2), [["a", "z", 3, "z"]])
+        yield* ledger.append({ ...emptyBatch({ epoch, seq: 0 }), intents: [intent("y", 5, signed("old", "y5"))] })
+        const anew = [
+          ...["x", "y"].map((subject) => ({ subject, says: subject })),
+          { subject: null, says: "head" }
+        ].map(({ subject, says }) => {
+          const [former, envelope] = [signed("old", says), signed("new", says)]
+          return { cluster: "a", subject, former, envelope }
+        })
+        yield* ledger.signAnew(epoch + 1, anew)
+        assert.deepStrictEqual(yield* by("new"), [["a", "w", 4, "w"]], "of another leader nothing is taken")
+        yield* ledger.signAnew(epoch, anew)
+        assert.deepStrictEqual(
+          [yield* by("new"), yield* by("old")],
+          [
+            [
+              ["a", "x", 1, "x"],
+              ["a", "w", 4, "w"]
+            ],
+            [
+              ["a", "z", 3, "z"],
+              ["a", "y", 5, "y5"]
+            ]
+          ],
+          "what is newer by now stays"
+        )
+        assert.deepStrictEqual((yield* ledger.intentHeads)[0]?.envelope, signed("new", "head"))
+      })
+    )
+  })
+
   describe(`${name}: history`, () => {
     test(
       "a VIP's stretches follow each other, also several in one batch, and never overlap",

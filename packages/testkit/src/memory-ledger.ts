@@ -133,11 +133,31 @@ export const memoryLedger = (
       signedBy: Effect.sync(() => {
         const counts = new Map<string, number>()
         for (const { envelope } of [...tables.intents.values(), ...tables.intentHeads.values()]) {
-          const keyId = /"keyId":"([^"]*)","sig":"[^"]*"\}$/.exec(envelope)?.[1]
+          const keyId = signerOf(envelope)
           if (keyId !== undefined) counts.set(keyId, (counts.get(keyId) ?? 0) + 1)
         }
         return counts
       }),
+      intentsSignedBy: (keyIds, { cluster, sinceCseq, limit }) =>
+        Effect.sync(() =>
+          [...tables.intents.values()]
+            .filter((intent) => intent.cluster === cluster && intent.cseq > sinceCseq)
+            .filter(({ envelope }) => keyIds.includes(signerOf(envelope) ?? ""))
+            .map(({ cluster, subject, cseq, envelope }) => ({ cluster, subject, cseq, envelope }))
+            .sort((left, right) => left.cseq - right.cseq)
+            .slice(0, limit)
+        ),
+      signAnew: (epoch, signatures) =>
+        Effect.sync(() => {
+          if (tables.head.epoch !== epoch) return
+          for (const { cluster, subject, former, envelope } of signatures) {
+            const head = subject === null ? tables.intentHeads.get(cluster) : undefined
+            if (head?.envelope === former) tables.intentHeads.set(cluster, { ...head, envelope })
+            const key = `${cluster} ${subject}`
+            const intent = subject === null ? undefined : tables.intents.get(key)
+            if (intent?.envelope === former) tables.intents.set(key, { ...intent, envelope })
+          }
+        }),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),
       actors: (limit) =>
@@ -415,3 +435,5 @@ const afterOrData = (stream: string, data: string) => {
   const hasTag = Object.keys(after ?? {})[0] === "_tag"
   return hasTag ? { after: JSON.stringify(after), data: null } : { after: null, data }
 }
+
+const signerOf = (envelope: string): string | undefined => /"keyId":"([^"]*)","sig":"[^"]*"\}$/.exec(envelope)?.[1]

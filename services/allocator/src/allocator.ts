@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto"
 import type { CommandReply } from "@lowtide/bus/commands"
 import { Bus } from "@lowtide/bus/connection"
-import type { KeyRing, SigningKey } from "@lowtide/bus/envelope"
+import type { SigningKey } from "@lowtide/bus/envelope"
 import type { NodeStatus } from "@lowtide/bus/status"
 import { ensureStreams } from "@lowtide/bus/streams"
 import { awaitedNodes, type Command, type Finding, finding, newestFleetVersion, Unreadable } from "@lowtide/domain"
@@ -28,6 +28,7 @@ import { retainCommandResults, retainReads, retainWireJournal } from "./retentio
 import { RollCallAnswers } from "./roll-call-answers.ts"
 import { keepRouterJournal } from "./router-journal.ts"
 import { sealWireJournal } from "./seal-wire.ts"
+import { type CentreKeys, noOtherKeys, signAnew } from "./sign-anew.ts"
 import { judgeAsFollower, keepForgetting, StampProofs, sayUnknownSigners } from "./stamp-proofs.ts"
 import { confirmationBy, movesFinishedIn } from "./status-orders.ts"
 import { beginCounting, keepWireJournal } from "./wire-journal.ts"
@@ -54,6 +55,7 @@ interface Parts {
   readonly agents: HeardAgents
   readonly answers: RollCallAnswers
   readonly proofs: StampProofs
+  readonly keys: CentreKeys
   /** The present leadership of this allocator. */
   readonly current: Ref.Ref<Reign | undefined>
   readonly defects: Defects
@@ -73,8 +75,8 @@ export const layerAllocator = (
   identity: Omit<AllocatorIdentity, "id"> = { name: defaultAllocatorName, url: null },
   checkpoints?: CheckpointOptions,
   upkeep: LedgerUpkeep = {},
-  /** Public halves of keys by which the centre has signed before, or will. */
-  otherKeys: KeyRing = new Map()
+  /** Keys by which the centre has signed before, or will. */
+  keys: CentreKeys = noOtherKeys
 ): Layer.Layer<Centre, never, Ledger | Bus> =>
   Layer.effect(
     Centre,
@@ -83,7 +85,7 @@ export const layerAllocator = (
       const current = yield* Ref.make<Reign | undefined>(undefined)
       const ended = yield* Deferred.make<never, Fenced | ProjectionConflict>()
       const answers = new RollCallAnswers()
-      const proofs = new StampProofs(key, otherKeys)
+      const proofs = new StampProofs(key, keys.others)
       const readability = new Readability()
       const follower = new Follower(readability)
       const ledger = yield* Ledger
@@ -112,6 +114,7 @@ export const layerAllocator = (
         agents: new HeardAgents(),
         answers,
         proofs,
+        keys,
         current,
         defects: new Defects(),
         checkpoints,
@@ -185,6 +188,10 @@ const reignWith = (epoch: number, trust: LeaseTrust, parts: Parts) =>
       yield* Effect.forkScoped(retainCommandResults)
       yield* Effect.forkScoped(retainReads(readsRetainDays))
       yield* Effect.forkScoped(sayUnknownSigners(parts.proofs))
+      yield* reign.judged.pipe(
+        Effect.andThen(signAnew({ ...parts, epoch, publisher: reign.publisher, isMuted: reign.isMuted })),
+        Effect.forkScoped
+      )
       yield* Effect.forkScoped(keepPlaces(Effect.sync(() => reign.memory.head.seq)))
       // What nodes have said until then was said to nobody.
       yield* reign.judged.pipe(

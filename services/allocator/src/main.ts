@@ -1,6 +1,13 @@
 import { createPublicKey } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { layerBus, readIntentKeys, readNatsSettings, readSigningKey, type SigningKey } from "@lowtide/bus"
+import {
+  layerBus,
+  readIntentKeys,
+  readNatsSettings,
+  readRetiredKeys,
+  readSigningKey,
+  type SigningKey
+} from "@lowtide/bus"
 import { grantAllocator, ledgerPostgres, migrate } from "@lowtide/ledger"
 import { optionalText, readSettings, runService, SettingsFault } from "@lowtide/ops"
 import { Config, Effect, Layer, Option, Redacted, Result, Schedule } from "effect"
@@ -14,6 +21,7 @@ import { armFailpoint } from "./failpoint.ts"
 import { layerHttp, parseApiListen, readCertificate } from "./http/index.ts"
 import { readDaysMin } from "./retention.ts"
 import { layerRouterReports, readStationSettings } from "./router-reports.ts"
+import { noOtherKeys } from "./sign-anew.ts"
 
 /** The allocator's settings, all from the environment; docs/reference/settings.md lists them. */
 const settings = {
@@ -91,7 +99,7 @@ const main = Effect.gen(function* () {
     catch: (cause) =>
       new SettingsFault({ faults: [`LOWTIDE_SIGNING_KEY_FILE: expected a readable Ed25519 key: ${String(cause)}`] })
   })
-  const otherKeys = trustFile === undefined ? undefined : yield* readOtherKeys(trustFile, key)
+  const keys = trustFile === undefined ? noOtherKeys : yield* readOtherKeys(trustFile, key)
   const tokens = tokensFile === undefined ? undefined : yield* readTokensFile(tokensFile)
   const transport = yield* readTransport(read)
   yield* Effect.fromResult(parseApiListen(listen, { hasTokens: tokens !== undefined, ...transport })).pipe(
@@ -117,7 +125,7 @@ const main = Effect.gen(function* () {
   }
   const identity = { name, url: Option.getOrElse(ownUrl, () => urlOf(listen, transport.tls !== undefined)) }
   const live = layerHttp(listen, tokens, transport).pipe(
-    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep, otherKeys)),
+    Layer.provideMerge(layerAllocator(key, prepare, identity, checkpoints, upkeep, keys)),
     Layer.provide(layerRouterReports(station)),
     Layer.provide(layerBus({ ...nats, name: "allocator", user: { role: "allocator" } })),
     Layer.provide(ledgerPostgres(url))
@@ -147,7 +155,15 @@ const readOtherKeys = Effect.fnUntraced(function* (file: string, { keyId, privat
       ]
     })
   }
-  return keys.success
+  const retired = readRetiredKeys(text)
+  if (retired.has(keyId)) {
+    return yield* new SettingsFault({
+      faults: [
+        `LOWTIDE_SIGNING_KEY_ID: expected a key that nodes believe, found ${keyId}, which LOWTIDE_TRUST_FILE ${file} says is retired`
+      ]
+    })
+  }
+  return { others: keys.success, retired }
 })
 
 const readTokensFile = (file: string) =>

@@ -3,7 +3,7 @@ import { countStored, ensureStreams, publishAll, purgeStored, readLast } from "@
 import { headKey, stateFilter, stateStream, stateSubject } from "@lowtide/bus/subjects"
 import type { ClusterHead } from "@lowtide/domain"
 import { type Batch, type IntentHeadRow, type IntentRow, Ledger, type Unavailable } from "@lowtide/ledger"
-import { Duration, Effect, Queue, Result, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect, Queue, Result, Schedule, type Scope, Semaphore, Stream, SubscriptionRef } from "effect"
 import { failpoint } from "./failpoint.ts"
 import { headOf } from "./loss.ts"
 import { PublishingPace } from "./publishing-pace.ts"
@@ -17,6 +17,8 @@ export interface Publisher {
   readonly publish: (batch: Batch) => void
   /** Looks for itself what the stream lacks. */
   readonly publishAnew: () => void
+  /** Runs it while nothing is published: what it sends replaces nothing newer. */
+  readonly apart: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Messages committed and not yet stored in NATS, as far as known. */
   readonly unpublished: Effect.Effect<number>
   /** Clusters of which the stream knows more than the ledger: the database has lost history. */
@@ -61,6 +63,7 @@ export const startPublisher = (
     /** The newest message sent of each cluster: nothing older is sent after it. */
     const sentCseq = new Map<string, number>()
     const pace = new PublishingPace()
+    const publishing = yield* Semaphore.make(1)
     const reconcileSoon = Effect.suspend(() => {
       isBehind = true
       return Queue.offer(work, { _tag: "Reconcile" })
@@ -89,8 +92,7 @@ export const startPublisher = (
         return Effect.logWarning(`publishing waits: ${error.message}`)
       })
     )
-    const loop = Effect.gen(function* () {
-      const next = yield* Queue.take(work)
+    const send = Effect.fnUntraced(function* (next: Work) {
       if (next._tag === "Batch" && !isBehind && performance.now() - next.committedMs < freshMs) {
         const isNews = ({ cluster, cseq }: { readonly cluster: string; readonly cseq: number }) =>
           !ahead.has(cluster) && cseq > (sentCseq.get(cluster) ?? 0)
@@ -110,7 +112,10 @@ export const startPublisher = (
         Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(Schedule.jittered)
       )
     })
-    yield* loop.pipe(Effect.forever, Effect.forkScoped)
+    yield* Effect.flatMap(Queue.take(work), (next) => send(next).pipe(Semaphore.withPermit(publishing))).pipe(
+      Effect.forever,
+      Effect.forkScoped
+    )
     return {
       publish: ({ intents: all, intentHeads }) => {
         // What goes was of an earlier incarnation, and is out of the stream.
@@ -124,6 +129,7 @@ export const startPublisher = (
         isBehind = true
         Queue.offerUnsafe(work, { _tag: "Reconcile" })
       },
+      apart: Semaphore.withPermit(publishing),
       unpublished: Effect.sync(() => unpublished),
       ahead: Effect.sync(() => ahead)
     }

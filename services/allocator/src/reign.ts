@@ -29,6 +29,8 @@ export interface Reign {
   readonly memory: Memory
   readonly read: Deciding["read"]
   readonly publisher: Publisher
+  /** Clusters of which nothing is published: all, until the log is compared, and those that are recovered. */
+  readonly isMuted: (cluster: string) => boolean
   readonly tree: TreeKeeper
   /** Ends once it is known whether the log is to be decided on: nothing is before. */
   readonly judged: Effect.Effect<void>
@@ -143,6 +145,7 @@ export const beginReign = ({
       memory,
       read: deciding.read,
       publisher,
+      isMuted,
       tree,
       judged: comparison.judged,
       // An id of its own for each time that the effect is run.

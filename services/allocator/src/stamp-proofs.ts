@@ -141,7 +141,7 @@ export const sayUnknownSigners = (proofs: StampProofs): Effect.Effect<void, neve
     const unknown = [...signers.keys()].filter((id) => !proofs.keyIds.includes(id)).sort()
     if (unknown.length === 0) return
     yield* Effect.logWarning(
-      `messages in effect are signed by [${unknown.join(", ")}], which this allocator does not know: after a loss of history no node could prove by them where it is. Fix: name these keys by LOWTIDE_TRUST_FILE`
+      `messages in effect are signed by [${unknown.join(", ")}], which this allocator does not know: after a loss of history no node could prove by them where it is, and nodes that do not know them either refuse what they signed (LT0401). Fix: name these keys by LOWTIDE_TRUST_FILE; where one was stolen, have everything said anew with \`lowtide recover --reason WHY\``
     )
   }).pipe(Effect.ignore) // a database that is away is told by others
 

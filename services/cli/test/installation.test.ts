@@ -100,13 +100,15 @@ describe("an installation's folder", () => {
     expect(await run("key retire 2026-2")).toMatchObject({ exitCode: 4 })
     expect(await run("key retire 2026-1")).toMatchObject({ exitCode: 3 })
     expect(known()).toEqual(["2026-1", "2026-2"]) // what it signed shows still what the centre said
+    const retired = () => JSON.parse(text("allocator/trust.json")).retired
+    expect(retired()).toEqual(["2026-1"])
     const secret = text("allocator/2026-1.pem")
     expect(await run("key new 2026-1")).toMatchObject({ exitCode: 4 })
     expect(text("allocator/2026-1.pem")).toBe(secret)
     rmSync(join(folder, "allocator/2026-1.pem"))
     expect(await run("key new 2026-1")).toMatchObject({ exitCode: 4 }) // two keys of one name would be told apart by nobody
     await good("key retire 2026-1 --stolen")
-    expect(known()).toEqual(["2026-2"])
+    expect([known(), retired()]).toEqual([["2026-2"], undefined])
     await good("key new 2026-3", "key retire 2026-2 --stolen")
     expect([known(), believed("east")]).toEqual([["2026-3"], ["2026-3"]])
   })

@@ -151,11 +151,19 @@ export class HeldState {
     // One event may be told twice, under two numbers: then the number decides.
     const order = held === undefined ? 1 : compareStamps(message.stamp, held.stamp) || message.cseq - held.cseq
     if (held !== undefined && order < 0) return { ...older(key, message.stamp, held.stamp), isSeen: false }
-    if (order === 0 && !this.#withheld.has(key)) return { _tag: "Repeated" }
+    if (order === 0 && !this.#withheld.has(key) && !this.#isSignedAnew(key, envelope)) return { _tag: "Repeated" }
     this.#withheld.delete(key)
     this.#see(key, envelope, message)
     if (notAllowed !== undefined) return { _tag: "Refused", refusal: notAllowed, isSeen: true }
     return { _tag: "Accepted", isOurs: this.#apply(key, envelope, message) }
+  }
+
+  /** Whether what is held under the key says the very same by another's signature: the newer one may outlive the other's trust. */
+  #isSignedAnew(key: string, envelope: string): boolean {
+    const held = this.#nodeIntent?.key === key ? this.#nodeIntent : this.#vips.get(key)
+    if (held === undefined || held.envelope === envelope) return false
+    const { payload, keyId } = JSON.parse(envelope) as Envelope
+    return keyId !== held.keyId && payload === (JSON.parse(held.envelope) as Envelope).payload
   }
 
   #see(key: string, envelope: string, { stamp, cseq }: NumberedMessage): void {

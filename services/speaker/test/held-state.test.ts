@@ -42,6 +42,23 @@ describe("HeldState", () => {
     }
   })
 
+  it("takes the same message again where another has signed it, of what it holds", () => {
+    const centre = new HandCentre()
+    const held = new HeldState(nodeName)
+    const message = centre.number(vip("198.51.100.1"))
+    const said = trusted(message)
+    held.accept({ ...said, envelope: centre.sealed(message) })
+    const digest = held.digest
+    centre.key = centre.newKey("centre-2")
+    const anew = { ...said, envelope: centre.sealed(message) }
+    assert.deepStrictEqual(held.accept(anew), { _tag: "Accepted", isOurs: true })
+    assert.deepStrictEqual([held.vips.get(said.key)?.keyId, held.digest], ["centre-2", digest])
+    assert.strictEqual(held.accept(anew)._tag, "Repeated")
+    const other = { ...message, services: [] } as typeof message
+    centre.key = centre.newKey("centre-3")
+    assert.strictEqual(held.accept({ ...trusted(other), envelope: centre.sealed(other) })._tag, "Repeated")
+  })
+
   it("refuses an older stamp, and takes a repetition in silence", () => {
     const centre = new HandCentre()
     const older = centre.number(vip("198.51.100.1"))

@@ -121,13 +121,17 @@ export const writeTrustFiles = (folder: string): ReadonlyArray<string> => [
 
 const writeAllocatorTrust = (folder: string): string => {
   const { allocatorTrust, formerKey, formerKeys, intentPublicKey } = pathsIn(folder)
+  const retired = namesIn(formerKeys, ".pub.pem")
   const keys = [
-    ...namesIn(formerKeys, ".pub.pem").map((id) => [id, formerKey(id)] as const),
+    ...retired.map((id) => [id, formerKey(id)] as const),
     ...intentKeyIds(folder).map((id) => [id, intentPublicKey(id)] as const)
   ]
   const intentKeys = Object.fromEntries(keys.map(([id, file]) => [id, readIfThere(file) ?? ""]))
   readKeyRing(intentKeys) // throws when one is none
-  replaceFile(allocatorTrust, `${JSON.stringify({ intentKeys }, null, 2)}\n`)
+  replaceFile(
+    allocatorTrust,
+    `${JSON.stringify({ intentKeys, ...(retired.length === 0 ? {} : { retired }) }, null, 2)}\n`
+  )
   return allocatorTrust
 }
 
