@@ -98,11 +98,25 @@ const presenter = ({ out, err, hasColour }: Omit<Surroundings["Service"], "args"
             return out(`${event.name} ${event.version}`)
           case "InvalidInvocation":
             return err(
-              `error: ${event.errors.map(({ message }) => oneLine(message)).join("; ")}; see \`${event.commandPath.join(" ")} --help\``
+              `error: ${leading(event.errors).map(parserWords).join("; ")}; see \`${event.commandPath.join(" ")} --help\``
             )
         }
       })
   }
+}
+
+/** A flag that there is none of is what the other faults come from: the parser takes it for the end of the flag before. */
+const leading = (errors: ReadonlyArray<CliError.CliError>): ReadonlyArray<CliError.CliError> => {
+  const unknown = errors.find(({ _tag }) => _tag === "UnrecognizedOption")
+  return unknown === undefined ? errors : [unknown]
+}
+
+/** A fault that the parser found, with what it takes to be meant. */
+const parserWords = ({ message }: CliError.CliError): string => {
+  const [what = "", likely] = message.split(/\s+Did you mean this\?\s+/)
+  return likely === undefined
+    ? oneLine(what)
+    : `${oneLine(what)} (did you mean ${likely.trim().split(/\s+/).join(" or ")}?)`
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()

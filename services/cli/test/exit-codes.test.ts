@@ -241,6 +241,17 @@ describe("exit codes", () => {
       "vip force-release 192.0.2.9 --reason gone",
       "error: LT0602 Caller machine:ci: role missing; use a token that has the role named\n"
     ],
+    [2, "histroy", 'error: Unknown subcommand "histroy" for "lowtide" (did you mean history?); see `lowtide --help`\n'],
+    [
+      2,
+      "who 192.0.2.1 --att 5",
+      "error: Unrecognized flag: --att in command lowtide who (did you mean --at?); see `lowtide who --help`\n"
+    ],
+    [
+      2,
+      "who 192.0.2.1 --at -5m",
+      "error: Unrecognized flag: -5 in command lowtide who (did you mean --at?); see `lowtide who --help`\n"
+    ],
     [7, "trace service/shop/later", "error: http://127.0.0.1:7070: the database does not answer; try again shortly\n"]
   ] as const
   it.each([
