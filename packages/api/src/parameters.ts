@@ -85,11 +85,15 @@ const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}
 const isRfc3339 = (text: string): boolean =>
   rfc3339.test(text) && !Number.isNaN(Date.parse(text)) && isCalendarDay(text)
 
+/** In a query a plus stands for a blank, which the offset of a time comes to by oversight. */
+const asSent = (text: string): string =>
+  `${JSON.stringify(text)}${/:\d{2}(\.\d+)? \d{2}:\d{2}$/.test(text) ? "; write + as %2B" : ""}`
+
 /** A moment as a request may write it: RFC 3339 with its offset. */
 export const InstantText = Schema.String.pipe(
   Schema.check(
     Schema.makeFilter((text: string) =>
-      isRfc3339(text) ? true : `expected a time like 2026-11-23T14:05:01Z, found ${JSON.stringify(text)}`
+      isRfc3339(text) ? true : `expected a time like 2026-11-23T14:05:01Z, found ${asSent(text)}`
     )
   )
 ).annotate({ description: "RFC 3339, with offset" })
@@ -100,7 +104,7 @@ export const AtText = Schema.String.pipe(
     Schema.makeFilter((text: string) =>
       isSeqText(text) || isRfc3339(text)
         ? true
-        : `expected a time like 2026-11-23T14:05:01Z or the seq of an event, found ${JSON.stringify(text)}`
+        : `expected a time like 2026-11-23T14:05:01Z or the seq of an event, found ${asSent(text)}`
     )
   )
 ).annotate({ description: "RFC 3339 with offset, not in the future, or the seq of an event" })

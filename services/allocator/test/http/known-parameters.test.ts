@@ -39,3 +39,19 @@ describe("a parameter that an operation does not have", () => {
     }).pipe(Effect.provide(local()))
   )
 })
+
+describe("a time with an offset", () => {
+  it.live("is taken where its plus is written for a URL, and told of where it has become a blank", () =>
+    Effect.gen(function* () {
+      const at = "2026-11-23T15:05:01"
+      expect((yield* ask("GET", `/v1/services?at=${at}%2B01:00`)).status).toBe(200)
+      const { status, text } = yield* ask("GET", `/v1/services?at=${at}+01:00`)
+      expect([status, JSON.parse(text).errors[0].message]).toEqual([
+        400,
+        `expected a time like 2026-11-23T14:05:01Z or the seq of an event, found "${at} 01:00"; write + as %2B`
+      ])
+      const without = yield* ask("GET", `/v1/services?at=${at}`)
+      expect(JSON.parse(without.text).errors[0].message).toMatch(/found "2026-11-23T15:05:01"$/)
+    }).pipe(Effect.provide(local()))
+  )
+})
