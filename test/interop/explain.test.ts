@@ -15,7 +15,10 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
     it(`${name} has a password and the node has none`, async () => {
       await router({ password: "spring-tide" }, kind)
       const { explained } = await node({ peer: {} })
-      await explained("tor-a", /answers no TCP segments without a signature: it has a password for this node/)
+      await explained(
+        "tor-a",
+        /answers no TCP segments without a signature: it has a password for this node.*What to do: Compare the passwords/
+      )
     })
 
     it(`the node has a password and ${name} has none`, async () => {
@@ -106,7 +109,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
   it("nobody listens at the router's address", async () => {
     const { explained } = await node({ peer: {} })
     const text = await explained("tor-a", /LT0301/)
-    assert.match(text, /connection refused: nothing listens on TCP port 179 there/)
+    assert.match(text, /connection refused: nothing listens on TCP port 179 there .*What to do: See that BGP runs at/)
   })
 
   it("nobody on the link has the address", async () => {
@@ -116,7 +119,7 @@ describe("lowtide bgp explain, at a node that is alone with a router set wrong",
 
   it("there is no route to the address", async () => {
     const { explained } = await node({ peer: { peerAddress: "203.0.113.9" } })
-    await explained("tor-a", /no route to its network/)
+    await explained("tor-a", /no route to its network .*What to do: Give the node a route to the router/)
   })
 
   it("the password is in a Secret that the node does not have", async () => {

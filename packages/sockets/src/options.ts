@@ -1,6 +1,6 @@
 import type { Family, IpAddress } from "@lowtide/net"
 import { SocketFault } from "./fault.ts"
-import { checked, libc } from "./libc.ts"
+import { checked, faultOf, libc } from "./libc.ts"
 import { socketAddress } from "./socket-address.ts"
 
 /** `setsockopt` of an int. */
@@ -38,7 +38,9 @@ export const networkControl = 0xc0
 /** Sends and receives by one interface alone; a VRF's device puts the socket into the VRF. */
 export const bindToDevice = (fd: number, device: string): void => {
   const name = Buffer.from(`${device}\0`)
-  checked(libc().setsockopt(fd, 1, 25, name, name.length), `bind to the interface "${device}" (SO_BINDTODEVICE)`)
+  if (libc().setsockopt(fd, 1, 25, name, name.length) >= 0) return
+  const meanings = { ENODEV: "there is no such device on this node" }
+  throw faultOf(`bind to the interface "${device}" (SO_BINDTODEVICE)`, meanings)
 }
 
 /** The longest key that the kernel takes, in octets (`TCP_MD5SIG_MAXKEYLEN`). */

@@ -229,7 +229,10 @@ describe("TCP", () => {
     Effect.gen(function* () {
       const { port } = yield* server("127.0.0.1", { ttl: 64 })
       const refusals: ReadonlyArray<readonly [() => unknown, string]> = [
-        [() => connectTcp(nowhere, { device: "none0" }), 'bind to the interface "none0" (SO_BINDTODEVICE): ENODEV'],
+        [
+          () => connectTcp(nowhere, { device: "none0" }),
+          'bind to the interface "none0" (SO_BINDTODEVICE): ENODEV: there is no such device on this node'
+        ],
         [() => connectTcp(nowhere, { ttl: 256 }), "set IP_TTL: EINVAL"],
         [
           () => connectTcp(nowhere, { md5Keys: [{ peer: address("127.0.0.1"), key: password("") }] }),

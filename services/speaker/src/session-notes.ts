@@ -1,6 +1,6 @@
 import type { PeerEvent } from "@lowtide/bgp/peer"
 import type { WireEntry } from "@lowtide/bus/status"
-import { sessionFix } from "@lowtide/domain/announcing/notification-meaning"
+import { sessionFix } from "@lowtide/domain/announcing/session-fix"
 import { codes, type FindingCode } from "@lowtide/domain/config/codes"
 import { type SessionFault, sessionFault } from "./session-fault.ts"
 
@@ -81,7 +81,10 @@ export class SessionNotes {
 const lineOf = ({ code, message, received }: SessionFault): SessionNote["line"] =>
   code === undefined
     ? { severity: "info", text: message }
-    : { severity: severityOf(code), text: `${code} ${message}. Fix: ${sessionFix(code, received)}` }
+    : {
+        severity: severityOf(code),
+        text: `${code} ${message}. Fix: ${sessionFix(code, { received, reason: message })}`
+      }
 
 const severityOf = (code: FindingCode): "warning" | "error" =>
   codes[code].severity === "warning" ? "warning" : "error"

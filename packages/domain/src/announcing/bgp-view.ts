@@ -3,8 +3,8 @@ import { codes, type FindingCode } from "../config/codes.ts"
 import { compareTexts } from "../words.ts"
 import type { NodeIntent, NodePeer, VipIntent } from "./intent.ts"
 import type { WantedRoute } from "./node-routes.ts"
-import { sessionFix } from "./notification-meaning.ts"
 import { attributesTo, type PathAttributes } from "./on-the-wire.ts"
+import { sessionFix } from "./session-fix.ts"
 
 /** What ended or prevented a session, by one side: when (RFC 3339, the node's clock), in words, and the NOTIFICATION's code and name. */
 export interface SessionError {
@@ -273,8 +273,8 @@ const whyDown = ({ sync, node }: NodeFacts, session: SessionFacts | undefined): 
   if (isUp(session)) return null
   if (session === undefined) return { code: codeOfUnknown(sync), reason: unknownReasons(node, sync), fix: null }
   const { lastErrorCode: code, lastError, errors } = session
-  const fix =
-    code !== null && code in codes ? sessionFix(code as FindingCode, errors?.received?.notification ?? undefined) : null
+  const found = { received: errors?.received?.notification ?? undefined, reason: lastError ?? "" }
+  const fix = code !== null && code in codes ? sessionFix(code as FindingCode, found) : null
   return { code, reason: lastError ?? "it is being opened, and nothing has gone wrong with it", fix }
 }
 

@@ -1,5 +1,3 @@
-import { codes, type FindingCode } from "../config/codes.ts"
-
 /** What a NOTIFICATION says of who is to do what; `peer` is the router, `we` this node. */
 interface Meaning {
   readonly sent: string
@@ -108,36 +106,4 @@ const byCode: Readonly<Record<string, Meaning>> = {
 export const notificationMeaning = (name: string, direction: "sent" | "received"): string | undefined => {
   const [, code = "", subcode = ""] = /^(\d+)\/(\d+)/.exec(name) ?? []
   return (meanings[`${code}/${subcode}`] ?? byCode[code])?.[direction]
-}
-
-/** What to do about a router that refuses a session or ended one, by the NOTIFICATION that it sent. */
-const fixes: Readonly<Record<string, string>> = {
-  "2/2": "Correct spec.myASN of the BGPPeer, or the AS that the router has for this node as its neighbour",
-  "2/3": "Give the node a router id that no other speaker has (spec.routerID of the BGPPeer)",
-  "2/6": "Correct spec.holdTime of the BGPPeer, or the least hold time that the router takes",
-  "2/7": "Look in the router's log for the capability that it asks for, and take that demand away there",
-  "2/11":
-    "Give the BGPPeer, by its annotation lowtide.dev/role, the counterpart of the router's role (provider and customer, rs and rs-client, peer and peer), or change it at the router",
-  "4/0": "Check whether the node is out of processor time, and the path from it to the router",
-  "6/0": "Look in the router's log why it ended the session, and whether its BFD has lost this node",
-  "6/1": "Raise the router's limit of prefixes for this node, or announce less, and then clear the session there",
-  "6/2": "Ask who shut the neighbour down at the router; it comes back once it is enabled there",
-  "6/3": "Make this node's address a neighbour at the router again",
-  "6/4": "Nothing: it comes back by itself",
-  "6/5": "Make this node's address a neighbour at the router, or enable the one that is there",
-  "6/6": "Nothing: it comes back by itself; if it does not, compare what was changed at the router with the BGPPeer",
-  "6/7": "Nothing: the other connection stays",
-  "6/8": "See what the router lacks: memory, or room in its tables",
-  "6/9": "Look in the router's log for who ended the session, and why",
-  "6/10": "Check the path between the node and the router, and BFD at both ends",
-  "8/0": "Check whether the node is out of processor time, and the path from the router to it"
-}
-
-/**
- * What to do about a session with this code; `received` is the name of the NOTIFICATION with which the router refuses it, which says more
- * than the code does.
- */
-export const sessionFix = (code: FindingCode, received: string | undefined): string => {
-  const [pair = ""] = /^\d+\/\d+/.exec(received ?? "") ?? []
-  return (code === "LT0302" ? fixes[pair] : undefined) ?? codes[code].fix
 }
