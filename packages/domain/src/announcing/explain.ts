@@ -136,6 +136,10 @@ const verdictTexts: Readonly<Record<string, string>> = {
   NoPeer: "has none of the peers that the advertisement names",
   NoStandby: "is standby for each of its peers, and they take none (lowtide.dev/standby)",
   Withheld: "has it withheld by hand: `lowtide node status` there says by whom and why",
+  RefusesSignature:
+    "refuses what the centre says, since it does not believe who signed it (LT0401): `lowtide get findings` has its words and what to do",
+  RefusesPrefix:
+    "refuses prefixes that its cluster may not announce (LT0402): `lowtide get findings` has its words and what to do",
   Unknown: "has reported nothing of it"
 }
 

@@ -1,6 +1,6 @@
 import { assert, it, layer } from "@effect/vitest"
 import { LowtideClient } from "@lowtide/api"
-import { type Command, decide } from "@lowtide/domain"
+import { type Command, decide, verdictText } from "@lowtide/domain"
 import { memoryLedger } from "@lowtide/testkit/memory-ledger"
 import { manifestObject } from "@lowtide/testkit/observed"
 import { Effect, Layer, Result } from "effect"
@@ -170,6 +170,27 @@ it.effect(
       for (const narrowed of [{}, { prefix: "192.0.2.2" }, { prefix: "192.0.2.1", node: "east-3" }])
         assert.deepStrictEqual(yield* ask(narrowed), [])
     }).pipe(overSample)
+)
+
+it.effect("an address of which a node knows nothing, while it refuses what the centre says, is told with that", () =>
+  Effect.gen(function* () {
+    const view = yield* commitChanged([])
+    const whyOf = (...codes: ReadonlyArray<string>) => {
+      const refusing = codes.map((code) => ({ code, count: 1, message: code, since: "2026-11-23T14:05:00.000Z" }))
+      const nodes = new Map(
+        [...view.nodes].map(([name, heard]) => [name, { ...heard, status: { ...heard.status, refusing } }])
+      )
+      return askRoutes({ prefix: "192.0.2.0/24", node: "east-1" }).pipe(
+        Effect.provide(Past.layer.pipe(Layer.provideMerge(fixedCentre({ ...view, nodes })))),
+        Effect.map(({ unannounced }) => unannounced.map(({ address, why }) => [address, why]))
+      )
+    }
+    assert.deepStrictEqual(yield* whyOf(), [["192.0.2.2", "Unknown"]])
+    assert.deepStrictEqual(yield* whyOf("LT0402"), [["192.0.2.2", "RefusesPrefix"]])
+    assert.deepStrictEqual(yield* whyOf("LT0402", "LT0401"), [["192.0.2.2", "RefusesSignature"]])
+    assert.match(verdictText("RefusesSignature"), /LT0401/)
+    assert.match(verdictText("RefusesPrefix"), /LT0402/)
+  }).pipe(overSample)
 )
 
 it.effect("nodes have the same VIPs at hand, unless routes are for some of the Services alone", () =>

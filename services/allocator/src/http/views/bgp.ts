@@ -97,9 +97,18 @@ export const verdictOf = (
 /** Why a node announces a VIP to nobody: its own word, or what can be told without it. */
 export const whyUnannounced = (heard: HeardNode, facts: WireFacts, vip: Content<VipIntent>): string => {
   const verdict = verdictOf(heard, facts, vip)
-  if (verdict !== null) return verdict
-  if (!vip.admission.candidates.includes(heard.node)) return "NotCandidate"
-  return heard.intent.excluded === null ? "Unknown" : "Excluded"
+  // Of a VIP that the log has assigned, the word to withdraw it is an older one.
+  if (verdict !== null && verdict !== "Withdrawn") return verdict
+  if (!vip.admission.candidates.includes(heard.node)) return verdict ?? "NotCandidate"
+  if (heard.intent.excluded !== null) return verdict ?? "Excluded"
+  return refusalOf(heard) ?? verdict ?? "Unknown"
+}
+
+/** What a node refuses that may be the message of a VIP of which it knows nothing newer. */
+const refusalOf = ({ status }: HeardNode): string | undefined => {
+  const refused = (status?.refusing ?? []).map(({ code }) => code)
+  if (refused.includes("LT0401")) return "RefusesSignature"
+  return refused.includes("LT0402") ? "RefusesPrefix" : undefined
 }
 
 /** The node with all that is known of it, as the views take it; `events` are those of the log that were looked up, by seq. */
