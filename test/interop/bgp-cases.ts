@@ -72,6 +72,21 @@ export const hasCount = (router: Router, family: 4 | 6, count: number) =>
     `${count} IPv${family} routes in the router's table`
   )
 
+/** Waits until the router was told 198.51.100.1/32 and 2001:db8:1::1/128 on the session with each of these neighbours, and on no other. */
+export const hasPaths = async (router: Router, neighbors: ReadonlyArray<string>) => {
+  for (const [family, prefix] of [
+    [4, "198.51.100.1/32"],
+    [6, "2001:db8:1::1/128"]
+  ] as const) {
+    const expected = neighbors.map((neighbor) => `${prefix} ${neighbor} ${linkAddresses.node[family]}`)
+    await eventually(
+      async () => (await router.paths(family)).map((path) => `${path.prefix} ${path.neighbor} ${path.nextHop}`).sort(),
+      (found) => found.join() === expected.join(),
+      `${expected.join(", ")} in the router's table`
+    )
+  }
+}
+
 const cases: { readonly [Case in BgpCase]: CaseRun } = { ...sessionCases, ...routeCases }
 
 /** The same cases against each router, in one lab. */

@@ -91,6 +91,8 @@ export const formatInteropPage = (): string => {
     "",
     "Both sides are made to meet twice in a run; `npm run interop -- --collisions 50 bird` is the long form.",
     "",
+    "Two peers of one speaker that are one router, over IPv4 and over IPv6: `test/interop/two-sessions.test.ts`, with BIRD and FRR.",
+    "",
     "ECMP with BIRD (internal and external sessions) and FRR (external): eight nodes announce one VIP in both families, and the",
     "kernel's next hops are the admitted ones; standbys that go and come move no connection, and have the VIP alone once no",
     "admitted node is left (`test/interop/ecmp.test.ts`). Which node announces as what is the product's own rule.",

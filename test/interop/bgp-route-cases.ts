@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { type CaseRun, hasCount, hasRoute, nodeAsn, routerAsn, setupFor, speakArgs } from "./bgp-cases.ts"
+import { type CaseRun, hasCount, hasPaths, hasRoute, nodeAsn, routerAsn, setupFor, speakArgs } from "./bgp-cases.ts"
 import { eventually, linkAddresses, type Router } from "./bgp-lab.ts"
 
 const attributes = {
@@ -56,21 +56,6 @@ const byNumber = (community: string): string => (/^no.export$/i.test(community) 
 
 /** AS 65551 as GoBGP writes it. */
 const asPlain = (community: string): string => community.replace(":1.15:", ":65551:")
-
-/** Waits until the router was told both families' route on the session with each of these neighbours, and on no other. */
-const hasPaths = async (router: Router, neighbors: ReadonlyArray<string>) => {
-  for (const [family, prefix] of [
-    [4, "198.51.100.1/32"],
-    [6, "2001:db8:1::1/128"]
-  ] as const) {
-    const expected = neighbors.map((neighbor) => `${prefix} ${neighbor} ${linkAddresses.node[family]}`)
-    await eventually(
-      async () => (await router.paths(family)).map((path) => `${path.prefix} ${path.neighbor} ${path.nextHop}`).sort(),
-      (found) => found.join() === expected.join(),
-      `${expected.join(", ")} in the router's table`
-    )
-  }
-}
 
 /** How many routes of both families the router was told on the session with the neighbour. */
 const countPaths = async (router: Router, of: string) => {

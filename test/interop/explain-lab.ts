@@ -21,9 +21,11 @@ import {
 
 const run = promisify(execFile)
 
-/** What a speaker of the lab is told of its one peer, and what it finds on its node. */
+/** What a speaker of the lab is told of its peer, and what it finds on its node. */
 export interface NodeSetup {
   readonly peer: Partial<NodePeer>
+  /** A second peer, which is otherwise like the first, and told the same routes. */
+  readonly secondPeer?: Pick<NodePeer, "name"> & Partial<NodePeer>
   /** The password that is on the node; of a peer that asks for one. */
   readonly password?: string
   readonly prefixes?: ReadonlyArray<string>
@@ -118,12 +120,15 @@ export const startLoneNode = async (lab: BgpLab, setup: NodeSetup): Promise<Lone
       : { password: { from: "secret", namespace: "metallb-system", name: "tor" } as const }),
     ...setup.peer
   })
+  const peers = [router, ...(setup.secondPeer === undefined ? [] : [{ ...router, ...setup.secondPeer }])]
   const prefixes = setup.prefixes ?? ["198.51.100.1"]
   const addresses = [linkAddresses.node[4], linkAddresses.node[6]]
-  const routes = (address: string) => [{ ...vip(address).routes[0]!, ...setup.route, peers: ["tor-a"] }]
+  const routes = (address: string) => [
+    { ...vip(address).routes[0]!, ...setup.route, peers: peers.map(({ name }) => name) }
+  ]
   const { admission } = setup
   const said = [
-    centre.say(nodeIntent([router], { addresses })),
+    centre.say(nodeIntent(peers, { addresses })),
     ...prefixes.map((address) =>
       centre.say(vip(address, { routes: routes(address), ...(admission !== undefined && { admission }) }))
     )
