@@ -69,7 +69,8 @@ const retire = Command.make(
     yield* print(answer, () =>
       [
         isStolen ? `${id} is believed by nobody` : `${id} is believed no more by clusters`,
-        ...answer.trustFiles.map((file) => `changed: ${file}`)
+        ...answer.trustFiles.map((file) => `changed: ${file}`),
+        `a node that reads its file withdraws what ${id} alone has signed; how much that is: lowtide key list --in-use --out ${out}`
       ].join("\n")
     )
   })
