@@ -407,6 +407,14 @@ describe("orders over the API", () => {
           ]
         ]
       )
+      const unselected = object("AddressPool", "nobody", { addresses: ["203.0.113.0/28"] })
+      for (const isNew of [true, false]) {
+        const { seqFrom, findings = [] } = yield* apply(unselected)
+        assert.deepStrictEqual([seqFrom !== null, ...findings.map(({ code }) => code)], [isNew, "LT0162"])
+      }
+      yield* it.as(ci, (api) =>
+        api.orders.deleteObject({ params: { kind: "AddressPool", name: "nobody" }, payload: { commandId: uuid(++n) } })
+      )
       const who = () => it.as(ci, (api) => api.audit.holder({ params: { address: "192.0.2.9" }, query: {} }))
       const kept = yield* who()
       assert.strictEqual(
