@@ -95,9 +95,9 @@ describe("an installation's folder", () => {
     ])
     const known = () => Object.keys(JSON.parse(text("allocator/trust.json")).intentKeys)
     expect(known()).toEqual(["2026-1", "2026-2"])
-    const retired = await run("key retire 2026-1")
-    expect(retired).toMatchObject({ exitCode: 0, stderr: "" })
-    expect(retired.stdout).toContain(
+    const answer = await run("key retire 2026-1")
+    expect(answer).toMatchObject({ exitCode: 0, stderr: "" })
+    expect(answer.stdout).toContain(
       `withdraws what 2026-1 alone has signed; how much that is: lowtide key list --in-use --out ${folder}\n`
     )
     expect([believed("east"), believed("west")]).toEqual([["2026-2"], ["2026-2"]])
