@@ -61,6 +61,12 @@ describe("an UPDATE", () => {
     ["whose lists run past its end", messageOctets(2, octets("00ff 0000")), external, "notification 3/1"],
     ["with a prefix of 33 bits", update(good, "21 cb007100 00"), external, "notification 3/10"],
     ["that begins with another AS", update(good), { ...external, peerAsn: 64500 }, "treat-as-withdraw"],
+    [
+      "that begins with another AS, from a route server (RFC 7947 §2.2.2)",
+      update(good),
+      { ...external, peerAsn: 64500, localRole: "rs-client" },
+      "good"
+    ],
     ["with our own AS", update(good), { ...external, localAsn: 64501 }, "ignore"],
     ["with AS 0", update(`${origin} 40 02 06 02 01 00000000 ${nextHop}`), external, "treat-as-withdraw"],
     ["with an empty path from outside", update(`${origin} 40 02 00 ${nextHop}`), external, "treat-as-withdraw"],

@@ -211,7 +211,7 @@ const judgeUpdate = (update: BgpUpdate, context: InspectContext): ReadonlyArray<
 
 const judgePath = (
   { attributes }: BgpUpdate,
-  { isInternal, localAsn, peerAsn }: InspectContext
+  { isInternal, localAsn, localRole, peerAsn }: InspectContext
 ): ReadonlyArray<Fault> => {
   const segments = truePath(attributes)
   const asns = segments.flatMap((segment) => segment.asns)
@@ -226,7 +226,12 @@ const judgePath = (
       faults.push(fault("treat-as-withdraw", reason, "RFC 5065 §5"))
     } else if (first === undefined) {
       faults.push(fault("treat-as-withdraw", "AS_PATH of an external peer is empty", "RFC 4271 §5.1.2"))
-    } else if (peerAsn !== undefined && (first.kind !== "sequence" || first.asns[0] !== peerAsn)) {
+    } else if (
+      localRole !== "rs-client" &&
+      peerAsn !== undefined &&
+      (first.kind !== "sequence" || first.asns[0] !== peerAsn)
+    ) {
+      // A route server passes routes on without its own AS in front: RFC 7947 §2.2.2.
       const reason = `AS_PATH does not begin with the peer's AS ${peerAsn}`
       faults.push(fault("treat-as-withdraw", reason, "RFC 4271 §6.3"))
     }
