@@ -100,10 +100,11 @@ export const peers = Command.make(
     const answer: BgpSessionList = yield* askBgp(source, (bgp) => bgp.peers({ query }))
     yield* showTable(answer, sessionColumns(thenMs(query.at, answer.asOf, nowMs)), "no sessions found")
     if ((yield* outputFormat) === "json") return
-    for (const { node, peer, why, evidence, bfdFault } of answer.items) {
-      if (bfdFault !== undefined) err(`${node} ${peer}: ${bfdFault.code} BFD is not run with it: ${bfdFault.message}`)
+    for (const { cluster, node, peer, why, evidence, bfdFault } of answer.items) {
+      const session = `${cluster}/${node} ${peer}`
+      if (bfdFault !== undefined) err(`${session}: ${bfdFault.code} BFD is not run with it: ${bfdFault.message}`)
       if (why === null) continue
-      err(`${node} ${peer}: ${[`${why.code === null ? "" : `${why.code} `}${why.reason}`, ...evidence].join("; ")}`)
+      err(`${session}: ${[`${why.code === null ? "" : `${why.code} `}${why.reason}`, ...evidence].join("; ")}`)
     }
   })
 ).pipe(

@@ -19,6 +19,7 @@ import {
   streamOfVip,
   unselectedFinding
 } from "@lowtide/domain"
+import { sessionFix } from "@lowtide/domain/announcing/session-fix"
 import type { CommittedView, HeardNode } from "../../centre.ts"
 import { doublyHeld } from "../../claims.ts"
 import { reservedVips } from "../../recovery.ts"
@@ -379,7 +380,7 @@ const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): Readon
 const sessionFinding = (
   cluster: ClusterMemory,
   node: string,
-  { peer, since }: SessionStatus,
+  { peer, since, errors }: SessionStatus,
   { code, expected, found }: { readonly code: FindingCode; readonly expected: string; readonly found: string }
 ): ClusterFinding => ({
   cluster: cluster.name,
@@ -391,7 +392,7 @@ const sessionFinding = (
   message: `BGPPeer ${peer} session[${node}]: ${codes[code].title}: expected ${expected}, found ${found}`,
   expected,
   found,
-  fix: codes[code].fix
+  fix: sessionFix(code, { received: errors?.received?.notification, reason: found })
 })
 
 /** Faults of a session that is up: routes of one IP version are not on it. */
