@@ -33,3 +33,9 @@ export class Unmet extends Data.TaggedError("Unmet")<Record<never, never>> {}
 /** A fault of the command line. */
 export const usageFault = (what: string, next: string): CliFault =>
   new CliFault({ exitCode: exitCodes.usage, what, next })
+
+/** The fault of a file that cannot be read, with the flag that names it. */
+export const unreadable = (flag: string, path: string, cause: unknown): CliFault => {
+  const found = cause instanceof Error ? cause.message : String(cause)
+  return usageFault(`${flag} ${path}: expected a readable file, found ${found}`, "check the path")
+}

@@ -15,7 +15,7 @@ import type { LogVerdict } from "@lowtide/ledger/proofs/verify-log"
 import type { WireVerdict } from "@lowtide/ledger/proofs/wire-seal"
 import { Effect, Option, Result, Schema, Stream } from "effect"
 import { Flag } from "effect/cli"
-import { type CliFault, usageFault } from "./fault.ts"
+import { type CliFault, unreadable, usageFault } from "./fault.ts"
 import { findDemo } from "./server.ts"
 import { Surroundings } from "./surroundings.ts"
 
@@ -45,11 +45,6 @@ export const chooseKeys = (flag: Option.Option<string>): Effect.Effect<Checkpoin
 /** A file that the command line names. */
 export const readInput = (flag: string, path: string): Effect.Effect<string, CliFault> =>
   Effect.try({ try: () => readFileSync(path, "utf8"), catch: (cause) => unreadable(flag, path, cause) })
-
-const unreadable = (flag: string, path: string, cause: unknown): CliFault =>
-  usageFault(`${flag} ${path}: expected a readable file, found ${causeText(cause)}`, "check the path")
-
-const causeText = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /** The lines of a file, without ever holding all of it. */
 export const linesOf = (flag: string, path: string): Stream.Stream<string, CliFault> =>

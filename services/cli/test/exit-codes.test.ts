@@ -94,6 +94,11 @@ describe("exit codes", () => {
       "audit verify --key /none",
       "error: --key /none: expected a readable file, found ENOENT: no such file or directory, open '/none'; check the path\n"
     ],
+    [
+      2,
+      "apply -f /none",
+      "error: --file /none: expected a readable file, found ENOENT: no such file or directory, open '/none'; check the path\n"
+    ],
     [2, "audit prove 0", "error: seq: expected 1 or more, found 0; see `lowtide audit prove --help`\n"],
     [
       2,

@@ -6,7 +6,7 @@ import { parseIpAddress } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
-import { usageFault } from "../fault.ts"
+import { unreadable, usageFault } from "../fault.ts"
 import { reasonFlag, storedReason } from "../reason.ts"
 import { serverFlags } from "../root.ts"
 import { showOrder } from "./orders.ts"
@@ -56,7 +56,7 @@ export const apply = Command.make(
 const readObjects = Effect.fnUntraced(function* (file: string) {
   const octets = yield* Effect.try({
     try: () => readFileSync(file === "-" ? 0 : file),
-    catch: (cause) => usageFault(`--file: expected a readable file, found ${String(cause)}`, "name another file")
+    catch: (cause) => unreadable("--file", file, cause)
   })
   const domain = yield* Effect.promise(() => import("@lowtide/domain/config/index"))
   const { manifests, findings } = domain.parseManifests(domain.decodeManifest(octets), { file })
