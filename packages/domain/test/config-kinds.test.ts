@@ -57,6 +57,39 @@ describe("IPAddressPool", () => {
     )
   })
 
+  it.each([
+    ["0.0.0.0/0", "0.0.0.0/8"],
+    ["127.0.0.0/30", "127.0.0.0/8"],
+    ["169.253.255.0-169.254.0.0", "169.254.0.0/16"],
+    ["223.255.255.255-224.0.0.0", "224.0.0.0/4"],
+    ["255.255.255.254/31", "255.255.255.255/32"],
+    ["::1/128", "::/127"],
+    ["fe80::/64", "fe80::/10"],
+    ["ff02::/16", "ff00::/8"]
+  ])("warns of %s, of which no router takes all, and has it all the same", (range, foreign) => {
+    const { object, findings } = decodeObject(pool({ addresses: [range] }))
+    assert.deepStrictEqual(
+      findings.map(({ code, severity, field }) => [code, severity, field]),
+      [["LT0155", "warning", "spec.addresses[0]"]]
+    )
+    assert.match(findings[0]?.found ?? "", new RegExp(`, with some of ${foreign}$`))
+    assert.isDefined(object)
+  })
+
+  it("warns of none beside those", () => {
+    const addresses = [
+      "1.0.0.0/8",
+      "126.0.0.0/8",
+      "128.0.0.0/8",
+      "223.0.0.0/8",
+      "240.0.0.0/8",
+      "::2/127",
+      "fec0::/10",
+      "fd00::/8"
+    ]
+    assert.deepStrictEqual(decodeObject(pool({ addresses })).findings, [])
+  })
+
   it("takes one address for no range, and says how it is written as one", () => {
     const fixes = ["192.0.2.7", "2001:DB8::7"].map((text) => decodeObject(pool({ addresses: [text] })).findings[0]?.fix)
     assert.deepStrictEqual(fixes, ["Write 192.0.2.7/32", "Write 2001:db8::7/128"])

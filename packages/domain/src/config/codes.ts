@@ -234,7 +234,11 @@ export const codes = {
     "Two advertisements, one of them with serviceSelectors, cover the Service's address on one node and peer and ask for different localPref, MED or AS path. The route is announced with what routers prefer: the higher localPref, the lower MED, the shorter path.",
     "Give both the same, or make their Services, nodes or peers disjoint"
   ),
-
+  LT0155: warning(
+    "addresses that no router takes",
+    "The pool has addresses to which there are no routes: unspecified, loopback, link-local, multicast or broadcast ones. They are given out as the others are, and routers pass over what is announced of them. An AddressPool of the fleet with such addresses is refused.",
+    "Take them out of spec.addresses"
+  ),
   LT0160: error(
     "name of a pool of the fleet",
     "An AddressPool of the fleet has the name of a pool that the cluster has of its own. In that cluster the one that was there first is meant by it; a new one is refused.",

@@ -86,11 +86,26 @@ const readRanges = (spec: Fields): ReadonlyArray<string> => {
     if (typeof value !== "string") spec.reader.report("LT0105", path, "text", show(value))
     else {
       const range = readRange(spec.reader, path, value)
-      if (range !== undefined && isNew(spec.reader, path, range, ranges)) ranges.push(range)
+      if (range === undefined || !isNew(spec.reader, path, range, ranges)) continue
+      ranges.push(range)
+      const foreign = unroutable.find((prefix) => textsOverlap(prefix, range))
+      if (foreign === undefined) continue
+      spec.reader.report(
+        "LT0155",
+        path,
+        `no addresses of ${unroutable.join(", ")}`,
+        `${range}, with some of ${foreign}`
+      )
     }
   }
   return ranges
 }
+
+/** What is no destination beyond a link (RFC 6890), or several at once. */
+const unroutable: ReadonlyArray<string> = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"],
+  ...["::/127", "fe80::/10", "ff00::/8"]
+]
 
 /** One address alone is none to MetalLB, though what is meant is plain. */
 const readRange = (reader: ObjectReader, path: string, text: string): string | undefined => {
