@@ -410,5 +410,21 @@ export const mutants: ReadonlyArray<Mutant> = [
     from: 'left.communities.join(" ") === right.communities.join(" "))',
     to: "left.communities.length >= 0)",
     check: histories
+  },
+  {
+    name: "forged-signed-anew",
+    breaks: "a leader signs what somebody wrote into the database under a retired key's name",
+    file: "services/allocator/src/sign-anew.ts",
+    from: "if (Result.isFailure(opened)) return []",
+    to: 'if (Result.isFailure(opened)) return [{ cluster, subject, former: envelope, envelope: seal(key, "{}") }]',
+    check: tests("loopback", "test/faults/retired-key.loopback.test.ts")
+  },
+  {
+    name: "missing-archive-passed",
+    breaks: "a ledger is called intact though an archive between others was not read",
+    file: "packages/ledger/src/proofs/verify-log.ts",
+    from: "else this.#gaps.push({ fromSeq: size + 1, toSeq: untilSeq })",
+    to: "else void 0",
+    check: tests("unit", "packages/ledger/test/proofs/segment.test.ts")
   }
 ]
