@@ -6,6 +6,7 @@ import { LowtideClient, layerClient } from "@lowtide/api"
 import type { ServiceView } from "@lowtide/api/services"
 import { capability, cleanStale, LabError, systemPath, tcpRequest } from "@lowtide/testkit/lab/index"
 import { Cause, Effect, Exit, Fiber, type Scope } from "effect"
+import { checkApiPort } from "./api-port.ts"
 import { superviseComponent } from "./component.ts"
 import { type Fleet, sampleClusters, sampleFolder, startFleet } from "./fleet.ts"
 import { type DemoOptions, demoHelp, parseOptions } from "./options.ts"
@@ -130,6 +131,7 @@ const summarise = (fleet: Fleet, settled: Settled, traffic: Effect.Success<Retur
 
 const run = (options: DemoOptions) =>
   Effect.gen(function* () {
+    yield* checkApiPort(options.apiPort)
     const cleaned = yield* cleanStale
     if (cleaned.length > 0) say(`removed what a demo that was killed had left: ${cleaned.join(", ")}`)
     const can = options.loopback ? ({ ok: false, reason: "--loopback was given" } as const) : yield* capability

@@ -1,3 +1,4 @@
+import { createServer } from "node:net"
 import { assert, it } from "vitest"
 import { runDemo } from "./run-demo.ts"
 
@@ -42,4 +43,19 @@ it("a wrong option ends with exit code 2 and says what is expected", async () =>
   assert.strictEqual(code, 2)
   assert.strictEqual(stdout, "")
   assert.include(stderr, '"--onse"')
+})
+
+it("a port that is taken is told before anything is started", async () => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => void taken.listen(0, "127.0.0.1", () => resolve()))
+  const address = taken.address()
+  const port = typeof address === "object" && address !== null ? address.port : 0
+  const { code, stderr } = await runDemo(["--once", "--json", "--api-port", String(port)])
+  taken.close()
+  assert.strictEqual(code, 1)
+  assert.match(
+    stderr,
+    new RegExp(`serve the API on 127\\.0\\.0\\.1 port ${port}: something listens there already; .*--api-port`)
+  )
+  assert.notInclude(stderr, "PostgreSQL")
 })
