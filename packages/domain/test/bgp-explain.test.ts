@@ -77,8 +77,8 @@ describe("what is said of a session that comes up and ends again and again", () 
 describe("what to do about a session", () => {
   const refusedWith = (notification: string) =>
     explained({
-      ...{ state: "Active", lastErrorCode: "LT0302", lastError: "peer tor-a refused the session" },
-      errors: { received: { at: "2026-11-23T13:59:00.000Z", reason: "it refused", notification } }
+      ...{ state: "Active", lastErrorCode: "LT0302" },
+      lastError: `peer tor-a (192.0.2.1) refused the session: NOTIFICATION ${notification} sent by the peer; it is so`
     })
 
   it("is what the router's NOTIFICATION asks for, where it refuses the session with one", () => {
@@ -89,6 +89,10 @@ describe("what to do about a session", () => {
     assert.match(
       refusedWith("2/11 Role Mismatch"),
       /\nWhat to do: Give the BGPPeer, by its annotation lowtide\.dev\/role, /
+    )
+    assert.match(
+      refusedWith("6/9 Hard Reset (6/2 Administrative Shutdown)"),
+      /\nWhat to do: Ask who shut the neighbour down /
     )
     assert.match(refusedWith("3/5 Attribute Length Error"), /\nWhat to do: Compare spec\.myASN, /)
   })

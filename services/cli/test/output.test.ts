@@ -118,6 +118,14 @@ describe("output", () => {
   })
 })
 
+describe("lowtide bgp explain ADDRESS", () => {
+  it("is of the peer with that address, however it is written", async () => {
+    const { stdout } = await lowtide("bgp explain 192.0.2.254")
+    expect(stdout).toMatch(/^Session of node east\/east-1 .* with tor-a /)
+    expect((await lowtide("bgp explain ::FFFF:192.0.2.254")).stdout).toBe(stdout)
+  })
+})
+
 describe("lowtide bgp explain -o json", () => {
   it("has a sentence an item, those of the terminal's lines", async () => {
     for (const target of ["tor-a", "192.0.2.1"]) {

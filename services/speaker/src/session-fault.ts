@@ -7,8 +7,6 @@ export interface SessionFault {
   /** Absent where nothing is wrong with the configuration or the path, such as after an orderly stop. */
   readonly code: FindingCode | undefined
   readonly message: string
-  /** The NOTIFICATION with which the peer refuses the session. */
-  readonly received?: string
 }
 
 /** The fault that an event speaks of; undefined for an event that is none. */
@@ -21,10 +19,7 @@ export const sessionFault = (
   switch (event._tag) {
     case "ConnectFailed":
     case "SessionEnded":
-      return {
-        ...{ code: endCode(event), message: event.reason },
-        ...(event.notification?.direction === "received" && { received: event.notification.name })
-      }
+      return { code: endCode(event), message: event.reason }
     case "RoutesRefused":
       return {
         code: families.includes(event.family) ? whyRefused(event.reason) : "LT0306",

@@ -78,12 +78,12 @@ export class SessionNotes {
   }
 }
 
-const lineOf = ({ code, message, received }: SessionFault): SessionNote["line"] =>
+const lineOf = ({ code, message }: SessionFault): SessionNote["line"] =>
   code === undefined
     ? { severity: "info", text: message }
     : {
         severity: severityOf(code),
-        text: `${code} ${message}. Fix: ${sessionFix(code, { received, reason: message })}`
+        text: `${code} ${message}. Fix: ${sessionFix(code, message)}`
       }
 
 const severityOf = (code: FindingCode): "warning" | "error" =>

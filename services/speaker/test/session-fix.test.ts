@@ -29,7 +29,7 @@ const fixOf = (part: Partial<PeerOptions>): Promise<string> =>
         yield* startPeer({ ...options, ...part }, resolve)
         const fault = sessionFault("tor-a", yield* Effect.promise(() => promise), [])
         if (fault?.code === undefined) throw new Error("expected a failed attempt with a code")
-        return sessionFix(fault.code, { received: fault.received, reason: fault.message })
+        return sessionFix(fault.code, fault.message)
       })
     )
   )

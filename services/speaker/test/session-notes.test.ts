@@ -81,7 +81,11 @@ describe("SessionNotes", () => {
       name: "6/1 Maximum Number of Prefixes Reached",
       direction: "received"
     } as const
-    const { line } = new SessionNotes().note("router", failed({ notification: cease }), 0)
+    const { line } = new SessionNotes().note(
+      "router",
+      failed({ notification: cease, reason: `NOTIFICATION ${cease.name} sent by the peer` }),
+      0
+    )
     assert.match(line?.text ?? "", /^LT0302 .*\. Fix: Raise the router's limit of prefixes for this node/)
   })
 })

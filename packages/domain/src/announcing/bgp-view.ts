@@ -272,9 +272,8 @@ export const isUp = (session: Pick<SessionFacts, "state"> | undefined): boolean 
 const whyDown = ({ sync, node }: NodeFacts, session: SessionFacts | undefined): SessionView["why"] => {
   if (isUp(session)) return null
   if (session === undefined) return { code: codeOfUnknown(sync), reason: unknownReasons(node, sync), fix: null }
-  const { lastErrorCode: code, lastError, errors } = session
-  const found = { received: errors?.received?.notification ?? undefined, reason: lastError ?? "" }
-  const fix = code !== null && code in codes ? sessionFix(code as FindingCode, found) : null
+  const { lastErrorCode: code, lastError } = session
+  const fix = code !== null && code in codes ? sessionFix(code as FindingCode, lastError ?? "") : null
   return { code, reason: lastError ?? "it is being opened, and nothing has gone wrong with it", fix }
 }
 

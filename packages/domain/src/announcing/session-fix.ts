@@ -46,17 +46,14 @@ const reasonFixes: ReadonlyArray<readonly [found: RegExp, fix: string]> = [
 ]
 
 /**
- * What to do about a session with this code. More than the code say the name of the NOTIFICATION with which the router refuses it
- * (`received`), and what was found where there was none (`reason`).
+ * What to do about a session with this code. More than the code says what was found: the NOTIFICATION with which the router refuses it
+ * (of a Hard Reset the one within), or what came of the connection.
  */
-export const sessionFix = (
-  code: FindingCode,
-  { received, reason }: { readonly received: string | undefined; readonly reason: string }
-): string => {
-  const [pair = ""] = /^\d+\/\d+/.exec(received ?? "") ?? []
+export const sessionFix = (code: FindingCode, reason: string): string => {
+  const [, outer = "", within = outer] = /NOTIFICATION (\d+\/\d+)[^(;]*(?:\((\d+\/\d+))?/.exec(reason) ?? []
   const special =
     code === "LT0302"
-      ? fixes[pair]
+      ? fixes[within]
       : code === "LT0301"
         ? reasonFixes.find(([found]) => found.test(reason))?.[1]
         : undefined

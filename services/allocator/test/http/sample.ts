@@ -199,10 +199,7 @@ export const sampleNodes = (heardAtMs: number): ReadonlyMap<string, HeardNode> =
       {
         status: status("east-2", {
           sessions: [
-            session({
-              ...{ state: "Idle", prefixes: 0, lastError: "NOTIFICATION 2/2 Bad Peer AS", lastErrorCode: "LT0302" },
-              errors: { received: { at: iso(0), reason: "it refused the session", notification: "2/2 Bad Peer AS" } }
-            })
+            session({ state: "Idle", prefixes: 0, lastError: "NOTIFICATION 2/2 Bad Peer AS", lastErrorCode: "LT0302" })
           ],
           refused: [{ code: "LT0401", message: "the signature does not fit", at: iso(0) }]
         }),

@@ -1,7 +1,7 @@
 import type { BgpFlapList, BgpRouteList, BgpSessionList } from "@lowtide/api/bgp"
 import type { LowtideClient } from "@lowtide/api/client"
 import { explainRoutes, explainSession } from "@lowtide/domain/announcing/explain"
-import { parseAddresses } from "@lowtide/net"
+import { formatIpAddress, parseAddresses, parseIpAddress, withoutMapping } from "@lowtide/net"
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { ask } from "../ask.ts"
@@ -215,7 +215,9 @@ export const explain = Command.make(
     const sessions = yield* askBgp(source, (bgp) => bgp.peers({ query }))
     const momentMs = thenMs(query.at, sessions.asOf, nowMs)
     const ago = (instant: string) => `${formatAge(Date.parse(instant), momentMs)} ago`
-    const meant = sessions.items.filter(({ peer, peerAddress }) => peer === target || peerAddress === target)
+    const canonical = Result.map(parseIpAddress(target), (address) => formatIpAddress(withoutMapping(address)))
+    const address = Result.getOrElse(canonical, () => target) // one with a zone is as it is
+    const meant = sessions.items.filter(({ peer, peerAddress }) => peer === target || peerAddress === address)
     if (meant.length > 0) {
       const window = yield* askBgp(source, (bgp) => bgp.flaps({ query }))
       const texts = meant.map((session) => explainSession(session, window.items, ago))

@@ -380,7 +380,7 @@ const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): Readon
 const sessionFinding = (
   cluster: ClusterMemory,
   node: string,
-  { peer, since, errors }: SessionStatus,
+  { peer, since }: SessionStatus,
   { code, expected, found }: { readonly code: FindingCode; readonly expected: string; readonly found: string }
 ): ClusterFinding => ({
   cluster: cluster.name,
@@ -392,7 +392,7 @@ const sessionFinding = (
   message: `BGPPeer ${peer} session[${node}]: ${codes[code].title}: expected ${expected}, found ${found}`,
   expected,
   found,
-  fix: sessionFix(code, { received: errors?.received?.notification, reason: found })
+  fix: sessionFix(code, found)
 })
 
 /** Faults of a session that is up: routes of one IP version are not on it. */
