@@ -6,7 +6,7 @@ import { benchmarksIn } from "../../scripts/bench/benchmarks.ts"
 
 /**
  * Each benchmark at a size that says nothing of speed: that it still runs, and prints figures with their ratios. `announce`,
- * `everyday` and `path` need network namespaces, and are run by `test/e2e/benches.test.ts`.
+ * `detect`, `everyday` and `path` need network namespaces, and are run by `test/e2e/benches.test.ts`.
  */
 const tiny: Readonly<Record<string, ReadonlyArray<number>>> = {
   "as-of": [2_000],
@@ -28,7 +28,9 @@ const run = promisify(execFile)
 
 describe("a benchmark at its smallest", () => {
   it("is known of each", () => {
-    const known = [...benchmarksIn(root).keys()].filter((name) => !["announce", "everyday", "path"].includes(name))
+    const known = [...benchmarksIn(root).keys()].filter(
+      (name) => !["announce", "detect", "everyday", "path"].includes(name)
+    )
     assert.deepStrictEqual(Object.keys(tiny).sort(), known)
   })
 

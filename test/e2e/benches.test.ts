@@ -9,6 +9,7 @@ const cwd = join(import.meta.dirname, "../..")
 describe("a benchmark with routers, at its smallest", () => {
   it.each([
     ["announce", [10]],
+    ["detect", [1]],
     ["everyday", [10, 2, 1, 1]],
     ["path", [1]]
   ])("%s runs, and each of its lines is a figure", async (name, sizes) => {
