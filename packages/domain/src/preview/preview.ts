@@ -1,49 +1,20 @@
 import { prefixOrder } from "@lowtide/net"
-import { Result } from "effect"
 import { askedPoolFindings } from "../allocation/asked-pools.ts"
 import { faultyServiceFindings } from "../allocation/faulty-services.ts"
 import { classText, wantsAddress } from "../allocation/wish.ts"
-import { nodeRoutes, type ServiceHealth, type WantedRoute } from "../announcing/index.ts"
-import { isInternalPeer, type NodeIntent, type VipIntent } from "../announcing/intent.ts"
-import { healthOn, judgeVip, ofService, type Verdict } from "../announcing/node-routes.ts"
+import type { VipIntent } from "../announcing/intent.ts"
+import type { Verdict } from "../announcing/node-routes.ts"
 import { preferenceClashes } from "../announcing/preferences.ts"
 import { addressesOf, resolveNode, resolveVip } from "../announcing/resolve.ts"
-import {
-  type AddressPool,
-  type Backend,
-  decodeFleetObject,
-  type EndpointSliceObject,
-  type Finding,
-  finding,
-  localPrefUnset,
-  type ServiceObject
-} from "../config/index.ts"
-import type { Command } from "../fleet/command.ts"
-import { decide } from "../fleet/decide.ts"
-import type { DecisionContext } from "../fleet/draft.ts"
-import type { DomainEvent, ReasonCode } from "../fleet/event.ts"
-import { type ClusterMemory, Fleet } from "../fleet/fleet.ts"
-import { fleetPoolFindings, poolsOfFleet, unselectedFinding } from "../fleet/fleet-pools.ts"
-import {
-  byAge,
-  endpointTellings,
-  networkTelling,
-  type Observation,
-  objectTelling,
-  type Phase,
-  phases,
-  slicesByService
-} from "../fleet/observation.ts"
+import type { AddressPool, Backend, Finding } from "../config/index.ts"
+import type { ReasonCode } from "../fleet/event.ts"
+import type { ClusterMemory, Fleet } from "../fleet/fleet.ts"
+import { poolsOfFleet } from "../fleet/fleet-pools.ts"
+import { slicesByService } from "../fleet/observation.ts"
 import type { ServiceState } from "../fleet/stream.ts"
-import { type ClusterInput, type FleetInput, inOrder, judgedFindings, located } from "./findings.ts"
-
-/** How Services that wait together are taken. */
-export interface PreviewOptions {
-  /** One after another as they stand in the files, whatever their age. */
-  readonly servicesInOrder?: boolean
-  /** Objects of the whole fleet. */
-  readonly fleet?: ReadonlyArray<FleetInput>
-}
+import { type Decided, decideAll, inTellingOrder, type PreviewOptions } from "./decided.ts"
+import { type ClusterInput, inOrder, judgedFindings, located } from "./findings.ts"
+import { type NodeAnswer, nodeOf, type PreviewedNode } from "./node-answers.ts"
 
 /** What one cluster's objects would come to. */
 export interface ClusterPreview {
@@ -73,35 +44,6 @@ export interface PreviewedService {
   readonly verdicts: ReadonlyMap<string, Verdict>
 }
 
-/** A node and the sessions that it would hold. */
-export interface PreviewedNode {
-  readonly name: string
-  readonly excluded: NodeIntent["excluded"]
-  readonly peers: ReadonlyArray<PreviewedPeer>
-}
-
-/** One session, and what would be announced over it. */
-export interface PreviewedPeer {
-  readonly name: string
-  readonly address: string
-  /** 0 where the router's may be any but our own. */
-  readonly asn: number
-  readonly announcements: ReadonlyArray<Announcement>
-}
-
-/** A route as the peer would get it. */
-export interface Announcement {
-  readonly prefix: string
-  /** Null to an external peer, which is sent none (RFC 4271 §5.1.5). */
-  readonly localPref: number | null
-  readonly communities: ReadonlyArray<string>
-  readonly largeCommunities: ReadonlyArray<string>
-  /** Absent: none is sent. */
-  readonly med?: number
-  /** How often the own AS is named once more to an external peer; absent: not at all. */
-  readonly asPathPrepend?: number
-}
-
 /**
  * What the objects of one or more clusters would come to in a fleet that had nothing before: the commands of their agents
  * through `decide`, what is then resolved for each VIP and node, and what each node makes of it. No two clusters of one
@@ -113,75 +55,6 @@ export const preview = (
 ): ReadonlyArray<ClusterPreview> => {
   const decided = decideAll(clusters, options)
   return clusters.map((cluster, index) => previewCluster(cluster, index, decided))
-}
-
-/**
- * Carries out all that the files order: what the clusters are, the fleet's pools and quotas, each cluster's configuration,
- * the reservations of addresses of all those pools, and then cluster after cluster its Services.
- */
-const decideAll = (clusters: ReadonlyArray<ClusterInput>, options: PreviewOptions): Decided => {
-  const fleet = new Fleet()
-  const events: Array<DomainEvent> = []
-  const rejections: Array<Finding> = []
-  const ordered = new Map<string, FleetInput>()
-  const say = (command: Command): void => {
-    events.push(...Result.getOrThrow(decide(fleet, command, fromNothing))) // no order that is refused
-  }
-  const order = (isWanted: (kind: string) => boolean): void => {
-    for (const { object, locate } of options.fleet ?? []) {
-      if (!isWanted(object.kind)) continue
-      const faults = faultsOf({ object, locate }, ordered)
-      rejections.push(...faults)
-      if (faults.length > 0) continue
-      const decided = decide(fleet, { _tag: "ApplyFleetObject", manifest: object }, fromNothing)
-      if (Result.isSuccess(decided)) {
-        events.push(...decided.success)
-        ordered.set(`${object.kind}/${object.name}`, { object, locate })
-      } else rejections.push({ ...decided.failure, source: locate(decided.failure.field) })
-    }
-  }
-  for (const cluster of clusters) say(networkTelling(cluster.name, cluster.observations))
-  order((kind) => kind !== "Reservation" && kind !== "SharedAddress")
-  const commands = clusters.map((cluster) => commandsOf(cluster, options))
-  for (const { configuration } of commands) for (const command of configuration) say(command)
-  order((kind) => kind === "Reservation" || kind === "SharedAddress")
-  for (const { holders } of commands) for (const command of holders) say(command)
-  for (const { services } of commands) for (const command of services) say(command)
-  const reasons = new Map(
-    events.flatMap(({ type, reason, about }) =>
-      type === "VipAssigned"
-        ? [[`${about.cluster}/${about.namespace}/${about.service} ${about.address}`, reason] as const]
-        : []
-    )
-  )
-  return { fleet, reasons, options, fleetFindings: [...rejections, ...poolFindings(fleet, clusters, options)] }
-}
-
-/** All that is wrong with one of the fleet's objects by itself, or that there is one of its name in effect already. */
-const faultsOf = ({ object, locate }: FleetInput, ordered: ReadonlyMap<string, FleetInput>): ReadonlyArray<Finding> => {
-  const { findings } = decodeFleetObject(object)
-  const first = ordered.get(`${object.kind}/${object.name}`)?.locate("")
-  const ref = { kind: object.kind, name: object.name }
-  const found = `a second one; the one at ${first?.file}:${first?.line} is in effect`
-  const twice = first === undefined ? [] : [finding("LT0122", { object: ref, expected: "each object once", found })]
-  return [...findings, ...twice].map((fault) => ({ ...fault, source: locate(fault.field) }))
-}
-
-/** What is to be known of the fleet's pools in these clusters. Where none says what it is, none is expected to be selected. */
-const poolFindings = (
-  fleet: Fleet,
-  clusters: ReadonlyArray<ClusterInput>,
-  { fleet: inputs = [] }: PreviewOptions
-): ReadonlyArray<Finding> => {
-  const isDescribed = clusters.some(({ observations }) => observations.some(({ object }) => object._tag === "Cluster"))
-  return [...fleet.addressPools.values()].flatMap((state) => {
-    const locate = inputs.find(({ object }) => object.kind === "AddressPool" && object.name === state.pool.name)?.locate
-    const findings = [
-      ...clusters.flatMap(({ name }) => fleetPoolFindings(fleet, fleet.cluster(name), state)),
-      ...(isDescribed ? unselectedFinding(fleet, state) : [])
-    ]
-    return findings.map((found) => (locate === undefined ? found : { ...found, source: locate(found.field) }))
-  })
 }
 
 /**
@@ -221,52 +94,6 @@ const findingsOf = (
     ...refusalsOf(input, services, fleetPools),
     ...services.flatMap(({ warnings }) => warnings.map((found) => located(input, found)))
   ])
-}
-
-/** Nothing was ever announced, so nothing is to be confirmed. */
-const fromNothing: DecisionContext = { nowMs: 0, obligedOf: () => [], hasConfirmed: () => true }
-
-interface Commands {
-  readonly configuration: ReadonlyArray<Command>
-  /** Services that have addresses by their status: of every cluster before the others of any. */
-  readonly holders: ReadonlyArray<Command>
-  readonly services: ReadonlyArray<Command>
-}
-
-/** What the cluster's agent would tell, in its order, after what the cluster is. */
-const commandsOf = (cluster: ClusterInput, options: PreviewOptions): Commands => {
-  const served = networkTelling(cluster.name, cluster.observations)
-  const told = inTellingOrder(cluster.observations, options).flatMap(
-    (observation) => objectTelling(cluster.name, observation, served) ?? []
-  )
-  const ofPhases = (...wanted: ReadonlyArray<Phase>) =>
-    told.filter(({ phase }) => wanted.includes(phase)).map(({ command }) => command)
-  const early = phases.filter((phase) => phase !== "holders" && phase !== "services" && phase !== "endpoints")
-  const inFileOrder = options.servicesInOrder === true
-  return {
-    configuration: early.flatMap((phase) => ofPhases(phase)),
-    holders: inFileOrder ? [] : ofPhases("holders"),
-    services: [
-      ...(inFileOrder ? ofPhases("holders", "services") : ofPhases("services")),
-      ...endpointTellings(cluster.name, cluster.observations)
-    ]
-  }
-}
-
-const inTellingOrder = (
-  observations: ReadonlyArray<Observation>,
-  { servicesInOrder = false }: PreviewOptions
-): ReadonlyArray<Observation> => {
-  if (!servicesInOrder) return observations.toSorted(byAge)
-  const isService = ({ object }: Observation): boolean => object._tag === "Service"
-  return [...observations.filter((each) => !isService(each)).sort(byAge), ...observations.filter(isService)]
-}
-
-interface Decided {
-  readonly fleet: Fleet
-  readonly reasons: ReadonlyMap<string, ReasonCode>
-  readonly options: PreviewOptions
-  readonly fleetFindings: ReadonlyArray<Finding>
 }
 
 const previewCluster = (input: ClusterInput, index: number, decided: Decided): ClusterPreview => {
@@ -320,64 +147,6 @@ const unnumbered = {
   prevCseq: 0,
   cause: { seq: 0, type: "", reason: "", actor: "" }
 } as const
-
-interface NodeAnswer {
-  readonly shown: PreviewedNode
-  /** Of an address, as far as it is one Service's. */
-  readonly verdictOf: (intent: VipIntent, service: Pick<ServiceObject, "namespace" | "name">) => Verdict | undefined
-}
-
-const nodeOf = (
-  node: NodeIntent,
-  {
-    intents,
-    slices,
-    order
-  }: {
-    readonly intents: ReadonlyArray<VipIntent>
-    readonly slices: ReadonlyMap<string, ReadonlyArray<EndpointSliceObject>>
-    readonly order: ReadonlyMap<string, number>
-  }
-): NodeAnswer => {
-  const rank = ({ prefix }: Announcement): number => order.get(prefix) ?? 0
-  const health = ({ namespace, name }: { readonly namespace: string; readonly name: string }): ServiceHealth =>
-    healthOn(node.node, slices.get(`${namespace}/${name}`) ?? [])
-  const { byPeer, verdicts } = nodeRoutes(node, intents, health)
-  const peers = node.peers.map((peer): PreviewedPeer => {
-    const isInternal = isInternalPeer(peer)
-    return {
-      name: peer.name,
-      address: peer.interface ?? peer.peerAddress,
-      asn: peer.dynamicAsn === "internal" ? peer.myAsn : peer.peerAsn,
-      announcements: [...(byPeer.get(peer.name)?.values() ?? [])]
-        .map((route) => announcement(route, isInternal))
-        .sort((left, right) => rank(left) - rank(right))
-    }
-  })
-  return {
-    shown: { name: node.node, excluded: node.excluded, peers },
-    verdictOf: (intent, service) => {
-      const verdict = verdicts.get(intent.address)
-      const isForAll = intent.routes.every(({ services }) => services === undefined)
-      return isForAll || verdict?._tag === "NoPeer" ? verdict : judgeVip(node, ofService(intent, service), health)
-    }
-  }
-}
-
-const announcement = (
-  { prefix, localPref, communities, med, prepend = 0 }: WantedRoute,
-  isInternal: boolean
-): Announcement => {
-  const isLarge = (community: string): boolean => community.split(":").length === 3
-  return {
-    prefix,
-    localPref: isInternal ? (localPref ?? localPrefUnset) : null,
-    communities: communities.filter((community) => !isLarge(community)),
-    largeCommunities: communities.filter(isLarge),
-    ...(med === undefined ? {} : { med }),
-    ...(isInternal || prepend === 0 ? {} : { asPathPrepend: prepend })
-  }
-}
 
 const serviceOf = ({
   fleet,
