@@ -8,9 +8,11 @@ it("docs/reference/bad-input.md names tests that are there, which look for the c
   const page = readFileSync(join(root, "docs/reference/bad-input.md"), "utf8")
   const rows = [...page.matchAll(/^\| (.+) \| (.+) \| `(.+)` \|$/gm)]
   assert.isAtLeast(rows.length, 15)
-  for (const [, what, answer = "", file = ""] of rows) {
-    assert.isTrue(existsSync(join(root, file)), `${what}: ${file}`)
-    const test = readFileSync(join(root, file), "utf8")
-    for (const [code] of answer.matchAll(/LT\d{4}/g)) assert.include(test, code, `${what}: ${file}`)
+  for (const [, what, answer = "", files = ""] of rows) {
+    const tests = files.split("`, `").map((file) => {
+      assert.isTrue(existsSync(join(root, file)), `${what}: ${file}`)
+      return readFileSync(join(root, file), "utf8")
+    })
+    for (const [code] of answer.matchAll(/LT\d{4}/g)) assert.include(tests.join("\n"), code, `${what}: ${files}`)
   }
 })
