@@ -48,7 +48,7 @@ export const attributeSetKey = (attributes: RouteAttributes): string => {
   return key
 }
 
-/** Communities sorted and each once, as receivers show them (RFC 1997, RFC 8092 §3 asks for no duplicates). */
+/** Communities sorted and each once, as receivers show them (RFC 1997, RFC 8092 asks for no duplicates). */
 const inOrder = ({ communities, extendedCommunities = [], largeCommunities }: RouteAttributes) => ({
   extendedCommunities: [...new Set(extendedCommunities)].sort((left, right) => (left < right ? -1 : 1)),
   communities: [...new Map(communities.map((community) => [community.value, community])).values()].sort(

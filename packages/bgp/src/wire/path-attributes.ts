@@ -273,7 +273,7 @@ export const attributeCodecs: { readonly [Tag in KnownAttribute["_tag"]]: Attrib
       ),
     encode: ({ values }) => concatBytes(values)
   },
-  /** RFC 8092 §3. */
+  /** RFC 8092. */
   LargeCommunities: {
     code: 32,
     name: "LARGE_COMMUNITY",
