@@ -14,7 +14,10 @@ export class BusUnavailable extends Schema.TaggedError<BusUnavailable>()("BusUna
 }
 
 /** One call to NATS; what it throws is `BusUnavailable`. */
-export const busCall = <A>(operation: string, call: () => Promise<A>): Effect.Effect<A, BusUnavailable> =>
+export const busCall = <A>(
+  operation: string,
+  call: (signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, BusUnavailable> =>
   Effect.tryPromise({ try: call, catch: (cause) => new BusUnavailable({ operation, cause }) })
 
 /**

@@ -1,10 +1,12 @@
 import {
   DiscardPolicy,
+  type JetStreamManager,
   jetstream,
   jetstreamManager,
   type PubAck,
   RetentionPolicy,
-  StorageType
+  StorageType,
+  type StoredMsg
 } from "@nats-io/jetstream"
 import { Effect } from "effect"
 import { Bus, BusUnavailable, busCall } from "./connection.ts"
@@ -106,7 +108,8 @@ export const publishAll = (
     if (publications.length <= publishWindow) {
       return yield* busCall("publish", () => Promise.all(publications.map(store)))
     }
-    yield* busCall("publish", async () => {
+    // Whoever leads no more, or has lost the connection, sends no further lots.
+    yield* busCall("publish", async (signal) => {
       const [first, ...rest] = publications as readonly [Publication, ...ReadonlyArray<Publication>]
       let place = (await store(first)).seq
       let storedCount = 1
@@ -119,7 +122,7 @@ export const publishAll = (
       }
       // While one lot is waited for, the next is under way.
       let before: Promise<void> = Promise.resolve()
-      for (let start = 0; start < rest.length; start += storedTogether) {
+      for (let start = 0; start < rest.length && !signal.aborted; start += storedTogether) {
         const lot = rest.slice(start, start + storedTogether)
         for (const { subject, text } of lot.slice(0, -1)) connection.publish(subject, text)
         const acknowledged = store(lot.at(-1) as Publication)
@@ -134,6 +137,36 @@ export const publishAll = (
 
 /** How long the server may take to store what is under way, unless it is given longer. */
 const ackTimeoutMs = 2_000
+
+/** A text that is to come in the place of another one. */
+export interface Replacement extends Publication {
+  /** What the stream has by now. */
+  readonly former: string
+}
+
+/**
+ * Stores each text where the newest of its subject is the former one, all at once; one that is another by now, or is stored
+ * meanwhile, stays, and the rest does not mind.
+ */
+export const replaceStored = (
+  stream: string,
+  replacements: ReadonlyArray<Replacement>
+): Effect.Effect<void, BusUnavailable, Bus> =>
+  Effect.gen(function* () {
+    const connection = yield* (yield* Bus).connection
+    const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+    const replace = async ({ subject, former, text }: Replacement) => {
+      const stored = await lastOf(manager, stream, subject)
+      if (stored?.string() !== former) return
+      const expect = { lastSubjectSequence: stored.seq }
+      await jetstream(connection)
+        .publish(subject, text, { timeout: ackTimeoutMs, expect })
+        .catch((error: { readonly code?: number }) => {
+          if (error.code !== 10071) throw error // wrong last sequence: it is another by now
+        })
+    }
+    yield* busCall("replace", () => Promise.all(replacements.map(replace)))
+  }).pipe(Effect.asVoid)
 
 /** How many subjects have a stored message under a filter. */
 export const countStored = (stream: string, filter: string): Effect.Effect<number, BusUnavailable, Bus> =>
@@ -168,13 +201,15 @@ export const readLast = (
       })
     )
     const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
-    const message = yield* busCall(`read ${subject}`, () =>
-      manager.streams
-        .getMessage(stream, { last_by_subj: subject })
-        .catch((error: { readonly status?: number; readonly code?: number }) => {
-          if (error.code === 10037 || error.status === 404) return null // no message found
-          throw error
-        })
-    )
+    const message = yield* busCall(`read ${subject}`, () => lastOf(manager, stream, subject))
     return message === null ? undefined : { text: message.string(), storedAt: message.time }
   })
+
+/** The newest stored message of a subject, null when there is none. */
+const lastOf = (manager: JetStreamManager, stream: string, subject: string): Promise<StoredMsg | null> =>
+  manager.streams
+    .getMessage(stream, { last_by_subj: subject })
+    .catch((error: { readonly status?: number; readonly code?: number }) => {
+      if (error.code === 10037 || error.status === 404) return null // no message found
+      throw error
+    })

@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { jetstreamManager } from "@nats-io/jetstream"
-import { Effect } from "effect"
+import { Deferred, Effect, Exit } from "effect"
 import {
   Bus,
   ensureStreams,
   publishAll,
   readLast,
   readStored,
+  replaceStored,
   stateFilter,
   stateStream,
   stateSubject
@@ -16,6 +17,13 @@ import { consumersOf, until, withBus } from "./live-bus.ts"
 const state = (key: string, text: string) => ({ subject: stateSubject("east", key), text })
 const newest = readStored(stateStream, stateFilter("east"))
 const texts = Effect.map(newest, (messages) => messages.map(({ text }) => text))
+
+/** How many messages the stream has taken. */
+const lastSeq = Effect.gen(function* () {
+  const connection = yield* (yield* Bus).connection
+  const info = async () => (await jetstreamManager(connection)).streams.info(stateStream)
+  return (yield* Effect.promise(info)).state.last_seq
+})
 
 describe("streams", () => {
   it.live("are made where they are missing: at first, and after the server lost them", () =>
@@ -52,6 +60,46 @@ describe("streams", () => {
         const refused = many.map((message, n) => (n === 300 ? { ...message, text: "x".repeat(30_000) } : message))
         const { message } = yield* Effect.flip(publishAll(refused))
         assert.match(message, /expected 256 messages to be stored, found 255/)
+      })
+    )
+  )
+
+  it.live("take no more of many messages once nobody waits for them", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        const many = Array.from({ length: 20_000 }, (_, n) => state(`svc.${n}`, String(n)))
+        const begun = yield* Deferred.make<void>()
+        const onStored = () => Deferred.doneUnsafe(begun, Exit.void)
+        yield* Effect.raceFirst(publishAll(many, { onStored }), Deferred.await(begun))
+        const counted = Effect.map(newest, ({ length }) => length)
+        let before = -1
+        let count = yield* counted
+        for (; count !== before; count = yield* counted) {
+          before = count
+          yield* Effect.sleep("300 millis")
+        }
+        assert.isBelow(count, many.length)
+      })
+    )
+  )
+
+  it.live("have a text in another's place where that one is the newest still", () =>
+    withBus(() =>
+      Effect.gen(function* () {
+        yield* ensureStreams
+        yield* publishAll([state("svc.a", "a1"), state("svc.b", "b2"), state("svc.d", "d1")])
+        const instead = (key: string, former: string, text: string) => ({ ...state(key, text), former })
+        yield* replaceStored(stateStream, [
+          instead("svc.a", "a1", "a1 anew"),
+          instead("svc.b", "b1", "b1 anew"),
+          instead("svc.c", "c1", "c1 anew"),
+          // Both see the former one: the server takes the one that comes first.
+          instead("svc.d", "d1", "d1 anew"),
+          instead("svc.d", "d1", "d1 anew")
+        ])
+        assert.sameMembers(yield* texts, ["a1 anew", "b2", "d1 anew"])
+        assert.strictEqual(yield* lastSeq, 5)
       })
     )
   )

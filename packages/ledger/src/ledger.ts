@@ -116,13 +116,21 @@ export class Ledger extends Context.Service<
     readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>
     /** How many of the messages in effect, heads included, each key has signed, by the key's id. */
     readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
-    /** The cluster's messages in effect after a number that one of these keys has signed, in the order of their numbers; at most so many. */
-    readonly intentsSignedBy: (
+    /** Under which subjects one of these keys has signed the cluster's messages in effect after a number, in the order of their numbers. */
+    readonly subjectsSignedBy: (
       keyIds: ReadonlyArray<string>,
-      of: { readonly cluster: string; readonly sinceCseq: number; readonly limit: number }
+      of: { readonly cluster: string; readonly sinceCseq: number }
+    ) => Effect.Effect<ReadonlyArray<string>, Unavailable>
+    /** The cluster's messages in effect under these subjects as they were signed, in the order of their numbers. */
+    readonly signedTexts: (
+      cluster: string,
+      subjects: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<SignedText>, Unavailable>
-    /** Puts texts in the place of those that say the same by another signature, for the leader of that epoch; where one is another by now it stays. */
-    readonly signAnew: (epoch: number, signatures: ReadonlyArray<NewSignature>) => Effect.Effect<void, Unavailable>
+    /**
+     * Puts texts in the place of those that say the same by another signature, for the leader of that epoch; where one is another
+     * by now it stays. Answers whether it leads.
+     */
+    readonly signAnew: (epoch: number, signatures: ReadonlyArray<NewSignature>) => Effect.Effect<boolean, Unavailable>
     readonly commandResult: (commandId: string) => Effect.Effect<Option.Option<StoredCommandResult>, Unavailable>
     readonly events: (filter: EventFilter) => Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable>
     /** Events from a seq on, in their order, as far as they change the state; at most so many. */

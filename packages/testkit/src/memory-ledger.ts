@@ -138,18 +138,24 @@ export const memoryLedger = (
         }
         return counts
       }),
-      intentsSignedBy: (keyIds, { cluster, sinceCseq, limit }) =>
+      subjectsSignedBy: (keyIds, { cluster, sinceCseq }) =>
         Effect.sync(() =>
           [...tables.intents.values()]
             .filter((intent) => intent.cluster === cluster && intent.cseq > sinceCseq)
             .filter(({ envelope }) => keyIds.includes(signerOf(envelope) ?? ""))
+            .sort((left, right) => left.cseq - right.cseq)
+            .map(({ subject }) => subject)
+        ),
+      signedTexts: (cluster, subjects) =>
+        Effect.sync(() =>
+          subjects
+            .flatMap((subject) => tables.intents.get(`${cluster} ${subject}`) ?? [])
             .map(({ cluster, subject, cseq, envelope }) => ({ cluster, subject, cseq, envelope }))
             .sort((left, right) => left.cseq - right.cseq)
-            .slice(0, limit)
         ),
       signAnew: (epoch, signatures) =>
         Effect.sync(() => {
-          if (tables.head.epoch !== epoch) return
+          if (tables.head.epoch !== epoch) return false
           for (const { cluster, subject, former, envelope } of signatures) {
             const head = subject === null ? tables.intentHeads.get(cluster) : undefined
             if (head?.envelope === former) tables.intentHeads.set(cluster, { ...head, envelope })
@@ -157,6 +163,7 @@ export const memoryLedger = (
             const intent = subject === null ? undefined : tables.intents.get(key)
             if (intent?.envelope === former) tables.intents.set(key, { ...intent, envelope })
           }
+          return true
         }),
       headAt: (at) =>
         Effect.sync(() => tables.events.findLast((event) => event.recordedAt <= iso(Date.parse(at)))?.seq ?? 0),

@@ -1,9 +1,10 @@
 import { type Bus, connectionLost } from "@lowtide/bus/connection"
 import { Envelope, type KeyRing, open, type SigningKey, seal } from "@lowtide/bus/envelope"
-import { publishAll } from "@lowtide/bus/streams"
-import { stateSubject } from "@lowtide/bus/subjects"
+import { replaceStored } from "@lowtide/bus/streams"
+import { stateStream, stateSubject } from "@lowtide/bus/subjects"
+import { messageKey, StateMessage } from "@lowtide/domain"
 import { plural } from "@lowtide/domain/words"
-import { Ledger, type NewSignature } from "@lowtide/ledger"
+import { type IntentHeadRow, Ledger, type NewSignature, type SignedText } from "@lowtide/ledger"
 import { Effect, Option, Result, Schedule, Schema } from "effect"
 import type { Publisher } from "./publisher.ts"
 
@@ -28,75 +29,108 @@ export interface SignAnewParts {
   readonly isMuted: (cluster: string) => boolean
 }
 
-/** Messages signed at a time: so many keep the event loop for some hundredths of a second. */
-const signedAtOnce = 250
-
-/** How long NATS may take to store what is under way, milliseconds; what is published waits as long. */
-const patienceMs = 10_000
+/** Messages signed at a time: so many keep the event loop, and what is published waiting, for some hundredths of a second. */
+const signedAtOnce = 64
 
 /**
  * Gives what a retired key has signed the signature of this leader's key: the same text, stamp and number (ADR 80). Nodes
- * refuse it until then. A text that the retired key did not sign, though it says so, is left as it is. Costs one count where there is
- * nothing to do, and the messages concerned where there is.
+ * refuse it until then. A text that the retired key did not sign, though it says so, is left as it is, and so is one that says
+ * another thing than its row. Costs one count where there is nothing to do, and the messages concerned where there is.
  */
 export const signAnew = (parts: SignAnewParts): Effect.Effect<void, never, Ledger | Bus> =>
-  Effect.gen(function* () {
-    const ledger = yield* Ledger
-    const { keys, key, isMuted, publisher } = parts
-    const signers = yield* ledger.signedBy
-    const retired = [...signers.keys()].filter((id) => keys.retired.has(id) && id !== key.keyId).sort()
-    if (retired.length === 0) return
+  Effect.suspend(() => {
+    const { keys, key } = parts
     let count = 0
-    for (const { cluster, begunCseq = 0 } of yield* ledger.intentHeads) {
-      if (isMuted(cluster)) continue
-      // What is of an earlier incarnation is not in effect, and is said anew.
-      for (let sinceCseq = begunCseq; ; ) {
-        const page = { cluster, sinceCseq, limit: signedAtOnce }
-        const texts = yield* ledger.intentsSignedBy(retired, page)
-        const [last] = texts.slice(-1)
-        if (last === undefined) break
-        sinceCseq = last.cseq
-        count += yield* publisher.apart(signPage(parts, retired, page))
+    const finish = Effect.gen(function* () {
+      const retired = [...(yield* (yield* Ledger).signedBy).keys()]
+        .filter((id) => keys.retired.has(id) && id !== key.keyId)
+        .sort()
+      if (retired.length === 0) return
+      for (const head of yield* (yield* Ledger).intentHeads) {
+        const signed = yield* signCluster(parts, retired, head)
+        if (signed === undefined) return // another leads, and finds what is left
+        count += signed
       }
-    }
-    const heads = (yield* ledger.intentHeads).flatMap(({ cluster, envelope }) =>
-      isMuted(cluster) ? [] : resigned(parts, retired, { cluster, subject: null, envelope })
-    )
-    yield* ledger.signAnew(parts.epoch, heads)
-    publisher.publishAnew() // a head is sent in any case, behind what the stream lacks
-    if (count + heads.length > 0) {
+      parts.publisher.publishAnew() // a head is sent in any case, behind what the stream lacks
+      if (count === 0) return
       yield* Effect.logInfo(
-        `${plural(count + heads.length, "message")} signed by [${retired.join(", ")}], which nodes believe no more, are signed anew by ${key.keyId}`
+        `${plural(count, "message")} signed by [${retired.join(", ")}], which nodes believe no more, are signed anew by ${key.keyId}`
       )
-    }
-  }).pipe(
-    Effect.tapError((error) => Effect.logWarning(`what retired keys signed is not signed anew yet: ${error.message}`)),
-    Effect.retry(Schedule.spaced("2 seconds")),
-    Effect.orDie
-  )
+    })
+    return finish.pipe(
+      Effect.tapError((error) =>
+        Effect.logWarning(`what retired keys signed is not signed anew yet: ${error.message}`)
+      ),
+      Effect.retry(Schedule.spaced("2 seconds")),
+      Effect.orDie
+    )
+  })
 
-/** Read again while nothing else is published, so that no newer message is replaced; NATS first, as the ledger tells what is left to do. */
+/** Signs a cluster's messages and then its head; answers how many, and nothing once another allocator leads. */
+const signCluster = (parts: SignAnewParts, retired: ReadonlyArray<string>, head: IntentHeadRow) =>
+  Effect.gen(function* () {
+    const { publisher, isMuted, epoch } = parts
+    const { cluster, begunCseq = 0 } = head
+    const ledger = yield* Ledger
+    if (isMuted(cluster)) return 0
+    // What is of an earlier incarnation is not in effect, and is said anew.
+    const subjects = yield* ledger.subjectsSignedBy(retired, { cluster, sinceCseq: begunCseq })
+    let count = 0
+    for (let start = 0; start < subjects.length && !isMuted(cluster); start += signedAtOnce) {
+      const page = subjects.slice(start, start + signedAtOnce)
+      const signed = yield* publisher.apart(signPage(parts, retired, { cluster, subjects: page }))
+      if (signed === undefined) return undefined
+      count += signed
+    }
+    const heads = resigned(parts, retired, { cluster, subject: null, envelope: head.envelope }, (text) =>
+      isSaidBy(readMessage(text), head)
+    )
+    return (yield* ledger.signAnew(epoch, heads)) ? count + heads.length : undefined
+  })
+
+/**
+ * NATS first, as the ledger tells what is left to do; what is newer in either by now stays. Nothing is published meanwhile, which
+ * might be the former text.
+ */
 const signPage = (
   parts: SignAnewParts,
   retired: ReadonlyArray<string>,
-  page: { readonly cluster: string; readonly sinceCseq: number; readonly limit: number }
+  { cluster, subjects }: { readonly cluster: string; readonly subjects: ReadonlyArray<string> }
 ) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const texts = yield* ledger.intentsSignedBy(retired, page)
-    const signatures = texts.flatMap((text) => resigned(parts, retired, text))
-    yield* publishAll(
-      signatures.map(({ cluster, subject, envelope }) => ({
-        subject: stateSubject(cluster, subject ?? ""),
-        text: envelope
-      })),
-      { patienceMs }
-    ).pipe(Effect.raceFirst(connectionLost("sign anew")))
-    yield* ledger.signAnew(parts.epoch, signatures)
-    return signatures.length
+    const signatures = (yield* ledger.signedTexts(cluster, subjects)).flatMap((row) =>
+      resigned(parts, retired, row, (text) => isSaidIn(readMessage(text), row))
+    )
+    const replacements = signatures.map(({ subject, former, envelope }) => ({
+      subject: stateSubject(cluster, subject ?? ""),
+      former,
+      text: envelope
+    }))
+    yield* replaceStored(stateStream, replacements).pipe(Effect.raceFirst(connectionLost("sign anew")))
+    return (yield* ledger.signAnew(parts.epoch, signatures)) ? signatures.length : undefined
   })
 
 const decodeEnvelope = Schema.decodeUnknownOption(Schema.fromJsonString(Envelope))
+const decodeMessage = Schema.decodeUnknownOption(Schema.fromJsonString(StateMessage))
+
+const readMessage = (payload: string): StateMessage | undefined => Option.getOrUndefined(decodeMessage(payload))
+
+/** Whether a message is the one of its row: an earlier one was good once, and says what is so no more. */
+const isSaidIn = (message: StateMessage | undefined, { cluster, subject, cseq }: SignedText): boolean =>
+  message !== undefined &&
+  message._tag !== "ClusterHead" &&
+  message._tag !== "RollCall" &&
+  message.cluster === cluster &&
+  message.cseq === cseq &&
+  messageKey(message) === subject
+
+const isSaidBy = (head: StateMessage | undefined, { cluster, cseq, digest, count }: IntentHeadRow): boolean =>
+  head?._tag === "ClusterHead" &&
+  head.cluster === cluster &&
+  head.cseq === cseq &&
+  head.digest === digest &&
+  head.count === count
 
 const resigned = (
   { key, keys }: SignAnewParts,
@@ -105,11 +139,12 @@ const resigned = (
     cluster,
     subject,
     envelope
-  }: { readonly cluster: string; readonly subject: string | null; readonly envelope: string }
+  }: { readonly cluster: string; readonly subject: string | null; readonly envelope: string },
+  isRight: (payload: string) => boolean
 ): ReadonlyArray<NewSignature> => {
   const signer = Option.getOrUndefined(decodeEnvelope(envelope))?.keyId
   if (signer === undefined || !retired.includes(signer)) return []
   const opened = open(keys.others, envelope)
-  if (Result.isFailure(opened)) return []
+  if (Result.isFailure(opened) || !isRight(opened.success)) return []
   return [{ cluster, subject, former: envelope, envelope: seal(key, opened.success) }]
 }

@@ -99,9 +99,9 @@ export const settleUnserved = (draft: Draft, cluster: ClusterMemory): void => {
   for (const key of single.sort()) settleService(draft, cluster, key)
 }
 
-/** The same for those alone that are not served and have this sharing key. */
-export const settleSharers = (draft: Draft, cluster: ClusterMemory, sharingKey: string): void => {
-  const isMeant = (key: string) => cluster.services.get(key)?.service.annotations.allowSharedIp === sharingKey
+/** The same for those alone that are not served and have one of these sharing keys. */
+export const settleSharers = (draft: Draft, cluster: ClusterMemory, sharingKeys: ReadonlySet<string>): void => {
+  const isMeant = (key: string) => sharingKeys.has(cluster.services.get(key)?.service.annotations.allowSharedIp ?? "")
   for (const key of [...cluster.unserved].filter(isMeant).sort()) settleService(draft, cluster, key)
 }
 

@@ -49,7 +49,7 @@ import {
 } from "./recovery.ts"
 import { retryHeld } from "./retry-held.ts"
 import { reviewServices } from "./review-services.ts"
-import { type SegmentState, streamOf, type VipState } from "./stream.ts"
+import { type SegmentState, streamOf } from "./stream.ts"
 
 /**
  * Carries out a command on the fleet in memory and answers the events that it came to, in order; they are applied
@@ -89,17 +89,26 @@ const settleRest = (draft: Draft): void => {
     for (const cluster of draft.fleet.clustersByName) {
       if (networks.has(cluster.network)) settleUnserved(draft, cluster)
     }
-    for (const vip of recent.flatMap(newlyShareable)) {
-      for (const { sharingKey } of vip.holders) settleSharers(draft, draft.cluster(vip.cluster), sharingKey)
+    for (const [cluster, sharingKeys] of newlyShareable(recent)) {
+      if (!networks.has(draft.cluster(cluster).network)) settleSharers(draft, draft.cluster(cluster), sharingKeys)
     }
   }
 }
 
-/** An address that one Service with a sharing key was given: those that wait with the same key may have it as well. */
-const newlyShareable = ({ type, after }: DomainEvent): ReadonlyArray<VipState> =>
-  type === "VipAssigned" && after?._tag === "Vip" && after.holders.length === 1 && after.holders[0]?.sharingKey !== ""
-    ? [after]
-    : []
+/**
+ * By cluster, the sharing keys of Services that were given an address of their own: those that wait with the same key may have
+ * it as well.
+ */
+const newlyShareable = (events: ReadonlyArray<DomainEvent>): ReadonlyMap<string, ReadonlySet<string>> => {
+  const keys = new Map<string, Set<string>>()
+  for (const { type, after } of events) {
+    if (type !== "VipAssigned" || after?._tag !== "Vip" || after.holders.length !== 1) continue
+    const sharingKey = after.holders[0]?.sharingKey ?? ""
+    if (sharingKey === "") continue
+    keys.set(after.cluster, (keys.get(after.cluster) ?? new Set()).add(sharingKey))
+  }
+  return keys
+}
 
 /** Whoever leaves an address makes room, and whoever changes on a shared one may. */
 const makesRoom = ({ type }: DomainEvent): boolean =>
