@@ -15,7 +15,7 @@ export interface SavedState {
   readonly sessions: ReadonlyMap<string, number>
   /** Messages that the brake held back, by key. */
   readonly kept: ReadonlyMap<string, Kept>
-  /** Saved messages that are not trusted, or not allowed, any more. */
+  /** Saved messages that are not trusted, or not allowed, any more: of each key the last one, where nothing was taken after it. */
   readonly refusals: ReadonlyArray<Refusal>
   /** Other nodes that the disk has the intents of: the folder was theirs. */
   readonly otherNodes: ReadonlySet<string>
@@ -74,12 +74,12 @@ export const restoreState = (
   const health = new Map<string, ServiceHealth>()
   const sessions = new Map<string, number>()
   const kept = new Map<string, Kept>()
-  const refusals: Array<Refusal> = []
+  const refusals = new Map<string, Refusal>()
   const otherNodes = new Set<string>()
   for (const record of records) {
     switch (record._tag) {
       case "Message":
-        refusals.push(...restoreMessage(judge, held, otherNodes, record))
+        restoreMessage(judge, held, { refusals, otherNodes }, record)
         restoreKept(judge, held, kept, record)
         break
       case "Health":
@@ -90,23 +90,30 @@ export const restoreState = (
         sessions.set(record.session, record.holdTimeSeconds ?? Number.POSITIVE_INFINITY)
     }
   }
-  return { held, health, sessions, kept, refusals, otherNodes }
+  return { held, health, sessions, kept, refusals: [...refusals.values()], otherNodes }
 }
 
-/** An older message after a newer one is no fault here: two generations overlap. */
+/**
+ * Notes what is refused, until something of the same key is taken. An older message after a newer one is no fault here: two
+ * generations overlap.
+ */
 const restoreMessage = (
   judge: JudgeSaved,
   held: HeldState,
-  otherNodes: Set<string>,
+  { refusals, otherNodes }: { readonly refusals: Map<string, Refusal>; readonly otherNodes: Set<string> },
   { key, envelope }: { readonly key: string; readonly envelope: string }
-): ReadonlyArray<Refusal> => {
-  if (held.isKnown(key, envelope)) return []
+): void => {
+  if (held.isKnown(key, envelope)) return
   const judged = judge(key, envelope)
-  if (Result.isFailure(judged)) return [judged.failure]
+  if (Result.isFailure(judged)) {
+    refusals.set(key, judged.failure)
+    return
+  }
   const { message } = judged.success
   const accepted = held.accept(judged.success)
   if (message._tag === "NodeIntent" && accepted._tag === "Accepted" && !accepted.isOurs) otherNodes.add(message.node)
-  return accepted._tag === "Refused" && accepted.refusal.code !== "LT0403" ? [accepted.refusal] : []
+  if (accepted._tag !== "Refused") refusals.delete(key)
+  else if (accepted.refusal.code !== "LT0403") refusals.set(key, accepted.refusal)
 }
 
 /** What a message that was held back left in effect, if that is believed still; of one message the last record counts. */

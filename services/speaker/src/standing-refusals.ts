@@ -1,7 +1,7 @@
 import type { NodeStatus } from "@lowtide/bus/status"
 import type { Refusal } from "./trust.ts"
 
-/** Subjects that are remembered as refused; of more it is said that there are at least so many. */
+/** Subjects that are remembered as refused for one reason; of more it is said that there are at least so many. */
 const subjectsMax = 1_000
 
 interface Standing {
@@ -16,6 +16,7 @@ interface Standing {
  */
 export class StandingRefusals {
   readonly #bySubject = new Map<string, Standing>()
+  readonly #counts = new Map<Refusal["code"], number>()
   readonly #changed: () => void
 
   /** `changed`: a status would say something else now. */
@@ -26,14 +27,16 @@ export class StandingRefusals {
   note({ key, code, message }: Refusal, nowMs: number): void {
     const standing = this.#bySubject.get(key)
     if (code === "LT0403" || standing?.code === code) return
-    if (standing === undefined && this.#bySubject.size >= subjectsMax) return
+    if (this.#countOf(code) >= subjectsMax) return
+    this.#drop(key)
     this.#bySubject.set(key, { code, message, sinceMs: nowMs })
+    this.#counts.set(code, this.#countOf(code) + 1)
     this.#changed()
   }
 
   /** A message of the subject was taken, or is the one that is held. */
   taken(key: string): void {
-    if (this.#bySubject.delete(key)) this.#changed()
+    if (this.#drop(key)) this.#changed()
   }
 
   /** A head agrees with what is held: what was refused is no part of it, save what counts as seen (LT0402). */
@@ -50,6 +53,7 @@ export class StandingRefusals {
   forget(): void {
     if (this.#bySubject.size === 0) return
     this.#bySubject.clear()
+    this.#counts.clear()
     this.#changed()
   }
 
@@ -68,5 +72,16 @@ export class StandingRefusals {
         since: new Date(sinceMs).toISOString()
       }))
     }
+  }
+
+  #countOf(code: Refusal["code"]): number {
+    return this.#counts.get(code) ?? 0
+  }
+
+  #drop(key: string): boolean {
+    const standing = this.#bySubject.get(key)
+    if (standing === undefined) return false
+    this.#counts.set(standing.code, this.#countOf(standing.code) - 1)
+    return this.#bySubject.delete(key)
   }
 }

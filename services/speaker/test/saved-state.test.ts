@@ -47,6 +47,14 @@ describe("restoreState", () => {
     }
   })
 
+  it("speaks of no refusal of what was taken back since", () => {
+    const centre = new HandCentre()
+    const records = [saved(centre.say(vip("198.51.100.1"))), saved(centre.say(tombstone("198.51.100.1")))]
+    const { held, refusals } = restoreState(trustOf(centre, ["198.51.100.128/25"]), nodeName, records)
+    assert.strictEqual(held.vips.get("adv.4-198-51-100-1")?.message.state, "withdrawn")
+    assert.deepStrictEqual(refusals, [])
+  })
+
   it("believes the disk no more than the wire", () => {
     const centre = new HandCentre()
     const records = [saved(centre.say(vip("198.51.100.1"))), saved(new HandCentre().say(vip("198.51.100.2")))]

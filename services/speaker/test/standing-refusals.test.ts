@@ -51,9 +51,16 @@ describe("what is refused now", () => {
     expect(said()).toEqual([])
   })
 
-  it("is remembered of a thousand subjects at most", () => {
+  it("is remembered of a thousand subjects at most, for each reason", () => {
     const { standing } = make()
+    const counts = () => standing.status.refusing?.map(({ code, count }) => [code, count])
     for (let n = 0; n < 1_200; n++) standing.note(unsigned(`a${n}`), n)
-    expect(standing.status.refusing?.map(({ count }) => count)).toEqual([1_000])
+    for (let n = 0; n < 300; n++) standing.note(foreign(`a${n}`), n)
+    expect(counts()).toEqual([
+      ["LT0401", 700],
+      ["LT0402", 300]
+    ])
+    for (let n = 0; n < 400; n++) standing.note(unsigned(`b${n}`), n)
+    expect(counts()?.[0]).toEqual(["LT0401", 1_000])
   })
 })

@@ -137,9 +137,9 @@ const verdictTexts: Readonly<Record<string, string>> = {
   NoStandby: "is standby for each of its peers, and they take none (lowtide.dev/standby)",
   Withheld: "has it withheld by hand: `lowtide node status` there says by whom and why",
   RefusesSignature:
-    "refuses what the centre says, since it does not believe who signed it (LT0401): `lowtide get findings` has its words and what to do",
+    "has taken nothing of it, and refuses what the centre says, since it does not believe who signed it (LT0401): `lowtide get findings` has its words and what to do",
   RefusesPrefix:
-    "refuses prefixes that its cluster may not announce (LT0402): `lowtide get findings` has its words and what to do",
+    "has taken nothing of it, and refuses prefixes that its cluster may not announce (LT0402), of which it may be one: `lowtide get findings` has its words and what to do",
   Unknown: "has reported nothing of it"
 }
 

@@ -66,11 +66,17 @@ const retire = Command.make(
       const { retireKey } = await import("../installation/trust-files.ts")
       return { id, trustFiles: retireKey(out, id, isStolen) }
     })
+    // Retired before, it is the allocators' alone, and no node withdraws anything.
+    const isOfNodes = answer.trustFiles.length > 1
     yield* print(answer, () =>
       [
         isStolen ? `${id} is believed by nobody` : `${id} is believed no more by clusters`,
         ...answer.trustFiles.map((file) => `changed: ${file}`),
-        `a node that reads its file withdraws what ${id} alone has signed; how much that is: lowtide key list --in-use --out ${out}`
+        ...(isOfNodes
+          ? [
+              `a node that reads its file withdraws what ${id} alone has signed; how much that is: lowtide key list --in-use --out ${out}`
+            ]
+          : [])
       ].join("\n")
     )
   })
