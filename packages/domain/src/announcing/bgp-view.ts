@@ -1,5 +1,5 @@
 import { inPrefixOrder } from "@lowtide/net"
-import { codes, type FindingCode } from "../config/codes.ts"
+import { isFindingCode } from "../config/codes.ts"
 import { compareTexts } from "../words.ts"
 import type { NodeIntent, NodePeer, VipIntent } from "./intent.ts"
 import type { WantedRoute } from "./node-routes.ts"
@@ -273,7 +273,7 @@ const whyDown = ({ sync, node }: NodeFacts, session: SessionFacts | undefined): 
   if (isUp(session)) return null
   if (session === undefined) return { code: codeOfUnknown(sync), reason: unknownReasons(node, sync), fix: null }
   const { lastErrorCode: code, lastError } = session
-  const fix = code !== null && code in codes ? sessionFix(code as FindingCode, lastError ?? "") : null
+  const fix = isFindingCode(code) ? sessionFix(code, lastError ?? "") : null
   return { code, reason: lastError ?? "it is being opened, and nothing has gone wrong with it", fix }
 }
 

@@ -691,3 +691,6 @@ export const codes = {
 
 /** A stable code, `LT` and four digits. */
 export type FindingCode = keyof typeof codes
+
+/** Whether this release knows the code: another one may have written it. */
+export const isFindingCode = (code: string | null): code is FindingCode => code !== null && Object.hasOwn(codes, code)

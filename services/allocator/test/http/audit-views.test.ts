@@ -328,6 +328,13 @@ describe("a page of history", () => {
     expect(lost?.fix).toContain("Check the peer")
   })
 
+  it("says of a session that its router refused what the NOTIFICATION asks for", () => {
+    const detail = { change: "down", at: at(1), code: "LT0302", detail: "received NOTIFICATION 2/2 Bad Peer AS" }
+    const wire = [row(1, 1, { detail: JSON.stringify(detail) })]
+    const [refused] = historyEntries({ events: [], hasOlder: false, wire, endsAt: undefined, node: undefined })
+    expect(refused?.fix).toMatch(/^Correct spec\.myASN of the BGPPeer/)
+  })
+
   it("of a node leaves out what others did about the same VIP", () => {
     const entry = (node: string) => ({
       node,

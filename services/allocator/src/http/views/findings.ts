@@ -11,6 +11,7 @@ import {
   finding,
   fleetPoolFindings,
   heldBy,
+  isFindingCode,
   isUnseen,
   type NodeState,
   objectKey,
@@ -278,7 +279,7 @@ export const refusingOf = (
   status: NodeStatus | undefined
 ): ReadonlyArray<ClusterFinding> =>
   (status === undefined ? [] : refusalsOf(status)).flatMap(({ code, since, found }) =>
-    isCode(code)
+    isFindingCode(code)
       ? withCluster(
           cluster,
           since,
@@ -363,7 +364,7 @@ const faultsOfSessions = (cluster: ClusterMemory, { status }: HeardNode): Readon
     const { state, lastError, lastErrorCode, bfdFault } = session
     const isUp = state === "Established"
     const finding = (code: string, expected: string, found: string) =>
-      isCode(code) ? [sessionFinding(cluster, status.node, session, { code, expected, found })] : []
+      isFindingCode(code) ? [sessionFinding(cluster, status.node, session, { code, expected, found })] : []
     const isOver = lastErrorCode === null || (isUp && !lastsWhileEstablished.has(lastErrorCode))
     return [
       ...(isOver || lastError === null
@@ -397,8 +398,6 @@ const sessionFinding = (
 
 /** Faults of a session that is up: routes of one IP version are not on it. */
 const lastsWhileEstablished: ReadonlySet<string> = new Set(["LT0145", "LT0303", "LT0306"])
-
-const isCode = (code: string): code is FindingCode => Object.hasOwn(codes, code)
 
 const peerObject = (cluster: ClusterMemory, name: string): ClusterFinding["object"] => {
   const namespace = [...cluster.manifests.values()].find(

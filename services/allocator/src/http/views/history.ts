@@ -1,5 +1,4 @@
 import type { HistoryEntry } from "@lowtide/api/history"
-import { codes, type FindingCode } from "@lowtide/domain"
 import type { StoredEvent, StoredWire } from "@lowtide/ledger"
 import { describeEvent } from "./describe.ts"
 import { describeWire, routerOf } from "./wire-rows.ts"
@@ -81,10 +80,6 @@ const wireEntry = (row: StoredWire, node: string | undefined): HistoryEntry | un
     reason: null,
     words: null,
     unauthenticated: false,
-    ...described,
-    fix: described.fix ?? fixOf(described.code)
+    ...described
   }
 }
-
-const fixOf = (code: string | null): string | null =>
-  code !== null && Object.hasOwn(codes, code) ? codes[code as FindingCode].fix : null

@@ -1,6 +1,7 @@
-import { codes } from "@lowtide/domain"
+import { codes, isFindingCode } from "@lowtide/domain"
 import { triggerText } from "@lowtide/domain/announcing/flaps"
 import { isOnTheWire } from "@lowtide/domain/announcing/node-routes"
+import { sessionFix } from "@lowtide/domain/announcing/session-fix"
 import { listText, plural } from "@lowtide/domain/words"
 import type { StoredWire } from "@lowtide/ledger"
 import { Option, Schema } from "effect"
@@ -81,8 +82,12 @@ export const describeWire = (row: StoredWire, node: string | undefined): Describ
     case "session": {
       const session = readSession(row)
       const what = `session of ${row.node ?? "?"} with ${row.peer ?? "?"} ${changeWords(session?.change)}`
-      const detail = session === undefined || session.detail === "" ? "" : `: ${session.detail}`
-      return { what: `${what}${detail}`, code: session?.code ?? null, fix: null }
+      const { code = null, detail = "" } = session ?? {}
+      return {
+        what: detail === "" ? what : `${what}: ${detail}`,
+        code,
+        fix: isFindingCode(code) ? sessionFix(code, detail) : null
+      }
     }
     case "status-written": {
       const written = statusWrittenOf(row)
