@@ -159,8 +159,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "nothing-kept",
     breaks: "a speaker that starts announces nothing of what its disk has",
     file: "services/speaker/src/saved-state.ts",
-    from: "refusals.push(...restoreMessage(judge, held, otherNodes, record))",
-    to: "refusals.push(...[])",
+    from: "restoreMessage(judge, held, { refusals, otherNodes }, record)",
+    to: "void record",
     check: tests("unit", "services/speaker/test/saved-state.test.ts")
   },
   {
@@ -415,8 +415,16 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "forged-signed-anew",
     breaks: "a leader signs what somebody wrote into the database under a retired key's name",
     file: "services/allocator/src/sign-anew.ts",
-    from: "if (Result.isFailure(opened)) return []",
+    from: "if (Result.isFailure(opened) || !isRight(opened.success)) return []",
     to: 'if (Result.isFailure(opened)) return [{ cluster, subject, former: envelope, envelope: seal(key, "{}") }]',
+    check: tests("loopback", "test/faults/retired-key.loopback.test.ts")
+  },
+  {
+    name: "another-row-signed-anew",
+    breaks: "a leader signs a message that was good once in the row of another one",
+    file: "services/allocator/src/sign-anew.ts",
+    from: " || !isRight(opened.success)",
+    to: "",
     check: tests("loopback", "test/faults/retired-key.loopback.test.ts")
   },
   {

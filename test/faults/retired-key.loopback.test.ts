@@ -3,7 +3,8 @@ import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { type Envelope, generateKey, open, readKeyRing } from "@lowtide/bus/envelope"
 import { readStored } from "@lowtide/bus/read-stream"
-import { stateFilter, stateStream } from "@lowtide/bus/subjects"
+import { publishAll } from "@lowtide/bus/streams"
+import { stateFilter, stateStream, stateSubject } from "@lowtide/bus/subjects"
 import { waitUntil } from "@lowtide/testkit/lab/index"
 import { Effect, Result } from "effect"
 import { leads, makeCentreLab } from "./centre-lab.ts"
@@ -61,6 +62,10 @@ it.live("what a retired key has signed is signed anew by the next leader, and wh
     assert.isTrue((yield* inNats).every(isBy("k1")), "a key that is believed still is none to sign anew")
     yield* two.process.stop
 
+    // Another leader has signed it anew, and ended before the ledger had it.
+    const [half] = (yield* texts).filter(({ subject }) => subject.startsWith("svc."))
+    const text = JSON.stringify({ ...(JSON.parse(half?.envelope) as Envelope), keyId: "k3" })
+    yield* lab.within(publishAll([{ subject: stateSubject("east", half?.subject), text }]))
     writeFileSync(trustFile, JSON.stringify({ intentKeys, retired: ["k1"] }))
     const three = yield* lab.allocator("three", rotated)
     const count = before.length - 2

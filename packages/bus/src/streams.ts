@@ -140,13 +140,13 @@ const ackTimeoutMs = 2_000
 
 /** A text that is to come in the place of another one. */
 export interface Replacement extends Publication {
-  /** What the stream has by now. */
-  readonly former: string
+  /** Whether it is to come in the place of what the stream has. */
+  readonly replaces: (stored: string) => boolean
 }
 
 /**
- * Stores each text where the newest of its subject is the former one, all at once; one that is another by now, or is stored
- * meanwhile, stays, and the rest does not mind.
+ * Stores each text in the place of the newest of its subject, all at once; what it does not replace, and what is stored meanwhile,
+ * stays, and the rest does not mind.
  */
 export const replaceStored = (
   stream: string,
@@ -155,9 +155,9 @@ export const replaceStored = (
   Effect.gen(function* () {
     const connection = yield* (yield* Bus).connection
     const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
-    const replace = async ({ subject, former, text }: Replacement) => {
+    const replace = async ({ subject, replaces, text }: Replacement) => {
       const stored = await lastOf(manager, stream, subject)
-      if (stored?.string() !== former) return
+      if (stored === null || !replaces(stored.string())) return
       const expect = { lastSubjectSequence: stored.seq }
       await jetstream(connection)
         .publish(subject, text, { timeout: ackTimeoutMs, expect })

@@ -205,6 +205,10 @@ describe("BGPPeer", () => {
     [{ password: 5 }, ["LT0105 spec.password: text | something else (not shown)"]],
     [{ password: "é".repeat(41) }, ["LT0108 spec.password: at most 80 octets | 82 (not shown)"]],
     [{ peerAddress: "fe80::1" }, ['LT0109 spec.peerAddress: an address that is known beyond its link | "fe80::1"']],
+    [
+      { peerAddress: "fe80::1", vrf: "" },
+      ['LT0109 spec.peerAddress: an address that is known beyond its link | "fe80::1"']
+    ],
     ...["a-device-of-more", "eth0/1", "eth 0", "eth:0", ".."].flatMap(
       (device): Array<[object, Array<string>]> => [
         [{ vrf: device }, [`LT0141 spec.vrf: ${deviceSyntax.expected} | "${device}"`]],

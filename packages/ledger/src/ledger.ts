@@ -116,11 +116,14 @@ export class Ledger extends Context.Service<
     readonly intentHeads: Effect.Effect<ReadonlyArray<IntentHeadRow>, Unavailable>
     /** How many of the messages in effect, heads included, each key has signed, by the key's id. */
     readonly signedBy: Effect.Effect<ReadonlyMap<string, number>, Unavailable>
-    /** Under which subjects one of these keys has signed the cluster's messages in effect after a number, in the order of their numbers. */
+    /**
+     * Under which subjects one of these keys has signed the cluster's messages in effect after a number, in the order of their
+     * numbers; at most so many.
+     */
     readonly subjectsSignedBy: (
       keyIds: ReadonlyArray<string>,
-      of: { readonly cluster: string; readonly sinceCseq: number }
-    ) => Effect.Effect<ReadonlyArray<string>, Unavailable>
+      of: { readonly cluster: string; readonly sinceCseq: number; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<Pick<SignedText, "subject" | "cseq">>, Unavailable>
     /** The cluster's messages in effect under these subjects as they were signed, in the order of their numbers. */
     readonly signedTexts: (
       cluster: string,

@@ -6,10 +6,13 @@ import type { NewSignature, SignedText } from "./ledger.ts"
 /** Who signed what is in effect may change; what it says may not. */
 export const makeSignatures = (pool: pg.Pool) => ({
   subjectsSignedBy: Effect.fn("Ledger.subjectsSignedBy")(
-    (keyIds: ReadonlyArray<string>, { cluster, sinceCseq }: { readonly cluster: string; readonly sinceCseq: number }) =>
+    (
+      keyIds: ReadonlyArray<string>,
+      { cluster, sinceCseq, limit }: { readonly cluster: string; readonly sinceCseq: number; readonly limit: number }
+    ) =>
       ask("subjectsSignedBy", () =>
-        pool.query<{ subject: string }>(subjectsStatement, [cluster, sinceCseq, [...keyIds]])
-      ).pipe(Effect.map(({ rows }) => rows.map(({ subject }) => subject)))
+        pool.query<Pick<SignedText, "subject" | "cseq">>(subjectsStatement, [cluster, sinceCseq, [...keyIds], limit])
+      ).pipe(Effect.map(({ rows }) => rows))
   ),
   signedTexts: Effect.fn("Ledger.signedTexts")((cluster: string, subjects: ReadonlyArray<string>) =>
     ask("signedTexts", () => pool.query<SignedText>(textsStatement, [cluster, [...subjects]])).pipe(
@@ -31,10 +34,10 @@ export const makeSignatures = (pool: pg.Pool) => ({
 
 /** An envelope ends with the key's id and the signature. */
 const subjectsStatement = `
-  select subject from intent
+  select subject, cseq::float8 as cseq from intent
   where cluster = $1 and cseq > $2
     and substring(right(envelope, 300) from '"keyId":"([^"]*)","sig":"[^"]*"}$') = any ($3)
-  order by cseq`
+  order by intent.cseq limit $4`
 
 const textsStatement = `
   select cluster, subject, cseq::float8 as cseq, envelope from intent

@@ -475,9 +475,12 @@ export const ledgerContract = (name: string, fresh: Effect.Effect<Layer.Layer<Le
           intents: [...texts, intent("w", 4, signed("new", "w"))],
           intentHeads: [{ ...head("a", 4), envelope: signed("old", "head") }]
         })
-        const by = (keyId: string, sinceCseq = 0) =>
-          ledger.subjectsSignedBy([keyId, "none"], { cluster: "a", sinceCseq })
+        const by = (keyId: string, sinceCseq = 0, limit = 10) =>
+          Effect.map(ledger.subjectsSignedBy([keyId, "none"], { cluster: "a", sinceCseq, limit }), (rows) =>
+            rows.map(({ subject }) => subject)
+          )
         assert.deepStrictEqual(yield* by("old"), ["x", "y", "z"])
+        assert.deepStrictEqual(yield* by("old", 0, 2), ["x", "y"])
         assert.deepStrictEqual(yield* by("old", 2), ["z"])
         const said = (...subjects: ReadonlyArray<string>) =>
           Effect.map(ledger.signedTexts("a", subjects), (rows) =>

@@ -138,13 +138,14 @@ export const memoryLedger = (
         }
         return counts
       }),
-      subjectsSignedBy: (keyIds, { cluster, sinceCseq }) =>
+      subjectsSignedBy: (keyIds, { cluster, sinceCseq, limit }) =>
         Effect.sync(() =>
           [...tables.intents.values()]
             .filter((intent) => intent.cluster === cluster && intent.cseq > sinceCseq)
             .filter(({ envelope }) => keyIds.includes(signerOf(envelope) ?? ""))
             .sort((left, right) => left.cseq - right.cseq)
-            .map(({ subject }) => subject)
+            .map(({ subject, cseq }) => ({ subject, cseq }))
+            .slice(0, limit)
         ),
       signedTexts: (cluster, subjects) =>
         Effect.sync(() =>

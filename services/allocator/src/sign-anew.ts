@@ -29,6 +29,9 @@ export interface SignAnewParts {
   readonly isMuted: (cluster: string) => boolean
 }
 
+/** Subjects that are listed at a time. */
+const listedAtOnce = 10_000
+
 /** Messages signed at a time: so many keep the event loop, and what is published waiting, for some hundredths of a second. */
 const signedAtOnce = 64
 
@@ -73,14 +76,18 @@ const signCluster = (parts: SignAnewParts, retired: ReadonlyArray<string>, head:
     const { cluster, begunCseq = 0 } = head
     const ledger = yield* Ledger
     if (isMuted(cluster)) return 0
-    // What is of an earlier incarnation is not in effect, and is said anew.
-    const subjects = yield* ledger.subjectsSignedBy(retired, { cluster, sinceCseq: begunCseq })
     let count = 0
-    for (let start = 0; start < subjects.length && !isMuted(cluster); start += signedAtOnce) {
-      const page = subjects.slice(start, start + signedAtOnce)
-      const signed = yield* publisher.apart(signPage(parts, retired, { cluster, subjects: page }))
-      if (signed === undefined) return undefined
-      count += signed
+    // What is of an earlier incarnation is not in effect, and is said anew.
+    for (let sinceCseq = begunCseq; !isMuted(cluster); ) {
+      const listed = yield* ledger.subjectsSignedBy(retired, { cluster, sinceCseq, limit: listedAtOnce })
+      for (let start = 0; start < listed.length && !isMuted(cluster); start += signedAtOnce) {
+        const subjects = listed.slice(start, start + signedAtOnce).map(({ subject }) => subject)
+        const signed = yield* publisher.apart(signPage(parts, retired, { cluster, subjects }))
+        if (signed === undefined) return undefined
+        count += signed
+      }
+      if (listed.length < listedAtOnce) break
+      sinceCseq = listed.at(-1)?.cseq ?? sinceCseq
     }
     const heads = resigned(parts, retired, { cluster, subject: null, envelope: head.envelope }, (text) =>
       isSaidBy(readMessage(text), head)
@@ -104,7 +111,8 @@ const signPage = (
     )
     const replacements = signatures.map(({ subject, former, envelope }) => ({
       subject: stateSubject(cluster, subject ?? ""),
-      former,
+      // Also what another leader has signed anew and not noted yet.
+      replaces: (stored: string) => stored !== envelope && payloadOf(stored) === payloadOf(former),
       text: envelope
     }))
     yield* replaceStored(stateStream, replacements).pipe(Effect.raceFirst(connectionLost("sign anew")))
@@ -113,6 +121,8 @@ const signPage = (
 
 const decodeEnvelope = Schema.decodeUnknownOption(Schema.fromJsonString(Envelope))
 const decodeMessage = Schema.decodeUnknownOption(Schema.fromJsonString(StateMessage))
+
+const payloadOf = (envelope: string): string | undefined => Option.getOrUndefined(decodeEnvelope(envelope))?.payload
 
 const readMessage = (payload: string): StateMessage | undefined => Option.getOrUndefined(decodeMessage(payload))
 

@@ -27,8 +27,11 @@ export class StandingRefusals {
   note({ key, code, message }: Refusal, nowMs: number): void {
     const standing = this.#bySubject.get(key)
     if (code === "LT0403" || standing?.code === code) return
-    if (this.#countOf(code) >= subjectsMax) return
-    this.#drop(key)
+    const wasAnother = this.#drop(key)
+    if (this.#countOf(code) >= subjectsMax) {
+      if (wasAnother) this.#changed()
+      return
+    }
     this.#bySubject.set(key, { code, message, sinceMs: nowMs })
     this.#counts.set(code, this.#countOf(code) + 1)
     this.#changed()

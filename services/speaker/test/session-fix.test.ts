@@ -55,3 +55,12 @@ describe("what to do about a router that is not reached, by what the connection 
     assert.match(await fixOf({ device: "no-such-vrf" }), /^Correct spec\.vrf of the BGPPeer/)
   })
 })
+
+describe("what to do about a router that refuses the session", () => {
+  it("is told by its NOTIFICATION, or the one within, and not by the text that it sent", () => {
+    const fix = (found: string) => sessionFix("LT0302", `received NOTIFICATION ${found}`)
+    assert.match(fix("6/2 Administrative Shutdown"), /^Ask who shut the neighbour down/)
+    assert.match(fix("6/9 Hard Reset (6/2 Administrative Shutdown)"), /^Ask who shut the neighbour down/)
+    assert.match(fix('6/2 Administrative Shutdown with the text "back soon (6/4)"'), /^Ask who shut the neighbour down/)
+  })
+})

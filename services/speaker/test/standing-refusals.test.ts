@@ -62,5 +62,7 @@ describe("what is refused now", () => {
     ])
     for (let n = 0; n < 400; n++) standing.note(unsigned(`b${n}`), n)
     expect(counts()?.[0]).toEqual(["LT0401", 1_000])
+    standing.note(unsigned("a0"), 0)
+    expect(counts()?.[1], "what is refused for another reason by now").toEqual(["LT0402", 299])
   })
 })

@@ -47,10 +47,10 @@ const reasonFixes: ReadonlyArray<readonly [found: RegExp, fix: string]> = [
 
 /**
  * What to do about a session with this code. More than the code says what was found: the NOTIFICATION with which the router refuses it
- * (of a Hard Reset the one within), or what came of the connection.
+ * (of a Hard Reset the one within, of its text nothing), or what came of the connection.
  */
 export const sessionFix = (code: FindingCode, reason: string): string => {
-  const [, outer = "", within = outer] = /NOTIFICATION (\d+\/\d+)[^(;]*(?:\((\d+\/\d+))?/.exec(reason) ?? []
+  const [, outer = "", within = outer] = /NOTIFICATION (\d+\/\d+)[^(";]*(?:\((\d+\/\d+))?/.exec(reason) ?? []
   const special =
     code === "LT0302"
       ? fixes[within]

@@ -251,7 +251,7 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
   if (peerAddress !== undefined && !isOneHosts(peerAddress)) {
     const expected = "the address of one router, not the unspecified, the broadcast or a multicast address"
     spec.reader.report("LT0109", spec.at("peerAddress"), expected, show(peerAddress), "Write the router's own address")
-  } else if (peerAddress !== undefined && isLinkLocal(peerAddress) && !spec.has("vrf")) {
+  } else if (peerAddress !== undefined && isLinkLocal(peerAddress) && (spec.get("vrf") ?? "") === "") {
     const fix = "Leave peerAddress out, and write the link in interface"
     spec.reader.report(
       "LT0109",
