@@ -8,8 +8,8 @@ const help = `Installs what a part of the project needs; quick when all of it is
 
   node scripts/setup.mjs demo|test|check|bench
 
-  node_modules   npm ci, when it is missing or differs from package-lock.json
   programs       from PATH, else by apt as root (their services are not started), else the line to run is printed
+  node_modules   npm ci, when it is missing or differs from package-lock.json
 
 Exits 1 when something is missing that the part cannot do without.
 `
@@ -21,4 +21,5 @@ if (values.help) process.stdout.write(help)
 else if (what === undefined || needs[what] === undefined) {
   process.stderr.write(help)
   process.exitCode = 2
-} else if (!ensureNodeModules() || !ensurePrograms(what)) process.exitCode = 1
+} // The programs first: what npm installs runs scripts by the Node that it brings, which lacks a library on a bare machine.
+else if (!ensurePrograms(what) || !ensureNodeModules()) process.exitCode = 1

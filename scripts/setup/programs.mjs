@@ -3,8 +3,9 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { withoutServiceStarts } from "./service-starts.mjs"
 
-/** A program, and the Debian package that has it. */
+/** A library or a program, and the Debian package that has it. */
 const programs = {
+  "libatomic.so.1": "libatomic1",
   "nats-server": "nats-server",
   openssl: "openssl",
   ip: "iproute2",
@@ -19,21 +20,29 @@ const programs = {
   promtool: "prometheus"
 }
 
+/** What the Node that npm brings does not start without; slim images lack it. */
+const ofNode = process.platform === "linux" ? ["libatomic.so.1"] : []
+
+const all = Object.keys(programs).filter((name) => !name.startsWith("lib") || ofNode.includes(name))
+
 const lab = ["ip", "setpriv", "bird", "zebra"]
 
 /** What each part needs, and what it needs only as root: without namespaces it leaves the routers out. */
 export const needs = {
-  check: { always: [], asRoot: [] },
-  demo: { always: ["nats-server", "openssl", "setpriv"], asRoot: lab },
-  test: { always: Object.keys(programs), asRoot: [] },
+  check: { always: ofNode, asRoot: [] },
+  demo: { always: [...ofNode, "nats-server", "openssl", "setpriv"], asRoot: lab },
+  test: { always: all, asRoot: [] },
   bench: {
-    always: Object.keys(programs).filter((program) => program !== "promtool" && program !== "bgpctl"),
+    always: all.filter((program) => program !== "promtool" && program !== "bgpctl"),
     asRoot: []
   }
 }
 
 /** PostgreSQL is not among them: `npm ci` brings one. FRR's daemons are not on anyone's PATH. */
-const folders = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"]
+const folders = [
+  ...[...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"],
+  ...["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+]
 
 const isInstalled = (program) => folders.some((folder) => folder !== "" && existsSync(join(folder, program)))
 

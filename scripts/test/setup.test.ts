@@ -9,8 +9,10 @@ import { plantTree, runScript } from "./planted-tree.ts"
 const has = (...installed: ReadonlyArray<string>) => ({ has: (program: string) => installed.includes(program) })
 
 describe("the programs that a part needs", () => {
-  it("are none for the check", () => {
-    assert.deepStrictEqual(missingFor("check", { isRoot: true, ...has() }), [])
+  it("are for the check what Node itself does not start without", () => {
+    assert.deepStrictEqual(missingFor("check", { isRoot: true, ...has() }), ["libatomic.so.1"])
+    const decision = decide({ what: "check", missing: ["libatomic.so.1"], isRoot: true, hasApt: true })
+    assert.deepInclude(decision, { action: "install", packages: ["libatomic1"] })
   })
 
   it("are those of the benchmarks for tests, OpenBGPD and promtool", () => {
@@ -19,11 +21,11 @@ describe("the programs that a part needs", () => {
   })
 
   it("are routers for the demo only as root, where it can make namespaces", () => {
-    assert.deepStrictEqual(missingFor("demo", { isRoot: false, ...has("setpriv", "openssl") }), ["nats-server"])
-    assert.deepStrictEqual(missingFor("demo", { isRoot: true, ...has("setpriv", "openssl", "nats-server", "ip") }), [
-      "bird",
-      "zebra"
+    assert.deepStrictEqual(missingFor("demo", { isRoot: false, ...has("libatomic.so.1", "setpriv", "openssl") }), [
+      "nats-server"
     ])
+    const some = has("libatomic.so.1", "setpriv", "openssl", "nats-server", "ip")
+    assert.deepStrictEqual(missingFor("demo", { isRoot: true, ...some }), ["bird", "zebra"])
   })
 
   it("are installed by root with apt, each package once", () => {
