@@ -1,4 +1,4 @@
-import { formatIpAddress, type IpAddress, parseIpAddress } from "@lowtide/net"
+import { formatIpAddress, type IpAddress, isLinkLocal, parseIpAddress } from "@lowtide/net"
 import * as Result from "effect/Result"
 import type { SessionConfig } from "./machine/config.ts"
 import type { Path } from "./machine/demultiplex.ts"
@@ -73,8 +73,7 @@ export const readAddress = (
   const [host = "", zone] = text.split("%", 2)
   const address = Result.getOrUndefined(parseIpAddress(host))
   if (address === undefined) return undefined
-  const isLinkLocal = address.family === 6 && address.value >> 118n === 0x3fan // fe80::/10
-  return isLinkLocal === (zone !== undefined && zone !== "") ? { address, zone } : undefined
+  return isLinkLocal(address) === (zone !== undefined && zone !== "") ? { address, zone } : undefined
 }
 
 const intervalMs = integer(10, 60_000)

@@ -4,31 +4,9 @@ import type { Action, Happening, Remote, State } from "../src/machine/machine.ts
 import { initialState, step } from "../src/machine/step.ts"
 import { detectAtUs } from "../src/machine/timing.ts"
 import type { ControlPacket } from "../src/packet/control-packet.ts"
-
-const config: SessionConfig = {
-  localDiscriminator: 7,
-  desiredMinTxUs: 300_000,
-  requiredMinRxUs: 300_000,
-  detectMult: 3,
-  role: "active",
-  controlPlaneIndependent: true
-}
+import { config, packet } from "./sample.ts"
 
 const nowUs = 100_000_000
-const packet: ControlPacket = {
-  diagnostic: 0,
-  state: "Up",
-  poll: false,
-  final: false,
-  controlPlaneIndependent: false,
-  demand: false,
-  detectMult: 3,
-  myDiscriminator: 9,
-  yourDiscriminator: 7,
-  desiredMinTxUs: 400_000,
-  requiredMinRxUs: 200_000,
-  requiredMinEchoRxUs: 0
-}
 const remoteIn = (state: ControlPacket["state"]): Remote => ({
   discriminator: 9,
   state,

@@ -1,4 +1,4 @@
-import { type Family, formatIpAddress, formatPrefix, type IpAddress, parseIpAddress } from "@lowtide/net"
+import { type Family, formatIpAddress, formatPrefix, type IpAddress, isLinkLocal, parseIpAddress } from "@lowtide/net"
 import { Effect, Result, type Scope } from "effect"
 import { AdjRibOut, type SendContext } from "./adj-rib-out.ts"
 import { Connections } from "./connections.ts"
@@ -324,8 +324,6 @@ const sendContext = (options: PeerOptions, agreed: Agreed, localAddress: string 
     ...(options.role !== undefined && !agreed.isInternal && marksRoutes(options.role) && { onlyToCustomer: true })
   }
 }
-
-const isLinkLocal = (address: IpAddress): boolean => address.family === 6 && address.value >> 118n === 0x3fan
 
 /** The configured next hop, or our own address where it is of the family. */
 const nextHop = (family: Family, configured: string | undefined, own: IpAddress | undefined): IpAddress | undefined => {

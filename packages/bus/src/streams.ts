@@ -155,11 +155,12 @@ export const replaceStored = (
   Effect.gen(function* () {
     const connection = yield* (yield* Bus).connection
     const manager = yield* busCall("open JetStream", () => jetstreamManager(connection))
+    const jetStream = jetstream(connection)
     const replace = async ({ subject, replaces, text }: Replacement) => {
       const stored = await lastOf(manager, stream, subject)
       if (stored === null || !replaces(stored.string())) return
       const expect = { lastSubjectSequence: stored.seq }
-      await jetstream(connection)
+      await jetStream
         .publish(subject, text, { timeout: ackTimeoutMs, expect })
         .catch((error: { readonly code?: number }) => {
           if (error.code !== 10071) throw error // wrong last sequence: it is another by now

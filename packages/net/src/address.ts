@@ -33,6 +33,9 @@ export const withoutMapping = (address: IpAddress): IpAddress =>
     ? { family: 4, value: address.value & 0xffff_ffffn }
     : address
 
+/** Whether an IPv6 address is of one link alone (RFC 4291 §2.5.6, fe80::/10), so that it needs a zone. */
+export const isLinkLocal = ({ family, value }: IpAddress): boolean => family === 6 && value >> 118n === 0x3fan
+
 /** The canonical text: dotted quad, or RFC 5952. */
 export const formatIpAddress = (address: IpAddress): string =>
   address.family === 4 ? formatIpv4(address.value) : formatIpv6(address.value)

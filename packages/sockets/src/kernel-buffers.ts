@@ -22,7 +22,7 @@ export const unacknowledged = (socket: Socket): number | undefined => {
   }
 }
 
-/** A read of a stream at least takes so much at once. */
+/** Octets that are taken at once. */
 const unreadBytesMax = 65_536
 
 /** recv(2): answer at once. */
@@ -30,8 +30,8 @@ const dontWait = 0x40
 
 /**
  * Takes from the kernel what came on a connection and was not read yet. Linux keeps it when the
- * connection is reset, but Node destroys a socket whose write fails, and what its peer said last is lost. Undefined where there is nothing, or it
- * cannot be told: the socket is closed, or this is not Linux with the C library at hand.
+ * connection is reset, but Node destroys a socket whose write fails, and what its peer said last is lost. Undefined where
+ * there is nothing, or it cannot be told: the socket is closed, or this is not Linux with the C library at hand.
  */
 export const takeUnread = (socket: Socket): Uint8Array | undefined => {
   const fd = descriptorOf(socket)

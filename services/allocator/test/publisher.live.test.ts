@@ -10,7 +10,7 @@ import {
   stateSubject
 } from "@lowtide/bus"
 import type { ClusterHead, Command } from "@lowtide/domain"
-import { Ledger, Unavailable } from "@lowtide/ledger"
+import { type Batch, Ledger, Unavailable } from "@lowtide/ledger"
 import { memoryLedger, type NatsServer } from "@lowtide/testkit"
 import { startTcpProxy, type TcpProxy } from "@lowtide/testkit/tcp-proxy"
 import { Effect, Layer, Logger } from "effect"
@@ -117,6 +117,12 @@ const publishingBy = (
       })
     )
   )
+
+/** On the way to the server, after most of a batch's messages. */
+const mostOf = ({ intents }: Batch) => {
+  const bytes = intents.reduce((sum, { envelope }) => sum + (envelope ?? "").length, 0)
+  return { toward: "server", bytes: Math.floor(bytes * 0.8) } as const
+}
 
 const manyServices = [
   registered,
@@ -316,9 +322,7 @@ describe("the publisher", () => {
   publishingBy("goes on where it left off when the connection broke on the way", (given, cable, isWhole) =>
     Effect.gen(function* () {
       yield* given.within(ensureStreams)
-      const { intents } = yield* given.commit(...manyServices)
-      const bytes = intents.reduce((sum, { envelope }) => sum + (envelope ?? "").length, 0)
-      const breaks = cable.cutAfter({ toward: "server", bytes: Math.floor(bytes * 0.8) })
+      const breaks = cable.cutAfter(mostOf(yield* given.commit(...manyServices)))
       yield* Effect.all([given.start, breaks], { concurrency: "unbounded" })
       yield* until("all of it", isWhole, beforeHeartbeatMs)
       const places = given.lines.flatMap((line) => /messages after cseq (\d+) published again/.exec(line)?.[1] ?? [])
@@ -329,11 +333,8 @@ describe("the publisher", () => {
   publishingBy("begins at the beginning when what it had sent is lost with the server", (given, cable, isWhole) =>
     Effect.gen(function* () {
       yield* given.within(ensureStreams)
-      const { intents } = yield* given.commit(...manyServices)
-      const bytes = intents.reduce((sum, { envelope }) => sum + (envelope ?? "").length, 0)
-      const breaks = cable
-        .cutAfter({ toward: "server", bytes: Math.floor(bytes * 0.8) })
-        .pipe(Effect.andThen(cable.cut))
+      const most = mostOf(yield* given.commit(...manyServices))
+      const breaks = Effect.andThen(cable.cutAfter(most), cable.cut)
       yield* Effect.all([given.start, breaks], { concurrency: "unbounded" })
       yield* given.server.stop
       yield* given.server.wipe

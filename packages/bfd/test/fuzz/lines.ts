@@ -3,6 +3,7 @@ import { fuzzOf } from "@lowtide/testkit/fuzz/run"
 import { Result } from "effect"
 import { makeLineReader } from "../../src/control/lines.ts"
 import { controlVersion, lineBytesMax, readRequest } from "../../src/control/messages.ts"
+import { sessionDefaults } from "../../src/session-options.ts"
 
 /**
  * Half of the lines are requests, the others objects made of members that fit or do not; all are changed at random and come in pieces.
@@ -58,18 +59,7 @@ const readOne = (line: string): string => {
 
 const pick = <A>(random: () => number, items: ReadonlyArray<A>): A => items[random() % items.length]!
 
-const session = {
-  peerAddress: "192.0.2.1",
-  localAddress: "192.0.2.2",
-  hops: "single",
-  device: "up0",
-  receiveIntervalMs: 300,
-  transmitIntervalMs: 300,
-  detectMultiplier: 3,
-  passiveMode: false,
-  minimumTtl: 254,
-  adminDown: false
-}
+const session = { ...sessionDefaults, peerAddress: "192.0.2.1", localAddress: "192.0.2.2", device: "up0" }
 const samples = [
   { request: "hello", owner: "speaker" },
   { request: "set", name: "tor-a", session },

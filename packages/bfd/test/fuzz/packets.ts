@@ -1,36 +1,15 @@
 import { oddOctet } from "@lowtide/testkit/fuzz/random"
 import { fuzzOf } from "@lowtide/testkit/fuzz/run"
 import { Result } from "effect"
-import type { SessionConfig } from "../../src/machine/config.ts"
 import type { State } from "../../src/machine/machine.ts"
 import { initialState, step } from "../../src/machine/step.ts"
 import { nextDeadlineUs } from "../../src/machine/timing.ts"
 import { type ControlPacket, controlPacketBytes, sessionStates } from "../../src/packet/control-packet.ts"
 import { decodeControlPacket } from "../../src/packet/decode.ts"
 import { encodeControlPacket } from "../../src/packet/encode.ts"
+import { config, packet } from "../sample.ts"
 
-const config: SessionConfig = {
-  localDiscriminator: 7,
-  desiredMinTxUs: 300_000,
-  requiredMinRxUs: 300_000,
-  detectMult: 3,
-  role: "active",
-  controlPlaneIndependent: true
-}
-const sample = encodeControlPacket({
-  diagnostic: 0,
-  state: "Up",
-  poll: false,
-  final: false,
-  controlPlaneIndependent: false,
-  demand: false,
-  detectMult: 3,
-  myDiscriminator: 9,
-  yourDiscriminator: 7,
-  desiredMinTxUs: 300_000,
-  requiredMinRxUs: 300_000,
-  requiredMinEchoRxUs: 0
-})
+const sample = encodeControlPacket(packet)
 
 /**
  * Three of four packets are a real one changed at random, the others any that can be written. What is read, a session is given.

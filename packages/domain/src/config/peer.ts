@@ -1,4 +1,4 @@
-import { parseAsn, parseIpAddress } from "@lowtide/net"
+import { isLinkLocal, parseAsn, parseIpAddress } from "@lowtide/net"
 import { Result } from "effect"
 import { familyOf } from "./canonical.ts"
 import type { RawObject } from "./raw.ts"
@@ -251,7 +251,7 @@ const readAddresses = (spec: Fields): Pick<Peer, "peerAddress" | "interface" | "
   if (peerAddress !== undefined && !isOneHosts(peerAddress)) {
     const expected = "the address of one router, not the unspecified, the broadcast or a multicast address"
     spec.reader.report("LT0109", spec.at("peerAddress"), expected, show(peerAddress), "Write the router's own address")
-  } else if (peerAddress !== undefined && isLinkLocal(peerAddress) && (spec.get("vrf") ?? "") === "") {
+  } else if (peerAddress !== undefined && isOfOneLink(peerAddress) && (spec.get("vrf") ?? "") === "") {
     const fix = "Leave peerAddress out, and write the link in interface"
     spec.reader.report(
       "LT0109",
@@ -281,10 +281,7 @@ const isOneHosts = (text: string): boolean => {
 }
 
 /** Such an address is known by its link, of which `vrf` can be the device. */
-const isLinkLocal = (text: string): boolean => {
-  const { family, value } = Result.getOrThrow(parseIpAddress(text))
-  return family === 6 && value >> 118n === 0x3fan
-}
+const isOfOneLink = (text: string): boolean => isLinkLocal(Result.getOrThrow(parseIpAddress(text)))
 
 const readRouterId = (spec: Fields): Pick<Peer, "routerId"> => {
   const text = spec.string("routerID")
