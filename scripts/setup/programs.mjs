@@ -17,7 +17,8 @@ const programs = {
   gobgp: "gobgpd",
   bgpctl: "openbgpd",
   exabgp: "exabgp",
-  promtool: "prometheus"
+  promtool: "prometheus",
+  pg_basebackup: "postgresql"
 }
 
 /** What the Node that npm brings does not start without; slim images lack it. */
@@ -33,12 +34,15 @@ export const needs = {
   demo: { always: [...ofNode, "nats-server", "openssl", "setpriv"], asRoot: lab },
   test: { always: all, asRoot: [] },
   bench: {
-    always: all.filter((program) => program !== "promtool" && program !== "bgpctl"),
+    always: all.filter((program) => !["promtool", "bgpctl", "pg_basebackup"].includes(program)),
     asRoot: []
   }
 }
 
-/** PostgreSQL is not among them: `npm ci` brings one. FRR's daemons are not on anyone's PATH. */
+/**
+ * Of PostgreSQL only what makes a standby, for the tests: `npm ci` brings a server, without it. FRR's daemons are not on anyone's
+ * PATH.
+ */
 const folders = [
   ...[...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/lib/frr"],
   ...["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]

@@ -15,9 +15,9 @@ describe("the programs that a part needs", () => {
     assert.deepInclude(decision, { action: "install", packages: ["libatomic1"] })
   })
 
-  it("are those of the benchmarks for tests, OpenBGPD and promtool", () => {
+  it("are those of the benchmarks for tests, OpenBGPD, promtool and what makes a standby", () => {
     const missing = (what: string) => missingFor(what, { isRoot: true, ...has() })
-    assert.sameMembers([...missing("test")], [...missing("bench"), "bgpctl", "promtool"])
+    assert.sameMembers([...missing("test")], [...missing("bench"), "bgpctl", "promtool", "pg_basebackup"])
   })
 
   it("are routers for the demo only as root, where it can make namespaces", () => {
